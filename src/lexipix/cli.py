@@ -1,0 +1,89 @@
+"""The project's own commands of the Kedro CLI."""
+
+import copy
+import errno
+import functools
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+
+from lexipix.cli_generation import COMMANDS
+from lexipix.errors import LexipixError
+from lexipix.lineage import PIPELINE_ORDER
+from lexipix.pipeline_registry import DEFAULT
+
+
+@click.group(name="lexipix")
+def cli() -> None:
+    """Commands of lexipix."""
+
+
+class Stopped(click.ClickException):
+    """The user pressed Ctrl-C."""
+
+    exit_code = 128 + signal.SIGINT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Stopped. What was finished is kept: the same command with --only-missing-outputs goes on."
+        )
+
+
+@contextmanager
+def told_in_a_sentence() -> Iterator[None]:
+    """Show the user's mistakes as one sentence each; a defect of ours keeps its traceback."""
+    # Asked to end, unwind as on Ctrl-C: temporary files go, the MLflow run is closed.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped from None
+    except Exception as error:
+        message = sentence(error)
+        if message is None:
+            raise
+        raise click.ClickException(message) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def sentence(error: BaseException) -> str | None:
+    """Find the words that are meant for the user in an error or in what caused it; None for a defect."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, LexipixError):
+            return str(cause)
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+            return "The disk is full: free some space and run the same command again."
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
+    assert callback is not None
+
+    @functools.wraps(callback)
+    def run(**options: Any) -> Any:
+        unknown = sorted(set(options["pipelines"]) - {DEFAULT, *PIPELINE_ORDER})
+        if unknown:
+            raise click.BadParameter(
+                f"{', '.join(unknown)} is no pipeline: choose from {', '.join(PIPELINE_ORDER)}.",
+                param_hint="--pipelines",
+            )
+        with told_in_a_sentence():
+            return callback(**options)
+
+    return run
+
+
+# Kedro's own command with every option it has, now or later.
+run = copy.copy(kedro_run)
+run.callback = _checked(kedro_run.callback)
+cli.add_command(run)
+for _command in COMMANDS:
+    cli.add_command(_command)

@@ -1,0 +1,1 @@
+"""Typed parameters: one pydantic model per pipeline."""

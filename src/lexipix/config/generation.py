@@ -1,0 +1,51 @@
+"""Parameters of the generation: what is drawn, and how long the loop of a redrawing goes on."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from lexipix.config.run import Parameters
+
+ModelChoice = Literal["champion", "vae", "gan"]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+MAX_SEED = 2**31 - 1
+
+
+class RedrawParameters(Parameters):
+    """The loop from a picture over words to a picture (``generation.redraw.*``).
+
+    Attributes:
+        until: Target such as ``ssim=0.6``, ``psnr=20`` or ``score=0.8``; null uses the whole budget.
+        budget: Pictures drawn at most.
+        round_size: Pictures in a round. The generators take turns from round to round (with
+            ``model: champion`` the champion first, then the other); after that a picture without a text is
+            described anew.
+        temperature: Of the words drawn by lot when a picture is described again; 0 repeats the description.
+    """
+
+    until: str | None = Field(None, pattern=r"^\s*(ssim|psnr|score)\s*=\s*-?[0-9.]+\s*$")
+    budget: int = Field(8, ge=1, le=10_000)
+    round_size: int = Field(4, ge=1, le=1_000)
+    temperature: float = Field(0.7, ge=0, le=5)
+
+
+class GenerationParameters(Parameters):
+    """Parameters of the pipeline ``generation`` and defaults of its commands (``generation.*``).
+
+    Attributes:
+        prompts: What ``kedro run --pipelines generation`` draws.
+        n: Pictures of each prompt.
+        seed: Of the noise; null takes ``run.seed``.
+        model: ``champion`` is the family that the compression chose.
+        max_prompts: Lines a file of prompts may have.
+        max_pictures: Pictures drawn in one go.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    n: int = Field(4, ge=1)
+    seed: int | None = Field(None, ge=0, le=MAX_SEED)
+    model: ModelChoice = "champion"
+    max_prompts: int = Field(1_000, ge=1)
+    max_pictures: int = Field(10_000, ge=1)
+    redraw: RedrawParameters = RedrawParameters()

@@ -1,0 +1,130 @@
+"""Parameters of the generators: the VAE, the text prior in its latent space, and the GAN."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lexipix.config.run import Parameters
+from lexipix.config.training import TrainingParameters
+
+
+class VAETrainingParameters(TrainingParameters):
+    """How the VAE is trained (``generator.vae.training.*``)."""
+
+    images: int = Field(40_000, ge=1)
+
+    @property
+    def key(self) -> str:
+        return "generator.vae.training"
+
+
+class PriorTrainingParameters(TrainingParameters):
+    """How the text prior is trained (``generator.prior.training.*``)."""
+
+    images: int = Field(64_000, ge=1)
+
+    @property
+    def key(self) -> str:
+        return "generator.prior.training"
+
+
+class GANTrainingParameters(TrainingParameters):
+    """How the GAN is trained (``generator.gan.training.*``)."""
+
+    images: int = Field(12_000, ge=1)
+
+    @property
+    def key(self) -> str:
+        return "generator.gan.training"
+
+
+class VAEParameters(Parameters):
+    """The direct path (``generator.vae.*``).
+
+    Attributes:
+        latent_channels: Numbers per cell of the 8x8 grid.
+        width: Channels of the residual trunks.
+        depth: Residual blocks in each trunk.
+        decoder_variance: Of the Gaussian decoder on the [0, 1] scale; PSNR cannot pass about -10 log10 of it.
+        structure_weight: Weight of 1 - SSIM beside the squared error, which is about 0.0005 here.
+        training: Its length and pace.
+    """
+
+    latent_channels: int = Field(12, ge=1, le=192)
+    width: int = Field(96, ge=8, le=1024)
+    depth: int = Field(2, ge=0, le=32)
+    decoder_variance: float = Field(1e-4, gt=0, le=0.1)
+    structure_weight: float = Field(0.01, ge=0, le=1)
+    training: VAETrainingParameters = VAETrainingParameters()
+
+
+class PriorParameters(Parameters):
+    """The text prior (``generator.prior.*``).
+
+    Attributes:
+        width: Of words and grid, a multiple of 32.
+        depth: Modulated convolution blocks.
+        noise_width: Length of the noise vector.
+        canonical_share: Share of the captions read in their first wording; the others in any.
+        noises: Candidates per picture of which the best learns; 1 is plain regression, more give variety.
+        training: Its length and pace.
+    """
+
+    width: int = Field(128, ge=32, le=1024, multiple_of=32)
+    depth: int = Field(4, ge=1, le=32)
+    noise_width: int = Field(32, ge=1, le=1024)
+    canonical_share: float = Field(0.5, ge=0, le=1)
+    noises: int = Field(1, ge=1, le=64)
+    training: PriorTrainingParameters = PriorTrainingParameters()
+
+
+class GANParameters(Parameters):
+    """The GAN (``generator.gan.*``).
+
+    Attributes:
+        start: ``regression`` continues from the trained prior and decoder, ``scratch`` from random weights.
+        adversary: Loss: ``hinge``, ``wasserstein`` with gradient penalty, ``relativistic`` with R1 and R2.
+        discriminator_width: Channels of its heads.
+        discriminator_learning_rate: Peak rate; the generator's is ``training.learning_rate``.
+        canonical_share: Share of the captions read in their first wording; the others in any.
+        penalty: Weight of the gradient penalty, paid lazily on an eighth of the steps; 0 leaves it out.
+        alignment: Weight of telling from which caption of the batch each picture was drawn.
+        adversarial: Weight of the adversarial loss.
+        anchor: Weight of the squared error to the real picture.
+        anchor_cell: Side, in pixels, of the squares over which both are averaged for it.
+        structure_weight: Weight of 1 - SSIM to the real picture; 0 where captions name no places.
+        head_start: Share of the training in which the discriminator learns alone.
+        augmentations: On real and drawn pictures alike, for small data: color, translation, cutout.
+        training: Its length and pace.
+    """
+
+    start: Literal["regression", "scratch"] = "regression"
+    adversary: Literal["hinge", "wasserstein", "relativistic"] = "hinge"
+    discriminator_width: int = Field(64, ge=8, le=1024, multiple_of=2)
+    discriminator_learning_rate: float = Field(4e-4, gt=0, le=1)
+    canonical_share: float = Field(0.5, ge=0, le=1)
+    penalty: float = Field(0.0, ge=0)
+    alignment: float = Field(0.5, ge=0)
+    adversarial: float = Field(1.0, ge=0)
+    anchor: float = Field(10.0, ge=0)
+    anchor_cell: int = Field(1, ge=1, le=64)
+    structure_weight: float = Field(0.0, ge=0, le=100)
+    head_start: float = Field(0.1, ge=0, lt=1)
+    augmentations: tuple[Literal["color", "translation", "cutout"], ...] = ()
+    training: GANTrainingParameters = GANTrainingParameters()
+
+
+class GeneratorParameters(Parameters):
+    """Parameters of the generator stage (``generator.*``).
+
+    Attributes:
+        flip: Mirror training pictures at random; only where captions name no side.
+        vae: The direct path.
+        prior: The text path "vae".
+        gan: The text path "gan".
+    """
+
+    flip: bool = False
+    vae: VAEParameters = VAEParameters()
+    prior: PriorParameters = PriorParameters()
+    gan: GANParameters = GANParameters()

@@ -1,0 +1,53 @@
+"""The whole tree of parameters, validated before the first node runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from lexipix.config.captioner import CaptionerParameters
+from lexipix.config.compression import CompressionParameters
+from lexipix.config.evaluation import EvaluationParameters
+from lexipix.config.explain import Where, explain
+from lexipix.config.features import FeaturesParameters
+from lexipix.config.generation import GenerationParameters
+from lexipix.config.generator import GeneratorParameters
+from lexipix.config.ingestion import IngestionParameters
+from lexipix.config.run import Parameters, RunParameters
+from lexipix.errors import LexipixError
+
+
+class LexipixParameters(Parameters):
+    """Every parameter of the project: what a run shares, and one section per pipeline."""
+
+    run: RunParameters = RunParameters()
+    ingestion: IngestionParameters = IngestionParameters()
+    features: FeaturesParameters = FeaturesParameters()
+    captioner: CaptionerParameters = CaptionerParameters()
+    generator: GeneratorParameters = GeneratorParameters()
+    compression: CompressionParameters = CompressionParameters()
+    evaluation: EvaluationParameters = EvaluationParameters()
+    generation: GenerationParameters = GenerationParameters()
+
+
+def default_place(key: str) -> str:
+    """Name the file in which a parameter is set when no environment changes it."""
+    section = key.partition(".")[0]
+    sections = set(LexipixParameters.model_fields) - {"run"}
+    return f"conf/base/parameters{f'_{section}' if section in sections else ''}.yml"
+
+
+def validate(raw: Mapping[str, Any], where: Where = default_place) -> LexipixParameters:
+    """Check a tree of plain values.
+
+    Args:
+        raw: What the configuration loader gives.
+        where: Full key -> the place where the user sets it.
+
+    Raises:
+        LexipixError: Some value is unknown, missing or not allowed; one line for each.
+    """
+    try:
+        return LexipixParameters.model_validate(raw)
+    except ValidationError as error:
+        raise LexipixError("\n".join(explain(error, raw, LexipixParameters, where))) from error

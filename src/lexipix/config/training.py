@@ -1,0 +1,36 @@
+"""How long and how a model is trained; the same keys for every training."""
+
+from pydantic import Field
+
+from lexipix.config.run import Parameters
+
+
+class TrainingParameters(Parameters):
+    """Length, batch, schedule and intervals of one training.
+
+    Attributes:
+        images: Images seen in all (not epochs: a batch size never changes the schedule).
+        batch_size: Images per update.
+        learning_rate: Peak rate of Adam; warm-up and cosine follow ``images``.
+        warmup: Share of the training over which the rate rises.
+        ema_share: Half-life of the weight average, as a share of the images seen so far.
+        reports: Validations, curve points and sample sheets over the whole training.
+        patience: Stop after this many validations without improvement; 0 never stops early.
+        keep_best: Ship the weights of the best validation, else the last.
+        checkpoint_seconds: Time between checkpoints for resuming.
+    """
+
+    images: int = Field(ge=1)
+    batch_size: int = Field(64, ge=2, le=8192)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    warmup: float = Field(0.05, gt=0, lt=1)
+    ema_share: float = Field(0.02, gt=0, le=0.5)
+    reports: int = Field(10, ge=1, le=1000)
+    patience: int = Field(0, ge=0)
+    keep_best: bool = True
+    checkpoint_seconds: float = Field(30.0, gt=0)
+
+    @property
+    def key(self) -> str:
+        """Where a user finds these parameters, for error messages."""
+        return "<model>.training"

@@ -1,0 +1,89 @@
+"""CIFAR-10 from its official python archive, or from the folder extracted from it.
+
+Learning Multiple Layers of Features from Tiny Images, Krizhevsky 2009; the format is described at
+https://www.cs.toronto.edu/~kriz/cifar.html.
+"""
+
+import re
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lexipix.config.ingestion import Cifar10SourceParameters, IngestionParameters
+from lexipix.datasets.sources.cifar10_files import ARCHIVE, BATCHES, FOLDER, SIDE, read_batches
+from lexipix.datasets.sources.images import to_square
+from lexipix.datasets.sources.words import caption_from
+from lexipix.errors import LexipixError
+from lexipix.records import OpenedSource, Picture, SplitName
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_N_TRAIN, _N_TEST = 50_000, 10_000
+_NOUN = re.compile(r"(.+)_s_\d+\.png")
+
+
+def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
+    """Find the archive or folder; its batches are checked and read one after the other, the test batch first.
+
+    Args:
+        path: The archive, the folder ``cifar-10-batches-py``, or a folder that holds one of them.
+        parameters: The ingestion's parameters.
+
+    Raises:
+        LexipixError: There is nothing at the path.
+    """
+    if not path.exists():
+        raise LexipixError(
+            f"ingestion.source.path is {path}, where there is nothing: fetch CIFAR-10 with "
+            f"`dvc update data/01_raw/{ARCHIVE}.dvc`, or point to your own copy with "
+            "--params=ingestion.source.path=FILE_OR_FOLDER."
+        )
+    for inner in (path / FOLDER, path / ARCHIVE):
+        if inner.exists():
+            path = inner
+            break
+    limit = parameters.source.max_pictures
+    n_pictures = _N_TRAIN + _N_TEST if limit is None else min(limit, _N_TRAIN) + min(limit, _N_TEST)
+    return OpenedSource(partial(_read, path, parameters), frozenset({"test"}), n_pictures)
+
+
+def caption_of(file: str, label: str, parameters: Cifar10SourceParameters) -> str:
+    """Caption from the noun in a file's name, as ``ostrich_s_001590.png``, and the class.
+
+    >>> caption_of("ostrich_s_001590.png", "bird", Cifar10SourceParameters())
+    'a photo of an ostrich, a bird'
+    """
+    match = _NOUN.fullmatch(file)
+    noun = match[1].replace("_", " ") if match else label
+    if noun.lower() == label:
+        return caption_from(parameters.class_template, **{"class": label})
+    return caption_from(parameters.caption_template, noun=noun, **{"class": label})
+
+
+def _read(path: Path, parameters: IngestionParameters) -> Generator[Picture, None, None]:
+    source = parameters.source
+    for batch in read_batches(path, n_classes=len(CLASSES)):
+        split: SplitName = "test" if batch.name == "test_batch" else "train"
+        n_images = len(batch.labels)
+        if source.max_pictures is not None:
+            # The pictures lie in random order: the first ones of each batch are as good as any.
+            names = [name for name in BATCHES if (name == "test_batch") == (split == "test")]
+            position = names.index(batch.name)
+            upto, before = (source.max_pictures * done // len(names) for done in (position + 1, position))
+            n_images = min(n_images, upto - before)
+        planes = batch.pixels.reshape(-1, 3, SIDE, SIDE)
+        images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+        for row in range(n_images):
+            label = CLASSES[batch.labels[row]]
+            file = batch.files[row]
+            caption = caption_of(file, label, source.cifar10)
+            yield Picture(file, _resized(images[row], parameters), caption, label=label, split=split)
+
+
+def _resized(image: NDArray[np.uint8], parameters: IngestionParameters) -> NDArray[np.uint8]:
+    if parameters.image_size == SIDE:
+        return image
+    return to_square(Image.fromarray(image), parameters.image_size, parameters.resize)

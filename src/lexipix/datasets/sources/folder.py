@@ -1,0 +1,217 @@
+"""A user's folder of pictures as a source, in any of the usual layouts.
+
+A caption comes from ``metadata.jsonl`` or ``metadata.csv`` in the picture's folder or one above it, else from
+``NAME.txt`` beside the picture, else from the name of the class folder, else there is none.
+"""
+
+import posixpath
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePath
+
+from lexipix.config.ingestion import IngestionParameters
+from lexipix.datasets.sources.folder_layout import Listing, Part, find_parts, scan, walk
+from lexipix.datasets.sources.folder_metadata import check_fields, read_rows
+from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffixes
+from lexipix.datasets.sources.pool import n_workers, ordered_map
+from lexipix.datasets.sources.words import caption_from
+from lexipix.errors import LexipixError
+from lexipix.records import OpenedSource, Picture, Reject, SplitName
+
+_MAX_CAPTION_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A picture to be read, and where its caption is."""
+
+    file: str
+    path: str
+    split: SplitName | None
+    texts: tuple[str, ...] = ()
+    label: str | None = None
+    sidecar: Path | None = None
+    named_in: str | None = None
+
+
+def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
+    """Look through the folder and prepare to read its pictures in several threads.
+
+    Raises:
+        LexipixError: There is no such folder, no picture in it, or its layout is contradictory.
+    """
+    if not root.exists():
+        raise LexipixError(
+            f"ingestion.source.path is {root}, where there is nothing: name the folder of your pictures with "
+            "--params=ingestion.source.path=DIR."
+        )
+    if not root.is_dir():
+        raise LexipixError(
+            f"ingestion.source.path is {root}, which is a file: name the folder that holds the pictures."
+        )
+    root = root.resolve()  # so that what lies inside can be told by its name
+    parts = find_parts(root)
+    metadata = _metadata_files(root)
+    if not metadata and not any(listing.pictures for part in parts for listing in walk(part.folder)):
+        raise LexipixError(
+            f"ingestion.source.path is {root}, where there is no picture: put files such as NAME.png there, "
+            f"in folders or not (endings that are read: {' '.join(sorted(suffixes()))})."
+        )
+    for path in metadata:
+        check_fields(path, parameters.source.folder.caption_field)
+    splits = frozenset(part.split for part in parts if part.split and part.split != "train")
+    n_pictures = sum(
+        _n_kept(sum(len(listing.pictures) for listing in walk(part.folder)), parameters) for part in parts
+    )
+    return OpenedSource(partial(_read, root, parts, parameters), splits, n_pictures)
+
+
+def _read(
+    root: Path, parts: list[Part], parameters: IngestionParameters
+) -> Generator[Picture | Reject, None, None]:
+    workers = n_workers(parameters.workers)
+    entries = _all_entries(root, parts, parameters)
+    with closing(ordered_map(partial(_read_entry, parameters), entries, workers)) as pictures:
+        yield from pictures
+
+
+def _read_entry(parameters: IngestionParameters, entry: _Entry | Reject) -> Picture | Reject:
+    """Runs in the worker threads: here the files are read."""
+    if isinstance(entry, Reject):
+        return entry
+    texts = entry.texts
+    try:
+        if entry.sidecar:
+            texts = _read_sidecar(entry.sidecar)
+        image = read_image(entry.path, parameters)
+    except Missing as reason:
+        named = f", though {entry.named_in} names it" if entry.named_in else ""
+        return Reject(entry.file, f"{reason}{named}")
+    except Unusable as reason:
+        return Reject(entry.file, str(reason))
+    if not any(texts) and entry.label and (template := parameters.source.folder.label_template):
+        texts = (caption_from(template, label=entry.label),)
+    caption, *paraphrases = texts or (None,)
+    return Picture(entry.file, image, caption, tuple(paraphrases), entry.label, entry.split)
+
+
+def _read_sidecar(path: Path) -> tuple[str, ...]:
+    """Captions in a text file, one on each line; the first is the caption."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_CAPTION_BYTES + 1)
+        if len(content) > _MAX_CAPTION_BYTES:
+            raise Unusable(f"its caption file {path.name} is larger than {_MAX_CAPTION_BYTES:,} bytes")
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise Unusable(f"its caption file {path.name} is not valid UTF-8") from None
+    except OSError as error:
+        raise Unusable(f"its caption file {path.name} cannot be read: {error.strerror}") from None
+    return tuple(line for line in lines if line.strip())
+
+
+def _all_entries(root: Path, parts: list[Part], parameters: IngestionParameters) -> Iterator[_Entry | Reject]:
+    limit = parameters.source.max_pictures
+    for part in parts:
+        entries = partial(_entries, root, part, parts, parameters)
+        if limit is None:
+            yield from entries()
+            continue
+        total = sum(1 for _ in entries())
+        # Evenly spread, as a folder lists its classes one after the other: exactly `limit` of them.
+        yield from (entry for i, entry in enumerate(entries()) if i * limit % total < limit)
+
+
+def _n_kept(n_pictures: int, parameters: IngestionParameters) -> int:
+    limit = parameters.source.max_pictures
+    return n_pictures if limit is None else min(limit, n_pictures)
+
+
+def _entries(
+    root: Path, part: Part, parts: list[Part], parameters: IngestionParameters
+) -> Iterator[_Entry | Reject]:
+    """List a part: what its metadata files name, then the pictures that they do not name."""
+    named: set[str] = set()
+    metadata = _metadata_files(part.folder)
+    if part.folder != root:
+        metadata = [*_own_metadata(root), *metadata]
+    for path in metadata:
+        for entry in _named_entries(root, path, part, parts, parameters):
+            if isinstance(entry, _Entry):
+                if entry.file in named:
+                    yield Reject(entry.file, f"named again in {entry.named_in}, its first caption was kept")
+                    continue
+                named.add(entry.file)
+            yield entry
+    governed = [path.parent for path in metadata]
+    for listing in walk(part.folder):
+        has_labels = (
+            listing.folder != part.folder
+            and parameters.source.folder.label_template is not None
+            and not any(listing.folder.is_relative_to(folder) for folder in governed)
+        )
+        yield from _listed_entries(root, listing, part, named, has_labels)
+
+
+def _named_entries(
+    root: Path, metadata: Path, part: Part, parts: list[Part], parameters: IngestionParameters
+) -> Iterator[_Entry | Reject]:
+    shown = metadata.relative_to(root).as_posix()
+    # A file above all parts is read once for each part; what is wrong in it is told with the first.
+    tells = metadata.parent != root or part is parts[0]
+    prefix = _prefix(metadata.parent, root)
+    owners = [(other, _prefix(other.folder, root)) for other in parts]
+    for row in read_rows(metadata, parameters.source.folder.caption_field, shown):
+        if isinstance(row, Reject):
+            if tells:
+                yield row
+            continue
+        file = posixpath.normpath(prefix + row.file_name)
+        owner = next((other for other, inside in owners if file.startswith(inside)), None)
+        if file.startswith(("../", "/")):
+            owner = None
+        if owner is part:
+            named_in = f"{shown} line {row.line}"
+            path = f"{root}/{file}"
+            yield _Entry(file, path, part.split, row.texts, row.label, named_in=named_in)
+        elif tells and (owner is None or metadata.parent != root):
+            lies = "outside of the folder" if owner is None else "in another split"
+            yield Reject(row.file_name, f"{shown} line {row.line} names it, but it lies {lies}")
+
+
+def _listed_entries(
+    root: Path, listing: Listing, part: Part, named: set[str], has_labels: bool
+) -> Iterator[_Entry | Reject]:
+    prefix = _prefix(listing.folder, root)
+    label = listing.folder.name if has_labels else None
+    for name in listing.pictures:
+        file = prefix + name
+        if file in named:
+            continue
+        beside = listing.sidecars.get(PurePath(name).stem) if listing.sidecars else None
+        sidecar = listing.folder / beside if beside else None
+        # Where some pictures have a caption file, one without is without caption: the folder is no class.
+        yield _Entry(
+            file, f"{listing.folder}/{name}", part.split, (), None if listing.sidecars else label, sidecar
+        )
+    for name in listing.unreadable:
+        suffix = Path(name).suffix
+        yield Reject(prefix + name, f"{suffix} files are not read: save the picture as PNG, JPEG or WebP")
+    for name in listing.orphans:
+        yield Reject(prefix + name, "a caption file without a picture beside it")
+
+
+def _metadata_files(folder: Path) -> list[Path]:
+    return [listing.folder / listing.metadata for listing in walk(folder) if listing.metadata]
+
+
+def _own_metadata(folder: Path) -> list[Path]:
+    metadata = scan(folder).metadata
+    return [folder / metadata] if metadata else []
+
+
+def _prefix(folder: Path, root: Path) -> str:
+    """What to put before a name in the folder to tell it from the root: "" or "train/"."""
+    return "" if folder == root else folder.relative_to(root).as_posix() + "/"

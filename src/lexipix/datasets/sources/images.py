@@ -1,0 +1,201 @@
+"""Any picture file becomes uint8 RGB of one size.
+
+The order of steps keeps large pictures cheap: everything that can wait (orientation, background, color mode)
+is done on the small result.
+"""
+
+import os
+import stat
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from lexipix.config.ingestion import IngestionParameters, ResizeParameters
+
+# EPS starts another program (Ghostscript) on the file's content; the others are recognised but not decoded.
+_REFUSED = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
+_COMMON = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+_ORIENTATION = 0x0112
+_AT_ONCE = 2**17  # bytes
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# Formats whose decoded pictures name EXIF or XMP data, if there are any, among their `info`.
+_EXIF_SEEN = frozenset({"PNG", "JPEG", "WEBP", "GIF", "BMP"})
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Unusable(Exception):
+    """A picture has to be set aside; the message is its reason in ``rejects.csv``."""
+
+
+class Missing(Unusable):
+    """There is no such file."""
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """Pillow's formats that are read, the common ones first: Pillow tries them in this order."""
+    Image.init()
+    return (*_COMMON, *sorted(set(Image.ID) - set(_COMMON) - _REFUSED))
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """File name endings of pictures that are read, lower case with the dot."""
+    readable = set(formats())
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in readable)
+
+
+def read_image(path: Path | str, parameters: IngestionParameters) -> NDArray[np.uint8]:
+    """Read a picture file, of an animation the first frame.
+
+    Returns:
+        uint8 (image_size, image_size, 3).
+
+    Raises:
+        Unusable: The file is missing, damaged, no picture, too small or too large.
+    """
+    try:
+        with _opened(path) as file, Image.open(file, formats=formats()) as image:
+            _check_size(image, parameters)
+            # JPEG only: decodes at an eighth, a quarter or half of the size where that is large enough.
+            image.draft(None, (2 * parameters.image_size, 2 * parameters.image_size))
+            image.load()
+            return to_square(image, parameters.image_size, parameters.resize)
+    except Unusable:
+        raise
+    except UnidentifiedImageError:
+        raise Unusable("not a picture in a known format") from None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise Missing("there is no such file") from None
+    except PermissionError:
+        raise Unusable("reading it is not allowed: check the file's permissions") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Unusable(f"too large: more pixels than ingestion.max_pixels, {parameters.max_pixels}") from None
+    except MemoryError:
+        raise Unusable("too large: not enough memory to decode it") from None
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged input
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise Unusable(f"damaged or cut short: {detail}") from None
+
+
+def _opened(path: Path | str) -> IO[bytes]:
+    """Open a file; a small one is read at once.
+
+    Pillow reads in many small steps, and at each the threads would wait for each other.
+    """
+    # Without O_NONBLOCK, opening a named pipe would wait forever.
+    with os.fdopen(os.open(path, os.O_RDONLY | _NONBLOCK), "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise Missing("there is no such file")
+        if status.st_size == 0:
+            raise Unusable("empty file")
+        if status.st_size <= _AT_ONCE:
+            return BytesIO(file.read())
+    return Path(path).open("rb")
+
+
+def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArray[np.uint8]:
+    """Crop or pad a decoded picture of any color mode to a square, over the background, turned upright.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    turn = _TURNS.get(_orientation(image))
+    image = _plain_mode(image)
+    width, height = image.size
+    if resize.fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        new_size, box = (size, size), (left, top, left + side, top + side)
+    else:
+        scale = size / max(width, height)
+        new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        box = (0.0, 0.0, float(width), float(height))
+    if image.size != new_size:
+        resample = Image.Resampling[resize.filter.upper()]
+        # A reducing gap speeds large pictures up by averaging first; nearest must not average.
+        gap = None if resize.filter == "nearest" else 3.0
+        image = image.resize(new_size, resample, box, gap)
+    if turn is not None:
+        image = image.transpose(turn)
+    if image.mode == "RGBa":
+        image = image.convert("RGBA")
+    if image.mode != "RGB" and image.mode != "RGBA":
+        image = image.convert("RGB")
+    if image.size != (size, size) or image.mode == "RGBA":
+        canvas = Image.new("RGB", (size, size), resize.background)
+        corner = ((size - image.width) // 2, (size - image.height) // 2)
+        canvas.paste(image, corner, image if image.mode == "RGBA" else None)
+        image = canvas
+    return np.array(image)
+
+
+def _check_size(image: Image.Image, parameters: IngestionParameters) -> None:
+    width, height = image.size
+    if width * height > parameters.max_pixels:
+        raise Unusable(
+            f"too large: {width}x{height} pixels are more than ingestion.max_pixels, {parameters.max_pixels}"
+        )
+    if min(width, height) < parameters.min_side:
+        raise Unusable(f"too small: {width}x{height} pixels, ingestion.min_side is {parameters.min_side}")
+
+
+def _orientation(image: Image.Image) -> int:
+    # Looking for EXIF data takes a sixth of the time of a small picture; in these formats Pillow has seen it.
+    if image.format in _EXIF_SEEN and not any("exif" in key or "xmp" in key for key in map(str, image.info)):
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged EXIF block does not make the picture unusable
+        return 1
+
+
+def _plain_mode(image: Image.Image) -> Image.Image:
+    """Give the picture in a mode that can be resized without mixing what must not mix.
+
+    Transparent pictures come back premultiplied ("RGBa"): a transparent pixel's color must not bleed into its
+    neighbours.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        return _to_8_bit(image)
+    if image.has_transparency_data:
+        return image.convert("RGBA").convert("RGBa")
+    if image.mode in ("RGB", "L"):
+        return image
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode == "LAB":
+        raise Unusable("color mode LAB is not supported: save the picture as RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Scale grey values of more than 8 bits: 16-bit integers, and integers or floats whose range is plain."""
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        peak = 65535
+    else:
+        lowest, highest = float(values.min()), float(values.max())
+        allowed = (1, 255, 65535) if image.mode == "F" else (255, 65535)
+        fitting = [peak for peak in allowed if highest <= peak]
+        if not (lowest >= 0 and fitting):
+            raise Unusable(
+                f"grey values from {lowest:g} to {highest:g} have no plain meaning: save it with 8 bits"
+            )
+        peak = fitting[0]
+    scaled = np.rint(values.astype(np.float32) * np.float32(255 / peak)).astype(np.uint8)
+    return Image.fromarray(scaled)

@@ -1,0 +1,48 @@
+"""The embedded scenes as a source: drawn while they are read, nothing to download."""
+
+from collections.abc import Generator
+from functools import partial
+
+import numpy as np
+
+from lexipix import scenes
+from lexipix.config.ingestion import SceneSourceParameters
+from lexipix.records import OpenedSource, Picture, SplitName
+
+# Scenes drawn at once. Part of what a seed means: another number gives other pictures.
+_BLOCK = 256
+_ORDER: tuple[SplitName, ...] = ("test", "val", "judge", "train")
+
+
+def open_scenes(parameters: SceneSourceParameters, image_size: int, seed: int) -> OpenedSource:
+    """Prepare the scenes of all four splits.
+
+    Picture *i* of a split depends on the seed, the split and *i* alone: asking for more pictures keeps those
+    that were there.
+    """
+    return OpenedSource(
+        partial(_read, parameters, image_size, seed),
+        splits=frozenset({"val", "test", "judge"}),
+        n_pictures=sum(getattr(parameters, f"n_{split}") for split in _ORDER),
+    )
+
+
+def _read(parameters: SceneSourceParameters, image_size: int, seed: int) -> Generator[Picture, None, None]:
+    for split_index, split in enumerate(_ORDER):
+        n_images: int = getattr(parameters, f"n_{split}")
+        withheld_share = parameters.uncaptioned_share if split == "train" else 0.0
+        for block, start in enumerate(range(0, n_images, _BLOCK)):
+            layout_rng, draw_rng, caption_rng = (
+                np.random.default_rng([seed, split_index, block, use]) for use in range(3)
+            )
+            drawn = [scenes.sample_scene(layout_rng, parameters.max_objects) for _ in range(_BLOCK)]
+            images = scenes.render_many(drawn, draw_rng, image_size)
+            withheld = caption_rng.random(_BLOCK) < withheld_share
+            for offset in range(min(_BLOCK, n_images - start)):
+                scene = drawn[offset]
+                truth = scenes.caption(scene)
+                file = f"{split}/{start + offset:06d}"
+                if withheld[offset]:
+                    yield Picture(file, images[offset], None, split=split, withheld_caption=truth)
+                else:
+                    yield Picture(file, images[offset], truth, scenes.paraphrases(scene), split=split)

@@ -1,0 +1,1 @@
+"""Measures of pictures, text, retrieval, distributions and speed; pure functions of arrays."""

@@ -1,0 +1,70 @@
+"""How long a call takes, measured so that a pause of the machine does not become a figure."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SpeedFigures:
+    """Times of single calls in milliseconds at three percentiles, and the rate at the median one."""
+
+    latency_p50_ms: float
+    latency_p95_ms: float
+    latency_p99_ms: float
+    images_per_s: float
+
+
+def measure(
+    fn: Callable[[], object],
+    warmup: int = 3,
+    repeats: int = 30,
+    n_images: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> SpeedFigures:
+    """Times `fn` call by call.
+
+    Args:
+        fn: What is measured; on an accelerator it has to wait for its own result.
+        warmup: Calls before the first one that counts.
+        repeats: Calls that count; at least 30 for a 95th percentile that means something.
+        n_images: Images one call makes.
+        clock: Seconds; another one in tests.
+
+    Raises:
+        ValueError: `repeats` or `n_images` is below 1.
+    """
+    if repeats < 1 or n_images < 1:
+        raise ValueError(
+            f"A measurement needs repeats and n_images of at least 1, got {repeats} and {n_images}."
+        )
+    for _ in range(warmup):
+        fn()
+    seconds = np.empty(repeats)
+    for i in range(repeats):
+        start = clock()
+        fn()
+        seconds[i] = clock() - start
+    p50, p95, p99 = (float(q) for q in np.percentile(seconds, [50, 95, 99]))
+    return SpeedFigures(p50 * 1e3, p95 * 1e3, p99 * 1e3, n_images / p50 if p50 > 0 else float("inf"))
+
+
+def describe_machine() -> str:
+    """The machine in a line, such as `AMD EPYC, 2 cores`: no speed means anything without it."""
+    return f"{_processor()}, {os.cpu_count()} cores"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown processor"

@@ -1,0 +1,1 @@
+"""torch modules and nothing else: each can be read without the trainer."""

@@ -1,0 +1,25 @@
+"""Building blocks shared by the networks: no normalisation layers, residual branches that start at zero."""
+
+import torch
+from torch import Tensor, nn
+
+
+def zero_init(module: nn.Module) -> nn.Module:
+    """Set a layer's weights and bias to zero, so that the branch it ends starts as nothing."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+class ResidualConv(nn.Module):
+    """x + conv(gelu(conv(gelu(x)))), 3x3, the second convolution starting at zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = zero_init(nn.Conv2d(channels, channels, 3, padding=1))
+        self.activation = nn.GELU(approximate="tanh")
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(self.activation(x))
+        return torch.add(x, self.second(self.activation(hidden)))

@@ -1,0 +1,81 @@
+"""Networks from the dictionaries that model folders keep as ``config.json``."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from lexipix.networks.captioner import Captioner, language_model_from_config
+from lexipix.networks.clip import ContrastivePair
+from lexipix.networks.image_encoder import ConvImageEncoder, ImageEncoder
+from lexipix.networks.text_encoder import TextEncoder
+from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.vae import VAE, Decoder
+
+Config = dict[str, Any]
+
+
+def image_encoder(config: Config) -> ImageEncoder:
+    """Keys: channels, blocks, vector_width; or backbone (of transformers), mean, std, vector_width."""
+    if "backbone" in config:
+        from lexipix.networks.pretrained_image_encoder import PretrainedImageEncoder, backbone_from_config
+
+        return PretrainedImageEncoder(
+            backbone_from_config(config["backbone"]), config["mean"], config["std"], config["vector_width"]
+        )
+    return ConvImageEncoder(tuple(config["channels"]), tuple(config["blocks"]), config["vector_width"])
+
+
+def text_encoder(config: Config) -> TextEncoder:
+    """Keys: vocabulary, max_tokens, width, depth, vector_width."""
+    return TextEncoder(**config)
+
+
+def contrastive_pair(config: Config) -> ContrastivePair:
+    """Keys: image_encoder, text_encoder."""
+    return ContrastivePair(image_encoder(config["image_encoder"]), text_encoder(config["text_encoder"]))
+
+
+def captioner(config: Config) -> Captioner:
+    """Keys: image_encoder, language_model (transformers), conditioning, cells, start_id, pad_id, eos_id."""
+    return Captioner(
+        image_encoder(config["image_encoder"]),
+        language_model_from_config(config["language_model"]),
+        config["conditioning"],
+        config["cells"],
+        start_id=config["start_id"],
+        pad_id=config["pad_id"],
+        eos_id=config["eos_id"],
+    )
+
+
+def vae(config: Config) -> VAE:
+    """Keys: image_size, latent_channels, width, depth."""
+    return VAE(**config)
+
+
+def text_to_image(config: Config) -> TextToImage:
+    """Keys: language_model (transformers), text_encoder, prior, decoder (as for :func:`vae`), pad_id."""
+    return TextToImage(
+        language_model_from_config(config["language_model"]),
+        text_encoder(config["text_encoder"]),
+        TextPrior(**config["prior"]),
+        Decoder(**config["decoder"]),
+        config["pad_id"],
+    )
+
+
+BUILDERS: dict[str, Callable[[Config], nn.Module]] = {
+    "contrastive_pair": contrastive_pair,
+    "captioner": captioner,
+    "vae": vae,
+    "text_to_image": text_to_image,
+}
+
+
+def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
+    """The network of a kind, with random weights, from its dictionary."""
+    if kind not in BUILDERS:
+        raise ValueError(f"there is no network of kind {kind!r}: known are {', '.join(BUILDERS)}")
+    return BUILDERS[kind](dict(config))

@@ -1,0 +1,73 @@
+"""A whole text-to-image model: words to states to latent to picture, in one forward pass."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from lexipix.networks.text_encoder import TextEncoder
+from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.vae import Decoder
+
+
+class Reading(NamedTuple):
+    """What a language model and a text encoder make of a batch of captions.
+
+    Attributes:
+        states: Of the words, the language model's and the text encoder's side by side, (B, L, text_width).
+        mask: bool (B, L), true where there is a token.
+        vector: Unit vector of the caption in the space of pictures, (B, V).
+    """
+
+    states: Tensor
+    mask: Tensor
+    vector: Tensor
+
+
+class TextToImage(nn.Module):
+    """Language model, text prior and decoder; what the prior's and the GAN's model folders hold.
+
+    Args:
+        language_model: The captioner's, read without a picture.
+        text_encoder: Of the contrastive pair: where the caption lies in the space of pictures.
+        prior: Caption states and noise to a latent.
+        decoder: Latent to picture.
+        pad_id: Padding token.
+    """
+
+    def __init__(
+        self,
+        language_model: PreTrainedModel,
+        text_encoder: TextEncoder,
+        prior: TextPrior,
+        decoder: Decoder,
+        pad_id: int,
+    ) -> None:
+        super().__init__()
+        self.language_model = language_model
+        self.text_encoder = text_encoder
+        self.prior = prior
+        self.decoder = decoder
+        self.pad_id = pad_id
+
+    def read(self, ids: Tensor) -> Reading:
+        """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them."""
+        mask = ids != self.pad_id
+        states = self.language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
+        own_states, vector = self.text_encoder.read(ids, mask)
+        return Reading(torch.cat([states, own_states], dim=-1), mask, vector)
+
+    def latents(self, reading: Reading, noise: Tensor) -> Tensor:
+        """Latents (B, C, 8, 8) from what captions say and noise (B, Z)."""
+        latents: Tensor = self.prior(reading.states, reading.mask, reading.vector, noise)
+        return latents
+
+    def draw(self, reading: Reading, noise: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S), about [-1, 1], from what captions say and noise (B, Z)."""
+        images: Tensor = self.decoder(self.latents(reading, noise))
+        return images
+
+    def forward(self, ids: Tensor, noise: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S), about [-1, 1], from captions ``ids`` (B, L) and noise (B, Z)."""
+        return self.draw(self.read(ids), noise)

@@ -1,0 +1,181 @@
+"""Steps of the captioner."""
+
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lexipix.config.captioner import CaptionerParameters
+from lexipix.config.run import RunParameters
+from lexipix.networks.captioner import Captioner
+from lexipix.pipelines.captioner.attention import as_arrays, draw, look
+from lexipix.pipelines.captioner.network import LanguageModels, make_captioner
+from lexipix.pipelines.captioner.scores import is_scenes, score, worth_of_generated
+from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.captioned import captioned, for_training
+from lexipix.training.captioner import CaptionerTask
+from lexipix.training.captions import CaptionRows
+from lexipix.training.data import Images, Subset
+from lexipix.training.loop import train
+from lexipix.training.machine import resolve_device
+from lexipix.training.seeding import seeded
+from lexipix.training.writing import write_captions
+
+
+def train_captioner(
+    captioner: CaptionerParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    contrastive_pair: ModelBundle,
+    pretrained_models: LanguageModels,
+    machine_choices: MutableMapping[str, str],
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame]:
+    """Train a language model to write the captions of the pictures that have one.
+
+    Returns:
+        The captioner with its tokenizer, and the curves of its training.
+    """
+    device = resolve_device(run)
+    digest = str(pictures.summary.get("digest", ""))
+    learn, validate = for_training(
+        captioned(pictures.train.images, pictures.train.captions),
+        captioned(pictures.val.images, pictures.val.captions),
+        "captioner",
+        pictures.train.images,
+    )
+    with seeded(run.seed):
+        network, config, tokenizer = make_captioner(captioner, contrastive_pair, pretrained_models)
+    max_tokens = int(contrastive_pair.config["max_tokens"])
+    rows, val_rows = (
+        CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device)
+        for part in (learn, validate)
+    )
+    task = CaptionerTask(
+        network,
+        learn.images,
+        rows,
+        (validate.images, val_rows),
+        learning_rate=captioner.training.learning_rate,
+        encoder_learning_rate=captioner.training.learning_rate * captioner.finetune_image_encoder,
+        freeze_language_model=captioner.language_model.frozen,
+        text_only_share=captioner.text_only_share,
+        augment=captioner.augment,
+        flip=captioner.flip,
+        device=device,
+    )
+    result = train(
+        task,
+        captioner.training,
+        run,
+        name="captioner",
+        fingerprint=fingerprint(captioner, run, digest, contrastive_pair),
+        stream=stream,
+        checkpoints=checkpoints,
+        choices=machine_choices,
+    )
+    bundle = to_bundle(
+        "captioner",
+        network,
+        config,
+        tokenizer=tokenizer,
+        max_tokens=max_tokens,
+        card_parameters=captioner,
+        data_digest=digest,
+        figures=result.figures,
+        image_size=contrastive_pair.config["image_size"],
+        known_words=contrastive_pair.config["known_words"],
+    )
+    return bundle, pd.DataFrame(result.curves)
+
+
+def caption_missing(
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: Pictures
+) -> pd.DataFrame:
+    """Write captions for the training pictures that came without.
+
+    Returns:
+        The table of the training split with every caption filled; ``caption_source`` of the new ones is
+        "generated".
+    """
+    complete = pictures.train.captions.copy()
+    rows = np.flatnonzero(complete["caption"].isna().to_numpy())
+    if len(rows):
+        written = _write(parameters, run, captioner, Subset(pictures.train.images, rows))
+        for column, values in (("caption", written), ("caption_source", ["generated"] * len(rows))):
+            filled = complete[column].to_numpy(object, copy=True)
+            filled[rows] = values
+            complete[column] = filled
+    return complete
+
+
+def caption_test(
+    parameters: CaptionerParameters,
+    run: RunParameters,
+    captioner: ModelBundle,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Write captions for the test pictures and measure them.
+
+    Returns:
+        A table (file, caption, truth), and the figures of training and test; ``images_per_s`` is the rate of
+        training, ``captions_per_s`` that of writing.
+    """
+    truth = pictures.test.captions
+    start = time.perf_counter()
+    written = _write(parameters, run, captioner, pictures.test.images)
+    seconds = time.perf_counter() - start
+    table = pd.DataFrame({"file": truth["file"], "caption": written, "truth": truth["caption"]})
+    figures = {
+        **captioner.card["figures"],
+        **score(written, truth, scenes=is_scenes(pictures.summary)),
+        **worth_of_generated(captions_complete),
+        "n_test": len(written),
+        "captions_per_s": round(len(written) / max(seconds, 1e-9), 1),
+    }
+    return table, figures
+
+
+def show_attention(
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: Pictures
+) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    """Keep where the captioner looked at each word it wrote about some test pictures, and draw it.
+
+    Returns:
+        ``maps`` float32 (N, longest caption, h, w), ``words`` and ``files``; and the drawing.
+    """
+    network, tokenizer = _load(captioner)
+    network.to(resolve_device(run))
+    images = np.asarray(pictures.test.images[: parameters.attention_pictures])
+    files = [str(file) for file in pictures.test.captions["file"].iloc[: len(images)]]
+    if not len(images):
+        return as_arrays([], [], []), draw(images, [], [])
+    words, maps = look(network, tokenizer, images, captioner.config["max_tokens"], parameters.beams)
+    return as_arrays(files, words, maps), draw(images, words, maps)
+
+
+def _write(
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, images: Images
+) -> list[str]:
+    network, tokenizer = _load(captioner)
+    return write_captions(
+        network,
+        tokenizer,
+        images,
+        captioner.config["max_tokens"],
+        beams=parameters.beams,
+        device=resolve_device(run),
+    )
+
+
+def _load(captioner: ModelBundle) -> tuple[Captioner, Tokenizer]:
+    network = load_network(captioner)
+    assert isinstance(network, Captioner) and captioner.tokenizer is not None
+    return network, Tokenizer.from_str(captioner.tokenizer)

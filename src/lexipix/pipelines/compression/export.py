@@ -1,0 +1,301 @@
+"""From trained networks to ONNX graphs that need no torch, each held against its network on real input."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from lexipix.networks.captioner import Captioner
+from lexipix.networks.clip import ContrastivePair
+from lexipix.records import ModelBundle, OnnxModel
+from lexipix.training.bundles import load_network
+from lexipix.training.data import to_unit
+from lexipix.training.tokenization import encode, pad_id
+
+_log = logging.getLogger(__name__)
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Real input to verify exports with.
+
+    Attributes:
+        captions: N texts.
+        images: uint8 (M, H, W, 3), M at least 2.
+    """
+
+    captions: Sequence[str]
+    images: NDArray[np.uint8]
+
+
+class _See(nn.Module):
+    """Pictures to the cells that the captioner's language model reads."""
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        self.captioner = captioner
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) in [-1, 1] to (B, cells, width)."""
+        return self.captioner.read(images)
+
+
+class _NextWord(nn.Module):
+    """One step of writing: logits of the word that follows."""
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        self.language_model = captioner.language_model
+        self.prefix = captioner.conditioning == "prefix"
+
+    def forward(self, ids: Tensor, cells: Tensor) -> Tensor:
+        """Tokens written so far with the start token in front (B, L), and cells, to logits (B, V).
+
+        Without a key-value cache: captions are short, and one graph without state is easy to run anywhere.
+        """
+        mask = torch.ones_like(ids)
+        if not self.prefix:
+            output = self.language_model(
+                input_ids=ids, attention_mask=mask, encoder_hidden_states=cells, use_cache=False
+            )
+        else:
+            words = self.language_model.get_input_embeddings()(ids)
+            together = torch.cat([cells.to(words.dtype), words], dim=1)
+            mask = torch.ones_like(together[..., 0], dtype=torch.long)
+            output = self.language_model(inputs_embeds=together, attention_mask=mask, use_cache=False)
+        logits: Tensor = output.logits[:, -1]
+        return logits.float()
+
+
+class _ImageVector(nn.Module):
+    """Pictures to unit vectors."""
+
+    def __init__(self, pair: ContrastivePair) -> None:
+        super().__init__()
+        self.encoder = pair.image_encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) in [-1, 1] to (B, D)."""
+        vector: Tensor = self.encoder(images).vector
+        return vector
+
+
+class _TextVector(nn.Module):
+    """Captions to unit vectors."""
+
+    def __init__(self, pair: ContrastivePair, pad: int) -> None:
+        super().__init__()
+        self.encoder, self.pad = pair.text_encoder, pad
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, L) to (B, D)."""
+        vector: Tensor = self.encoder(ids, ids != self.pad)
+        return vector
+
+
+class Exporter:
+    """Exports networks and refuses graphs that do not compute the same.
+
+    Args:
+        samples: Real input to compare with.
+        max_difference: Largest difference allowed between an output of the graph and of the network.
+    """
+
+    def __init__(self, samples: Samples, max_difference: float) -> None:
+        self.samples, self.max_difference = samples, max_difference
+        self._drawn: tuple[Mapping[str, Any], torch.onnx.ONNXProgram] | None = None
+
+    def text_to_image(self, bundle: ModelBundle) -> OnnxModel:
+        """Export a generator: ``draw`` takes ids (B, L) and noise (B, Z), gives pictures (B, 3, S, S)."""
+        network = bundle.config["network"]
+        module = load_network(bundle)
+        noise_width = int(network["prior"]["noise_width"])
+        batches = []
+        for ids in self._ids(bundle):
+            noise = np.random.default_rng(0).standard_normal((len(ids), noise_width), np.float32)
+            batches.append({"ids": ids, "noise": torch.from_numpy(noise)})
+        if self._drawn is not None and self._drawn[0] == network:
+            # The two generators are one network with two sets of weights: the second export costs nothing.
+            program = self._drawn[1]
+            with _quiet():  # it tells of each weight that drawing does not use
+                program.apply_weights(module.state_dict())
+        else:
+            program = _export(module, batches[0], {"ids": (0, 1), "noise": (0,)}, "images")
+            self._drawn = network, program
+        graph = _content(program)
+        config = {
+            "max_tokens": bundle.config["max_tokens"],
+            "noise_width": noise_width,
+            "image_size": int(network["decoder"]["image_size"]),
+            "known_words": bundle.config.get("known_words", []),
+        }
+        return self._model(bundle, config, {"draw": graph}, {"draw": (module, batches)})
+
+    def captioner(self, bundle: ModelBundle) -> OnnxModel:
+        """Export a captioner.
+
+        ``see`` takes pictures and gives cells; ``next_word`` takes the ids so far and cells and gives logits.
+        """
+        module = load_network(bundle)
+        assert isinstance(module, Captioner)
+        see, next_word = _See(module).eval(), _NextWord(module).eval()
+        images = self._images()
+        with torch.no_grad():
+            cells = see(images["images"])
+        steps = []
+        for ids in self._ids(bundle):
+            ids = torch.cat([torch.full((len(ids), 1), module.start_id), ids[:, :-1]], dim=1)
+            rows = torch.arange(len(ids)) % len(cells)
+            steps.append({"ids": ids, "cells": cells[rows]})
+        graphs = {
+            "see": _content(_export(see, images, {"images": (0,)}, "cells")),
+            "next_word": _content(_export(next_word, steps[0], {"ids": (0, 1), "cells": (0,)}, "logits")),
+        }
+        config = {
+            "max_tokens": bundle.config["max_tokens"],
+            "image_size": self.samples.images.shape[1],
+            "start_id": module.start_id,
+            "pad_id": module.pad_id,
+            "eos_id": module.eos_id,
+        }
+        return self._model(bundle, config, graphs, {"see": (see, [images]), "next_word": (next_word, steps)})
+
+    def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
+        """Export the scorer: ``image`` takes pictures, ``text`` takes ids; both give unit vectors (B, D)."""
+        module = load_network(bundle)
+        assert isinstance(module, ContrastivePair)
+        image = _ImageVector(module).eval()
+        text = _TextVector(module, pad_id(tokenizer_of(bundle))).eval()
+        images, texts = self._images(), [{"ids": ids} for ids in self._ids(bundle)]
+        graphs = {
+            "image": _content(_export(image, images, {"images": (0,)}, "vectors")),
+            "text": _content(_export(text, texts[0], {"ids": (0, 1)}, "vectors")),
+        }
+        config = {"max_tokens": bundle.config["max_tokens"], "image_size": self.samples.images.shape[1]}
+        return self._model(bundle, config, graphs, {"image": (image, [images]), "text": (text, texts)})
+
+    def _ids(self, bundle: ModelBundle) -> list[Tensor]:
+        """The captions as one padded batch, and the shortest and the longest of them on their own."""
+        tokenizer, longest = tokenizer_of(bundle), int(bundle.config["max_tokens"])
+        batch = torch.from_numpy(encode(tokenizer, self.samples.captions, longest))
+        by_length = sorted(self.samples.captions, key=lambda text: len(tokenizer.encode(text).ids))
+        alone = [torch.from_numpy(encode(tokenizer, [by_length[i]], longest)) for i in (0, -1)]
+        return [batch, *alone]
+
+    def _images(self) -> dict[str, Tensor]:
+        return {"images": to_unit(torch.from_numpy(np.array(self.samples.images))).contiguous()}
+
+    def _model(
+        self,
+        bundle: ModelBundle,
+        config: dict[str, Any],
+        graphs: dict[str, bytes],
+        checks: Mapping[str, tuple[nn.Module, Sequence[Inputs]]],
+    ) -> OnnxModel:
+        """Verify the graphs and put them into a record.
+
+        Raises:
+            RuntimeError: A graph does not compute what its network computes.
+        """
+        kind = bundle.config["kind"]
+        differences = {name: largest_difference(graphs[name], *check) for name, check in checks.items()}
+        for name, difference in differences.items():
+            size = megabytes(graphs[name])
+            _log.info("%s.%s as ONNX: %.1f MB, differs by %.1e", kind, name, size, difference)
+            if not difference <= self.max_difference:
+                raise RuntimeError(
+                    f"the ONNX graph {name} of the {kind} differs from its network by {difference:g}, more "
+                    f"than compression.verification.max_difference = {self.max_difference:g}"
+                )
+        verification = {"max_difference": differences, "n_captions": len(self.samples.captions)}
+        card = {**bundle.card, "onnx": verification}
+        return OnnxModel({"kind": kind, **config}, graphs, bundle.tokenizer, card)
+
+
+def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs]) -> float:
+    """Largest absolute difference between a graph's output and a network's, over some inputs."""
+    session = start(graph)
+    largest = 0.0
+    for batch in batches:
+        with torch.no_grad():
+            expected = module(*batch.values()).numpy()
+        (found,) = session.run(None, {name: value.numpy() for name, value in batch.items()})
+        largest = max(largest, float(np.abs(found - expected).max()))
+    return largest
+
+
+def start(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Load a graph for the CPU; 0 threads are as many as torch takes."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def megabytes(*contents: bytes) -> float:
+    """Size of files in MB (10^6 bytes)."""
+    return sum(map(len, contents)) / 1e6
+
+
+def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
+    """The tokenizer of a model that reads or writes words."""
+    assert bundle.tokenizer is not None, f"a {bundle.config['kind']} reads text"
+    return Tokenizer.from_str(bundle.tokenizer)
+
+
+def _export(
+    module: nn.Module, inputs: Inputs, free_axes: Mapping[str, Sequence[int]], output: str
+) -> torch.onnx.ONNXProgram:
+    """Trace a module into a graph whose named axes stay free.
+
+    ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export takes
+    two thirds of the time, the result is as fast, and parameters keep their names.
+    """
+    shapes = tuple(dict.fromkeys(free_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module, tuple(inputs.values()), input_names=list(inputs), output_names=[output],
+            dynamic_shapes=shapes, dynamo=True, optimize=False, verbose=False,
+        )  # fmt: skip
+    assert program is not None
+    return program
+
+
+def _content(program: torch.onnx.ONNXProgram) -> bytes:
+    """The graph as the content of a file, without the traces of where it was made (paths, source lines)."""
+    proto = program.model_proto
+    for graph in (proto.graph, *proto.functions):
+        del graph.metadata_props[:]
+        for part in (*graph.node, *graph.value_info):
+            del part.metadata_props[:]
+            part.doc_string = ""
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        del value.metadata_props[:]
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notes about libraries that are not installed off the screen."""
+    before = {name: logging.getLogger(name).level for name in ("torch.onnx", "onnx_ir", "onnxscript")}
+    for name in before:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

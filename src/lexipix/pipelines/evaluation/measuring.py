@@ -1,0 +1,183 @@
+"""Every figure of both paths, measured on pictures that are already drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lexipix.config.evaluation import EvaluationParameters
+from lexipix.metrics import distribution
+from lexipix.metrics.images import gradient_magnitude, ssim
+from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.pipelines.evaluation.baselines import SceneTruth, mean_image, quality, same_caption_rows
+from lexipix.pipelines.evaluation.judge import Judge, Vectors
+
+Pixels = NDArray[np.uint8]
+RECALL_SAMPLE = 2_000  # recall compares every pair; beyond this number it changes in the third digit only
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The pictures under evaluation and what is known of them.
+
+    Attributes:
+        images: uint8 (N, H, W, 3), real.
+        table: Their rows of ``captions.parquet``.
+        truths: The true captions; None where a picture came without.
+        asked: The captions that the text path draws from.
+        scenes: The truth of embedded scenes, else None.
+    """
+
+    images: Pixels
+    table: pd.DataFrame
+    truths: Sequence[str | None]
+    asked: Sequence[str]
+    scenes: SceneTruth | None
+
+
+def measure_paths(
+    real: Evaluated,
+    direct: Pixels,
+    drawn: Mapping[str, Pixels],
+    train_images: Pixels,
+    train_table: pd.DataFrame,
+    judge: Judge,
+    evaluation: EvaluationParameters,
+    seed: int,
+) -> dict[str, Any]:
+    """All figures of both paths, their baselines and ceilings.
+
+    Args:
+        real: The pictures under evaluation.
+        direct: They, through the latent and back.
+        drawn: By path (``vae``, ``gan``) the pictures drawn from ``real.asked``.
+        train_images: The training split, for baselines and the floor of the distances.
+        train_table: Its captions and labels.
+        judge: The evaluator.
+        evaluation: Parameters.
+        seed: Of every draw.
+
+    Returns:
+        JSON-able: ``direct``, ``text``, ``baseline``, ``ceiling`` as in ``metrics.json``; ``extras`` (further
+        figures of the text path), ``floor`` (real against real), ``n_images``, ``n_candidates``.
+    """
+    features, vectors = judge.look(real.images)
+    scale = _Scale(features)
+    floor_rows = np.random.default_rng(seed).permutation(len(train_images))[: len(real.images)]
+    other_real = scale(judge.look(train_images[np.sort(floor_rows)])[0])
+    n_candidates = min(evaluation.n_candidates, most_candidates(real.asked))
+    figures: dict[str, Any] = {
+        "direct": quality(real.images, direct),
+        "text": {},
+        "baseline": baselines(real, train_images, train_table, seed),
+        "ceiling": {},
+        "extras": {},
+        "floor": distances(scale(features), other_real, evaluation, seed),
+        "n_images": len(real.images),
+        "n_candidates": n_candidates if n_candidates >= 2 else None,
+    }
+    figures["baseline"] |= _judged_reals(real, vectors, judge, evaluation, seed)
+    sharpness = gradient_magnitude(real.images)
+    for path, images in drawn.items():
+        seen, seen_vectors = judge.look(images)
+        apart = distances(scale(features), scale(seen), evaluation, seed)
+        figures["text"][path] = quality(real.images, images) | {"kid": apart["kid"]}
+        if real.scenes is not None:
+            figures["text"][path]["attribute_accuracy"] = real.scenes.accuracy(images)
+        if n_candidates >= 2:
+            figures["text"][path]["r_precision"] = r_precision(
+                seen_vectors, judge.read(real.asked), real.asked, n_candidates, seed
+            )
+        figures["extras"][path] = {
+            "frechet": apart["frechet"],
+            "precision": apart["precision"],
+            "recall": apart["recall"],
+            "sharpness": gradient_magnitude(images) / sharpness if sharpness else None,
+        }
+    if real.scenes is not None:
+        best = real.scenes.redraw(None)
+        figures["ceiling"] = quality(real.images, best) | {"attribute_accuracy": real.scenes.accuracy(best)}
+    return figures
+
+
+def baselines(
+    real: Evaluated, train_images: Pixels, train_table: pd.DataFrame, seed: int
+) -> dict[str, dict[str, float]]:
+    """PSNR and SSIM of the mean image and of another picture with the same caption.
+
+    The embedded scenes have so many captions that hardly two pictures share one; there the other picture is
+    the caption drawn afresh, with its own jitter, which is how a second picture would have come to be.
+    """
+    mean = np.broadcast_to(mean_image(train_images), real.images.shape)
+    figures = {"mean_image": quality(real.images, mean)}
+    if real.scenes is not None:
+        figures["same_caption"] = quality(real.images, real.scenes.redraw(seed))
+    else:
+        asked = real.table.assign(caption=pd.Series(list(real.truths), dtype=object))
+        rows, partners = same_caption_rows(asked, train_table, seed)
+        if len(rows):
+            figures["same_caption"] = quality(real.images[rows], train_images[partners])
+    return figures
+
+
+def distances(
+    real: Vectors, others: Vectors, evaluation: EvaluationParameters, seed: int
+) -> dict[str, float]:
+    """Kernel and Fréchet distance, precision and recall of two sets of scaled features."""
+    size = min(evaluation.kid_subset_size, len(real), len(others))
+    mean, deviation = distribution.kid(real, others, evaluation.kid_subsets, size, seed)
+    few, few_others = real[:RECALL_SAMPLE], others[:RECALL_SAMPLE]
+    neighbor = min(3, min(len(few), len(few_others)) - 1)
+    precision, recall = distribution.precision_recall(few, few_others, neighbor)
+    return {
+        "kid": mean,
+        "kid_std": deviation,
+        "frechet": distribution.frechet_distance(real, others),
+        "precision": precision,
+        "recall": recall,
+    }
+
+
+def extremes(real: Evaluated, drawn: Mapping[str, Pixels], n: int) -> tuple[list[int], list[int]]:
+    """Rows of the best and the worst pictures of the text path, by the mean SSIM over its models."""
+    means = np.mean([ssim(real.images, images) for images in drawn.values()], axis=0)
+    order = np.argsort(-means, kind="stable")
+    n = min(n, len(order) // 2)
+    return order[:n].tolist(), order[::-1][:n].tolist()
+
+
+class _Scale:
+    """Brings every feature to mean 0 and deviation 1 over real pictures, so that none outweighs another."""
+
+    def __init__(self, features: Vectors) -> None:
+        self._mean = features.mean(axis=0)
+        deviation = features.std(axis=0)
+        self._deviation = np.where(deviation > 1e-6, deviation, 1.0)
+
+    def __call__(self, features: Vectors) -> Vectors:
+        scaled: Vectors = ((features - self._mean) / self._deviation).astype(np.float32)
+        return scaled
+
+
+def _judged_reals(
+    real: Evaluated, vectors: Vectors, judge: Judge, evaluation: EvaluationParameters, seed: int
+) -> dict[str, dict[str, float]]:
+    """R-precision of real pictures with their true captions, and with the captions dealt out anew."""
+    rows = np.array([i for i, truth in enumerate(real.truths) if truth], np.intp)
+    texts = [str(real.truths[i]) for i in rows]
+    n_candidates = min(evaluation.n_candidates, most_candidates(texts))
+    if n_candidates < 2:
+        return {}
+    read = judge.read(texts)
+    dealt = np.random.default_rng(seed).permutation(len(rows))
+    return {
+        "real": {"r_precision": r_precision(vectors[rows], read, texts, n_candidates, seed)},
+        "shuffled": {
+            "r_precision": r_precision(
+                vectors[rows], read[dealt], [texts[i] for i in dealt], n_candidates, seed
+            )
+        },
+    }

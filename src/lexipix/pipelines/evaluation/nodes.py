@@ -1,0 +1,229 @@
+"""Steps of the evaluation."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lexipix.config.evaluation import EvaluationParameters
+from lexipix.config.run import RunParameters
+from lexipix.errors import LexipixError
+from lexipix.metrics.speed import describe_machine
+from lexipix.pipelines.evaluation import page
+from lexipix.pipelines.evaluation.baselines import SceneTruth
+from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
+from lexipix.pipelines.evaluation.judge import Judge, train_judge
+from lexipix.pipelines.evaluation.measuring import Evaluated, measure_paths
+from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.reporting.report import render_report
+from lexipix.reporting.sheet import rows_sheet
+
+Pixels = NDArray[np.uint8]
+MODELS = ("features", "captioner", "vae", "prior", "gan", "evaluator")
+
+
+def train_evaluator(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    machine_choices: MutableMapping[str, str],
+    evaluator_stream: MetricStream,
+    evaluator_checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
+    """Train the judge on its own split with its own seed; nothing else ever sees either.
+
+    Returns:
+        The evaluator, its curves and its figures.
+    """
+    digest = str(pictures.summary.get("digest", ""))
+    bundle, result = train_judge(
+        pictures.judge,
+        evaluation.evaluator,
+        run,
+        digest,
+        evaluator_stream,
+        evaluator_checkpoints,
+        machine_choices,
+    )
+    return bundle, pd.DataFrame(result.curves), result.figures
+
+
+def redraw(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captioner_test_captions: pd.DataFrame,
+    vae: ModelBundle,
+    prior: ModelBundle,
+    gan: ModelBundle,
+) -> tuple[Pixels, Pixels, Pixels]:
+    """Send test pictures down both paths.
+
+    Returns:
+        uint8 (N, H, W, 3) each: through the latent and back; drawn from their generated captions by the prior
+        with the VAE's decoder; likewise by the GAN.
+    """
+    real = _evaluated(evaluation, pictures, captioner_test_captions)
+    direct = through_latent(vae, real.images, run, evaluation.batch_size)
+    by_vae = from_captions(prior, real.asked, run, evaluation.batch_size)
+    by_gan = from_captions(gan, real.asked, run, evaluation.batch_size)
+    return direct, by_vae, by_gan
+
+
+def measure(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captioner_test_captions: pd.DataFrame,
+    evaluator: ModelBundle,
+    vae: ModelBundle,
+    direct_pictures: Pixels,
+    vae_pictures: Pixels,
+    gan_pictures: Pixels,
+) -> dict[str, Any]:
+    """Measure both paths, their baselines and ceilings."""
+    real = _evaluated(evaluation, pictures, captioner_test_captions)
+    figures = measure_paths(
+        real,
+        direct_pictures,
+        {"vae": vae_pictures, "gan": gan_pictures},
+        pictures.train.images,
+        pictures.train.captions,
+        Judge(evaluator, run, evaluation.batch_size),
+        evaluation,
+        run.seed,
+    )
+    figures["direct"]["bits_per_image"] = latent_bits(vae, real.images, run, evaluation.batch_size)
+    return figures
+
+
+def collect_metrics(
+    ingestion_summary: dict[str, Any],
+    evaluation_figures: dict[str, Any],
+    features_figures: dict[str, Any],
+    captioner_figures: dict[str, Any],
+    vae_figures: dict[str, Any],
+    prior_figures: dict[str, Any],
+    gan_figures: dict[str, Any],
+    evaluator_figures: dict[str, Any],
+    speed_table: dict[str, Any],
+) -> dict[str, Any]:
+    """Bring together what ``metrics.json`` holds; what does not apply to the data is absent."""
+    trained = dict(
+        zip(
+            MODELS,
+            (
+                features_figures,
+                captioner_figures,
+                vae_figures,
+                prior_figures,
+                gan_figures,
+                evaluator_figures,
+            ),
+            strict=True,
+        )
+    )
+    captioner = {
+        key: captioner_figures.get(key) for key in ("bleu4", "cider_d", "exact_match", "attribute_f1")
+    }
+    return _present(
+        {
+            "data": {
+                key: ingestion_summary.get(key)
+                for key in ("n_train", "n_val", "n_test", "rejected", "image_size")
+            },
+            "captioner": captioner | {"images_per_s": captioner_figures.get("captions_per_s")},
+            **{key: evaluation_figures[key] for key in ("direct", "text", "baseline", "ceiling")},
+            "speed": speed_table,
+            "training": {
+                name: {key: figures.get(key) for key in ("images_per_s", "seconds", "images_seen")}
+                for name, figures in trained.items()
+            },
+        }
+    )
+
+
+def write_report(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captioner_test_captions: pd.DataFrame,
+    direct_pictures: Pixels,
+    vae_pictures: Pixels,
+    gan_pictures: Pixels,
+    metrics: dict[str, Any],
+    evaluation_figures: dict[str, Any],
+    captioner_figures: dict[str, Any],
+    evaluator: ModelBundle,
+    attention_sheet: Pixels,
+    ingestion_sheet: Pixels,
+    features_curves: pd.DataFrame,
+    captioner_curves: pd.DataFrame,
+    vae_curves: pd.DataFrame,
+    prior_curves: pd.DataFrame,
+    gan_curves: pd.DataFrame,
+    evaluator_curves: pd.DataFrame,
+) -> tuple[str, Pixels]:
+    """Write the report, and a sheet of the fixed test pictures by every way.
+
+    Returns:
+        HTML, and uint8 (H, W, 3).
+    """
+    real = _evaluated(evaluation, pictures, captioner_test_captions)
+    paths = page.Paths(real, direct_pictures, {"vae": vae_pictures, "gan": gan_pictures})
+    curves = (
+        features_curves,
+        captioner_curves,
+        vae_curves,
+        prior_curves,
+        gan_curves,
+        evaluator_curves,
+    )
+    context = page.assemble(
+        paths,
+        evaluation,
+        metrics,
+        evaluation_figures,
+        summary=dict(pictures.summary),
+        captioner=captioner_figures,
+        judge=evaluator,
+        attention=attention_sheet,
+        data_sheet=ingestion_sheet,
+        curves=dict(zip(MODELS, curves, strict=True)),
+        seed=run.seed,
+        machine=describe_machine(),
+    )
+    fixed = context.galleries[0]
+    return render_report(context), rows_sheet(fixed.columns, title="Test pictures, both paths")
+
+
+def _evaluated(
+    evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame
+) -> Evaluated:
+    """The test pictures under evaluation with their true and their generated captions."""
+    test = pictures.test
+    if test_captions["file"].tolist() != test.captions["file"].tolist():
+        raise LexipixError(
+            "The generated captions of the test pictures are of other pictures than those ingested last: "
+            "run `kedro run --pipelines captioner` again."
+        )
+    n_images = min(len(test), evaluation.n_images or len(test))
+    rows = np.unique(np.linspace(0, len(test) - 1, n_images).round().astype(np.intp))
+    table = test.captions.iloc[rows].reset_index(drop=True)
+    truths = [
+        text if isinstance(text, str) else None
+        for text in table["caption"].where(table["caption"].notna(), table["withheld_caption"])
+    ]
+    images = test.images if len(rows) == len(test) else test.images[rows]
+    asked = [str(text) for text in test_captions["caption"].iloc[rows]]
+    is_scenes = pictures.summary.get("source") == "scenes" and all(truths)
+    scenes = SceneTruth.of([str(t) for t in truths], images.shape[1]) if is_scenes else None
+    return Evaluated(images, table, truths, asked, scenes)
+
+
+def _present(figures: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what has no value, and groups of which nothing is left."""
+    kept = {key: _present(value) if isinstance(value, dict) else value for key, value in figures.items()}
+    return {key: value for key, value in kept.items() if value is not None and value != {}}

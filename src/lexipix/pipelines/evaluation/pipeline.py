@@ -1,0 +1,70 @@
+"""Wiring of the evaluation."""
+
+from kedro.pipeline import Pipeline, node
+
+from lexipix.pipelines.evaluation.nodes import (
+    MODELS,
+    collect_metrics,
+    measure,
+    redraw,
+    train_evaluator,
+    write_report,
+)
+
+PATHS = ["direct_pictures", "vae_pictures", "gan_pictures"]
+PARAMETERS = ["params:evaluation", "params:run"]
+
+
+def create_pipeline() -> Pipeline:
+    """Train the judge, redraw the test pictures by both paths, measure, report."""
+    return Pipeline(
+        [
+            node(
+                train_evaluator,
+                [*PARAMETERS, "pictures", "machine_choices", "evaluator_stream", "evaluator_checkpoints"],
+                ["evaluator", "evaluator_curves", "evaluator_figures"],
+                name="train_evaluator",
+            ),
+            node(
+                redraw,
+                [*PARAMETERS, "pictures", "captioner_test_captions", "vae", "prior", "gan"],
+                PATHS,
+                name="redraw",
+            ),
+            node(
+                measure,
+                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", "vae", *PATHS],
+                "evaluation_figures",
+                name="measure",
+            ),
+            node(
+                collect_metrics,
+                [
+                    "ingestion_summary",
+                    "evaluation_figures",
+                    *(f"{name}_figures" for name in MODELS),
+                    "speed_table",
+                ],
+                "metrics",
+                name="collect_metrics",
+            ),
+            node(
+                write_report,
+                [
+                    *PARAMETERS,
+                    "pictures",
+                    "captioner_test_captions",
+                    *PATHS,
+                    "metrics",
+                    "evaluation_figures",
+                    "captioner_figures",
+                    "evaluator",
+                    "attention_sheet",
+                    "ingestion_sheet",
+                    *(f"{name}_curves" for name in MODELS),
+                ],
+                ["report", "evaluation_sheet"],
+                name="write_report",
+            ),
+        ]
+    )

@@ -1,0 +1,115 @@
+"""Steps of the features stage."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from lexipix.config.features import FeaturesParameters
+from lexipix.config.run import RunParameters
+from lexipix.networks.clip import ContrastivePair
+from lexipix.pipelines.features.pair import Backbones, make_pair
+from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle
+from lexipix.training.captioned import captioned, for_training
+from lexipix.training.captions import CaptionRows
+from lexipix.training.contrastive import ContrastiveTask
+from lexipix.training.data import ImageRows
+from lexipix.training.loop import train
+from lexipix.training.machine import resolve_device
+from lexipix.training.seeding import seeded
+from lexipix.training.tokenization import train_tokenizer
+
+EXPORT_BATCH = 256
+
+
+def train_features(
+    features: FeaturesParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    pretrained_models: Backbones,
+    machine_choices: MutableMapping[str, str],
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
+    """Train image encoder and text encoder to agree on the captioned training pictures.
+
+    Returns:
+        The pair with its tokenizer, the curves of the training, and its figures.
+    """
+    device = resolve_device(run)
+    digest = str(pictures.summary.get("digest", ""))
+    learn, validate = for_training(
+        captioned(pictures.train.images, pictures.train.captions),
+        captioned(pictures.val.images, pictures.val.captions),
+        "features",
+        pictures.train.images,
+    )
+    tokenizer = train_tokenizer(learn.wordings(), features.vocabulary)
+    with seeded(run.seed):
+        pair, config = make_pair(features, tokenizer.get_vocab_size(), pretrained_models)
+    rows, val_rows = (
+        CaptionRows(part.captions, part.paraphrases, tokenizer, features.max_tokens, device)
+        for part in (learn, validate)
+    )
+    task = ContrastiveTask(
+        pair,
+        learn.images,
+        rows,
+        learn.groups(),
+        (validate.images, val_rows, validate.groups()),
+        learning_rate=features.training.learning_rate,
+        words_weight=features.words_weight,
+        augment=features.augment,
+        flip=features.flip,
+        device=device,
+    )
+    result = train(
+        task,
+        features.training,
+        run,
+        name="features",
+        fingerprint=fingerprint(features, run, digest),
+        stream=stream,
+        checkpoints=checkpoints,
+        choices=machine_choices,
+    )
+    bundle = to_bundle(
+        "contrastive_pair",
+        pair,
+        config,
+        tokenizer=tokenizer,
+        max_tokens=features.max_tokens,
+        card_parameters=features,
+        data_digest=digest,
+        figures=result.figures,
+        image_size=int(pictures.train.images.shape[1]),
+        known_words=known_words(learn.wordings()),
+    )
+    return bundle, pd.DataFrame(result.curves), result.figures
+
+
+def export_features(
+    run: RunParameters, contrastive_pair: ModelBundle, pictures: Pictures
+) -> dict[str, NDArray[np.float32]]:
+    """Give the vector of every picture that the models may see.
+
+    Returns:
+        Unit vectors, float32 (N, D), for train, val and test.
+    """
+    pair = load_network(contrastive_pair)
+    assert isinstance(pair, ContrastivePair)
+    device = resolve_device(run)
+    pair.to(device)
+    width = pair.image_encoder.project.out_features
+    vectors = {}
+    for name in ("train", "val", "test"):
+        images = ImageRows(pictures[name].images, device)
+        vectors[name] = np.empty((len(images), width), np.float32)
+        with torch.inference_mode():
+            for rows in torch.arange(len(images)).split(EXPORT_BATCH):
+                vectors[name][rows.numpy()] = pair.image_encoder(images[rows]).vector.float().cpu().numpy()
+    return vectors

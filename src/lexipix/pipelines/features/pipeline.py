@@ -1,0 +1,33 @@
+"""Wiring of the features stage."""
+
+from kedro.pipeline import Pipeline, node
+
+from lexipix.pipelines.features.nodes import export_features, train_features
+
+
+def create_pipeline() -> Pipeline:
+    """Train the contrastive pair on captioned pictures, then let it look at all of them."""
+    return Pipeline(
+        [
+            node(
+                train_features,
+                [
+                    "params:features",
+                    "params:run",
+                    "pictures",
+                    "pretrained_models",
+                    "machine_choices",
+                    "features_stream",
+                    "features_checkpoints",
+                ],
+                ["contrastive_pair", "features_curves", "features_figures"],
+                name="train_features",
+            ),
+            node(
+                export_features,
+                ["params:run", "contrastive_pair", "pictures"],
+                "image_features",
+                name="export_features",
+            ),
+        ]
+    )

@@ -1,0 +1,150 @@
+"""Trained models at work without torch: draw, describe, score."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lexipix.metrics.text import tokens
+from lexipix.records import OnnxModel
+from lexipix.training.tokenization import decode, encode
+
+Pixels = NDArray[np.uint8]
+Vectors = NDArray[np.float32]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Model:
+    """The graphs of one model, each loaded when it is first used.
+
+    A graph runs on one thread, one picture at a time, and pictures are shared out among the cores: the result
+    then depends neither on how many pictures are asked for nor on how many cores there are, down to the last
+    bit, and two cores are as busy as with batches.
+    """
+
+    def __init__(self, model: OnnxModel) -> None:
+        self.config = model.config
+        self.max_tokens: int = model.config["max_tokens"]
+        self.image_size: int = model.config["image_size"]
+        self._graphs = model.graphs
+        self._tokenizer_text = model.tokenizer or ""
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the model was trained with."""
+        return Tokenizer.from_str(self._tokenizer_text)
+
+    def n_tokens(self, text: str) -> int:
+        """Length of a text as the model counts it, the closing token included."""
+        return len(self.tokenizer.encode(text).ids)
+
+    def ids(self, text: str) -> NDArray[np.int64]:
+        """A text as the model reads it: (1, L); what is longer than it can read is cut."""
+        return encode(self.tokenizer, [text], self.max_tokens)
+
+    def run(self, graph: str, **inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+        """The only output of a graph."""
+        output: NDArray[np.float32] = self._session(graph).run(None, inputs)[0]
+        return output
+
+    def _session(self, graph: str) -> onnxruntime.InferenceSession:
+        if graph not in self._sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            content = self._graphs[graph]
+            self._sessions[graph] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        return self._sessions[graph]
+
+
+class Drawer(_Model):
+    """A generator: a prompt and noise to a picture, in one forward pass."""
+
+    @cached_property
+    def known_words(self) -> frozenset[str]:
+        """Words of the captions the model learned from."""
+        return frozenset(word for entry in self.config["known_words"] for word in tokens(entry))
+
+    def draw_one(self, prompt: str, seed: int, index: int) -> Pixels:
+        """Picture ``index`` of a prompt, uint8 (S, S, 3); the noise depends on seed and index alone."""
+        noise = noise_of(seed, index, self.config["noise_width"])
+        image: Pixels = to_pixels(self.run("draw", ids=self.ids(prompt), noise=noise))[0]
+        return image
+
+
+class Describer(_Model):
+    """A captioner: a picture to words."""
+
+    def see(self, image: Pixels) -> Vectors:
+        """A picture, uint8 (S, S, 3), as the sequence that the language model reads: (1, cells, width)."""
+        return self.run("see", images=from_pixels(image[None]))
+
+    def describe(
+        self, cells: Vectors, temperature: float = 0.0, rng: np.random.Generator | None = None
+    ) -> str:
+        """Write a caption: at each step the most probable word, or with a temperature one drawn by lot."""
+        pad, eos = self.config["pad_id"], self.config["eos_id"]
+        ids = [self.config["start_id"]]
+        for _ in range(self.max_tokens):
+            logits = self.run("next_word", ids=np.array([ids], np.int64), cells=cells)[0].astype(np.float64)
+            if pad != eos:
+                logits[pad] = -np.inf
+            if temperature and rng is not None:
+                # The largest of logits plus Gumbel noise is a draw from their softmax.
+                logits = logits / temperature + rng.gumbel(size=len(logits))
+            ids.append(int(logits.argmax()))
+            if ids[-1] == eos:
+                break
+        return decode(self.tokenizer, np.array([ids[1:]], np.int64))[0]
+
+
+class Scorer(_Model):
+    """An image and a text encoder that meet in one space; agreement is a cosine in [-1, 1]."""
+
+    def image_vector(self, image: Pixels) -> Vectors:
+        """Unit vector (D,) of a picture, uint8 (S, S, 3)."""
+        vector: Vectors = self.run("image", images=from_pixels(image[None]))[0]
+        return vector
+
+    def text_vector(self, text: str) -> Vectors:
+        """Unit vector (D,) of a text."""
+        vector: Vectors = self.run("text", ids=self.ids(text))[0]
+        return vector
+
+
+def noise_of(seed: int, index: int, width: int) -> Vectors:
+    """Standard normal noise (1, width) of picture ``index`` under a seed."""
+    return np.random.default_rng([seed, index]).standard_normal((1, width), np.float32)
+
+
+def from_pixels(images: Pixels) -> Vectors:
+    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1]."""
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1)
+
+
+def to_pixels(images: NDArray[np.float32]) -> Pixels:
+    """Float (B, 3, H, W) in about [-1, 1] to uint8 (B, H, W, 3), clamped and rounded."""
+    pixels: Pixels = np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+
+
+def on_all_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Apply a function to items, in order, on as many threads as there are cores."""
+    n_threads = min(_n_cores(), len(items))
+    if n_threads <= 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(function, items))
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,43 @@
+"""Steps of the generation. None of them imports torch."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.config.generation import GenerationParameters
+from lexipix.config.run import RunParameters
+from lexipix.errors import LexipixError
+from lexipix.pipelines.generation.drawing import draw_and_score
+from lexipix.pipelines.generation.models import Drawer, Scorer
+from lexipix.pipelines.generation.prompts import check_prompts
+from lexipix.records import OnnxModel
+
+
+def draw_prompts(
+    generation: GenerationParameters,
+    run: RunParameters,
+    champion: dict[str, Any],
+    onnx_vae: OnnxModel,
+    onnx_gan: OnnxModel,
+    onnx_scorer: OnnxModel,
+) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    """Draw the prompts of the parameters.
+
+    Returns:
+        File name -> content of a folder of results, and the sheet once more.
+    """
+    if not generation.prompts:
+        raise LexipixError(
+            "generation.prompts is empty: list what to draw (conf/base/parameters_generation.yml), or use "
+            '`kedro generate "…"`.'
+        )
+    family = champion["family"] if generation.model == "champion" else generation.model
+    drawer = Drawer({"vae": onnx_vae, "gan": onnx_gan}[family])
+    prompts = check_prompts(generation.prompts, drawer, "generation.prompts, number {}: ")
+    seed = run.seed if generation.seed is None else generation.seed
+    texts = [prompt.text for prompt in prompts]
+    drawn = draw_and_score(
+        drawer, Scorer(onnx_scorer), texts, generation.n, seed, family, generation.max_pictures
+    )
+    return drawn.files(), drawn.sheet

@@ -1,0 +1,19 @@
+"""Wiring of the generation."""
+
+from kedro.pipeline import Pipeline, node
+
+from lexipix.pipelines.generation.nodes import draw_prompts
+
+
+def create_pipeline() -> Pipeline:
+    """Draw the prompts of the parameters with the models that the compression shipped."""
+    return Pipeline(
+        [
+            node(
+                draw_prompts,
+                ["params:generation", "params:run", "champion", "onnx_vae", "onnx_gan", "onnx_scorer"],
+                ["generated", "generated_sheet"],
+                name="draw_prompts",
+            )
+        ]
+    )

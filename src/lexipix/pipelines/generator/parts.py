@@ -1,0 +1,105 @@
+"""What the three trainings of the generator stage share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import nn
+
+from lexipix.config.run import Parameters, RunParameters
+from lexipix.errors import LexipixError
+from lexipix.networks.clip import ContrastivePair
+from lexipix.records import ModelBundle, Pictures
+from lexipix.training.bundles import to_bundle
+from lexipix.training.captioned import captioned, for_training
+from lexipix.training.captions import CaptionRows
+from lexipix.training.data import Images
+from lexipix.training.drawing import DrawingValidation
+from lexipix.training.gan import GANTask
+from lexipix.training.loop import TrainingResult
+from lexipix.training.machine import resolve_device
+from lexipix.training.prior import PriorTask
+from lexipix.training.vae import VAETask
+
+
+@dataclass(frozen=True)
+class Captions:
+    """The captioned training pictures, and how drawings from captions are validated."""
+
+    images: Images
+    rows: CaptionRows
+    groups: NDArray[np.int64]
+    validation: DrawingValidation
+    digest: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network after its training."""
+
+    kind: str
+    network: nn.Module
+    config: dict[str, Any]
+    result: TrainingResult
+    parameters: Parameters
+
+
+def captions_for(
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    pair: ContrastivePair,
+    run: RunParameters,
+) -> Captions:
+    """Training pictures with their captions, the generated ones among them."""
+    learn, validate = for_training(
+        captioned(pictures.train.images, captions_complete),
+        captioned(pictures.val.images, pictures.val.captions),
+        "generator",
+        pictures.train.images,
+    )
+    device = resolve_device(run)
+    assert contrastive_pair.tokenizer is not None
+    tokenizer = Tokenizer.from_str(contrastive_pair.tokenizer)
+    rows, val_rows = (
+        CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
+        for part in (learn, validate)
+    )
+    validation = DrawingValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
+    return Captions(learn.images, rows, learn.groups(), validation, str(pictures.summary.get("digest", "")))
+
+
+def finish(
+    trained: Trained, task: VAETask | PriorTask | GANTask, digest: str, **extra: Any
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Make the outputs of a training: model, curves, figures, and the last sheet of samples."""
+    bundle = to_bundle(
+        trained.kind,
+        trained.network,
+        trained.config,
+        card_parameters=trained.parameters,
+        data_digest=digest,
+        figures=trained.result.figures,
+        tokenizer=extra.pop("tokenizer", None),
+        max_tokens=extra.pop("max_tokens", None),
+        **extra,
+    )
+    assert trained.result.sheet is not None
+    return bundle, pd.DataFrame(trained.result.curves), trained.result.figures, trained.result.sheet
+
+
+def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:
+    """Check that text encoder and language model read the same token ids.
+
+    Raises:
+        LexipixError: The captioner's language model was pretrained with a tokenizer of its own.
+    """
+    if contrastive_pair.tokenizer != captioner.tokenizer:
+        raise LexipixError(
+            "The generators read captions with the features stage's tokenizer, and the captioner has another "
+            "one (captioner.language_model.source = pretrained): set captioner.language_model.source to "
+            "scratch and run `kedro run --pipelines captioner,generator`."
+        )

@@ -1,0 +1,48 @@
+"""Wiring of the generator stage: three trainings, each with a tag of its own."""
+
+from kedro.pipeline import Pipeline, node
+
+from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_vae
+
+
+def _parameters(name: str) -> list[str]:
+    # Each its own part, not the whole section: what one training takes leaves the others as they are.
+    return [f"params:generator.{name}", *(["params:generator.flip"] if name != "vae" else []), "params:run"]
+
+
+def _machinery(name: str) -> list[str]:
+    return ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+
+
+def _outputs(name: str) -> list[str]:
+    return [name, f"{name}_curves", f"{name}_figures", f"{name}_sheet"]
+
+
+def create_pipeline() -> Pipeline:
+    """Train the VAE, then the prior from captions to its latents, then the GAN that starts from both."""
+    captions = ["pictures", "captions_complete", "contrastive_pair"]
+    return Pipeline(
+        [
+            node(
+                train_vae,
+                [*_parameters("vae"), "pictures", *_machinery("vae")],
+                _outputs("vae"),
+                name="train_vae",
+                tags="vae",
+            ),
+            node(
+                train_prior,
+                [*_parameters("prior"), *captions, "captioner", "vae", *_machinery("prior")],
+                _outputs("prior"),
+                name="train_prior",
+                tags="prior",
+            ),
+            node(
+                train_gan,
+                [*_parameters("gan"), *captions, "prior", *_machinery("gan")],
+                _outputs("gan"),
+                name="train_gan",
+                tags="gan",
+            ),
+        ]
+    )

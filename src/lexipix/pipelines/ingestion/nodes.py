@@ -1,0 +1,45 @@
+"""Steps of the ingestion."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.config.ingestion import IngestionParameters
+from lexipix.config.run import RunParameters
+from lexipix.pipelines.ingestion.stream import PictureStream
+from lexipix.records import OpenedSource, Pictures
+from lexipix.reporting.sheet import contact_sheet
+
+# pandas.DataFrame: importing pandas takes half a second that this module does not need.
+Table = Any
+
+
+class Opener(Protocol):
+    """What the catalog entry ``sources`` gives: it finds the source that the parameters name."""
+
+    def open(self, parameters: IngestionParameters, seed: int) -> OpenedSource:
+        """Check the source and prepare to read it."""
+
+
+def ingest(ingestion: IngestionParameters, run: RunParameters, sources: Opener) -> PictureStream:
+    """Prepare the stream of pictures, each in its split; the picture store draws it when it saves it."""
+    return PictureStream(sources.open(ingestion, run.seed), ingestion)
+
+
+def describe_pictures(pictures: Pictures) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:
+    """Sum up what was ingested.
+
+    Returns:
+        The summary (source, counts, digest, examples), the table of rejects (file, reason), and a contact
+        sheet of some training pictures with their captions.
+    """
+    summary = dict(pictures.summary)
+    examples = summary["examples"]
+    images = np.stack([pictures.train.images[example["row"]] for example in examples])
+    captions = [example["caption"] or "(no caption)" for example in examples]
+    counts = ", ".join(f"{summary[f'n_{split}']:,} {split}" for split in ("train", "val", "test", "judge"))
+    title = f"{summary['source']}: {counts}; {summary['rejected']:,} rejected"
+    scale = max(1, 96 // summary["image_size"])
+    sheet = contact_sheet(images, captions, columns=8, scale=scale, title=title)
+    return summary, pictures.rejects, sheet

@@ -1,0 +1,20 @@
+"""Wiring of the ingestion."""
+
+from kedro.pipeline import Pipeline, node
+
+from lexipix.pipelines.ingestion.nodes import describe_pictures, ingest
+
+
+def create_pipeline() -> Pipeline:
+    """Read the source into the picture store, then say what came in and what was set aside."""
+    return Pipeline(
+        [
+            node(ingest, ["params:ingestion", "params:run", "sources"], "pictures", name="ingest"),
+            node(
+                describe_pictures,
+                "pictures",
+                ["ingestion_summary", "rejects", "ingestion_sheet"],
+                name="describe_pictures",
+            ),
+        ]
+    )

@@ -1,0 +1,169 @@
+"""Figures drawn by matplotlib, returned as pixels; it is imported when a figure is drawn, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lexipix.reporting.sheet import Pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLUE, ORANGE, GREY = "#2f6db5", "#d1651b", "#9aa0a6"
+INK, PAPER = "#202124", "#ffffff"
+# Columns of a curves table that say when, not how well.
+CLOCKS = ("images_seen", "seconds", "step", "epoch")
+# What early stopping minimises: some other figure turned round, drawn only where that figure is not reported.
+OBJECTIVE = "objective"
+# A curve that falls by more than this factor is drawn on a logarithmic scale, or its end would be a flat
+# line.
+LOG_SPAN = 30.0
+DPI = 160
+
+
+def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: int = 8) -> Pixels:
+    """Draws a training's figures over the images seen: one panel a figure, its validation in orange.
+
+    Args:
+        curves: One row a report, with `images_seen` (or the row number counts) and one column a figure; the
+            validation of `loss` is `val_loss`.
+        title: Above the panels.
+        max_panels: Further figures are left out.
+
+    Returns:
+        uint8 (height, width, 3); a note instead of panels where there is nothing to draw.
+    """
+    panels = _panels(curves, max_panels)
+    if not panels:
+        return _note(title, "no figures were reported")
+    n_columns = min(4, len(panels))
+    n_rows = -(-len(panels) // n_columns)
+    figure = _figure(3.1 * n_columns, 2.15 * n_rows + (0.35 if title else 0.1))
+    x = curves["images_seen"] if "images_seen" in curves else np.arange(len(curves))
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    for axis, (name, columns) in zip(axes, panels.items(), strict=False):
+        for column in columns:
+            _draw_curve(axis, x, curves[column], ORANGE if column.startswith("val_") else BLUE)
+        axis.set_title(name, fontsize=9, loc="left", color=INK)
+        if _wants_logarithm(curves[columns]):
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.minorticks_off()
+        _tidy(axis)
+        axis.xaxis.set_major_formatter(_thousands())
+    if any(column.startswith("val_") for columns in panels.values() for column in columns):
+        figure.text(0.995, 0.995, "validation", color=ORANGE, fontsize=8, ha="right", va="top")
+        figure.text(
+            0.995 - 0.72 / figure.get_figwidth(),
+            0.995,
+            "training",
+            color=BLUE,
+            fontsize=8,
+            ha="right",
+            va="top",
+        )
+    figure.supxlabel("images seen", fontsize=8, color=INK)
+    if title:
+        figure.suptitle(title, fontsize=11, x=0.01, ha="left", color=INK, fontweight="bold")
+    return _pixels(figure)
+
+
+def bars_figure(
+    values: Mapping[str, float], title: str | None = None, unit: str = "", best: str | None = None
+) -> Pixels:
+    """Draws named numbers as horizontal bars with their values written beside them.
+
+    Args:
+        values: Name to number, drawn from top to bottom.
+        title: Above the bars.
+        unit: Written behind each value.
+        best: The name to set off in colour.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    if not values:
+        return _note(title, "nothing was measured")
+    figure = _figure(6.2, 0.32 * len(values) + (0.55 if title else 0.25))
+    axis = figure.subplots()
+    names = list(values)
+    bars = axis.barh(
+        names, list(values.values()), color=[ORANGE if n == best else BLUE for n in names], height=0.62
+    )
+    axis.bar_label(
+        bars, [f" {value:,.4g} {unit}".rstrip() for value in values.values()], fontsize=8, color=INK
+    )
+    axis.invert_yaxis()
+    axis.margins(x=0.16)
+    _tidy(axis)
+    axis.grid(False)
+    axis.set_xticks([])
+    axis.spines["bottom"].set_visible(False)
+    if title:
+        axis.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
+    return _pixels(figure)
+
+
+def _panels(curves: pd.DataFrame, max_panels: int) -> dict[str, list[str]]:
+    """Figures to draw: base name to its training column, its validation column, or both."""
+    panels: dict[str, list[str]] = {}
+    for column in curves.columns:
+        if column in CLOCKS or curves[column].dtype.kind not in "iuf" or curves[column].isna().all():
+            continue
+        panels.setdefault(str(column).removeprefix("val_"), []).append(str(column))
+    if any(name != OBJECTIVE and f"val_{name}" in columns for name, columns in panels.items()):
+        panels.pop(OBJECTIVE, None)
+    return dict(list(panels.items())[:max_panels])
+
+
+def _wants_logarithm(values: pd.DataFrame) -> bool:
+    numbers = values.to_numpy(float)
+    numbers = numbers[np.isfinite(numbers)]
+    return bool(len(numbers) and numbers.min() > 0 and numbers.max() / numbers.min() > LOG_SPAN)
+
+
+def _draw_curve(axis: Any, x: Any, y: pd.Series, color: str) -> None:
+    known = y.notna().to_numpy()
+    marker = "o" if known.sum() < 3 else None  # one or two points make no line
+    values = y.to_numpy(float)[known]
+    axis.plot(np.asarray(x)[known], values, color=color, linewidth=1.5, marker=marker, markersize=3)
+
+
+def _tidy(axis: Any) -> None:
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.spines["bottom"].set_color(GREY)
+    axis.grid(axis="y", color="#e4e6e9", linewidth=0.7)
+    axis.set_axisbelow(True)
+    axis.tick_params(labelsize=8, length=0, colors="#5f6368")
+
+
+def _thousands() -> Any:
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda x, _: f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}")
+
+
+def _note(title: str | None, text: str) -> Pixels:
+    figure = _figure(4.5, 0.8)
+    figure.text(0.02, 0.5, f"{title}: {text}" if title else text, fontsize=9, color="#5f6368", va="center")
+    return _pixels(figure)
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER, layout="constrained")
+
+
+def _pixels(figure: Any) -> Pixels:
+    """Draws without pyplot, so that no window system is asked for and no figure stays in memory."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]

@@ -1,0 +1,28 @@
+"""Embedded captioned scenes: a grammar, a renderer and an oracle that reads a picture back.
+
+The scenes need no download and come with an exact truth, so that everything a model says or draws
+can be checked fact by fact.
+"""
+
+from lexipix.scenes.captions import caption, paraphrases, parse_caption, words
+from lexipix.scenes.facts import attribute_accuracy, attribute_f1, attributes
+from lexipix.scenes.grammar import Scene, SceneObject, is_drawable, sample_scene
+from lexipix.scenes.oracle import Oracle
+from lexipix.scenes.renderer import render, render_many
+
+__all__ = [
+    "Oracle",
+    "Scene",
+    "SceneObject",
+    "attribute_accuracy",
+    "attribute_f1",
+    "attributes",
+    "caption",
+    "is_drawable",
+    "paraphrases",
+    "parse_caption",
+    "render",
+    "render_many",
+    "sample_scene",
+    "words",
+]

@@ -1,0 +1,125 @@
+"""Scenes in words: one canonical caption, several paraphrases, and the way back."""
+
+from __future__ import annotations
+
+import re
+
+from lexipix.scenes.grammar import BACKGROUNDS, COLORS, MAX_OBJECTS, PLACES, SHAPES, SIZES, Scene, SceneObject
+
+_SIZE_WORDS = {
+    "small": "small",
+    "little": "small",
+    "tiny": "small",
+    "big": "big",
+    "large": "big",
+    "huge": "big",
+}
+_PLACE_WORDS = {"upper": "top", "lower": "bottom", "middle": "center", "centre": "center", "grey": "gray"}
+_PLACE_PARTS = frozenset(part for place in PLACES for part in place.split())
+# Words that carry no fact.
+_FILLERS = frozenset(
+    {"a", "an", "the", "and", "at", "in", "on", "of", "with", "there", "is", "are", "one"}
+    | {"picture", "image", "background", "corner", "side", "nothing"}
+)
+_PLACES = {frozenset(place.split()): place for place in PLACES} | {
+    frozenset({"center", side}): side for side in ("top", "left", "right", "bottom")
+}
+_TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
+
+
+def caption(scene: Scene) -> str:
+    """Canonical caption, as "a small purple star at the top and a big red ring at the left on white"."""
+    return f"{_listed(scene, '{size} {color} {shape} at the {place}')} on {scene.background}"
+
+
+def paraphrases(scene: Scene) -> tuple[str, ...]:
+    """Four other wordings of the same facts: other order, other syntax, other words."""
+    background = scene.background
+    synonyms = {"small": "little", "big": "large"}
+    notes = "; ".join(
+        f"{item.shape}, {item.color}, {item.size}, {item.place}" for item in reversed(scene.objects)
+    )
+    small_words = _listed(scene, "{size} {color} {shape} in the {place}", synonyms)
+    return (
+        f"on {background} there is {_listed(scene, '{size} {color} {shape} at the {place}', turned=True)}",
+        f"on {background}: {notes or 'nothing'}",
+        f"a {background} picture with {small_words}",
+        f"{_listed(scene, '{color} {shape}, {size}, at the {place}', synonyms, turned=True)},"
+        f" {background} background",
+    )
+
+
+def _listed(scene: Scene, template: str, synonyms: dict[str, str] | None = None, turned: bool = False) -> str:
+    objects = reversed(scene.objects) if turned else iter(scene.objects)
+    phrases = [
+        _with_article(
+            template.format(
+                size=(synonyms or {}).get(item.size, item.size),
+                color=item.color,
+                shape=item.shape,
+                place=item.place,
+            )
+        )
+        for item in objects
+    ]
+    return " and ".join(phrases) or "nothing"
+
+
+def _with_article(phrase: str) -> str:
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def parse_caption(text: str) -> Scene | None:
+    """Reads a caption back; None when it is not understood.
+
+    Understands the canonical caption, all paraphrases and free wordings of the same words: exactly one
+    background, and for each object one shape, color, size and place next to each other in any order.
+    """
+    facts: list[tuple[str, str]] = []  # (kind, word) in order of mention
+    backgrounds: list[str] = []
+    place: list[str] = []
+    said_nothing = False
+    for token in [*_TOKEN.findall(text.lower()), "."]:
+        word = _PLACE_WORDS.get(token, token)
+        if word in _PLACE_PARTS:
+            place.append(word)
+            continue
+        if place and (word not in _FILLERS or word == "and"):
+            facts.append(("place", _PLACES.get(frozenset(place), "")))
+            place = []
+        if word in SHAPES:
+            facts.append(("shape", word))
+        elif word in COLORS:
+            facts.append(("color", word))
+        elif word in _SIZE_WORDS:
+            facts.append(("size", _SIZE_WORDS[word]))
+        elif word in BACKGROUNDS:
+            backgrounds.append(word)
+        elif word == "nothing":
+            said_nothing = True
+        elif word not in _FILLERS and word.isalnum():
+            return None
+    objects = _objects(facts)
+    if len(backgrounds) != 1 or objects is None or said_nothing == bool(objects):
+        return None
+    return Scene(objects, backgrounds[0])
+
+
+def _objects(facts: list[tuple[str, str]]) -> tuple[SceneObject, ...] | None:
+    """Every four facts in a row make one object, if they are of four kinds."""
+    if len(facts) % 4 or len(facts) > 4 * MAX_OBJECTS:
+        return None
+    objects = []
+    for start in range(0, len(facts), 4):
+        words_by_kind = dict(facts[start : start + 4])
+        if len(words_by_kind) != 4 or not words_by_kind["place"]:
+            return None
+        objects.append(SceneObject(**words_by_kind))
+    return tuple(objects)
+
+
+def words() -> frozenset[str]:
+    """All words that `parse_caption` knows, lower case, among them all that captions and paraphrases use."""
+    return frozenset(
+        [*SHAPES, *COLORS, *SIZES, *_SIZE_WORDS, *_PLACE_PARTS, *_PLACE_WORDS, *BACKGROUNDS, *_FILLERS]
+    )

@@ -1,0 +1,56 @@
+"""Where objects stand and how far they reach, in units of a 32-pixel picture.
+
+All lengths scale with the picture's size; ``UNIT`` is the picture's side in these units.
+"""
+
+from __future__ import annotations
+
+import math
+
+UNIT = 32.0
+POSITION_JITTER = 1.0  # at most, on each axis
+SIZE_JITTER = 0.06  # relative, at most
+# Half the side of the box that every shape touches or nearly touches. 3.9 is the smallest at which the eight
+# shapes are told apart by eye at 32 pixels; 6.1 is the largest with which two big objects fit side by side.
+RADII = {"small": 3.9, "big": 6.1}
+MIN_GAP = 1.0  # background left between two objects in the worst case
+# Distance of the outer places' centers from the picture's edge: nothing is ever cut off.
+_EDGE = {"small": 5.75, "big": 7.75}
+# How far a shape reaches from its center, in radii: along an axis, and to its farthest point.
+_AXIS_REACH = 1.01
+_REACH = {
+    "circle": 0.97,
+    "square": 1.16,
+    "triangle": 1.29,
+    "diamond": 1.0,
+    "star": 1.1,
+    "cross": 1.04,
+    "ring": 0.98,
+    "heart": 1.12,
+}
+
+
+def center(place: str, size: str) -> tuple[float, float]:
+    """Center (x, y) of an object at ``place`` before jitter; y grows downwards."""
+    edge = _EDGE[size]
+    x, y = UNIT / 2, UNIT / 2
+    if "left" in place:
+        x = edge
+    elif "right" in place:
+        x = UNIT - edge
+    if "top" in place:
+        y = edge
+    elif "bottom" in place:
+        y = UNIT - edge
+    return x, y
+
+
+def are_apart(a: tuple[str, str, str], b: tuple[str, str, str]) -> bool:
+    """Whether two (shape, size, place) never come nearer than ``MIN_GAP``, whatever the jitter."""
+    (ax, ay), (bx, by) = center(a[2], a[1]), center(b[2], b[1])
+    dx = max(abs(ax - bx) - 2 * POSITION_JITTER, 0.0)
+    dy = max(abs(ay - by) - 2 * POSITION_JITTER, 0.0)
+    radius_a, radius_b = (RADII[item[1]] * (1 + SIZE_JITTER) for item in (a, b))
+    if max(dx, dy) >= _AXIS_REACH * (radius_a + radius_b) + MIN_GAP:
+        return True
+    return math.hypot(dx, dy) >= _REACH[a[0]] * radius_a + _REACH[b[0]] * radius_b + MIN_GAP

@@ -1,0 +1,268 @@
+"""Reads a picture of a scene back into words, without learning: rendered templates are matched.
+
+A template is the mask m of one shape in one size at one position. With D the picture's difference from its
+background, the color that fits best in the least-squares sense explains ``sum_c <m, D_c>^2 / <m, m>`` of the
+energy of D; the template that explains most wins, and its color follows. Templates come sharp and blurred, so
+that the soft edges of generated pictures are not mistaken for another size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.errors import LexipixError
+from lexipix.scenes import layout
+from lexipix.scenes.grammar import (
+    BACKGROUNDS,
+    COLORS,
+    MAX_OBJECTS,
+    PLACES,
+    RGB,
+    SHAPES,
+    SIZES,
+    Scene,
+    SceneObject,
+)
+from lexipix.scenes.shapes import masks
+
+Floats = NDArray[np.float32]
+
+_CHUNK = 512
+# Variants of each template: displacement on each axis and blur in 32-pixel units, size as a factor.
+_SHIFTS = (-1.2, -0.6, 0.0, 0.6, 1.2)
+_FACTORS = (0.96, 1.04)
+_BLURS = (0.0, 0.9)
+# An object is there if its best template's color lies this far (RGB, Euclidean) from the background and the
+# template explains this share of what stands in its window. Least contrast of the grammar: 125.
+_MIN_CONTRAST = 55.0
+_MIN_EXPLAINED = 0.45
+
+
+@dataclass(frozen=True)
+class _Bank:
+    """Templates of one size inside a window around a place: rows of unit norm, and what they show."""
+
+    window: int
+    unit_rows: Floats  # (T, window * window)
+    norms: Floats  # (T,): of the masks before they were scaled to unit norm
+    shapes: NDArray[np.intp]  # (T,): index into SHAPES
+
+
+class Oracle:
+    """Reads objects and attributes from pictures that `lexipix.scenes.render` or a model drew.
+
+    Args:
+        image_size: side of the pictures in pixels.
+        max_objects: most objects to look for, 1 to ``MAX_OBJECTS``.
+
+    Raises:
+        LexipixError: ``max_objects`` out of range.
+    """
+
+    def __init__(self, image_size: int = 32, max_objects: int = 2) -> None:
+        if not 1 <= max_objects <= MAX_OBJECTS:
+            raise LexipixError(f"max_objects is {max_objects}; use 1 to {MAX_OBJECTS}.")
+        self.image_size = image_size
+        self.max_objects = max_objects
+        self._scale = image_size / layout.UNIT
+        # Room for windows of the outer places that reach beyond the picture.
+        self._pad = int(np.ceil(4 * self._scale))
+        self._banks = {size: self._bank(size) for size in SIZES}
+        self._finder = self._finder_rows()
+
+    def read(self, images: NDArray[np.uint8]) -> list[Scene]:
+        """Reads pictures.
+
+        Args:
+            images: RGB, uint8, shape (N, image_size, image_size, 3).
+
+        Returns:
+            One scene per picture; ``objects`` is empty where nothing is seen.
+
+        Raises:
+            LexipixError: pictures of another shape.
+        """
+        expected = (self.image_size, self.image_size, 3)
+        if images.ndim != 4 or images.shape[1:] != expected:
+            raise LexipixError(f"the oracle reads pictures of shape {expected}; it got {images.shape[1:]}.")
+        scenes: list[Scene] = []
+        for start in range(0, len(images), _CHUNK):
+            scenes.extend(self._read_chunk(images[start : start + _CHUNK]))
+        return scenes
+
+    def _read_chunk(self, images: NDArray[np.uint8]) -> list[Scene]:
+        planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32)
+        ground = self._ground(planes)  # (n, 3)
+        backgrounds = _nearest(ground, BACKGROUNDS)
+        pad = ((0, 0), (0, 0), (self._pad, self._pad), (self._pad, self._pad))
+        rest = np.pad(planes - ground[:, :, None, None], pad)
+        found: list[list[SceneObject]] = [[] for _ in images]
+        looking = np.arange(len(images))
+        for _ in range(self.max_objects):
+            taken = [{PLACES.index(item.place) for item in found[i]} for i in looking]
+            places = self._strongest_places(rest[looking], taken)
+            still = []
+            for place in np.unique(places):
+                group = looking[places == place]
+                still.append(self._read_place(int(place), group, rest, ground, found))
+            looking = np.sort(np.concatenate(still))
+            if not len(looking):
+                break
+        return [
+            Scene(tuple(objects), background) for objects, background in zip(found, backgrounds, strict=True)
+        ]
+
+    def _ground(self, planes: Floats) -> Floats:
+        """Background color per picture, (n, 3): the median of the border, which objects barely reach."""
+        border = np.concatenate(
+            [planes[:, :, 0], planes[:, :, -1], planes[:, :, 1:-1, 0], planes[:, :, 1:-1, -1]], axis=2
+        )
+        median: Floats = np.median(border, axis=2)
+        return median
+
+    def _strongest_places(self, rest: Floats, taken: list[set[int]]) -> NDArray[np.intp]:
+        """Index of the place where a coarse template explains most of each picture, (n,)."""
+        strongest: NDArray[np.intp]
+        inner = slice(self._pad, self._pad + self.image_size)
+        flat = rest[:, :, inner, inner].reshape(len(rest) * 3, -1)
+        energy = (
+            np.square(flat @ self._finder.T).reshape(len(rest), 3, len(PLACES), -1).sum(axis=1).max(axis=2)
+        )
+        for i, places in enumerate(taken):
+            energy[i, list(places)] = -1.0
+        strongest = energy.argmax(axis=1)
+        return strongest
+
+    def _read_place(
+        self,
+        place: int,
+        group: NDArray[np.intp],
+        rest: Floats,
+        ground: Floats,
+        found: list[list[SceneObject]],
+    ) -> NDArray[np.intp]:
+        """Reads the object at one place of some pictures, takes it out of ``rest`` and adds it to ``found``.
+
+        Returns:
+            Those of ``group`` where an object was seen.
+        """
+        fits = [self._fit(PLACES[place], size, rest[group]) for size in SIZES]
+        sizes = np.argmax([fit.energy for fit in fits], axis=0)
+        colors = np.stack([fit.color for fit in fits])[sizes, np.arange(len(group))]
+        contrast = np.linalg.norm(colors, axis=1)
+        # The share is judged in the big window, so that a small template inside a blot does not pass.
+        explained = np.max([fit.energy for fit in fits], axis=0) / np.maximum(fits[-1].total, 1e-6)
+        seen = (contrast >= _MIN_CONTRAST) & (explained >= _MIN_EXPLAINED)
+        names = _nearest(ground[group] + colors, COLORS)
+        for k in np.flatnonzero(seen):
+            size = SIZES[sizes[k]]
+            bank, fit = self._banks[size], fits[sizes[k]]
+            template = fit.template[k]
+            rows, columns = self._window(PLACES[place], size)
+            mask = (bank.unit_rows[template] * bank.norms[template]).reshape(bank.window, bank.window)
+            rest[group[k]][:, rows, columns] -= colors[k][:, None, None] * mask
+            found[group[k]].append(SceneObject(SHAPES[bank.shapes[template]], names[k], size, PLACES[place]))
+        remaining: NDArray[np.intp] = group[seen]
+        return remaining
+
+    def _fit(self, place: str, size: str, rest: Floats) -> _Fit:
+        """The best template of one size at one place, for each picture."""
+        bank = self._banks[size]
+        rows, columns = self._window(place, size)
+        window = rest[:, :, rows, columns].reshape(len(rest), 3, -1)
+        projections = (window.reshape(len(rest) * 3, -1) @ bank.unit_rows.T).reshape(len(rest), 3, -1)
+        energy = np.square(projections).sum(axis=1)
+        template = energy.argmax(axis=1)
+        every = np.arange(len(rest))
+        return _Fit(
+            template=template,
+            energy=energy[every, template],
+            color=projections[every, :, template] / bank.norms[template][:, None],
+            total=np.square(window).sum(axis=(1, 2)),
+        )
+
+    def _window(self, place: str, size: str) -> tuple[slice, slice]:
+        """Rows and columns of the padded picture where templates of ``size`` at ``place`` lie."""
+        window = self._banks[size].window
+        x, y = self._corner(place, size, window)
+        return slice(y, y + window), slice(x, x + window)
+
+    def _corner(self, place: str, size: str, window: int) -> tuple[int, int]:
+        x, y = layout.center(place, size)
+        return (
+            round(x * self._scale - window / 2) + self._pad,
+            round(y * self._scale - window / 2) + self._pad,
+        )
+
+    def _bank(self, size: str) -> _Bank:
+        reach = layout.RADII[size] * 1.1 + layout.POSITION_JITTER + 1.5
+        window = 2 * int(np.ceil(reach * self._scale))
+        shift_y, shift_x, factor = (
+            axis.ravel() for axis in np.meshgrid(_SHIFTS, _SHIFTS, _FACTORS, indexing="ij")
+        )
+        radius = layout.RADII[size] * factor * self._scale
+        center_x, center_y = (window / 2 + shift * self._scale for shift in (shift_x, shift_y))
+        kinds = []
+        for shape in SHAPES:
+            sharp = masks(shape, center_x, center_y, radius, window)
+            kinds.append(np.concatenate([_blurred(sharp, blur * self._scale) for blur in _BLURS]))
+        rows = np.concatenate(kinds).reshape(len(SHAPES) * len(kinds[0]), -1)
+        norms = np.linalg.norm(rows, axis=1)
+        return _Bank(
+            window=window,
+            unit_rows=rows / norms[:, None],
+            norms=norms,
+            shapes=np.repeat(np.arange(len(SHAPES)), len(kinds[0])),
+        )
+
+    def _finder_rows(self) -> Floats:
+        """Coarse templates over the whole picture, (place * size * shape, pixels), to find the places."""
+        side = self.image_size
+        templates = []
+        for place in PLACES:
+            for size in SIZES:
+                x, y = (np.array([value * self._scale]) for value in layout.center(place, size))
+                radius = np.array([layout.RADII[size] * self._scale])
+                templates += [_blurred(masks(shape, x, y, radius, side), self._scale) for shape in SHAPES]
+        rows = np.concatenate(templates).reshape(len(templates), -1)
+        unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What the best template of one size says of n pictures."""
+
+    template: NDArray[np.intp]  # (n,)
+    energy: Floats  # (n,): explained
+    color: Floats  # (n, 3): difference from the background
+    total: Floats  # (n,): energy in the window
+
+
+def _nearest(colors: Floats, palette: dict[str, RGB]) -> list[str]:
+    """Name of the nearest palette color (RGB, Euclidean) for each of n colors."""
+    names = list(palette)
+    table = np.array([palette[name] for name in names], np.float32)
+    distance = np.square(colors[:, None] - table[None]).sum(axis=2)
+    return [names[i] for i in distance.argmin(axis=1)]
+
+
+def _blurred(planes: Floats, sigma: float) -> Floats:
+    """Gaussian blur of (N, H, W) along both axes, zeros outside."""
+    if sigma == 0:
+        return planes
+    reach = int(np.ceil(3 * sigma))
+    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma))
+    kernel /= kernel.sum()
+    for axis in (1, 2):
+        pad = [(0, 0)] * 3
+        pad[axis] = (reach, reach)
+        padded = np.pad(planes, pad)
+        length = planes.shape[axis]
+        planes = np.zeros_like(planes)
+        for k, weight in enumerate(kernel):
+            planes += np.float32(weight) * np.take(padded, range(k, k + length), axis=axis)
+    return planes

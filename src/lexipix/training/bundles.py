@@ -1,0 +1,121 @@
+"""From a trained network to the record that is kept as a model folder, and back."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from lexipix.errors import LexipixError
+from lexipix.metrics.text import tokens
+from lexipix.networks.build import build
+from lexipix.records import ModelBundle
+
+
+def to_bundle(
+    kind: str,
+    module: nn.Module,
+    network_config: Mapping[str, Any],
+    *,
+    tokenizer: Tokenizer | str | None,
+    max_tokens: int | None,
+    card_parameters: BaseModel | Mapping[str, Any],
+    data_digest: str,
+    figures: Mapping[str, Any],
+    **extra: Any,
+) -> ModelBundle:
+    """Make the record of a trained model; nothing else is needed to use it.
+
+    Args:
+        kind: Which network it is; a key of :data:`lexipix.networks.build.BUILDERS`.
+        module: The trained network.
+        network_config: What ``BUILDERS[kind]`` makes the same network from; JSON-able.
+        tokenizer: For a model that reads or writes words; a tokenizer or the text of its ``tokenizer.json``.
+        max_tokens: Longest caption in tokens, EOS included.
+        card_parameters: Parameters of the stage.
+        data_digest: Of the pictures it was trained on.
+        figures: Of its training.
+        **extra: More for ``config.json``, such as ``known_words`` or ``image_size``.
+    """
+    config = {"kind": kind, "network": dict(network_config), **extra}
+    if max_tokens is not None:
+        config["max_tokens"] = max_tokens
+    card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "figures": dict(figures)}
+    text = tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else tokenizer
+    return ModelBundle(config, own_weights(module), text, card)
+
+
+def load_network(bundle: ModelBundle) -> nn.Module:
+    """Build the network of a bundle with its weights, in evaluation mode on the CPU.
+
+    Torch's global generator is left as it was, though networks are built with random weights first.
+
+    Raises:
+        LexipixError: Weights and network do not belong together.
+    """
+    with torch.random.fork_rng(devices=[]):
+        module = build(bundle.config["kind"], bundle.config["network"])
+    report = module.load_state_dict(bundle.weights, strict=False)
+    missing = set(report.missing_keys) - _tied(module, bundle.weights)
+    if missing or report.unexpected_keys:
+        wrong = ", ".join(sorted(missing) + sorted(report.unexpected_keys))
+        raise LexipixError(
+            f"The weights of this {bundle.config['kind']} do not fit the network that its config.json "
+            f"describes ({_short(wrong)}): train it again."
+        )
+    return module.eval()
+
+
+def own_weights(module: nn.Module) -> dict[str, Tensor]:
+    """The state of a module without second names of the same tensor (tied weights), copied to the CPU."""
+    seen: dict[tuple[Any, ...], str] = {}
+    weights: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict().items():
+        if tensor.numel() and seen.setdefault(_place(tensor), name) != name:
+            continue
+        weights[name] = tensor.detach().to("cpu", copy=True).contiguous()
+    return weights
+
+
+def fingerprint(*parts: BaseModel | ModelBundle | Mapping[str, Any] | str | float | None) -> str:
+    """A short stable hash: equal only for the same training of the same data on the same earlier models.
+
+    Args:
+        *parts: Parameters, digests of data, and the bundles of models that the training starts from.
+    """
+    text = json.dumps([_plain(part) for part in parts], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def known_words(captions: Iterable[str]) -> list[str]:
+    """The words of the training captions, sorted and in lower case; a prompt's other words mean little."""
+    return sorted({word for caption in captions for word in tokens(caption) if word.isalnum()})
+
+
+def _tied(module: nn.Module, loaded: Mapping[str, Tensor]) -> set[str]:
+    """Names that share their tensor with a loaded name."""
+    state = module.state_dict()
+    places = {_place(state[name]) for name in loaded if name in state}
+    return {name for name, tensor in state.items() if _place(tensor) in places}
+
+
+def _place(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.data_ptr(), tensor.device, tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, ModelBundle):
+        content = hashlib.sha256((part.tokenizer or "").encode())
+        for name, tensor in sorted(part.weights.items()):
+            content.update(name.encode())
+            content.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return [part.config, content.hexdigest()]
+    return part.model_dump(mode="json") if isinstance(part, BaseModel) else part
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"

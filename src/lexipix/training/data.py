@@ -1,0 +1,72 @@
+"""Pictures as tensors: uint8 on disk and in memory, [-1, 1] inside the networks."""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Images(Protocol):
+    """Pictures by row numbers: a (memory-mapped) uint8 array (N, H, W, 3), or a :class:`Subset` of one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]: ...
+
+
+class Subset:
+    """Some rows of a memory-mapped array, without reading them.
+
+    Args:
+        images: uint8 (N, H, W, 3).
+        rows: int (n,), the rows that count.
+    """
+
+    def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
+        self.images, self.rows = images, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        return self.images[self.rows[rows]]
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], channels_last in memory."""
+    return (images.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """Float (B, 3, H, W) in about [-1, 1] to uint8 (B, H, W, 3), clamped and rounded."""
+    pixels = ((images.float() + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().contiguous().numpy()
+
+
+class ImageRows:
+    """Rows of a memory-mapped picture array, read only as they are asked for.
+
+    Args:
+        images: uint8 (N, H, W, 3).
+        device: Where batches go.
+    """
+
+    def __init__(self, images: Images, device: torch.device) -> None:
+        self.images, self.device = images, device
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """Pictures of the given rows in [-1, 1], (B, 3, H, W)."""
+        return to_unit(torch.from_numpy(self.images[rows.numpy()]).to(self.device))
+
+
+def shift(images: Tensor, pixels: int) -> Tensor:
+    """Move a batch by a random whole number of pixels in each direction, repeating the border."""
+    dx, dy = (int(torch.randint(0, 2 * pixels + 1, ())) for _ in range(2))
+    padded = F.pad(images, (pixels,) * 4, mode="replicate")
+    return padded[..., dy : dy + images.shape[-2], dx : dx + images.shape[-1]]

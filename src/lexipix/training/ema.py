@@ -1,0 +1,70 @@
+"""Exponential moving averages of weights."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from lexipix.training.state import live_state
+
+
+class Averages:
+    """Averaged copies of the floating-point state of some modules.
+
+    The half-life is a share of the images seen so far (EDM's ramp), so that early weights are soon forgotten.
+    Buffers (batch-norm statistics) are averaged like weights; integer buffers are copied.
+
+    Args:
+        modules: By name.
+        half_life_share: Half-life as a share of the images seen so far.
+        fixed: Names of weights that never change and need no average.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, nn.Module], half_life_share: float, fixed: frozenset[str] = frozenset()
+    ) -> None:
+        self.modules = dict(modules)
+        self.half_life_share = half_life_share
+        self.fixed = fixed
+        self.weights = {key: value.clone() for key, value in self._state().items()}
+
+    def _state(self) -> dict[str, Tensor]:
+        return live_state(self.modules, self.fixed)
+
+    @torch.no_grad()
+    def update(self, images_seen: int, batch_size: int) -> None:
+        """Move the averages towards the current weights after a step of ``batch_size`` images."""
+        beta = 0.5 ** (batch_size / max(self.half_life_share * images_seen, 1e-9))
+        current = self._state()
+        floating = [key for key, value in current.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.weights[k] for k in floating], [current[k] for k in floating], 1 - beta)
+        for key, value in current.items():
+            if not value.is_floating_point():
+                self.weights[key].copy_(value)
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """A copy of the averages."""
+        return {key: value.clone() for key, value in self.weights.items()}
+
+    @torch.no_grad()
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Put the given weights into the modules themselves."""
+        current = self._state()
+        for key, value in weights.items():
+            current[key].copy_(value)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside, the modules hold the averages and are in evaluation mode; afterwards they are as before."""
+        training = {name: module.training for name, module in self.modules.items()}
+        live = {key: value.clone() for key, value in self._state().items()}
+        self.restore(self.weights)
+        for module in self.modules.values():
+            module.eval()
+        try:
+            yield
+        finally:
+            self.restore(live)
+            for name, module in self.modules.items():
+                module.train(training[name])

@@ -1,0 +1,184 @@
+"""Adversarial training of a text-to-image model that regression has already taught what to draw where."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from lexipix.networks.discriminator import Discriminator
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.training.captions import CaptionRows
+from lexipix.training.contrastive import contrastive_loss
+from lexipix.training.data import ImageRows, Images
+from lexipix.training.diffaugment import Augmentation, augment
+from lexipix.training.drawing import DrawingValidation
+from lexipix.training.gan_losses import (
+    Adversary,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    zero_penalty,
+)
+from lexipix.training.vae import structural_dissimilarity
+
+PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
+ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
+
+
+class GANTask:
+    """Trains prior and decoder of a :class:`TextToImage` against a :class:`Discriminator`.
+
+    Args:
+        model: Language model and text encoder stay as they are.
+        discriminator: Its frozen encoder also measures whether a drawing fits its caption.
+        images: Captioned training pictures, uint8 (N, S, S, 3).
+        captions: Their wordings.
+        groups: int (N,): equal numbers mark equal captions.
+        validation: Figures and sheets on validation rows.
+        adversary: See :mod:`lexipix.training.gan_losses`.
+        learning_rate: Peak rate of the generator.
+        discriminator_learning_rate: Peak rate of the discriminator.
+        penalty: Weight of the gradient penalty (``wasserstein``) or of R1 and R2 (the others); 0 is without.
+        alignment: Weight of telling, among the batch's captions, which one each drawing was drawn from.
+        adversarial: Weight of the adversarial loss.
+        anchor: Weight of the squared error to the real picture.
+        anchor_cell: Side, in pixels, of the squares over which both are averaged for it.
+        structure_weight: Of :func:`structural_dissimilarity` beside it; plain backgrounds stay plain.
+        head_start: Share of the training in which the discriminator learns alone.
+        augmentations: See :func:`augment`.
+        canonical_share: Share of the captions drawn in their first wording; the others in any.
+        flip: Mirror pictures; only where captions name no side.
+        device: Where to train.
+    """
+
+    def __init__(
+        self,
+        model: TextToImage,
+        discriminator: Discriminator,
+        images: Images,
+        captions: CaptionRows,
+        groups: NDArray[np.int64],
+        validation: DrawingValidation,
+        *,
+        adversary: Adversary,
+        learning_rate: float,
+        discriminator_learning_rate: float,
+        penalty: float,
+        alignment: float,
+        adversarial: float,
+        anchor: float,
+        anchor_cell: int,
+        head_start: float,
+        structure_weight: float = 0.0,
+        augmentations: Sequence[Augmentation],
+        canonical_share: float,
+        flip: bool,
+        device: torch.device,
+    ) -> None:
+        self.model, self.discriminator = model, discriminator
+        self.images, self.captions = ImageRows(images, device), captions
+        self.groups = torch.from_numpy(groups)
+        self.validation = validation
+        self.adversary, self.penalty = adversary, penalty
+        self.alignment, self.anchor = alignment, anchor
+        self.augmentations, self.flip = augmentations, flip
+        self.canonical_share, self.structure_weight = canonical_share, structure_weight
+        self.adversarial, self.anchor_cell, self.head_start = adversarial, anchor_cell, head_start
+        model.requires_grad_(False).eval()
+        drawing = [
+            *model.prior.requires_grad_(True).parameters(),
+            *model.decoder.requires_grad_(True).parameters(),
+        ]
+        judging = [weight for weight in discriminator.parameters() if weight.requires_grad]
+        self.modules: Mapping[str, torch.nn.Module] = {"model": model, "discriminator": discriminator}
+        self.averaged: Sequence[str] = ("model",)
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+            "generator": torch.optim.Adam(drawing, learning_rate, betas=(0.0, 0.99)),
+            "discriminator": torch.optim.Adam(judging, discriminator_learning_rate, betas=(0.0, 0.99)),
+        }
+        self.n_rows = len(images)
+
+    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
+        """One update of the discriminator, then one of the generator, on the same pictures and captions."""
+        real = self.images[rows]
+        if self.flip and torch.rand(()) < 0.5:
+            real = real.flip(-1)
+        with torch.no_grad():
+            reading = self.model.read(self.captions.any_wording(rows, self.canonical_share))
+        vector = reading.vector
+        noise = torch.randn(len(rows), self.model.prior.noise_width, device=real.device)
+        fake = self.model.draw(reading, noise).float()
+
+        # Discriminator: real with its caption against drawn, and against real with another picture's caption
+        seen_real = self.discriminator.features(augment(real, self.augmentations))
+        logits_real = self.discriminator.judge(seen_real, vector)
+        logits_fake = self.discriminator(augment(fake.detach(), self.augmentations), vector)
+        loss_d = discriminator_loss(self.adversary, logits_real, logits_fake)
+        different = self.groups[rows] != self.groups[rows].roll(1)
+        if different.any():
+            fits = slice(0, self.discriminator.n_heads)
+            logits_mismatched = self.discriminator.judge(seen_real, vector.roll(1, 0))
+            loss_d = loss_d + discriminator_loss(
+                self.adversary, logits_real[different, fits], logits_mismatched[different, fits]
+            )
+        if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
+            loss_d = loss_d + PENALTY_EVERY * self.penalty * self._gradient_penalty(real, fake, vector)
+        self.optimizers["discriminator"].zero_grad()
+        loss_d.backward()
+        self.optimizers["discriminator"].step()
+
+        # At first the discriminator learns alone: what it says at random ruins a generator that can draw
+        if progress < self.head_start:
+            return {"loss_d": loss_d}
+
+        # Generator: look real, fit the caption, stay near the picture
+        self.discriminator.requires_grad_(False)
+        features = self.discriminator.features(augment(fake, self.augmentations))
+        logits_fake = self.discriminator.judge(features, vector)
+        relative = self.discriminator.judge(seen_real, vector) if self.adversary == "relativistic" else None
+        adversarial = generator_loss(self.adversary, relative, logits_fake)
+        aligned = self._alignment_loss(fake, vector, self.groups[rows])
+        near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
+        loss_g = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
+        if self.structure_weight:
+            loss_g = loss_g + self.structure_weight * structural_dissimilarity(real, fake)
+        self.optimizers["generator"].zero_grad()
+        loss_g.backward()
+        torch.nn.utils.clip_grad_norm_(self.optimizers["generator"].param_groups[0]["params"], 5.0)
+        self.optimizers["generator"].step()
+        self._unfreeze()
+        return {"loss_g": adversarial, "loss_d": loss_d, "alignment_loss": aligned, "anchor": near}
+
+    def _gradient_penalty(self, real: Tensor, fake: Tensor, vector: Tensor) -> Tensor:
+        def judge(images: Tensor) -> Tensor:
+            logits: Tensor = self.discriminator(images, vector)
+            return logits
+
+        with torch.autocast(real.device.type, enabled=False):
+            vector = vector.float()
+            if self.adversary == "wasserstein":
+                return gradient_penalty(judge, real.float(), fake.float())
+            return zero_penalty(judge, real.float()) + zero_penalty(judge, fake.float())
+
+    def _alignment_loss(self, fake: Tensor, vector: Tensor, groups: Tensor) -> Tensor:
+        if not self.alignment:
+            return torch.zeros((), device=fake.device)
+        drawn = self.discriminator.image_encoder(fake).vector.float()
+        similarities = ALIGNMENT_SCALE * drawn @ vector.float().T
+        same = torch.eq(groups[:, None], groups[None])
+        return contrastive_loss(similarities, same.to(fake.device))
+
+    def _unfreeze(self) -> None:
+        self.discriminator.heads.requires_grad_(True)
+        self.discriminator.pixels.requires_grad_(True)
+
+    def validate(self) -> dict[str, float]:
+        """See :class:`DrawingValidation`."""
+        return self.validation.figures(self.model)
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """See :class:`DrawingValidation`."""
+        return self.validation.sheet(self.model)

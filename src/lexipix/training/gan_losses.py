@@ -1,0 +1,70 @@
+"""Adversarial losses as pure functions of logits, and the penalties on the discriminator's gradients.
+
+``real`` are logits of real pictures with their captions; ``wrong`` of pictures drawn from the same captions,
+or of the real pictures with each other's captions. Any shape; scalars come back.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Adversary = Literal["hinge", "wasserstein", "relativistic"]
+
+
+def discriminator_loss(kind: Adversary, real: Tensor, wrong: Tensor) -> Tensor:
+    """What the discriminator minimises.
+
+    - ``hinge``: max(0, 1 - real) + max(0, 1 + wrong) (Lim and Ye 2017, arXiv 1705.02894);
+    - ``wasserstein``: wrong - real (Arjovsky et al. 2017), to be used with :func:`gradient_penalty`;
+    - ``relativistic``: softplus(wrong - real) (R3GAN, arXiv 2501.05441), to be used with
+      :func:`zero_penalty`.
+    """
+    if kind == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + wrong).mean()
+    if kind == "wasserstein":
+        return wrong.mean() - real.mean()
+    return F.softplus(wrong - real).mean()
+
+
+def generator_loss(kind: Adversary, real: Tensor | None, fake: Tensor) -> Tensor:
+    """What the generator minimises: -fake, or softplus(real - fake) for the relativistic one.
+
+    Raises:
+        ValueError: The relativistic loss was asked for without the logits of real pictures.
+    """
+    if kind == "relativistic":
+        if real is None:
+            raise ValueError("the relativistic loss of the generator needs the logits of real pictures")
+        return F.softplus(real - fake).mean()
+    return -fake.mean()
+
+
+def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """Mean (||gradient|| - 1)^2 at random points between real and drawn pictures (WGAN-GP, arXiv 1704.00028).
+
+    Args:
+        judge: Pictures (B, 3, S, S) to logits (B, K).
+        real: (B, 3, S, S).
+        fake: The same shape.
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(real, fake.detach(), share).requires_grad_()
+    (gradient,) = torch.autograd.grad(judge(between).mean(1).sum(), between, create_graph=True)
+    norms: Tensor = gradient.flatten(1).norm(dim=1)
+    return (norms - 1).square().mean()
+
+
+def zero_penalty(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Mean ||gradient||^2 at the given pictures: R1 on real ones, R2 on drawn ones (arXiv 1801.04406).
+
+    Args:
+        judge: Pictures (B, 3, S, S) to logits (B, K).
+        images: (B, 3, S, S).
+    """
+    images = images.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(judge(images).mean(1).sum(), images, create_graph=True)
+    squares: Tensor = gradient.flatten(1).square().sum(1)
+    return squares.mean()

@@ -1,0 +1,293 @@
+"""The one training loop: every model of the project is trained by :func:`train`.
+
+Progress is counted in images seen, so a batch size never changes the meaning of a schedule. Random numbers
+are seeded per step from (seed, images seen): a resumed training draws what an uninterrupted one would have.
+"""
+
+import math
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lexipix.config.run import RunParameters
+from lexipix.config.training import TrainingParameters
+from lexipix.errors import LexipixError
+from lexipix.records import CheckpointStore, MetricStream
+from lexipix.training.ema import Averages
+from lexipix.training.machine import Machine, choose_precision, resolve_device
+from lexipix.training.progress import TrainingProgress
+from lexipix.training.state import fixed_names, pack_state, unpack_state
+
+
+class Task(Protocol):
+    """What the loop needs to know of a model in training.
+
+    Attributes:
+        modules: Everything with weights that a checkpoint must hold, by name.
+        averaged: Names of the modules that are evaluated and shipped as exponential moving averages.
+        optimizers: By name; their learning rates are scaled by the schedule.
+        n_rows: Training rows to draw batches from.
+    """
+
+    modules: Mapping[str, nn.Module]
+    averaged: Sequence[str]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    n_rows: int
+
+    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
+        """Update the weights once on the given rows and give scalar figures; ``progress`` is in [0, 1]."""
+
+    def validate(self) -> dict[str, float]:
+        """Figures on validation rows; ``objective`` is the one to minimise."""
+
+    def sheet(self) -> np.ndarray | None:
+        """A picture (uint8, H x W x 3) of fixed prompts, or None."""
+
+
+@dataclass
+class TrainingResult:
+    """What a training came to.
+
+    Attributes:
+        curves: One dict per report: ``images_seen``, ``seconds`` and the figures.
+        figures: ``images_seen``, ``seconds``, ``images_per_s``, ``precision``, ``stopped_early``, and the
+            validation of the weights that are shipped (``val_objective``, ``val_…``).
+        sheet: Samples of the shipped weights, for tasks that show any.
+    """
+
+    curves: list[dict[str, float]] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    sheet: NDArray[np.uint8] | None = None
+
+
+def learning_rate_factor(progress: float, warmup: float) -> float:
+    """Linear warm-up over the share ``warmup`` of the training, then a cosine to 1 % of the peak."""
+    if progress < warmup:
+        return max(progress / warmup, 0.01)
+    cosine = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+    return 0.01 + 0.99 * cosine
+
+
+def rows_of_step(images_seen: int, batch_size: int, n_rows: int, seed: int) -> Tensor:
+    """Rows of the batch that begins at ``images_seen``; epochs are permutations, a batch may span two.
+
+    Returns:
+        int64 tensor of ``batch_size`` row numbers, a pure function of the arguments.
+    """
+    rows: list[np.ndarray] = []
+    position = images_seen
+    while position < images_seen + batch_size:
+        epoch, offset = divmod(position, n_rows)
+        order = np.random.default_rng((seed, epoch)).permutation(n_rows)
+        rows.append(order[offset : offset + images_seen + batch_size - position])
+        position += len(rows[-1])
+    return torch.from_numpy(np.concatenate(rows))
+
+
+def train(
+    task: Task,
+    parameters: TrainingParameters,
+    run: RunParameters,
+    *,
+    name: str,
+    fingerprint: str,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+    choices: MutableMapping[str, str] | None = None,
+) -> TrainingResult:
+    """Train ``task`` for ``parameters.images`` images, or until validation stops improving.
+
+    Args:
+        task: The model, its losses and its data.
+        parameters: Length, batch size, schedule, intervals.
+        run: Seed, threads, device, precision.
+        name: Shown beside the progress bar.
+        fingerprint: Of parameters and data; a checkpoint with another one is not resumed.
+        stream: Takes live figures and sample sheets.
+        checkpoints: Where to save and look for the state of an interrupted training.
+        choices: What the probe chose on this machine before, by training; it is asked first and told
+            afterwards, so that the same run gives the same bytes whatever else the machine was doing.
+
+    Returns:
+        Curves and figures. The modules in ``task.averaged`` hold their best averaged weights afterwards.
+
+    Raises:
+        LexipixError: A loss became NaN or infinite; the last checkpoint remains.
+    """
+    device = resolve_device(run)
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):
+        return _train(task, parameters, run, device, name, fingerprint, stream, checkpoints, choices)
+
+
+def _train(
+    task: Task,
+    parameters: TrainingParameters,
+    run: RunParameters,
+    device: torch.device,
+    name: str,
+    fingerprint: str,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+    choices: MutableMapping[str, str] | None,
+) -> TrainingResult:
+    for module in task.modules.values():
+        module.to(device)
+    fixed = fixed_names(task.modules, task.optimizers)
+    averages = Averages({key: task.modules[key] for key in task.averaged}, parameters.ema_share, fixed)
+    result = TrainingResult()
+    images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, _Window()
+    best_objective, best_weights = math.inf, averages.snapshot()
+
+    # Continue an interrupted training of the same thing
+    saved = checkpoints.load()
+    if saved is not None and saved[1].get("fingerprint") == fingerprint:
+        tensors, meta = saved
+        best_weights = unpack_state(tensors, task.modules, task.optimizers, averages, fixed)
+        images_seen, seconds_before = meta["images_seen"], meta["seconds"]
+        best_objective = math.inf if meta["best_objective"] is None else meta["best_objective"]
+        bad_validations = meta["bad_validations"]
+        result.curves = meta["curves"]
+        machine = Machine.from_name(meta["precision"], run)
+        window = _Window.from_tensors(tensors, meta["window"])
+    else:
+        machine = choose_precision(task, parameters.batch_size, run, name, choices)
+    machine.prepare(task.modules)
+
+    # Each optimizer remembers its peak rate; the schedule scales it
+    peaks = {key: [g["lr"] for g in opt.param_groups] for key, opt in task.optimizers.items()}
+    if saved is not None and images_seen:
+        peaks = {key: list(saved[1]["peaks"][key]) for key in task.optimizers}
+
+    def save_checkpoint() -> None:
+        meta = {
+            "fingerprint": fingerprint, "images_seen": images_seen, "seconds": seconds(),
+            "best_objective": best_objective if math.isfinite(best_objective) else None,
+            "bad_validations": bad_validations, "curves": result.curves,
+            "precision": machine.name, "peaks": peaks, "window": window.counts,
+        }  # fmt: skip
+        tensors = pack_state(task.modules, task.optimizers, averages, best_weights, fixed)
+        checkpoints.save(tensors | window.tensors(), meta)
+
+    start = time.monotonic()
+
+    def seconds() -> float:
+        return seconds_before + time.monotonic() - start
+
+    stopped_early = False
+    last_saved = time.monotonic()
+    n_reports = max(1, parameters.reports)
+    next_report = _next_multiple(images_seen, parameters.images / n_reports)
+    with TrainingProgress(name, parameters.images, images_seen, machine.name) as bar:
+        while images_seen < parameters.images:
+            # One update
+            progress = images_seen / parameters.images
+            factor = learning_rate_factor(progress, parameters.warmup)
+            for key, optimizer in task.optimizers.items():
+                for group, peak in zip(optimizer.param_groups, peaks[key], strict=True):
+                    group["lr"] = peak * factor
+            rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, run.seed)
+            torch.manual_seed((run.seed * 1_000_003 + images_seen) % 2**63)
+            with machine.autocast():
+                losses = task.step(rows, progress)
+            images_seen += parameters.batch_size
+            averages.update(images_seen, parameters.batch_size)
+            window.add(losses)
+            bar.advance(parameters.batch_size, window.latest)
+
+            # Report, validate, keep the best
+            if images_seen >= next_report or images_seen >= parameters.images:
+                next_report = _next_multiple(images_seen, parameters.images / n_reports)
+                row = window.mean()
+                if not all(math.isfinite(v) for v in row.values()):
+                    figures = ", ".join(f"{key} = {value}" for key, value in row.items())
+                    raise LexipixError(
+                        f"The training of {name} broke down: after {images_seen:,} images {figures}: "
+                        f"lower {parameters.key}.learning_rate = {parameters.learning_rate:g} or set "
+                        "run.precision=fp32."
+                    )
+                with averages.applied(), torch.no_grad(), machine.autocast():
+                    torch.manual_seed(run.seed)
+                    row |= {f"val_{key}": value for key, value in task.validate().items()}
+                    sheet = task.sheet()
+                objective = row["val_objective"]
+                if objective < best_objective:
+                    best_objective, best_weights, bad_validations = objective, averages.snapshot(), 0
+                else:
+                    bad_validations += 1
+                stream.log(images_seen, row)
+                if sheet is not None:
+                    stream.image("samples", images_seen, sheet)
+                result.curves.append({"images_seen": images_seen, "seconds": round(seconds(), 2), **row})
+                if 0 < parameters.patience <= bad_validations:
+                    stopped_early = True
+                    break
+            if time.monotonic() - last_saved > parameters.checkpoint_seconds and window.is_finite():
+                save_checkpoint()
+                last_saved = time.monotonic()
+
+    averages.restore(best_weights if parameters.keep_best else averages.snapshot())
+    for key in task.averaged:
+        task.modules[key].eval()
+    with torch.no_grad(), machine.autocast():
+        torch.manual_seed(run.seed)
+        result.sheet = task.sheet()
+    machine.release(task.modules)
+    checkpoints.clear()
+    shipped = min(result.curves, key=_objective) if parameters.keep_best else result.curves[-1]
+    result.figures = {
+        "images_seen": images_seen,
+        "seconds": round(seconds(), 2),
+        "images_per_s": round(images_seen / max(seconds(), 1e-9), 1),
+        "precision": machine.name,
+        "stopped_early": stopped_early,
+        **{key: value for key, value in shipped.items() if key.startswith("val_")},
+    }
+    return result
+
+
+def _objective(row: Mapping[str, float]) -> float:
+    return row["val_objective"]
+
+
+def _next_multiple(value: int, interval: float) -> float:
+    return (math.floor(value / interval) + 1) * interval
+
+
+class _Window:
+    """Sums of the figures since the last report, kept as tensors so that no step waits for a number."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.latest: Mapping[str, Tensor] = {}
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        self.latest = losses
+        for key, loss in losses.items():
+            value = loss.detach().float()
+            self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def mean(self) -> dict[str, float]:
+        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+    def is_finite(self) -> bool:
+        return all(math.isfinite(float(value.detach())) for value in self.latest.values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"window/{key}": total for key, total in self.sums.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> "_Window":
+        window = cls()
+        window.counts = dict(counts)
+        window.sums = {key: tensors[f"window/{key}"].clone() for key in counts}
+        return window

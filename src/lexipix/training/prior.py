@@ -1,0 +1,113 @@
+"""Training of the text prior: regression from caption to latent, or with the best of several noises."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.vae import Encoder
+from lexipix.training.captions import CaptionRows
+from lexipix.training.data import ImageRows, Images
+from lexipix.training.drawing import DrawingValidation
+
+
+def best_of_noises(errors: Tensor) -> Tensor:
+    """Mean over pictures of the smallest error among the candidates (implicit maximum likelihood, IMLE).
+
+    Args:
+        errors: (K, B), error of K candidates for each of B pictures.
+
+    Returns:
+        Scalar. With K = 1 it is plain regression to the mean; with more, each noise may specialise.
+    """
+    return errors.amin(0).mean()
+
+
+class PriorTask:
+    """Trains the prior of a :class:`TextToImage`; language model, VAE encoder and decoder stay as they are.
+
+    Args:
+        model: The text-to-image model; only its prior learns.
+        encoder: Of the VAE; gives the targets.
+        images: Captioned training pictures, uint8 (N, S, S, 3).
+        captions: Their wordings.
+        validation: Figures and sheets on validation rows.
+        learning_rate: Peak rate.
+        noises: Candidates per picture, see :func:`best_of_noises`.
+        canonical_share: Share of the captions drawn in their first wording; the others in any.
+        flip: Mirror pictures; only where captions name no side.
+        device: Where to train.
+    """
+
+    def __init__(
+        self,
+        model: TextToImage,
+        encoder: Encoder,
+        images: Images,
+        captions: CaptionRows,
+        validation: DrawingValidation,
+        *,
+        learning_rate: float,
+        noises: int,
+        canonical_share: float,
+        flip: bool,
+        device: torch.device,
+    ) -> None:
+        self.model, self.encoder = model, encoder.eval().requires_grad_(False)
+        self.images, self.captions = ImageRows(images, device), captions
+        self.validation = validation
+        self.noises, self.flip = noises, flip
+        self.canonical_share = canonical_share
+        model.requires_grad_(False).eval()
+        model.prior.requires_grad_(True).train()
+        # Errors of a whitened component count by what it does to the picture, by the root of its share of the
+        # squared pixel error: with the share itself shapes are learned late, with no weights hardly anything
+        # is.
+        effect = model.decoder.linear.weight.detach().flatten(1).norm(dim=0)
+        self.channel_weights = (effect / effect.mean())[None, :, None, None].to(device)
+        self.modules: Mapping[str, torch.nn.Module] = {
+            "prior": model.prior,
+            "fixed": model,
+            "encoder": self.encoder,
+        }
+        self.averaged: Sequence[str] = ("prior",)
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+            "prior": torch.optim.AdamW(
+                model.prior.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=0.02
+            )
+        }
+        self.n_rows = len(images)
+
+    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
+        """One update towards the latents of the given pictures, from a random wording of each caption."""
+        images = self.images[rows]
+        if self.flip and torch.rand(()) < 0.5:
+            images = images.flip(-1)
+        with torch.no_grad():
+            target = self.encoder(images)[0].float()
+            reading = self.model.read(self.captions.any_wording(rows, self.canonical_share))
+        noise = torch.randn(self.noises, len(rows), self.model.prior.noise_width, device=images.device)
+        if self.noises > 1:  # find the best candidate without gradients, then learn from it alone
+            with torch.no_grad():
+                guesses = torch.stack([self.model.latents(reading, z) for z in noise]).float()
+                best = (guesses - target).square().mul(self.channel_weights).mean((2, 3, 4)).argmin(0)
+            noise = noise[best, torch.arange(len(rows))][None]
+        guess = self.model.latents(reading, noise[0]).float()
+        errors = (guess[None] - target).square().mul(self.channel_weights).mean((2, 3, 4))
+        loss = best_of_noises(errors)
+        self.optimizers["prior"].zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.prior.parameters(), 1.0)
+        self.optimizers["prior"].step()
+        return {"loss": loss}
+
+    def validate(self) -> dict[str, float]:
+        """See :class:`DrawingValidation`."""
+        return self.validation.figures(self.model)
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """See :class:`DrawingValidation`."""
+        return self.validation.sheet(self.model)

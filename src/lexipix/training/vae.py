@@ -1,0 +1,135 @@
+"""Training of the VAE: reconstruction and Kullback-Leibler divergence."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from lexipix.networks.vae import VAE
+from lexipix.training.data import ImageRows, Images
+from lexipix.training.sheets import two_rows
+
+N_INITIAL = 2000  # pictures for the principal components; more change nothing that can be seen
+N_VALIDATION = 512
+
+
+def vae_loss(
+    images: Tensor, reconstruction: Tensor, mean: Tensor, logvar: Tensor, decoder_variance: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Negative evidence bound of a Gaussian decoder of fixed variance, times twice that variance.
+
+    With pictures on [0, 1] and decoder variance s2 the bound is ``SE / (2 s2) + KL``; per pixel number and
+    times ``2 s2`` this is ``MSE + 2 s2 KL / n``, which keeps the loss in units of squared error whatever s2
+    is. A fixed s2 caps PSNR near ``-10 log10(s2)``.
+
+    Args:
+        images: (B, 3, S, S) in [-1, 1].
+        reconstruction: The same shape.
+        mean: (B, C, 8, 8) of the posterior.
+        logvar: The same shape.
+        decoder_variance: s2, on the [0, 1] scale.
+
+    Returns:
+        Loss, mean squared error on [0, 1], and KL in nats per picture (scalars).
+    """
+    mse = (reconstruction.float() - images.float()).square().mean() / 4
+    logvar, mean = logvar.float(), mean.float()
+    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).flatten(1).sum(1).mean()
+    return mse + 2 * decoder_variance * kl / images[0].numel(), mse, kl
+
+
+def structural_dissimilarity(images: Tensor, reconstruction: Tensor) -> Tensor:
+    """1 - SSIM with a uniform 7x7 window (Wang et al. 2004; as a loss: Zhao et al. 2017, arXiv 1511.08861).
+
+    Squared error hardly sees a ripple on a plain background; structural similarity does.
+
+    Args:
+        images: (B, 3, S, S) in [-1, 1].
+        reconstruction: The same shape.
+
+    Returns:
+        Scalar, 0 for equal pictures.
+    """
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 7, stride=1)
+
+    a, b = images.float(), reconstruction.float()
+    mean_a, mean_b = mean(a), mean(b)
+    variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
+    covariance = mean(a * b) - mean_a * mean_b
+    # The usual constants for a range of 2, the span of [-1, 1]
+    c1, c2 = (2 * 0.01) ** 2, (2 * 0.03) ** 2
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    return 1 - (luminance * (2 * covariance + c2) / (variances + c2)).mean()
+
+
+class VAETask:
+    """Trains a :class:`VAE`.
+
+    Args:
+        vae: The network; its linear maps are set here from a sample of the training pictures.
+        images: Training pictures, uint8 (N, S, S, 3).
+        validation: Validation pictures, likewise.
+        learning_rate: Peak rate.
+        decoder_variance: See :func:`vae_loss`.
+        structure_weight: Of :func:`structural_dissimilarity` beside it.
+        device: Where to train.
+    """
+
+    def __init__(
+        self,
+        vae: VAE,
+        images: Images,
+        validation: Images,
+        *,
+        learning_rate: float,
+        decoder_variance: float,
+        structure_weight: float,
+        device: torch.device,
+    ) -> None:
+        self.images = ImageRows(images, device)
+        self.validation = ImageRows(validation, device)
+        self.decoder_variance, self.structure_weight = decoder_variance, structure_weight
+        vae.initialise(ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), N_INITIAL))])
+        self.vae = vae
+        self.modules: Mapping[str, torch.nn.Module] = {"vae": vae}
+        self.averaged: Sequence[str] = ("vae",)
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+            "vae": torch.optim.AdamW(vae.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+        }
+        self.n_rows = len(images)
+
+    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
+        """One update; the KL weight rises over the first fifth, so that the latent is not emptied at once."""
+        images = self.images[rows]
+        reconstruction, mean, logvar = self.vae(images)
+        variance = self.decoder_variance * min(1.0, 5 * progress + 0.01)
+        loss, mse, kl = vae_loss(images, reconstruction, mean, logvar, variance)
+        if self.structure_weight:
+            loss = loss + self.structure_weight * structural_dissimilarity(images, reconstruction)
+        self.optimizers["vae"].zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
+        self.optimizers["vae"].step()
+        return {"loss": loss, "psnr": -10 * mse.log10(), "kl": kl}
+
+    def reconstruct(self, rows: Tensor) -> Tensor:
+        """Validation pictures through the posterior mean."""
+        reconstruction: Tensor = self.vae.decoder(self.vae.encoder(self.validation[rows])[0])
+        return reconstruction
+
+    def validate(self) -> dict[str, float]:
+        """Mean per-image PSNR of up to 512 validation pictures, decoded from the posterior mean."""
+        rows = torch.arange(min(len(self.validation), N_VALIDATION))
+        error = (self.reconstruct(rows).float().clamp(-1, 1) - self.validation[rows]).square() / 4
+        psnr = float((-10 * error.flatten(1).mean(1).clamp_min(1e-10).log10()).mean())
+        return {"objective": -psnr, "psnr": psnr}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Up to eight originals above their reconstructions: uint8 (2S, 8S, 3)."""
+        rows = torch.arange(min(len(self.validation), 8))
+        return two_rows(self.validation[rows], self.reconstruct(rows))

@@ -1,0 +1,106 @@
+"""What the commands that draw and describe work with: an environment's parameters and exported models.
+
+A Kedro session would import every pipeline; this reads the same configuration and only what is asked for.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lexipix.errors import LexipixError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lexipix.config.root import LexipixParameters
+    from lexipix.pipelines.generation.models import Describer, Drawer, Scorer
+
+
+class Workshop:
+    """An environment's parameters and exported models, read as they are asked for.
+
+    Args:
+        project_path: The project's folder.
+        env: Environment; None is what ``kedro run`` takes without one.
+    """
+
+    def __init__(self, project_path: Path, env: str | None) -> None:
+        from kedro.config import OmegaConfigLoader
+
+        from lexipix.config.root import validate
+        from lexipix.settings import CONFIG_LOADER_ARGS
+
+        conf = project_path / "conf"
+        known = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
+        if env is not None and env not in {*known, "local"}:
+            raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")
+        arguments: dict[str, Any] = CONFIG_LOADER_ARGS
+        loader = OmegaConfigLoader(conf_source=str(conf), env=env, **arguments)
+        self.parameters: LexipixParameters = validate(loader["parameters"])
+        self._entries: dict[str, dict[str, Any]] = loader["catalog"]
+        self._project_path = project_path
+
+    def load(self, name: str) -> Any:
+        """Load a dataset of the catalog."""
+        from kedro.io import AbstractDataset, DatasetError
+
+        entry = {**self._entries[name], "filepath": str(self.place(name))}
+        try:
+            return AbstractDataset.from_config(name, entry).load()
+        except DatasetError as error:
+            if isinstance(error.__cause__, LexipixError):
+                raise error.__cause__ from None
+            raise
+
+    def place(self, name: str) -> Path:
+        """Where a dataset of the catalog lies."""
+        return self._project_path / str(self._entries[name]["filepath"])
+
+    def drawer(self, choice: str) -> "tuple[str, Drawer]":
+        """The generator that was chosen, and its family."""
+        from lexipix.pipelines.generation.models import Drawer
+
+        if choice == "champion" and not self.place("champion").is_file():
+            raise LexipixError(
+                f"No generator is trained here yet ({self.place('champion')} is missing): "
+                f"run `{self._entries['champion']['made_by']}` first."
+            )
+        family = self.load("champion")["family"] if choice == "champion" else choice
+        return family, Drawer(self.load(f"onnx_{family}"))
+
+    def drawers(self, choice: str) -> "dict[str, Callable[[], Drawer]]":
+        """The generators that take turns: the one that was chosen; or the champion, then the other."""
+        family, champion = self.drawer(choice)
+        drawers: dict[str, Callable[[], Drawer]] = {family: lambda: champion}
+        if choice == "champion":
+            other = {"vae": "gan", "gan": "vae"}[family]
+            if self.place(f"onnx_{other}").is_dir():
+                drawers[other] = cache(lambda: self.drawer(other)[1])
+        return drawers
+
+    def describer(self) -> "Describer":
+        """The captioner."""
+        from lexipix.pipelines.generation.models import Describer
+
+        return Describer(self.load("onnx_captioner"))
+
+    def scorer(self) -> "Scorer":
+        """The judge of pictures against words and pictures."""
+        from lexipix.pipelines.generation.models import Scorer
+
+        return Scorer(self.load("onnx_scorer"))
+
+    def seed(self, wish: int | None) -> int:
+        """The seed that was given, else that of the parameters."""
+        if wish is not None:
+            return wish
+        own = self.parameters.generation.seed
+        return self.parameters.run.seed if own is None else own
+
+    def picture(self, path: Path, image_size: int) -> "NDArray[np.uint8]":
+        """A picture file as the models see it, uint8 (S, S, 3)."""
+        from lexipix.datasets.given import read_picture
+
+        return read_picture(path, self.parameters.ingestion.model_copy(update={"image_size": image_size}))

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from lexipix.config.generator import GeneratorParameters
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def written(env):
+    return yaml.safe_load((CONF / env / "parameters_generator.yml").read_text())["generator"]
+
+
+def merged(base, change):
+    if not isinstance(change, dict):
+        return change
+    return base | {key: merged(base.get(key, {}), value) for key, value in change.items()}
+
+
+def keys(tree, path=""):
+    if not isinstance(tree, dict):
+        return {path}
+    return {key for name, value in tree.items() for key in keys(value, f"{path}.{name}")}
+
+
+def test_base_file_says_every_parameter():
+    assert keys(written("base")) == keys(GeneratorParameters().model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("env", ["smoke", "cifar10", "folder"])
+def test_environments_are_valid(env):
+    GeneratorParameters.model_validate(merged(written("base"), written(env)))
+
+
+def test_scenes_and_folders_are_not_mirrored_for_their_captions_name_sides():
+    assert not written("base")["flip"]
+    assert not written("folder")["flip"]
+
+
+@pytest.mark.parametrize("model", ["vae", "prior", "gan"])
+def test_each_training_knows_where_its_parameters_are(model):
+    assert getattr(GeneratorParameters(), model).training.key == f"generator.{model}.training"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"mirror": True}, "mirror"),
+        ({"vae": {"decoder_variance": 0.0}}, "greater than 0"),
+        ({"vae": {"latent_channels": 0}}, "greater than or equal to 1"),
+        ({"prior": {"width": 100}}, "multiple of 32"),
+        ({"prior": {"noises": 0}}, "greater than or equal to 1"),
+        ({"gan": {"adversary": "vanilla"}}, "'hinge', 'wasserstein' or 'relativistic'"),
+        ({"gan": {"start": "vae"}}, "'regression' or 'scratch'"),
+        ({"gan": {"augmentations": ["rotation"]}}, "'color', 'translation' or 'cutout'"),
+        ({"gan": {"discriminator_width": 9}}, "multiple of 2"),
+        ({"gan": {"training": {"epochs": 3}}}, "epochs"),
+    ],
+)
+def test_wrong_values_are_refused(change, said):
+    with pytest.raises(ValidationError, match=said):
+        GeneratorParameters.model_validate(change)

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from lexipix.config.ingestion import IngestionParameters
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def merged(base, change):
+    if not isinstance(change, dict):
+        return change
+    return base | {key: merged(base.get(key, {}), value) for key, value in change.items()}
+
+
+def parameters_of(env):
+    base = yaml.safe_load((CONF / "base/parameters_ingestion.yml").read_text())["ingestion"]
+    change = yaml.safe_load((CONF / env / "parameters_ingestion.yml").read_text())["ingestion"]
+    return IngestionParameters(**merged(base, change))
+
+
+def test_base_file_says_every_parameter_with_its_default():
+    written = yaml.safe_load((CONF / "base/parameters_ingestion.yml").read_text())["ingestion"]
+    assert written == IngestionParameters().model_dump(mode="json")
+
+
+@pytest.mark.parametrize(("env", "kind"), [("smoke", "scenes"), ("cifar10", "cifar10"), ("folder", "folder")])
+def test_environments_are_valid(env, kind):
+    assert parameters_of(env).source.kind == kind
+
+
+def test_cifar10_environment_points_at_the_dvc_import():
+    path = CONF.parent / (parameters_of("cifar10").source.path + ".dvc")
+    assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"image_sise": 32}, "image_sise"),
+        ({"image_size": 30}, "multiple of 8"),
+        ({"source": {"kind": "web"}}, "'scenes', 'cifar10' or 'folder'"),
+        ({"source": {"scenes": {"max_objects": 4}}}, "less than or equal to 3"),
+        ({"source": {"folder": {"label_template": "a {lable}"}}}, "{lable}; allowed are {label}, {a_label}"),
+        ({"source": {"folder": {"label_template": "a {label"}}}, "is no template"),
+        ({"source": {"cifar10": {"class_template": "{noun}"}}}, "names {noun}"),
+        ({"splits": {"val": 0.0}}, "greater than 0"),
+        ({"splits": {"val": 0.4, "test": 0.4, "judge": 0.4}}, "less than a tenth for training"),
+        ({"resize": {"background": [0, 0, 256]}}, "less than or equal to 255"),
+        ({"max_reject_share": 1.5}, "less than or equal to 1"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_refused(change, said):
+    with pytest.raises(ValidationError, match=said.replace("{", r"\{").replace("(", r"\(")):
+        IngestionParameters(**change)
+
+
+def test_a_folder_named_by_a_number_is_a_path():
+    assert IngestionParameters(source={"kind": "folder", "path": 2024}).source.path == "2024"

@@ -1,0 +1,93 @@
+"""What tests share. Nothing here needs a network, an accelerator or an earlier run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+for name, value in {
+    "DO_NOT_TRACK": "1",
+    "KEDRO_DISABLE_TELEMETRY": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+}.items():
+    os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def _migrated_mlflow_store(tmp_path_factory):
+    """An MLflow store without runs; creating its tables takes seconds, copying them nothing."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def empty_mlflow_store(_migrated_mlflow_store, tmp_path):
+    """Address of a fresh MLflow store in ``tmp_path``."""
+    shutil.copy(_migrated_mlflow_store, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in which a whole run of the ``smoke`` environment has finished."""
+
+    path: Path
+    said: str
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data" / "smoke"
+
+    def kedro(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the real command line in it."""
+        return run_kedro(self.path, *arguments, **environment)
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what is needed to run the project."""
+    for name in ("conf", "src", "notebooks"):
+        shutil.copytree(
+            REPOSITORY / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    for path in (target / "conf" / "local").glob("*.yml"):  # a developer's own settings are no part of it
+        path.unlink()
+    for name in ("pyproject.toml", ".telemetry", "dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(REPOSITORY / name, target / name)
+    return target
+
+
+def run_kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Kedro's command line in a project, with its own MLflow store."""
+    unset = {"MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW", "DVC_ROOT", "KEDRO_ENV", "PYTHONPATH"}
+    inherited = {name: value for name, value in os.environ.items() if name not in unset}
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Project:
+    """The whole chain, once for all tests that look at what it made."""
+    path = copy_project(tmp_path_factory.mktemp("smoke"))
+    answer = run_kedro(path, "run", "--env", "smoke")
+    said = answer.stdout + answer.stderr
+    if answer.returncode != 0:
+        pytest.fail(f"kedro run --env smoke ended with {answer.returncode}:\n{said[-6000:]}", pytrace=False)
+    return Project(path, said)

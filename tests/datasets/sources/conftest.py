@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from lexipix.config.ingestion import IngestionParameters
+
+
+@pytest.fixture
+def make_picture():
+    """Writes a picture whose pixels depend on the seed alone."""
+
+    def make(path, seed=0, size=(16, 16), **save):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+        Image.fromarray(pixels).save(path, **save)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def parameters():
+    """Parameters for small pictures, changed by keyword."""
+
+    def make(kind="folder", **change):
+        source = {"kind": kind} | change.pop("source", {})
+        return IngestionParameters(
+            **{"source": source, "image_size": 16, "min_side": 4, "workers": 2} | change
+        )
+
+    return make

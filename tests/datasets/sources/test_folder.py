@@ -1,0 +1,378 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lexipix.datasets.sources.folder import open_folder
+from lexipix.errors import LexipixError
+from lexipix.records import Picture, Reject
+
+
+@pytest.fixture
+def read(tmp_path, parameters):
+    """Reads the folder at ``tmp_path``: pictures by file, rejects by file."""
+
+    def go(**change):
+        items = list(open_folder(tmp_path, parameters(**change)).read())
+        pictures = {item.file: item for item in items if isinstance(item, Picture)}
+        rejects = {item.file: item.reason for item in items if isinstance(item, Reject)}
+        assert len(pictures) + len(rejects) == len(items)
+        return pictures, rejects
+
+    return go
+
+
+def write_lines(path, *rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+# Layouts
+
+
+def test_metadata_jsonl(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png", 1)
+    make_picture(tmp_path / "deep/er/b.webp", 2)
+    make_picture(tmp_path / "c.png", 3)
+    write_lines(
+        tmp_path / "metadata.jsonl",
+        {"file_name": "deep/er/b.webp", "text": "ein schöner Hügel 山"},
+        {"file_name": "a.png", "text": ["first", "second"], "label": "x"},
+        {"file_name": "c.png", "text": None},
+    )
+    pictures, rejects = read()
+    assert list(pictures) == ["deep/er/b.webp", "a.png", "c.png"] and not rejects
+    assert pictures["deep/er/b.webp"].caption == "ein schöner Hügel 山"
+    assert (pictures["a.png"].caption, pictures["a.png"].paraphrases) == ("first", ("second",))
+    assert pictures["a.png"].label == "x"
+    assert pictures["c.png"].caption is None
+    assert all(picture.split is None for picture in pictures.values())
+    assert pictures["a.png"].image.shape == (16, 16, 3)
+
+
+def test_metadata_csv_with_byte_order_mark(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    make_picture(tmp_path / "b.png", 1)
+    text = 'file_name,text\r\na.png,"a red, round thing"\r\nb.png,\r\n'
+    (tmp_path / "metadata.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    pictures, rejects = read()
+    assert pictures["a.png"].caption == "a red, round thing" and pictures["b.png"].caption is None
+    assert not rejects
+
+
+def test_other_caption_field(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "text": "no", "text_zh": "是"})
+    pictures, _ = read(source={"folder": {"caption_field": "text_zh"}})
+    assert pictures["a.png"].caption == "是"
+
+
+def test_pictures_that_metadata_does_not_name_have_no_caption(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    make_picture(tmp_path / "birds/b.png", 1)
+    write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "text": "a"})
+    pictures, rejects = read()
+    assert pictures["birds/b.png"].caption is None and pictures["birds/b.png"].label is None and not rejects
+
+
+def test_text_files_beside_pictures(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    make_picture(tmp_path / "sub/b.JPG", 1)
+    make_picture(tmp_path / "sub/c.png", 2)
+    (tmp_path / "a.txt").write_text("\n a big house \n\nthe same house\n", encoding="utf-8")
+    (tmp_path / "sub/b.txt").write_bytes(b"\xef\xbb\xbf" + "дом".encode())
+    pictures, rejects = read()
+    assert pictures["a.png"].caption.strip() == "a big house"
+    assert pictures["a.png"].paraphrases == ("the same house",)
+    assert pictures["sub/b.JPG"].caption == "дом"
+    assert pictures["sub/c.png"].caption is None, "one of several with caption files is no class"
+    assert not rejects
+
+
+def test_class_folders(tmp_path, make_picture, read):
+    make_picture(tmp_path / "fire_truck/1.png", 1)
+    make_picture(tmp_path / "owl/1.png", 2)
+    make_picture(tmp_path / "loose.png", 3)
+    pictures, _ = read()
+    assert {p.caption for p in pictures.values()} == {"a photo of a fire truck", "a photo of an owl", None}
+    assert pictures["owl/1.png"].label == "owl" and pictures["loose.png"].label is None
+    pictures, _ = read(source={"folder": {"label_template": "{label}!"}})
+    assert pictures["owl/1.png"].caption == "owl!"
+    pictures, _ = read(source={"folder": {"label_template": None}})
+    assert pictures["owl/1.png"].caption is None and pictures["owl/1.png"].label is None
+
+
+def test_labels_in_metadata(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "label": "owl"})
+    pictures, _ = read()
+    assert pictures["a.png"].caption == "a photo of an owl"
+
+
+def test_pictures_alone(tmp_path, make_picture, read):
+    for number in range(40):
+        make_picture(tmp_path / f"{number:02}.png", number)
+    pictures, rejects = read()
+    assert list(pictures) == [f"{number:02}.png" for number in range(40)] and not rejects
+    expected = np.random.default_rng(7).integers(0, 256, (16, 16, 3), np.uint8)
+    np.testing.assert_array_equal(pictures["07.png"].image, expected)
+
+
+def test_hidden_and_unrelated_files_are_left_alone(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    make_picture(tmp_path / ".thumbnails/a.png")
+    make_picture(tmp_path / "__MACOSX/a.png")
+    for name in (".DS_Store", "README.md", "LICENSE.txt", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    pictures, rejects = read()
+    assert list(pictures) == ["a.png"] and not rejects
+
+
+# Splits of the source
+
+
+@pytest.mark.parametrize("other", ["test", "Validation"])
+def test_split_folders(tmp_path, make_picture, parameters, read, other):
+    make_picture(tmp_path / "train/owl/1.png", 1)
+    make_picture(tmp_path / f"{other}/owl/1.png", 2)
+    (tmp_path / "notes").mkdir()
+    pictures, rejects = read()
+    split = {"test": "test", "Validation": "val"}[other]
+    assert list(pictures) == [f"{other}/owl/1.png", "train/owl/1.png"], "the source's own splits come first"
+    assert [p.split for p in pictures.values()] == [split, "train"] and not rejects
+    assert pictures["train/owl/1.png"].label == "owl"
+    assert open_folder(tmp_path, parameters()).splits == {split}
+
+
+def test_metadata_in_each_split_folder(tmp_path, make_picture, read):
+    for split in ("train", "test"):
+        make_picture(tmp_path / split / "a.png", len(split))
+        write_lines(tmp_path / split / "metadata.jsonl", {"file_name": "a.png", "text": split})
+    pictures, _ = read()
+    assert {file: (p.caption, p.split) for file, p in pictures.items()} == {
+        "test/a.png": ("test", "test"),
+        "train/a.png": ("train", "train"),
+    }
+
+
+def test_metadata_that_names_a_picture_of_another_split(tmp_path, make_picture, read):
+    make_picture(tmp_path / "train/a.png", 1)
+    make_picture(tmp_path / "test/b.png", 2)
+    write_lines(tmp_path / "train/metadata.jsonl", {"file_name": "../test/b.png", "text": "b"})
+    pictures, rejects = read()
+    assert {file: (p.caption, p.split) for file, p in pictures.items()} == {
+        "test/b.png": (None, "test"),
+        "train/a.png": (None, "train"),
+    }
+    assert rejects == {"../test/b.png": "train/metadata.jsonl line 1 names it, but it lies in another split"}
+
+
+def test_metadata_above_split_folders(tmp_path, make_picture, read):
+    make_picture(tmp_path / "train/a.png", 1)
+    make_picture(tmp_path / "test/b.png", 2)
+    write_lines(
+        tmp_path / "metadata.jsonl",
+        {"file_name": "train/a.png", "text": "one"},
+        {"file_name": "test/b.png", "text": "two"},
+        {"file_name": "c.png", "text": "three"},
+        {"file_name": 7},
+    )
+    pictures, rejects = read()
+    assert {file: (p.caption, p.split) for file, p in pictures.items()} == {
+        "test/b.png": ("two", "test"),
+        "train/a.png": ("one", "train"),
+    }
+    assert set(rejects) == {"c.png", "metadata.jsonl:4"}
+
+
+def test_a_training_folder_alone_is_no_split(tmp_path, make_picture, parameters, read):
+    make_picture(tmp_path / "train/owl/1.png")
+    pictures, _ = read()
+    assert pictures["train/owl/1.png"].split is None and pictures["train/owl/1.png"].label == "owl"
+    assert open_folder(tmp_path, parameters()).splits == frozenset()
+
+
+def test_a_class_may_be_called_train(tmp_path, make_picture, read):
+    make_picture(tmp_path / "train/1.png", 1)
+    make_picture(tmp_path / "car/1.png", 2)
+    pictures, _ = read()
+    assert {p.label for p in pictures.values()} == {"train", "car"}
+
+
+def test_something_beside_the_splits_is_an_error(tmp_path, make_picture, read):
+    make_picture(tmp_path / "train/1.png", 1)
+    make_picture(tmp_path / "test/1.png", 2)
+    make_picture(tmp_path / "more/1.png", 3)
+    with pytest.raises(LexipixError, match="more lies beside the splits test, train"):
+        read()
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "said"),
+    [
+        ("folder", None, "ingestion.source.path is not set, and the source 'folder' needs one"),
+        ("cifar10", None, "ingestion.source.path is not set, and the source 'cifar10' needs one"),
+        ("folder", "nowhere", "ingestion.source.path is .*nowhere, where there is nothing"),
+        ("folder", "file.png", "ingestion.source.path is .*file.png, which is a file"),
+        ("folder", "empty", "ingestion.source.path is .*empty, where there is no picture"),
+    ],
+)
+def test_path_that_is_no_folder_of_pictures(tmp_path, parameters, kind, path, said):
+    from lexipix.datasets.sources import SourcesDataset
+
+    (tmp_path / "file.png").touch()
+    (tmp_path / "empty/inside").mkdir(parents=True)
+    sources = SourcesDataset(path=str(tmp_path)).load()
+    with pytest.raises(LexipixError, match=said):
+        sources.open(parameters(kind, source={"path": path}), seed=0)
+
+
+def test_unusable_files_become_rejects(tmp_path, make_picture, read):
+    make_picture(tmp_path / "good.png", 1)
+    content = make_picture(tmp_path / "cut.png", 2, size=(64, 64)).read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("hello")
+    make_picture(tmp_path / "tiny.png", size=(3, 9))
+    (tmp_path / "drawing.svg").write_text("<svg/>")
+    os.mkfifo(tmp_path / "pipe.png")
+    pictures, rejects = read()
+    assert list(pictures) == ["good.png"]
+    assert set(rejects) == {"cut.png", "empty.png", "text.png", "tiny.png", "drawing.svg"}
+    assert rejects["empty.png"] == "empty file"
+    assert "too small: 3x9" in rejects["tiny.png"]
+    assert ".svg files are not read" in rejects["drawing.svg"]
+
+
+def test_metadata_that_names_missing_files_and_files_twice(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    write_lines(
+        tmp_path / "metadata.jsonl",
+        {"file_name": "a.png", "text": "first"},
+        {"file_name": "gone.png", "text": "gone"},
+        {"file_name": "./a.png", "text": "second"},
+        {"file_name": "folder.png", "text": "folder"},
+        {"file_name": "../../etc/passwd", "text": "out"},
+        {"file_name": "/etc/passwd", "text": "out"},
+    )
+    pictures, _ = read()
+    assert {file: p.caption for file, p in pictures.items()} == {"a.png": "first"}
+    from lexipix.config.ingestion import IngestionParameters
+
+    items = open_folder(tmp_path, IngestionParameters(image_size=16)).read()
+    rejects = [(item.file, item.reason) for item in items if isinstance(item, Reject)]
+    assert rejects == [
+        ("gone.png", "there is no such file, though metadata.jsonl line 2 names it"),
+        ("a.png", "named again in metadata.jsonl line 3, its first caption was kept"),
+        ("folder.png", "there is no such file, though metadata.jsonl line 4 names it"),
+        ("../../etc/passwd", "metadata.jsonl line 5 names it, but it lies outside of the folder"),
+        ("/etc/passwd", "metadata.jsonl line 6 names it, but it lies outside of the folder"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"file_name": "b.png", "text": "\xff\xfe"}', "the line is not valid UTF-8"),
+        (b'{"file_name": "b.png", "text": ', "the line is not valid JSON"),
+        (b"[" * 5000, "the line is not valid JSON"),
+        (b'["b.png", "text"]', "the line is not a JSON object"),
+        (b'{"text": "x"}', "the row names no file in the field file_name"),
+        (b'{"file_name": "b.png", "text": 7}', "the caption of 'b.png' in the field 'text' is no text"),
+        (b'{"file_name": "b.png", "text": ["x", null]}', "is no text"),
+    ],
+)
+def test_bad_line_in_metadata_jsonl(tmp_path, make_picture, read, line, reason):
+    make_picture(tmp_path / "a.png")
+    lines = [b'{"file_name": "a.png", "text": "a"}', b"", line]
+    (tmp_path / "metadata.jsonl").write_bytes(b"\n".join(lines))
+    pictures, rejects = read()
+    assert pictures["a.png"].caption == "a"
+    assert list(rejects) == ["metadata.jsonl:3"] and reason in rejects["metadata.jsonl:3"]
+
+
+def test_bad_rows_in_metadata_csv(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    (tmp_path / "metadata.csv").write_bytes(b"file_name,text\na.png,a\nb.png,\xff\nc.png,x,y\n,z\n")
+    pictures, rejects = read()
+    assert list(pictures) == ["a.png"]
+    assert rejects == {
+        "metadata.csv:3": "the row is not valid UTF-8",
+        "metadata.csv:4": "the row has more fields than the header",
+        "metadata.csv:5": "the row names no file in the field file_name",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("metadata.jsonl", '{"image": "a.png", "text": "x"}', "no field file_name .found: image, text."),
+        ("metadata.jsonl", '{"file_name": "a.png", "caption": "x"}', "set ingestion.source.folder.caption"),
+        ("metadata.csv", "file_name,caption\na.png,x", "no field 'text' .found: file_name, caption."),
+        ("metadata.jsonl", "x" * 2**20, "line 1 of more than"),
+        ("metadata.csv", 'file_name,text\na.png,"' + "x" * 200_000, "not valid CSV at line"),
+    ],
+)  # fmt: skip
+def test_metadata_of_another_kind_is_an_error(tmp_path, make_picture, read, name, content, said):
+    make_picture(tmp_path / "a.png")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(LexipixError, match=said):
+        read()
+
+
+def test_two_kinds_of_metadata_are_an_error(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "text": "a"})
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,a\n")
+    with pytest.raises(LexipixError, match=r"both metadata\.jsonl and metadata.csv"):
+        read()
+
+
+def test_bad_caption_files(tmp_path, make_picture, read):
+    for number, name in enumerate(("good", "bad", "long")):
+        make_picture(tmp_path / f"{name}.png", number)
+    (tmp_path / "good.txt").write_text("good")
+    (tmp_path / "bad.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "long.txt").write_bytes(b"x" * (2**20 + 1))
+    (tmp_path / "orphan.txt").write_text("where is my picture")
+    (tmp_path / "readme.txt").write_text("how these were made")
+    pictures, rejects = read()
+    assert {file: p.caption for file, p in pictures.items()} == {"good.png": "good"}
+    assert rejects == {
+        "bad.png": "its caption file bad.txt is not valid UTF-8",
+        "long.png": "its caption file long.txt is larger than 1,048,576 bytes",
+        "orphan.txt": "a caption file without a picture beside it",
+    }
+
+
+# A part for a quick run
+
+
+def test_max_pictures_is_spread_over_the_classes(tmp_path, make_picture, parameters, read):
+    for number in range(30):
+        make_picture(tmp_path / f"train/{'abc'[number // 10]}/{number}.png", number)
+        make_picture(tmp_path / f"test/x/{number}.png", 100 + number)
+    pictures, _ = read(source={"max_pictures": 6})
+    train = [p for p in pictures.values() if p.split == "train"]
+    assert [p.label for p in train] == ["a", "a", "b", "b", "c", "c"] and len(pictures) == 12
+    assert open_folder(tmp_path, parameters(source={"max_pictures": 6})).n_pictures == 12
+    pictures, _ = read(source={"max_pictures": 1000})
+    assert len(pictures) == 60
+
+
+def test_closing_ends_the_threads(tmp_path, make_picture, parameters):
+    import threading
+
+    for number in range(200):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    before = threading.active_count()
+    items = open_folder(tmp_path, parameters()).read()
+    next(items)
+    items.close()
+    assert threading.active_count() == before

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from lexipix import scenes
+from lexipix.config.ingestion import SceneSourceParameters
+from lexipix.datasets.sources.scenes import open_scenes
+
+
+def read(seed=1, image_size=32, **parameters):
+    numbers = {"n_train": 300, "n_val": 5, "n_test": 7, "n_judge": 9}
+    return list(open_scenes(SceneSourceParameters(**numbers | parameters), image_size, seed).read())
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return read()
+
+
+def test_counts_and_splits(pictures):
+    counts = {split: sum(p.split == split for p in pictures) for split in ("train", "val", "test", "judge")}
+    assert counts == {"train": 300, "val": 5, "test": 7, "judge": 9}
+    source = open_scenes(SceneSourceParameters(n_train=3, n_val=1, n_test=1, n_judge=1), 32, 0)
+    assert source.n_pictures == 6
+    assert source.splits == {"val", "test", "judge"}
+    assert len({p.file for p in pictures}) == len(pictures)
+
+
+def test_captions_are_those_of_the_grammar(pictures):
+    for picture in pictures[:50]:
+        text = picture.caption or picture.withheld_caption
+        scene = scenes.parse_caption(text)
+        assert scenes.caption(scene) == text
+        if picture.caption is not None:
+            assert picture.paraphrases == scenes.paraphrases(scene)
+
+
+def test_a_share_of_the_training_captions_is_withheld(pictures):
+    withheld = [p for p in pictures if p.withheld_caption is not None]
+    assert all(p.caption is None and p.paraphrases == () and p.split == "train" for p in withheld)
+    assert 0.1 < len(withheld) / 300 < 0.3
+    assert not any(p.caption is None for p in read(uncaptioned_share=0))
+
+
+def test_same_seed_same_pictures_whatever_their_number(pictures):
+    more = {p.file: p for p in read(n_train=600, n_test=20)}
+    for picture in pictures:
+        again = more[picture.file]
+        assert (again.caption, again.withheld_caption) == (picture.caption, picture.withheld_caption)
+        np.testing.assert_array_equal(again.image, picture.image)
+
+
+def test_another_seed_and_another_split_give_other_pictures(pictures):
+    other = read(seed=2)
+    assert [p.caption for p in other] != [p.caption for p in pictures]
+    by_file = {p.file: p for p in pictures}
+    assert not np.array_equal(by_file["test/000000"].image, by_file["val/000000"].image)
+
+
+def test_size_and_number_of_objects():
+    pictures = read(image_size=16, max_objects=1)
+    assert {p.image.shape for p in pictures} == {(16, 16, 3)}
+    assert all(" and " not in (p.caption or "") for p in pictures)

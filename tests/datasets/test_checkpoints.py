@@ -1,0 +1,50 @@
+import logging
+
+import pytest
+import torch
+from kedro.io import DatasetError
+
+from lexipix.datasets.checkpoints import CheckpointStoreDataset
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return CheckpointStoreDataset(filepath=str(tmp_path / "checkpoints" / "vae.safetensors"))
+
+
+def test_new_store_holds_nothing(dataset):
+    assert dataset.exists()
+    assert dataset.load().load() is None
+
+
+def test_last_generation_comes_back(dataset):
+    store = dataset.load()
+    store.save({"weight": torch.zeros(2)}, {"images_seen": 1})
+    store.save({"weight": torch.ones(2)}, {"images_seen": 64, "rng": [1, 2], "best": None})
+    tensors, meta = dataset.load().load()
+    assert torch.equal(tensors["weight"], torch.ones(2))
+    assert meta == {"images_seen": 64, "rng": [1, 2], "best": None}
+    assert [path.name for path in dataset.path.parent.iterdir()] == ["vae.safetensors"]
+
+
+def test_cleared_store_holds_nothing(dataset):
+    store = dataset.load()
+    store.save({"weight": torch.zeros(2)}, {})
+    store.clear()
+    store.clear()
+    assert store.load() is None
+
+
+@pytest.mark.parametrize("keep", [0, 3, 40, 150])
+def test_damaged_generation_is_told_and_ignored(dataset, caplog, keep):
+    store = dataset.load()
+    store.save({"weight": torch.zeros(200)}, {"images_seen": 1})
+    dataset.path.write_bytes(dataset.path.read_bytes()[:keep])
+    with caplog.at_level(logging.WARNING):
+        assert store.load() is None
+    assert "training starts afresh" in caplog.text
+
+
+def test_node_cannot_return_one(dataset):
+    with pytest.raises(DatasetError):
+        dataset.save("anything")

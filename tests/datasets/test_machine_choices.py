@@ -1,0 +1,37 @@
+import json
+
+from lexipix.datasets.machine_choices import MachineChoices, MachineChoicesDataset, this_machine
+
+
+def test_choices_are_there_the_next_time(tmp_path):
+    dataset = MachineChoicesDataset(path=str(tmp_path / "deep/choices.json"))
+    choices = dataset.load()
+    assert dict(choices) == {} and "vae" not in choices
+    choices["vae"] = "cpu/bf16"
+    assert dict(dataset.load()) == {"vae": "cpu/bf16"}
+    del choices["vae"]
+    assert len(dataset.load()) == 0
+
+
+def test_each_machine_has_its_own(tmp_path):
+    path = tmp_path / "choices.json"
+    MachineChoices(path, "one")["vae"] = "cpu/bf16"
+    other = MachineChoices(path, "other")
+    assert "vae" not in other
+    other["vae"] = "cpu/fp32"
+    assert MachineChoices(path, "one")["vae"] == "cpu/bf16"
+    assert json.loads(path.read_text()) == {"one": {"vae": "cpu/bf16"}, "other": {"vae": "cpu/fp32"}}
+
+
+def test_damaged_file_is_told_and_forgotten(tmp_path, caplog):
+    path = tmp_path / "choices.json"
+    for content in ("{", "[1]", '{"one": 3}'):
+        path.write_text(content)
+        choices = MachineChoices(path, "one")
+        assert dict(choices) == {} and "choose anew" in caplog.text
+    choices["vae"] = "cpu/fp32"
+    assert MachineChoices(path, "one")["vae"] == "cpu/fp32"
+
+
+def test_machine_names_processor_and_torch():
+    assert "cores, torch 2" in this_machine()

@@ -1,0 +1,50 @@
+import pytest
+
+from lexipix.datasets.onnx_models import OnnxModelDataset
+from lexipix.errors import LexipixError
+from lexipix.records import OnnxModel
+
+MODEL = OnnxModel(
+    {"max_tokens": 4}, {"see": b"\x01\x02", "next_word": b"\x03"}, '{"t": 1}', {"data_digest": "d"}
+)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return OnnxModelDataset(filepath=str(tmp_path / "captioner"), made_by="kedro run --env smoke")
+
+
+def test_what_is_saved_is_loaded(dataset):
+    dataset.save(MODEL)
+    loaded = dataset.load()
+    assert (loaded.config, loaded.graphs, loaded.tokenizer) == (MODEL.config, MODEL.graphs, MODEL.tokenizer)
+    assert loaded.card["data_digest"] == "d" and "code_revision" in loaded.card
+    assert sorted(file.name for file in dataset.path.iterdir()) == [
+        "card.json", "config.json", "next_word.onnx", "see.onnx", "tokenizer.json",
+    ]  # fmt: skip
+
+
+def test_a_new_export_takes_the_old_ones_place_as_a_whole(dataset):
+    dataset.save(MODEL)
+    dataset.save(OnnxModel({}, {"draw": b"\x01"}))
+    assert sorted(file.name for file in dataset.path.iterdir()) == ["card.json", "config.json", "draw.onnx"]
+    assert dataset.load().tokenizer is None
+
+
+def test_missing_and_incomplete_say_what_to_run(dataset):
+    assert not dataset.exists()
+    with pytest.raises(
+        Exception, match=r"There is no model captioner at .*: run `kedro run --env smoke` first"
+    ):
+        dataset.load()
+    dataset.save(MODEL)
+    assert dataset.exists()
+    for file in dataset.path.glob("*.onnx"):
+        file.unlink()
+    with pytest.raises(Exception, match=r"incomplete, \*.onnx missing: run `kedro run --env smoke` again"):
+        dataset.load()
+    dataset.save(MODEL)
+    (dataset.path / "config.json").write_text("{")
+    with pytest.raises(Exception, match=r"not valid JSON.*cannot be used: run") as caught:
+        dataset.load()
+    assert isinstance(caught.value, LexipixError) or isinstance(caught.value.__cause__, LexipixError)

@@ -1,0 +1,105 @@
+import json
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from lexipix.datasets.pretrained import PretrainedModels, PretrainedModelsDataset
+from lexipix.errors import LexipixError
+
+from ..pipelines.small_world import quiet, save_backbone, save_language_model
+
+KEY = "features.image_encoder.path"
+
+
+@pytest.fixture
+def models(tmp_path):
+    return PretrainedModels(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["resnet", "convnext"])
+def test_backbone_from_a_folder(family, models, tmp_path):
+    normalisation = {"do_normalize": True, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
+    original = save_backbone(tmp_path / "x", family, normalisation)
+    found = models.backbone("x", KEY)
+    assert (found.mean, found.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    maps = found.model(torch.zeros(1, 3, 64, 64)).feature_maps
+    assert [tuple(m.shape[1:]) for m in maps] == [(12, 8, 8), (16, 4, 4), (24, 2, 2)]
+    theirs = {key.partition(".")[2]: value for key, value in original.state_dict().items()}
+    mine = {k: v for k, v in found.model.state_dict().items() if not k.startswith("hidden_states_norms")}
+    assert mine and all(torch.equal(value, theirs[key]) for key, value in mine.items())
+
+
+def test_backbone_that_does_not_say_how_it_normalises(models, tmp_path, caplog):
+    save_backbone(tmp_path / "x")
+    assert models.backbone("x", KEY).mean == (0.485, 0.456, 0.406)
+    assert "does not say how it normalises" in caplog.text
+    (tmp_path / "x/preprocessor_config.json").write_text(json.dumps({"do_normalize": False}))
+    assert models.backbone("x", KEY).std == (1.0, 1.0, 1.0)
+
+
+def test_reading_leaves_the_global_generator_alone(models, tmp_path):
+    save_backbone(tmp_path / "x", "convnext")
+    before = torch.get_rng_state()
+    first, second = models.backbone("x", KEY).model, models.backbone("x", KEY).model
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(v, second.state_dict()[k]) for k, v in first.state_dict().items())
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_language_model_from_a_folder(family, models, tmp_path):
+    original = save_language_model(tmp_path / "x", family)
+    found = models.language_model("x", "captioner.language_model.path")
+    tokenizer = Tokenizer.from_str(found.tokenizer)
+    ids = tokenizer.encode("a red star").ids
+    assert ids[-1] == found.eos_id and ids.count(found.eos_id) == 1
+    assert found.start_id not in ids[:-1], "what stands before the text is not the tokenizer's matter"
+    batch = [row.ids for row in tokenizer.encode_batch(["a red star", "a"])]
+    assert batch[1][-1] == found.pad_id not in (found.eos_id, found.start_id)
+    words = found.model.get_input_embeddings().weight
+    assert len(words) == original.config.vocab_size + 1 == tokenizer.get_vocab_size()
+    assert torch.equal(words[:-1], original.get_input_embeddings().weight)
+
+
+@pytest.mark.parametrize("method", ["backbone", "language_model"])
+def test_what_is_not_there_is_told(method, models):
+    with pytest.raises(LexipixError, match=r"the\.key = 'no/such' is neither the folder of a model"):
+        getattr(models, method)("no/such", "the.key")
+
+
+def test_language_model_is_no_backbone(models, tmp_path):
+    save_language_model(tmp_path / "x")
+    with pytest.raises(LexipixError, match="is a gpt2, which gives no feature maps"):
+        models.backbone("x", KEY)
+
+
+def test_language_model_without_a_tokenizer_is_told(models, tmp_path):
+    with quiet():
+        config = GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=300)
+        GPT2LMHeadModel(config).save_pretrained(tmp_path / "x")
+    with pytest.raises(LexipixError, match=r"captioner\.path = 'x' lacks a tokenizer\.json"):
+        models.language_model("x", "captioner.path")
+
+
+def test_pickled_weights_are_refused(models, tmp_path):
+    model = save_backbone(tmp_path / "x")
+    (tmp_path / "x/model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "x/pytorch_model.bin")
+    with pytest.raises(LexipixError, match="safetensors"):
+        models.backbone("x", KEY)
+
+
+def test_weights_of_something_else_are_told(models, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save_backbone(tmp_path / "x")
+    weights = load_file(tmp_path / "x/model.safetensors")
+    kept = {key: value for key, value in weights.items() if "stages.3" not in key}
+    save_file(kept, tmp_path / "x/model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(LexipixError, match="lacks weights of a resnet"):
+        models.backbone("x", KEY)
+
+
+def test_dataset_gives_a_reader(tmp_path):
+    assert PretrainedModelsDataset(path=str(tmp_path)).load().root == tmp_path

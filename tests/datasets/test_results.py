@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+from kedro.io import DatasetError
+
+from lexipix.datasets.results import ResultsFolderDataset
+from lexipix.errors import LexipixError
+
+
+def image(seed):
+    return np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+
+
+def results(n):
+    rows = [{"file": f"{i:04d}.png", "prompt": "ü", "score": 0.5} for i in range(n)]
+    return {
+        **{row["file"]: image(i) for i, row in enumerate(rows)},
+        "generated.jsonl": rows,
+        "trail.json": {"n": n},
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return ResultsFolderDataset(filepath=str(tmp_path / "out"))
+
+
+def test_what_is_saved_is_loaded(folder):
+    folder.save(results(2))
+    loaded = folder.load()
+    assert set(loaded) == {"0000.png", "0001.png", "generated.jsonl", "trail.json"}
+    assert np.array_equal(loaded["0001.png"], image(1))
+    assert loaded["generated.jsonl"] == results(2)["generated.jsonl"] and loaded["trail.json"] == {"n": 2}
+    lines = (folder.path / "generated.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[0])["prompt"] == "ü" and "ü" in lines[0]
+
+
+def test_same_results_are_the_same_bytes(folder, tmp_path):
+    other = ResultsFolderDataset(filepath=str(tmp_path / "other"))
+    folder.save(results(2))
+    other.save(results(2))
+    for file in folder.path.iterdir():
+        assert file.read_bytes() == (other.path / file.name).read_bytes()
+
+
+def test_fewer_pictures_take_the_place_of_more_and_leave_what_is_not_theirs(folder):
+    folder.save(results(5))
+    (folder.path / "9999.png").write_bytes(b"the user's own")
+    (folder.path / "notes.txt").write_text("mine")
+    folder.save(results(2))
+    assert sorted(file.name for file in folder.path.iterdir()) == [
+        "0000.png", "0001.png", "9999.png", "generated.jsonl", "notes.txt", "trail.json",
+    ]  # fmt: skip
+
+
+def test_a_list_that_is_not_ours_names_nothing_to_remove(folder):
+    folder.path.mkdir()
+    (folder.path / "0007.png").write_bytes(b"x")
+    for content in ('{"file": "../0007.png"}\n{"file": "notes.png"}', "no json", "[1]", '{"name": 3}'):
+        (folder.path / "generated.jsonl").write_text(content)
+        folder.save(results(1))
+        assert (folder.path / "0007.png").exists()
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_earlier_results(folder):
+    folder.save(results(2))
+    before = {file.name: file.read_bytes() for file in folder.path.iterdir()}
+    with pytest.raises(DatasetError):
+        folder.save({**results(1), "0000.png": image(7), "trail.json": {"bad": float}})
+    assert {file.name: file.read_bytes() for file in folder.path.iterdir()} == before
+
+
+def test_a_file_in_place_of_the_folder(folder):
+    folder.path.write_text("a file")
+    with pytest.raises(DatasetError) as caught:
+        folder.save(results(1))
+    assert isinstance(caught.value.__cause__, LexipixError)
+    assert "is a file, not a folder: name another folder" in str(caught.value.__cause__)

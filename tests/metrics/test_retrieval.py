@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from lexipix.metrics.retrieval import mean_cosine, most_candidates, r_precision
+
+
+def test_a_perfect_pair_finds_every_caption() -> None:
+    vectors = np.random.default_rng(0).normal(size=(300, 16))
+    assert r_precision(vectors, 3 * vectors) == 1
+
+
+def test_guessing_scores_one_in_n_candidates() -> None:
+    rng = np.random.default_rng(1)
+    figure = r_precision(rng.normal(size=(4000, 24)), rng.normal(size=(4000, 24)), n_candidates=20)
+    assert figure == pytest.approx(1 / 20, abs=0.015)
+
+
+def test_worked_by_hand() -> None:
+    images = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    texts = np.array([[2.0, 0.1], [1.0, -1.0], [1.0, 0.9]])
+    # All three captions compete: the first and third pictures find theirs, the second's is its farthest.
+    assert r_precision(images, texts, n_candidates=3) == pytest.approx(2 / 3)
+
+
+def test_the_same_caption_of_another_picture_is_no_error() -> None:
+    rng = np.random.default_rng(2)
+    texts = np.repeat(rng.normal(size=(10, 16)), 20, axis=0)
+    captions = [f"caption {i // 20}" for i in range(200)]
+    images = texts + 0.01 * rng.normal(size=texts.shape)
+    assert r_precision(images, texts, captions, n_candidates=100) == 1
+    assert r_precision(images, texts, None, n_candidates=100) < 0.3  # ties share the point
+
+
+def test_equally_near_captions_share_the_point() -> None:
+    same = np.ones((5, 3))
+    assert r_precision(same, same, n_candidates=5) == pytest.approx(1 / 5)
+
+
+def test_same_seed_same_figure() -> None:
+    rng = np.random.default_rng(3)
+    images, texts = rng.normal(size=(2, 700, 8))
+    assert r_precision(images, texts, seed=5) == r_precision(images, texts, seed=5)
+    assert r_precision(images, texts, seed=5) != r_precision(images, texts, seed=6)
+
+
+def test_too_few_other_captions_are_refused_with_what_is_possible() -> None:
+    vectors = np.eye(6)
+    captions = ["a", "a", "a", "b", "c", "d"]
+    assert most_candidates(captions) == 4
+    assert r_precision(vectors, vectors, captions, n_candidates=4) == 1
+    with pytest.raises(ValueError, match="2 to 4 captions here, asked for 5"):
+        r_precision(vectors, vectors, captions, n_candidates=5)
+    assert most_candidates([]) == 0
+
+
+def test_mean_cosine_by_hand() -> None:
+    images = np.array([[3.0, 0.0], [0.0, 2.0]])
+    texts = np.array([[1.0, 1.0], [0.0, -5.0]])
+    assert mean_cosine(images, texts) == pytest.approx((np.sqrt(0.5) - 1) / 2)

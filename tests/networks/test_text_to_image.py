@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from lexipix.networks.captioner import small_gpt2
+from lexipix.networks.text_encoder import TextEncoder
+from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.vae import Decoder
+
+PAD = 0
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return TextToImage(
+        small_gpt2(20, 12, 32, 1, eos_id=1),
+        TextEncoder(20, 12, 32, 1, 8),
+        TextPrior(64, 8, 4, 32, 1, 3),
+        Decoder(16, 4, 8, 1),
+        PAD,
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def ids():
+    return torch.tensor([[5, 6, 7, 1], [8, 1, PAD, PAD]])
+
+
+@torch.no_grad()
+def test_drawing_from_a_reading_is_the_whole_model(model, ids):
+    noise = torch.randn(2, 3)
+    reading = model.read(ids)
+    assert torch.equal(model(ids, noise), model.draw(reading, noise))
+    assert torch.equal(model(ids, noise), model.decoder(model.latents(reading, noise)))
+    assert model(ids, noise).shape == (2, 3, 16, 16)
+
+
+@torch.no_grad()
+def test_a_reading_holds_both_readers_states_and_a_unit_vector(model, ids):
+    states, mask, vector = model.read(ids)
+    assert states.shape == (2, 4, 32 + 32)
+    assert mask.tolist() == [[True] * 4, [True, True, False, False]]
+    torch.testing.assert_close(vector.norm(dim=1), torch.ones(2))
+
+
+@torch.no_grad()
+def test_longer_padding_draws_the_same_pictures(model, ids):
+    noise = torch.randn(2, 3)
+    longer = torch.cat([ids, torch.full((2, 3), PAD)], dim=1)
+    torch.testing.assert_close(model(longer, noise), model(ids, noise), atol=1e-5, rtol=1e-4)

@@ -1,0 +1,141 @@
+"""A small world of scenes with untrained models: every step runs, in a second or two."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lexipix.config.evaluation import EvaluationParameters
+from lexipix.config.run import RunParameters
+from lexipix.networks.build import BUILDERS, build
+from lexipix.records import ModelBundle, Pictures, Split
+from lexipix.scenes import caption, paraphrases, render_many, sample_scene
+from lexipix.training.bundles import to_bundle
+from lexipix.training.tokenization import PAD_ID, train_tokenizer
+
+
+class ListStream:
+    """A metric stream that remembers."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, dict[str, float]]] = []
+
+    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
+        self.rows.append((images_seen, dict(values)))
+
+    def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
+        pass
+
+
+class NoCheckpoints:
+    """A checkpoint store that keeps nothing."""
+
+    def save(self, tensors: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> None:
+        pass
+
+    def load(self) -> None:
+        return None
+
+    def clear(self) -> None:
+        pass
+
+
+def split_of_scenes(n: int, seed: int) -> Split:
+    rng = np.random.default_rng(seed)
+    scenes = [sample_scene(rng) for _ in range(n)]
+    table = pd.DataFrame(
+        {
+            "file": [f"{seed}-{i}.png" for i in range(n)],
+            "caption": [caption(scene) for scene in scenes],
+            "caption_source": "given",
+            "paraphrases": [list(paraphrases(scene)) for scene in scenes],
+            "label": None,
+            "digest": [f"{seed}{i:08x}" for i in range(n)],
+            "withheld_caption": None,
+        }
+    )
+    return Split(render_many(scenes, rng), table)
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    sizes = {"train": 40, "val": 8, "test": 30, "judge": 48}
+    splits = {name: split_of_scenes(n, seed) for seed, (name, n) in enumerate(sizes.items())}
+    summary = {f"n_{name}": n for name, n in sizes.items()} | {
+        "source": "scenes", "rejected": 2, "uncaptioned": 0, "image_size": 32, "digest": "0123456789abcdef",
+    }  # fmt: skip
+    return Pictures(**splits, summary=summary)
+
+
+@pytest.fixture(scope="session")
+def test_captions(pictures: Pictures) -> pd.DataFrame:
+    """What a captioner said: right but for the first picture."""
+    truths = pictures.test.captions["caption"].tolist()
+    return pd.DataFrame(
+        {
+            "file": pictures.test.captions["file"],
+            "caption": ["nothing on white", *truths[1:]],
+            "truth": truths,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def run() -> RunParameters:
+    return RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
+
+
+@pytest.fixture(scope="session")
+def evaluation() -> EvaluationParameters:
+    return EvaluationParameters.model_validate(
+        {
+            "evaluator": {
+                "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "vector_width": 16,
+                "vocabulary": 300,
+                "training": {"images": 96, "batch_size": 16, "reports": 2},
+            },
+            "n_candidates": 100, "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2,
+            "batch_size": 16,
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def vae() -> ModelBundle:
+    config = {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1}
+    torch.manual_seed(0)
+    return to_bundle(
+        "vae", build("vae", config), config, tokenizer=None, max_tokens=None, card_parameters={},
+        data_digest="d", figures={},
+    )  # fmt: skip
+
+
+class ToyTextToImage(torch.nn.Module):
+    """Draws one color for each caption and noise: what the evaluation asks of a text-to-image model."""
+
+    def __init__(self, vocabulary: int, noise_width: int) -> None:
+        super().__init__()
+        self.prior = torch.nn.Module()
+        self.prior.noise_width = noise_width
+        self.colors = torch.nn.EmbeddingBag(vocabulary, 3, padding_idx=PAD_ID)
+        self.noise = torch.nn.Linear(noise_width, 3)
+
+    def forward(self, ids: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        color = torch.tanh(self.colors(ids) + self.noise(noise))
+        return color[:, :, None, None].expand(-1, -1, 32, 32)
+
+
+@pytest.fixture(scope="session")
+def prior(pictures: Pictures) -> Iterator[ModelBundle]:
+    BUILDERS["toy_text_to_image"] = lambda config: ToyTextToImage(**config)
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    config = {"vocabulary": tokenizer.get_vocab_size(), "noise_width": 8}
+    torch.manual_seed(1)
+    yield to_bundle(
+        "toy_text_to_image", ToyTextToImage(**config), config, tokenizer=tokenizer, max_tokens=48,
+        card_parameters={}, data_digest="d", figures={},
+    )  # fmt: skip
+    del BUILDERS["toy_text_to_image"]

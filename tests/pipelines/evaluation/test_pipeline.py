@@ -1,0 +1,115 @@
+"""The whole evaluation on an in-memory catalog, with models that have learned nothing."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from lexipix.pipelines.evaluation.nodes import MODELS, collect_metrics
+from lexipix.pipelines.evaluation.pipeline import create_pipeline
+
+from .conftest import ListStream, NoCheckpoints
+
+TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
+SPEED = {
+    "champion": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
+    "vae_fp32": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
+}
+
+
+class Kept(MemoryDataset):
+    """Keeps its data after the last node that reads it."""
+
+    def _release(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def results(pictures, test_captions, run, evaluation, vae, prior):
+    curves = pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})
+    given = {
+        "params:evaluation": evaluation, "params:run": run, "pictures": pictures,
+        "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior,
+        "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
+        "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
+        "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
+    }  # fmt: skip
+    for name in MODELS[:-1]:
+        given |= {f"{name}_figures": TRAINED, f"{name}_curves": curves}
+    given["captioner_figures"] = TRAINED | {
+        "exact_match": 0.5, "bleu4": 0.25, "captions_per_s": 12.5,
+        "generated_captions": 8, "generated_captions_exact_match": 0.75,
+    }  # fmt: skip
+    pipeline = create_pipeline()
+    catalog = DataCatalog({name: MemoryDataset(data, copy_mode="assign") for name, data in given.items()})
+    kept = {name: Kept(copy_mode="assign") for name in pipeline.all_outputs()}
+    for name, dataset in kept.items():
+        catalog[name] = dataset
+    SequentialRunner().run(pipeline, catalog)
+    return {name: dataset.load() for name, dataset in kept.items()} | given
+
+
+def test_metrics_are_those_of_the_design_and_json(results, pictures):
+    metrics = results["metrics"]
+    assert json.loads(json.dumps(metrics)) == metrics
+    assert metrics["data"] == {"n_train": 40, "n_val": 8, "n_test": 30, "rejected": 2, "image_size": 32}
+    assert metrics["captioner"] == {"exact_match": 0.5, "bleu4": 0.25, "images_per_s": 12.5}
+    assert set(metrics["direct"]) == {"psnr", "ssim", "bits_per_image"}
+    for path in ("vae", "gan"):
+        assert set(metrics["text"][path]) == {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"}
+    assert {name: set(figures) for name, figures in metrics["baseline"].items()} == {
+        "mean_image": {"psnr", "ssim"}, "same_caption": {"psnr", "ssim"},
+        "real": {"r_precision"}, "shuffled": {"r_precision"},
+    }  # fmt: skip
+    assert set(metrics["ceiling"]) == {"psnr", "ssim", "attribute_accuracy"}
+    assert set(metrics["training"]) == set(MODELS)
+    assert metrics["training"]["vae"] == {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200}
+    assert metrics["speed"] == SPEED
+
+
+def test_ceiling_lies_above_the_same_caption_and_that_above_the_mean(results):
+    metrics = results["metrics"]
+    psnr = [metrics["baseline"]["mean_image"], metrics["baseline"]["same_caption"], metrics["ceiling"]]
+    assert [p["psnr"] for p in psnr] == sorted(p["psnr"] for p in psnr)
+    assert metrics["ceiling"]["attribute_accuracy"] > 0.97
+    assert metrics["text"]["vae"]["attribute_accuracy"] < 0.7  # it has learned nothing
+
+
+def test_the_judge_was_trained_on_its_own_split_with_its_own_seed(results, run):
+    stream = results["evaluator_stream"]
+    assert len(stream.rows) >= 2
+    assert results["evaluator_figures"]["images_seen"] == 96
+    assert results["evaluator"].card["data_digest"] == "0123456789abcdef"
+    assert list(results["evaluator_curves"]["images_seen"]) == [row[0] for row in stream.rows]
+
+
+def test_figures_outside_metrics_name_floor_and_number(results):
+    figures = results["evaluation_figures"]
+    assert figures["n_images"] == 30
+    assert figures["n_candidates"] == 30
+    assert set(figures["floor"]) == {"kid", "kid_std", "frechet", "precision", "recall"}
+    assert figures["extras"]["gan"]["sharpness"] == 0  # one color all over has no edges
+
+
+def test_pictures_of_both_paths(results, pictures):
+    for name in ("direct_pictures", "vae_pictures", "gan_pictures"):
+        assert results[name].dtype == np.uint8
+        assert results[name].shape == pictures.test.images.shape
+
+
+def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
+    assert "8 captions" in results["report"] and "75.0%" in results["report"]
+    for part in ("Direct path", "Text path", "Embedded scenes", "Worst", "Where the captioner looked"):
+        assert part in results["report"]
+    assert results["report"].count("<script") == 0
+    sheet = results["evaluation_sheet"]
+    assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
+
+
+def test_what_does_not_apply_is_absent_not_zero():
+    figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
+    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, {}, {}, {}, {}, {}, {})
+    assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

@@ -1,0 +1,185 @@
+"""Toy models written as ONNX by hand: they compute next to nothing, and what they do can be worked out."""
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from lexipix.datasets.onnx_models import OnnxModelDataset
+from lexipix.pipelines.generation.models import Describer, Drawer, Scorer
+from lexipix.records import OnnxModel
+from lexipix.scenes import caption, sample_scene, words
+from lexipix.training.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
+
+REPOSITORY = Path(__file__).parents[3]
+SIZE, NOISE, MAX_TOKENS, VOCABULARY = 16, 4, 24, 400
+SAID = "a big red circle at the left on white"  # by the toy captioner, of any picture
+
+
+def graph(nodes, inputs, outputs, **constants):
+    values = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    body = helper.make_graph(
+        [helper.make_node(op, given.split(), [made], **attributes) for op, given, made, attributes in nodes],
+        "toy",
+        [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs],
+        [helper.make_tensor_value_info(outputs, TensorProto.FLOAT, None)],
+        values,
+    )
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return model.SerializeToString()
+
+
+def drawing(seed):
+    """Tanh of the mean of the words' vectors plus a linear map of the noise."""
+    rng = np.random.default_rng(seed)
+    n = 3 * SIZE * SIZE
+    return graph(
+        [
+            ("Gather", "table ids", "each", {}),
+            ("ReduceMean", "each", "mean", {"axes": [1], "keepdims": 0}),
+            ("MatMul", "noise map", "moved", {}),
+            ("Add", "mean moved", "sum", {}),
+            ("Tanh", "sum", "flat", {}),
+            ("Reshape", "flat shape", "images", {}),
+        ],
+        [("ids", TensorProto.INT64, ["b", "l"]), ("noise", TensorProto.FLOAT, ["b", NOISE])],
+        "images",
+        table=rng.normal(size=(VOCABULARY, n)).astype("f4"),
+        map=(0.2 * rng.normal(size=(NOISE, n))).astype("f4"),
+        shape=np.array([-1, 3, SIZE, SIZE]),
+    )
+
+
+def image_vectors(width=8):
+    """Unit vectors of a fixed linear map of the pixels."""
+    weights = np.random.default_rng(5).normal(size=(3 * SIZE * SIZE, width)).astype("f4")
+    return graph(
+        [
+            ("Flatten", "images", "flat", {}),
+            ("MatMul", "flat map", "raw", {}),
+            ("LpNormalization", "raw", "vectors", {"axis": 1, "p": 2}),
+        ],
+        [("images", TensorProto.FLOAT, ["b", 3, SIZE, SIZE])],
+        "vectors",
+        map=weights,
+    )
+
+
+def text_vectors(width=8):
+    """Unit vectors of the mean of the words' vectors."""
+    return graph(
+        [
+            ("Gather", "table ids", "each", {}),
+            ("ReduceMean", "each", "raw", {"axes": [1], "keepdims": 0}),
+            ("LpNormalization", "raw", "vectors", {"axis": 1, "p": 2}),
+        ],
+        [("ids", TensorProto.INT64, ["b", "l"])],
+        "vectors",
+        table=np.random.default_rng(6).normal(size=(VOCABULARY, width)).astype("f4"),
+    )
+
+
+def seeing():
+    """The pixels as one long cell."""
+    return graph(
+        [("Reshape", "images shape", "cells", {})],
+        [("images", TensorProto.FLOAT, ["b", 3, SIZE, SIZE])],
+        "cells",
+        shape=np.array([-1, 1, 3 * SIZE * SIZE]),
+    )
+
+
+def saying(ids):
+    """Word by word the same sentence; every other word is a little possible."""
+    table = np.zeros((MAX_TOKENS + 2, VOCABULARY), "f4")
+    table[np.arange(len(ids)) + 1, ids] = 8.0
+    return graph(
+        [
+            ("Shape", "ids", "both", {}),
+            ("Gather", "both one", "length", {}),
+            ("Gather", "table length", "logits", {}),
+        ],
+        [
+            ("ids", TensorProto.INT64, ["b", "l"]),
+            ("cells", TensorProto.FLOAT, ["b", 1, 3 * SIZE * SIZE]),
+        ],
+        "logits",
+        table=table,
+        one=np.array([1]),
+    )
+
+
+@pytest.fixture(scope="session")
+def toys():
+    """Name in the catalog -> toy model."""
+    rng = np.random.default_rng(0)
+    tokenizer = train_tokenizer([caption(sample_scene(rng)) for _ in range(500)] + [*words()], VOCABULARY)
+    text = tokenizer.to_str()
+    shared = {"max_tokens": MAX_TOKENS, "image_size": SIZE}
+    generator = {"kind": "text_to_image", "noise_width": NOISE, "known_words": sorted(words()), **shared}
+    ids = encode(tokenizer, [SAID], MAX_TOKENS)[0]
+    ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
+    return {
+        "onnx_vae": OnnxModel(generator, {"draw": drawing(1)}, text, {"data_digest": "d"}),
+        "onnx_gan": OnnxModel(generator, {"draw": drawing(2)}, text, {"data_digest": "d"}),
+        "onnx_captioner": OnnxModel(
+            {"kind": "captioner", **shared, **ends}, {"see": seeing(), "next_word": saying(ids)}, text
+        ),
+        "onnx_scorer": OnnxModel(
+            {"kind": "contrastive_pair", **shared}, {"image": image_vectors(), "text": text_vectors()}, text
+        ),
+    }
+
+
+@pytest.fixture
+def said():
+    return SAID
+
+
+@pytest.fixture
+def drawer(toys):
+    return Drawer(toys["onnx_vae"])
+
+
+@pytest.fixture
+def other_drawer(toys):
+    return Drawer(toys["onnx_gan"])
+
+
+@pytest.fixture
+def describer(toys):
+    return Describer(toys["onnx_captioner"])
+
+
+@pytest.fixture
+def scorer(toys):
+    return Scorer(toys["onnx_scorer"])
+
+
+@pytest.fixture(scope="session")
+def _project(toys, tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(REPOSITORY / "conf", root / "conf")
+    models = root / "data" / "06_models"
+    for name, model in toys.items():
+        place = models / "onnx" / name.removeprefix("onnx_")
+        OnnxModelDataset(filepath=str(place)).save(model)
+    (models / "champion.json").write_text(json.dumps({"family": "gan", "variant": "onnx_fp32"}))
+    return root
+
+
+@pytest.fixture
+def project(_project, tmp_path, monkeypatch):
+    """Metadata of a project whose models are trained, and which is where the user stands."""
+    root = tmp_path / "project"
+    shutil.copytree(_project, root)
+    rng = np.random.default_rng(3)
+    Image.fromarray(rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)).save(root / "star.png")
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("KEDRO_ENV", raising=False)
+    return SimpleNamespace(project_path=root)

@@ -1,0 +1,86 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from lexipix.config.generation import GenerationParameters
+from lexipix.config.run import RunParameters
+from lexipix.errors import LexipixError
+from lexipix.pipelines.generation.drawing import draw_and_score
+from lexipix.pipelines.generation.models import Drawer
+from lexipix.pipelines.generation.pipeline import create_pipeline
+
+
+@pytest.fixture
+def run(toys):
+    def go(**parameters):
+        data = {
+            "params:generation": GenerationParameters(**parameters),
+            "params:run": RunParameters(seed=11),
+            "champion": {"family": "gan"},
+            **{name: toys[name] for name in ("onnx_vae", "onnx_gan", "onnx_scorer")},
+        }
+        catalog = DataCatalog({name: MemoryDataset(value) for name, value in data.items()})
+        catalog["generated"], catalog["generated_sheet"] = MemoryDataset(), MemoryDataset()
+        SequentialRunner().run(create_pipeline(), catalog)
+        return catalog.load("generated"), catalog.load("generated_sheet")
+
+    return go
+
+
+PROMPTS = ("a big red circle at the left on white", "a small blue star at the top on black")
+
+
+def test_prompts_of_the_parameters_are_drawn_and_scored(run, toys, scorer):
+    files, sheet = run(prompts=PROMPTS, n=2)
+    rows = files["generated.jsonl"]
+    assert [row["file"] for row in rows] == ["0000.png", "0001.png", "0002.png", "0003.png"]
+    assert [row["prompt"] for row in rows] == [PROMPTS[0]] * 2 + [PROMPTS[1]] * 2
+    assert [row["index"] for row in rows] == [0, 1, 0, 1]
+    assert {row["seed"] for row in rows} == {11} and {row["model"] for row in rows} == {"gan"}
+    expected = Drawer(toys["onnx_gan"]).draw_one(PROMPTS[1], 11, 1)
+    assert np.array_equal(files["0003.png"], expected)
+    score = float(scorer.image_vector(expected) @ scorer.text_vector(PROMPTS[1]))
+    assert rows[3]["score"] == pytest.approx(score, abs=1e-4)
+    assert np.array_equal(files["sheet.png"], sheet)
+
+
+def test_model_and_seed_can_be_chosen(run, toys):
+    files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, model="vae")
+    assert np.array_equal(files["0000.png"], Drawer(toys["onnx_vae"]).draw_one(PROMPTS[0], 3, 0))
+
+
+def test_wrong_prompt_is_named_by_its_place(run):
+    with pytest.raises(LexipixError, match=r"generation.prompts, number 2: The model never saw any word"):
+        run(prompts=(PROMPTS[0], "xylophone"))
+
+
+def test_no_prompts_is_told(run):
+    with pytest.raises(LexipixError, match=r"generation.prompts is empty"):
+        run()
+
+
+def test_more_pictures_than_allowed_are_refused(run):
+    with pytest.raises(LexipixError, match=r"are 6 pictures, more than generation.max_pictures = 5"):
+        run(prompts=PROMPTS, n=3, max_pictures=5)
+
+
+def test_sheet_of_many_says_that_it_shows_some(drawer, scorer):
+    drawn = draw_and_score(drawer, None, PROMPTS[:1], 70, 7, "vae", 100)
+    assert len(drawn.rows) == 70 and drawn.rows[0]["score"] is None
+    assert drawn.sheet.shape[0] < 1800
+
+
+def test_generation_needs_no_torch():
+    code = (
+        "import sys\n"
+        "import lexipix.pipelines.generation.pipeline, lexipix.pipelines.generation.redrawing\n"
+        "import lexipix.datasets.onnx_models, lexipix.datasets.results, lexipix.datasets.given\n"
+        "heavy = {'torch', 'transformers', 'mlflow', 'pandas', 'skimage', 'scipy', 'onnx'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,217 @@
+"""The stage on an in-memory catalog, from untrained features and captioner to models that draw."""
+
+import copy
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from tokenizers import Tokenizer
+
+from lexipix.config.captioner import CaptionerParameters
+from lexipix.config.generator import GANParameters, PriorParameters, VAEParameters
+from lexipix.config.run import RunParameters
+from lexipix.errors import LexipixError
+from lexipix.networks.build import build
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.pipelines.captioner.network import make_captioner
+from lexipix.pipelines.generator.nodes import train_gan, train_prior
+from lexipix.pipelines.generator.parts import require_one_tokenizer
+from lexipix.pipelines.generator.pipeline import create_pipeline
+from lexipix.records import Pictures, Split
+from lexipix.scenes import caption, paraphrases, render_many, sample_scene
+from lexipix.training.bundles import known_words, load_network, to_bundle
+from lexipix.training.data import to_uint8
+from lexipix.training.tokenization import encode, train_tokenizer
+
+SIZE, MAX_TOKENS = 16, 48
+RUN = RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
+TRAINING = {"images": 16, "batch_size": 8, "reports": 2}
+VAE = VAEParameters(latent_channels=4, width=8, depth=1, training=TRAINING)
+PRIOR = PriorParameters(width=32, depth=1, noise_width=3, training=TRAINING)
+GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
+MODELS = ("vae", "prior", "gan")
+
+
+class Machinery:
+    """A metric stream and a checkpoint store that keep nothing."""
+
+    def log(self, images_seen, values):
+        pass
+
+    def image(self, key, images_seen, image):
+        pass
+
+    def save(self, tensors, meta):
+        pass
+
+    def load(self):
+        return None
+
+    def clear(self):
+        pass
+
+
+class Kept(MemoryDataset):
+    """Stays when the last node has read it, as a file would."""
+
+    def _release(self):
+        pass
+
+
+def split(n, seed, withheld=()):
+    rng = np.random.default_rng(seed)
+    scenes = [sample_scene(rng) for _ in range(n)]
+    table = pd.DataFrame(
+        {
+            "file": [f"{i}.png" for i in range(n)],
+            "caption": [None if i in withheld else caption(scene) for i, scene in enumerate(scenes)],
+            "paraphrases": [list(paraphrases(scene)) for scene in scenes],
+        }
+    )
+    return Split(render_many(scenes, rng, SIZE), table)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return Pictures(
+        split(12, 0), split(8, 1, withheld=[2]), split(2, 2), split(2, 3), summary={"digest": "0123"}
+    )
+
+
+@pytest.fixture(scope="module")
+def contrastive_pair(pictures):
+    texts = pictures.train.captions["caption"].tolist()
+    tokenizer = train_tokenizer(texts, 300)
+    network = {
+        "image_encoder": {"channels": [4, 6, 8], "blocks": [0, 0, 0], "vector_width": 8},
+        "text_encoder": {
+            "vocabulary": tokenizer.get_vocab_size(), "max_tokens": MAX_TOKENS, "width": 32, "depth": 1,
+            "vector_width": 8,
+        },
+    }  # fmt: skip
+    torch.manual_seed(0)
+    return to_bundle(
+        "contrastive_pair", build("contrastive_pair", network), network, tokenizer=tokenizer,
+        max_tokens=MAX_TOKENS, card_parameters={}, data_digest="0123", figures={}, image_size=SIZE,
+        known_words=known_words(texts),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def captioner(contrastive_pair):
+    torch.manual_seed(1)
+    parameters = CaptionerParameters(language_model={"source": "scratch", "size": "nano"})
+    network, config, tokenizer = make_captioner(parameters, contrastive_pair, None)
+    return to_bundle(
+        "captioner", network, config, tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
+        data_digest="0123", figures={},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def catalog(pictures, contrastive_pair, captioner):
+    """All that the stage read and wrote."""
+    entries = {
+        "params:generator.vae": VAE, "params:generator.prior": PRIOR, "params:generator.gan": GAN,
+        "params:generator.flip": False, "params:run": RUN, "pictures": pictures,
+        "captions_complete": pictures.train.captions, "contrastive_pair": contrastive_pair,
+        "captioner": captioner, "machine_choices": {},
+        **{f"{name}_{kind}": Machinery() for name in MODELS for kind in ("stream", "checkpoints")},
+    }  # fmt: skip
+    outputs = [f"{name}{kind}" for name in MODELS for kind in ("", "_curves", "_figures", "_sheet")]
+    catalog = DataCatalog(
+        {name: Kept(value, copy_mode="assign") for name, value in entries.items()}
+        | {name: Kept(copy_mode="assign") for name in outputs}
+    )
+    logging.getLogger("kedro").setLevel(logging.WARNING)
+    SequentialRunner().run(create_pipeline(), catalog)
+    return catalog
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_training_gives_curves_figures_and_a_sheet(catalog, name):
+    curves, figures, sheet = (catalog.load(f"{name}_{kind}") for kind in ("curves", "figures", "sheet"))
+    assert curves["images_seen"].tolist() == [8, 16]
+    assert figures["images_seen"] == 16 and figures["val_psnr"] > 0
+    assert sheet.dtype == np.uint8 and sheet.shape[0] == 2 * SIZE and sheet.shape[1] % SIZE == 0
+
+
+@torch.no_grad()
+def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, pictures):
+    bundle = catalog.load("vae")
+    assert bundle.config["kind"] == "vae" and bundle.config["image_size"] == SIZE and bundle.tokenizer is None
+    vae = load_network(bundle)
+    images = torch.from_numpy(pictures.val.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    error = (vae.decoder(vae.encoder(images)[0]).clamp(-1, 1) - images).square().mean((1, 2, 3)) / 4
+    psnr = float(-10 * error.log10().mean())
+    assert psnr == pytest.approx(catalog.load("vae_figures")["val_psnr"], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["prior", "gan"])
+@torch.no_grad()
+def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, pictures, contrastive_pair, name):
+    bundle = catalog.load(name)
+    assert bundle.config["kind"] == "text_to_image"
+    assert bundle.tokenizer == contrastive_pair.tokenizer
+    expected = {
+        "image_size": SIZE, "max_tokens": MAX_TOKENS, "noise_width": 3,
+        "known_words": contrastive_pair.config["known_words"],
+    }  # fmt: skip
+    assert {key: bundle.config[key] for key in expected} == expected
+    assert bundle.card["data_digest"] == "0123"
+
+    # The stage's own sheet again, from the bundle alone: captioned validation pictures above drawings
+    model, sheet = load_network(bundle), catalog.load(f"{name}_sheet")
+    assert isinstance(model, TextToImage)
+    chosen = pictures.val.captions["caption"].notna().to_numpy()
+    tokenizer = Tokenizer.from_str(bundle.tokenizer)
+    ids = torch.from_numpy(encode(tokenizer, pictures.val.captions["caption"][chosen].tolist(), MAX_TOKENS))
+    torch.manual_seed(RUN.seed)
+    drawn = to_uint8(model(ids, torch.randn(len(ids), 3)))
+    real, shown = sheet.reshape(2, SIZE, len(ids), SIZE, 3).swapaxes(1, 2)
+    assert np.array_equal(real, pictures.val.images[chosen])
+    assert np.abs(drawn.astype(int) - shown).max() <= 1  # padding and layout may move a rounding
+
+
+def test_what_a_training_starts_from_stays_as_it_was(catalog, captioner, contrastive_pair):
+    prior, gan, vae = (catalog.load(name).weights for name in ("prior", "gan", "vae"))
+    for name, weight in prior.items():
+        part, _, rest = name.partition(".")
+        if part == "language_model":
+            assert torch.equal(weight, captioner.weights[name]), name
+        if part == "text_encoder":
+            assert torch.equal(weight, contrastive_pair.weights[name]), name
+        if part == "decoder":
+            assert torch.equal(weight, vae[f"decoder.{rest}"]), name
+        if part in ("language_model", "text_encoder"):
+            assert torch.equal(weight, gan[name]), name
+    assert any(not torch.equal(prior[name], gan[name]) for name in prior if name.startswith("decoder."))
+
+
+def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastive_pair):
+    scratch = GAN.model_copy(
+        update={"start": "scratch", "training": GAN.training.model_copy(update={"learning_rate": 1e-9})}
+    )
+    run = RUN.model_copy(update={"seed": 4})  # the prior's seed would give the prior's first weights
+    bundle, *_ = train_gan(
+        scratch, False, run, pictures, pictures.train.captions, contrastive_pair, catalog.load("prior"), {},
+        Machinery(), Machinery(),
+    )  # fmt: skip
+    learned, new = catalog.load("prior").weights, bundle.weights
+    assert not torch.allclose(learned["decoder.linear.weight"], new["decoder.linear.weight"], atol=1e-3)
+    assert not torch.allclose(learned["prior.cells"], new["prior.cells"], atol=1e-3)
+
+
+def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):
+    other = copy.copy(captioner)
+    other.tokenizer = train_tokenizer(["another one"], 270).to_str()
+    require_one_tokenizer(contrastive_pair, captioner)
+    with pytest.raises(LexipixError, match=r"captioner\.language_model\.source = pretrained"):
+        train_prior(
+            PRIOR, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
+            catalog.load("vae"), {}, Machinery(), Machinery(),
+        )  # fmt: skip

@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.runner import SequentialRunner
+from PIL import Image
+
+from lexipix.config.ingestion import IngestionParameters
+from lexipix.config.run import RunParameters
+from lexipix.datasets.picture_store import PictureStoreDataset
+from lexipix.datasets.sources import SourcesDataset
+from lexipix.errors import LexipixError
+from lexipix.pipelines.ingestion import create_pipeline
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the pipeline on a real store; gives the pictures and the three outputs about them."""
+
+    def go(seed=3, **parameters):
+        catalog = DataCatalog(
+            {
+                "params:ingestion": MemoryDataset(IngestionParameters(**parameters)),
+                "params:run": MemoryDataset(RunParameters(seed=seed)),
+                "sources": SourcesDataset(path=str(tmp_path)),
+                "pictures": PictureStoreDataset(filepath=str(tmp_path / "store")),
+                "ingestion_summary": MemoryDataset(),
+                "rejects": MemoryDataset(),
+                "ingestion_sheet": MemoryDataset(),
+            }
+        )
+        SequentialRunner().run(create_pipeline(), catalog)
+        return [
+            catalog.load(name) for name in ("pictures", "ingestion_summary", "rejects", "ingestion_sheet")
+        ]
+
+    return go
+
+
+SMALL = {"kind": "scenes", "scenes": {"n_train": 90, "n_val": 10, "n_test": 11, "n_judge": 12}}
+
+
+def test_scenes(run):
+    pictures, summary, rejects, sheet = run(source=SMALL)
+    assert [len(pictures[split]) for split in ("train", "val", "test", "judge")] == [90, 10, 11, 12]
+    assert summary["source"] == "scenes" and summary["n_judge"] == 12
+    assert json.loads(json.dumps(summary)) == summary
+    assert list(rejects.columns) == ["file", "reason"] and rejects.empty
+    assert sheet.dtype == np.uint8 and sheet.ndim == 3
+    withheld = pictures.train.captions.withheld_caption.notna()
+    assert withheld.sum() == summary["uncaptioned"] == pictures.train.captions.caption.isna().sum() > 0
+    assert pictures.val.captions.caption.notna().all()
+
+
+def test_a_second_run_gives_the_same_and_another_seed_does_not(run):
+    digest = run(source=SMALL)[1]["digest"]
+    assert run(source=SMALL)[1]["digest"] == digest
+    assert run(source=SMALL, seed=4)[1]["digest"] != digest
+
+
+def write_folder(root, n_images=150):
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(n_images):
+        pixels = rng.integers(0, 256, (20, 24, 3), np.uint8)
+        Image.fromarray(pixels).save(root / f"{number:03}.png")
+        (root / f"{number:03}.txt").write_text(f"图 {number}", encoding="utf-8")
+
+
+def test_folder(run, tmp_path):
+    write_folder(tmp_path / "in")
+    (tmp_path / "in/bad.png").write_text("no picture")
+    (tmp_path / "in/twin.png").write_bytes((tmp_path / "in/000.png").read_bytes())
+    pictures, summary, rejects, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
+    assert sum(len(pictures[split]) for split in ("train", "val", "test", "judge")) == 150
+    assert rejects.to_dict("records") == [
+        {"file": "bad.png", "reason": "not a picture in a known format"},
+        {"file": "twin.png", "reason": "duplicate of 000.png"},
+    ]
+    assert (summary["rejected"], summary["duplicates"]) == (2, 1)
+    captions = pd.concat([pictures[split].captions for split in ("train", "val", "test", "judge")])
+    assert set(captions.caption) == {f"图 {number}" for number in range(150)}
+    assert captions.digest.is_unique
+
+
+def test_a_source_that_cannot_be_read_stops_before_anything_is_written(run, tmp_path):
+    with pytest.raises(LexipixError, match=r"ingestion\.source\.path is .*gone, where there is nothing"):
+        run(source={"kind": "folder", "path": "gone"})
+    assert not (tmp_path / "store").exists()
+
+
+def test_too_many_rejects_leave_no_store(run, tmp_path):
+    write_folder(tmp_path / "in", 20)
+    for number in range(10):
+        (tmp_path / f"in/bad{number}.png").touch()
+    with pytest.raises(DatasetError, match=r"10 of 30 pictures .* bad0\.png: empty file") as error:
+        run(source={"kind": "folder", "path": "in"}, image_size=16)
+    assert isinstance(error.value.__cause__.__cause__, LexipixError), "the command line looks for it there"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_interrupted_while_reading(run, tmp_path, monkeypatch):
+    from lexipix.datasets.sources import folder
+
+    write_folder(tmp_path / "in")
+    read_image, n_read = folder.read_image, 0
+
+    def interrupted(*args):
+        nonlocal n_read
+        n_read += 1
+        if n_read == 60:
+            raise KeyboardInterrupt
+        return read_image(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "read_image", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(source={"kind": "folder", "path": "in"}, image_size=16)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+    assert run(source={"kind": "folder", "path": "in"}, image_size=16)[1]["rejected"] == 0

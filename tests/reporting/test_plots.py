@@ -1,0 +1,62 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lexipix.reporting.plots import _panels, _wants_logarithm, bars_figure, curves_figure
+
+CURVES = pd.DataFrame(
+    {
+        "images_seen": [100, 200, 300],
+        "seconds": [1.0, 2.0, 3.0],
+        "loss": [3.0, 1.0, 0.5],
+        "precision": ["fp32", "fp32", "fp32"],
+        "val_loss": [3.1, np.nan, 0.7],
+        "never": [np.nan] * 3,
+        "val_psnr": [20.0, 25.0, 28.0],
+    }
+)
+
+
+def has_color(figure: np.ndarray, color: tuple[int, int, int]) -> bool:
+    return bool((np.abs(figure.astype(int) - color).max(axis=-1) < 12).any())
+
+
+def test_validation_shares_the_panel_of_its_figure_and_clocks_have_none() -> None:
+    assert _panels(CURVES, 6) == {"loss": ["loss", "val_loss"], "psnr": ["val_psnr"]}
+    assert list(_panels(CURVES, 1)) == ["loss"]
+
+
+def test_the_objective_is_drawn_only_where_no_other_validation_is() -> None:
+    objective = pd.DataFrame({"images_seen": [1], "loss": [1.0], "val_objective": [1.0]})
+    assert "objective" in _panels(objective, 6)
+    assert "objective" not in _panels(objective.assign(val_psnr=[20.0]), 6)
+
+
+def test_curves_are_drawn_in_their_colors() -> None:
+    figure = curves_figure(CURVES, "vae")
+    assert figure.dtype == np.uint8 and figure.ndim == 3
+    assert has_color(figure, (0x2F, 0x6D, 0xB5)) and has_color(figure, (0xD1, 0x65, 0x1B))
+
+
+@pytest.mark.parametrize("curves", [pd.DataFrame(), CURVES[["images_seen"]], CURVES.head(0), CURVES.head(1)])
+def test_little_or_nothing_to_draw(curves: pd.DataFrame) -> None:
+    assert curves_figure(curves, "empty").size
+
+
+def test_a_wide_span_is_drawn_in_powers_of_ten() -> None:
+    assert _wants_logarithm(pd.DataFrame({"loss": [100.0, 1.0]}))
+    assert not _wants_logarithm(pd.DataFrame({"loss": [10.0, 1.0]}))
+    assert not _wants_logarithm(pd.DataFrame({"loss": [100.0, -1.0]}))
+    assert not _wants_logarithm(pd.DataFrame({"loss": [np.nan]}))
+
+
+def test_bars() -> None:
+    assert has_color(bars_figure({"vae": 3.0, "gan": 1.0}, best="gan"), (0xD1, 0x65, 0x1B))
+    assert bars_figure({}).size
+
+
+def test_drawing_leaves_no_figure_behind() -> None:
+    import matplotlib.pyplot as plt
+
+    curves_figure(CURVES)
+    assert plt.get_fignums() == []

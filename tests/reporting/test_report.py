@@ -1,0 +1,142 @@
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lexipix.reporting.report import (
+    CaptionExample,
+    Gallery,
+    ReportContext,
+    png,
+    render_report,
+    thumbnail_size,
+)
+
+from .example import METRICS
+
+
+def pictures(n: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
+
+
+def context(**changes: Any) -> ReportContext:
+    images = pictures(3)
+    given: dict[str, Any] = {
+        "name": "Embedded scenes",
+        "metrics": METRICS,
+        "text_extras": {"gan": {"frechet": 0.8, "sharpness": 0.97}},
+        "floor": {"kid": 0.0002, "kid_std": 0.001, "frechet": 0.11},
+        "galleries": [
+            Gallery("Fixed", "Always the same.", {"original": images, "caption": ["a", "b", "c"]}, ["x"] * 3),
+            Gallery("Best", "By SSIM.", {"original": images[:1], "direct": images[1:2]}),
+        ],
+        "captions": [CaptionExample(images[0], "a star", "a circle"), CaptionExample(images[1], None, "b")],
+        "attention": [images[0]],
+        "curves": {"vae": pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})},
+        "stage_seconds": {"features": 61.0, "generator": 480.0},
+        "data_sheet": images[2],
+        "n_images": 1000,
+        "n_candidates": 100,
+        "seed": 7,
+        "machine": "a machine",
+        "code_revision": "a1b2c3d",
+    }
+    return ReportContext(**given | changes)
+
+
+class Page(HTMLParser):
+    """Collects what a browser would have to fetch, which tags are open, and the text."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "input", "hr"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.words = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "data", "action")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+class TestRenderReport:
+    def test_whole_well_formed_and_self_contained(self) -> None:
+        html = render_report(context())
+        page = Page(html)
+        assert page.open == []
+        assert page.addresses and all(a.startswith("data:image/png;base64,") for a in page.addresses)
+        assert "script" not in page.tags and "link" not in page.tags
+        assert not re.search(r"https?://|url\(|@import", html)
+
+    def test_shows_every_part(self) -> None:
+        words = Page(render_report(context())).words
+        for part in ("Direct path", "Text path", "Fixed", "Best", "Captions", "Where the captioner looked"):
+            assert part in words
+        for part in ("Speed", "Training curves", "Data", "8 min 00 s", "a1b2c3d", "33.12 dB", "a machine"):
+            assert part in words
+        assert "KID 0.0002 ± 0.0010, Fréchet 0.110, n = 1,000" in " ".join(words.split())
+        assert "among 100 captions" in words
+
+    def test_with_nothing_measured_it_still_opens(self) -> None:
+        page = Page(render_report(ReportContext("empty", {})))
+        assert page.open == []
+        assert "Text path" not in page.words and "Direct path" not in page.words and "None" not in page.words
+
+    def test_captions_are_text_and_never_code(self) -> None:
+        evil = '<script>alert(1)</script> & "quotes" \'n </table>'
+        images = pictures(1)
+        html = render_report(
+            context(
+                name=evil,
+                galleries=[Gallery(evil, evil, {evil: images, "caption": [evil]}, [evil])],
+                captions=[CaptionExample(images[0], evil, evil)],
+                data_facts={evil: evil},
+                machine=evil,
+            )
+        )
+        page = Page(html)
+        assert "script" not in page.tags and page.open == []
+        assert evil in page.words
+
+    def test_pictures_survive_to_the_pixel(self) -> None:
+        image = pictures(1)[0]
+        with Image.open(io.BytesIO(base64.b64decode(png(image).split(",")[1]))) as read:
+            np.testing.assert_array_equal(np.asarray(read), image)
+
+    def test_same_input_same_report(self) -> None:
+        assert render_report(context()) == render_report(context())
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((32, 32), (128, 128)), ((40, 20), (60, 120)), ((256, 512), (128, 64)), ((1, 1), (128, 128))],
+)
+def test_small_pictures_are_shown_with_whole_pixels(
+    shape: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert thumbnail_size(np.zeros((*shape, 3), np.uint8)) == expected
+
+
+@pytest.mark.parametrize("champion", ["gan_int8", {"latency_p50_ms": 1.0}])
+def test_the_champion_is_one_row_of_the_table_and_marked(champion: Any) -> None:
+    speed = {"champion": champion, "vae_fp32": {"latency_p50_ms": 2.0}, "gan_int8": {"latency_p50_ms": 1.0}}
+    html = render_report(ReportContext("speed", {"speed": speed}))
+    assert html.count('<tr class="marked"><th scope="row">gan_int8</th>') == 1
+    assert '<th scope="row">champion</th>' not in html

@@ -1,0 +1,27 @@
+from lexipix.reporting.summary import findings
+
+from .example import METRICS
+
+
+class TestFindings:
+    def test_say_what_is_good_and_what_is_not(self) -> None:
+        found = findings(METRICS, {})
+        assert [f.figure for f in found] == ["96.0%", "33.1 dB", "95.7%", "91.3%", "1.3 ms"]
+        assert [f.tone for f in found] == ["good", "good", "good", "fair", "good"]
+        assert "less than the 13.1 dB of the weakest baseline" in found[3].words
+
+    def test_a_missed_bar_is_called_missed(self) -> None:
+        (finding,) = findings({"direct": {"psnr": 24.0, "ssim": 0.7}}, {})
+        assert finding.tone == "bad" and "misses the bar" in finding.words
+
+    def test_photographs_are_judged_by_retrieval_beside_real_ones_and_chance(self) -> None:
+        metrics = {
+            "text": {"gan": {"psnr": 10.0, "r_precision": 0.3}},
+            "baseline": {"real": {"r_precision": 0.6}, "shuffled": {"r_precision": 0.01}},
+        }
+        (finding,) = findings(metrics, {"gan": {"sharpness": 0.9}})
+        assert finding.figure == "30%" and finding.tone == "fair"
+        assert "for real pictures it does so in 60%" in finding.words and "90% as steep" in finding.words
+
+    def test_nothing_measured_nothing_said(self) -> None:
+        assert findings({}, {}) == []

@@ -1,0 +1,42 @@
+from lexipix.reporting.tables import direct_table, text_table
+
+from .example import METRICS
+
+EXTRAS = {"gan": {"frechet": 0.8, "sharpness": 0.97}}
+FLOOR = {"kid": 0.0002, "kid_std": 0.001, "frechet": 0.11}
+
+
+class TestTables:
+    def test_the_paths_are_never_in_one_table(self) -> None:
+        direct, text = direct_table(METRICS), text_table(METRICS, EXTRAS, FLOOR)
+        assert direct is not None and text is not None
+        assert not any("33.12" in cell.text for row in text.rows for cell in row.cells)
+        assert not any("24.31" in cell.text for row in direct.rows for cell in row.cells)
+
+    def test_every_figure_has_its_sentences_baselines_and_ceiling(self) -> None:
+        table = text_table(METRICS, EXTRAS, FLOOR)
+        assert table is not None
+        assert all(
+            row.figure.meaning.endswith(".") and row.figure.bad.startswith("Bad") for row in table.rows
+        )
+        by_name = {row.figure.name: [cell.text for cell in row.cells] for row in table.rows}
+        assert by_name["PSNR"] == ["24.31 dB", "12.00 dB", "13.10 dB", "18.20 dB", "–", "26.90 dB"]
+        assert by_name["R-precision"] == ["91.3%", "88.0%", "–", "–", "1.1%", "97.1%"]
+        assert by_name["Kernel distance (KID)"][-1] == "0.0002"
+        assert by_name["Sharpness"] == ["–", "97%", "–", "–", "–", "100%"]
+
+    def test_worse_than_every_baseline_is_marked_and_worse_than_one_is_not(self) -> None:
+        table = text_table(METRICS, EXTRAS, FLOOR)
+        assert table is not None
+        assert [cell.kind for cell in table.rows[0].cells[:2]] == [
+            "ours",
+            "under",
+        ]  # 24.31, 12 beside 13.1, 18.2
+        assert [cell.kind for cell in table.rows[1].cells[:2]] == ["ours", "ours"]  # 0.702 beside 0.42, 0.71
+
+    def test_columns_nobody_has_are_left_out(self) -> None:
+        metrics = {k: v for k, v in METRICS.items() if k != "ceiling"}
+        metrics["text"] = {"vae": {"psnr": 10.0}}
+        table = text_table(metrics, {}, {})
+        assert table is not None
+        assert table.headings == ["VAE", "mean image", "another picture, same caption"]

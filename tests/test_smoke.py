@@ -1,0 +1,150 @@
+"""The whole chain through the real command line, and everything that reads what a run leaves."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import nbformat
+import pytest
+from kedro.config import OmegaConfigLoader
+from nbclient import NotebookClient
+
+from lexipix.settings import CONFIG_LOADER_ARGS
+
+REPOSITORY = Path(__file__).parents[1]
+
+# DESIGN.md's list; a figure that does not apply to a data set is absent, and all of these apply to scenes.
+FIGURES = {
+    "data": {"n_train", "n_val", "n_test", "rejected", "image_size"},
+    "captioner": {"bleu4", "cider_d", "exact_match", "attribute_f1", "images_per_s"},
+    "direct": {"psnr", "ssim", "bits_per_image"},
+    "text.vae": {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"},
+    "text.gan": {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"},
+    "baseline.mean_image": {"psnr", "ssim"},
+    "baseline.same_caption": {"psnr", "ssim"},
+    "baseline.real": {"r_precision"},
+    "baseline.shuffled": {"r_precision"},
+    "ceiling": {"psnr", "ssim", "attribute_accuracy"},
+    "speed.champion": {"images_per_s", "latency_p50_ms", "size_mb", "fidelity_psnr"},
+    "training.vae": {"images_per_s", "seconds", "images_seen"},
+    "training.captioner": {"images_per_s", "seconds", "images_seen"},
+    "training.gan": {"images_per_s", "seconds", "images_seen"},
+}
+
+
+def tracked(smoke, status="FINISHED"):
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{smoke.path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("lexipix-smoke")
+    runs = client.search_runs([experiment.experiment_id], f"attributes.status = '{status}'")
+    return client, runs
+
+
+def test_every_output_is_there(smoke):
+    loader = OmegaConfigLoader(conf_source=str(smoke.path / "conf"), env="smoke", **CONFIG_LOADER_ARGS)
+    not_of_this_run = {"generated", "generated_sheet"}
+    kept = {
+        name: entry["filepath"]
+        for name, entry in loader["catalog"].items()
+        if "filepath" in entry and not entry["type"].endswith("CheckpointStoreDataset")
+    }
+    missing = [name for name in kept.keys() - not_of_this_run if not (smoke.path / kept[name]).exists()]
+    assert missing == []
+
+
+def test_nothing_is_written_outside_the_environments_root(smoke):
+    assert [path.name for path in (smoke.path / "data").iterdir()] == ["smoke"]
+    leftovers = [path for path in smoke.data.rglob("*") if ".part" in path.name or ".old" in path.name]
+    assert leftovers == []
+
+
+def test_checkpoints_are_gone_when_their_trainings_are_finished(smoke):
+    assert list((smoke.data / "06_models").glob("checkpoints/*")) == []
+
+
+def test_metrics_have_every_figure(smoke):
+    metrics = json.loads((smoke.data / "08_reporting" / "metrics.json").read_text(encoding="utf-8"))
+    for group, names in FIGURES.items():
+        found = metrics
+        for part in group.split("."):
+            found = found[part]
+        assert names <= found.keys(), group
+        assert all(isinstance(found[name], int | float) for name in names), group
+
+
+def test_report_needs_no_other_file(smoke):
+    report = (smoke.data / "08_reporting" / "report.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in report
+    for reference in ('src="http', "src='http", 'href="http', "@import", "url(http"):
+        assert reference not in report
+
+
+def test_run_is_in_mlflow_with_curves_and_pictures(smoke):
+    client, runs = tracked(smoke)
+    run = runs[-1]
+    assert run.info.run_name == "all@smoke"
+    assert run.data.params["generator.vae.training.images"] == "3200"
+    assert "text.vae.psnr" in run.data.metrics
+    for curve in ("features/loss", "captioner/loss", "vae/loss", "prior/loss", "gan/loss_g"):
+        assert len(client.get_metric_history(run.info.run_id, curve)) >= 2, curve
+    pictures = {file.path for file in client.list_artifacts(run.info.run_id, "pictures")}
+    assert {f"pictures/{name}_sheet.png" for name in ("vae", "prior", "gan", "evaluation")} <= pictures
+    models = {file.path for file in client.list_artifacts(run.info.run_id, "models")}
+    assert {f"models/{name}" for name in ("captioner", "vae", "prior", "gan")} <= models
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "report")] == ["report/report.html"]
+
+
+def test_second_run_goes_on_from_what_is_there(smoke):
+    answer = smoke.kedro("run", "--env", "smoke", "--only-missing-outputs", LEXIPIX_MLFLOW="0")
+    assert answer.returncode == 0, answer.stderr
+    assert "Running node" not in answer.stderr
+
+    sheet = smoke.data / "08_reporting" / "attention_sheet.png"
+    before = sheet.read_bytes()
+    sheet.unlink()
+    answer = smoke.kedro("run", "--env", "smoke", "--only-missing-outputs", LEXIPIX_MLFLOW="0")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr.count("Running node") == 1
+    assert "Running node: show_attention" in answer.stderr
+    assert sheet.read_bytes() == before
+
+
+def test_a_stage_run_again_gives_the_same_figures(smoke):
+    """The evaluation trains its judge anew: same seed, same data, same bytes."""
+    metrics = smoke.data / "08_reporting" / "figures" / "evaluation.json"
+    before = metrics.read_bytes()
+    answer = smoke.kedro("run", "--env", "smoke", "--pipelines", "evaluation")
+    assert answer.returncode == 0, answer.stderr
+    assert metrics.read_bytes() == before
+
+
+def execute(smoke, name, monkeypatch):
+    monkeypatch.setenv("KEDRO_ENV", "smoke")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(smoke.path / "src"))
+    folder = smoke.path / "notebooks"
+    notebook = nbformat.read(folder / name, as_version=4)
+    NotebookClient(
+        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
+    return notebook, pictures
+
+
+def test_walkthrough_shows_pictures_and_curves(smoke, monkeypatch):
+    _, pictures = execute(smoke, "walkthrough.ipynb", monkeypatch)
+    assert pictures == 11  # 6 sheets, 5 trainings
+
+
+def test_comparison_shows_two_runs(smoke, monkeypatch):
+    if len(tracked(smoke)[1]) < 2:  # when this test runs alone
+        assert smoke.kedro("run", "--env", "smoke", "--pipelines", "evaluation").returncode == 0
+    _, pictures = execute(smoke, "compare_runs.ipynb", monkeypatch)
+    assert pictures >= 2  # the curves, and a pair of pictures for each key that both have
+
+
+@pytest.mark.parametrize("name", ["walkthrough.ipynb", "compare_runs.ipynb"])
+def test_notebooks_are_kept_without_outputs(name):
+    notebook = nbformat.read(REPOSITORY / "notebooks" / name, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    assert (REPOSITORY / "notebooks" / name).stat().st_size < 20_000

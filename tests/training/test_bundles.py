@@ -1,0 +1,107 @@
+import json
+
+import pytest
+import torch
+
+from lexipix.config.run import RunParameters
+from lexipix.errors import LexipixError
+from lexipix.networks import build
+from lexipix.networks.captioner import small_gpt2
+from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle
+from lexipix.training.tokenization import train_tokenizer
+
+CONFIG = {
+    "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "vector_width": 8},
+    "language_model": small_gpt2(270, 12, 32, 1, eos_id=1).config.to_dict(),
+    "conditioning": "cross_attention",
+    "cells": 16,
+    "start_id": 1,
+    "pad_id": 0,
+    "eos_id": 1,
+}
+
+
+@pytest.fixture
+def bundle():
+    torch.manual_seed(0)
+    return to_bundle(
+        "captioner", build.build("captioner", CONFIG), CONFIG, tokenizer=train_tokenizer(["a"], 260),
+        max_tokens=11, card_parameters=RunParameters(), data_digest="abc", figures={"seconds": 1.0},
+        image_size=16,
+    )  # fmt: skip
+
+
+def test_config_and_card_are_json(bundle):
+    assert json.loads(json.dumps(bundle.config))["image_size"] == 16
+    assert bundle.config["max_tokens"] == 11 and bundle.config["kind"] == "captioner"
+    card = json.loads(json.dumps(bundle.card))
+    assert card == {
+        "parameters": RunParameters().model_dump(),
+        "data_digest": "abc",
+        "figures": {"seconds": 1.0},
+    }
+    assert json.loads(bundle.tokenizer)["model"]["type"] == "BPE"
+
+
+def test_tied_weights_are_kept_once_and_come_back_tied(bundle):
+    assert "language_model.transformer.wte.weight" in bundle.weights
+    assert "language_model.lm_head.weight" not in bundle.weights
+    back = load_network(bundle)
+    assert back.language_model.lm_head.weight is back.language_model.transformer.wte.weight
+    state = back.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in bundle.weights.items())
+    assert not back.training
+
+
+def test_bundle_shares_no_memory_with_the_network():
+    module = build.build("captioner", CONFIG)
+    made = to_bundle(
+        "captioner",
+        module,
+        CONFIG,
+        tokenizer=None,
+        max_tokens=None,
+        card_parameters={},
+        data_digest="",
+        figures={},
+    )
+    with torch.no_grad():
+        module.positions.zero_()
+    assert made.weights["positions"].abs().sum() > 0
+
+
+def test_loading_leaves_the_global_generator_alone(bundle):
+    before = torch.get_rng_state()
+    load_network(bundle)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_weights_of_another_network_are_told(bundle):
+    del bundle.weights["adapter.1.bias"]
+    bundle.weights["strange"] = torch.zeros(1)
+    with pytest.raises(
+        LexipixError, match=r"captioner do not fit .*adapter\.1\.bias, strange.*: train it again"
+    ):
+        load_network(bundle)
+
+
+def test_unknown_kind():
+    with pytest.raises(ValueError, match="no network of kind 'painter': known are contrastive_pair"):
+        build.build("painter", {})
+
+
+def test_fingerprint_tells_trainings_apart_and_nothing_else(bundle):
+    same = fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "digest", bundle)
+    assert same == fingerprint(RunParameters(seed=1), {"a": 2, "b": 1}, "digest", bundle)
+    others = [
+        fingerprint(RunParameters(seed=2), {"b": 1, "a": 2}, "digest", bundle),
+        fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "other", bundle),
+        fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "digest"),
+    ]
+    bundle.weights["positions"][0, 0] += 1
+    others.append(fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "digest", bundle))
+    assert len({same, *others}) == 5
+
+
+def test_known_words_are_words():
+    assert known_words(["A red star, red!", "two  STARS"]) == ["a", "red", "star", "stars", "two"]

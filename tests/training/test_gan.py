@@ -1,0 +1,124 @@
+import pytest
+import torch
+
+from lexipix.training import gan
+from lexipix.training.gan import GANTask
+
+from .generator_world import CPU, Training, check_reproducible, check_resumes, world
+
+
+@pytest.fixture
+def make():
+    def make(**changes):
+        settings = {
+            "adversary": "hinge", "learning_rate": 2e-3, "discriminator_learning_rate": 2e-3, "penalty": 0.0,
+            "alignment": 0.5, "adversarial": 1.0, "anchor": 10.0, "anchor_cell": 4, "head_start": 0.0,
+            "augmentations": [], "canonical_share": 0.5, "flip": False, "device": CPU,
+        }  # fmt: skip
+        return GANTask(
+            world().text_to_image(),
+            world().discriminator(),
+            world().images,
+            world().captions,
+            world().groups,
+            world().validation(),
+            **(settings | changes),
+        )
+
+    return make
+
+
+def parts_moved_by(task, progress, steps=3):
+    """Names of the parts whose weights some updates change."""
+
+    def weights():
+        return {
+            f"{name}.{key}": value.detach().clone()
+            for name, module in task.modules.items()
+            for key, value in module.named_parameters()
+        }
+
+    before = weights()
+    for _ in range(steps):
+        task.step(torch.arange(8), progress)
+    after = weights()
+    return {".".join(key.split(".")[:2]) for key in before if not torch.equal(before[key], after[key])}
+
+
+KINDS = [
+    {"adversary": "hinge", "augmentations": ["color", "translation", "cutout"], "flip": True},
+    {"adversary": "wasserstein", "penalty": 10.0},
+    {"adversary": "relativistic", "penalty": 0.1},
+]
+IDS = ["hinge", "wasserstein", "relativistic"]
+
+
+@pytest.mark.parametrize("changes", KINDS, ids=IDS)
+def test_a_few_pictures_are_learned(make, changes):
+    result, _, _ = Training(lambda: make(**changes), images=160)()
+    anchors = [row["anchor"] for row in result.curves]
+    assert anchors[-1] < 0.8 * anchors[0]
+    assert {"loss_g", "loss_d", "alignment_loss", "anchor", "val_psnr"} <= result.curves[-1].keys()
+
+
+def test_generator_and_discriminator_learn_and_the_readers_stay(make):
+    learning = {"model.prior", "model.decoder", "discriminator.heads", "discriminator.pixels"}
+    assert parts_moved_by(make(), 0.0) == learning
+
+
+def test_the_discriminator_has_a_head_start(make):
+    task = make(head_start=0.25)
+    assert parts_moved_by(task, 0.2) == {"discriminator.heads", "discriminator.pixels"}
+    assert "model.prior" in parts_moved_by(task, 0.25)
+
+
+def test_the_generators_step_leaves_no_gradient_in_the_discriminator(make, monkeypatch):
+    task = make()
+    kept = {}
+    step = task.optimizers["discriminator"].step
+
+    def remember():
+        step()
+        kept.update({key: w.grad.clone() for key, w in task.discriminator.heads.named_parameters()})
+
+    monkeypatch.setattr(task.optimizers["discriminator"], "step", remember)
+    task.step(torch.arange(8), 0.0)
+    for key, weight in task.discriminator.heads.named_parameters():
+        assert torch.equal(weight.grad, kept[key]), key
+        assert weight.requires_grad
+
+
+@pytest.mark.parametrize("changes", KINDS[1:], ids=IDS[1:])
+def test_the_penalty_is_paid_lazily(make, monkeypatch, changes):
+    paid = []
+    for name in ("gradient_penalty", "zero_penalty"):
+        monkeypatch.setattr(gan, name, lambda *_: paid.append(1) or torch.zeros(()))
+    task = make(**changes)
+    torch.manual_seed(0)
+    for _ in range(24):
+        task.step(torch.arange(4), 0.0)
+    per_step = {"wasserstein": 1, "relativistic": 2}[changes["adversary"]]
+    assert 0 < len(paid) / per_step < 16
+
+
+def test_equal_captions_are_no_mismatch(make):
+    task = make()
+    task.groups = torch.zeros_like(task.groups)  # every caption alike
+    judged = []
+    judge = task.discriminator.judge
+    task.discriminator.judge = lambda *a: judged.append(1) or judge(*a)
+    task.step(torch.arange(8), 0.0)
+    assert len(judged) == 3  # real, drawn, drawn again for the generator
+    judged.clear()
+    task.groups = torch.from_numpy(world().groups)
+    task.step(torch.arange(8), 0.0)
+    assert len(judged) == 4
+
+
+def test_same_seed_same_bytes(make):
+    check_reproducible(lambda: make(**KINDS[0]))
+
+
+@pytest.mark.parametrize("changes", KINDS, ids=IDS)
+def test_resumes_to_the_bit(make, changes):
+    check_resumes(lambda: make(**changes, head_start=0.3))

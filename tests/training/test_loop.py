@@ -1,0 +1,159 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexipix.errors import LexipixError
+from lexipix.training.loop import learning_rate_factor, rows_of_step, train
+
+from .toy import RUN, ListStream, MemoryCheckpoints, ToyTask, fast
+
+
+def do(task, parameters, run, stream, checkpoints, fingerprint="same", **more):
+    return train(
+        task,
+        parameters,
+        run,
+        name="toy",
+        fingerprint=fingerprint,
+        stream=stream,
+        checkpoints=checkpoints,
+        **more,
+    )
+
+
+def timeless(result):
+    """What a training came to, but for the time it took."""
+    curves = [{key: value for key, value in row.items() if key != "seconds"} for row in result.curves]
+    figures = {k: v for k, v in result.figures.items() if k not in ("seconds", "images_per_s")}
+    return curves, figures
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_learning_rate_by_hand():
+    assert learning_rate_factor(0.0, 0.1) == 0.01  # never quite nothing
+    assert learning_rate_factor(0.05, 0.1) == pytest.approx(0.5)
+    assert learning_rate_factor(0.1, 0.1) == pytest.approx(1.0)
+    assert learning_rate_factor(0.55, 0.1) == pytest.approx(0.01 + 0.99 * 0.5)
+    assert learning_rate_factor(1.0, 0.1) == pytest.approx(0.01)
+
+
+@given(st.integers(1, 40), st.integers(1, 60), st.integers(0, 5), st.integers(0, 2**31 - 1))
+def test_every_epoch_sees_every_row_once(batch_size, n_rows, epoch, seed):
+    first = epoch * n_rows
+    rows = torch.cat([rows_of_step(at, 1, n_rows, seed) for at in range(first, first + n_rows)])
+    assert sorted(rows.tolist()) == list(range(n_rows))
+    together = rows_of_step(first, batch_size, n_rows, seed)
+    assert len(together) == batch_size
+    assert together.tolist()[:n_rows] == rows.tolist()[:batch_size]
+
+
+def test_rows_of_a_batch_over_the_end_of_an_epoch():
+    two = [rows_of_step(at, 4, 6, 0).tolist() for at in (0, 4, 8)]
+    assert sorted(two[0] + two[1][:2]) == list(range(6))
+    assert sorted(two[1][2:] + two[2]) == list(range(6))
+    assert rows_of_step(4, 4, 6, 0).tolist() == two[1]
+    assert rows_of_step(4, 4, 6, 1).tolist() != two[1]
+
+
+def test_reports_count_images_and_the_best_weights_are_kept():
+    task, stream, checkpoints = ToyTask(), ListStream(), MemoryCheckpoints()
+    result = do(task, fast(), RUN, stream, checkpoints)
+    assert [row["images_seen"] for row in result.curves] == [80, 160, 240, 320, 400]
+    assert [seen for seen, _ in stream.rows] == [80, 160, 240, 320, 400]
+    assert [(key, seen) for key, seen, _ in stream.images] == [("samples", seen) for seen, _ in stream.rows]
+    assert result.curves[-1]["loss"] < result.curves[0]["loss"] / 4
+    best = min(row["val_objective"] for row in result.curves)
+    assert result.figures["val_objective"] == best == pytest.approx(task.validate()["objective"])
+    assert result.figures["images_seen"] == 400 and result.figures["precision"] == "cpu/fp32"
+    assert len(task.seen) == 40
+    assert checkpoints.kept is None and checkpoints.n_cleared == 1
+    assert not any(module.training for module in task.modules.values())
+
+
+def test_last_weights_are_shipped_where_the_best_are_not_wanted():
+    kept, last = ToyTask(), ToyTask()
+    for task, keep_best in ((kept, True), (last, False)):
+        task.objectives = [3.0, 1.0, 2.0, 5.0, 4.0]
+        result = do(task, fast(keep_best=keep_best), RUN, ListStream(), MemoryCheckpoints())
+        assert result.figures["val_objective"] == (1.0 if keep_best else 4.0)
+    assert not equal(kept.weights(), last.weights())
+    early = ToyTask()
+    early.objectives = [3.0, 1.0, 2.0]
+    do(early, fast(patience=1), RUN, ListStream(), MemoryCheckpoints())
+    assert equal(kept.weights(), early.weights()), "both ship what the second report saw"
+
+
+def test_stops_when_validation_no_longer_improves():
+    task = ToyTask()
+    task.objectives = [3.0, 1.0, 2.0, 1.5, 0.5]
+    result = do(task, fast(patience=2), RUN, ListStream(), MemoryCheckpoints())
+    assert result.figures["stopped_early"] and result.figures["images_seen"] == 320
+    assert result.figures["val_objective"] == 1.0
+
+
+def test_same_seed_same_bytes_and_the_global_generator_is_left_alone():
+    tasks = [ToyTask(), ToyTask(), ToyTask()]
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    results = [
+        do(task, fast(), RUN.model_copy(update={"seed": seed}), ListStream(), MemoryCheckpoints())
+        for task, seed in zip(tasks, (3, 3, 4), strict=True)
+    ]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert timeless(results[0]) == timeless(results[1])
+    assert equal(tasks[0].weights(), tasks[1].weights())
+    assert not equal(tasks[0].weights(), tasks[2].weights())
+
+
+@pytest.mark.parametrize("reports_before", [1, 3, 4])
+def test_interrupted_training_goes_on_bit_for_bit(reports_before):
+    whole = ToyTask()
+    uninterrupted = do(whole, fast(), RUN, ListStream(), MemoryCheckpoints())
+
+    checkpoints = MemoryCheckpoints()
+    often = fast(checkpoint_seconds=1e-9)  # after every step; the interrupt comes before that of its own step
+    with pytest.raises(KeyboardInterrupt):
+        do(ToyTask(), often, RUN, ListStream(reports_before), checkpoints)
+    seen = checkpoints.kept[1]["images_seen"]
+    assert 0 < seen < 400 and seen % 80, "the checkpoint lies between two reports"
+
+    resumed = ToyTask(learning_rate=0.5)  # even its learning rates come from the checkpoint
+    result = do(resumed, often, RUN, ListStream(), checkpoints)
+    assert len(resumed.seen) == 40 - seen // 10
+    assert timeless(result) == timeless(uninterrupted)
+    assert equal(resumed.weights(), whole.weights())
+
+
+def test_checkpoint_of_another_training_is_not_resumed():
+    checkpoints = MemoryCheckpoints()
+    with pytest.raises(KeyboardInterrupt):
+        do(ToyTask(), fast(checkpoint_seconds=1e-9), RUN, ListStream(2), checkpoints)
+    task = ToyTask()
+    do(task, fast(), RUN, ListStream(), checkpoints, fingerprint="another")
+    assert len(task.seen) == 40
+
+
+def test_weights_that_nothing_moves_are_not_in_the_checkpoint():
+    checkpoints = MemoryCheckpoints()
+    with pytest.raises(KeyboardInterrupt):
+        do(ToyTask(), fast(checkpoint_seconds=1e-9), RUN, ListStream(2), checkpoints)
+    names = checkpoints.kept[0]
+    assert any("body.0.weight" in name for name in names)
+    assert any("body.1.running_mean" in name for name in names)
+    assert not any("fixed." in name for name in names)
+
+
+def test_loss_that_is_not_finite_stops_with_a_sentence():
+    task, checkpoints = ToyTask(), MemoryCheckpoints()
+    task.y = task.y * math.inf
+    with pytest.raises(
+        LexipixError, match=r"toy broke down: after 80 images .*loss = .*learning_rate = 0.001"
+    ):
+        do(task, fast(checkpoint_seconds=1e-9), RUN, ListStream(), checkpoints)
+    assert checkpoints.n_saved == 0, "a broken state must not be gone on from"
