@@ -1,6 +1,7 @@
 """The whole chain through the real command line, and everything that reads what a run leaves."""
 
 import json
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -10,6 +11,9 @@ from kedro.config import OmegaConfigLoader
 from nbclient import NotebookClient
 
 from lexipix.settings import CONFIG_LOADER_ARGS
+
+from .conftest import copy_project, run_kedro
+from .pipelines.small_world import save_language_model
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -115,6 +119,40 @@ def test_a_stage_run_again_gives_the_same_figures(smoke):
     answer = smoke.kedro("run", "--env", "smoke", "--pipelines", "evaluation")
     assert answer.returncode == 0, answer.stderr
     assert metrics.read_bytes() == before
+
+
+def test_pretrained_language_model_serves_every_stage(smoke, tmp_path):
+    """From its folder through captioner and generators to the exported model that draws without torch."""
+    project = copy_project(tmp_path)
+    shutil.copytree(smoke.data / "02_intermediate", tmp_path / "data" / "smoke" / "02_intermediate")
+    save_language_model(tmp_path / "models" / "gpt2", positions=200)
+    model = {
+        "features.tokenizer": "models/gpt2",
+        "captioner.language_model.source": "pretrained",
+        "captioner.language_model.path": "models/gpt2",
+    }
+    short = {f"{stage}.training.images": 256 for stage in ("features", "captioner")} | {
+        f"generator.{part}.training.images": 128 for part in ("vae", "prior", "gan")
+    }
+    given = ",".join(f"{key}={value}" for key, value in (model | short).items())
+    answer = run_kedro(
+        project, "run", "--env=smoke", "--pipelines=features,captioner,generator,compression",
+        f"--params={given}", LEXIPIX_MLFLOW="0",
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    answer = run_kedro(project, "generate", "--env=smoke", "--out=out", "a small red star on white")
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / "out" / "0000.png").is_file()
+
+
+def test_language_model_with_another_tokenizer_stops_before_the_first_node(smoke):
+    answer = smoke.kedro(
+        "run", "--env=smoke",
+        "--params=captioner.language_model.source=pretrained,captioner.language_model.path=models/gpt2",
+    )  # fmt: skip
+    assert answer.returncode == 1
+    assert "set features.tokenizer to models/gpt2" in answer.stderr
+    assert "Running node" not in answer.stderr
 
 
 def execute(smoke, name, monkeypatch):

@@ -43,6 +43,12 @@ class Root(Strict):
     source: Annotated[Scenes | Folder, Field(discriminator="kind")]
     generator: Generator
 
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.generator.loss == "wasserstein" and self.source.kind == "folder":
+            raise ValueError("a folder needs generator.loss = hinge")
+        return self
+
 
 GOOD = {"source": {"kind": "scenes"}, "generator": {"steps": 1}}
 
@@ -54,6 +60,11 @@ def sentences(change):
     except ValidationError as error:
         return explain(error, raw, Root, lambda key: f"conf/base/parameters_{key.partition('.')[0]}.yml")
     return []
+
+
+def test_sections_that_do_not_fit_each_other_are_one_sentence():
+    folder = {"source": {"kind": "folder", "path": "x"}, "generator": {"steps": 1, "loss": "wasserstein"}}
+    assert sentences(folder) == ["parameters: a folder needs generator.loss = hinge."]
 
 
 def test_value_out_of_range_names_key_value_rule_and_mend():

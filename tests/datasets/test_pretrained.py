@@ -62,7 +62,7 @@ def test_language_model_from_a_folder(family, models, tmp_path):
     assert torch.equal(words[:-1], original.get_input_embeddings().weight)
 
 
-@pytest.mark.parametrize("method", ["backbone", "language_model"])
+@pytest.mark.parametrize("method", ["backbone", "language_model", "tokenizer"])
 def test_what_is_not_there_is_told(method, models):
     with pytest.raises(LexipixError, match=r"the\.key = 'no/such' is neither the folder of a model"):
         getattr(models, method)("no/such", "the.key")
@@ -80,6 +80,12 @@ def test_language_model_without_a_tokenizer_is_told(models, tmp_path):
         GPT2LMHeadModel(config).save_pretrained(tmp_path / "x")
     with pytest.raises(LexipixError, match=r"captioner\.path = 'x' lacks a tokenizer\.json"):
         models.language_model("x", "captioner.path")
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_tokenizer_alone_is_that_of_the_language_model(family, models, tmp_path):
+    save_language_model(tmp_path / "x", family)
+    assert models.tokenizer("x", "a.key") == models.language_model("x", "a.key").tokenizer
 
 
 def test_pickled_weights_are_refused(models, tmp_path):

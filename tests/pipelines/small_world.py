@@ -102,7 +102,7 @@ class NoPretrained:
     def backbone(self, path, key):
         raise AssertionError("nothing pretrained was asked for")
 
-    language_model = backbone
+    language_model = tokenizer = backbone
 
 
 def save_backbone(folder, family="resnet", normalisation=None):

@@ -37,7 +37,9 @@ def test_paraphrases_differ_in_words_and_order() -> None:
         " a large orange circle in the bottom right",
         "an orange circle, large, at the bottom right and a purple star, little, at the center,"
         " white background",
+        "a big orange circle at the bottom right and a small purple star at the center on white",
     )
+    assert len(paraphrases(Scene((STAR,), "white"))) == 4
 
 
 @given(scenes)

@@ -44,13 +44,13 @@ def test_words_loss_by_hand():
     ids = torch.tensor([[4, 4, EOS_ID], [5, EOS_ID, PAD_ID]])
     # six questions each at log 2, but for the word that is known: -log sigmoid(3)
     expected = (5 * math.log(2) + math.log(1 + math.exp(-3)) + 6 * math.log(2)) / 2
-    assert words_loss(logits, ids).item() == pytest.approx(expected)
+    assert words_loss(logits, ids, (PAD_ID, EOS_ID)).item() == pytest.approx(expected)
 
 
 def test_padding_and_end_are_no_words():
     logits = torch.zeros(1, 4)
     logits[0, [PAD_ID, EOS_ID]] = -30.0
-    with_both = words_loss(logits, torch.tensor([[3, EOS_ID, PAD_ID]]))
+    with_both = words_loss(logits, torch.tensor([[3, EOS_ID, PAD_ID]]), (PAD_ID, EOS_ID))
     assert with_both.item() == pytest.approx(2 * math.log(2), abs=1e-5)
 
 

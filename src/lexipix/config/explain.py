@@ -50,6 +50,8 @@ def _sentence(details: Any, raw: Mapping[str, Any], known: list[str], where: Whe
         return f"parameters: {key} is unknown: {_nearest(key, known)} ({where(key)})."
     if details["type"] == "missing":
         return f"parameters: {key} is missing: add it ({_mend(key, where)})."
+    if not key:  # two sections do not fit each other; the model's sentence names both
+        return f"parameters: {details['msg'].partition(', ')[2]}."
     value = details["input"]
     found = "" if isinstance(value, Mapping | list | tuple) else f" = {value!r}"
     return f"parameters: {key}{found} {_complaint(details)} ({_mend(key, where)})."

@@ -72,7 +72,9 @@ class FeaturesParameters(Parameters):
     Attributes:
         image_encoder: What sees the pictures.
         text_encoder: What reads the captions.
-        vocabulary: Ids of the tokenizer at most; 258 are the single bytes, the padding and the end.
+        tokenizer: Of a pretrained language model, a folder or a name to fetch: captions are read with it
+            instead of one that is trained on them. Needed where the captioner's language model is pretrained.
+        vocabulary: Ids of an own tokenizer at most; 258 are the single bytes, the padding and the end.
         max_tokens: Longer captions are cut.
         words_weight: Weight of naming the caption's words beside telling captions apart.
         augment: Shift training pictures by up to two pixels.
@@ -82,6 +84,7 @@ class FeaturesParameters(Parameters):
 
     image_encoder: ImageEncoderParameters = ImageEncoderParameters()
     text_encoder: TextEncoderParameters = TextEncoderParameters()
+    tokenizer: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
     vocabulary: int = Field(512, ge=258, le=65536)
     max_tokens: int = Field(48, ge=4, le=512)
     words_weight: float = Field(0.3, ge=0, le=10)

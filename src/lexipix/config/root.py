@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from lexipix.config.captioner import CaptionerParameters
 from lexipix.config.compression import CompressionParameters
@@ -28,6 +28,18 @@ class LexipixParameters(Parameters):
     compression: CompressionParameters = CompressionParameters()
     evaluation: EvaluationParameters = EvaluationParameters()
     generation: GenerationParameters = GenerationParameters()
+
+    @model_validator(mode="after")
+    def _reads_with_one_tokenizer(self) -> "LexipixParameters":
+        model = self.captioner.language_model
+        wanted = model.path if model.source == "pretrained" else None
+        if self.features.tokenizer != wanted:
+            raise ValueError(
+                "the generators read a caption with the text encoder and the language model, and both need "
+                f"one tokenizer: set features.tokenizer to {'null' if wanted is None else wanted} beside "
+                f"captioner.language_model.source = {model.source}"
+            )
+        return self
 
 
 def default_place(key: str) -> str:

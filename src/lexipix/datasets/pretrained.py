@@ -80,14 +80,49 @@ class PretrainedModels:
             LexipixError: There is none, or its tokenizer is none of the fast ones or has no end token.
         """
         import torch
-        from tokenizers import Tokenizer
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
 
         place = self._place(path)
+        tokenizer, start = self._tokenizer(path, key)
         with _told(key, path), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, use_safetensors=True)
-            n_rows = model.get_input_embeddings().weight.shape[0]
+            model.config.pad_token_id = None  # padding stands behind the text, where no causal model looks
+            if tokenizer.get_vocab_size() > model.get_input_embeddings().weight.shape[0]:
+                model.resize_token_embeddings(tokenizer.get_vocab_size(), mean_resizing=False)
+        start_id = tokenizer.token_to_id(start)
+        assert start_id is not None and tokenizer.padding is not None
+        return PretrainedLanguageModel(
+            model.eval(),
+            tokenizer.to_str(),
+            start_id=start_id,
+            pad_id=int(tokenizer.padding["pad_id"]),
+            eos_id=int(tokenizer.encode("").ids[-1]),
+        )
+
+    def tokenizer(self, path: str, key: str) -> str:
+        """Read a language model's tokenizer alone, as :meth:`language_model` gives it.
+
+        Args:
+            path: A folder, or a name to fetch.
+            key: The parameter that names it, for error messages.
+
+        Returns:
+            The text of its ``tokenizer.json``; it closes a text with its end token and knows its padding.
+
+        Raises:
+            LexipixError: There is none, or it is none of the fast ones or has no end token.
+        """
+        return str(self._tokenizer(path, key)[0].to_str())
+
+    def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, str]":
+        """The tokenizer, and the token that stands before a text."""
+        from tokenizers import Tokenizer
+        from transformers import AutoConfig, AutoTokenizer
+
+        place = self._place(path)
+        with _told(key, path):
+            n_rows = AutoConfig.from_pretrained(place).get_text_config().vocab_size
             fast = AutoTokenizer.from_pretrained(place)
             # Where its files are missing, transformers makes a tokenizer that knows next to nothing
             if not fast.is_fast or len(fast) < n_rows / 2 or fast.eos_token is None:
@@ -96,17 +131,8 @@ class PretrainedModels:
                     "another language model."
                 )
             tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-            model.config.pad_token_id = None  # padding stands behind the text, where no causal model looks
-            pad = _own_pad(fast, tokenizer)
-            _close(tokenizer, pad, fast.eos_token)
-            if tokenizer.get_vocab_size() > n_rows:
-                model.resize_token_embeddings(tokenizer.get_vocab_size(), mean_resizing=False)
-        start = fast.bos_token or fast.eos_token
-        start_id, pad_id, eos_id = (tokenizer.token_to_id(token) for token in (start, pad, fast.eos_token))
-        assert start_id is not None and pad_id is not None and eos_id is not None
-        return PretrainedLanguageModel(
-            model.eval(), tokenizer.to_str(), start_id=start_id, pad_id=pad_id, eos_id=eos_id
-        )
+            _close(tokenizer, _own_pad(fast, tokenizer), fast.eos_token)
+        return tokenizer, str(fast.bos_token or fast.eos_token)
 
     def _place(self, path: str) -> str:
         """A folder if there is one, else the name as it is."""

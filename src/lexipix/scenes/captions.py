@@ -16,6 +16,7 @@ _SIZE_WORDS = {
 }
 _PLACE_WORDS = {"upper": "top", "lower": "bottom", "middle": "center", "centre": "center", "grey": "gray"}
 _PLACE_PARTS = frozenset(part for place in PLACES for part in place.split())
+_CANONICAL = "{size} {color} {shape} at the {place}"
 # Words that carry no fact.
 _FILLERS = frozenset(
     {"a", "an", "the", "and", "at", "in", "on", "of", "with", "there", "is", "are", "one"}
@@ -29,24 +30,30 @@ _TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 def caption(scene: Scene) -> str:
     """Canonical caption, as "a small purple star at the top and a big red ring at the left on white"."""
-    return f"{_listed(scene, '{size} {color} {shape} at the {place}')} on {scene.background}"
+    return f"{_listed(scene, _CANONICAL)} on {scene.background}"
 
 
 def paraphrases(scene: Scene) -> tuple[str, ...]:
-    """Four other wordings of the same facts: other order, other syntax, other words."""
+    """Other wordings of the same facts: other order, other syntax, other words.
+
+    Four for one object; for more there is a fifth, the canonical wording with the objects in the other order.
+    """
     background = scene.background
     synonyms = {"small": "little", "big": "large"}
     notes = "; ".join(
         f"{item.shape}, {item.color}, {item.size}, {item.place}" for item in reversed(scene.objects)
     )
     small_words = _listed(scene, "{size} {color} {shape} in the {place}", synonyms)
-    return (
-        f"on {background} there is {_listed(scene, '{size} {color} {shape} at the {place}', turned=True)}",
+    wordings = (
+        f"on {background} there is {_listed(scene, _CANONICAL, turned=True)}",
         f"on {background}: {notes or 'nothing'}",
         f"a {background} picture with {small_words}",
         f"{_listed(scene, '{color} {shape}, {size}, at the {place}', synonyms, turned=True)},"
         f" {background} background",
     )
+    if len(scene.objects) < 2:
+        return wordings
+    return (*wordings, f"{_listed(scene, _CANONICAL, turned=True)} on {background}")
 
 
 def _listed(scene: Scene, template: str, synonyms: dict[str, str] | None = None, turned: bool = False) -> str:

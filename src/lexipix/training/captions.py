@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from lexipix.training.tokenization import encode, pad_id
+from lexipix.training.tokenization import encode, eos_id, pad_id
 
 
 class CaptionRows:
@@ -34,7 +34,7 @@ class CaptionRows:
         self.starts = self.counts.cumsum(0) - self.counts
         texts = [text for texts in wordings for text in texts]
         self.ids = torch.from_numpy(encode(tokenizer, texts, max_tokens).astype(np.int32))
-        self.pad_id = pad_id(tokenizer)
+        self.pad_id, self.eos_id = pad_id(tokenizer), eos_id(tokenizer)
         self.device = device
 
     def __len__(self) -> int:

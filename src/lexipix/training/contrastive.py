@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from lexipix.networks.clip import ContrastivePair
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Images, shift
-from lexipix.training.tokenization import EOS_ID, PAD_ID
 
 
 def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
@@ -30,18 +29,19 @@ def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
     return (rows + columns) / 2
 
 
-def words_loss(logits: Tensor, ids: Tensor) -> Tensor:
+def words_loss(logits: Tensor, ids: Tensor, no_words: Sequence[int]) -> Tensor:
     """Binary cross-entropy of naming the tokens that occur in each caption, summed over the vocabulary.
 
     Args:
         logits: (B, V).
-        ids: (B, L) token ids; PAD and EOS are not words.
+        ids: (B, L) token ids.
+        no_words: Ids that are none: padding and end.
 
     Returns:
         Scalar, mean over the batch.
     """
     present = torch.zeros_like(logits).scatter_(1, ids, 1.0)
-    present[:, [PAD_ID, EOS_ID]] = 0.0
+    present[:, list(no_words)] = 0.0
     return F.binary_cross_entropy_with_logits(logits, present, reduction="none").sum(1).mean()
 
 
@@ -101,10 +101,14 @@ class ContrastiveTask:
         ids = self.captions.any_wording(rows)
         groups = self.groups[rows]
         features = self.pair.image_encoder(images)
-        text_vectors = self.pair.text_encoder(ids, ids != PAD_ID)
+        text_vectors = self.pair.text_encoder(ids, ids != self.captions.pad_id)
         similarities = self.pair.similarities(features.vector, text_vectors)
         contrast = contrastive_loss(similarities, (groups[:, None] == groups[None]).to(similarities.device))
-        words = words_loss(self.pair.words(features.pooled).float(), self.captions.canonical(rows))
+        words = words_loss(
+            self.pair.words(features.pooled).float(),
+            self.captions.canonical(rows),
+            (self.captions.pad_id, self.captions.eos_id),
+        )
         loss = contrast + self.words_weight * words
         self.optimizers["pair"].zero_grad()
         loss.backward()
@@ -120,7 +124,7 @@ class ContrastiveTask:
             ids, groups = self.val_captions.canonical(rows), self.val_groups[rows]
             similarities = self.pair.similarities(
                 self.pair.image_encoder(self.val_images[rows]).vector,
-                self.pair.text_encoder(ids, ids != PAD_ID),
+                self.pair.text_encoder(ids, ids != self.val_captions.pad_id),
             )
             same = (groups[:, None] == groups[None]).to(similarities.device)
             losses.append(contrastive_loss(similarities, same))

@@ -210,7 +210,7 @@ def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrasti
     other = copy.copy(captioner)
     other.tokenizer = train_tokenizer(["another one"], 270).to_str()
     require_one_tokenizer(contrastive_pair, captioner)
-    with pytest.raises(LexipixError, match=r"captioner\.language_model\.source = pretrained"):
+    with pytest.raises(LexipixError, match=r"features\.tokenizer equal to captioner\.language_model\.path"):
         train_prior(
             PRIOR, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
             catalog.load("vae"), {}, Machinery(), Machinery(),

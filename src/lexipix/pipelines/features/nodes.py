@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from lexipix.config.features import FeaturesParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.clip import ContrastivePair
-from lexipix.pipelines.features.pair import Backbones, make_pair
+from lexipix.pipelines.features.pair import Pretrained, make_pair
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle
 from lexipix.training.captioned import captioned, for_training
@@ -30,7 +31,7 @@ def train_features(
     features: FeaturesParameters,
     run: RunParameters,
     pictures: Pictures,
-    pretrained_models: Backbones,
+    pretrained_models: Pretrained,
     machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
@@ -48,7 +49,10 @@ def train_features(
         "features",
         pictures.train.images,
     )
-    tokenizer = train_tokenizer(learn.wordings(), features.vocabulary)
+    if features.tokenizer is None:
+        tokenizer = train_tokenizer(learn.wordings(), features.vocabulary)
+    else:
+        tokenizer = Tokenizer.from_str(pretrained_models.tokenizer(features.tokenizer, "features.tokenizer"))
     with seeded(run.seed):
         pair, config = make_pair(features, tokenizer.get_vocab_size(), pretrained_models)
     rows, val_rows = (

@@ -13,15 +13,18 @@ from lexipix.networks.clip import ContrastivePair
 from lexipix.records import PretrainedBackbone
 
 
-class Backbones(Protocol):
+class Pretrained(Protocol):
     """What the catalog entry ``pretrained_models`` gives."""
 
     def backbone(self, path: str, key: str) -> PretrainedBackbone:
         """Read an image backbone from a folder or by name."""
 
+    def tokenizer(self, path: str, key: str) -> str:
+        """Read a language model's tokenizer from a folder or by name."""
+
 
 def make_pair(
-    parameters: FeaturesParameters, vocabulary: int, pretrained: Backbones
+    parameters: FeaturesParameters, vocabulary: int, pretrained: Pretrained
 ) -> tuple[ContrastivePair, dict[str, Any]]:
     """Build the networks, with random weights from torch's global generator, and their description."""
     image_encoder, backbone = _describe_image_encoder(parameters.image_encoder, pretrained)
@@ -42,7 +45,7 @@ def make_pair(
 
 
 def _describe_image_encoder(
-    parameters: ImageEncoderParameters, pretrained: Backbones
+    parameters: ImageEncoderParameters, pretrained: Pretrained
 ) -> tuple[dict[str, Any], PretrainedBackbone | None]:
     if parameters.source == "pretrained":
         assert parameters.path is not None  # the parameters are validated

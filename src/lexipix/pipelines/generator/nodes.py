@@ -101,7 +101,7 @@ def train_prior(
     )
     language_model = captioner.config["network"]["language_model"]
     prior_config = {
-        "text_width": writer.language_model.get_input_embeddings().embedding_dim + pair.text_encoder.width,
+        "text_width": writer.language_model.config.get_text_config().hidden_size + pair.text_encoder.width,
         "vector_width": pair.text_encoder.project.out_features,
         "latent_channels": vae.config["network"]["latent_channels"],
         "width": parameters.width,

@@ -95,11 +95,11 @@ def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle)
     """Check that text encoder and language model read the same token ids.
 
     Raises:
-        LexipixError: The captioner's language model was pretrained with a tokenizer of its own.
+        LexipixError: Features and captioner come from different runs.
     """
     if contrastive_pair.tokenizer != captioner.tokenizer:
         raise LexipixError(
-            "The generators read captions with the features stage's tokenizer, and the captioner has another "
-            "one (captioner.language_model.source = pretrained): set captioner.language_model.source to "
-            "scratch and run `kedro run --pipelines captioner,generator`."
+            "Text encoder and language model were trained with two tokenizers, and the generators need one: "
+            "run `kedro run --pipelines features,captioner,generator` with features.tokenizer equal to "
+            "captioner.language_model.path."
         )
