@@ -17,6 +17,7 @@ from lexipix.networks.image_encoder import ConvImageEncoder
 from lexipix.networks.text_encoder import TextEncoder
 from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.captions import CaptionRows
@@ -78,13 +79,13 @@ class World:
         torch.manual_seed(1)
         return ConvImageEncoder(CHANNELS, (0, 0, 0), 8).eval()
 
-    def text_to_image(self) -> TextToImage:
+    def text_to_image(self, upsampling=False) -> TextToImage:
         torch.manual_seed(2)
         return TextToImage(
             small_gpt2(self.vocabulary, 48, 32, 1, EOS_ID),
             TextEncoder(self.vocabulary, 48, 32, 1, 8),
             TextPrior(64, 8, 4, 32, 1, 3),
-            self.vae().decoder,
+            UpsamplingDecoder(SIZE, 4) if upsampling else self.vae().decoder,
             PAD_ID,
         )
 

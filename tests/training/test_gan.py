@@ -1,22 +1,24 @@
 import pytest
 import torch
 
+from lexipix.networks.discriminator import Verdict
 from lexipix.training import gan
 from lexipix.training.gan import GANTask
+from lexipix.training.gan_losses import generator_loss
 
 from .generator_world import CPU, Training, check_reproducible, check_resumes, world
 
 
 @pytest.fixture
 def make():
-    def make(**changes):
+    def make(upsampling=False, **changes):
         settings = {
             "adversary": "hinge", "learning_rate": 2e-3, "discriminator_learning_rate": 2e-3, "penalty": 0.0,
             "alignment": 0.5, "adversarial": 1.0, "anchor": 10.0, "anchor_cell": 4, "head_start": 0.0,
             "augmentations": [], "canonical_share": 0.5, "flip": False, "device": CPU,
         }  # fmt: skip
         return GANTask(
-            world().text_to_image(),
+            world().text_to_image(upsampling),
             world().discriminator(),
             world().images,
             world().captions,
@@ -51,9 +53,10 @@ KINDS = [
     {"adversary": "relativistic", "penalty": 0.1},
 ]
 IDS = ["hinge", "wasserstein", "relativistic"]
+SCRATCH = {"upsampling": True}
 
 
-@pytest.mark.parametrize("changes", KINDS, ids=IDS)
+@pytest.mark.parametrize("changes", [*KINDS, SCRATCH], ids=[*IDS, "scratch"])
 def test_a_few_pictures_are_learned(make, changes):
     result, _, _ = Training(lambda: make(**changes), images=160)()
     anchors = [row["anchor"] for row in result.curves]
@@ -115,10 +118,18 @@ def test_equal_captions_are_no_mismatch(make):
     assert len(judged) == 4
 
 
+def test_every_head_counts_alike_whatever_it_sees(make):
+    task = make()
+    few, many = torch.full((2, 4), 3.0), torch.full((2, 64), 1.0)
+    real, fake = Verdict(torch.zeros(2, 2), (few, many)), Verdict(torch.full((2, 2), 0.5), (many, few))
+    # hinge: -fake, averaged over the places of each head and then over the heads
+    assert task._over_heads(generator_loss, real, fake).item() == pytest.approx(-0.5 - (1.0 + 3.0) / 2)
+
+
 def test_same_seed_same_bytes(make):
     check_reproducible(lambda: make(**KINDS[0]))
 
 
-@pytest.mark.parametrize("changes", KINDS, ids=IDS)
+@pytest.mark.parametrize("changes", [*KINDS, SCRATCH], ids=[*IDS, "scratch"])
 def test_resumes_to_the_bit(make, changes):
     check_resumes(lambda: make(**changes, head_start=0.3))

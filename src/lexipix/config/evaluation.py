@@ -30,6 +30,7 @@ class EvaluatorParameters(Parameters):
         vocabulary: Token ids at most; 258 are bytes, padding and the end.
         max_tokens: Longer captions are cut.
         words_weight: Of naming the caption's words, beside the contrastive loss.
+        flip: Mirror its training pictures; only where captions name no side.
         held_out_share: Of the judge's split, for choosing the best weights.
         seed_offset: Added to ``run.seed``, so that the judge shares no random number with what it judges.
     """
@@ -42,6 +43,7 @@ class EvaluatorParameters(Parameters):
     vocabulary: int = Field(1_024, ge=258, le=65_536)
     max_tokens: int = Field(64, ge=4, le=1_024)
     words_weight: float = Field(0.1, ge=0)
+    flip: bool = False
     held_out_share: float = Field(0.1, gt=0, le=0.5)
     seed_offset: int = Field(1_000, ge=1)
     training: EvaluatorTrainingParameters = EvaluatorTrainingParameters()

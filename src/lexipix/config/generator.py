@@ -78,11 +78,27 @@ class PriorParameters(Parameters):
     training: PriorTrainingParameters = PriorTrainingParameters()
 
 
+class GANNetworkParameters(Parameters):
+    """The generator's own network where it starts from random weights (``generator.gan.network.*``).
+
+    Attributes:
+        width: Of words and of the 8x8 grid, a multiple of 32; half of it at twice the side, and so on.
+        depth: Modulated convolution blocks on the grid.
+        noise_width: Length of the noise vector.
+    """
+
+    width: int = Field(128, ge=32, le=1024, multiple_of=32)
+    depth: int = Field(2, ge=1, le=32)
+    noise_width: int = Field(64, ge=1, le=1024)
+
+
 class GANParameters(Parameters):
     """The GAN (``generator.gan.*``).
 
     Attributes:
-        start: ``regression`` continues from the trained prior and decoder, ``scratch`` from random weights.
+        start: ``regression`` continues from the trained prior and decoder, for captions that say what is
+            where; ``scratch`` is a network of its own with random weights, for captions that leave much open.
+        network: Of a generator from scratch.
         adversary: Loss: ``hinge``, ``wasserstein`` with gradient penalty, ``relativistic`` with R1 and R2.
         discriminator_width: Channels of its heads.
         discriminator_learning_rate: Peak rate; the generator's is ``training.learning_rate``.
@@ -99,6 +115,7 @@ class GANParameters(Parameters):
     """
 
     start: Literal["regression", "scratch"] = "regression"
+    network: GANNetworkParameters = GANNetworkParameters()
     adversary: Literal["hinge", "wasserstein", "relativistic"] = "hinge"
     discriminator_width: int = Field(64, ge=8, le=1024, multiple_of=2)
     discriminator_learning_rate: float = Field(4e-4, gt=0, le=1)

@@ -41,6 +41,16 @@ class LexipixParameters(Parameters):
             )
         return self
 
+    @model_validator(mode="after")
+    def _can_be_drawn_from_scratch(self) -> "LexipixParameters":
+        doublings = self.ingestion.image_size // 8
+        if self.generator.gan.start == "scratch" and (doublings < 2 or doublings & (doublings - 1)):
+            raise ValueError(
+                f"generator.gan.start = scratch draws pictures of 16, 32, 64, 128 … pixels, and "
+                f"ingestion.image_size = {self.ingestion.image_size}: change one of them"
+            )
+        return self
+
 
 def default_place(key: str) -> str:
     """Name the file in which a parameter is set when no environment changes it."""

@@ -11,6 +11,7 @@ from lexipix.networks.image_encoder import ConvImageEncoder, ImageEncoder
 from lexipix.networks.text_encoder import TextEncoder
 from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import VAE, Decoder
 
 Config = dict[str, Any]
@@ -56,12 +57,16 @@ def vae(config: Config) -> VAE:
 
 
 def text_to_image(config: Config) -> TextToImage:
-    """Keys: language_model (transformers), text_encoder, prior, decoder (as for :func:`vae`), pad_id."""
+    """Keys: language_model (transformers), text_encoder, prior, pad_id, and decoder.
+
+    The decoder is a VAE's (keys as for :func:`vae`), or an upsampling one (image_size, latent_channels).
+    """
+    decoder = Decoder if "depth" in config["decoder"] else UpsamplingDecoder
     return TextToImage(
         language_model_from_config(config["language_model"]),
         text_encoder(config["text_encoder"]),
         TextPrior(**config["prior"]),
-        Decoder(**config["decoder"]),
+        decoder(**config["decoder"]),
         config["pad_id"],
     )
 

@@ -5,12 +5,28 @@ from drawn within minutes on a CPU, where a discriminator from scratch does not.
 repetition, though, so a trainable pixel head compares each picture with the others of its batch.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from lexipix.networks.image_encoder import ImageEncoder
+
+ALIKE_SCALE = 10.0  # inverse temperature of how near captions weigh
+
+
+class Verdict(NamedTuple):
+    """What a discriminator's heads say of a batch; above zero: real.
+
+    Attributes:
+        fit: (B, H), a logit of each head for the whole picture with its caption.
+        patches: Of each head (B, cells), a logit for each place without the caption.
+    """
+
+    fit: Tensor
+    patches: tuple[Tensor, ...]
 
 
 class Head(nn.Module):
@@ -42,8 +58,30 @@ class Head(nn.Module):
         return fit + patches.mean(1, keepdim=True), patches
 
 
+def deviation_from_alike(maps: Tensor, vector: Tensor) -> Tensor:
+    """How much each picture differs from the batch's others with a similar caption, so that repetition shows.
+
+    Minibatch standard deviation (Karras et al. 2018, arXiv 1710.10196), with the others weighted by how near
+    their captions are: a generator that draws one picture per caption varies within a batch all the same.
+
+    Args:
+        maps: Features (B, C, h, w).
+        vector: Caption vectors (B, V) of unit length times the root of V.
+
+    Returns:
+        (B,): root mean squared difference over channels and cells; 0 for a batch of one.
+    """
+    if len(maps) < 2:
+        return maps.new_zeros(len(maps))
+    flat, unit = maps.float().flatten(1), F.normalize(vector.float(), dim=1)
+    itself = torch.eye(len(maps), dtype=torch.bool, device=maps.device)
+    weights = (ALIKE_SCALE * unit @ unit.T).masked_fill(itself, -torch.inf).softmax(1)
+    squared = weights @ flat.square() - 2 * flat * (weights @ flat) + flat.square()
+    return (squared.mean(1).clamp_min(0) + 1e-8).sqrt()
+
+
 class PixelHead(nn.Module):
-    """A small trainable network on the pixels with minibatch standard deviation, so that repetition shows.
+    """A small trainable network on the pixels that also sees how much they differ from alike pictures.
 
     Args:
         width: Channels at half the side; twice as many at a quarter.
@@ -61,7 +99,8 @@ class PixelHead(nn.Module):
     def forward(self, images: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) and caption vectors (B, V) to logits: fit (B, 1), patches (B, (S/4)^2)."""
         maps = self.body(images)
-        deviation = maps.std(0, correction=0).mean().expand(len(maps), 1, *maps.shape[2:])
+        with torch.autocast(images.device.type, enabled=False):
+            deviation = deviation_from_alike(maps, vector)[:, None, None, None].expand(-1, 1, *maps.shape[2:])
         verdict: tuple[Tensor, Tensor] = self.head(torch.cat([maps, deviation.to(maps.dtype)], dim=1), vector)
         return verdict
 
@@ -88,7 +127,6 @@ class Discriminator(nn.Module):
         self.rotations.requires_grad_(False)
         self.heads = nn.ModuleList(Head(c, width, vector_width) for c in map_channels)
         self.pixels = PixelHead(width // 2, vector_width)
-        self.n_heads = len(map_channels) + 1
         self.vector_scale = vector_width**0.5
 
     def train(self, mode: bool = True) -> "Discriminator":
@@ -102,19 +140,14 @@ class Discriminator(nn.Module):
         maps = self.image_encoder.maps(images)
         return (*(rotate(m) for rotate, m in zip(self.rotations, maps, strict=True)), images)
 
-    def judge(self, features: tuple[Tensor, ...], vector: Tensor) -> Tensor:
-        """Judge what :meth:`features` gave with caption vectors (B, V).
-
-        Returns:
-            Logits (B, K); the first ``n_heads`` columns say how the caption fits, the others look at patches.
-        """
+    def judge(self, features: tuple[Tensor, ...], vector: Tensor) -> Verdict:
+        """Judge what :meth:`features` gave with caption vectors (B, V)."""
         vector = self.vector_scale * vector
         verdicts = [head(m, vector) for head, m in zip(self.heads, features[:-1], strict=True)]
         verdicts.append(self.pixels(features[-1], vector))
-        return torch.cat(
-            [*(fit for fit, _ in verdicts), *(patches for _, patches in verdicts)], dim=1
-        ).float()
+        fits = torch.cat([fit for fit, _ in verdicts], dim=1).float()
+        return Verdict(fits, tuple(patches.float() for _, patches in verdicts))
 
-    def forward(self, images: Tensor, vector: Tensor) -> Tensor:
-        """Logits (B, K): above zero where a picture in [-1, 1] looks real and fits its caption (B, V)."""
+    def forward(self, images: Tensor, vector: Tensor) -> Verdict:
+        """Judge pictures in [-1, 1] with the vectors (B, V) of their captions."""
         return self.judge(self.features(images), vector)

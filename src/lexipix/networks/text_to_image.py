@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from lexipix.networks.text_encoder import TextEncoder
 from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import Decoder
 
 
@@ -32,7 +33,7 @@ class TextToImage(nn.Module):
         language_model: The captioner's, read without a picture.
         text_encoder: Of the contrastive pair: where the caption lies in the space of pictures.
         prior: Caption states and noise to a latent.
-        decoder: Latent to picture.
+        decoder: Latent, or another grid of features, to picture.
         pad_id: Padding token.
     """
 
@@ -41,7 +42,7 @@ class TextToImage(nn.Module):
         language_model: PreTrainedModel,
         text_encoder: TextEncoder,
         prior: TextPrior,
-        decoder: Decoder,
+        decoder: Decoder | UpsamplingDecoder,
         pad_id: int,
     ) -> None:
         super().__init__()
@@ -50,6 +51,13 @@ class TextToImage(nn.Module):
         self.prior = prior
         self.decoder = decoder
         self.pad_id = pad_id
+
+    def train(self, mode: bool = True) -> "TextToImage":
+        """Training mode for prior and decoder; those who read stay as they are."""
+        super().train(mode)
+        self.language_model.eval()
+        self.text_encoder.eval()
+        return self
 
     def read(self, ids: Tensor) -> Reading:
         """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them."""

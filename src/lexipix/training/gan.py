@@ -1,6 +1,6 @@
 """Adversarial training of a text-to-image model that regression has already taught what to draw where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lexipix.networks.discriminator import Discriminator
+from lexipix.networks.discriminator import Discriminator, Verdict
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import contrastive_loss
@@ -87,7 +87,7 @@ class GANTask:
         self.augmentations, self.flip = augmentations, flip
         self.canonical_share, self.structure_weight = canonical_share, structure_weight
         self.adversarial, self.anchor_cell, self.head_start = adversarial, anchor_cell, head_start
-        model.requires_grad_(False).eval()
+        model.requires_grad_(False).train()
         drawing = [
             *model.prior.requires_grad_(True).parameters(),
             *model.decoder.requires_grad_(True).parameters(),
@@ -114,15 +114,14 @@ class GANTask:
 
         # Discriminator: real with its caption against drawn, and against real with another picture's caption
         seen_real = self.discriminator.features(augment(real, self.augmentations))
-        logits_real = self.discriminator.judge(seen_real, vector)
-        logits_fake = self.discriminator(augment(fake.detach(), self.augmentations), vector)
-        loss_d = discriminator_loss(self.adversary, logits_real, logits_fake)
+        on_real = self.discriminator.judge(seen_real, vector)
+        on_fake = self.discriminator(augment(fake.detach(), self.augmentations), vector)
+        loss_d = self._over_heads(discriminator_loss, on_real, on_fake)
         different = self.groups[rows] != self.groups[rows].roll(1)
         if different.any():
-            fits = slice(0, self.discriminator.n_heads)
-            logits_mismatched = self.discriminator.judge(seen_real, vector.roll(1, 0))
+            on_mismatched = self.discriminator.judge(seen_real, vector.roll(1, 0))
             loss_d = loss_d + discriminator_loss(
-                self.adversary, logits_real[different, fits], logits_mismatched[different, fits]
+                self.adversary, on_real.fit[different], on_mismatched.fit[different]
             )
         if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
             loss_d = loss_d + PENALTY_EVERY * self.penalty * self._gradient_penalty(real, fake, vector)
@@ -137,9 +136,9 @@ class GANTask:
         # Generator: look real, fit the caption, stay near the picture
         self.discriminator.requires_grad_(False)
         features = self.discriminator.features(augment(fake, self.augmentations))
-        logits_fake = self.discriminator.judge(features, vector)
-        relative = self.discriminator.judge(seen_real, vector) if self.adversary == "relativistic" else None
-        adversarial = generator_loss(self.adversary, relative, logits_fake)
+        on_fake = self.discriminator.judge(features, vector)
+        on_real = self.discriminator.judge(seen_real, vector) if self.adversary == "relativistic" else on_fake
+        adversarial = self._over_heads(generator_loss, on_real, on_fake)
         aligned = self._alignment_loss(fake, vector, self.groups[rows])
         near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
         loss_g = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
@@ -152,10 +151,17 @@ class GANTask:
         self._unfreeze()
         return {"loss_g": adversarial, "loss_d": loss_d, "alignment_loss": aligned, "anchor": near}
 
+    def _over_heads(
+        self, loss: Callable[[Adversary, Tensor, Tensor], Tensor], real: Verdict, fake: Verdict
+    ) -> Tensor:
+        """A loss of whole pictures and of places; each head counts alike, however many places it sees."""
+        places = [loss(self.adversary, *pair) for pair in zip(real.patches, fake.patches, strict=True)]
+        return loss(self.adversary, real.fit, fake.fit) + torch.stack(places).mean()
+
     def _gradient_penalty(self, real: Tensor, fake: Tensor, vector: Tensor) -> Tensor:
         def judge(images: Tensor) -> Tensor:
-            logits: Tensor = self.discriminator(images, vector)
-            return logits
+            verdict: Verdict = self.discriminator(images, vector)
+            return torch.cat([verdict.fit, *(places.mean(1, keepdim=True) for places in verdict.patches)], 1)
 
         with torch.autocast(real.device.type, enabled=False):
             vector = vector.float()

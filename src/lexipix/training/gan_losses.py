@@ -29,15 +29,12 @@ def discriminator_loss(kind: Adversary, real: Tensor, wrong: Tensor) -> Tensor:
     return F.softplus(wrong - real).mean()
 
 
-def generator_loss(kind: Adversary, real: Tensor | None, fake: Tensor) -> Tensor:
+def generator_loss(kind: Adversary, real: Tensor, fake: Tensor) -> Tensor:
     """What the generator minimises: -fake, or softplus(real - fake) for the relativistic one.
 
-    Raises:
-        ValueError: The relativistic loss was asked for without the logits of real pictures.
+    Only the relativistic loss looks at ``real``.
     """
     if kind == "relativistic":
-        if real is None:
-            raise ValueError("the relativistic loss of the generator needs the logits of real pictures")
         return F.softplus(real - fake).mean()
     return -fake.mean()
 

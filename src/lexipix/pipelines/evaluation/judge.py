@@ -94,7 +94,7 @@ def train_judge(
         learning_rate=parameters.training.learning_rate,
         words_weight=parameters.words_weight,
         augment=True,
-        flip=False,
+        flip=parameters.flip,
         device=device,
     )
     result = train(

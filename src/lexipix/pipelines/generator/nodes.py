@@ -14,7 +14,8 @@ from lexipix.networks.clip import ContrastivePair
 from lexipix.networks.discriminator import Discriminator
 from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
-from lexipix.networks.vae import VAE, Decoder
+from lexipix.networks.upsampling import UpsamplingDecoder
+from lexipix.networks.vae import VAE
 from lexipix.pipelines.generator.parts import Captions, Trained, captions_for, finish, require_one_tokenizer
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint, load_network
@@ -161,17 +162,24 @@ def train_gan(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train a generator of the prior's kind against a discriminator on the features stage's CNN.
+    """Train a generator against a discriminator on the features stage's CNN.
 
     Returns:
         The whole text-to-image model, the curves and figures of the training, and a sheet as for the prior.
     """
     pair, model = load_network(contrastive_pair), load_network(prior)
     assert isinstance(pair, ContrastivePair) and isinstance(model, TextToImage)
-    network = prior.config["network"]
+    network = dict(prior.config["network"])
     with seeded(run.seed):
         if parameters.start == "scratch":
-            model.prior, model.decoder = TextPrior(**network["prior"]), Decoder(**network["decoder"])
+            own = parameters.network.model_dump()
+            network["prior"] = {**network["prior"], **own, "latent_channels": own["width"]}
+            network["decoder"] = {
+                "image_size": prior.config["image_size"],
+                "latent_channels": own["width"],
+            }
+            model.prior = TextPrior(**network["prior"])
+            model.decoder = UpsamplingDecoder(**network["decoder"])
         discriminator = Discriminator(
             pair.image_encoder,
             pair.image_encoder.map_channels,
@@ -213,7 +221,11 @@ def train_gan(
     )
     trained = Trained("text_to_image", model, network, result, parameters)
     return finish(
-        trained, task, captions.digest, **_reads(contrastive_pair), noise_width=prior.config["noise_width"]
+        trained,
+        task,
+        captions.digest,
+        **_reads(contrastive_pair),
+        noise_width=network["prior"]["noise_width"],
     )
 
 
