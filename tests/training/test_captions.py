@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lexipix.errors import LexipixError
+from lexipix.records import Split
 from lexipix.training.captioned import captioned, for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Subset, shift, to_uint8, to_unit
@@ -75,7 +76,7 @@ def table(captions):
 
 def test_rows_without_a_caption_are_left_out():
     images = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    part = captioned(images, table(["a", None, "b", "a"]))
+    part = captioned(Split(images, table(["a", None, "b", "a"])))
     assert part.captions == ["a", "b", "a"] and part.paraphrases == [["a!"], ["b!"], ["a!"]]
     assert part.images[np.array([1])].max() == 2
     assert part.groups().tolist() == [0, 1, 0]
@@ -84,14 +85,14 @@ def test_rows_without_a_caption_are_left_out():
 
 def test_training_pictures_stand_in_for_missing_validation():
     images = np.zeros((4, 2, 2, 3), np.uint8)
-    learn = captioned(images, table(["a", "b", None, "c"]))
-    none = captioned(images[:1], table([None]))
+    learn, none = Split(images, table(["a", "b", None, "c"])), Split(images[:1], table([None]))
     assert for_training(learn, none, "features")[1].captions == ["a", "b", "c"]
-    assert for_training(learn, learn, "features")[1] is learn
+    other = Split(images[:2], table(["d", "e"]))
+    assert for_training(learn, other, "features")[1].captions == ["d", "e"]
 
 
 def test_nothing_to_learn_from_is_told():
     images = np.zeros((3, 2, 2, 3), np.uint8)
-    one = captioned(images, table(["a", None, None]))
+    one = Split(images, table(["a", None, None]))
     with pytest.raises(LexipixError, match="features: 1 of 3 training pictures have a caption"):
-        for_training(one, one, "features", images)
+        for_training(one, one, "features")

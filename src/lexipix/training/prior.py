@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.networks.text_to_image import TextToImage
-from lexipix.networks.vae import Encoder
+from lexipix.networks.vae import Decoder, Encoder
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Images
 from lexipix.training.drawing import DrawingValidation
@@ -66,6 +66,7 @@ class PriorTask:
         # Errors of a whitened component count by what it does to the picture, by the root of its share of the
         # squared pixel error: with the share itself shapes are learned late, with no weights hardly anything
         # is.
+        assert isinstance(model.decoder, Decoder)  # whose latents the encoder gives
         effect = model.decoder.linear.weight.detach().flatten(1).norm(dim=0)
         self.channel_weights = (effect / effect.mean())[None, :, None, None].to(device)
         self.modules: Mapping[str, torch.nn.Module] = {

@@ -17,7 +17,7 @@ from lexipix.pipelines.captioner.network import LanguageModels, make_captioner
 from lexipix.pipelines.captioner.scores import is_scenes, score, worth_of_generated
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint, load_network, to_bundle
-from lexipix.training.captioned import captioned, for_training
+from lexipix.training.captioned import for_training
 from lexipix.training.captioner import CaptionerTask
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import Images, Subset
@@ -44,12 +44,7 @@ def train_captioner(
     """
     device = resolve_device(run)
     digest = str(pictures.summary.get("digest", ""))
-    learn, validate = for_training(
-        captioned(pictures.train.images, pictures.train.captions),
-        captioned(pictures.val.images, pictures.val.captions),
-        "captioner",
-        pictures.train.images,
-    )
+    learn, validate = for_training(pictures.train, pictures.val, "captioner")
     with seeded(run.seed):
         network, config, tokenizer = make_captioner(captioner, contrastive_pair, pretrained_models)
     max_tokens = int(contrastive_pair.config["max_tokens"])

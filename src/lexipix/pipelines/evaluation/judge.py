@@ -54,7 +54,7 @@ def train_judge(
         LexipixError: The split has too few captions.
     """
     run = run.model_copy(update={"seed": (run.seed + parameters.seed_offset) % 2**31})
-    everything = captioned(split.images, split.captions)
+    everything = captioned(split)
     if len(everything) < MIN_CAPTIONED:
         raise LexipixError(
             f"The split 'judge' has {len(everything)} pictures with a caption, and the evaluator needs at "

@@ -15,7 +15,7 @@ from lexipix.networks.clip import ContrastivePair
 from lexipix.pipelines.features.pair import Pretrained, make_pair
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle
-from lexipix.training.captioned import captioned, for_training
+from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import ContrastiveTask
 from lexipix.training.data import ImageRows
@@ -43,12 +43,7 @@ def train_features(
     """
     device = resolve_device(run)
     digest = str(pictures.summary.get("digest", ""))
-    learn, validate = for_training(
-        captioned(pictures.train.images, pictures.train.captions),
-        captioned(pictures.val.images, pictures.val.captions),
-        "features",
-        pictures.train.images,
-    )
+    learn, validate = for_training(pictures.train, pictures.val, "features")
     if features.tokenizer is None:
         tokenizer = train_tokenizer(learn.wordings(), features.vocabulary)
     else:

@@ -12,9 +12,9 @@ from torch import nn
 from lexipix.config.run import Parameters, RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.clip import ContrastivePair
-from lexipix.records import ModelBundle, Pictures
+from lexipix.records import ModelBundle, Pictures, Split
 from lexipix.training.bundles import to_bundle
-from lexipix.training.captioned import captioned, for_training
+from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import Images
 from lexipix.training.drawing import DrawingValidation
@@ -55,12 +55,8 @@ def captions_for(
     run: RunParameters,
 ) -> Captions:
     """Training pictures with their captions, the generated ones among them."""
-    learn, validate = for_training(
-        captioned(pictures.train.images, captions_complete),
-        captioned(pictures.val.images, pictures.val.captions),
-        "generator",
-        pictures.train.images,
-    )
+    train = Split(pictures.train.images, captions_complete)
+    learn, validate = for_training(train, pictures.val, "generator")
     device = resolve_device(run)
     assert contrastive_pair.tokenizer is not None
     tokenizer = Tokenizer.from_str(contrastive_pair.tokenizer)
