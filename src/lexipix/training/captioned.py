@@ -63,8 +63,8 @@ def for_training(train: Split, validation: Split, stage: str) -> tuple[Captioned
     if len(learn) < 2:
         raise LexipixError(
             f"{stage}: {len(learn)} of {len(train):,} training pictures have a caption, and there is nothing "
-            "to learn from less than two: add captions to the source (a metadata.jsonl, a NAME.txt beside each "
-            "picture, or class folders) and run `kedro run --pipelines ingestion` again."
+            "to learn from less than two: add captions to the source (a metadata.jsonl, a NAME.txt beside "
+            "each picture, or class folders) and run `kedro run --pipelines ingestion` again."
         )
     if len(validate) < 2:
         rows = np.arange(min(len(learn), N_STAND_IN))

@@ -1,0 +1,76 @@
+"""Ctrl-C in every stage of the real chain: nothing half-written is taken for whole, and nothing is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from .conftest import copy_project
+
+# A line of the log that says where the run is; it is interrupted a moment later.
+PLACES = (
+    "Running node: ingest",
+    "evaluator: training on",
+    "features: training on",
+    "vae: training on",
+    "captioner: training on",
+    "Running node: caption_missing",
+    "prior: training on",
+    "gan: training on",
+    "Running node: export_captioner",
+    "Running node: redraw",
+)
+SAME = ("*.safetensors", "*.npy", "*.parquet", "*.onnx", "tokenizer.json")
+
+
+def start(project):
+    unset = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "KEDRO_ENV", "PYTHONPATH"}
+    inherited = {name: value for name, value in os.environ.items() if name not in unset}
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", "--env", "smoke", "--only-missing-outputs"],
+        cwd=project,
+        env=inherited | {"LEXIPIX_MLFLOW": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def contents(data):
+    """Bytes of everything that the same run must give again; times and speeds are not among it."""
+    files = (path for pattern in SAME for path in data.rglob(pattern) if "checkpoints" not in path.parts)
+    return {str(path.relative_to(data)): path.read_bytes() for path in files}
+
+
+def test_a_run_stopped_in_every_stage_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
+    project = copy_project(tmp_path)
+    data = project / "data" / "smoke"
+    choices = (
+        "06_models/machine_choices.json"  # what the probes of precision found, which depends on the load
+    )
+    (data / "06_models").mkdir(parents=True)
+    (data / choices).write_bytes((smoke.data / choices).read_bytes())
+    for place in PLACES:
+        process = start(project)
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if place in line:
+                time.sleep(0.5)
+                process.send_signal(signal.SIGINT)
+                break
+        said.append(process.stderr.read())
+        assert process.wait(timeout=60) == 130, f"{place}:\n{''.join(said)[-3000:]}"
+        assert "the same command with --only-missing-outputs goes on" in said[-1], place
+        assert "Traceback" not in said[-1], place
+        leftovers = [path.name for path in data.rglob("*") if ".part" in path.name or ".old" in path.name]
+        assert leftovers == [], place
+
+    process = start(project)
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said[-3000:]
+    assert "Running node: train_features" not in said, "what was finished is not done again"
+    mine, theirs = contents(data), contents(smoke.data)
+    assert mine.keys() == theirs.keys()
+    assert [name for name in mine if mine[name] != theirs[name]] == []
