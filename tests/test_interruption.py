@@ -47,7 +47,7 @@ def test_a_run_stopped_in_every_stage_ends_in_the_bytes_of_one_that_ran_through(
     project = copy_project(tmp_path)
     data = project / "data" / "smoke"
     choices = (
-        "06_models/machine_choices.json"  # what the probes of precision found, which depends on the load
+        "06_models/machine_choices.json"  # what probes of precision found: it depends on the load
     )
     (data / "06_models").mkdir(parents=True)
     (data / choices).write_bytes((smoke.data / choices).read_bytes())

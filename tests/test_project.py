@@ -15,7 +15,7 @@ from kedro.io import DataCatalog
 
 from lexipix.config.explain import keys
 from lexipix.config.root import LexipixParameters, default_place, validate
-from lexipix.lineage import PIPELINE_ORDER
+from lexipix.lineage import PIPELINE_ORDER, flatten
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
 from lexipix.settings import CONFIG_LOADER_ARGS
 
@@ -45,6 +45,13 @@ def test_every_parameter_stands_in_its_pipelines_file():
         written = yaml.safe_load(file.read_text(encoding="utf-8"))[section]
         missing = [key for key in keys(model.annotation) if not present(key.split("."), written)]
         assert not missing, f"{file.name} lacks {missing}"
+
+
+def test_defaults_in_the_code_are_those_of_the_base_environment():
+    written = dict(flatten(validate(configuration("base")["parameters"]).model_dump()))
+    built_in = dict(flatten(validate({}).model_dump()))
+    assert written.pop("generation.prompts") != built_in.pop("generation.prompts")  # of the scenes alone
+    assert {key: value for key, value in written.items() if built_in[key] != value} == {}
 
 
 def present(path, data):

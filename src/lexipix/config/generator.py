@@ -12,6 +12,8 @@ class VAETrainingParameters(TrainingParameters):
     """How the VAE is trained (``generator.vae.training.*``)."""
 
     images: int = Field(40_000, ge=1)
+    learning_rate: float = Field(1.5e-3, gt=0, le=1)
+    reports: int = Field(8, ge=1, le=1000)
 
     @property
     def key(self) -> str:
@@ -21,7 +23,10 @@ class VAETrainingParameters(TrainingParameters):
 class PriorTrainingParameters(TrainingParameters):
     """How the text prior is trained (``generator.prior.training.*``)."""
 
-    images: int = Field(64_000, ge=1)
+    images: int = Field(72_000, ge=1)
+    batch_size: int = Field(32, ge=2, le=8192)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    reports: int = Field(12, ge=1, le=1000)
 
     @property
     def key(self) -> str:
@@ -32,6 +37,11 @@ class GANTrainingParameters(TrainingParameters):
     """How the GAN is trained (``generator.gan.training.*``)."""
 
     images: int = Field(12_000, ge=1)
+    batch_size: int = Field(32, ge=2, le=8192)
+    learning_rate: float = Field(2e-4, gt=0, le=1)
+    ema_share: float = Field(0.05, gt=0, le=0.5)
+    reports: int = Field(8, ge=1, le=1000)
+    keep_best: bool = False
 
     @property
     def key(self) -> str:
@@ -122,11 +132,11 @@ class GANParameters(Parameters):
     canonical_share: float = Field(0.5, ge=0, le=1)
     penalty: float = Field(0.0, ge=0)
     alignment: float = Field(0.5, ge=0)
-    adversarial: float = Field(1.0, ge=0)
-    anchor: float = Field(10.0, ge=0)
+    adversarial: float = Field(0.02, ge=0)
+    anchor: float = Field(20.0, ge=0)
     anchor_cell: int = Field(1, ge=1, le=64)
-    structure_weight: float = Field(0.0, ge=0, le=100)
-    head_start: float = Field(0.1, ge=0, lt=1)
+    structure_weight: float = Field(1.0, ge=0, le=100)
+    head_start: float = Field(0.15, ge=0, lt=1)
     augmentations: tuple[Literal["color", "translation", "cutout"], ...] = ()
     training: GANTrainingParameters = GANTrainingParameters()
 
