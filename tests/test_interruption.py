@@ -46,9 +46,7 @@ def contents(data):
 def test_a_run_stopped_in_every_stage_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
     project = copy_project(tmp_path)
     data = project / "data" / "smoke"
-    choices = (
-        "06_models/machine_choices.json"  # what probes of precision found: it depends on the load
-    )
+    choices = "06_models/machine_choices.json"  # what probes of precision found: it depends on the load
     (data / "06_models").mkdir(parents=True)
     (data / choices).write_bytes((smoke.data / choices).read_bytes())
     for place in PLACES:

@@ -106,16 +106,26 @@ def test_the_penalty_is_paid_lazily(make, monkeypatch, changes):
 
 def test_equal_captions_are_no_mismatch(make):
     task = make()
-    task.groups = torch.zeros_like(task.groups)  # every caption alike
+    task.regroup(torch.zeros_like(task.groups))  # every caption alike
     judged = []
     judge = task.discriminator.judge
     task.discriminator.judge = lambda *a: judged.append(1) or judge(*a)
     task.step(torch.arange(8), 0.0)
     assert len(judged) == 3  # real, drawn, drawn again for the generator
     judged.clear()
-    task.groups = torch.from_numpy(world().groups)
+    task.regroup(torch.from_numpy(world().groups))
     task.step(torch.arange(8), 0.0)
     assert len(judged) == 4
+
+
+def test_captions_that_several_pictures_have_come_several_times(make):
+    task = make()
+    task.regroup(torch.tensor([0, 0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8]))
+    torch.manual_seed(0)
+    drawn = torch.stack([task.in_company(torch.tensor([0, 3, 4, 6, 7, 8, 9, 10])) for _ in range(200)])
+    assert (drawn[:, :2] == torch.tensor([0, 3])).all(), "the first quarter leads"
+    assert (drawn[:, [3, 5, 7]] == torch.tensor([6, 8, 10])).all(), "nobody else has the second caption"
+    assert set(drawn[:, [2, 4, 6]].flatten().tolist()) == {1, 2}, "others, never itself"
 
 
 def test_every_head_counts_alike_whatever_it_sees(make):

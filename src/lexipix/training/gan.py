@@ -25,6 +25,7 @@ from lexipix.training.gan_losses import (
 from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
+COMPANY = 4  # pictures of a batch that share a caption
 ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
 
 
@@ -80,7 +81,7 @@ class GANTask:
     ) -> None:
         self.model, self.discriminator = model, discriminator
         self.images, self.captions = ImageRows(images, device), captions
-        self.groups = torch.from_numpy(groups)
+        self.regroup(torch.from_numpy(groups))
         self.validation = validation
         self.adversary, self.penalty = adversary, penalty
         self.alignment, self.anchor = alignment, anchor
@@ -103,6 +104,7 @@ class GANTask:
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update of the discriminator, then one of the generator, on the same pictures and captions."""
+        rows = self.in_company(rows)
         real = self.images[rows]
         if self.flip and torch.rand(()) < 0.5:
             real = real.flip(-1)
@@ -150,6 +152,38 @@ class GANTask:
         self.optimizers["generator"].step()
         self._unfreeze()
         return {"loss_g": adversarial, "loss_d": loss_d, "alignment_loss": aligned, "anchor": near}
+
+    def regroup(self, groups: Tensor) -> None:
+        """Take note of which pictures share a caption: int64 (N,), equal numbers mark equal captions."""
+        self.groups, self.by_group = groups, groups.argsort(stable=True)
+        self.group_counts = groups.bincount()
+        self.group_starts = self.group_counts.cumsum(0) - self.group_counts
+        self.place_in_group = torch.empty_like(groups)
+        self.place_in_group[self.by_group] = (
+            torch.arange(len(groups)) - self.group_starts[groups[self.by_group]]
+        )
+
+    def in_company(self, rows: Tensor) -> Tensor:
+        """Let each caption of a batch come several times, where other pictures have it too.
+
+        Only then does the discriminator see whether one caption gives one picture or many. Every picture
+        stays as likely as before.
+
+        Args:
+            rows: Row numbers (B,).
+
+        Returns:
+            (B,): the first quarter as it is, and three times others with the same captions; a caption that no
+            other picture has leaves its places to the rows that were there.
+        """
+        n_leaders = -(-len(rows) // COMPANY)
+        leaders = rows[:n_leaders].repeat(COMPANY)[: len(rows)]
+        counts = self.group_counts[self.groups[leaders]]
+        further = 1 + (torch.rand(len(rows)) * (counts - 1)).long()
+        further[:n_leaders] = 0
+        starts = self.group_starts[self.groups[leaders]]
+        company = self.by_group[starts + (self.place_in_group[leaders] + further) % counts]
+        return torch.where(counts > 1, company, rows)
 
     def _over_heads(
         self, loss: Callable[[Adversary, Tensor, Tensor], Tensor], real: Verdict, fake: Verdict
