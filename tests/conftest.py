@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -20,6 +22,16 @@ for name, value in {
     "HF_HUB_OFFLINE": "1",
 }.items():
     os.environ[name] = value
+
+
+# How fast a busy machine makes up its examples is no property of what is tested.
+settings.register_profile("lexipix", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lexipix")
+
+
+def listen_to_interrupts() -> None:
+    """Let a child process hear Ctrl-C, which a shell that runs the tests in the background has it ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from .conftest import copy_project
+from .conftest import copy_project, listen_to_interrupts
 
 # A line of the log that says where the run is; it is interrupted a moment later.
 PLACES = (
@@ -34,6 +34,7 @@ def start(project):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=listen_to_interrupts,
     )
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from .conftest import listen_to_interrupts
+
 REPOSITORY = Path(__file__).parents[1]
 
 FILES = {
@@ -107,6 +109,7 @@ def start(project, *arguments, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=listen_to_interrupts,
     )
 
 

@@ -124,7 +124,7 @@ def test_a_stage_run_again_gives_the_same_figures(smoke):
 def test_pretrained_language_model_serves_every_stage(smoke, tmp_path):
     """From its folder through captioner and generators to the exported model that draws without torch."""
     project = copy_project(tmp_path)
-    shutil.copytree(smoke.data / "02_intermediate", tmp_path / "data" / "smoke" / "02_intermediate")
+    shutil.copytree(smoke.data / "03_primary", tmp_path / "data" / "smoke" / "03_primary")
     save_language_model(tmp_path / "models" / "gpt2", positions=200)
     model = {
         "features.tokenizer": "models/gpt2",

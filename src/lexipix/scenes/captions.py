@@ -51,9 +51,8 @@ def paraphrases(scene: Scene) -> tuple[str, ...]:
         f"{_listed(scene, '{color} {shape}, {size}, at the {place}', synonyms, turned=True)},"
         f" {background} background",
     )
-    if len(scene.objects) < 2:
-        return wordings
-    return (*wordings, f"{_listed(scene, _CANONICAL, turned=True)} on {background}")
+    canonical_turned = f"{_listed(scene, _CANONICAL, turned=True)} on {background}"
+    return wordings if canonical_turned == caption(scene) else (*wordings, canonical_turned)
 
 
 def _listed(scene: Scene, template: str, synonyms: dict[str, str] | None = None, turned: bool = False) -> str:
