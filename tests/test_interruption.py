@@ -18,7 +18,7 @@ PLACES = (
     "Running node: caption_missing",
     "prior: training on",
     "gan: training on",
-    "Running node: export_captioner",
+    "Running node: export_generators",
     "Running node: redraw",
 )
 SAME = ("*.safetensors", "*.npy", "*.parquet", "*.onnx", "tokenizer.json")
