@@ -170,6 +170,7 @@ def train_gan(
     pair, model = load_network(contrastive_pair), load_network(prior)
     assert isinstance(pair, ContrastivePair) and isinstance(model, TextToImage)
     network = dict(prior.config["network"])
+    device = resolve_device(run)  # first of all: the random rotations depend on the number of threads
     with seeded(run.seed):
         if parameters.start == "scratch":
             own = parameters.network.model_dump()
@@ -207,7 +208,7 @@ def train_gan(
         augmentations=parameters.augmentations,
         canonical_share=parameters.canonical_share,
         flip=flip,
-        device=resolve_device(run),
+        device=device,
     )
     result = train(
         task,
