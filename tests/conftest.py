@@ -80,14 +80,18 @@ def copy_project(target: Path) -> Path:
     return target
 
 
+def environment_without_settings() -> dict[str, str]:
+    """This process's environment without what a developer may have set for runs of their own."""
+    unset = {"MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW", "DVC_ROOT", "KEDRO_ENV", "PYTHONPATH"}
+    return {name: value for name, value in os.environ.items() if name not in unset}
+
+
 def run_kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Kedro's command line in a project, with its own MLflow store."""
-    unset = {"MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW", "DVC_ROOT", "KEDRO_ENV", "PYTHONPATH"}
-    inherited = {name: value for name, value in os.environ.items() if name not in unset}
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=project,
-        env=inherited | environment,
+        env=environment_without_settings() | environment,
         capture_output=True,
         text=True,
         check=False,

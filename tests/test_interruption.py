@@ -1,12 +1,11 @@
 """Ctrl-C in every stage of the real chain: nothing half-written is taken for whole, and nothing is lost."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
 
-from .conftest import copy_project, listen_to_interrupts
+from .conftest import copy_project, environment_without_settings, listen_to_interrupts
 
 # A line of the log that says where the run is; it is interrupted a moment later.
 PLACES = (
@@ -25,12 +24,10 @@ SAME = ("*.safetensors", "*.npy", "*.parquet", "*.onnx", "tokenizer.json")
 
 
 def start(project):
-    unset = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "KEDRO_ENV", "PYTHONPATH"}
-    inherited = {name: value for name, value in os.environ.items() if name not in unset}
     return subprocess.Popen(
         [sys.executable, "-m", "kedro", "run", "--env", "smoke", "--only-missing-outputs"],
         cwd=project,
-        env=inherited | {"LEXIPIX_MLFLOW": "0"},
+        env=environment_without_settings() | {"LEXIPIX_MLFLOW": "0"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

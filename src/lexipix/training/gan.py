@@ -1,4 +1,4 @@
-"""Adversarial training of a text-to-image model that regression has already taught what to draw where."""
+"""Adversarial training of a text-to-image model, taught by regression before or from random weights."""
 
 from collections.abc import Callable, Mapping, Sequence
 
