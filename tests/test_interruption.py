@@ -53,7 +53,7 @@ def test_a_run_stopped_in_every_stage_ends_in_the_bytes_of_one_that_ran_through(
         for line in process.stderr:
             said.append(line)
             if place in line:
-                time.sleep(0.5)
+                time.sleep(0.3)
                 process.send_signal(signal.SIGINT)
                 break
         said.append(process.stderr.read())

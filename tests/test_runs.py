@@ -31,6 +31,7 @@ FILES = {
     "src/toy/cli.py": "from lexipix.cli import cli",
     "src/toy/pipeline_registry.py": """
         import os
+        import signal
         import time
 
         import numpy as np
@@ -41,6 +42,12 @@ FILES = {
 
 
         def look():
+            if os.environ.get("TOY") in ("deaf", "translates"):  # what some libraries make of Ctrl-C
+                try:
+                    signal.raise_signal(signal.SIGINT)
+                except KeyboardInterrupt as error:
+                    if os.environ["TOY"] == "translates":
+                        raise RuntimeError("a callback failed") from error
             return {"source": "scenes", "n_train": 3, "digest": "d" * 64}
 
 
@@ -193,6 +200,15 @@ def test_interrupted_run_is_killed_and_leaves_nothing_half(toy, number, expected
     _, (run,) = runs(toy)
     assert run.info.status == "KILLED"
     assert sorted(path.name for path in (toy / "data").iterdir()) == ["summary.json"]
+
+
+@pytest.mark.parametrize("library", ["deaf", "translates"])
+def test_interrupt_that_a_library_swallowed_stops_the_run_all_the_same(toy, library):
+    code, said = kedro(toy, "run", TOY=library, LEXIPIX_MLFLOW="0")
+    assert code == 130, said
+    assert "--only-missing-outputs goes on" in said
+    assert "Running node: train" not in said and "Traceback" not in said
+    assert (toy / "data" / "summary.json").is_file() == (library == "deaf"), "what was finished is kept"
 
 
 def test_wrong_parameters_stop_before_anything_happens(toy):

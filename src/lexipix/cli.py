@@ -12,6 +12,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
+from lexipix import interrupts
 from lexipix.cli_generation import COMMANDS
 from lexipix.errors import LexipixError
 from lexipix.lineage import PIPELINE_ORDER
@@ -40,10 +41,13 @@ def told_in_a_sentence() -> Iterator[None]:
     # Asked to end, unwind as on Ctrl-C: temporary files go, the MLflow run is closed.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        yield
+        with interrupts.remembered():
+            yield
     except KeyboardInterrupt:
         raise Stopped from None
     except Exception as error:
+        if interrupts.heard():  # some libraries turn it into an error of their own
+            raise Stopped from error
         message = sentence(error)
         if message is None:
             raise

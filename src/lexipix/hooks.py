@@ -11,7 +11,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from lexipix import tracking
+from lexipix import interrupts, tracking
 from lexipix.config.root import LexipixParameters, default_place, validate
 from lexipix.lineage import flatten, sections
 
@@ -56,6 +56,11 @@ class ProjectHooks:
         summary = "ingestion_summary"
         if summary not in pipeline.all_outputs() and summary in catalog and catalog.exists(summary):
             self._run.log_data_set(catalog.load(summary))
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Stop where Ctrl-C was pressed in the step before and a library swallowed it."""
+        interrupts.stop_if_heard()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
