@@ -1,8 +1,8 @@
 """Ctrl-C that is not lost.
 
-Python raises KeyboardInterrupt wherever it happens to be. Where that is a finaliser, a callback out of C code or
-an import that tolerates failure, the exception is swallowed and the run would go on as if nothing had been said.
-So the signal is remembered too, and a run asks for it before each of its steps.
+Python raises KeyboardInterrupt wherever it happens to be. Where that is a finaliser, a callback out of C code
+or an import that tolerates failure, the exception is swallowed and the run would go on as if nothing had been
+said. So the signal is remembered too, and a run asks for it before each of its steps.
 """
 
 import signal

@@ -53,7 +53,11 @@ def test_each_training_knows_where_its_parameters_are(model):
         ({"prior": {"width": 100}}, "multiple of 32"),
         ({"prior": {"noises": 0}}, "greater than or equal to 1"),
         ({"gan": {"adversary": "vanilla"}}, "'hinge', 'wasserstein' or 'relativistic'"),
-        ({"gan": {"start": "vae"}}, "'regression' or 'scratch'"),
+        ({"gan": {"start": "vae"}}, "'regression', 'upsampling' or 'scratch'"),
+        (
+            {"gan": {"start": "upsampling", "teaching": 0.7, "head_start": 0.3}},
+            "together they must stay below 1",
+        ),
         ({"gan": {"augmentations": ["rotation"]}}, "'color', 'translation' or 'cutout'"),
         ({"gan": {"discriminator_width": 9}}, "multiple of 2"),
         ({"gan": {"training": {"epochs": 3}}}, "epochs"),

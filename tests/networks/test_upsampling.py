@@ -8,7 +8,7 @@ from lexipix.networks.upsampling import UpsamplingDecoder
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_pictures_have_the_size_and_range_asked_for(size):
     torch.manual_seed(0)
-    images = UpsamplingDecoder(size, 32)(10 * torch.randn(2, 32, 8, 8))
+    images = UpsamplingDecoder(size, 32, 32)(10 * torch.randn(2, 32, 8, 8))
     assert images.shape == (2, 3, size, size)
     assert images.abs().max() <= 1
 
@@ -16,13 +16,13 @@ def test_pictures_have_the_size_and_range_asked_for(size):
 @pytest.mark.parametrize("size", [8, 24, 40])
 def test_sides_that_are_no_doubling_are_told(size):
     with pytest.raises(ValueError, match=f"must be 16, 32, 64 or another doubling of 8, not {size}"):
-        UpsamplingDecoder(size, 32)
+        UpsamplingDecoder(size, 32, 32)
 
 
 def test_the_mean_of_the_features_modulates_every_block():
     torch.manual_seed(0)
-    decoder = UpsamplingDecoder(32, 32)
-    decoder(torch.randn(4, 32, 8, 8)).square().mean().backward()
+    decoder = UpsamplingDecoder(32, 12, 32)
+    decoder(torch.randn(4, 12, 8, 8)).square().mean().backward()
     for block in decoder.blocks:
         assert all(linear.weight.grad.abs().sum() > 0 for linear in block.modulations)
 
@@ -30,7 +30,7 @@ def test_the_mean_of_the_features_modulates_every_block():
 @torch.no_grad()
 def test_in_use_a_picture_does_not_depend_on_the_others_of_its_batch():
     torch.manual_seed(0)
-    decoder = UpsamplingDecoder(16, 32).eval()
+    decoder = UpsamplingDecoder(16, 32, 32).eval()
     latents = torch.randn(3, 32, 8, 8)
     torch.testing.assert_close(decoder(latents)[:1], decoder(latents[:1]))
 
@@ -45,7 +45,7 @@ def test_a_model_with_it_is_rebuilt_from_its_description():
             "text_width": 64, "vector_width": 8, "latent_channels": 32, "width": 32, "depth": 1,
             "noise_width": 3,
         },
-        "decoder": {"image_size": 32, "latent_channels": 32},
+        "decoder": {"image_size": 32, "latent_channels": 32, "width": 32},
         "pad_id": 0,
     }  # fmt: skip
     model = build("text_to_image", network)

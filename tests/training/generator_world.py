@@ -85,7 +85,7 @@ class World:
             small_gpt2(self.vocabulary, 48, 32, 1, EOS_ID),
             TextEncoder(self.vocabulary, 48, 32, 1, 8),
             TextPrior(64, 8, 4, 32, 1, 3),
-            UpsamplingDecoder(SIZE, 4) if upsampling else self.vae().decoder,
+            UpsamplingDecoder(SIZE, 4, 8) if upsampling else self.vae().decoder,
             PAD_ID,
         )
 

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -73,6 +75,18 @@ def test_the_discriminator_has_a_head_start(make):
     task = make(head_start=0.25)
     assert parts_moved_by(task, 0.2) == {"discriminator.heads", "discriminator.pixels"}
     assert "model.prior" in parts_moved_by(task, 0.25)
+
+
+def test_an_upsampling_decoder_first_learns_what_the_other_one_draws(make):
+    teacher = world().vae().decoder
+    before = deepcopy(teacher.state_dict())
+    task = make(True, teacher=teacher, teaching=0.5, head_start=0.25)
+    assert parts_moved_by(task, 0.0) == {"model.decoder"}
+    assert parts_moved_by(task, 0.6) == {"discriminator.heads", "discriminator.pixels"}
+    assert "model.prior" in parts_moved_by(task, 0.75)
+    losses = [float(task.step(torch.arange(8), 0.0)["teaching_loss"]) for _ in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(torch.equal(before[key], value) for key, value in teacher.state_dict().items())
 
 
 def test_the_generators_step_leaves_no_gradient_in_the_discriminator(make, monkeypatch):

@@ -1,8 +1,8 @@
 """Parameters of the generators: the VAE, the text prior in its latent space, and the GAN."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lexipix.config.run import Parameters
 from lexipix.config.training import TrainingParameters
@@ -89,12 +89,12 @@ class PriorParameters(Parameters):
 
 
 class GANNetworkParameters(Parameters):
-    """The generator's own network where it starts from random weights (``generator.gan.network.*``).
+    """The generator's own network where it has one (``generator.gan.network.*``).
 
     Attributes:
         width: Of words and of the 8x8 grid, a multiple of 32; half of it at twice the side, and so on.
-        depth: Modulated convolution blocks on the grid.
-        noise_width: Length of the noise vector.
+        depth: Modulated convolution blocks on the grid; ``start: scratch`` only.
+        noise_width: Length of the noise vector; ``start: scratch`` only.
     """
 
     width: int = Field(128, ge=32, le=1024, multiple_of=32)
@@ -107,8 +107,11 @@ class GANParameters(Parameters):
 
     Attributes:
         start: ``regression`` continues from the trained prior and decoder, for captions that say what is
-            where; ``scratch`` is a network of its own with random weights, for captions that leave much open.
-        network: Of a generator from scratch.
+            where; ``upsampling`` from the trained prior with a decoder of its own, which first learns to draw
+            what the VAE's draws; ``scratch`` is a whole network of its own with random weights, for captions
+            that leave much open.
+        network: Of a generator from scratch, or of its upsampling decoder.
+        teaching: Share of the training in which an upsampling decoder learns from the VAE's.
         adversary: Loss: ``hinge``, ``wasserstein`` with gradient penalty, ``relativistic`` with R1 and R2.
         discriminator_width: Channels of its heads.
         discriminator_learning_rate: Peak rate; the generator's is ``training.learning_rate``.
@@ -124,8 +127,9 @@ class GANParameters(Parameters):
         training: Its length and pace.
     """
 
-    start: Literal["regression", "scratch"] = "regression"
+    start: Literal["regression", "upsampling", "scratch"] = "regression"
     network: GANNetworkParameters = GANNetworkParameters()
+    teaching: float = Field(0.2, ge=0, lt=1)
     adversary: Literal["hinge", "wasserstein", "relativistic"] = "hinge"
     discriminator_width: int = Field(64, ge=8, le=1024, multiple_of=2)
     discriminator_learning_rate: float = Field(4e-4, gt=0, le=1)
@@ -139,6 +143,15 @@ class GANParameters(Parameters):
     head_start: float = Field(0.15, ge=0, lt=1)
     augmentations: tuple[Literal["color", "translation", "cutout"], ...] = ()
     training: GANTrainingParameters = GANTrainingParameters()
+
+    @model_validator(mode="after")
+    def _leaves_time_to_draw(self) -> Self:
+        if self.start == "upsampling" and self.teaching + self.head_start >= 1:
+            raise ValueError(
+                f"generator.gan.teaching = {self.teaching:g} and head_start = {self.head_start:g} leave "
+                "the generator no time to learn: together they must stay below 1"
+            )
+        return self
 
 
 class GeneratorParameters(Parameters):

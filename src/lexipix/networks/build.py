@@ -59,7 +59,8 @@ def vae(config: Config) -> VAE:
 def text_to_image(config: Config) -> TextToImage:
     """Keys: language_model (transformers), text_encoder, prior, pad_id, and decoder.
 
-    The decoder is a VAE's (keys as for :func:`vae`), or an upsampling one (image_size, latent_channels).
+    The decoder is a VAE's (keys as for :func:`vae`), or an upsampling one (image_size, latent_channels,
+    width).
     """
     decoder = Decoder if "depth" in config["decoder"] else UpsamplingDecoder
     return TextToImage(

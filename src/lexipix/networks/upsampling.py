@@ -49,32 +49,33 @@ class UpBlock(nn.Module):
 class UpsamplingDecoder(nn.Module):
     """Features (B, C, 8, 8) to pictures (B, 3, S, S) in [-1, 1].
 
-    The mean of the features over the grid serves as the style of every block.
+    Their mean over the grid, widened, serves as the style of every block.
 
     Args:
         image_size: Side in pixels: 16, 32, 64, 128 …
         latent_channels: C.
+        width: Channels on the 8x8 grid; half of it at twice the side, and so on.
 
     Raises:
         ValueError: The side is not 8 doubled once or more.
     """
 
-    def __init__(self, image_size: int, latent_channels: int) -> None:
+    def __init__(self, image_size: int, latent_channels: int, width: int) -> None:
         super().__init__()
         doublings = (image_size // GRID).bit_length() - 1
         if doublings < 1 or GRID << doublings != image_size:
             raise ValueError(f"image_size must be 16, 32, 64 or another doubling of 8, not {image_size}")
-        narrowing = (max(latent_channels >> (i + 1), MIN_WIDTH) for i in range(doublings))
-        widths = [latent_channels, *narrowing]
-        self.blocks = nn.ModuleList(
-            UpBlock(inputs, outputs, latent_channels) for inputs, outputs in pairwise(widths)
+        widths = [width, *(max(width >> (i + 1), MIN_WIDTH) for i in range(doublings))]
+        self.inward = (
+            nn.Identity() if latent_channels == width else nn.Conv2d(latent_channels, width, 3, padding=1)
         )
+        self.blocks = nn.ModuleList(UpBlock(inputs, outputs, width) for inputs, outputs in pairwise(widths))
         self.norm = nn.BatchNorm2d(widths[-1])
         self.outward = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, latents: Tensor) -> Tensor:
-        style = latents.mean((2, 3))
-        x = latents
+        x = self.inward(latents)
+        style = x.mean((2, 3))
         for block in self.blocks:
             x = block(x, style)
         return torch.tanh(self.outward(F.relu(self.norm(x))))

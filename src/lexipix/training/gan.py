@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.networks.discriminator import Discriminator, Verdict
-from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.text_to_image import Reading, TextToImage
+from lexipix.networks.vae import Decoder
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import contrastive_loss
 from lexipix.training.data import ImageRows, Images
@@ -26,6 +27,7 @@ from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
 COMPANY = 4  # pictures of a batch that share a caption
+TEACHING_RATE = 2e-3  # of a decoder that learns by regression what another one draws
 ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
 
 
@@ -49,6 +51,9 @@ class GANTask:
         anchor_cell: Side, in pixels, of the squares over which both are averaged for it.
         structure_weight: Of :func:`structural_dissimilarity` beside it; plain backgrounds stay plain.
         head_start: Share of the training in which the discriminator learns alone.
+        teacher: A decoder of the same latents; the model's own learns to draw what this one draws, before
+            anything else.
+        teaching: Share of the training for that.
         augmentations: See :func:`augment`.
         canonical_share: Share of the captions drawn in their first wording; the others in any.
         flip: Mirror pictures; only where captions name no side.
@@ -73,6 +78,8 @@ class GANTask:
         anchor: float,
         anchor_cell: int,
         head_start: float,
+        teacher: Decoder | None = None,
+        teaching: float = 0.0,
         structure_weight: float = 0.0,
         augmentations: Sequence[Augmentation],
         canonical_share: float,
@@ -87,7 +94,9 @@ class GANTask:
         self.alignment, self.anchor = alignment, anchor
         self.augmentations, self.flip = augmentations, flip
         self.canonical_share, self.structure_weight = canonical_share, structure_weight
-        self.adversarial, self.anchor_cell, self.head_start = adversarial, anchor_cell, head_start
+        self.adversarial, self.anchor_cell = adversarial, anchor_cell
+        self.teacher, self.teaching = teacher, teaching if teacher is not None else 0.0
+        self.drawing_from = self.teaching + head_start
         model.requires_grad_(False).train()
         drawing = [
             *model.prior.requires_grad_(True).parameters(),
@@ -100,10 +109,17 @@ class GANTask:
             "generator": torch.optim.Adam(drawing, learning_rate, betas=(0.0, 0.99)),
             "discriminator": torch.optim.Adam(judging, discriminator_learning_rate, betas=(0.0, 0.99)),
         }
+        if teacher is not None:
+            taught = torch.optim.Adam(model.decoder.parameters(), TEACHING_RATE)
+            self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
+            self.optimizers = {**self.optimizers, "decoder": taught}
         self.n_rows = len(images)
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update of the discriminator, then one of the generator, on the same pictures and captions."""
+        """One update of the discriminator, then one of the generator, on the same pictures and captions.
+
+        Before that, where there is a teacher, updates of the decoder alone.
+        """
         rows = self.in_company(rows)
         real = self.images[rows]
         if self.flip and torch.rand(()) < 0.5:
@@ -112,6 +128,8 @@ class GANTask:
             reading = self.model.read(self.captions.any_wording(rows, self.canonical_share))
         vector = reading.vector
         noise = torch.randn(len(rows), self.model.prior.noise_width, device=real.device)
+        if progress < self.teaching:
+            return {"teaching_loss": self._teach(reading, noise)}
         fake = self.model.draw(reading, noise).float()
 
         # Discriminator: real with its caption against drawn, and against real with another picture's caption
@@ -132,7 +150,7 @@ class GANTask:
         self.optimizers["discriminator"].step()
 
         # At first the discriminator learns alone: what it says at random ruins a generator that can draw
-        if progress < self.head_start:
+        if progress < self.drawing_from:
             return {"loss_d": loss_d}
 
         # Generator: look real, fit the caption, stay near the picture
@@ -184,6 +202,18 @@ class GANTask:
         starts = self.group_starts[self.groups[leaders]]
         company = self.by_group[starts + (self.place_in_group[leaders] + further) % counts]
         return torch.where(counts > 1, company, rows)
+
+    def _teach(self, reading: Reading, noise: Tensor) -> Tensor:
+        """One update of the decoder towards what the teacher draws from the same latents."""
+        assert self.teacher is not None
+        with torch.no_grad():
+            latents = self.model.latents(reading, noise)
+            target = self.teacher(latents).float()
+        loss = F.mse_loss(self.model.decoder(latents).float(), target)
+        self.optimizers["decoder"].zero_grad()
+        loss.backward()
+        self.optimizers["decoder"].step()
+        return loss
 
     def _over_heads(
         self, loss: Callable[[Adversary, Tensor, Tensor], Tensor], real: Verdict, fake: Verdict

@@ -215,6 +215,23 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     assert model(ids, torch.zeros(1, 5)).shape == (1, 3, SIZE, SIZE)
 
 
+def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, contrastive_pair):
+    parameters = GAN.model_copy(
+        update={"start": "upsampling", "network": OWN, "teaching": 0.5, "head_start": 0.4}
+    )
+    trained = catalog.load("prior")
+    bundle, curves, *_ = train_gan(
+        parameters, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained, {},
+        Machinery(), Machinery(),
+    )  # fmt: skip
+    assert "teaching_loss" in curves.columns
+    model, prior = load_network(bundle), load_network(trained)
+    assert isinstance(model.decoder, UpsamplingDecoder)
+    assert model.prior.noise_width == bundle.config["noise_width"] == prior.prior.noise_width
+    # Sixteen pictures in batches of eight: taught in the first, the discriminator alone in the second
+    assert torch.equal(model.prior.cells, prior.prior.cells)
+
+
 def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):
     other = copy.copy(captioner)
     other.tokenizer = train_tokenizer(["another one"], 270).to_str()

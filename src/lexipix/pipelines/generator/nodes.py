@@ -15,7 +15,7 @@ from lexipix.networks.discriminator import Discriminator
 from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.upsampling import UpsamplingDecoder
-from lexipix.networks.vae import VAE
+from lexipix.networks.vae import VAE, Decoder
 from lexipix.pipelines.generator.parts import Captions, Trained, captions_for, finish, require_one_tokenizer
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint, load_network
@@ -171,15 +171,20 @@ def train_gan(
     assert isinstance(pair, ContrastivePair) and isinstance(model, TextToImage)
     network = dict(prior.config["network"])
     device = resolve_device(run)  # first of all: the random rotations depend on the number of threads
+    own, teacher = parameters.network, None
     with seeded(run.seed):
         if parameters.start == "scratch":
-            own = parameters.network.model_dump()
-            network["prior"] = {**network["prior"], **own, "latent_channels": own["width"]}
+            network["prior"] = {**network["prior"], **own.model_dump(), "latent_channels": own.width}
+            model.prior = TextPrior(**network["prior"])
+        if parameters.start == "upsampling":
+            assert isinstance(model.decoder, Decoder)
+            teacher = model.decoder
+        if parameters.start != "regression":
             network["decoder"] = {
                 "image_size": prior.config["image_size"],
-                "latent_channels": own["width"],
+                "latent_channels": network["prior"]["latent_channels"],
+                "width": own.width,
             }
-            model.prior = TextPrior(**network["prior"])
             model.decoder = UpsamplingDecoder(**network["decoder"])
         discriminator = Discriminator(
             pair.image_encoder,
@@ -204,6 +209,8 @@ def train_gan(
         anchor=parameters.anchor,
         anchor_cell=parameters.anchor_cell,
         head_start=parameters.head_start,
+        teacher=teacher,
+        teaching=parameters.teaching,
         structure_weight=parameters.structure_weight,
         augmentations=parameters.augmentations,
         canonical_share=parameters.canonical_share,
