@@ -35,8 +35,8 @@ def test_the_frozen_encoder_and_the_rotations_get_no_gradients(discriminator, im
 
 def test_pictures_get_gradients_through_the_frozen_encoder(discriminator, images, vector):
     images.requires_grad_()
-    features = discriminator.features(images)
-    gradient = torch.autograd.grad(sum(f.square().sum() for f in features[:-1]), images)[0]
+    rotated = discriminator.look(images).rotated
+    gradient = torch.autograd.grad(sum(m.square().sum() for m in rotated), images)[0]
     assert gradient.abs().sum() > 0
 
 
@@ -50,8 +50,8 @@ def test_the_encoder_keeps_its_batch_statistics_in_training_mode(discriminator, 
 
 
 def test_rotations_keep_lengths(discriminator, images):
-    maps = discriminator.image_encoder.maps(images)
-    for rotated, plain in zip(discriminator.features(images), maps, strict=False):
+    seen = discriminator.look(images)
+    for rotated, plain in zip(seen.rotated, seen.maps, strict=True):
         torch.testing.assert_close(rotated.norm(dim=1), plain.norm(dim=1), atol=1e-4, rtol=1e-4)
 
 
@@ -66,21 +66,39 @@ def test_the_fit_reads_the_caption_and_the_frozen_maps_places_do_not(discriminat
 
 
 @torch.no_grad()
-def test_judging_features_is_the_whole_discriminator(discriminator, images, vector):
+def test_judging_what_was_seen_is_the_whole_discriminator(discriminator, images, vector):
     discriminator.eval()
-    judged = discriminator.judge(discriminator.features(images), vector)
+    judged = discriminator.judge(discriminator.look(images), vector)
     whole = discriminator(images, vector)
     assert torch.equal(judged.fit, whole.fit)
     assert all(torch.equal(a, b) for a, b in zip(judged.patches, whole.patches, strict=True))
 
 
 @torch.no_grad()
+def test_another_caption_is_judged_along_as_by_itself(discriminator, images, vector):
+    discriminator.eval()
+    other = vector.roll(1, 0)
+    verdict = discriminator.judge(discriminator.look(images), vector, other)
+    assert torch.equal(verdict.fit, discriminator(images, vector).fit)
+    torch.testing.assert_close(verdict.misfit[:, :3], discriminator(images, other).fit[:, :3])
+    assert discriminator(images, vector).misfit is None
+
+
+def test_what_was_seen_can_be_cut_off_from_the_pictures(discriminator, images):
+    seen = discriminator.look(images.requires_grad_())
+    assert all(m.requires_grad for m in (*seen.maps, *seen.rotated, seen.images))
+    cut = seen.detach()
+    assert not any(m.requires_grad for m in (*cut.maps, *cut.rotated, cut.images))
+    assert all(torch.equal(a, b) for a, b in zip(seen.rotated, cut.rotated, strict=True))
+
+
+@torch.no_grad()
 def test_the_pixel_head_sees_repetition(images, vector):
     torch.manual_seed(0)
     head = PixelHead(4, 10).eval()
-    alone = head(images[:1], vector[:1])
-    repeated = head(images[:1].expand(3, -1, -1, -1), vector[:1].expand(3, -1))
-    various = head(images, vector[:1].expand(3, -1))
+    alone = head(images[:1], [vector[:1]])
+    repeated = head(images[:1].expand(3, -1, -1, -1), [vector[:1].expand(3, -1)])
+    various = head(images, [vector[:1].expand(3, -1)])
     # The batch's spread is all that differs for the first picture: none alone and repeated, some among others
     torch.testing.assert_close(repeated[1][0], alone[1][0], atol=1e-4, rtol=1e-4)
     assert not torch.allclose(various[1][0], alone[1][0], atol=1e-3)

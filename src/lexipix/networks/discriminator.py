@@ -5,6 +5,7 @@ from drawn within minutes on a CPU, where a discriminator from scratch does not.
 repetition, though, so a trainable pixel head compares each picture with the others of its batch.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -23,10 +24,31 @@ class Verdict(NamedTuple):
     Attributes:
         fit: (B, H), a logit of each head for the whole picture with its caption.
         patches: Of each head (B, cells), a logit for each place without the caption.
+        misfit: (B, H), as ``fit``, with another caption; None where none was given.
     """
 
     fit: Tensor
     patches: tuple[Tensor, ...]
+    misfit: Tensor | None = None
+
+
+class Seen(NamedTuple):
+    """What a discriminator judges by.
+
+    Attributes:
+        maps: The frozen encoder's, at three scales.
+        rotated: The same, each turned by its rotation.
+        images: The pictures themselves.
+    """
+
+    maps: tuple[Tensor, Tensor, Tensor]
+    rotated: tuple[Tensor, ...]
+    images: Tensor
+
+    def detach(self) -> "Seen":
+        """The same without the way back to the pictures."""
+        half, quarter, eighth = (m.detach() for m in self.maps)
+        return Seen((half, quarter, eighth), tuple(m.detach() for m in self.rotated), self.images.detach())
 
 
 class Head(nn.Module):
@@ -45,17 +67,17 @@ class Head(nn.Module):
         self.realism = spectral_norm(nn.Conv2d(width, 1, 1))
         self.caption = spectral_norm(nn.Linear(vector_width, width, bias=False))
 
-    def forward(self, maps: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """Judge ``maps`` (B, C, h, w) with caption vectors ``vector`` (B, V).
+    def forward(self, maps: Tensor, vectors: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Judge ``maps`` (B, C, h, w) with caption vectors (B, V), one tensor or several.
 
         Returns:
-            Logits of the caption's fit (B, 1), and of each patch without the caption (B, h*w).
+            For each of them logits of the captions' fit (B, 1); and of each patch without a caption (B, h*w).
         """
         hidden = F.leaky_relu(self.first(maps), 0.2)
         hidden = F.leaky_relu(self.second(hidden), 0.2)
         patches = self.realism(hidden).flatten(1)
-        fit = (hidden.mean((2, 3)) * self.caption(vector)).sum(1, keepdim=True)
-        return fit + patches.mean(1, keepdim=True), patches
+        mean, real = hidden.mean((2, 3)), patches.mean(1, keepdim=True)
+        return [(mean * self.caption(vector)).sum(1, keepdim=True) + real for vector in vectors], patches
 
 
 def deviation_from_alike(maps: Tensor, vector: Tensor) -> Tensor:
@@ -96,12 +118,19 @@ class PixelHead(nn.Module):
         )  # fmt: skip
         self.head = Head(2 * width + 1, 2 * width, vector_width)
 
-    def forward(self, images: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) and caption vectors (B, V) to logits: fit (B, 1), patches (B, (S/4)^2)."""
+    def forward(self, images: Tensor, vectors: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Pictures (B, 3, S, S) and caption vectors (B, V) to logits: fits (B, 1), patches (B, (S/4)^2).
+
+        By the first of the vectors pictures are compared with each other.
+        """
         maps = self.body(images)
         with torch.autocast(images.device.type, enabled=False):
-            deviation = deviation_from_alike(maps, vector)[:, None, None, None].expand(-1, 1, *maps.shape[2:])
-        verdict: tuple[Tensor, Tensor] = self.head(torch.cat([maps, deviation.to(maps.dtype)], dim=1), vector)
+            deviation = deviation_from_alike(maps, vectors[0])[:, None, None, None].expand(
+                -1, 1, *maps.shape[2:]
+            )
+        verdict: tuple[list[Tensor], Tensor] = self.head(
+            torch.cat([maps, deviation.to(maps.dtype)], dim=1), vectors
+        )
         return verdict
 
 
@@ -135,19 +164,19 @@ class Discriminator(nn.Module):
         self.image_encoder.eval()
         return self
 
-    def features(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Rotated frozen maps of pictures in [-1, 1], and the pictures: what :meth:`judge` looks at."""
+    def look(self, images: Tensor) -> Seen:
+        """What :meth:`judge` judges of pictures in [-1, 1]."""
         maps = self.image_encoder.maps(images)
-        return (*(rotate(m) for rotate, m in zip(self.rotations, maps, strict=True)), images)
+        return Seen(maps, tuple(rotate(m) for rotate, m in zip(self.rotations, maps, strict=True)), images)
 
-    def judge(self, features: tuple[Tensor, ...], vector: Tensor) -> Verdict:
-        """Judge what :meth:`features` gave with caption vectors (B, V)."""
-        vector = self.vector_scale * vector
-        verdicts = [head(m, vector) for head, m in zip(self.heads, features[:-1], strict=True)]
-        verdicts.append(self.pixels(features[-1], vector))
-        fits = torch.cat([fit for fit, _ in verdicts], dim=1).float()
-        return Verdict(fits, tuple(patches.float() for _, patches in verdicts))
+    def judge(self, seen: Seen, vector: Tensor, other: Tensor | None = None) -> Verdict:
+        """Judge what :meth:`look` saw with caption vectors (B, V), and the fit with others (B, V) too."""
+        vectors = [self.vector_scale * one for one in (vector, other) if one is not None]
+        verdicts = [head(m, vectors) for head, m in zip(self.heads, seen.rotated, strict=True)]
+        verdicts.append(self.pixels(seen.images, vectors))
+        fits = [torch.cat(fit, dim=1).float() for fit in zip(*(fits for fits, _ in verdicts), strict=True)]
+        return Verdict(fits[0], tuple(p.float() for _, p in verdicts), fits[1] if other is not None else None)
 
     def forward(self, images: Tensor, vector: Tensor) -> Verdict:
         """Judge pictures in [-1, 1] with the vectors (B, V) of their captions."""
-        return self.judge(self.features(images), vector)
+        return self.judge(self.look(images), vector)

@@ -81,7 +81,11 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> ImageFeatures:
         """Features of pictures in [-1, 1], (B, 3, S, S)."""
-        half, quarter, eighth = self.maps(images)
+        return self.summarise(self.maps(images))
+
+    def summarise(self, maps: tuple[Tensor, Tensor, Tensor]) -> ImageFeatures:
+        """Grid and vector from what :meth:`maps` gave."""
+        half, quarter, eighth = maps
         # The vector is pooled from the grid, so that contrastive training shapes what the captioner will read
         above = F.interpolate(self.lateral(eighth), size=quarter.shape[-2:], mode="nearest")
         grid: Tensor = self.merge(self.skip(quarter) + above)

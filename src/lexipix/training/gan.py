@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lexipix.networks.discriminator import Discriminator, Verdict
+from lexipix.networks.discriminator import Discriminator, Seen, Verdict
 from lexipix.networks.text_to_image import Reading, TextToImage
 from lexipix.networks.vae import Decoder
 from lexipix.training.captions import CaptionRows
@@ -130,18 +130,20 @@ class GANTask:
         noise = torch.randn(len(rows), self.model.prior.noise_width, device=real.device)
         if progress < self.teaching:
             return {"teaching_loss": self._teach(reading, noise)}
-        fake = self.model.draw(reading, noise).float()
+        with torch.set_grad_enabled(progress >= self.drawing_from):
+            fake = self.model.draw(reading, noise).float()
 
         # Discriminator: real with its caption against drawn, and against real with another picture's caption
-        seen_real = self.discriminator.features(augment(real, self.augmentations))
-        on_real = self.discriminator.judge(seen_real, vector)
-        on_fake = self.discriminator(augment(fake.detach(), self.augmentations), vector)
+        seen_real = self.discriminator.look(augment(real, self.augmentations))
+        seen_fake = self.discriminator.look(augment(fake, self.augmentations))
+        on_real = self.discriminator.judge(seen_real, vector, vector.roll(1, 0))
+        on_fake = self.discriminator.judge(seen_fake.detach(), vector)
         loss_d = self._over_heads(discriminator_loss, on_real, on_fake)
         different = self.groups[rows] != self.groups[rows].roll(1)
         if different.any():
-            on_mismatched = self.discriminator.judge(seen_real, vector.roll(1, 0))
+            assert on_real.misfit is not None
             loss_d = loss_d + discriminator_loss(
-                self.adversary, on_real.fit[different], on_mismatched.fit[different]
+                self.adversary, on_real.fit[different], on_real.misfit[different]
             )
         if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
             loss_d = loss_d + PENALTY_EVERY * self.penalty * self._gradient_penalty(real, fake, vector)
@@ -155,11 +157,10 @@ class GANTask:
 
         # Generator: look real, fit the caption, stay near the picture
         self.discriminator.requires_grad_(False)
-        features = self.discriminator.features(augment(fake, self.augmentations))
-        on_fake = self.discriminator.judge(features, vector)
+        on_fake = self.discriminator.judge(seen_fake, vector)
         on_real = self.discriminator.judge(seen_real, vector) if self.adversary == "relativistic" else on_fake
         adversarial = self._over_heads(generator_loss, on_real, on_fake)
-        aligned = self._alignment_loss(fake, vector, self.groups[rows])
+        aligned = self._alignment_loss(seen_fake, vector, self.groups[rows])
         near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
         loss_g = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
         if self.structure_weight:
@@ -233,13 +234,13 @@ class GANTask:
                 return gradient_penalty(judge, real.float(), fake.float())
             return zero_penalty(judge, real.float()) + zero_penalty(judge, fake.float())
 
-    def _alignment_loss(self, fake: Tensor, vector: Tensor, groups: Tensor) -> Tensor:
+    def _alignment_loss(self, fake: Seen, vector: Tensor, groups: Tensor) -> Tensor:
         if not self.alignment:
-            return torch.zeros((), device=fake.device)
-        drawn = self.discriminator.image_encoder(fake).vector.float()
+            return torch.zeros((), device=vector.device)
+        drawn = self.discriminator.image_encoder.summarise(fake.maps).vector.float()
         similarities = ALIGNMENT_SCALE * drawn @ vector.float().T
         same = torch.eq(groups[:, None], groups[None])
-        return contrastive_loss(similarities, same.to(fake.device))
+        return contrastive_loss(similarities, same.to(vector.device))
 
     def _unfreeze(self) -> None:
         self.discriminator.heads.requires_grad_(True)
