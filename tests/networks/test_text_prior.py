@@ -4,12 +4,16 @@ import torch
 from lexipix.networks.text_prior import Painting, TextPrior
 
 
-@pytest.fixture
-def prior():
+def make(memory=0):
     torch.manual_seed(0)
     return TextPrior(
-        text_width=24, vector_width=6, latent_channels=5, width=32, depth=2, noise_width=4
+        text_width=24, vector_width=6, latent_channels=5, width=32, depth=2, noise_width=4, memory=memory
     ).eval()
+
+
+@pytest.fixture(params=[0, 16], ids=["plain", "memory"])
+def prior(request):
+    return make(request.param)
 
 
 @pytest.fixture
@@ -58,6 +62,11 @@ def test_every_weight_learns_after_the_first_updates(prior, caption):
         optimizer.step()
     still = [name for name, weight in prior.named_parameters() if not weight.grad.abs().sum() > 0]
     assert still == []
+
+
+@torch.no_grad()
+def test_a_memory_starts_as_nothing(caption):
+    assert torch.equal(make(memory=16)(*caption), make()(*caption))
 
 
 @torch.no_grad()

@@ -75,6 +75,8 @@ class PriorParameters(Parameters):
         width: Of words and grid, a multiple of 32.
         depth: Modulated convolution blocks.
         noise_width: Length of the noise vector.
+        memory: Width of two plain layers that remember whole latents beside the convolutions, for captions
+            that each name something else; 0 is without.
         canonical_share: Share of the captions read in their first wording; the others in any.
         noises: Candidates per picture of which the best learns; 1 is plain regression, more give variety.
         training: Its length and pace.
@@ -83,6 +85,7 @@ class PriorParameters(Parameters):
     width: int = Field(128, ge=32, le=1024, multiple_of=32)
     depth: int = Field(4, ge=1, le=32)
     noise_width: int = Field(32, ge=1, le=1024)
+    memory: int = Field(0, ge=0, le=8192)
     canonical_share: float = Field(0.5, ge=0, le=1)
     noises: int = Field(1, ge=1, le=64)
     training: PriorTrainingParameters = PriorTrainingParameters()

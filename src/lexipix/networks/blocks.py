@@ -12,13 +12,13 @@ def zero_init(module: nn.Module) -> nn.Module:
 
 
 class ResidualConv(nn.Module):
-    """x + conv(gelu(conv(gelu(x)))), 3x3, the second convolution starting at zero."""
+    """x + conv(silu(conv(silu(x)))), 3x3, the second convolution starting at zero."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = zero_init(nn.Conv2d(channels, channels, 3, padding=1))
-        self.activation = nn.GELU(approximate="tanh")
+        self.activation = nn.SiLU()  # GELU costs a CPU three times as much
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.first(self.activation(x))

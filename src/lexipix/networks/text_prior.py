@@ -86,7 +86,7 @@ class ModulatedConv(nn.Module):
         self.modulation = zero_init(nn.Linear(width, 2 * width))
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = zero_init(nn.Conv2d(width, width, 3, padding=1))
-        self.activation = nn.GELU(approximate="tanh")
+        self.activation = nn.SiLU()
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """``x`` (B, W, 8, 8), ``condition`` (B, W)."""
@@ -105,6 +105,9 @@ class TextPrior(nn.Module):
         width: Model width, a multiple of 32.
         depth: Modulated convolution blocks.
         noise_width: Length of the noise vector.
+        memory: Width of two layers that remember whole latents; 0 is without. Where every caption names
+            something else, what it looks like must be remembered, and that costs convolutions hundreds of
+            times the arithmetic.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class TextPrior(nn.Module):
         width: int,
         depth: int,
         noise_width: int,
+        memory: int = 0,
     ) -> None:
         super().__init__()
         self.noise_width = noise_width
@@ -133,6 +137,16 @@ class TextPrior(nn.Module):
         self.painting = Painting(width)
         self.blocks = nn.ModuleList(ModulatedConv(width) for _ in range(depth))
         self.outward = nn.Conv2d(width, latent_channels, 1)
+        self.memory = (
+            nn.Sequential(
+                nn.Linear(text_width + vector_width + noise_width, memory), nn.SiLU(),
+                nn.Linear(memory, memory), nn.SiLU(),
+                zero_init(nn.Linear(memory, latent_channels * GRID * GRID)),
+                nn.Unflatten(1, (latent_channels, GRID, GRID)),
+            )
+            if memory
+            else None
+        )  # fmt: skip
 
     def forward(self, states: Tensor, mask: Tensor, vector: Tensor, noise: Tensor) -> Tensor:
         """Latents for captions.
@@ -146,11 +160,11 @@ class TextPrior(nn.Module):
         Returns:
             (B, C, 8, 8).
         """
+        weights = mask.unsqueeze(-1).to(states.dtype)
         words, attended = self.words(states), mask[:, None, None, :]
         for reader in self.readers:
             words = reader(words, attended)
         words = self.words_norm(words)
-        weights = mask.unsqueeze(-1).to(words.dtype)
         mean = (words * weights).sum(1) / weights.sum(1)
         condition = self.condition(torch.cat([mean, self.vector_scale * vector, noise], dim=1))
         coarse = self.start(condition).unflatten(1, (-1, COARSE, COARSE))
@@ -158,4 +172,7 @@ class TextPrior(nn.Module):
         for block in self.blocks:
             x = block(x, condition)
         latents: Tensor = self.outward(x)
+        if self.memory is not None:
+            text = (states * weights).sum(1) / weights.sum(1)
+            latents = latents + self.memory(torch.cat([text, self.vector_scale * vector, noise], dim=1))
         return latents

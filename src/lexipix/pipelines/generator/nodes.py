@@ -108,6 +108,7 @@ def train_prior(
         "width": parameters.width,
         "depth": parameters.depth,
         "noise_width": parameters.noise_width,
+        "memory": parameters.memory,
     }
     network = {
         "language_model": language_model,
@@ -174,7 +175,9 @@ def train_gan(
     own, teacher = parameters.network, None
     with seeded(run.seed):
         if parameters.start == "scratch":
-            network["prior"] = {**network["prior"], **own.model_dump(), "latent_channels": own.width}
+            network["prior"] = {
+                **network["prior"], **own.model_dump(), "latent_channels": own.width, "memory": 0,
+            }  # fmt: skip
             model.prior = TextPrior(**network["prior"])
         if parameters.start == "upsampling":
             assert isinstance(model.decoder, Decoder)
