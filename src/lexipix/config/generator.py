@@ -75,8 +75,8 @@ class PriorParameters(Parameters):
         width: Of words and grid, a multiple of 32.
         depth: Modulated convolution blocks.
         noise_width: Length of the noise vector.
-        memory: Width of two plain layers that remember whole latents beside the convolutions, for captions
-            that each name something else; 0 is without.
+        memory: Random features of a memory that is solved before the training and that the convolutions start
+            from, for captions that each name something else; 0 is without. Each costs about 6 kB.
         canonical_share: Share of the captions read in their first wording; the others in any.
         noises: Candidates per picture of which the best learns; 1 is plain regression, more give variety.
         training: Its length and pace.

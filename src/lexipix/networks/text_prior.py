@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.networks.blocks import zero_init
+from lexipix.networks.memory import Memory
 from lexipix.networks.vae import GRID
 
 HEAD_WIDTH = 32
@@ -105,9 +106,7 @@ class TextPrior(nn.Module):
         width: Model width, a multiple of 32.
         depth: Modulated convolution blocks.
         noise_width: Length of the noise vector.
-        memory: Width of two layers that remember whole latents; 0 is without. Where every caption names
-            something else, what it looks like must be remembered, and that costs convolutions hundreds of
-            times the arithmetic.
+        memory: Features of a :class:`Memory` that the convolutions start from; 0 is without.
     """
 
     def __init__(
@@ -137,16 +136,15 @@ class TextPrior(nn.Module):
         self.painting = Painting(width)
         self.blocks = nn.ModuleList(ModulatedConv(width) for _ in range(depth))
         self.outward = nn.Conv2d(width, latent_channels, 1)
-        self.memory = (
-            nn.Sequential(
-                nn.Linear(text_width + vector_width + noise_width, memory), nn.SiLU(),
-                nn.Linear(memory, memory), nn.SiLU(),
-                zero_init(nn.Linear(memory, latent_channels * GRID * GRID)),
-                nn.Unflatten(1, (latent_channels, GRID, GRID)),
-            )
-            if memory
-            else None
-        )  # fmt: skip
+        self.memory = Memory(text_width, vector_width, latent_channels, memory) if memory else None
+        if memory:
+            zero_init(self.outward)  # the convolutions add to what is remembered
+
+    def set_trainable(self, trainable: bool) -> None:
+        """Let the weights learn, or not; a memory is solved and never trained."""
+        self.requires_grad_(trainable)
+        if self.memory is not None:
+            self.memory.requires_grad_(False)
 
     def forward(self, states: Tensor, mask: Tensor, vector: Tensor, noise: Tensor) -> Tensor:
         """Latents for captions.
@@ -160,11 +158,11 @@ class TextPrior(nn.Module):
         Returns:
             (B, C, 8, 8).
         """
-        weights = mask.unsqueeze(-1).to(states.dtype)
         words, attended = self.words(states), mask[:, None, None, :]
         for reader in self.readers:
             words = reader(words, attended)
         words = self.words_norm(words)
+        weights = mask.unsqueeze(-1).to(words.dtype)
         mean = (words * weights).sum(1) / weights.sum(1)
         condition = self.condition(torch.cat([mean, self.vector_scale * vector, noise], dim=1))
         coarse = self.start(condition).unflatten(1, (-1, COARSE, COARSE))
@@ -173,6 +171,5 @@ class TextPrior(nn.Module):
             x = block(x, condition)
         latents: Tensor = self.outward(x)
         if self.memory is not None:
-            text = (states * weights).sum(1) / weights.sum(1)
-            latents = latents + self.memory(torch.cat([text, self.vector_scale * vector, noise], dim=1))
+            latents = latents + self.memory(states, mask, vector)
         return latents

@@ -62,6 +62,10 @@ class TextToImage(nn.Module):
     def read(self, ids: Tensor) -> Reading:
         """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them."""
         mask = ids != self.pad_id
+        with torch.autocast(ids.device.type, enabled=False):  # it costs little, and a memory needs it exact
+            return self._read(ids, mask)
+
+    def _read(self, ids: Tensor, mask: Tensor) -> Reading:
         states = self.language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
         own_states, vector = self.text_encoder.read(ids, mask)
         return Reading(torch.cat([states, own_states], dim=-1), mask, vector)

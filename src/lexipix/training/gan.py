@@ -98,9 +98,13 @@ class GANTask:
         self.teacher, self.teaching = teacher, teaching if teacher is not None else 0.0
         self.drawing_from = self.teaching + head_start
         model.requires_grad_(False).train()
+        model.prior.set_trainable(True)
+        model.decoder.requires_grad_(True)
         drawing = [
-            *model.prior.requires_grad_(True).parameters(),
-            *model.decoder.requires_grad_(True).parameters(),
+            weight
+            for part in (model.prior, model.decoder)
+            for weight in part.parameters()
+            if weight.requires_grad
         ]
         judging = [weight for weight in discriminator.parameters() if weight.requires_grad]
         self.modules: Mapping[str, torch.nn.Module] = {"model": model, "discriminator": discriminator}

@@ -12,6 +12,7 @@ from lexipix.networks.vae import Decoder, Encoder
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Images
 from lexipix.training.drawing import DrawingValidation
+from lexipix.training.memory import remember
 
 
 def best_of_noises(errors: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ class PriorTask:
     """Trains the prior of a :class:`TextToImage`; language model, VAE encoder and decoder stay as they are.
 
     Args:
-        model: The text-to-image model; only its prior learns.
+        model: The text-to-image model; only its prior learns. A memory is solved here, before the training.
         encoder: Of the VAE; gives the targets.
         images: Captioned training pictures, uint8 (N, S, S, 3).
         captions: Their wordings.
@@ -62,7 +63,10 @@ class PriorTask:
         self.noises, self.flip = noises, flip
         self.canonical_share = canonical_share
         model.requires_grad_(False).eval()
-        model.prior.requires_grad_(True).train()
+        if model.prior.memory is not None:
+            remember(model, self.encoder, self.images, captions, device)
+        model.prior.train()
+        model.prior.set_trainable(True)
         # Errors of a whitened component count by what it does to the picture, by the root of its share of the
         # squared pixel error: with the share itself shapes are learned late, with no weights hardly anything
         # is.
@@ -77,7 +81,10 @@ class PriorTask:
         self.averaged: Sequence[str] = ("prior",)
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
             "prior": torch.optim.AdamW(
-                model.prior.parameters(), learning_rate, betas=(0.9, 0.98), weight_decay=0.02
+                [weight for weight in model.prior.parameters() if weight.requires_grad],
+                learning_rate,
+                betas=(0.9, 0.98),
+                weight_decay=0.02,
             )
         }
         self.n_rows = len(images)
