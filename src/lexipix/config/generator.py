@@ -11,7 +11,7 @@ from lexipix.config.training import TrainingParameters
 class VAETrainingParameters(TrainingParameters):
     """How the VAE is trained (``generator.vae.training.*``)."""
 
-    images: int = Field(40_000, ge=1)
+    images: int = Field(32_000, ge=1)
     learning_rate: float = Field(1.5e-3, gt=0, le=1)
     reports: int = Field(8, ge=1, le=1000)
 
@@ -23,7 +23,7 @@ class VAETrainingParameters(TrainingParameters):
 class PriorTrainingParameters(TrainingParameters):
     """How the text prior is trained (``generator.prior.training.*``)."""
 
-    images: int = Field(72_000, ge=1)
+    images: int = Field(64_000, ge=1)
     batch_size: int = Field(32, ge=2, le=8192)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     reports: int = Field(12, ge=1, le=1000)
@@ -83,7 +83,7 @@ class PriorParameters(Parameters):
     """
 
     width: int = Field(128, ge=32, le=1024, multiple_of=32)
-    depth: int = Field(4, ge=1, le=32)
+    depth: int = Field(3, ge=1, le=32)
     noise_width: int = Field(32, ge=1, le=1024)
     memory: int = Field(0, ge=0, le=8192)
     canonical_share: float = Field(0.5, ge=0, le=1)
