@@ -88,6 +88,13 @@ def test_the_memory_is_solved_and_not_trained():
     assert task.model.prior.outward.weight.any()
 
 
+@torch.no_grad()
+def test_a_model_with_a_memory_can_be_cast_as_a_whole():
+    model = world().text_to_image(memory=16).bfloat16()
+    drawn = model(world().captions.canonical(torch.arange(2)), torch.zeros(2, 3, dtype=torch.bfloat16))
+    assert drawn.dtype == torch.bfloat16
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_half_precision_around_it_leaves_it_exact(dtype):
     torch.manual_seed(0)

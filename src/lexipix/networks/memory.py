@@ -48,7 +48,8 @@ class Memory(nn.Module):
         """Latents (B, C, 8, 8); the arguments as for :class:`lexipix.networks.text_prior.TextPrior`."""
         # Whitened directions are differences of large numbers: bfloat16 would leave nothing of them
         with torch.autocast(states.device.type, enabled=False):
-            text = self.describe(states.float(), mask, vector.float())
+            exact = self.features.weight.dtype  # the same, but where the whole network was cast
+            text = self.describe(states.to(exact), mask, vector.to(exact))
             latents = self.recall(self.random_features(text)).unflatten(1, (-1, GRID, GRID))
         assert isinstance(latents, Tensor)
         return latents
