@@ -12,7 +12,7 @@ class VAETrainingParameters(TrainingParameters):
     """How the VAE is trained (``generator.vae.training.*``)."""
 
     images: int = Field(32_000, ge=1)
-    learning_rate: float = Field(1.5e-3, gt=0, le=1)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
     reports: int = Field(8, ge=1, le=1000)
 
     @property

@@ -14,6 +14,8 @@ from lexipix.networks.blocks import ResidualConv, zero_init
 GRID = 8
 # The sampled latent starts close to its mean, so that its noise does not drown the linear autoencoder
 FIRST_LOGVAR = -5.0
+# Its exponential must not overflow after one unlucky step; no useful posterior is near these ends
+LOGVAR_RANGE = (-30.0, 10.0)
 
 
 class Encoder(nn.Module):
@@ -38,7 +40,7 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         patches = F.pixel_unshuffle(images, self.patch)  # (B, 3*p*p, 8, 8)
         delta, logvar = self.outward(self.trunk(self.inward(patches))).chunk(2, dim=1)
-        return self.linear(patches) + delta, logvar + FIRST_LOGVAR
+        return self.linear(patches) + delta, (logvar + FIRST_LOGVAR).clamp(*LOGVAR_RANGE)
 
 
 class Decoder(nn.Module):
