@@ -208,8 +208,8 @@ def _train(
                     figures = ", ".join(f"{key} = {value}" for key, value in row.items())
                     raise LexipixError(
                         f"The training of {name} broke down: after {images_seen:,} images {figures}: "
-                        f"lower {parameters.key}.learning_rate = {parameters.learning_rate:g} or set "
-                        "run.precision=fp32."
+                        f"lower {parameters.key}.learning_rate = {parameters.learning_rate:g}"
+                        f"{' or set run.precision=fp32' if machine.bf16 else ''}."
                     )
                 with averages.applied(), torch.no_grad(), machine.autocast():
                     torch.manual_seed(run.seed)
