@@ -65,10 +65,9 @@ def solve(memory: Memory, texts: Tensor, latents: Tensor) -> None:
     memory.cpu()
     features, recall = memory.features, memory.recall
     mean = texts.double().mean(0)
-    spread = _moments((texts.double() - mean,))[0]
-    values, axes = torch.linalg.eigh(spread)
+    centred = texts.double() - mean
+    values, axes = torch.linalg.eigh(centred.T @ centred / len(texts))
     scales = torch.where(values > NEGLIGIBLE * values[-1], values.clamp_min(1e-30).rsqrt(), 0.0)
-    # Unlike whitening by the axes alone, this one does not depend on the signs that eigh leaves open
     # Unlike whitening by the axes alone, this one does not depend on the signs that eigh leaves open
     whiten = axes * scales @ axes.T
     # torch drew weights and bias uniformly within 1 / sqrt(T); now variance 1 / kept, and a whole turn
@@ -98,13 +97,9 @@ def _in_batches(memory: Memory, texts: Tensor) -> Iterator[Tensor]:
     return (memory.random_features(batch).double() for batch in texts.split(BATCH))
 
 
-def _moments(batches: Iterable[Tensor], others: Iterable[Tensor] | None = None) -> tuple[Tensor, Tensor]:
-    """Mean of x xᵀ and of x yᵀ over all rows; y is x where there is no other."""
+def _moments(batches: Iterable[Tensor], others: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean of x xᵀ and of x yᵀ over all rows."""
     square, cross, n = torch.zeros(()).double(), torch.zeros(()).double(), 0
-    if others is None:
-        for x in batches:
-            square, n = square + x.T @ x, n + len(x)
-        return square / n, square / n
     for x, y in zip(batches, others, strict=True):
         square, cross, n = square + x.T @ x, cross + x.T @ y, n + len(x)
     return square / n, cross / n
