@@ -4,9 +4,15 @@ import torch
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.training import machine
-from lexipix.training.machine import Machine, choose_precision, resolve_device
+from lexipix.training.machine import Machine, choose_precision, products_gain, resolve_device
 
 from .toy import ToyTask
+
+
+@pytest.fixture(autouse=True)
+def with_bf16(monkeypatch):
+    """Whatever machine this is, its matrix products are faster in bf16."""
+    monkeypatch.setattr(machine, "products_gain", lambda device: 2.0)
 
 
 @pytest.fixture
@@ -38,6 +44,17 @@ def test_probe_leaves_the_task_as_it_was():
 def test_bf16_must_pay_clearly(bf16_rate, name, rates):
     rates[True] = bf16_rate
     assert choose_precision(ToyTask(), 10, RunParameters(device="cpu"), "toy").name == name
+
+
+def test_steps_are_not_timed_where_products_are_slower_in_bf16(monkeypatch):
+    monkeypatch.setattr(machine, "products_gain", lambda device: 0.9)
+    task = ToyTask()
+    assert choose_precision(task, 10, RunParameters(device="cpu"), "toy").name == "cpu/fp32"
+    assert not task.seen
+
+
+def test_gain_of_products_is_measured():
+    assert 0.001 < products_gain(torch.device("cpu")) < 1000
 
 
 def test_choice_is_remembered(rates):
