@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
 MODELS = ("champion", "vae", "gan")
+BUDGETS = ("fast", "balanced", "best")
 _MAX_SEED = 2**31 - 1
 _MAX_WARNINGS = 5
 
@@ -78,6 +79,11 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
     help="Draw every line of a UTF-8 text file.",
 )  # fmt: skip
 @click.option("-n", "n", type=int, metavar="N", help="Pictures of each prompt [default: generation.n].")
+@click.option(
+    "--budget", type=click.Choice(BUDGETS),
+    help="Which form of the model: the fastest of some quality, the fastest of the same quality as the whole "
+    "network, or the whole network. The same seed gives the same composition [default: balanced].",
+)
 @_drawing_options
 @click.pass_obj
 @_command
@@ -86,6 +92,7 @@ def generate(
     prompt: str | None,
     file: Path | None,
     n: int | None,
+    budget: str | None,
     seed: int | None,
     model: str | None,
     env: str | None,
@@ -101,7 +108,7 @@ def generate(
       kedro generate "a big red circle at the left on white"
       kedro generate "a small yellow star at the top on navy" -n 8 --seed 3
       kedro generate "a photo of an ostrich, a bird" --env cifar10 --model gan
-      kedro generate --prompts prompts.txt -n 2 --out pictures
+      kedro generate --prompts prompts.txt -n 2 --budget fast --out pictures
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     if (prompt is None) == (file is None):
         raise click.UsageError('Say what to draw: kedro generate "…" or kedro generate --prompts FILE.')
@@ -117,7 +124,7 @@ def generate(
             f"-n {n} is out of range: draw 1 to {defaults.max_pictures:,} pictures (generation.max_pictures)."
         )
     lines = [(0, prompt)] if prompt is not None else read_prompts(_given(file), defaults.max_prompts)
-    family, drawer = workshop.drawer(model or defaults.model)
+    name, drawer = workshop.drawer(model or defaults.model, budget or defaults.budget)
     checked = []
     for number, text in lines:
         try:
@@ -126,12 +133,12 @@ def generate(
             raise LexipixError(f"{f'{file}, line {number}: ' if number else ''}{error}") from None
     _warn([warning for one in checked for warning in one.warnings])
     drawn = draw_and_score(
-        drawer, workshop.scorer(), [one.text for one in checked], n, workshop.seed(seed), family,
+        drawer, workshop.scorer(), [one.text for one in checked], n, workshop.seed(seed), name,
         defaults.max_pictures,
     )  # fmt: skip
     folder = _save(drawn.files(), out or workshop.place("generated"))
     pictures = "picture" if len(drawn.rows) == 1 else "pictures"
-    click.echo(f"{len(drawn.rows):,} {pictures} by the {family}: {folder} (sheet.png shows them enlarged)")
+    click.echo(f"{len(drawn.rows):,} {pictures} by the {name}: {folder} (sheet.png shows them enlarged)")
 
 
 @click.command()

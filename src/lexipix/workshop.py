@@ -54,28 +54,47 @@ class Workshop:
                 raise error.__cause__ from None
             raise
 
+    def _load_from(self, name: str, part: str) -> Any:
+        """Load one of the models of a dataset that holds several."""
+        from lexipix.datasets.onnx_models import OnnxModelDataset
+
+        place = str(self.place(name) / part)
+        return OnnxModelDataset(filepath=place, made_by=self._entries[name]["made_by"]).load()
+
     def place(self, name: str) -> Path:
         """Where a dataset of the catalog lies."""
         return self._project_path / str(self._entries[name]["filepath"])
 
-    def drawer(self, choice: str) -> "tuple[str, Drawer]":
-        """The generator that was chosen, and its family."""
-        from lexipix.pipelines.generation.models import Drawer
+    def drawer(self, choice: str, budget: str = "balanced") -> "tuple[str, Drawer]":
+        """The generator that was chosen, and its name: family, and variant where it is not the whole network.
+
+        Args:
+            choice: ``champion``, or a family.
+            budget: ``fast``, ``balanced`` or ``best``; smaller forms exist of the champion's family only.
+        """
+        from lexipix.pipelines.generation.models import Drawer, form_of
 
         if choice == "champion" and not self.place("champion").is_file():
             raise LexipixError(
                 f"No generator is trained here yet ({self.place('champion')} is missing): "
                 f"run `{self._entries['champion']['made_by']}` first."
             )
-        family = self.load("champion")["family"] if choice == "champion" else choice
-        return family, Drawer(self.load(f"onnx_{family}"))
+        family, variant = choice, None
+        if self.place("champion").is_file():
+            champion = self.load("champion")
+            family = champion["family"] if choice == "champion" else choice
+            if family == champion["family"]:
+                variant = form_of(champion, budget)
+        if variant is None:
+            return family, Drawer(self.load(f"onnx_{family}"))
+        return f"{family} {variant}", Drawer(self._load_from("onnx_forms", variant))
 
     def drawers(self, choice: str) -> "dict[str, Callable[[], Drawer]]":
-        """The generators that take turns: the one that was chosen; or the champion, then the other."""
-        family, champion = self.drawer(choice)
-        drawers: dict[str, Callable[[], Drawer]] = {family: lambda: champion}
+        """The whole generators that take turns: the one that was chosen; or the champion's, then the other."""
+        name, champion = self.drawer(choice, "best")
+        drawers: dict[str, Callable[[], Drawer]] = {name: lambda: champion}
         if choice == "champion":
-            other = {"vae": "gan", "gan": "vae"}[family]
+            other = {"vae": "gan", "gan": "vae"}[name]
             if self.place(f"onnx_{other}").is_dir():
                 drawers[other] = cache(lambda: self.drawer(other)[1])
         return drawers

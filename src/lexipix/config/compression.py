@@ -1,12 +1,82 @@
-"""Parameters of the compression: what is measured, and what may become the champion."""
+"""Parameters of the compression: what is made smaller and how, what is measured, what may be the champion."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from lexipix.config.run import Parameters
+from lexipix.config.training import TrainingParameters
 
-Variant = Literal["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32"]
+NETWORKS = ("pruned", "small")
+ENGINES = (
+    "torch_fp32", "torch_channels_last", "torch_bf16", "torch_compile", "onnx_fp32", "onnx_int8",
+    "openvino_fp32",
+)  # fmt: skip
+# An engine for the whole network, or NETWORK_ENGINE: small_onnx_int8 is the small student in int8.
+Variant = Annotated[
+    str, StringConstraints(pattern=rf"^(({'|'.join(NETWORKS)})_)?({'|'.join(ENGINES)})$")
+]
+
+
+class SmallTrainingParameters(TrainingParameters):
+    """How the small student is taught (``compression.small.training.*``)."""
+
+    images: int = Field(24_000, ge=1)
+    learning_rate: float = Field(3e-3, gt=0, le=1)
+    reports: int = Field(6, ge=1, le=1000)
+
+    @property
+    def key(self) -> str:
+        return "compression.small.training"
+
+
+class PrunedTrainingParameters(TrainingParameters):
+    """How the pruned network recovers (``compression.pruned.training.*``)."""
+
+    images: int = Field(4_000, ge=1)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    reports: int = Field(4, ge=1, le=1000)
+
+    @property
+    def key(self) -> str:
+        return "compression.pruned.training"
+
+
+class SmallParameters(Parameters):
+    """A small network of the same kind that learns to draw what the chosen generator draws.
+
+    Attributes:
+        reads: ``own``: with a small text encoder of its own; ``teacher``: with the teacher's language model,
+            text encoder and memory, where captions need them.
+        text_width: Width of its own text encoder, a multiple of 32.
+        text_depth: Layers of it.
+        width: Of words and of the 8x8 grid, a multiple of 32.
+        depth: Modulated convolution blocks.
+        decoder_width: Channels of a patch decoder's trunk.
+        decoder_depth: Blocks of it.
+        training: Its length and pace.
+    """
+
+    reads: Literal["own", "teacher"] = "own"
+    text_width: int = Field(64, ge=32, le=1024, multiple_of=32)
+    text_depth: int = Field(2, ge=1, le=32)
+    width: int = Field(64, ge=32, le=1024, multiple_of=32)
+    depth: int = Field(1, ge=1, le=32)
+    decoder_width: int = Field(48, ge=8, le=1024)
+    decoder_depth: int = Field(1, ge=0, le=32)
+    training: SmallTrainingParameters = SmallTrainingParameters()
+
+
+class PrunedParameters(Parameters):
+    """The chosen generator without the least of the channels inside its convolution blocks.
+
+    Attributes:
+        share: Of these channels that go.
+        training: Length and pace of the recovery, taught by the whole network.
+    """
+
+    share: float = Field(0.5, gt=0, lt=1)
+    training: PrunedTrainingParameters = PrunedTrainingParameters()
 
 
 class VerificationParameters(Parameters):
@@ -23,17 +93,21 @@ class VerificationParameters(Parameters):
 
 
 class MeasurementParameters(Parameters):
-    """How speed is measured (``compression.measurement.*``).
+    """How forms are measured (``compression.measurement.*``).
 
     Attributes:
         batch_size: Images per call for the rate.
         latency_repeats: Calls with one image that count.
         throughput_repeats: Calls with a batch that count.
+        max_seconds: No measurement of one form repeats longer than this.
+        n_images: Validation captions drawn for the quality of each form.
     """
 
     batch_size: int = Field(64, ge=1, le=4096)
-    latency_repeats: int = Field(30, ge=1, le=10_000)
-    throughput_repeats: int = Field(7, ge=1, le=10_000)
+    latency_repeats: int = Field(100, ge=1, le=10_000)
+    throughput_repeats: int = Field(30, ge=1, le=10_000)
+    max_seconds: float = Field(1.5, gt=0)
+    n_images: int = Field(500, ge=2)
 
 
 class ChampionParameters(Parameters):
@@ -42,23 +116,40 @@ class ChampionParameters(Parameters):
     Attributes:
         family: ``vae`` (text prior and VAE decoder), ``gan``, or ``auto``: the one whose pictures of
             validation captions agree better with them, and of two equals the GAN, which is sharper.
-        min_fidelity_psnr: A variant must come this near, in decibels, to the same model in fp32.
+        max_quality_loss: Share of the whole network's attribute accuracy and R-precision that the champion
+            may lose, and of real pictures' distance to the mean picture that its own may move away by.
+        fast_max_quality_loss: The same for ``kedro generate --budget fast``.
     """
 
     family: Literal["auto", "vae", "gan"] = "auto"
-    min_fidelity_psnr: float = Field(40.0, ge=0, le=100)
+    max_quality_loss: float = Field(0.01, ge=0, le=1)
+    fast_max_quality_loss: float = Field(0.05, ge=0, le=1)
 
 
 class CompressionParameters(Parameters):
     """Parameters of the pipeline ``compression`` (``compression.*``).
 
     Attributes:
-        variants: Forms of each generator that are measured; the ONNX form is the one that is shipped.
+        variants: Forms that are measured: an engine, or a smaller network and an engine (``small_onnx_int8``).
+            The smaller networks are made of the chosen family; those that ONNX Runtime runs can be shipped.
     """
 
     variants: tuple[Variant, ...] = Field(
-        ("torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32"), min_length=1
+        (
+            "torch_fp32",
+            "torch_channels_last",
+            "torch_bf16",
+            "onnx_fp32",
+            "onnx_int8",
+            "pruned_onnx_fp32",
+            "pruned_onnx_int8",
+            "small_onnx_fp32",
+            "small_onnx_int8",
+        ),
+        min_length=1,
     )
+    small: SmallParameters = SmallParameters()
+    pruned: PrunedParameters = PrunedParameters()
     verification: VerificationParameters = VerificationParameters()
     measurement: MeasurementParameters = MeasurementParameters()
     champion: ChampionParameters = ChampionParameters()

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from lexipix.config.run import Parameters
 
 ModelChoice = Literal["champion", "vae", "gan"]
+Budget = Literal["fast", "balanced", "best"]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 MAX_SEED = 2**31 - 1
@@ -38,6 +39,8 @@ class GenerationParameters(Parameters):
         n: Pictures of each prompt.
         seed: Of the noise; null takes ``run.seed``.
         model: ``champion`` is the family that the compression chose.
+        budget: Which of its forms: ``fast``, ``balanced`` (the champion itself) or ``best`` (the whole
+            network). All draw the same composition from the same seed.
         max_prompts: Lines a file of prompts may have.
         max_pictures: Pictures drawn in one go.
     """
@@ -46,6 +49,7 @@ class GenerationParameters(Parameters):
     n: int = Field(4, ge=1)
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
     model: ModelChoice = "champion"
+    budget: Budget = "balanced"
     max_prompts: int = Field(1_000, ge=1)
     max_pictures: int = Field(10_000, ge=1)
     redraw: RedrawParameters = RedrawParameters()

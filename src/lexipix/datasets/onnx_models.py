@@ -1,4 +1,4 @@
-"""A model that runs without torch as a folder: config.json, *.onnx, tokenizer.json, card.json."""
+"""Models that run without torch as folders: config.json, *.onnx, tokenizer.json, card.json."""
 
 from pathlib import Path
 
@@ -37,9 +37,34 @@ class OnnxModelDataset(FolderDataset[OnnxModel]):
         )
 
     def _write(self, path: Path, data: OnnxModel) -> None:
-        _write_json(path / CONFIG, data.config)
-        for name, content in data.graphs.items():
-            (path / f"{name}.onnx").write_bytes(content)
-        if data.tokenizer is not None:
-            (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
-        _write_json(path / CARD, {**data.card, "code_revision": code_revision()})
+        write_model(path, data)
+
+
+class OnnxFormsDataset(FolderDataset[dict[str, OnnxModel]]):
+    """Several models by name, each a folder of its own inside one; names are those of the folders."""
+
+    def load(self) -> dict[str, OnnxModel]:
+        if not self.path.is_dir():
+            hint = f"run `{self.made_by}`" if self.made_by else "export them"
+            raise LexipixError(f"There are no models at {self.path}: {hint} first.")
+        folders = sorted(folder for folder in self.path.iterdir() if folder.is_dir())
+        return {
+            folder.name: OnnxModelDataset(filepath=str(folder), made_by=self.made_by).load()
+            for folder in folders
+        }
+
+    def _write(self, path: Path, data: dict[str, OnnxModel]) -> None:
+        for name, model in data.items():
+            folder = path / name
+            folder.mkdir()
+            write_model(folder, model)
+
+
+def write_model(path: Path, data: OnnxModel) -> None:
+    """Write a model into an existing empty folder."""
+    _write_json(path / CONFIG, data.config)
+    for name, content in data.graphs.items():
+        (path / f"{name}.onnx").write_bytes(content)
+    if data.tokenizer is not None:
+        (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
+    _write_json(path / CARD, {**data.card, "code_revision": code_revision()})

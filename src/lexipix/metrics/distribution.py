@@ -14,6 +14,24 @@ Vectors = NDArray[np.floating]
 _Exact = NDArray[np.float64]
 
 
+class Standardised:
+    """Brings every feature to mean 0 and deviation 1 over real pictures, so that none outweighs another.
+
+    Args:
+        features: (N, D) of real pictures.
+    """
+
+    def __init__(self, features: Vectors) -> None:
+        self._mean = features.mean(axis=0)
+        deviation = features.std(axis=0)
+        self._deviation = np.where(deviation > 1e-6, deviation, 1.0)
+
+    def __call__(self, features: Vectors) -> NDArray[np.float32]:
+        """Features (M, D) on that scale."""
+        scaled: NDArray[np.float32] = ((features - self._mean) / self._deviation).astype(np.float32)
+        return scaled
+
+
 def kid(
     real: Vectors, fake: Vectors, n_subsets: int = 50, subset_size: int = 500, seed: int = 0
 ) -> tuple[float, float]:

@@ -12,12 +12,18 @@ def zero_init(module: nn.Module) -> nn.Module:
 
 
 class ResidualConv(nn.Module):
-    """x + conv(silu(conv(silu(x)))), 3x3, the second convolution starting at zero."""
+    """x + conv(silu(conv(silu(x)))), 3x3, the second convolution starting at zero.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: Of x.
+        hidden: Channels between the two convolutions; None: as many.
+    """
+
+    def __init__(self, channels: int, hidden: int | None = None) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = zero_init(nn.Conv2d(channels, channels, 3, padding=1))
+        hidden = hidden or channels
+        self.first = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.second = zero_init(nn.Conv2d(hidden, channels, 3, padding=1))
         self.activation = nn.SiLU()  # GELU costs a CPU three times as much
 
     def forward(self, x: Tensor) -> Tensor:

@@ -57,14 +57,15 @@ def vae(config: Config) -> VAE:
 
 
 def text_to_image(config: Config) -> TextToImage:
-    """Keys: language_model (transformers), text_encoder, prior, pad_id, and decoder.
+    """Keys: language_model (transformers; null: none), text_encoder, prior, pad_id, and decoder.
 
     The decoder is a VAE's (keys as for :func:`vae`), or an upsampling one (image_size, latent_channels,
     width).
     """
     decoder = Decoder if "depth" in config["decoder"] else UpsamplingDecoder
+    language_model = config["language_model"]
     return TextToImage(
-        language_model_from_config(config["language_model"]),
+        language_model_from_config(language_model) if language_model else None,
         text_encoder(config["text_encoder"]),
         TextPrior(**config["prior"]),
         decoder(**config["decoder"]),

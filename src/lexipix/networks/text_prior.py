@@ -1,5 +1,8 @@
 """The text prior: hidden states of a caption, and noise, to an 8x8 latent grid in one forward pass."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -80,13 +83,18 @@ class Painting(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a vector."""
+    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a vector.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: Channels that come in and go out.
+        hidden: Channels between the two convolutions.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.modulation = zero_init(nn.Linear(width, 2 * width))
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = zero_init(nn.Conv2d(width, width, 3, padding=1))
+        self.first = nn.Conv2d(width, hidden, 3, padding=1)
+        self.second = zero_init(nn.Conv2d(hidden, width, 3, padding=1))
         self.activation = nn.SiLU()
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -94,6 +102,20 @@ class ModulatedConv(nn.Module):
         scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
         hidden = self.first(self.activation(x * (1 + scale) + shift))
         return torch.add(x, self.second(self.activation(hidden)))
+
+
+class Plan(NamedTuple):
+    """All that a caption alone decides about its pictures, whatever the noise.
+
+    Attributes:
+        grid: What the words paint, (B, W, 8, 8).
+        context: Mean of the words and the caption's vector, (B, W + V).
+        remembered: Latents of the memory, (B, C, 8, 8); None without one.
+    """
+
+    grid: Tensor
+    context: Tensor
+    remembered: Tensor | None
 
 
 class TextPrior(nn.Module):
@@ -107,6 +129,7 @@ class TextPrior(nn.Module):
         depth: Modulated convolution blocks.
         noise_width: Length of the noise vector.
         memory: Features of a :class:`Memory` that the convolutions start from; 0 is without.
+        hidden: Channels inside each block, where pruning has left fewer than ``width``.
     """
 
     def __init__(
@@ -118,6 +141,7 @@ class TextPrior(nn.Module):
         depth: int,
         noise_width: int,
         memory: int = 0,
+        hidden: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.noise_width = noise_width
@@ -134,7 +158,7 @@ class TextPrior(nn.Module):
         self.cells = nn.Parameter(torch.randn(width, GRID, GRID) * 0.1)
         self.start = nn.Linear(width, COARSE * COARSE * width)
         self.painting = Painting(width)
-        self.blocks = nn.ModuleList(ModulatedConv(width) for _ in range(depth))
+        self.blocks = nn.ModuleList(ModulatedConv(width, inner) for inner in hidden or [width] * depth)
         self.outward = nn.Conv2d(width, latent_channels, 1)
         self.memory = Memory(text_width, vector_width, latent_channels, memory) if memory else None
         if memory:
@@ -146,17 +170,13 @@ class TextPrior(nn.Module):
         if self.memory is not None:
             self.memory.requires_grad_(False)
 
-    def forward(self, states: Tensor, mask: Tensor, vector: Tensor, noise: Tensor) -> Tensor:
-        """Latents for captions.
+    def plan(self, states: Tensor, mask: Tensor, vector: Tensor) -> Plan:
+        """What captions say about their pictures; to be reused as often as pictures are drawn from them.
 
         Args:
             states: (B, L, text_width).
             mask: bool (B, L), true where there is a token.
             vector: (B, vector_width), of unit length, from the contrastive text encoder.
-            noise: (B, noise_width), standard normal.
-
-        Returns:
-            (B, C, 8, 8).
         """
         words, attended = self.words(states), mask[:, None, None, :]
         for reader in self.readers:
@@ -164,12 +184,20 @@ class TextPrior(nn.Module):
         words = self.words_norm(words)
         weights = mask.unsqueeze(-1).to(words.dtype)
         mean = (words * weights).sum(1) / weights.sum(1)
-        condition = self.condition(torch.cat([mean, self.vector_scale * vector, noise], dim=1))
+        context = torch.cat([mean, self.vector_scale * vector], dim=1)
+        remembered = None if self.memory is None else self.memory(states, mask, vector)
+        return Plan(self.cells + self.painting(words, mask), context, remembered)
+
+    def draw(self, plan: Plan, noise: Tensor) -> Tensor:
+        """Latents (B, C, 8, 8) from plans and standard normal noise (B, noise_width)."""
+        condition = self.condition(torch.cat([plan.context, noise], dim=1))
         coarse = self.start(condition).unflatten(1, (-1, COARSE, COARSE))
-        x = self.cells + F.interpolate(coarse, scale_factor=2.0, mode="nearest") + self.painting(words, mask)
+        x = plan.grid + F.interpolate(coarse, scale_factor=2.0, mode="nearest")
         for block in self.blocks:
             x = block(x, condition)
         latents: Tensor = self.outward(x)
-        if self.memory is not None:
-            latents = latents + self.memory(states, mask, vector)
-        return latents
+        return latents if plan.remembered is None else latents + plan.remembered
+
+    def forward(self, states: Tensor, mask: Tensor, vector: Tensor, noise: Tensor) -> Tensor:
+        """Latents (B, C, 8, 8) for captions; the arguments as for :meth:`plan` and :meth:`draw`."""
+        return self.draw(self.plan(states, mask, vector), noise)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lexipix.networks.text_encoder import TextEncoder
-from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.text_prior import Plan, TextPrior
 from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import Decoder
 
@@ -30,7 +30,8 @@ class TextToImage(nn.Module):
     """Language model, text prior and decoder; what the prior's and the GAN's model folders hold.
 
     Args:
-        language_model: The captioner's, read without a picture.
+        language_model: The captioner's, read without a picture; None leaves all reading to the text encoder,
+            as the small students of the compression do.
         text_encoder: Of the contrastive pair: where the caption lies in the space of pictures.
         prior: Caption states and noise to a latent.
         decoder: Latent, or another grid of features, to picture.
@@ -39,7 +40,7 @@ class TextToImage(nn.Module):
 
     def __init__(
         self,
-        language_model: PreTrainedModel,
+        language_model: PreTrainedModel | None,
         text_encoder: TextEncoder,
         prior: TextPrior,
         decoder: Decoder | UpsamplingDecoder,
@@ -55,7 +56,8 @@ class TextToImage(nn.Module):
     def train(self, mode: bool = True) -> "TextToImage":
         """Training mode for prior and decoder; those who read stay as they are."""
         super().train(mode)
-        self.language_model.eval()
+        if self.language_model is not None:
+            self.language_model.eval()
         self.text_encoder.eval()
         return self
 
@@ -66,8 +68,10 @@ class TextToImage(nn.Module):
             return self._read(ids, mask)
 
     def _read(self, ids: Tensor, mask: Tensor) -> Reading:
-        states = self.language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
         own_states, vector = self.text_encoder.read(ids, mask)
+        if self.language_model is None:
+            return Reading(own_states, mask, vector)
+        states = self.language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
         return Reading(torch.cat([states, own_states], dim=-1), mask, vector)
 
     def latents(self, reading: Reading, noise: Tensor) -> Tensor:
@@ -78,6 +82,16 @@ class TextToImage(nn.Module):
     def draw(self, reading: Reading, noise: Tensor) -> Tensor:
         """Pictures (B, 3, S, S), about [-1, 1], from what captions say and noise (B, Z)."""
         images: Tensor = self.decoder(self.latents(reading, noise))
+        return images
+
+    def plan(self, ids: Tensor) -> Plan:
+        """All that captions ``ids`` (B, L) decide about their pictures, whatever the noise."""
+        plan: Plan = self.prior.plan(*self.read(ids))
+        return plan
+
+    def carry_out(self, plan: Plan, noise: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S), about [-1, 1], from plans and noise (B, Z)."""
+        images: Tensor = self.decoder(self.prior.draw(plan, noise))
         return images
 
     def forward(self, ids: Tensor, noise: Tensor) -> Tensor:

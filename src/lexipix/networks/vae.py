@@ -5,6 +5,8 @@ CPUs are fast. Each is a linear map, initialised by the principal components of 
 residual trunk that starts at zero: before the first update the pair is already the best linear autoencoder.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,15 +53,23 @@ class Decoder(nn.Module):
         latent_channels: Numbers per grid cell.
         width: Channels of the residual trunk.
         depth: Its blocks.
+        hidden: Channels inside each block, where pruning has left fewer than ``width``.
     """
 
-    def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        latent_channels: int,
+        width: int,
+        depth: int,
+        hidden: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.patch = image_size // GRID
         patch_numbers = 3 * self.patch**2
         self.linear = nn.Conv2d(latent_channels, patch_numbers, 1)
         self.inward = nn.Conv2d(latent_channels, width, 3, padding=1)
-        self.trunk = nn.Sequential(*(ResidualConv(width) for _ in range(depth)))
+        self.trunk = nn.Sequential(*(ResidualConv(width, inner) for inner in hidden or [width] * depth))
         self.outward = zero_init(nn.Conv2d(width, patch_numbers, 3, padding=1))
 
     def forward(self, latents: Tensor) -> Tensor:

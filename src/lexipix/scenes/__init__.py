@@ -9,11 +9,13 @@ from lexipix.scenes.facts import attribute_accuracy, attribute_f1, attributes
 from lexipix.scenes.grammar import Scene, SceneObject, is_drawable, sample_scene
 from lexipix.scenes.oracle import Oracle
 from lexipix.scenes.renderer import render, render_many
+from lexipix.scenes.truth import SceneTruth
 
 __all__ = [
     "Oracle",
     "Scene",
     "SceneObject",
+    "SceneTruth",
     "attribute_accuracy",
     "attribute_f1",
     "attributes",

@@ -3,12 +3,14 @@ import pandas as pd
 import pytest
 
 from lexipix.errors import LexipixError
-from lexipix.pipelines.evaluation.baselines import SceneTruth, mean_image, same_caption_rows
+from lexipix.pipelines.evaluation.baselines import mean_image, same_caption_rows
 from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
-from lexipix.pipelines.evaluation.judge import Judge, train_judge
+from lexipix.pipelines.evaluation.judge import train_judge
 from lexipix.pipelines.evaluation.measuring import Evaluated, baselines, extremes
 from lexipix.pipelines.evaluation.nodes import _evaluated
 from lexipix.records import Split
+from lexipix.scenes import SceneTruth
+from lexipix.training.judge import Judge
 
 from .conftest import ListStream, NoCheckpoints
 

@@ -1,12 +1,14 @@
-"""Which generator, in which form, is the one that is used when nobody says otherwise."""
+"""Which generator, in which form, is used when nobody says otherwise, and which when speed or quality is asked."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from lexipix.config.compression import ChampionParameters
 from lexipix.errors import LexipixError
+from lexipix.pipelines.compression.quality import GATED, quality_loss
 
 Family = Literal["vae", "gan"]
+FAMILIES: tuple[Family, ...] = ("vae", "gan")
 Table = Mapping[str, Mapping[str, float]]
 Figures = Mapping[Family, Mapping[str, Any]]
 
@@ -16,6 +18,8 @@ OBJECTIVE = "val_alignment"
 # The figure is a share of some hundred pictures, so that two families this near are equal as far as anybody
 # can tell; then the GAN it is, whose pictures are the sharper ones.
 TIE = 0.01
+# The exported form of the whole network: whatever is shipped is held against it
+WHOLE = "onnx_fp32"
 
 
 def choose_family(wish: Literal["auto", "vae", "gan"], figures: Figures) -> Family:
@@ -30,48 +34,65 @@ def choose_family(wish: Literal["auto", "vae", "gan"], figures: Figures) -> Fami
     return "vae" if known["vae"] > known["gan"] + TIE else "gan"
 
 
-def choose_champion(
-    parameters: ChampionParameters,
-    tables: Mapping[Family, Table],
-    figures: Figures,
-) -> dict[str, Any]:
-    """The fastest form of the chosen family, at one image, that passes the gate and runs without torch.
+def choose_champion(parameters: ChampionParameters, family: Family, table: Table) -> dict[str, Any]:
+    """The fastest form, in batches, that runs without torch and loses at most what the gate allows.
 
     Forms that need torch stand in the table for comparison: loading torch alone takes longer than the whole
     first picture may take.
 
     Args:
-        parameters: Wish and gate.
-        tables: Family -> variant -> figures, as ``variants.measure_variants`` gives them.
-        figures: Family -> what its training measured.
+        parameters: The gates.
+        family: The chosen family.
+        table: Variant -> figures of that family, as ``forms.measure_forms`` gives them.
 
     Returns:
-        JSON-able: family, variant, min_fidelity_psnr, and the variant's figures.
+        JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
+        ``budgets``: the variant that ``kedro generate --budget`` takes for ``fast`` (the fastest within the
+        wider gate), ``balanced`` (the champion) and ``best`` (the whole network).
 
     Raises:
-        LexipixError: Nothing passes the gate.
+        LexipixError: The whole network is not among the variants.
     """
-    family = choose_family(parameters.family, figures)
-    table = {name: row for name, row in tables[family].items() if name.startswith("onnx_")}
-    if not table:
+    if WHOLE not in table:
         raise LexipixError(
-            "parameters: compression.variants holds no form that runs without torch: add onnx_fp32 "
+            f"compression.variants does not hold {WHOLE}, the form that every other is held against: add it "
             "(conf/base/parameters_compression.yml)."
         )
-    gate = parameters.min_fidelity_psnr
-    passing = {name: row for name, row in table.items() if row["fidelity_psnr"] >= gate}
-    if not passing:
-        best = max(table, key=lambda name: table[name]["fidelity_psnr"])
-        raise LexipixError(
-            f"No form of the {family} comes within compression.champion.min_fidelity_psnr = {gate:g} dB of "
-            f"its fp32: {best} is nearest with {table[best]['fidelity_psnr']:.1f} dB; lower the parameter."
-        )
-    variant = min(passing, key=lambda name: passing[name]["latency_p50_ms"])
-    figures_of_it = dict(passing[variant])
-    return {"family": family, "variant": variant, "min_fidelity_psnr": gate, "figures": figures_of_it}
+
+    def fastest(gate: float) -> str:
+        passing = {
+            name: row
+            for name, row in table.items()
+            if "onnx_" in name and loss_of(row, table[WHOLE]) <= gate
+        }
+        return max(passing, key=lambda name: passing[name]["images_per_s"])
+
+    champion = fastest(parameters.max_quality_loss)
+    fast = fastest(max(parameters.fast_max_quality_loss, parameters.max_quality_loss))
+    return {
+        "family": family,
+        "variant": champion,
+        "max_quality_loss": parameters.max_quality_loss,
+        "figures": dict(table[champion]),
+        "budgets": {"fast": fast, "balanced": champion, "best": WHOLE},
+    }
+
+
+def loss_of(row: Mapping[str, float], whole: Mapping[str, float]) -> float:
+    """Share of its quality that a form loses; a form that was not judged loses all."""
+    if any(key in whole and key not in row for key in GATED):
+        return 1.0
+    return quality_loss(row, whole)
 
 
 def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """All forms of all families in one table, as ``FAMILY_VARIANT``; the champion's figures once more."""
-    rows = {f"{family}_{name}": dict(row) for family, table in tables.items() for name, row in table.items()}
+    """All forms of all families in one table, as ``FAMILY_VARIANT``; the champion's figures once more.
+
+    Each row says what share of quality it loses to its family's whole network, where both were judged.
+    """
+    rows = {}
+    for family, table in tables.items():
+        for name, row in table.items():
+            lost = {"quality_loss": loss_of(row, table[WHOLE])} if WHOLE in table and "kid" in row else {}
+            rows[f"{family}_{name}"] = {**row, **lost}
     return {"champion": dict(champion["figures"]), **rows}

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from lexipix.networks.captioner import Captioner
 from lexipix.networks.clip import ContrastivePair
+from lexipix.networks.text_prior import Plan
+from lexipix.networks.text_to_image import TextToImage
 from lexipix.records import ModelBundle, OnnxModel
 from lexipix.training.bundles import load_network
 from lexipix.training.data import to_unit
@@ -24,6 +26,7 @@ from lexipix.training.tokenization import encode, pad_id
 _log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, Tensor]
+PLAN = Plan._fields
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,34 @@ class _NextWord(nn.Module):
         return logits.float()
 
 
+class _Read(nn.Module):
+    """All that captions decide about their pictures."""
+
+    def __init__(self, network: TextToImage) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
+        """(B, L) to the parts of a plan that there are, each (B, …)."""
+        return tuple(part for part in self.network.plan(ids) if part is not None)
+
+
+class _Draw(nn.Module):
+    """Plans and noise to pictures."""
+
+    def __init__(self, network: TextToImage) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, noise: Tensor, grid: Tensor, context: Tensor, remembered: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, Z), and the parts of a plan, to pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
+        images = self.network.carry_out(Plan(grid, context, remembered), noise)
+        pixels = ((images + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
+        return images, pixels.permute(0, 2, 3, 1)
+
+
 class _ImageVector(nn.Module):
     """Pictures to unit vectors."""
 
@@ -114,33 +145,47 @@ class Exporter:
 
     def __init__(self, samples: Samples, max_difference: float) -> None:
         self.samples, self.max_difference = samples, max_difference
-        self._drawn: tuple[Mapping[str, Any], torch.onnx.ONNXProgram] | None = None
+        self._drawn: tuple[Mapping[str, Any], tuple[torch.onnx.ONNXProgram, ...]] | None = None
 
     def text_to_image(self, bundle: ModelBundle) -> OnnxModel:
-        """Export a generator: ``draw`` takes ids (B, L) and noise (B, Z), gives pictures (B, 3, S, S)."""
+        """Export a generator.
+
+        ``read`` takes ids (B, L) and gives what captions decide by themselves; ``draw`` takes that and noise
+        (B, Z), and gives pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3).
+        """
         network = bundle.config["network"]
         module = load_network(bundle)
+        assert isinstance(module, TextToImage)
+        read, draw = _Read(module).eval(), _Draw(module).eval()
         noise_width = int(network["prior"]["noise_width"])
-        batches = []
+        reads, draws = [], []
         for ids in self._ids(bundle):
             noise = np.random.default_rng(0).standard_normal((len(ids), noise_width), np.float32)
-            batches.append({"ids": ids, "noise": torch.from_numpy(noise)})
+            with torch.no_grad():
+                parts = dict(zip(PLAN, read(ids), strict=False))
+            reads.append({"ids": ids})
+            draws.append({"noise": torch.from_numpy(noise), **parts})
         if self._drawn is not None and self._drawn[0] == network:
             # The two generators are one network with two sets of weights: the second export costs nothing.
-            program = self._drawn[1]
-            with _quiet():  # it tells of each weight that drawing does not use
-                program.apply_weights(module.state_dict())
+            programs = self._drawn[1]
+            with _quiet():  # it tells of each weight that a graph does not use
+                for program, wrapper in zip(programs, (read, draw), strict=True):
+                    program.apply_weights(wrapper.state_dict())
         else:
-            program = _export(module, batches[0], {"ids": (0, 1), "noise": (0,)}, "images")
-            self._drawn = network, program
-        graph = _content(program)
+            rows = dict.fromkeys(draws[0], (0,))
+            programs = (
+                _export(read, reads[0], {"ids": (0, 1)}, list(parts)),
+                _export(draw, draws[0], rows, ["images", "pixels"]),
+            )
+            self._drawn = network, programs
+        graphs = {name: _content(program) for name, program in zip(("read", "draw"), programs, strict=True)}
         config = {
             "max_tokens": bundle.config["max_tokens"],
             "noise_width": noise_width,
             "image_size": int(network["decoder"]["image_size"]),
             "known_words": bundle.config.get("known_words", []),
         }
-        return self._model(bundle, config, {"draw": graph}, {"draw": (module, batches)})
+        return self._model(bundle, config, graphs, {"read": (read, reads), "draw": (draw, draws)})
 
     def captioner(self, bundle: ModelBundle) -> OnnxModel:
         """Export a captioner.
@@ -159,8 +204,8 @@ class Exporter:
             rows = torch.arange(len(ids)) % len(cells)
             steps.append({"ids": ids, "cells": cells[rows]})
         graphs = {
-            "see": _content(_export(see, images, {"images": (0,)}, "cells")),
-            "next_word": _content(_export(next_word, steps[0], {"ids": (0, 1), "cells": (0,)}, "logits")),
+            "see": _content(_export(see, images, {"images": (0,)}, ["cells"])),
+            "next_word": _content(_export(next_word, steps[0], {"ids": (0, 1), "cells": (0,)}, ["logits"])),
         }
         config = {
             "max_tokens": bundle.config["max_tokens"],
@@ -179,8 +224,8 @@ class Exporter:
         text = _TextVector(module, pad_id(tokenizer_of(bundle))).eval()
         images, texts = self._images(), [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
-            "image": _content(_export(image, images, {"images": (0,)}, "vectors")),
-            "text": _content(_export(text, texts[0], {"ids": (0, 1)}, "vectors")),
+            "image": _content(_export(image, images, {"images": (0,)}, ["vectors"])),
+            "text": _content(_export(text, texts[0], {"ids": (0, 1)}, ["vectors"])),
         }
         config = {"max_tokens": bundle.config["max_tokens"], "image_size": self.samples.images.shape[1]}
         return self._model(bundle, config, graphs, {"image": (image, [images]), "text": (text, texts)})
@@ -224,14 +269,17 @@ class Exporter:
 
 
 def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs]) -> float:
-    """Largest absolute difference between a graph's output and a network's, over some inputs."""
+    """Largest absolute difference between a graph's outputs of real numbers and a network's, over inputs."""
     session = start(graph)
     largest = 0.0
     for batch in batches:
         with torch.no_grad():
-            expected = module(*batch.values()).numpy()
-        (found,) = session.run(None, {name: value.numpy() for name, value in batch.items()})
-        largest = max(largest, float(np.abs(found - expected).max()))
+            expected = module(*batch.values())
+        outputs = [expected] if isinstance(expected, Tensor) else expected
+        found = session.run(None, {name: value.numpy() for name, value in batch.items()})
+        for wanted, got in zip(outputs, found, strict=True):
+            if wanted.is_floating_point():
+                largest = max(largest, float(np.abs(got - wanted.numpy()).max()))
     return largest
 
 
@@ -255,7 +303,7 @@ def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
 
 
 def _export(
-    module: nn.Module, inputs: Inputs, free_axes: Mapping[str, Sequence[int]], output: str
+    module: nn.Module, inputs: Inputs, free_axes: Mapping[str, Sequence[int]], outputs: Sequence[str]
 ) -> torch.onnx.ONNXProgram:
     """Trace a module into a graph whose named axes stay free.
 
@@ -265,7 +313,7 @@ def _export(
     shapes = tuple(dict.fromkeys(free_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            module, tuple(inputs.values()), input_names=list(inputs), output_names=[output],
+            module, tuple(inputs.values()), input_names=list(inputs), output_names=list(outputs),
             dynamic_shapes=shapes, dynamo=True, optimize=False, verbose=False,
         )  # fmt: skip
     assert program is not None

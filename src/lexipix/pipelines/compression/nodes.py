@@ -1,19 +1,43 @@
 """Steps of the compression."""
 
 import logging
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from tokenizers import Tokenizer
 
-from lexipix.config.compression import CompressionParameters
+from lexipix.config.compression import (
+    ChampionParameters,
+    CompressionParameters,
+    PrunedParameters,
+    SmallParameters,
+)
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
-from lexipix.pipelines.compression.champion import Family, choose_champion, speed_table
-from lexipix.pipelines.compression.export import Exporter, Samples
-from lexipix.pipelines.compression.variants import as_lines, measure_variants
-from lexipix.records import ModelBundle, OnnxModel, Pictures
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.pipelines.compression.champion import (
+    FAMILIES,
+    Family,
+    choose_champion,
+    choose_family,
+    speed_table,
+)
+from lexipix.pipelines.compression.export import PLAN, Exporter, Samples, start
+from lexipix.pipelines.compression.forms import Network, Row, as_lines, measure_forms, split_name
+from lexipix.pipelines.compression.quality import TaskQuality
+from lexipix.pipelines.compression.quantization import quantize
+from lexipix.pipelines.compression.students import pruned, small
+from lexipix.pipelines.compression.teaching import Taught, teach
+from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
+from lexipix.training.captioned import for_training
+from lexipix.training.judge import Judge
+from lexipix.training.tokenization import encode
 
 _log = logging.getLogger(__name__)
+
+CALIBRATION_BATCH = 16
 
 
 def export_generators(
@@ -38,35 +62,135 @@ def export_scorer(
     return _exporter(compression, pictures).contrastive_pair(contrastive_pair)
 
 
-def measure_generators(
-    compression: CompressionParameters,
+def teach_small(
+    parameters: SmallParameters,
+    champion: ChampionParameters,
     run: RunParameters,
     pictures: Pictures,
+    captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
+    prior_figures: dict[str, Any],
+    gan_figures: dict[str, Any],
+    machine_choices: MutableMapping[str, str],
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> Taught:
+    """Teach a small network what the chosen family draws.
+
+    Returns:
+        The student, the curves and figures of its training, and a sheet of the teacher's pictures above its
+        own.
+    """
+    teacher = {"vae": prior, "gan": gan}[_family(champion, prior_figures, gan_figures)]
+
+    def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
+        return small(network, config, parameters)
+
+    return teach(
+        "small", teacher, make, parameters, parameters.reads == "teacher", run, pictures, captions_complete,
+        machine_choices, stream, checkpoints,
+    )  # fmt: skip
+
+
+def teach_pruned(
+    parameters: PrunedParameters,
+    champion: ChampionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_figures: dict[str, Any],
+    gan_figures: dict[str, Any],
+    machine_choices: MutableMapping[str, str],
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> Taught:
+    """Prune the chosen family's network and let the whole one teach what is left.
+
+    Returns:
+        As :func:`teach_small`.
+    """
+    teacher = {"vae": prior, "gan": gan}[_family(champion, prior_figures, gan_figures)]
+
+    def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
+        return pruned(network, config, parameters)
+
+    return teach(
+        "pruned", teacher, make, parameters, True, run, pictures, captions_complete, machine_choices, stream,
+        checkpoints,
+    )  # fmt: skip
+
+
+def make_forms(
+    compression: CompressionParameters,
+    pictures: Pictures,
+    small: ModelBundle,
+    pruned: ModelBundle,
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
     prior_figures: dict[str, Any],
     gan_figures: dict[str, Any],
+) -> dict[str, OnnxModel]:
+    """The forms of the chosen family that can be shipped beside the whole network, by variant."""
+    family = _family(compression.champion, prior_figures, gan_figures)
+    exporter = _exporter(compression, pictures)
+    captions = real_input(pictures, compression.verification.n_captions).captions
+    wanted = [split_name(variant) for variant in compression.variants]
+    forms: dict[str, OnnxModel] = {}
+    for name in ("", "pruned", "small"):
+        engines = {engine for network, engine in wanted if network == name and engine.startswith("onnx_")}
+        if not engines or (name == "" and engines == {"onnx_fp32"}):
+            continue
+        if name:
+            whole = exporter.text_to_image({"pruned": pruned, "small": small}[name])
+            forms[f"{name}_onnx_fp32"] = whole
+        else:
+            whole = {"vae": onnx_vae, "gan": onnx_gan}[family]
+        if "onnx_int8" in engines:
+            forms[f"{name}_onnx_int8".removeprefix("_")] = _quantized(whole, captions)
+    return forms
+
+
+def measure_generators(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    contrastive_pair: ModelBundle,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    small: ModelBundle,
+    pruned: ModelBundle,
+    onnx_vae: OnnxModel,
+    onnx_gan: OnnxModel,
+    onnx_forms: dict[str, OnnxModel],
+    prior_figures: dict[str, Any],
+    gan_figures: dict[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measure every form of both generators on this machine, and choose the champion.
+    """Measure the forms of both generators on this machine, and choose the champion.
 
     Returns:
-        The table of speeds and sizes, and the champion.
+        The table of speeds, sizes and qualities, and the champion.
     """
-    captions = real_input(pictures, compression.verification.n_captions).captions
-    generators: dict[Family, tuple[ModelBundle, OnnxModel]] = {
-        "vae": (prior, onnx_vae),
-        "gan": (gan, onnx_gan),
-    }
-    tables: dict[Family, dict[str, dict[str, float]]] = {}
-    for family, (bundle, exported) in generators.items():
-        tables[family] = measure_variants(
-            bundle, exported, compression.variants, captions, compression.measurement, run.threads
-        )
-        for line in as_lines(family, tables[family]):
+    family = _family(compression.champion, prior_figures, gan_figures)
+    quality = _quality(compression, run, pictures, contrastive_pair)
+    whole = {"vae": Network(prior, {"fp32": onnx_vae}), "gan": Network(gan, {"fp32": onnx_gan})}
+    smaller = {"pruned": pruned, "small": small}
+    tables: dict[Family, dict[str, Row]] = {}
+    for one in FAMILIES:
+        networks = {"": whole[one]}
+        if one == family:
+            networks[""] = _with_int8(whole[one], onnx_forms.get("onnx_int8"))
+            for name, bundle in smaller.items():
+                if f"{name}_onnx_fp32" in onnx_forms:
+                    network = Network(bundle, {"fp32": onnx_forms[f"{name}_onnx_fp32"]})
+                    networks[name] = _with_int8(network, onnx_forms.get(f"{name}_onnx_int8"))
+        variants = [v for v in compression.variants if one == family or not v.endswith("int8")]
+        tables[one] = measure_forms(networks, variants, quality, compression.measurement, run.threads)
+        for line in as_lines(one, tables[one]):
             _log.info(line)
-    champion = choose_champion(compression.champion, tables, {"vae": prior_figures, "gan": gan_figures})
+    champion = choose_champion(compression.champion, family, tables[family])
     _log.info("Champion: %s %s", champion["family"], champion["variant"])
     return speed_table(tables, champion), champion
 
@@ -83,6 +207,48 @@ def real_input(pictures: Pictures, n_captions: int) -> Samples:
             images = np.array(split.images[: min(16, len(split))])
             return Samples([str(text) for text in captions[:n_captions]], images)
     raise LexipixError("No picture has a caption: the generators have no words to draw from; add captions.")
+
+
+def _quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
+    """An exported generator whose drawing graph computes its convolutions in int8."""
+    assert whole.tokenizer is not None
+    tokenizer = Tokenizer.from_str(whole.tokenizer)
+    read = start(whole.graphs["read"])
+    rng = np.random.default_rng(0)
+    batches = []
+    for first in range(0, len(captions), CALIBRATION_BATCH):
+        ids = encode(tokenizer, captions[first : first + CALIBRATION_BATCH], int(whole.config["max_tokens"]))
+        parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
+        noise = rng.standard_normal((len(ids), int(whole.config["noise_width"])), np.float32)
+        batches.append({"noise": noise, **parts})
+    graphs = {**whole.graphs, "draw": quantize(whole.graphs["draw"], batches)}
+    return OnnxModel(whole.config, graphs, whole.tokenizer, {**whole.card, "quantized": "int8 QDQ"})
+
+
+def _with_int8(network: Network, quantized: OnnxModel | None) -> Network:
+    if quantized is None:
+        return network
+    return Network(network.bundle, {**network.exported, "int8": quantized})
+
+
+def _quality(
+    compression: CompressionParameters, run: RunParameters, pictures: Pictures, contrastive_pair: ModelBundle
+) -> TaskQuality:
+    chosen = for_training(pictures.train, pictures.val, "compression")[1]
+    n_images = min(len(chosen), compression.measurement.n_images)
+    return TaskQuality(
+        chosen.images,
+        chosen.captions[:n_images],
+        Judge(contrastive_pair, run, 250),
+        pictures.summary.get("source") == "scenes",
+        run.seed,
+    )
+
+
+def _family(
+    champion: ChampionParameters, prior_figures: dict[str, Any], gan_figures: dict[str, Any]
+) -> Family:
+    return choose_family(champion.family, {"vae": prior_figures, "gan": gan_figures})
 
 
 def _exporter(compression: CompressionParameters, pictures: Pictures) -> Exporter:

@@ -1,7 +1,5 @@
 """What the figures stand beside: answers that need no model, and answers that no model could beat."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.metrics.images import psnr, ssim
-from lexipix.scenes import Oracle, Scene, attribute_accuracy, parse_caption, render_many
 
 Pixels = NDArray[np.uint8]
 
@@ -54,36 +51,3 @@ def same_caption_rows(
                 partners.append(int(rows[rng.integers(len(rows))]))
                 break
     return np.array(found, np.intp), np.array(partners, np.intp)
-
-
-@dataclass(frozen=True)
-class SceneTruth:
-    """What the embedded scenes know of their own pictures.
-
-    Attributes:
-        scenes: The true scene of each evaluated picture.
-        oracle: Reads scenes from pictures.
-    """
-
-    scenes: Sequence[Scene]
-    oracle: Oracle
-
-    @classmethod
-    def of(cls, captions: Sequence[str], image_size: int) -> "SceneTruth | None":
-        """The truth behind captions; None when one of them describes no scene."""
-        scenes = [parse_caption(caption) for caption in captions]
-        if any(scene is None for scene in scenes):
-            return None
-        known = [scene for scene in scenes if scene is not None]
-        most = max(len(scene.objects) for scene in known)
-        return cls(known, Oracle(image_size, max(1, most)))
-
-    def accuracy(self, images: Pixels) -> float:
-        """Share of the true attributes that the oracle finds in pictures of these scenes."""
-        pairs = zip(self.scenes, self.oracle.read(images), strict=True)
-        return float(np.mean([attribute_accuracy(true, seen) for true, seen in pairs]))
-
-    def redraw(self, seed: int | None) -> Pixels:
-        """The true captions drawn again: jittered by a seed, or each object at its most likely place."""
-        rng = None if seed is None else np.random.default_rng(seed)
-        return render_many(self.scenes, rng, self.oracle.image_size)

@@ -1,31 +1,24 @@
-"""The evaluator: a contrastive pair that no other training ever saw, trained and put to use."""
+"""The evaluator: a contrastive pair trained on pictures that no other training ever saw."""
 
-from collections.abc import MutableMapping, Sequence
-from typing import cast
+from collections.abc import MutableMapping
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.build import contrastive_pair
-from lexipix.networks.clip import ContrastivePair
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Split
-from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.captioned import captioned
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import ContrastiveTask
-from lexipix.training.data import Images, Subset, to_unit
+from lexipix.training.data import Images, Subset
 from lexipix.training.loop import TrainingResult, train
 from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
-from lexipix.training.tokenization import PAD_ID, encode, train_tokenizer
-
-Vectors = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
+from lexipix.training.tokenization import train_tokenizer
 
 MIN_CAPTIONED = 16  # with fewer pairs there is nothing to contrast
 
@@ -118,43 +111,3 @@ def train_judge(
         figures=result.figures,
     )
     return bundle, result
-
-
-class Judge:
-    """The trained evaluator looking at pictures and reading captions.
-
-    Args:
-        bundle: As :func:`train_judge` gives it.
-        run: Chooses the device.
-        batch_size: Pictures or captions at a time.
-    """
-
-    def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
-        self._device = resolve_device(run)
-        self._pair = cast(ContrastivePair, load_network(bundle)).to(self._device)
-        if bundle.tokenizer is None:
-            raise LexipixError("The evaluator has no tokenizer.json: run the evaluation again.")
-        self._tokenizer = Tokenizer.from_str(bundle.tokenizer)
-        self._max_tokens = int(bundle.config["max_tokens"])
-        self._batch_size = batch_size
-
-    def look(self, images: Pixels) -> tuple[Vectors, Vectors]:
-        """Features (N, F) for distances between sets, and unit vectors (N, D) to compare with captions."""
-        features, vectors = [], []
-        with torch.inference_mode():
-            for start in range(0, len(images), self._batch_size):
-                batch = torch.from_numpy(np.array(images[start : start + self._batch_size]))
-                seen = self._pair.image_encoder(to_unit(batch.to(self._device)))
-                features.append(seen.pooled.float().cpu().numpy())
-                vectors.append(seen.vector.float().cpu().numpy())
-        return np.concatenate(features), np.concatenate(vectors)
-
-    def read(self, captions: Sequence[str]) -> Vectors:
-        """Unit vectors of captions, (N, D); equal captions are read once."""
-        texts, inverse = np.unique(np.asarray(captions, dtype=object), return_inverse=True)
-        ids = torch.from_numpy(encode(self._tokenizer, texts.tolist(), self._max_tokens))
-        vectors = []
-        with torch.inference_mode():
-            for batch in ids.to(self._device).split(self._batch_size):
-                vectors.append(self._pair.text_encoder(batch, batch != PAD_ID).float().cpu().numpy())
-        return np.concatenate(vectors)[inverse]

@@ -12,8 +12,9 @@ from lexipix.config.evaluation import EvaluationParameters
 from lexipix.metrics import distribution
 from lexipix.metrics.images import gradient_magnitude, ssim
 from lexipix.metrics.retrieval import most_candidates, r_precision
-from lexipix.pipelines.evaluation.baselines import SceneTruth, mean_image, quality, same_caption_rows
-from lexipix.pipelines.evaluation.judge import Judge, Vectors
+from lexipix.pipelines.evaluation.baselines import mean_image, quality, same_caption_rows
+from lexipix.scenes import SceneTruth
+from lexipix.training.judge import Judge, Vectors
 
 Pixels = NDArray[np.uint8]
 RECALL_SAMPLE = 2_000  # recall compares every pair; beyond this number it changes in the third digit only
@@ -65,7 +66,7 @@ def measure_paths(
         figures of the text path), ``floor`` (real against real), ``n_images``, ``n_candidates``.
     """
     features, vectors = judge.look(real.images)
-    scale = _Scale(features)
+    scale = distribution.Standardised(features)
     floor_rows = np.random.default_rng(seed).permutation(len(train_images))[: len(real.images)]
     other_real = scale(judge.look(train_images[np.sort(floor_rows)])[0])
     n_candidates = min(evaluation.n_candidates, most_candidates(real.asked))
@@ -147,19 +148,6 @@ def extremes(real: Evaluated, drawn: Mapping[str, Pixels], n: int) -> tuple[list
     order = np.argsort(-means, kind="stable")
     n = min(n, len(order) // 2)
     return order[:n].tolist(), order[::-1][:n].tolist()
-
-
-class _Scale:
-    """Brings every feature to mean 0 and deviation 1 over real pictures, so that none outweighs another."""
-
-    def __init__(self, features: Vectors) -> None:
-        self._mean = features.mean(axis=0)
-        deviation = features.std(axis=0)
-        self._deviation = np.where(deviation > 1e-6, deviation, 1.0)
-
-    def __call__(self, features: Vectors) -> Vectors:
-        scaled: Vectors = ((features - self._mean) / self._deviation).astype(np.float32)
-        return scaled
 
 
 def _judged_reals(

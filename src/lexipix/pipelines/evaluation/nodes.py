@@ -12,13 +12,14 @@ from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.metrics.speed import describe_machine
 from lexipix.pipelines.evaluation import page
-from lexipix.pipelines.evaluation.baselines import SceneTruth
 from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
-from lexipix.pipelines.evaluation.judge import Judge, train_judge
+from lexipix.pipelines.evaluation.judge import train_judge
 from lexipix.pipelines.evaluation.measuring import Evaluated, measure_paths
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
+from lexipix.scenes import SceneTruth
+from lexipix.training.judge import Judge
 
 Pixels = NDArray[np.uint8]
 MODELS = ("features", "captioner", "vae", "prior", "gan", "evaluator")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.models import Drawer, Pixels, Scorer, on_all_cores
+from lexipix.pipelines.generation.models import Drawer, Pixels, Scorer, noise_of, on_all_cores
 from lexipix.reporting.sheet import contact_sheet
 
 MAX_ON_SHEET = 64
@@ -25,10 +25,8 @@ def draw(drawer: Drawer, prompts: Sequence[str], n: int, seed: int) -> Pixels:
     Returns:
         uint8 (len(prompts) * n, S, S, 3), prompt by prompt.
     """
-    tasks = [(prompt, index) for prompt in prompts for index in range(n)]
-    images = on_all_cores(lambda task: drawer.draw_one(task[0], seed, task[1]), tasks)
-    size = drawer.image_size
-    return np.stack(images) if images else np.empty((0, size, size, 3), np.uint8)
+    noise = np.stack([noise_of(seed, index, drawer.noise_width)[0] for index in range(n)])
+    return drawer.draw([prompt for prompt in prompts for _ in range(n)], np.tile(noise, (len(prompts), 1)))
 
 
 def agreement(scorer: Scorer, images: Pixels, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -1,10 +1,10 @@
 """Trained models at work without torch: draw, describe, score."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -13,10 +13,16 @@ from tokenizers import Tokenizer
 
 from lexipix.metrics.text import tokens
 from lexipix.records import OnnxModel
-from lexipix.training.tokenization import decode, encode
+from lexipix.training.tokenization import decode, encode, pad_id
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
+
+# What a caption decides about its pictures, by name of the graphs' tensors
+Plan = dict[str, NDArray[np.generic]]
+
+AT_ONCE = 16  # pictures in a run of a graph: more are no faster, and pictures are shared out among cores
+MAX_PLANS = 256  # kept for prompts that come again, some 40 kB each
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,6 +62,14 @@ class _Model:
         output: NDArray[np.float32] = self._session(graph).run(None, inputs)[0]
         return output
 
+    def run_all(
+        self, graph: str, outputs: Sequence[str] | None = None, **inputs: NDArray[np.generic]
+    ) -> dict[str, NDArray[np.generic]]:
+        """Outputs of a graph by name; None gives all."""
+        session = self._session(graph)
+        names = list(outputs) if outputs is not None else [value.name for value in session.get_outputs()]
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
     def _session(self, graph: str) -> onnxruntime.InferenceSession:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
@@ -67,7 +81,16 @@ class _Model:
 
 
 class Drawer(_Model):
-    """A generator: a prompt and noise to a picture, in one forward pass."""
+    """A generator: prompts and noise to pictures, in one forward pass.
+
+    Two graphs: ``read`` takes what a caption decides about its pictures, and ``draw`` that and noise to
+    pictures. A prompt that is drawn again, in one call or a later one, is not read again.
+    """
+
+    def __init__(self, model: OnnxModel) -> None:
+        super().__init__(model)
+        self.noise_width: int = model.config["noise_width"]
+        self._plans: dict[str, Plan] = {}
 
     @cached_property
     def known_words(self) -> frozenset[str]:
@@ -76,9 +99,49 @@ class Drawer(_Model):
 
     def draw_one(self, prompt: str, seed: int, index: int) -> Pixels:
         """Picture ``index`` of a prompt, uint8 (S, S, 3); the noise depends on seed and index alone."""
-        noise = noise_of(seed, index, self.config["noise_width"])
-        image: Pixels = to_pixels(self.run("draw", ids=self.ids(prompt), noise=noise))[0]
+        image: Pixels = self.draw([prompt], noise_of(seed, index, self.noise_width))[0]
         return image
+
+    def draw(self, prompts: Sequence[str], noise: Vectors) -> Pixels:
+        """Pictures of prompts (N) from noise (N, Z): uint8 (N, S, S, 3)."""
+        plans = self._read(list(dict.fromkeys(prompts)))
+        pixels = np.empty((len(prompts), self.image_size, self.image_size, 3), np.uint8)
+
+        def some(start: int) -> None:
+            chunk = slice(start, start + AT_ONCE)
+            wanted = [plans[prompt] for prompt in prompts[chunk]]
+            plan = {name: np.stack([one[name] for one in wanted]) for name in wanted[0]}
+            pixels[chunk] = self.run_all("draw", ["pixels"], **plan, noise=noise[chunk])["pixels"]
+
+        on_all_cores(some, range(0, len(prompts), AT_ONCE))
+        return pixels
+
+    def forget(self) -> None:
+        """Read every prompt anew; for measurements."""
+        self._plans.clear()
+
+    def _read(self, prompts: Sequence[str]) -> dict[str, Plan]:
+        """The plans of different prompts; prompts of one length are read together, without padding."""
+        plans = {prompt: self._plans[prompt] for prompt in prompts if prompt in self._plans}
+        new = [prompt for prompt in prompts if prompt not in plans]
+        ids = encode(self.tokenizer, new, self.max_tokens)
+        lengths = (ids != pad_id(self.tokenizer)).sum(1)
+        chunks = [
+            rows[start : start + AT_ONCE]
+            for rows in (np.flatnonzero(lengths == length) for length in np.unique(lengths))
+            for start in range(0, len(rows), AT_ONCE)
+        ]
+
+        def some(rows: NDArray[np.intp]) -> None:
+            found = self.run_all("read", ids=ids[rows, : lengths[rows[0]]])
+            for place, row in enumerate(rows):
+                plans[new[row]] = {name: values[place] for name, values in found.items()}
+
+        on_all_cores(some, chunks)
+        self._plans.update({prompt: plans[prompt] for prompt in new[:MAX_PLANS]})
+        while len(self._plans) > MAX_PLANS:
+            del self._plans[next(iter(self._plans))]
+        return plans
 
 
 class Describer(_Model):
@@ -119,6 +182,12 @@ class Scorer(_Model):
         """Unit vector (D,) of a text."""
         vector: Vectors = self.run("text", ids=self.ids(text))[0]
         return vector
+
+
+def form_of(champion: Mapping[str, Any], budget: str) -> str | None:
+    """The form that a budget takes of the champion's family; None is the whole network in fp32."""
+    variant: str = champion["budgets"][budget]
+    return None if variant == "onnx_fp32" else variant
 
 
 def noise_of(seed: int, index: int, width: int) -> Vectors:

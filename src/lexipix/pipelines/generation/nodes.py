@@ -9,7 +9,7 @@ from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.pipelines.generation.drawing import draw_and_score
-from lexipix.pipelines.generation.models import Drawer, Scorer
+from lexipix.pipelines.generation.models import Drawer, Scorer, form_of
 from lexipix.pipelines.generation.prompts import check_prompts
 from lexipix.records import OnnxModel
 
@@ -20,6 +20,7 @@ def draw_prompts(
     champion: dict[str, Any],
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
+    onnx_forms: dict[str, OnnxModel],
     onnx_scorer: OnnxModel,
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """Draw the prompts of the parameters.
@@ -32,12 +33,16 @@ def draw_prompts(
             "generation.prompts is empty: list what to draw (conf/base/parameters_generation.yml), or use "
             '`kedro generate "…"`.'
         )
-    family = champion["family"] if generation.model == "champion" else generation.model
-    drawer = Drawer({"vae": onnx_vae, "gan": onnx_gan}[family])
+    name: str = champion["family"] if generation.model == "champion" else generation.model
+    form = form_of(champion, generation.budget) if name == champion["family"] else None
+    model = {"vae": onnx_vae, "gan": onnx_gan}[name]
+    if form is not None:
+        name, model = f"{name} {form}", onnx_forms[form]
+    drawer = Drawer(model)
     prompts = check_prompts(generation.prompts, drawer, "generation.prompts, number {}: ")
     seed = run.seed if generation.seed is None else generation.seed
     texts = [prompt.text for prompt in prompts]
     drawn = draw_and_score(
-        drawer, Scorer(onnx_scorer), texts, generation.n, seed, family, generation.max_pictures
+        drawer, Scorer(onnx_scorer), texts, generation.n, seed, name, generation.max_pictures
     )
     return drawn.files(), drawn.sheet

@@ -11,7 +11,8 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 draw_prompts,
-                ["params:generation", "params:run", "champion", "onnx_vae", "onnx_gan", "onnx_scorer"],
+                ["params:generation", "params:run", "champion", "onnx_vae", "onnx_gan", "onnx_forms",
+                 "onnx_scorer"],
                 ["generated", "generated_sheet"],
                 name="draw_prompts",
             )

@@ -229,7 +229,8 @@ def _texts(
 
 
 def _candidates(drawer: Drawer, words: str, seed: int, indices: Sequence[int]) -> list[Pixels]:
-    return on_all_cores(lambda index: drawer.draw_one(words, seed, index), indices)
+    noise = np.concatenate([noise_of(seed, index, drawer.noise_width) for index in indices])
+    return list(drawer.draw([words] * len(indices), noise))
 
 
 def _value(one: Try, metric: Metric) -> float:

@@ -1,0 +1,279 @@
+"""A generator in several forms, each measured from prompts to pixels: speed, size, likeness, quality."""
+
+import copy
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from lexipix.config.compression import MeasurementParameters
+from lexipix.errors import LexipixError
+from lexipix.metrics.images import psnr, ssim
+from lexipix.metrics.speed import measure, peak_memory_mb
+from lexipix.pipelines.compression.export import megabytes, tokenizer_of
+from lexipix.pipelines.compression.quality import TaskQuality
+from lexipix.pipelines.generation.models import Drawer
+from lexipix.records import ModelBundle, OnnxModel
+from lexipix.training.bundles import load_network, own_weights
+from lexipix.training.data import to_uint8
+from lexipix.training.tokenization import encode
+
+_log = logging.getLogger(__name__)
+
+REFERENCE = "torch_fp32"
+QUALITY_SECONDS = 15.0  # a form too slow to draw the validation captions in this time is not judged
+MEGA = 1e6
+
+Pixels = NDArray[np.uint8]
+# Prompts (N) and noise (N, Z) to pictures, uint8 (N, S, S, 3)
+Draw = Callable[[Sequence[str], NDArray[np.float32]], Pixels]
+Row = dict[str, float]
+
+
+class Unavailable(Exception):
+    """This machine or installation cannot run a form; the message says why."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A generator, whole or made smaller, and the same for ONNX Runtime by precision (``fp32``, ``int8``)."""
+
+    bundle: ModelBundle
+    exported: Mapping[str, OnnxModel]
+
+
+def split_name(variant: str) -> tuple[str, str]:
+    """``small_onnx_int8`` to ``small`` and ``onnx_int8``; the whole network's name is empty."""
+    for name in ("pruned", "small"):
+        if variant.startswith(f"{name}_"):
+            return name, variant.removeprefix(f"{name}_")
+    return "", variant
+
+
+def measure_forms(
+    networks: Mapping[str, Network],
+    variants: Sequence[str],
+    quality: TaskQuality,
+    measurement: MeasurementParameters,
+    threads: int,
+) -> dict[str, Row]:
+    """Measure a family's forms on this machine's processor, tokenizing and reading of the words included.
+
+    Args:
+        networks: ``""`` is the whole generator; ``pruned`` and ``small`` where there are such.
+        variants: Forms to measure.
+        quality: Judges pictures of its captions.
+        measurement: Batch size and repetitions.
+        threads: 0 takes every core.
+
+    Returns:
+        Variant -> ``images_per_s`` (in batches of different prompts), ``latency_p50_ms``, ``latency_p95_ms``
+        and ``latency_p99_ms`` (one image of a prompt not read before), ``size_mb`` (of the weights as they
+        are kept), ``parameters``, ``mflop`` (of one image, multiplication and addition counted apart),
+        ``peak_mb`` (memory for loading it and drawing a batch, where the system tells), ``fidelity_psnr``
+        and ``fidelity_ssim`` (mean over captions, to the whole network in fp32), and the figures of
+        :class:`TaskQuality`.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    whole = networks[""]
+    captions = quality.captions
+    noise = np.random.default_rng(0).standard_normal((len(captions), _noise_width(whole.bundle)), np.float32)
+    expected = _in_batches(_with_torch(whole.bundle, "torch_fp32"), captions, noise)
+    table: dict[str, Row] = {}
+    for variant in variants:
+        name, engine = split_name(variant)
+        if name not in networks:
+            continue
+        network = networks[name]
+        try:
+            table[variant] = _measure(network, engine, captions, noise, expected, quality, measurement)
+        except Unavailable as reason:
+            _log.warning("%s is left out: %s", variant, reason)
+    return table
+
+
+def _measure(
+    network: Network,
+    engine: str,
+    captions: Sequence[str],
+    noise: NDArray[np.float32],
+    expected: Pixels,
+    quality: TaskQuality,
+    measurement: MeasurementParameters,
+) -> Row:
+    made: list[Draw] = []
+    rows = np.arange(measurement.batch_size) % len(captions)
+    batch, batch_noise = [captions[row] for row in rows], noise[rows]
+
+    def load_and_draw() -> None:
+        made.append(_engine(network, engine))
+        made[0](batch, batch_noise)
+
+    peak = peak_memory_mb(load_and_draw)
+    if not made:  # where the system tells no peak nothing was called
+        load_and_draw()
+    draw = made[0]
+    limits = {"max_seconds": measurement.max_seconds}
+    one = measure(
+        partial(draw, captions[:1], noise[:1]), repeats=measurement.latency_repeats, **limits
+    )
+    many = measure(
+        partial(draw, batch, batch_noise),
+        warmup=1,
+        repeats=measurement.throughput_repeats,
+        n_images=len(rows),
+        **limits,
+    )
+    module = load_network(network.bundle)
+    row = {
+        "images_per_s": many.images_per_s,
+        "latency_p50_ms": one.latency_p50_ms,
+        "latency_p95_ms": one.latency_p95_ms,
+        "latency_p99_ms": one.latency_p99_ms,
+        "size_mb": _size_mb(network, engine),
+        "parameters": float(sum(weight.numel() for weight in own_weights(module).values())),
+        "mflop": flops(network.bundle, module, captions) / MEGA,
+    }
+    if peak is not None:
+        row["peak_mb"] = peak
+    n_judged = len(captions) if len(captions) / many.images_per_s <= QUALITY_SECONDS else len(rows)
+    drawn = _in_batches(draw, captions[:n_judged], noise[:n_judged])
+    row["fidelity_psnr"] = float(psnr(drawn, expected[:n_judged]).mean())
+    row["fidelity_ssim"] = float(ssim(drawn, expected[:n_judged]).mean())
+    if n_judged == len(captions):
+        row |= quality(drawn)
+    return row
+
+
+def flops(bundle: ModelBundle, module: nn.Module, captions: Sequence[str]) -> float:
+    """Multiplications and additions, counted apart, of reading a caption of mean length and drawing it."""
+    tokenizer = tokenizer_of(bundle)
+    lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
+    length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))
+    ids = torch.full((1, length), 5)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(ids, torch.zeros(1, _noise_width(bundle)))
+    return float(counter.get_total_flops())
+
+
+def _engine(network: Network, engine: str) -> Draw:
+    if engine.startswith("torch_"):
+        return _with_torch(network.bundle, engine)
+    if engine.startswith("openvino_"):
+        return _with_openvino(network.exported["fp32"])
+    drawer = Drawer(network.exported[engine.removeprefix("onnx_")])
+
+    def draw(prompts: Sequence[str], noise: NDArray[np.float32]) -> Pixels:
+        drawer.forget()
+        return drawer.draw(prompts, noise)
+
+    return draw
+
+
+def _size_mb(network: Network, engine: str) -> float:
+    if engine.startswith(("onnx_", "openvino_")):
+        exported = network.exported["int8" if engine.endswith("int8") else "fp32"]
+        return megabytes(*exported.graphs.values())
+    n_bytes = 2 if engine == "torch_bf16" else 4
+    return sum(weight.numel() for weight in network.bundle.weights.values()) * n_bytes / MEGA
+
+
+def _with_torch(bundle: ModelBundle, engine: str) -> Draw:
+    dtype = torch.bfloat16 if engine == "torch_bf16" else torch.float32
+    network: Callable[[Tensor, Tensor], Tensor] = load_network(bundle).to(dtype)
+    tokenizer, max_tokens = tokenizer_of(bundle), int(bundle.config["max_tokens"])
+    if engine != REFERENCE:
+        assert isinstance(network, nn.Module)
+        for parameter in network.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    if engine == "torch_compile":
+        network = _compiled(network)
+
+    @torch.inference_mode()
+    def draw(prompts: Sequence[str], noise: NDArray[np.float32]) -> Pixels:
+        ids = torch.from_numpy(encode(tokenizer, prompts, max_tokens))
+        return to_uint8(network(ids, torch.from_numpy(noise).to(dtype)))
+
+    return draw
+
+
+def _compiled(network: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """A network compiled for any batch and length.
+
+    Raises:
+        Unavailable: There is no C++ compiler, or it cannot compile this network.
+    """
+    from torch._dynamo.exc import TorchDynamoException
+
+    compiled: Callable[[Tensor, Tensor], Tensor] = torch.compile(copy.deepcopy(network), dynamic=True)
+    try:
+        with torch.inference_mode():
+            compiled(torch.full((2, 3), 5), torch.zeros(2, network.prior.noise_width))  # type: ignore[attr-defined]
+    except (TorchDynamoException, RuntimeError) as error:
+        raise Unavailable(f"torch.compile does not work here ({str(error).splitlines()[0]})") from error
+    return compiled
+
+
+def _with_openvino(model: OnnxModel) -> Draw:
+    """The exported graphs in OpenVINO.
+
+    Raises:
+        LexipixError: The extra is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise LexipixError(
+            "compression.variants names an openvino form, and OpenVINO is not installed: "
+            "pip install 'lexipix[openvino]', or take the form out of the list."
+        ) from error
+    core = openvino.Core()
+    read, draw_graph = (
+        core.compile_model(core.read_model(model.graphs[name], b""), "CPU") for name in ("read", "draw")
+    )
+    tokenizer_text, max_tokens = model.tokenizer, int(model.config["max_tokens"])
+    from tokenizers import Tokenizer
+
+    assert tokenizer_text is not None
+    tokenizer = Tokenizer.from_str(tokenizer_text)
+
+    def draw(prompts: Sequence[str], noise: NDArray[np.float32]) -> Pixels:
+        plan = read({"ids": encode(tokenizer, prompts, max_tokens)})
+        parts = {output.any_name: plan[output] for output in read.outputs}
+        pixels: Pixels = draw_graph({**parts, "noise": noise})["pixels"]
+        return pixels
+
+    return draw
+
+
+def _in_batches(draw: Draw, prompts: Sequence[str], noise: NDArray[np.float32], size: int = 64) -> Pixels:
+    starts = range(0, len(prompts), size)
+    return np.concatenate([draw(prompts[start : start + size], noise[start : start + size]) for start in starts])
+
+
+def _noise_width(bundle: ModelBundle) -> int:
+    return int(bundle.config["network"]["prior"]["noise_width"])
+
+
+def as_lines(family: str, table: Mapping[str, Row]) -> list[str]:
+    """The table in words for the log."""
+    lines = []
+    for variant, row in table.items():
+        quality = "".join(
+            f", {key.replace('_', ' ')} {row[key]:.3f}"
+            for key in ("attribute_accuracy", "r_precision", "kid")
+            if key in row
+        )
+        lines.append(
+            f"{family} {variant}: {row['images_per_s']:,.0f} images/s, {row['latency_p50_ms']:.1f} ms "
+            f"for one, {row['size_mb']:.1f} MB, {row['fidelity_psnr']:.1f} dB to its fp32{quality}"
+        )
+    return lines

@@ -1,0 +1,74 @@
+"""Static int8 quantization of a generator's drawing graph, in the QDQ format of ONNX."""
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+Inputs = Mapping[str, NDArray[np.generic]]
+
+
+class _Given(CalibrationDataReader):  # type: ignore[misc]
+    """Hands out the inputs it was given, one after another."""
+
+    def __init__(self, batches: Sequence[Inputs]) -> None:
+        self._batches = iter(batches)
+
+    def get_next(self) -> Inputs | None:
+        return next(self._batches, None)
+
+
+def quantize(graph: bytes, batches: Sequence[Inputs]) -> bytes:
+    """Quantize the convolutions inside the residual blocks, where nearly all of the arithmetic is.
+
+    The first and the last layer, the modulation and the reading of the words stay in float: they cost little
+    and their errors are seen. Activations are unsigned and weights signed 7-bit numbers, per channel: with
+    eight bits the products of processors without VNNI overflow.
+
+    Args:
+        graph: ``draw`` of an exported generator.
+        batches: Real inputs of it, for the ranges of the activations.
+
+    Returns:
+        The quantized graph.
+    """
+    model = onnx.load_from_string(graph)
+    nodes = [node.name for node in model.graph.node if node.op_type == "Conv" and _is_inner(node)]
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.setLevel(logging.ERROR)  # it recommends a preparation that has been done
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+            source.write_bytes(graph)
+            quantize_static(
+                source,
+                target,
+                _Given(batches),
+                quant_format=QuantFormat.QDQ,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                reduce_range=True,
+                nodes_to_quantize=nodes,
+                op_types_to_quantize=["Conv"],
+                calibrate_method=CalibrationMethod.MinMax,
+            )
+            return target.read_bytes()
+    finally:
+        root.setLevel(level)
+
+
+def _is_inner(node: onnx.NodeProto) -> bool:
+    """Whether a convolution belongs to a residual block, by the name of its weights."""
+    return any(f".{place}." in name for name in node.input for place in ("blocks", "trunk"))

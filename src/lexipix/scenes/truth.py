@@ -1,0 +1,48 @@
+"""What is known of pictures whose captions describe scenes: attributes to look for, and how to draw them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.scenes.captions import parse_caption
+from lexipix.scenes.facts import attribute_accuracy
+from lexipix.scenes.grammar import Scene
+from lexipix.scenes.oracle import Oracle
+from lexipix.scenes.renderer import render_many
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class SceneTruth:
+    """What the embedded scenes know of their own pictures.
+
+    Attributes:
+        scenes: The true scene of each evaluated picture.
+        oracle: Reads scenes from pictures.
+    """
+
+    scenes: Sequence[Scene]
+    oracle: Oracle
+
+    @classmethod
+    def of(cls, captions: Sequence[str], image_size: int) -> "SceneTruth | None":
+        """The truth behind captions; None when one of them describes no scene."""
+        scenes = [parse_caption(caption) for caption in captions]
+        if any(scene is None for scene in scenes):
+            return None
+        known = [scene for scene in scenes if scene is not None]
+        most = max(len(scene.objects) for scene in known)
+        return cls(known, Oracle(image_size, max(1, most)))
+
+    def accuracy(self, images: Pixels) -> float:
+        """Share of the true attributes that the oracle finds in pictures of these scenes."""
+        pairs = zip(self.scenes, self.oracle.read(images), strict=True)
+        return float(np.mean([attribute_accuracy(true, seen) for true, seen in pairs]))
+
+    def redraw(self, seed: int | None) -> Pixels:
+        """The true captions drawn again: jittered by a seed, or each object at its most likely place."""
+        rng = None if seed is None else np.random.default_rng(seed)
+        return render_many(self.scenes, rng, self.oracle.image_size)

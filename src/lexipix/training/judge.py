@@ -1,0 +1,62 @@
+"""A trained contrastive pair put to use: vectors and features of many pictures and captions."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lexipix.config.run import RunParameters
+from lexipix.errors import LexipixError
+from lexipix.networks.clip import ContrastivePair
+from lexipix.records import ModelBundle
+from lexipix.training.bundles import load_network
+from lexipix.training.data import to_unit
+from lexipix.training.machine import resolve_device
+from lexipix.training.tokenization import encode, pad_id
+
+Vectors = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+class Judge:
+    """A trained contrastive pair looking at pictures and reading captions.
+
+    Args:
+        bundle: The evaluator, or the features stage's pair.
+        run: Chooses the device.
+        batch_size: Pictures or captions at a time.
+    """
+
+    def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
+        self._device = resolve_device(run)
+        self._pair = cast(ContrastivePair, load_network(bundle)).to(self._device)
+        if bundle.tokenizer is None:
+            raise LexipixError("A contrastive pair has no tokenizer.json: train it again.")
+        self._tokenizer = Tokenizer.from_str(bundle.tokenizer)
+        self._pad_id = pad_id(self._tokenizer)
+        self._max_tokens = int(bundle.config["max_tokens"])
+        self._batch_size = batch_size
+
+    def look(self, images: Pixels) -> tuple[Vectors, Vectors]:
+        """Features (N, F) for distances between sets, and unit vectors (N, D) to compare with captions."""
+        features, vectors = [], []
+        with torch.inference_mode():
+            for start in range(0, len(images), self._batch_size):
+                batch = torch.from_numpy(np.array(images[start : start + self._batch_size]))
+                seen = self._pair.image_encoder(to_unit(batch.to(self._device)))
+                features.append(seen.pooled.float().cpu().numpy())
+                vectors.append(seen.vector.float().cpu().numpy())
+        return np.concatenate(features), np.concatenate(vectors)
+
+    def read(self, captions: Sequence[str]) -> Vectors:
+        """Unit vectors of captions, (N, D); equal captions are read once."""
+        texts, inverse = np.unique(np.asarray(captions, dtype=object), return_inverse=True)
+        ids = torch.from_numpy(encode(self._tokenizer, texts.tolist(), self._max_tokens))
+        vectors = []
+        with torch.inference_mode():
+            for batch in ids.to(self._device).split(self._batch_size):
+                vectors.append(self._pair.text_encoder(batch, batch != self._pad_id).float().cpu().numpy())
+        return np.concatenate(vectors)[inverse]
