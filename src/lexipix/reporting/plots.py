@@ -109,6 +109,64 @@ def bars_figure(
     return _pixels(figure)
 
 
+def frontier_figure(
+    table: Mapping[str, Mapping[str, float]], champion: str | None = None, title: str | None = None
+) -> Pixels:
+    """Draws forms of models by speed and by the share of quality they lose; the line joins the best of both.
+
+    Args:
+        table: Form to its figures: `images_per_s` and `quality_loss`; forms without either are left out.
+        champion: The form to set off in colour.
+        title: Above the plot.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    points = {
+        name: (row["images_per_s"], 100 * row["quality_loss"])
+        for name, row in table.items()
+        if "images_per_s" in row and "quality_loss" in row
+    }
+    if not points:
+        return _note(title, "no form was judged")
+    figure = _figure(6.4, 3.6)
+    axis = figure.subplots()
+    front = pareto_front(points)
+    axis.step(*zip(*(points[name] for name in front), strict=True), where="pre", color=GREY, linewidth=1.0)
+    for name, (rate, loss) in points.items():
+        color = ORANGE if name == champion else BLUE if name in front else GREY
+        axis.plot(rate, loss, "o", color=color, markersize=5)
+        axis.annotate(
+            name.replace("_", " "), (rate, loss), (4, 4), textcoords="offset points", fontsize=7, color=INK
+        )
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.xaxis.set_minor_formatter("{x:,.0f}")
+    axis.margins(x=0.2, y=0.15)
+    _tidy(axis)
+    axis.tick_params(which="both", labelsize=7)
+    axis.set_xlabel("pictures a second, in batches", fontsize=8, color=INK)
+    axis.set_ylabel("quality lost (%)", fontsize=8, color=INK)
+    if title:
+        axis.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
+    return _pixels(figure)
+
+
+def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Names of the points that none other beats in both, from slow to fast.
+
+    Args:
+        points: Name to (rate, loss): a higher rate and a lower loss are better.
+    """
+    front: list[str] = []
+    least = float("inf")
+    for name in sorted(points, key=lambda one: (-points[one][0], points[one][1])):
+        if points[name][1] < least:
+            front.append(name)
+            least = points[name][1]
+    return front[::-1]
+
+
 def _panels(curves: pd.DataFrame, max_panels: int) -> dict[str, list[str]]:
     """Figures to draw: base name to its training column, its validation column, or both."""
     panels: dict[str, list[str]] = {}

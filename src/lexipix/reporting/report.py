@@ -119,6 +119,7 @@ def render_report(context: ReportContext) -> str:
         captioner=tables.captioner_table(context.metrics),
         speed=tables.plain_table(speed, wording.SPEED),
         champion=champion,
+        frontier=plots.frontier_figure(speed, champion),
         training=tables.plain_table(context.metrics.get("training", {}), wording.TRAINING),
         data=data_facts(context),
         galleries=[_gallery(g) for g in context.galleries if _length(g)],

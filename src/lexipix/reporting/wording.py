@@ -143,9 +143,19 @@ SPEED = {
         "One picture", "Median time from prompt to picture, one at a time.", "", "{:.2f} ms"
     ),
     "images_per_s": Figure("In batches", "Pictures drawn in a second, many at a time.", "", "{:,.0f} /s"),
+    "latency_p99_ms": Figure("99th percentile", "One of a hundred pictures takes longer.", "", "{:.2f} ms"),
     "size_mb": Figure("Size", "Size of the model's file.", "", "{:.2f} MB"),
+    "mflop": Figure("Arithmetic", "Multiplications and additions for one picture.", "", "{:,.0f} MFLOP"),
+    "peak_mb": Figure("Memory", "Memory for loading it and drawing a batch.", "", "{:,.0f} MB"),
     "fidelity_psnr": Figure(
         "Fidelity", "Likeness to the pictures of the uncompressed model.", "", "{:.1f} dB"
+    ),
+    "fidelity_ssim": Figure("Fidelity, SSIM", "The same by structural similarity.", ""),
+    "attribute_accuracy": Figure("Attributes", "Share of a caption's facts that are in the picture.", ""),
+    "r_precision": Figure("R-precision", "How often a picture is found to be its own caption's.", ""),
+    "kid": Figure("KID", "Distance to real pictures as a whole; lower is better.", ""),
+    "quality_loss": Figure(
+        "Lost", "Share of attributes or R-precision lost to the whole model.", "", _PERCENT, 100
     ),
 }
 TRAINING = {

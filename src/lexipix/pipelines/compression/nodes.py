@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lexipix.config.compression import (
@@ -31,6 +32,7 @@ from lexipix.pipelines.compression.quantization import quantize
 from lexipix.pipelines.compression.students import pruned, small
 from lexipix.pipelines.compression.teaching import Taught, teach
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
+from lexipix.reporting.plots import frontier_figure
 from lexipix.training.captioned import for_training
 from lexipix.training.judge import Judge
 from lexipix.training.tokenization import encode
@@ -167,11 +169,11 @@ def measure_generators(
     onnx_forms: dict[str, OnnxModel],
     prior_figures: dict[str, Any],
     gan_figures: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any], NDArray[np.uint8]]:
     """Measure the forms of both generators on this machine, and choose the champion.
 
     Returns:
-        The table of speeds, sizes and qualities, and the champion.
+        The table of speeds, sizes and qualities, the champion, and a plot of quality over speed.
     """
     family = _family(compression.champion, prior_figures, gan_figures)
     quality = _quality(compression, run, pictures, contrastive_pair)
@@ -192,7 +194,10 @@ def measure_generators(
             _log.info(line)
     champion = choose_champion(compression.champion, family, tables[family])
     _log.info("Champion: %s %s", champion["family"], champion["variant"])
-    return speed_table(tables, champion), champion
+    table = speed_table(tables, champion)
+    name = f"{family}_{champion['variant']}"
+    frontier = frontier_figure({key: row for key, row in table.items() if key != "champion"}, name)
+    return table, champion, frontier
 
 
 def real_input(pictures: Pictures, n_captions: int) -> Samples:

@@ -69,7 +69,7 @@ def create_pipeline() -> Pipeline:
                     "onnx_forms",
                     *FIGURES,
                 ],
-                ["speed_table", "champion"],
+                ["speed_table", "champion", "frontier_sheet"],
                 name="measure_generators",
             ),
         ]
