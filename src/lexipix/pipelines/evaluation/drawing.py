@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
@@ -61,6 +62,11 @@ def latent_bits(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_s
     return total / len(images) / math.log(2)
 
 
+def noise_for(n_captions: int, noise_width: int, run: RunParameters) -> Tensor:
+    """Standard normal noise (N, Z); the n-th caption always gets the n-th row."""
+    return torch.randn(n_captions, noise_width, generator=torch.Generator().manual_seed(run.seed))
+
+
 def from_captions(
     bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int
 ) -> Pixels:
@@ -81,8 +87,7 @@ def from_captions(
     model = cast(TextToImage, load_network(bundle)).to(device)
     tokenizer = Tokenizer.from_str(bundle.tokenizer)
     ids = torch.from_numpy(encode(tokenizer, captions, int(bundle.config["max_tokens"])))
-    generator = torch.Generator().manual_seed(run.seed)
-    noise = torch.randn(len(ids), model.prior.noise_width, generator=generator)
+    noise = noise_for(len(ids), model.prior.noise_width, run)
     drawn = []
     with torch.inference_mode():
         for some_ids, some_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):

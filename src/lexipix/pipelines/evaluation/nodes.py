@@ -12,17 +12,18 @@ from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.metrics.speed import describe_machine
 from lexipix.pipelines.evaluation import page
-from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
+from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, noise_for, through_latent
 from lexipix.pipelines.evaluation.judge import train_judge
 from lexipix.pipelines.evaluation.measuring import Evaluated, measure_paths
-from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.pipelines.generation.models import Drawer, choose
+from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge
 
 Pixels = NDArray[np.uint8]
-MODELS = ("features", "captioner", "vae", "prior", "gan", "evaluator")
+MODELS = ("features", "captioner", "vae", "prior", "gan", "small", "pruned", "evaluator")
 
 
 def train_evaluator(
@@ -59,18 +60,24 @@ def redraw(
     vae: ModelBundle,
     prior: ModelBundle,
     gan: ModelBundle,
-) -> tuple[Pixels, Pixels, Pixels]:
+    champion: dict[str, Any],
+    onnx_vae: OnnxModel,
+    onnx_gan: OnnxModel,
+    onnx_forms: dict[str, OnnxModel],
+) -> tuple[Pixels, Pixels, Pixels, Pixels]:
     """Send test pictures down both paths.
 
     Returns:
         uint8 (N, H, W, 3) each: through the latent and back; drawn from their generated captions by the prior
-        with the VAE's decoder; likewise by the GAN.
+        with the VAE's decoder; likewise by the GAN, and by the champion as it is shipped.
     """
     real = _evaluated(evaluation, pictures, captioner_test_captions)
     direct = through_latent(vae, real.images, run, evaluation.batch_size)
     by_vae = from_captions(prior, real.asked, run, evaluation.batch_size)
     by_gan = from_captions(gan, real.asked, run, evaluation.batch_size)
-    return direct, by_vae, by_gan
+    drawer = Drawer(choose(champion, {"vae": onnx_vae, "gan": onnx_gan}, onnx_forms)[1])
+    by_champion = drawer.draw(real.asked, noise_for(len(real.asked), drawer.noise_width, run).numpy())
+    return direct, by_vae, by_gan, by_champion
 
 
 def measure(
@@ -83,13 +90,14 @@ def measure(
     direct_pictures: Pixels,
     vae_pictures: Pixels,
     gan_pictures: Pixels,
+    champion_pictures: Pixels,
 ) -> dict[str, Any]:
     """Measure both paths, their baselines and ceilings."""
     real = _evaluated(evaluation, pictures, captioner_test_captions)
     figures = measure_paths(
         real,
         direct_pictures,
-        {"vae": vae_pictures, "gan": gan_pictures},
+        {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures},
         pictures.train.images,
         pictures.train.captions,
         Judge(evaluator, run, evaluation.batch_size),
@@ -108,6 +116,8 @@ def collect_metrics(
     vae_figures: dict[str, Any],
     prior_figures: dict[str, Any],
     gan_figures: dict[str, Any],
+    small_figures: dict[str, Any],
+    pruned_figures: dict[str, Any],
     evaluator_figures: dict[str, Any],
     speed_table: dict[str, Any],
 ) -> dict[str, Any]:
@@ -121,6 +131,8 @@ def collect_metrics(
                 vae_figures,
                 prior_figures,
                 gan_figures,
+                small_figures,
+                pruned_figures,
                 evaluator_figures,
             ),
             strict=True,
@@ -154,6 +166,7 @@ def write_report(
     direct_pictures: Pixels,
     vae_pictures: Pixels,
     gan_pictures: Pixels,
+    champion_pictures: Pixels,
     metrics: dict[str, Any],
     evaluation_figures: dict[str, Any],
     captioner_figures: dict[str, Any],
@@ -165,6 +178,8 @@ def write_report(
     vae_curves: pd.DataFrame,
     prior_curves: pd.DataFrame,
     gan_curves: pd.DataFrame,
+    small_curves: pd.DataFrame,
+    pruned_curves: pd.DataFrame,
     evaluator_curves: pd.DataFrame,
 ) -> tuple[str, Pixels]:
     """Write the report, and a sheet of the fixed test pictures by every way.
@@ -173,13 +188,16 @@ def write_report(
         HTML, and uint8 (H, W, 3).
     """
     real = _evaluated(evaluation, pictures, captioner_test_captions)
-    paths = page.Paths(real, direct_pictures, {"vae": vae_pictures, "gan": gan_pictures})
+    drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
+    paths = page.Paths(real, direct_pictures, drawn)
     curves = (
         features_curves,
         captioner_curves,
         vae_curves,
         prior_curves,
         gan_curves,
+        small_curves,
+        pruned_curves,
         evaluator_curves,
     )
     context = page.assemble(

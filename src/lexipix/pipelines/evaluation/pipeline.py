@@ -11,7 +11,8 @@ from lexipix.pipelines.evaluation.nodes import (
     write_report,
 )
 
-PATHS = ["direct_pictures", "vae_pictures", "gan_pictures"]
+PATHS = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
+SHIPPED = ["champion", "onnx_vae", "onnx_gan", "onnx_forms"]
 PARAMETERS = ["params:evaluation", "params:run"]
 
 
@@ -27,7 +28,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 redraw,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "vae", "prior", "gan"],
+                [*PARAMETERS, "pictures", "captioner_test_captions", "vae", "prior", "gan", *SHIPPED],
                 PATHS,
                 name="redraw",
             ),

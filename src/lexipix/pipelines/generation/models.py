@@ -190,6 +190,27 @@ def form_of(champion: Mapping[str, Any], budget: str) -> str | None:
     return None if variant == "onnx_fp32" else variant
 
 
+def choose(
+    champion: Mapping[str, Any],
+    whole: Mapping[str, OnnxModel],
+    forms: Mapping[str, OnnxModel],
+    model: str = "champion",
+    budget: str = "balanced",
+) -> tuple[str, OnnxModel]:
+    """The exported generator that a choice means, and its name: family, and form if it is not the whole one.
+
+    Args:
+        champion: What the compression chose.
+        whole: Family -> its whole network.
+        forms: Variant -> the champion's family in that form.
+        model: ``champion``, or a family.
+        budget: ``fast``, ``balanced`` or ``best``.
+    """
+    family: str = champion["family"] if model == "champion" else model
+    form = form_of(champion, budget) if family == champion["family"] else None
+    return (family, whole[family]) if form is None else (f"{family} {form}", forms[form])
+
+
 def noise_of(seed: int, index: int, width: int) -> Vectors:
     """Standard normal noise (1, width) of picture ``index`` under a seed."""
     return np.random.default_rng([seed, index]).standard_normal((1, width), np.float32)

@@ -9,7 +9,7 @@ from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.pipelines.generation.drawing import draw_and_score
-from lexipix.pipelines.generation.models import Drawer, Scorer, form_of
+from lexipix.pipelines.generation.models import Drawer, Scorer, choose
 from lexipix.pipelines.generation.prompts import check_prompts
 from lexipix.records import OnnxModel
 
@@ -33,11 +33,8 @@ def draw_prompts(
             "generation.prompts is empty: list what to draw (conf/base/parameters_generation.yml), or use "
             '`kedro generate "…"`.'
         )
-    name: str = champion["family"] if generation.model == "champion" else generation.model
-    form = form_of(champion, generation.budget) if name == champion["family"] else None
-    model = {"vae": onnx_vae, "gan": onnx_gan}[name]
-    if form is not None:
-        name, model = f"{name} {form}", onnx_forms[form]
+    whole = {"vae": onnx_vae, "gan": onnx_gan}
+    name, model = choose(champion, whole, onnx_forms, generation.model, generation.budget)
     drawer = Drawer(model)
     prompts = check_prompts(generation.prompts, drawer, "generation.prompts, number {}: ")
     seed = run.seed if generation.seed is None else generation.seed
