@@ -29,11 +29,13 @@ class MeasurementParameters(Parameters):
         batch_size: Images per call for the rate.
         latency_repeats: Calls with one image that count.
         throughput_repeats: Calls with a batch that count.
+        max_seconds: No measurement of one form repeats longer than this.
     """
 
     batch_size: int = Field(64, ge=1, le=4096)
     latency_repeats: int = Field(30, ge=1, le=10_000)
     throughput_repeats: int = Field(7, ge=1, le=10_000)
+    max_seconds: float = Field(3.0, gt=0)
 
 
 class ChampionParameters(Parameters):

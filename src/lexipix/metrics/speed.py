@@ -27,6 +27,7 @@ def measure(
     warmup: int = 3,
     repeats: int = 30,
     n_images: int = 1,
+    max_seconds: float = float("inf"),
     clock: Callable[[], float] = time.perf_counter,
 ) -> SpeedFigures:
     """Times `fn` call by call.
@@ -36,6 +37,7 @@ def measure(
         warmup: Calls before the first one that counts.
         repeats: Calls that count; at least 30 for a 95th percentile that means something.
         n_images: Images one call makes.
+        max_seconds: After so long no further call is made, however few have counted.
         clock: Seconds; another one in tests.
 
     Raises:
@@ -47,11 +49,11 @@ def measure(
         )
     for _ in range(warmup):
         fn()
-    seconds = np.empty(repeats)
-    for i in range(repeats):
+    seconds: list[float] = []
+    while len(seconds) < repeats and sum(seconds) < max_seconds:
         start = clock()
         fn()
-        seconds[i] = clock() - start
+        seconds.append(clock() - start)
     p50, p95, p99 = (float(q) for q in np.percentile(seconds, [50, 95, 99]))
     return SpeedFigures(p50 * 1e3, p95 * 1e3, p99 * 1e3, n_images / p50 if p50 > 0 else float("inf"))
 

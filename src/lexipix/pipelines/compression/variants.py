@@ -61,12 +61,17 @@ def measure_variants(
     table: dict[str, dict[str, float]] = {}
     for variant in variants:
         draw, size_mb = _variant(variant, reference, exported, threads)
-        one = measure(partial(draw, ids[:1], noise[:1]), repeats=measurement.latency_repeats)
+        one = measure(
+            partial(draw, ids[:1], noise[:1]),
+            repeats=measurement.latency_repeats,
+            max_seconds=measurement.max_seconds,
+        )
         many = measure(
             partial(draw, ids[rows], noise[rows]),
             warmup=1,
             repeats=measurement.throughput_repeats,
             n_images=len(rows),
+            max_seconds=measurement.max_seconds,
         )
         row = {"images_per_s": many.images_per_s, "latency_p50_ms": one.latency_p50_ms, "size_mb": size_mb}
         if variant != REFERENCE:
