@@ -49,7 +49,7 @@ class LanguageModelParameters(Parameters):
 class CaptionerTrainingParameters(TrainingParameters):
     """How the captioner is trained (``captioner.training.*``)."""
 
-    images: int = Field(24_000, ge=1)
+    images: int = Field(28_000, ge=1)
     batch_size: int = Field(32, ge=2, le=8192)
 
     @property

@@ -9,7 +9,7 @@ from lexipix.config.training import TrainingParameters
 class EvaluatorTrainingParameters(TrainingParameters):
     """How the evaluator is trained (``evaluation.evaluator.training.*``)."""
 
-    images: int = Field(24_000, ge=1)
+    images: int = Field(16_000, ge=1)
     batch_size: int = Field(128, ge=2, le=8192)
     learning_rate: float = Field(2e-3, gt=0, le=1)
 

@@ -59,7 +59,7 @@ class TextEncoderParameters(Parameters):
 class FeaturesTrainingParameters(TrainingParameters):
     """How the pair is trained (``features.training.*``)."""
 
-    images: int = Field(40_000, ge=1)
+    images: int = Field(48_000, ge=1)
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from lexipix.config.training import TrainingParameters
 class VAETrainingParameters(TrainingParameters):
     """How the VAE is trained (``generator.vae.training.*``)."""
 
-    images: int = Field(40_000, ge=1)
+    images: int = Field(34_000, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     reports: int = Field(8, ge=1, le=1000)
 
@@ -23,7 +23,7 @@ class VAETrainingParameters(TrainingParameters):
 class PriorTrainingParameters(TrainingParameters):
     """How the text prior is trained (``generator.prior.training.*``)."""
 
-    images: int = Field(44_000, ge=1)
+    images: int = Field(50_000, ge=1)
     batch_size: int = Field(32, ge=2, le=8192)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     reports: int = Field(12, ge=1, le=1000)
@@ -36,7 +36,7 @@ class PriorTrainingParameters(TrainingParameters):
 class GANTrainingParameters(TrainingParameters):
     """How the GAN is trained (``generator.gan.training.*``)."""
 
-    images: int = Field(10_000, ge=1)
+    images: int = Field(8_000, ge=1)
     batch_size: int = Field(32, ge=2, le=8192)
     learning_rate: float = Field(2e-4, gt=0, le=1)
     ema_share: float = Field(0.05, gt=0, le=0.5)
