@@ -80,7 +80,8 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
 )  # fmt: skip
 @click.option("-n", "n", type=int, metavar="N", help="Pictures of each prompt [default: generation.n].")
 @click.option(
-    "--budget", type=click.Choice(BUDGETS),
+    "--budget",
+    type=click.Choice(BUDGETS),
     help="Which form of the model: the fastest of some quality, the fastest of the same quality as the whole "
     "network, or the whole network. The same seed gives the same composition [default: balanced].",
 )

@@ -90,7 +90,7 @@ class Workshop:
         return f"{family} {variant}", Drawer(self._load_from("onnx_forms", variant))
 
     def drawers(self, choice: str) -> "dict[str, Callable[[], Drawer]]":
-        """The whole generators that take turns: the one that was chosen; or the champion's, then the other."""
+        """The whole generators that take turns: the chosen one; or the champion's, then the other."""
         name, champion = self.drawer(choice, "best")
         drawers: dict[str, Callable[[], Drawer]] = {name: lambda: champion}
         if choice == "champion":

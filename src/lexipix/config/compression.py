@@ -13,9 +13,7 @@ ENGINES = (
     "openvino_fp32",
 )  # fmt: skip
 # An engine for the whole network, or NETWORK_ENGINE: small_onnx_int8 is the small student in int8.
-Variant = Annotated[
-    str, StringConstraints(pattern=rf"^(({'|'.join(NETWORKS)})_)?({'|'.join(ENGINES)})$")
-]
+Variant = Annotated[str, StringConstraints(pattern=rf"^(({'|'.join(NETWORKS)})_)?({'|'.join(ENGINES)})$")]
 
 
 class SmallTrainingParameters(TrainingParameters):
@@ -130,7 +128,7 @@ class CompressionParameters(Parameters):
     """Parameters of the pipeline ``compression`` (``compression.*``).
 
     Attributes:
-        variants: Forms that are measured: an engine, or a smaller network and an engine (``small_onnx_int8``).
+        variants: Forms that are measured: an engine, or a smaller network with one (``small_onnx_int8``).
             The smaller networks are made of the chosen family; those that ONNX Runtime runs can be shipped.
     """
 

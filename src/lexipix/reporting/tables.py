@@ -51,7 +51,10 @@ def direct_table(metrics: Mapping[str, Any]) -> Table | None:
 def text_table(
     metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]], floor: Mapping[str, float]
 ) -> Table | None:
-    """The text path, VAE, GAN and the champion as it is shipped, beside what needs no words and what no one could beat."""
+    """The text path beside what needs no words and what no one could beat.
+
+    Its columns are VAE, GAN, and the champion as it is shipped.
+    """
     rows = []
     for key, figure in wording.TEXT.items():
         ours = [

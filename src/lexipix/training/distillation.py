@@ -123,7 +123,7 @@ class DistillationTask:
 
 
 def _latent_weights(student: TextToImage, teacher: TextToImage, device: torch.device) -> Tensor | None:
-    """Weights of the latents' channels by what they do to a picture; None where the latents differ in kind."""
+    """Weights of the latents' channels by what they do to a picture; None where latents differ in kind."""
     own, theirs = student.decoder, teacher.decoder
     if not isinstance(own, Decoder) or not isinstance(theirs, Decoder):
         return None

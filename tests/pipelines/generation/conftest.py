@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from lexipix.datasets.onnx_models import OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
 from lexipix.pipelines.generation.models import Describer, Drawer, Scorer
 from lexipix.records import OnnxModel
 from lexipix.scenes import caption, sample_scene, words
@@ -18,6 +18,11 @@ from lexipix.training.tokenization import EOS_ID, PAD_ID, encode, train_tokenize
 
 REPOSITORY = Path(__file__).parents[3]
 SIZE, NOISE, MAX_TOKENS, VOCABULARY = 16, 4, 24, 400
+CHAMPION = {
+    "family": "gan",
+    "variant": "onnx_fp32",
+    "budgets": {"fast": "small_onnx_fp32", "balanced": "onnx_fp32", "best": "onnx_fp32"},
+}
 SAID = "a big red circle at the left on white"  # by the toy captioner, of any picture
 
 
@@ -27,7 +32,12 @@ def graph(nodes, inputs, outputs, **constants):
         [helper.make_node(op, given.split(), [made], **attributes) for op, given, made, attributes in nodes],
         "toy",
         [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs],
-        [helper.make_tensor_value_info(outputs, TensorProto.FLOAT, None)],
+        [
+            helper.make_tensor_value_info(
+                name, TensorProto.UINT8 if name == "pixels" else TensorProto.FLOAT, None
+            )
+            for name in outputs.split()
+        ],
         values,
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -38,21 +48,35 @@ def drawing(seed):
     """Tanh of the mean of the words' vectors plus a linear map of the noise."""
     rng = np.random.default_rng(seed)
     n = 3 * SIZE * SIZE
-    return graph(
+    read = graph(
         [
             ("Gather", "table ids", "each", {}),
-            ("ReduceMean", "each", "mean", {"axes": [1], "keepdims": 0}),
+            ("ReduceMean", "each", "grid", {"axes": [1], "keepdims": 0}),
+        ],
+        [("ids", TensorProto.INT64, ["b", "l"])],
+        "grid",
+        table=rng.normal(size=(VOCABULARY, n)).astype("f4"),
+    )
+    draw = graph(
+        [
             ("MatMul", "noise map", "moved", {}),
-            ("Add", "mean moved", "sum", {}),
+            ("Add", "grid moved", "sum", {}),
             ("Tanh", "sum", "flat", {}),
             ("Reshape", "flat shape", "images", {}),
+            ("Add", "images one", "raised", {}),
+            ("Mul", "raised half", "levels", {}),
+            ("Round", "levels", "whole", {}),
+            ("Cast", "whole", "numbers", {"to": TensorProto.UINT8}),
+            ("Transpose", "numbers", "pixels", {"perm": [0, 2, 3, 1]}),
         ],
-        [("ids", TensorProto.INT64, ["b", "l"]), ("noise", TensorProto.FLOAT, ["b", NOISE])],
-        "images",
-        table=rng.normal(size=(VOCABULARY, n)).astype("f4"),
+        [("noise", TensorProto.FLOAT, ["b", NOISE]), ("grid", TensorProto.FLOAT, ["b", n])],
+        "images pixels",
         map=(0.2 * rng.normal(size=(NOISE, n))).astype("f4"),
         shape=np.array([-1, 3, SIZE, SIZE]),
+        one=np.array(1, np.float32),
+        half=np.array(127.5, np.float32),
     )
+    return {"read": read, "draw": draw}
 
 
 def image_vectors(width=8):
@@ -125,8 +149,9 @@ def toys():
     ids = encode(tokenizer, [SAID], MAX_TOKENS)[0]
     ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
     return {
-        "onnx_vae": OnnxModel(generator, {"draw": drawing(1)}, text, {"data_digest": "d"}),
-        "onnx_gan": OnnxModel(generator, {"draw": drawing(2)}, text, {"data_digest": "d"}),
+        "onnx_vae": OnnxModel(generator, drawing(1), text, {"data_digest": "d"}),
+        "onnx_gan": OnnxModel(generator, drawing(2), text, {"data_digest": "d"}),
+        "onnx_forms": {"small_onnx_fp32": OnnxModel(generator, drawing(3), text, {"data_digest": "d"})},
         "onnx_captioner": OnnxModel(
             {"kind": "captioner", **shared, **ends}, {"see": seeing(), "next_word": saying(ids)}, text
         ),
@@ -167,9 +192,9 @@ def _project(toys, tmp_path_factory):
     shutil.copytree(REPOSITORY / "conf", root / "conf")
     models = root / "data" / "06_models"
     for name, model in toys.items():
-        place = models / "onnx" / name.removeprefix("onnx_")
-        OnnxModelDataset(filepath=str(place)).save(model)
-    (models / "champion.json").write_text(json.dumps({"family": "gan", "variant": "onnx_fp32"}))
+        dataset = OnnxFormsDataset if name == "onnx_forms" else OnnxModelDataset
+        dataset(filepath=str(models / "onnx" / name.removeprefix("onnx_"))).save(model)
+    (models / "champion.json").write_text(json.dumps(CHAMPION))
     return root
 
 

@@ -24,6 +24,33 @@ def test_one_core_draws_what_two_draw(drawer, monkeypatch):
     assert np.array_equal(draw(drawer, PROMPTS, n=3, seed=7), two)
 
 
+def test_a_prompt_is_read_once(drawer, monkeypatch):
+    read = []
+    run_all = drawer.run_all
+
+    def counted(graph, outputs=None, **inputs):
+        if graph == "read":
+            read.extend(range(len(inputs["ids"])))
+        return run_all(graph, outputs, **inputs)
+
+    monkeypatch.setattr(drawer, "run_all", counted)
+    draw(drawer, PROMPTS, n=40, seed=7)
+    assert len(read) == 2
+    draw(drawer, PROMPTS[:1], n=1, seed=8)
+    assert len(read) == 2, "nor when it is drawn again"
+    drawer.forget()
+    draw(drawer, PROMPTS[:1], n=1, seed=8)
+    assert len(read) == 3
+
+
+def test_few_readings_are_kept(drawer, monkeypatch):
+    monkeypatch.setattr("lexipix.pipelines.generation.models.MAX_PLANS", 3)
+    prompts = [f"a red circle {number}" for number in range(8)]
+    images = draw(drawer, prompts, n=1, seed=7)
+    assert len(drawer._plans) == 3
+    assert np.array_equal(draw(drawer, prompts, n=1, seed=7), images)
+
+
 def test_nothing_to_draw_gives_no_pictures(drawer):
     assert draw(drawer, [], n=3, seed=7).shape == (0, 16, 16, 3)
 

@@ -13,6 +13,8 @@ from lexipix.pipelines.generation.drawing import draw_and_score
 from lexipix.pipelines.generation.models import Drawer
 from lexipix.pipelines.generation.pipeline import create_pipeline
 
+from .conftest import CHAMPION
+
 
 @pytest.fixture
 def run(toys):
@@ -20,8 +22,8 @@ def run(toys):
         data = {
             "params:generation": GenerationParameters(**parameters),
             "params:run": RunParameters(seed=11),
-            "champion": {"family": "gan"},
-            **{name: toys[name] for name in ("onnx_vae", "onnx_gan", "onnx_scorer")},
+            "champion": CHAMPION,
+            **{name: toys[name] for name in ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_scorer")},
         }
         catalog = DataCatalog({name: MemoryDataset(value) for name, value in data.items()})
         catalog["generated"], catalog["generated_sheet"] = MemoryDataset(), MemoryDataset()
@@ -51,6 +53,15 @@ def test_prompts_of_the_parameters_are_drawn_and_scored(run, toys, scorer):
 def test_model_and_seed_can_be_chosen(run, toys):
     files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, model="vae")
     assert np.array_equal(files["0000.png"], Drawer(toys["onnx_vae"]).draw_one(PROMPTS[0], 3, 0))
+
+
+def test_budget_chooses_the_form(run, toys):
+    files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, budget="fast")
+    small = Drawer(toys["onnx_forms"]["small_onnx_fp32"])
+    assert np.array_equal(files["0000.png"], small.draw_one(PROMPTS[0], 3, 0))
+    assert files["generated.jsonl"][0]["model"] == "gan small_onnx_fp32"
+    other, _ = run(prompts=PROMPTS[:1], n=1, seed=3, budget="fast", model="vae")
+    assert other["generated.jsonl"][0]["model"] == "vae", "smaller forms are the champion's family's"
 
 
 def test_wrong_prompt_is_named_by_its_place(run):

@@ -1,4 +1,4 @@
-"""Which generator, in which form, is used when nobody says otherwise, and which when speed or quality is asked."""
+"""Which generator is used in which form: when nobody says otherwise, and when speed or quality is wished."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -61,9 +61,7 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
 
     def fastest(gate: float) -> str:
         passing = {
-            name: row
-            for name, row in table.items()
-            if "onnx_" in name and loss_of(row, table[WHOLE]) <= gate
+            name: row for name, row in table.items() if "onnx_" in name and loss_of(row, table[WHOLE]) <= gate
         }
         return max(passing, key=lambda name: passing[name]["images_per_s"])
 

@@ -121,9 +121,7 @@ def _measure(
         load_and_draw()
     draw = made[0]
     limits = {"max_seconds": measurement.max_seconds}
-    one = measure(
-        partial(draw, captions[:1], noise[:1]), repeats=measurement.latency_repeats, **limits
-    )
+    one = measure(partial(draw, captions[:1], noise[:1]), repeats=measurement.latency_repeats, **limits)
     many = measure(
         partial(draw, batch, batch_noise),
         warmup=1,
@@ -256,7 +254,9 @@ def _with_openvino(model: OnnxModel) -> Draw:
 
 def _in_batches(draw: Draw, prompts: Sequence[str], noise: NDArray[np.float32], size: int = 64) -> Pixels:
     starts = range(0, len(prompts), size)
-    return np.concatenate([draw(prompts[start : start + size], noise[start : start + size]) for start in starts])
+    return np.concatenate(
+        [draw(prompts[start : start + size], noise[start : start + size]) for start in starts]
+    )
 
 
 def _noise_width(bundle: ModelBundle) -> int:

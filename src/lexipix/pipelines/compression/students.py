@@ -1,4 +1,4 @@
-"""Smaller networks from a trained generator: a small one of the same kind, and itself with channels pruned."""
+"""Smaller networks from a trained generator: a small one of its kind, and itself with channels pruned."""
 
 import copy
 from typing import Any

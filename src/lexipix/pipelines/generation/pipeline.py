@@ -11,8 +11,15 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 draw_prompts,
-                ["params:generation", "params:run", "champion", "onnx_vae", "onnx_gan", "onnx_forms",
-                 "onnx_scorer"],
+                [
+                    "params:generation",
+                    "params:run",
+                    "champion",
+                    "onnx_vae",
+                    "onnx_gan",
+                    "onnx_forms",
+                    "onnx_scorer",
+                ],
                 ["generated", "generated_sheet"],
                 name="draw_prompts",
             )

@@ -10,7 +10,7 @@ from lexipix.config.generation import RedrawParameters
 from lexipix.errors import LexipixError
 from lexipix.metrics.images import WINDOW, psnr, ssim
 from lexipix.pipelines.generation.drawing import enlargement
-from lexipix.pipelines.generation.models import Describer, Drawer, Pixels, Scorer, on_all_cores
+from lexipix.pipelines.generation.models import Describer, Drawer, Pixels, Scorer, noise_of
 from lexipix.reporting.sheet import contact_sheet
 
 Metric = Literal["ssim", "psnr", "score"]
