@@ -8,7 +8,7 @@ import torch
 from lexipix.networks.build import build
 from lexipix.networks.captioner import small_gpt2
 from lexipix.records import Pictures, Split
-from lexipix.scenes import caption, render_many, sample_scene
+from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
 from lexipix.training.tokenization import EOS_ID, PAD_ID, train_tokenizer
 
@@ -18,12 +18,20 @@ VOCABULARY, MAX_TOKENS, WIDTH = 300, 40, 32
 def split(n, seed):
     rng = np.random.default_rng(seed)
     scenes = [sample_scene(rng) for _ in range(n)]
-    return Split(render_many(scenes, rng), pd.DataFrame({"caption": [caption(scene) for scene in scenes]}))
+    captions = [caption(scene) for scene in scenes]
+    table = pd.DataFrame({"caption": captions, "paraphrases": [list(paraphrases(one)) for one in scenes]})
+    return Split(render_many(scenes, rng), table)
 
 
 @pytest.fixture(scope="session")
 def pictures():
-    return Pictures(train=split(40, 0), val=split(12, 1), test=split(4, 2), judge=split(4, 3))
+    return Pictures(
+        train=split(40, 0),
+        val=split(12, 1),
+        test=split(4, 2),
+        judge=split(4, 3),
+        summary={"source": "scenes"},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +71,7 @@ def make(pictures):
                     parameter.normal_(std=0.1)
         return to_bundle(
             kind, module, networks[name], tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
-            data_digest="d", figures={}, image_size=32, known_words=["circle", "red"],
+            data_digest="d", figures={}, image_size=32, known_words=["circle", "red"], noise_width=8,
         )  # fmt: skip
 
     return go

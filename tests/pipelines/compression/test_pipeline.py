@@ -11,9 +11,9 @@ from kedro.runner import SequentialRunner
 from lexipix.config.compression import CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.datasets.files import JsonDataset
-from lexipix.datasets.onnx_models import OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
 from lexipix.errors import LexipixError
-from lexipix.pipelines.compression.export import Exporter, Samples, largest_difference
+from lexipix.pipelines.compression.export import Exporter, Samples, _Read, largest_difference
 from lexipix.pipelines.compression.nodes import real_input
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.pipelines.generation.models import Describer, Drawer, Scorer, from_pixels, noise_of, to_pixels
@@ -21,8 +21,12 @@ from lexipix.records import Pictures, Split
 from lexipix.training.bundles import load_network
 from lexipix.training.tokenization import decode
 
+from ..evaluation.conftest import ListStream, NoCheckpoints
+
+TAUGHT = ("small", "small_figures", "small_sheet", "pruned", "pruned_figures", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
-OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_captioner", "onnx_scorer", "speed_table", "champion")
+OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_captioner", "onnx_scorer", "speed_table", "champion")
+LESSON = {"training": {"images": 64, "batch_size": 16, "reports": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +34,20 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     """Every output of the pipeline, as it is found on disk."""
     compression = CompressionParameters.model_validate(
         {
+            "small": {"text_width": 32, "text_depth": 1, "width": 32, "decoder_width": 8, **LESSON},
+            "pruned": LESSON,
             "verification": {"n_captions": 4, "max_difference": 1e-4},
             "measurement": {"batch_size": 2, "latency_repeats": 2, "throughput_repeats": 1},
+            "champion": {"max_quality_loss": 0.0, "fast_max_quality_loss": 1.0},
         }
     )
     data = {
         "params:compression": compression,
+        "params:compression.small": compression.small,
+        "params:compression.pruned": compression.pruned,
+        "params:compression.champion": compression.champion,
+        "captions_complete": pictures.train.captions,
+        "machine_choices": {},
         "params:run": RunParameters(threads=1),
         "pictures": pictures,
         "prior": prior,
@@ -45,12 +57,17 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "prior_figures": {"val_alignment": 0.4},
         "gan_figures": {"val_alignment": 0.5},
     }
+    for name in ("small", "pruned"):
+        data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
+    kinds = {"onnx_forms": OnnxFormsDataset, "speed_table": JsonDataset, "champion": JsonDataset}
     for name in OUTPUTS:
-        kind = OnnxModelDataset if name.startswith("onnx_") else JsonDataset
+        kind = kinds.get(name, OnnxModelDataset)
         catalog[name] = kind(filepath=str(tmp_path_factory.mktemp("made") / name))
+    for name in TAUGHT:
+        catalog[name] = MemoryDataset(copy_mode="assign")
     SequentialRunner().run(create_pipeline(), catalog)
-    return {name: catalog.load(name) for name in OUTPUTS}
+    return {name: catalog.load(name) for name in (*OUTPUTS, *TAUGHT)}
 
 
 @pytest.mark.parametrize("family", ["vae", "gan"])
@@ -100,18 +117,70 @@ def test_graphs_say_how_near_they_are_and_not_where_they_were_made(made):
             assert b"site-packages" not in graph and b"lexipix/" not in graph
 
 
-def test_every_form_is_measured_and_the_champion_is_one_that_needs_no_torch(made):
-    table, champion = made["speed_table"], made["champion"]
-    forms = ["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32"]
-    assert list(table) == ["champion", *(f"{family}_{form}" for family in ("vae", "gan") for form in forms)]
-    for name, row in table.items():
-        keys = {"images_per_s", "latency_p50_ms", "size_mb", "fidelity_psnr"}
-        assert row.keys() == (keys - {"fidelity_psnr"} if name.endswith("torch_fp32") else keys)
-        assert all(value > 0 for value in row.values())
+def test_every_form_is_measured(made):
+    table = made["speed_table"]
+    both = ["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32"]
+    smaller = [f"{name}_onnx_{precision}" for name in ("pruned", "small") for precision in ("fp32", "int8")]
+    names = {f"vae_{form}" for form in both} | {f"gan_{form}" for form in (*both, "onnx_int8", *smaller)}
+    assert set(table) == {"champion"} | names
+    measured = {
+        "images_per_s", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "size_mb", "parameters", "mflop",
+        "fidelity_psnr", "fidelity_ssim",
+    }  # fmt: skip
+    for row in table.values():
+        assert measured <= row.keys()
+        assert all(row[key] > 0 for key in measured)
+        assert row["latency_p50_ms"] <= row["latency_p95_ms"] <= row["latency_p99_ms"]
+        assert {"attribute_accuracy", "r_precision", "kid"} <= row.keys()
+    assert table["gan_torch_fp32"]["fidelity_psnr"] == 100
     assert table["gan_torch_bf16"]["size_mb"] == pytest.approx(table["gan_torch_fp32"]["size_mb"] / 2)
     assert table["gan_torch_bf16"]["fidelity_psnr"] < table["gan_onnx_fp32"]["fidelity_psnr"]
-    assert (champion["family"], champion["variant"]) == ("gan", "onnx_fp32")
-    assert table["champion"] == table["gan_onnx_fp32"] == champion["figures"]
+    for key in ("parameters", "mflop", "size_mb"):
+        whole, pruned, small = (table[f"gan_{name}onnx_fp32"][key] for name in ("", "pruned_", "small_"))
+        assert small < whole and pruned < whole
+
+
+def test_champion_is_a_form_that_can_be_shipped(made):
+    table, champion = made["speed_table"], made["champion"]
+    assert champion["family"] == "gan" and champion["budgets"]["best"] == "onnx_fp32"
+    assert champion["figures"].items() <= table[f"gan_{champion['variant']}"].items()
+    for variant in champion["budgets"].values():
+        assert variant == "onnx_fp32" or variant in made["onnx_forms"]
+    assert made["frontier_sheet"].dtype == np.uint8
+
+
+@pytest.mark.parametrize("name", ["small", "pruned"])
+def test_smaller_networks_are_taught_and_exported(made, name):
+    figures, bundle = made[f"{name}_figures"], made[name]
+    assert figures["images_seen"] == 64 and figures["val_fidelity"] > 0
+    network, drawer = load_network(bundle), Drawer(made["onnx_forms"][f"{name}_onnx_fp32"])
+    with torch.no_grad():
+        ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, 0, 8))
+        expected = to_pixels(network(ids, noise).numpy())[0]
+    assert np.abs(drawer.draw_one(PROMPT, 7, 0).astype(int) - expected).max() <= 1
+
+
+def test_quantized_graph_draws_nearly_the_same_with_smaller_weights(made):
+    whole, quantized = Drawer(made["onnx_gan"]), Drawer(made["onnx_forms"]["onnx_int8"])
+    graphs = made["onnx_forms"]["onnx_int8"].graphs
+    assert b"QuantizeLinear" in graphs["draw"] and graphs["read"] == made["onnx_gan"].graphs["read"]
+    difference = whole.draw_one(PROMPT, 7, 0).astype(int) - quantized.draw_one(PROMPT, 7, 0)
+    assert 0 < np.abs(difference).mean() < 4
+
+
+def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
+    prompts = [*pictures.val.captions["caption"], *pictures.train.captions["caption"]]
+    noise = np.random.default_rng(0).standard_normal((len(prompts), 8), np.float32)
+    for name in ("onnx_gan", "small", "small_int8"):
+        model = (
+            made[name]
+            if name == "onnx_gan"
+            else made["onnx_forms"]["small_onnx_int8" if name.endswith("int8") else "small_onnx_fp32"]
+        )
+        together = Drawer(model).draw(prompts, noise)
+        alone = Drawer(model)
+        for row in (0, 1, 17, len(prompts) - 1):
+            assert np.array_equal(alone.draw([prompts[row]], noise[row : row + 1])[0], together[row])
 
 
 def test_same_network_gives_the_same_bytes(made, make, pictures):
@@ -129,15 +198,16 @@ def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
 
 
 def test_a_graph_that_computes_something_else_is_refused(made, prior, gan, pictures):
-    batch = {"ids": torch.ones(1, 3, dtype=torch.int64), "noise": torch.zeros(1, 8)}
-    graph = made["onnx_vae"].graphs["draw"]
-    assert largest_difference(graph, load_network(prior), [batch]) < 1e-4
-    assert largest_difference(graph, load_network(gan), [batch]) > 1e-2
+    batch = {"ids": torch.ones(1, 3, dtype=torch.int64)}
+    graph = made["onnx_vae"].graphs["read"]
+    right, wrong = (_Read(load_network(bundle)).eval() for bundle in (prior, gan))
+    assert largest_difference(graph, right, [batch]) < 1e-4
+    assert largest_difference(graph, wrong, [batch]) > 1e-2
     exporter = Exporter(real_input(pictures, 4), max_difference=1e-12)
     with pytest.raises(
         RuntimeError, match=r"differs from its network by .* more than compression.verification"
     ):
-        exporter._model(prior, {}, {"draw": graph}, {"draw": (load_network(prior), [batch])})
+        exporter._model(prior, {}, {"read": graph}, {"read": (right, [batch])})
 
 
 def test_exporting_is_quiet_and_leaves_the_log_as_it_was(made, capfd):

@@ -7,14 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from onnx import TensorProto
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.build import BUILDERS, build
-from lexipix.records import ModelBundle, Pictures, Split
+from lexipix.records import ModelBundle, OnnxModel, Pictures, Split
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
 from lexipix.training.tokenization import PAD_ID, train_tokenizer
+
+from ..generation.conftest import graph
 
 
 class ListStream:
@@ -126,6 +129,32 @@ class ToyTextToImage(torch.nn.Module):
     def forward(self, ids: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         color = torch.tanh(self.colors(ids) + self.noise(noise))
         return color[:, :, None, None].expand(-1, -1, 32, 32)
+
+
+@pytest.fixture(scope="session")
+def shipped(pictures: Pictures) -> OnnxModel:
+    """Likewise a toy of one color for each caption and noise, as it runs without torch."""
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    rng = np.random.default_rng(0)
+    read = graph(
+        [("Gather", "table ids", "each", {}),
+         ("ReduceMean", "each", "grid", {"axes": [1], "keepdims": 0})],
+        [("ids", TensorProto.INT64, ["b", "l"])],
+        "grid",
+        table=rng.normal(size=(300, 3)).astype("f4"),
+    )  # fmt: skip
+    draw = graph(
+        [("MatMul", "noise map", "moved", {}), ("Add", "grid moved", "sum", {}), ("Tanh", "sum", "color", {}),
+         ("Abs", "color", "positive", {}), ("Mul", "positive most", "levels", {}),
+         ("Cast", "levels", "numbers", {"to": TensorProto.UINT8}),
+         ("Reshape", "numbers shape", "one", {}), ("Tile", "one repeats", "pixels", {})],
+        [("noise", TensorProto.FLOAT, ["b", 8]), ("grid", TensorProto.FLOAT, ["b", 3])],
+        "pixels",
+        map=rng.normal(size=(8, 3)).astype("f4"), most=np.array(255, np.float32),
+        shape=np.array([-1, 1, 1, 3]), repeats=np.array([1, 32, 32, 1]),
+    )  # fmt: skip
+    config = {"max_tokens": 48, "image_size": 32, "noise_width": 8, "known_words": []}
+    return OnnxModel(config, {"read": read, "draw": draw}, tokenizer.to_str())
 
 
 @pytest.fixture(scope="session")

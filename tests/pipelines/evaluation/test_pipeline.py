@@ -28,7 +28,7 @@ class Kept(MemoryDataset):
 
 
 @pytest.fixture(scope="module")
-def results(pictures, test_captions, run, evaluation, vae, prior):
+def results(pictures, test_captions, run, evaluation, vae, prior, shipped):
     curves = pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})
     given = {
         "params:evaluation": evaluation, "params:run": run, "pictures": pictures,
@@ -36,6 +36,8 @@ def results(pictures, test_captions, run, evaluation, vae, prior):
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
         "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
+        "champion": {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}},
+        "onnx_vae": None, "onnx_gan": None, "onnx_forms": {"small_onnx_fp32": shipped},
     }  # fmt: skip
     for name in MODELS[:-1]:
         given |= {f"{name}_figures": TRAINED, f"{name}_curves": curves}
@@ -58,7 +60,7 @@ def test_metrics_are_those_of_the_design_and_json(results, pictures):
     assert metrics["data"] == {"n_train": 40, "n_val": 8, "n_test": 30, "rejected": 2, "image_size": 32}
     assert metrics["captioner"] == {"exact_match": 0.5, "bleu4": 0.25, "images_per_s": 12.5}
     assert set(metrics["direct"]) == {"psnr", "ssim", "bits_per_image"}
-    for path in ("vae", "gan"):
+    for path in ("vae", "gan", "champion"):
         assert set(metrics["text"][path]) == {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"}
     assert {name: set(figures) for name, figures in metrics["baseline"].items()} == {
         "mean_image": {"psnr", "ssim"}, "same_caption": {"psnr", "ssim"},
@@ -95,7 +97,7 @@ def test_figures_outside_metrics_name_floor_and_number(results):
 
 
 def test_pictures_of_both_paths(results, pictures):
-    for name in ("direct_pictures", "vae_pictures", "gan_pictures"):
+    for name in ("direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"):
         assert results[name].dtype == np.uint8
         assert results[name].shape == pictures.test.images.shape
 
@@ -111,5 +113,5 @@ def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
 
 def test_what_does_not_apply_is_absent_not_zero():
     figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, {}, {}, {}, {}, {}, {})
+    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, {}, {}, {}, {}, {}, {}, {}, {})
     assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}
