@@ -1,0 +1,233 @@
+"""Drawing speed: lexipix's champion and whole model against models that people would use instead.
+
+    make bench            or: python benchmarks/generation.py [--env ENV] [--batch 64] [--repeats 5] [--out DIR]
+
+All take turns in one process, with the same threads, batch and picture size, each in its own best precision
+(fp32 or bf16, tried first), so that a slow moment of the machine meets all of them. lexipix's time goes from
+prompts, none read before, to uint8 pixels. The others (the extra `bench`) have random weights, which changes
+nothing about their speed: the `diffusers` U-Net in its CIFAR-10 configuration, whose denoising step is
+measured and multiplied by the steps of DDPM and DDIM, and taken once for a consistency model; and ImageGPT of
+`transformers` in its small size, a transformer that writes a 32x32 picture token by token, whose token is
+measured in the middle of a picture.
+"""
+
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from record import REPOSITORY, save, spread
+from rich.console import Console
+
+from lexipix.scenes import caption, sample_scene
+from lexipix.training.machine import products_gain
+from lexipix.workshop import Workshop
+
+SIZE = 32
+DDPM_STEPS, DDIM_STEPS = 1000, 50
+TOKENS, TOKENS_TIMED, CONTEXT = SIZE * SIZE, 2, 512
+DISTINCT = 4096
+
+Call = Callable[[], object]
+
+
+def main() -> None:
+    """Prints the table and where it was written."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--env", help="environment whose models draw [default: base, the scenes]")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="0: every core")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    console = Console(stderr=True)
+    with console.status("loading models and trying precisions …"):
+        contestants = {**lexipix(arguments.env, arguments.batch), **others(arguments.batch)}
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for repeat in range(arguments.repeats + 1):  # the first round is not counted
+        for name, (call, _) in contestants.items():
+            with console.status(f"round {repeat} of {arguments.repeats}: {name}"):
+                taken = timed(call)
+            if repeat:
+                seconds[name].append(taken)
+    rows = []
+    for name, (_, share) in contestants.items():
+        rates = spread([arguments.batch * share / taken for taken in seconds[name]])
+        rows.append({"model": name, "images/s": rates["median"], "from": rates["min"], "to": rates["max"]})
+    fastest = max(row["images/s"] for row in rows if row["model"].startswith("lexipix"))
+    for row in rows:
+        row["champion is faster by"] = fastest / row["images/s"]
+    facts = {"threads": torch.get_num_threads(), "batch": arguments.batch, "repeats": arguments.repeats}
+    facts |= {f"{name}": value for name, value in probe(arguments.env).items()}
+    page = save("generation", rows, facts, arguments.out, (__doc__ or "").split("\n\n")[-1])
+    print(page.read_text(encoding="utf-8"))
+    print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
+
+
+def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:
+    """The champion, the fast form and the whole model, on different prompts."""
+    workshop = Workshop(REPOSITORY, env)
+    prompts = captions()
+    found: dict[str, tuple[Call, float]] = {}
+    for budget in ("balanced", "fast", "best"):
+        name, drawer = workshop.drawer("champion", budget)
+        label = f"lexipix {name} ({'champion' if budget == 'balanced' else budget})"
+        if any(key.startswith(f"lexipix {name} ") for key in found):
+            continue
+        noise = np.random.default_rng(0).standard_normal((batch, drawer.noise_width), np.float32)
+        state = {"at": 0}
+
+        def draw(drawer: Any = drawer, noise: Any = noise, state: dict[str, int] = state) -> object:
+            # Twenty batches: one alone is over too soon to be timed well
+            for _ in range(20):
+                drawer.forget()
+                at = state["at"] = (state["at"] + batch) % (len(prompts) - batch)
+                drawer.draw(prompts[at : at + batch], noise)
+            return None
+
+        found[label] = draw, 20.0
+    return found
+
+
+def captions() -> list[str]:
+    """Different captions of scenes; a model of other pictures reads them all the same."""
+    rng = np.random.default_rng(0)
+    return list(dict.fromkeys(caption(sample_scene(rng)) for _ in range(2 * DISTINCT)))[:DISTINCT]
+
+
+def others(batch: int) -> dict[str, tuple[Call, float]]:
+    """What people would use instead; each call makes a share of a batch's pictures."""
+    try:
+        from diffusers import CMStochasticIterativeScheduler, DDIMScheduler, UNet2DModel
+    except ImportError:
+        raise SystemExit(
+            "The models to compare with are not installed: .venv/bin/pip install -e '.[bench]'"
+        ) from None
+    from transformers import ImageGPTConfig, ImageGPTForCausalImageModeling
+
+    unet = UNet2DModel(
+        sample_size=SIZE, in_channels=3, out_channels=3, layers_per_block=2,
+        block_out_channels=(128, 256, 256, 256), norm_eps=1e-6, downsample_padding=0, flip_sin_to_cos=False,
+        freq_shift=1, attention_head_dim=None,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    ).eval()  # fmt: skip
+    noise = torch.randn(batch, 3, SIZE, SIZE)
+    ddim = DDIMScheduler()
+    ddim.set_timesteps(DDIM_STEPS)
+    consistency = CMStochasticIterativeScheduler()
+    consistency.set_timesteps(1)
+
+    def step(model: Any, dtype: torch.dtype) -> Call:
+        moved = noise.to(dtype).contiguous(memory_format=torch.channels_last)
+
+        @torch.inference_mode()
+        def denoise() -> object:
+            time_step = ddim.timesteps[DDIM_STEPS // 2]
+            return ddim.step(model(moved, time_step).sample, time_step, moved).prev_sample
+
+        return denoise
+
+    def once(model: Any, dtype: torch.dtype) -> Call:
+        moved = (noise * consistency.init_noise_sigma).to(dtype).contiguous(memory_format=torch.channels_last)
+
+        @torch.inference_mode()
+        def denoise() -> object:
+            time_step = consistency.timesteps[0]
+            consistency._step_index = None
+            given = consistency.scale_model_input(moved, time_step)
+            return consistency.step(model(given, time_step).sample, time_step, moved).prev_sample
+
+        return denoise
+
+    step_call, precision = best_precision(unet, step)
+    once_call, _ = best_precision(unet, once)
+    gpt = ImageGPTForCausalImageModeling(ImageGPTConfig()).eval()
+    token_call, gpt_precision = best_precision(gpt, lambda model, dtype: next_tokens(model, dtype, batch))
+    return {
+        f"U-Net, DDPM {DDPM_STEPS} steps ({precision})": (step_call, 1 / DDPM_STEPS),
+        f"U-Net, DDIM {DDIM_STEPS} steps ({precision})": (step_call, 1 / DDIM_STEPS),
+        f"U-Net, consistency, 1 step ({precision})": (once_call, 1.0),
+        f"ImageGPT small, {TOKENS} tokens ({gpt_precision})": (token_call, TOKENS_TIMED / TOKENS),
+    }
+
+
+def next_tokens(model: Any, dtype: torch.dtype, batch: int) -> Call:
+    """Some tokens with a key-value cache as it is in the middle of a picture."""
+    from transformers import DynamicCache
+
+    config = model.config
+    shape = (batch, config.n_head, CONTEXT, config.n_embd // config.n_head)
+    ids = torch.zeros(batch, 1, dtype=torch.long)
+
+    @torch.inference_mode()
+    def write() -> object:
+        cache = DynamicCache()
+        for layer in range(config.n_layer):
+            cache.update(torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype), layer)
+        start = time.perf_counter()
+        for _ in range(TOKENS_TIMED):
+            model(input_ids=ids, past_key_values=cache, use_cache=True)
+        return time.perf_counter() - start
+
+    return write
+
+
+def best_precision(model: torch.nn.Module, make: Callable[[Any, torch.dtype], Call]) -> tuple[Call, str]:
+    """The faster of fp32 and bf16, each with channels_last where there are convolutions."""
+    model = model.to(memory_format=torch.channels_last)
+    tried = {"fp32": make(model, torch.float32)}
+    if products_gain(torch.device("cpu")) >= 1:
+        import copy
+
+        tried["bf16"] = make(copy.deepcopy(model).to(torch.bfloat16), torch.bfloat16)
+        for call in tried.values():
+            timed(call)
+        return min(((call, name) for name, call in tried.items()), key=lambda one: timed(one[0]))
+    return tried["fp32"], "fp32"
+
+
+def timed(call: Call) -> float:
+    """Seconds of a call; one that times a part of itself says so by giving a number."""
+    start = time.perf_counter()
+    own = call()
+    return own if isinstance(own, float) else time.perf_counter() - start
+
+
+def probe(env: str | None) -> dict[str, str]:
+    """What the machine can do, and what lexipix's champion makes of it."""
+    matrix = torch.randn(1024, 1024)
+    images, kernel = torch.randn(64, 128, 8, 8), torch.randn(128, 128, 3, 3)
+    images, kernel = (x.contiguous(memory_format=torch.channels_last) for x in (images, kernel))
+    products = min(timed(lambda: matrix @ matrix) for _ in range(10))
+    convolutions = min(timed(lambda: torch.conv2d(images, kernel, padding=1)) for _ in range(10))
+    workshop = Workshop(REPOSITORY, env)
+    _, drawer = workshop.drawer("champion")
+    prompts, noise = captions(), np.zeros((1, drawer.noise_width), np.float32)
+    latencies = []
+    for prompt in prompts[:200]:
+        drawer.forget()
+        start = time.perf_counter()
+        drawer.draw([prompt], noise)
+        latencies.append(time.perf_counter() - start)
+    milliseconds = np.percentile(np.array(latencies[20:]) * 1e3, [50, 95, 99])
+    return {
+        "fp32 matrix products": f"{2 * 1024**3 / products / 1e9:.0f} GFLOP/s",
+        "fp32 convolutions": f"{2 * 64 * 64 * 9 * 128**2 / convolutions / 1e9:.0f} GFLOP/s",
+        "champion's MFLOP": f"{workshop.load('champion')['figures'].get('mflop', float('nan')):.0f}",
+        "champion, one picture, p50/p95/p99": " / ".join(f"{value:.2f}" for value in milliseconds) + " ms",
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""What a benchmark measured, as JSON, as a Markdown table, and as an MLflow run of the experiment `benchmarks`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lexipix.metrics.speed import describe_machine
+
+REPOSITORY = Path(__file__).parents[1]
+Row = dict[str, Any]
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, smallest and largest of repeated measurements."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Rows as a Markdown table; columns in the order of their first appearance."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_text(row.get(column)) for column in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def save(name: str, rows: Sequence[Row], facts: Mapping[str, Any], folder: Path, notes: str) -> Path:
+    """Write ``NAME.json`` and ``NAME.md`` and log both.
+
+    Args:
+        name: Of the benchmark.
+        rows: One for each contestant.
+        facts: What holds for all, such as threads and batch; the machine is added.
+        folder: Where the files go.
+        notes: Sentences under the table.
+
+    Returns:
+        The Markdown file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"machine": describe_machine(), **facts}
+    content = {"facts": facts, "rows": list(rows)}
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    said = ", ".join(f"{key} {value}" for key, value in facts.items())
+    page = folder / f"{name}.md"
+    page.write_text(f"{table(rows)}\n\n{said}.\n\n{notes}\n", encoding="utf-8")
+    _log(name, content, page)
+    return page
+
+
+def _log(name: str, content: Mapping[str, Any], page: Path) -> None:
+    import mlflow
+
+    from lexipix.tracking import enabled, numbers, store
+
+    if not enabled():
+        return
+    mlflow.set_tracking_uri(store(REPOSITORY))
+    mlflow.set_experiment("benchmarks")
+    with mlflow.start_run(run_name=name):
+        mlflow.log_params({key: str(value) for key, value in content["facts"].items()})
+        for row in content["rows"]:
+            label = "".join(c if c.isalnum() else "_" for c in str(next(iter(row.values()))))
+            mlflow.log_metrics(dict(numbers(row, f"{label}.")))
+        mlflow.log_artifact(str(page))
+        mlflow.log_artifact(str(page.with_suffix(".json")))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+    return str(value)
