@@ -104,8 +104,8 @@ class MeasurementParameters(Parameters):
     batch_size: int = Field(64, ge=1, le=4096)
     latency_repeats: int = Field(100, ge=1, le=10_000)
     throughput_repeats: int = Field(30, ge=1, le=10_000)
-    max_seconds: float = Field(1.5, gt=0)
-    n_images: int = Field(500, ge=2)
+    max_seconds: float = Field(1.0, gt=0)
+    n_images: int = Field(400, ge=2)
 
 
 class ChampionParameters(Parameters):

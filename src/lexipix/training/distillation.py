@@ -118,7 +118,9 @@ class DistillationTask:
     def _both(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         ids = self.validation.canonical(rows)
         noise = torch.randn(len(rows), self.teacher.prior.noise_width, device=self.device)
+        self.student.eval()
         wanted, drawn = (model(ids, noise).float().clamp(-1, 1) for model in (self.teacher, self.student))
+        self.student.train()
         return wanted, drawn
 
 

@@ -1,6 +1,5 @@
 """A generator in several forms, each measured from prompts to pixels: speed, size, likeness, quality."""
 
-import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,14 +119,17 @@ def _measure(
     if not made:  # where the system tells no peak nothing was called
         load_and_draw()
     draw = made[0]
-    limits = {"max_seconds": measurement.max_seconds}
-    one = measure(partial(draw, captions[:1], noise[:1]), repeats=measurement.latency_repeats, **limits)
+    one = measure(
+        partial(draw, captions[:1], noise[:1]),
+        repeats=measurement.latency_repeats,
+        max_seconds=measurement.max_seconds,
+    )
     many = measure(
         partial(draw, batch, batch_noise),
         warmup=1,
         repeats=measurement.throughput_repeats,
         n_images=len(rows),
-        **limits,
+        max_seconds=measurement.max_seconds,
     )
     module = load_network(network.bundle)
     row = {
@@ -156,7 +158,7 @@ def flops(bundle: ModelBundle, module: nn.Module, captions: Sequence[str]) -> fl
     lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
     length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))
     ids = torch.full((1, length), 5)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter:  # without gradients torch fuses layers it cannot count
         module(ids, torch.zeros(1, _noise_width(bundle)))
     return float(counter.get_total_flops())
 
@@ -211,7 +213,7 @@ def _compiled(network: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, 
     """
     from torch._dynamo.exc import TorchDynamoException
 
-    compiled: Callable[[Tensor, Tensor], Tensor] = torch.compile(copy.deepcopy(network), dynamic=True)
+    compiled: Callable[[Tensor, Tensor], Tensor] = torch.compile(network, dynamic=True)
     try:
         with torch.inference_mode():
             compiled(torch.full((2, 3), 5), torch.zeros(2, network.prior.noise_width))  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from lexipix.errors import LexipixError
 from lexipix.metrics.text import tokens
 from lexipix.records import OnnxModel
 from lexipix.training.tokenization import decode, encode, pad_id
@@ -22,6 +23,7 @@ Vectors = NDArray[np.float32]
 Plan = dict[str, NDArray[np.generic]]
 
 AT_ONCE = 16  # pictures in a run of a graph: more are no faster, and pictures are shared out among cores
+IN_MEMORY = 1024  # pictures whose prompts are read before the first of them is drawn
 MAX_PLANS = 256  # kept for prompts that come again, some 40 kB each
 
 T = TypeVar("T")
@@ -104,8 +106,14 @@ class Drawer(_Model):
 
     def draw(self, prompts: Sequence[str], noise: Vectors) -> Pixels:
         """Pictures of prompts (N) from noise (N, Z): uint8 (N, S, S, 3)."""
-        plans = self._read(list(dict.fromkeys(prompts)))
         pixels = np.empty((len(prompts), self.image_size, self.image_size, 3), np.uint8)
+        for start in range(0, len(prompts), IN_MEMORY):
+            block = slice(start, start + IN_MEMORY)
+            self._draw(prompts[block], noise[block], pixels[block])
+        return pixels
+
+    def _draw(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:
+        plans = self._read(list(dict.fromkeys(prompts)))
 
         def some(start: int) -> None:
             chunk = slice(start, start + AT_ONCE)
@@ -114,7 +122,6 @@ class Drawer(_Model):
             pixels[chunk] = self.run_all("draw", ["pixels"], **plan, noise=noise[chunk])["pixels"]
 
         on_all_cores(some, range(0, len(prompts), AT_ONCE))
-        return pixels
 
     def forget(self) -> None:
         """Read every prompt anew; for measurements."""
@@ -186,6 +193,11 @@ class Scorer(_Model):
 
 def form_of(champion: Mapping[str, Any], budget: str) -> str | None:
     """The form that a budget takes of the champion's family; None is the whole network in fp32."""
+    if "budgets" not in champion:
+        raise LexipixError(
+            "champion.json was written by an earlier version and knows no budgets: run "
+            "`kedro run --pipelines compression` again."
+        )
     variant: str = champion["budgets"][budget]
     return None if variant == "onnx_fp32" else variant
 
