@@ -1,6 +1,6 @@
 """Drawing speed: lexipix's champion and whole model against models that people would use instead.
 
-    make bench            or: python benchmarks/generation.py [--env ENV] [--batch 64] [--repeats 5] [--out DIR]
+    make bench            or: python benchmarks/generation.py [--env ENV] [--batch 64] [--repeats 5]
 
 All take turns in one process, with the same threads, batch and picture size, each in its own best precision
 (fp32 or bf16, tried first), so that a slow moment of the machine meets all of them. lexipix's time goes from

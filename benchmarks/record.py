@@ -1,4 +1,4 @@
-"""What a benchmark measured, as JSON, as a Markdown table, and as an MLflow run of the experiment `benchmarks`."""
+"""What a benchmark measured: as JSON, as a Markdown table, and in the MLflow experiment `benchmarks`."""
 
 from __future__ import annotations
 

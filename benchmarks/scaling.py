@@ -1,0 +1,169 @@
+"""How cost grows: seconds and peak memory of each stage over the number of pictures, their size, the threads.
+
+    python benchmarks/scaling.py [--largest 100000] [--sizes 32 64 128] [--env ENV] [--out DIR]
+
+The pictures are embedded scenes, made for the occasion. Ingestion writes them, the features stage's encoder
+looks at them, the captioner describes them and the evaluation compares each with its neighbour (PSNR and
+SSIM). Every measurement is a process of its own; its peak memory is the process's largest resident size with
+every library it has loaded. The encoder and the captioner are those of the environment, which must be
+trained; sizes other than theirs are measured without the captioner.
+"""
+
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from record import REPOSITORY, save
+
+STAGES = ("ingestion", "features", "captioning", "evaluation")
+SMALLEST, STEP = 1_000, 10
+CHUNK = 1_000
+
+
+def main() -> None:
+    """Prints the table and where it was written."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--largest", type=int, default=100_000, help="number of pictures to go up to")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128], help="sides in pixels")
+    parser.add_argument("--env", help="environment whose models are used [default: base, the scenes]")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(**json.loads(arguments.measure))))
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    plan = [(n_images, 32, cores) for n_images in numbers(arguments.largest)]
+    plan += [(10 * SMALLEST, size, cores) for size in arguments.sizes if size != 32]
+    plan += [(10 * SMALLEST, 32, threads) for threads in range(1, cores)]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for n_images, size, threads in plan:
+            row: dict[str, Any] = {"pictures": n_images, "side": size, "threads": threads}
+            for stage in STAGES:
+                if stage == "captioning" and size != 32:
+                    continue
+                task = {"stage": stage, "n_images": n_images, "size": size, "threads": threads}
+                found = in_a_process({**task, "env": arguments.env, "folder": folder})
+                row |= {f"{stage}, s": found["seconds"], f"{stage}, MiB": found["peak_mib"]}
+                print({**task, **found}, file=sys.stderr, flush=True)
+            rows.append(row)
+    page = save("scaling", rows, {}, arguments.out, (__doc__ or "").split("\n\n")[-1])
+    print(page.read_text(encoding="utf-8"))
+    print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
+
+
+def numbers(largest: int) -> list[int]:
+    """1,000, 10,000 and so on up to the largest."""
+    found = [SMALLEST]
+    while found[-1] * STEP <= largest:
+        found.append(found[-1] * STEP)
+    return found
+
+
+def in_a_process(task: dict[str, Any]) -> dict[str, float]:
+    """Measures in a fresh process, so that nothing of an earlier measurement is in memory."""
+    command = [sys.executable, __file__, "--measure", json.dumps(task)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found: dict[str, float] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def measure(
+    stage: str, n_images: int, size: int, threads: int, env: str | None, folder: str
+) -> dict[str, float]:
+    """One stage on so many pictures; its seconds are those of the work, without loading libraries."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    place = Path(folder, f"{n_images}-{size}")
+    if stage == "ingestion":
+        seconds = ingest(place, n_images, size)
+    else:
+        import torch
+
+        torch.set_num_threads(threads)
+        seconds = {"features": look, "captioning": describe, "evaluation": compare}[stage](place, env)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return {"seconds": round(seconds, 2), "peak_mib": round(peak)}
+
+
+def ingest(place: Path, n_images: int, size: int) -> float:
+    """Writes scenes into a picture store."""
+    from lexipix.config.ingestion import IngestionParameters
+    from lexipix.config.run import RunParameters
+    from lexipix.datasets.picture_store import PictureStoreDataset
+    from lexipix.datasets.sources import SourcesDataset
+    from lexipix.pipelines.ingestion.nodes import ingest as run
+
+    counts = {"n_train": n_images - 300, "n_val": 100, "n_test": 100, "n_judge": 100}
+    source = {"kind": "scenes", "scenes": counts}
+    parameters = IngestionParameters.model_validate({"source": source, "image_size": size})
+    start = time.perf_counter()
+    PictureStoreDataset(filepath=str(place)).save(run(parameters, RunParameters(), SourcesDataset().load()))
+    return time.perf_counter() - start
+
+
+def look(place: Path, env: str | None) -> float:
+    """Takes the features stage's vectors of all pictures."""
+    from lexipix.config.run import RunParameters
+    from lexipix.pipelines.features.nodes import export_features
+
+    pair, pictures = _model("contrastive_pair", env), _pictures(place)
+    start = time.perf_counter()
+    export_features(RunParameters(), pair, pictures)
+    return time.perf_counter() - start
+
+
+def describe(place: Path, env: str | None) -> float:
+    """Captions all training pictures."""
+    import torch
+    from tokenizers import Tokenizer
+
+    from lexipix.training.bundles import load_network
+    from lexipix.training.writing import write_captions
+
+    bundle, images = _model("captioner", env), _pictures(place).train.images
+    network, tokenizer = load_network(bundle), Tokenizer.from_str(bundle.tokenizer)
+    start = time.perf_counter()
+    write_captions(network, tokenizer, images, bundle.config["max_tokens"], device=torch.device("cpu"))
+    return time.perf_counter() - start
+
+
+def compare(place: Path, env: str | None) -> float:
+    """PSNR and SSIM of each training picture and its neighbour, piece by piece from disk."""
+    from lexipix.metrics.images import psnr, ssim
+
+    images = _pictures(place).train.images
+    start = time.perf_counter()
+    for first in range(0, len(images) - 1, CHUNK):
+        some = images[first : first + CHUNK + 1]
+        psnr(some[:-1], some[1:])
+        ssim(some[:-1], some[1:])
+    return time.perf_counter() - start
+
+
+def _pictures(place: Path) -> Any:
+    from lexipix.datasets.picture_store import PictureStoreDataset
+
+    return PictureStoreDataset(filepath=str(place)).load()
+
+
+def _model(name: str, env: str | None) -> Any:
+    from lexipix.workshop import Workshop
+
+    return Workshop(REPOSITORY, env).load(name)
+
+
+if __name__ == "__main__":
+    main()
