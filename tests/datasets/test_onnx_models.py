@@ -1,6 +1,6 @@
 import pytest
 
-from lexipix.datasets.onnx_models import OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
 from lexipix.errors import LexipixError
 from lexipix.records import OnnxModel
 
@@ -48,3 +48,16 @@ def test_missing_and_incomplete_say_what_to_run(dataset):
     with pytest.raises(Exception, match=r"not valid JSON.*cannot be used: run") as caught:
         dataset.load()
     assert isinstance(caught.value, LexipixError) or isinstance(caught.value.__cause__, LexipixError)
+
+
+def test_several_models_are_folders_of_one(tmp_path):
+    dataset = OnnxFormsDataset(filepath=str(tmp_path / "forms"), made_by="kedro run")
+    with pytest.raises(LexipixError, match=r"There are no models at .*forms: run `kedro run` first"):
+        dataset.load()
+    dataset.save({"small_onnx_fp32": MODEL, "onnx_int8": MODEL})
+    assert sorted(dataset.load()) == ["onnx_int8", "small_onnx_fp32"]
+    assert dataset.load()["onnx_int8"].graphs == MODEL.graphs
+    one = OnnxModelDataset(filepath=str(tmp_path / "forms" / "onnx_int8"))
+    assert one.load().tokenizer == MODEL.tokenizer
+    dataset.save({"onnx_int8": MODEL})
+    assert sorted(dataset.load()) == ["onnx_int8"], "what is not made any more is gone"

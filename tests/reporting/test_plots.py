@@ -2,7 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lexipix.reporting.plots import _panels, _wants_logarithm, bars_figure, curves_figure
+from lexipix.reporting.plots import (
+    _panels,
+    _wants_logarithm,
+    bars_figure,
+    curves_figure,
+    frontier_figure,
+    pareto_front,
+)
 
 CURVES = pd.DataFrame(
     {
@@ -60,3 +67,25 @@ def test_drawing_leaves_no_figure_behind() -> None:
 
     curves_figure(CURVES)
     assert plt.get_fignums() == []
+
+
+def test_front_holds_what_nothing_beats_in_both():
+    points = {
+        "slow": (10.0, 0.0),
+        "beaten": (9.0, 5.0),
+        "middle": (50.0, 1.0),
+        "fast": (90.0, 4.0),
+        "bad": (80.0, 6.0),
+    }
+    assert pareto_front(points) == ["slow", "middle", "fast"]
+    assert pareto_front({}) == []
+
+
+def test_frontier_sets_the_champion_off_and_leaves_out_what_was_not_judged():
+    table = {
+        "a": {"images_per_s": 10.0, "quality_loss": 0.0},
+        "b": {"images_per_s": 50.0, "quality_loss": 0.01},
+    }
+    assert has_color(frontier_figure(table, "b"), (0xD1, 0x65, 0x1B))
+    assert not has_color(frontier_figure(table, None), (0xD1, 0x65, 0x1B))
+    assert frontier_figure({"a": {"images_per_s": 1.0}}).size

@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from lexipix.config.compression import PrunedParameters, SmallParameters
+from lexipix.networks.build import text_to_image
+from lexipix.pipelines.compression.students import pruned, small
+from lexipix.training.bundles import load_network
+
+IDS, NOISE = torch.tensor([[5, 6, 7, 1]]), torch.zeros(1, 8)
+
+
+@pytest.fixture
+def teacher(prior):
+    return load_network(prior), prior.config["network"]
+
+
+def n_weights(module):
+    return sum(weight.numel() for weight in module.parameters())
+
+
+@pytest.mark.parametrize("make", [small, pruned])
+def test_config_builds_the_same_network(make, teacher):
+    parameters = SmallParameters(decoder_width=8) if make is small else PrunedParameters()
+    config, student = make(*teacher, parameters)
+    again = text_to_image(config)
+    again.load_state_dict(student.state_dict())
+    assert torch.equal(again.eval()(IDS, NOISE), student.eval()(IDS, NOISE))
+
+
+def test_small_reads_for_itself_and_starts_from_the_teachers_components(teacher):
+    config, student = small(*teacher, SmallParameters(text_width=32, text_depth=1, width=32, decoder_width=8))
+    assert student.language_model is None and config["language_model"] is None
+    assert config["prior"]["text_width"] == 32
+    assert torch.equal(student.decoder.linear.weight, teacher[0].decoder.linear.weight)
+    assert n_weights(student) < n_weights(teacher[0])
+
+
+def test_small_may_read_with_its_teacher(teacher):
+    network, config = teacher
+    config = {**config, "prior": {**config["prior"], "memory": 16}}
+    network = text_to_image(config).eval()
+    _, student = small(network, config, SmallParameters(reads="teacher", width=32, decoder_width=8))
+    own, theirs = student.eval().read(IDS), network.read(IDS)
+    assert torch.equal(own.states, theirs.states)
+    assert torch.equal(student.plan(IDS).remembered, network.plan(IDS).remembered)
+
+
+def test_small_of_an_upsampling_generator_upsamples(teacher):
+    network, config = teacher
+    decoder = {"image_size": 32, "latent_channels": 4, "width": 32}
+    config = {**config, "decoder": decoder}
+    made, student = small(text_to_image(config), config, SmallParameters(width=32))
+    assert made["decoder"] == {"image_size": 32, "latent_channels": 32, "width": 32}
+    assert student.eval()(IDS, NOISE).shape == (1, 3, 32, 32)
+
+
+def test_pruning_takes_the_channels_that_do_least(teacher):
+    network, config = teacher
+    block = network.prior.blocks[0]
+    with torch.no_grad():
+        for channel in range(0, 32, 2):  # what these would do next to nothing is lost without them
+            block.first.weight[channel] *= 1e-4
+            block.first.bias[channel] = 0
+            block.second.weight[:, channel] *= 1e-4
+    made, student = pruned(network, config, PrunedParameters(share=0.5))
+    assert made["prior"]["hidden"] == [16] and made["decoder"]["hidden"] == [8]
+    kept = student.prior.blocks[0].first.weight
+    assert torch.equal(kept, block.first.weight[1::2])
+    assert network.prior.blocks[0].first.out_channels == 32, "the teacher is as it was"
+    condition, grid = torch.randn(1, 32), torch.randn(1, 32, 8, 8)
+    torch.testing.assert_close(
+        student.prior.blocks[0](grid, condition), block(grid, condition), atol=1e-4, rtol=0
+    )
+
+
+def test_what_is_left_is_a_multiple_of_eight_and_never_nothing(teacher):
+    made, _ = pruned(*teacher, PrunedParameters(share=0.99))
+    assert made["prior"]["hidden"] == [8]

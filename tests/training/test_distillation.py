@@ -1,0 +1,89 @@
+import pytest
+import torch
+
+from lexipix.networks.text_encoder import TextEncoder
+from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.upsampling import UpsamplingDecoder
+from lexipix.networks.vae import Decoder
+from lexipix.training.distillation import DistillationTask
+from lexipix.training.tokenization import PAD_ID
+
+from .generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, world
+
+
+def teacher(upsampling=False):
+    model = world().text_to_image(upsampling)
+    with torch.no_grad():  # what starts at zero would give all captions one picture
+        torch.manual_seed(4)
+        for weight in model.parameters():
+            if not weight.abs().sum():
+                weight.normal_(std=0.1)
+    return model.eval()
+
+
+def student(upsampling=False):
+    torch.manual_seed(5)
+    decoder = UpsamplingDecoder(SIZE, 4, 8) if upsampling else Decoder(SIZE, 4, 8, 1)
+    text_encoder = TextEncoder(world().vocabulary, 48, 32, 1, 8)
+    return TextToImage(None, text_encoder, TextPrior(32, 8, 4, 32, 1, 3), decoder, PAD_ID)
+
+
+def task(upsampling=False, same_network=False, **changes):
+    captions = world().captions
+    one = teacher(upsampling) if same_network else student(upsampling)
+    arguments = {
+        "shares_reading": same_network, "learning_rate": 2e-3, "canonical_share": 0.5, "device": CPU, **changes
+    }  # fmt: skip
+    return DistillationTask(one, teacher(upsampling), captions, captions, **arguments)
+
+
+@pytest.mark.parametrize("upsampling", [False, True])
+def test_student_comes_to_draw_what_its_teacher_draws(upsampling):
+    result, _, stream = Training(lambda: task(upsampling), images=1600)()
+    fidelity = [row["val_fidelity"] for _, row in stream.rows]
+    assert fidelity[-1] > fidelity[0] + 1
+    assert result.figures["val_fidelity"] == max(fidelity)
+    assert result.sheet.shape == (2 * SIZE, 12 * SIZE, 3)
+
+
+def test_teacher_and_shared_reading_stay_as_they_are():
+    learns = task(same_network=True)
+    before = {key: value.clone() for key, value in learns.student.state_dict().items()}
+    teacher_before = {key: value.clone() for key, value in learns.teacher.state_dict().items()}
+    learns.step(torch.arange(6), 0.5)
+    for key, value in learns.teacher.state_dict().items():
+        assert torch.equal(value, teacher_before[key]), key
+    for key, value in learns.student.state_dict().items():
+        if key.startswith(("language_model.", "text_encoder.")):
+            assert torch.equal(value, before[key]), key
+    assert not torch.equal(learns.student.prior.outward.weight, before["prior.outward.weight"])
+
+
+def test_a_student_that_is_its_teacher_has_nothing_to_learn():
+    learns = task(same_network=True)
+    assert float(learns.step(torch.arange(6), 0.5)["error"]) < 1e-9
+    assert learns.validate()["fidelity"] == pytest.approx(100, abs=1e-3)
+
+
+def test_own_reading_learns_too():
+    learns = task()
+    before = learns.student.text_encoder.project.weight.clone()
+    learns.step(torch.arange(6), 0.5)
+    assert not torch.equal(learns.student.text_encoder.project.weight, before)
+
+
+def test_latents_are_learned_only_where_both_draw_from_the_same_kind():
+    assert task().latent_weights is not None
+    assert task(upsampling=True).latent_weights is None
+
+
+def test_interrupted_lesson_ends_in_the_same_bytes():
+    training = Training(task)
+    _, whole, _ = training()
+    checkpoints = MemoryCheckpoints()
+    with pytest.raises(KeyboardInterrupt):
+        training(ListStream(interrupt_after=2), checkpoints)
+    assert checkpoints.kept is not None
+    _, resumed, _ = training(checkpoints=checkpoints)
+    assert resumed == whole
