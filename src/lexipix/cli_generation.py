@@ -6,7 +6,7 @@ and the exported models that the command needs. Whatever takes time to import is
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,11 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
     help="Which form of the model: the fastest of some quality, the fastest of the same quality as the whole "
     "network, or the whole network. The same seed gives the same composition [default: balanced].",
 )
+@click.option(
+    "--score/--no-score",
+    default=True,
+    help="Measure how well each picture fits its words; without it many pictures are drawn faster.",
+)
 @_drawing_options
 @click.pass_obj
 @_command
@@ -94,6 +99,7 @@ def generate(
     file: Path | None,
     n: int | None,
     budget: str | None,
+    score: bool,
     seed: int | None,
     model: str | None,
     env: str | None,
@@ -114,7 +120,8 @@ def generate(
     if (prompt is None) == (file is None):
         raise click.UsageError('Say what to draw: kedro generate "…" or kedro generate --prompts FILE.')
     from lexipix.datasets.given import read_prompts
-    from lexipix.pipelines.generation.drawing import draw_and_score
+    from lexipix.datasets.picture_progress import tracked
+    from lexipix.pipelines.generation.drawing import Drawing, require_at_most
     from lexipix.pipelines.generation.prompts import check_prompt
 
     workshop = Workshop(metadata.project_path, env)
@@ -133,13 +140,12 @@ def generate(
         except LexipixError as error:
             raise LexipixError(f"{f'{file}, line {number}: ' if number else ''}{error}") from None
     _warn([warning for one in checked for warning in one.warnings])
-    drawn = draw_and_score(
-        drawer, workshop.scorer(), [one.text for one in checked], n, workshop.seed(seed), name,
-        defaults.max_pictures,
-    )  # fmt: skip
-    folder = _save(drawn.files(), out or workshop.place("generated"))
-    pictures = "picture" if len(drawn.rows) == 1 else "pictures"
-    click.echo(f"{len(drawn.rows):,} {pictures} by the {name}: {folder} (sheet.png shows them enlarged)")
+    require_at_most(defaults.max_pictures, len(checked), n)
+    texts, scorer = [one.text for one in checked], workshop.scorer() if score else None
+    drawing = Drawing(drawer, scorer, texts, n, workshop.seed(seed), name)
+    folder = _save(tracked(drawing.files(), len(drawing), "Drawing"), out or workshop.place("generated"))
+    pictures = "picture" if len(drawing) == 1 else "pictures"
+    click.echo(f"{len(drawing):,} {pictures} by the {name}: {folder} (sheet.png shows them enlarged)")
 
 
 @click.command()
@@ -265,7 +271,7 @@ def _given(file: Path | None) -> Path:
     return file
 
 
-def _save(files: dict[str, Any], folder: Path) -> Path:
+def _save(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Path:
     from lexipix.datasets.results import ResultsFolderDataset
 
     ResultsFolderDataset(filepath=str(folder)).save(files)

@@ -77,3 +77,31 @@ def test_a_file_in_place_of_the_folder(folder):
         folder.save(results(1))
     assert isinstance(caught.value.__cause__, LexipixError)
     assert "is a file, not a folder: name another folder" in str(caught.value.__cause__)
+
+
+def test_pairs_are_written_as_they_come(folder, monkeypatch):
+    monkeypatch.setattr("lexipix.datasets.results.AT_ONCE", 2)
+    written = []
+
+    def pairs():
+        for number, (name, content) in enumerate(results(5).items()):
+            if number >= 4:
+                assert any(folder.path.parent.rglob("0001.png")), "the first ones are on disk by now"
+            written.append(name)
+            yield name, iter(content) if name.endswith(".jsonl") else content
+
+    folder.save(pairs())
+    assert len(written) == 7
+    assert folder.load()["generated.jsonl"] == results(5)["generated.jsonl"]
+
+
+def test_a_failure_on_the_way_leaves_the_earlier_results(folder):
+    folder.save(results(2))
+
+    def broken():
+        yield "0000.png", image(9)
+        raise LexipixError("no more")
+
+    with pytest.raises((LexipixError, DatasetError)):
+        folder.save(broken())
+    assert np.array_equal(folder.load()["0000.png"], image(0))

@@ -29,13 +29,13 @@ def student(upsampling=False):
     return TextToImage(None, text_encoder, TextPrior(32, 8, 4, 32, 1, 3), decoder, PAD_ID)
 
 
-def task(upsampling=False, same_network=False, **changes):
+def task(upsampling=False, same_network=False):
     captions = world().captions
     one = teacher(upsampling) if same_network else student(upsampling)
-    arguments = {
-        "shares_reading": same_network, "learning_rate": 2e-3, "canonical_share": 0.5, "device": CPU, **changes
-    }  # fmt: skip
-    return DistillationTask(one, teacher(upsampling), captions, captions, **arguments)
+    return DistillationTask(
+        one, teacher(upsampling), captions, captions, shares_reading=same_network, learning_rate=2e-3,
+        canonical_share=0.5, device=CPU,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("upsampling", [False, True])

@@ -1,4 +1,4 @@
-"""How far the reading of pictures has come, for a person to see."""
+"""How far the reading or the drawing of pictures has come, for a person to see."""
 
 import logging
 import sys
@@ -14,22 +14,24 @@ _BAR_EVERY = 0.2
 _LINE_FIRST, _LINE_EVERY = 3.0, 15.0
 
 
-def tracked(items: Iterable[T], total: int | None) -> Iterator[T]:
+def tracked(items: Iterable[T], total: int | None, doing: str = "Ingesting") -> Iterator[T]:
     """Pass items on and show on stderr how many there were and how quickly they come.
 
     Args:
         items: Anything.
         total: How many to expect, if that is known; it need not be exact.
+        doing: What happens to them, in a word.
     """
-    return _with_bar(items, total) if sys.stderr.isatty() else _with_lines(items, total)
+    show = _with_bar if sys.stderr.isatty() else _with_lines
+    return show(items, total, doing)
 
 
-def _with_bar(items: Iterable[T], total: int | None) -> Iterator[T]:
+def _with_bar(items: Iterable[T], total: int | None, doing: str) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("Ingesting"),
+        TextColumn(doing),
         BarColumn(),
         TextColumn("{task.completed:,.0f} pictures, {task.fields[rate]:,.0f}/s"),
         TimeRemainingColumn(),
@@ -42,11 +44,11 @@ def _with_bar(items: Iterable[T], total: int | None) -> Iterator[T]:
             yield item
 
 
-def _with_lines(items: Iterable[T], total: int | None) -> Iterator[T]:
+def _with_lines(items: Iterable[T], total: int | None, doing: str) -> Iterator[T]:
     of = f" of {total:,}" if total else ""
     for n_images, seconds, item in _counted(items, _LINE_FIRST, _LINE_EVERY):
         if seconds is not None:
-            _log.info("Ingesting: %s%s pictures, %s/s", f"{n_images:,}", of, f"{n_images / seconds:,.0f}")
+            _log.info("%s: %s%s pictures, %s/s", doing, f"{n_images:,}", of, f"{n_images / seconds:,.0f}")
         yield item
 
 

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +15,32 @@ from lexipix.datasets.files import plain
 from lexipix.errors import LexipixError
 
 LIST = "generated.jsonl"
+AT_ONCE = 256  # files written in threads before the next are asked for
 
 
-class ResultsFolderDataset(FolderDataset[Mapping[str, Any]]):
-    """File name -> content; the ending says what it is: .png (uint8 (H, W, 3)), .json, or .jsonl (a list).
+class ResultsFolderDataset(FolderDataset[Any]):
+    """File name -> content; the ending says what it is: .png (uint8 (H, W, 3)), .json, or .jsonl (rows).
+
+    A mapping, or pairs one after another, of which only a few are in memory at a time.
 
     The folder may be the user's own: other files in it stay as they are. Of earlier results the pictures that
     ``generated.jsonl`` lists go when the new list does not have them, so that list and pictures always agree.
     """
 
-    def save(self, data: Mapping[str, Any]) -> None:
+    def save(self, data: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise LexipixError(f"{self.path} is a file, not a folder: name another folder for the results.")
-        stale = self._listed() - data.keys()
+        stale = self._listed()
+        names: list[str] = []
+        pairs = iter(data.items() if isinstance(data, Mapping) else data)
         ready = self.path / ".ready"
-        with replace_folder(ready) as temporary:
-            for name, content in data.items():
-                _write(temporary / name, content)
-        for name in data:
+        with replace_folder(ready) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
+            while some := list(islice(pairs, AT_ONCE)):
+                list(pool.map(lambda pair: _write(temporary / pair[0], pair[1]), some))
+                names.extend(name for name, _ in some)
+        for name in names:
             os.replace(ready / name, self.path / name)
+        stale -= set(names)
         shutil.rmtree(ready)
         for name in stale:
             (self.path / name).unlink(missing_ok=True)
@@ -39,7 +48,7 @@ class ResultsFolderDataset(FolderDataset[Mapping[str, Any]]):
     def _read(self, path: Path) -> Mapping[str, Any]:
         return {file.name: _read(file) for file in sorted(path.iterdir()) if file.suffix in _KINDS}
 
-    def _write(self, path: Path, data: Mapping[str, Any]) -> None:
+    def _write(self, path: Path, data: Any) -> None:
         raise NotImplementedError  # pragma: no cover - save() writes file by file
 
     def _listed(self) -> set[str]:
@@ -61,8 +70,9 @@ def _write(path: Path, content: Any) -> None:
 
         Image.fromarray(content).save(path, format="PNG")
     elif path.suffix == ".jsonl":
-        lines = [json.dumps(plain(row), ensure_ascii=False, allow_nan=False) for row in content]
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            for row in content:
+                file.write(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n")
     else:
         text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")

@@ -46,9 +46,8 @@ def test_small_may_read_with_its_teacher(teacher):
 
 
 def test_small_of_an_upsampling_generator_upsamples(teacher):
-    network, config = teacher
     decoder = {"image_size": 32, "latent_channels": 4, "width": 32}
-    config = {**config, "decoder": decoder}
+    config = {**teacher[1], "decoder": decoder}
     made, student = small(text_to_image(config), config, SmallParameters(width=32))
     assert made["decoder"] == {"image_size": 32, "latent_channels": 32, "width": 32}
     assert student.eval()(IDS, NOISE).shape == (1, 3, 32, 32)

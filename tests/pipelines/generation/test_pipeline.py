@@ -9,7 +9,7 @@ from kedro.runner import SequentialRunner
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.drawing import draw_and_score
+from lexipix.pipelines.generation.drawing import Drawing, draw
 from lexipix.pipelines.generation.models import Drawer
 from lexipix.pipelines.generation.pipeline import create_pipeline
 
@@ -80,9 +80,24 @@ def test_more_pictures_than_allowed_are_refused(run):
 
 
 def test_sheet_of_many_says_that_it_shows_some(drawer, scorer):
-    drawn = draw_and_score(drawer, None, PROMPTS[:1], 70, 7, "vae", 100)
-    assert len(drawn.rows) == 70 and drawn.rows[0]["score"] is None
-    assert drawn.sheet.shape[0] < 1800
+    files = dict(Drawing(drawer, None, PROMPTS[:1], 70, 7, "vae").files())
+    rows = list(files["generated.jsonl"])
+    assert len(rows) == 70 and rows[0]["score"] is None
+    assert files["sheet.png"].shape[0] < 1800
+
+
+def test_pictures_are_drawn_as_they_are_asked_for(drawer, monkeypatch):
+    monkeypatch.setattr("lexipix.pipelines.generation.drawing.IN_MEMORY", 4)
+    asked, whole = [], drawer.draw
+    monkeypatch.setattr(drawer, "draw", lambda *args: asked.append(len(args[0])) or whole(*args))
+    files = Drawing(drawer, None, PROMPTS, 5, 7, "vae").files()
+    first = [next(files) for _ in range(4)]
+    assert asked == [4]
+    rest = list(files)
+    assert asked == [4, 4, 2]
+    everything = draw(drawer, PROMPTS, 5, 7)
+    for (_, image), expected in zip([*first, *rest[:6]], everything, strict=True):
+        assert np.array_equal(image, expected)
 
 
 def test_generation_needs_no_torch():

@@ -1,6 +1,6 @@
 """Words to pictures: every prompt some times, scored, and a sheet to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.models import Drawer, Pixels, Scorer, noise_of, on_all_cores
+from lexipix.pipelines.generation.models import IN_MEMORY, Drawer, Pixels, Scorer, noise_of, on_all_cores
 from lexipix.reporting.sheet import contact_sheet
 
 MAX_ON_SHEET = 64
@@ -40,67 +40,84 @@ def agreement(scorer: Scorer, images: Pixels, texts: Sequence[str]) -> NDArray[n
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Pictures with all that was known when they were drawn.
+class Drawing:
+    """Pictures of prompts, drawn and scored as they are asked for, so that memory does not grow with them.
 
     Attributes:
-        images: uint8 (N, S, S, 3).
-        rows: One for each picture: file, prompt, seed, index (which of the prompt's pictures), model, score
-            (of picture against prompt; null without a scorer).
-        sheet: uint8 (height, width, 3), the first of them enlarged, with captions.
+        drawer: Draws.
+        scorer: Scores pictures against their prompts; None leaves the score open.
+        prompts: What is drawn.
+        n: Pictures of each prompt.
+        seed: Of the noise.
+        model: Its name, for the list and the sheet.
     """
 
-    images: Pixels
-    rows: list[dict[str, Any]]
-    sheet: Pixels
+    drawer: Drawer
+    scorer: Scorer | None
+    prompts: Sequence[str]
+    n: int
+    seed: int
+    model: str
 
-    def files(self) -> dict[str, Any]:
-        """File name -> content, as a folder of results holds them."""
-        pictures = {row["file"]: image for row, image in zip(self.rows, self.images, strict=True)}
-        return {**pictures, "sheet.png": self.sheet, "generated.jsonl": self.rows}
+    def __len__(self) -> int:
+        return len(self.prompts) * self.n
+
+    def files(self) -> Iterator[tuple[str, Any]]:
+        """File names and contents as a folder of results holds them, one after another.
+
+        The pictures come first, uint8 (S, S, 3); then ``sheet.png``, the first of them enlarged with captions;
+        then ``generated.jsonl``, a line for each picture: file, prompt, seed, index (which of the prompt's
+        pictures), model, score (null without a scorer).
+        """
+        scores = np.full(len(self), np.nan)
+        first: list[Pixels] = []
+        noise = np.concatenate([noise_of(self.seed, i, self.drawer.noise_width) for i in range(self.n)])
+        for start in range(0, len(self), IN_MEMORY):
+            numbers = np.arange(start, min(start + IN_MEMORY, len(self)))
+            texts = [self.prompts[number // self.n] for number in numbers]
+            images = self.drawer.draw(texts, noise[numbers % self.n])
+            if self.scorer is not None:
+                scores[numbers] = agreement(self.scorer, images, texts)
+            first.extend(images[: MAX_ON_SHEET - len(first)])
+            yield from ((self._file(number), image) for number, image in zip(numbers, images, strict=True))
+        yield "sheet.png", self._sheet(first)
+        yield "generated.jsonl", (self._row(number, score) for number, score in enumerate(scores))
+
+    def _file(self, number: int) -> str:
+        return f"{number:0{max(4, len(str(len(self) - 1)))}d}.png"
+
+    def _row(self, number: int, score: float) -> dict[str, Any]:
+        return {
+            "file": self._file(number),
+            "prompt": self.prompts[number // self.n],
+            "seed": self.seed,
+            "index": number % self.n,
+            "model": self.model,
+            "score": None if np.isnan(score) else round(float(score), 4),
+        }
+
+    def _sheet(self, images: Sequence[Pixels]) -> Pixels:
+        more = f", the first {MAX_ON_SHEET} of {len(self):,}" if len(self) > MAX_ON_SHEET else ""
+        return contact_sheet(
+            np.stack(images),
+            [self.prompts[number // self.n] for number in range(len(images))],
+            columns=min(8, max(4, self.n)),
+            scale=enlargement(self.drawer.image_size),
+            title=f"{self.model}, seed {self.seed}{more}",
+        )
 
 
-def draw_and_score(
-    drawer: Drawer,
-    scorer: Scorer | None,
-    prompts: Sequence[str],
-    n: int,
-    seed: int,
-    model: str,
-    max_pictures: int,
-) -> Drawn:
-    """Draw prompts, score every picture against its prompt and lay out a sheet.
+def require_at_most(max_pictures: int, n_prompts: int, n: int) -> None:
+    """Check that a drawing keeps within the limit.
 
     Raises:
         LexipixError: There are more pictures than ``max_pictures``.
     """
-    if len(prompts) * n > max_pictures:
+    if n_prompts * n > max_pictures:
         raise LexipixError(
-            f"{len(prompts):,} prompts with {n:,} pictures each are {len(prompts) * n:,} pictures, more than "
+            f"{n_prompts:,} prompts with {n:,} pictures each are {n_prompts * n:,} pictures, more than "
             f"generation.max_pictures = {max_pictures:,}: draw fewer at a time, or raise the parameter."
         )
-    images = draw(drawer, prompts, n, seed)
-    texts = [prompt for prompt in prompts for _ in range(n)]
-    scores = agreement(scorer, images, texts) if scorer is not None else [None] * len(texts)
-    digits = max(4, len(str(len(texts) - 1)))
-    rows = [
-        {
-            "file": f"{number:0{digits}d}.png",
-            "prompt": text,
-            "seed": seed,
-            "index": number % n,
-            "model": model,
-            "score": None if score is None else round(float(score), 4),
-        }
-        for number, (text, score) in enumerate(zip(texts, scores, strict=True))
-    ]
-    few = images[:MAX_ON_SHEET]
-    more = f", the first {MAX_ON_SHEET} of {len(images):,}" if len(images) > MAX_ON_SHEET else ""
-    sheet = contact_sheet(
-        few, texts[:MAX_ON_SHEET], columns=min(8, max(4, n)), scale=enlargement(drawer.image_size),
-        title=f"{model}, seed {seed}{more}",
-    )  # fmt: skip
-    return Drawn(images, rows, sheet)
 
 
 def enlargement(image_size: int) -> int:

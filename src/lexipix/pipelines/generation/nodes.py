@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.drawing import draw_and_score
+from lexipix.pipelines.generation.drawing import Drawing, require_at_most
 from lexipix.pipelines.generation.models import Drawer, Scorer, choose
 from lexipix.pipelines.generation.prompts import check_prompts
 from lexipix.records import OnnxModel
@@ -39,7 +39,7 @@ def draw_prompts(
     prompts = check_prompts(generation.prompts, drawer, "generation.prompts, number {}: ")
     seed = run.seed if generation.seed is None else generation.seed
     texts = [prompt.text for prompt in prompts]
-    drawn = draw_and_score(
-        drawer, Scorer(onnx_scorer), texts, generation.n, seed, name, generation.max_pictures
-    )
-    return drawn.files(), drawn.sheet
+    require_at_most(generation.max_pictures, len(texts), generation.n)
+    files = dict(Drawing(drawer, Scorer(onnx_scorer), texts, generation.n, seed, name).files())
+    files["generated.jsonl"] = list(files["generated.jsonl"])
+    return files, files["sheet.png"]
