@@ -50,6 +50,6 @@ class GenerationParameters(Parameters):
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
     model: ModelChoice = "champion"
     budget: Budget = "balanced"
-    max_prompts: int = Field(1_000, ge=1)
-    max_pictures: int = Field(10_000, ge=1)
+    max_prompts: int = Field(100_000, ge=1)
+    max_pictures: int = Field(1_000_000, ge=1)
     redraw: RedrawParameters = RedrawParameters()

@@ -65,9 +65,9 @@ class Drawing:
     def files(self) -> Iterator[tuple[str, Any]]:
         """File names and contents as a folder of results holds them, one after another.
 
-        The pictures come first, uint8 (S, S, 3); then ``sheet.png``, the first of them enlarged with captions;
-        then ``generated.jsonl``, a line for each picture: file, prompt, seed, index (which of the prompt's
-        pictures), model, score (null without a scorer).
+        The pictures come first, uint8 (S, S, 3); then ``sheet.png``, the first of them enlarged and with
+        captions; then ``generated.jsonl``, a line for each picture: file, prompt, seed, index (which of the
+        prompt's pictures), model, score (null without a scorer).
         """
         scores = np.full(len(self), np.nan)
         first: list[Pixels] = []
