@@ -1,7 +1,7 @@
 # Each target works as the first command in a fresh clone. Variables: ENV (Kedro environment), ARGS (added to
 # the command as they are), PORT (of the MLflow UI), PYTHON (the interpreter that .venv is made from).
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format ui repro lock
+.PHONY: help install run test lint format ui bench repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -48,6 +48,11 @@ lint: install  ## Check style, types and the layers' imports
 format: install  ## Put the code into the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What is compared with is pinned here: it is no part of what lexipix needs, and nothing else of the lock moves.
+bench: install  ## Compare drawing speed with models people would use instead; needs a finished `make run`
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock diffusers==0.42.1
+	$(BIN)/python benchmarks/generation.py $(ARGS)
 
 ui: install  ## Browse the runs: curves, pictures, reports, models
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (stop it with Ctrl-C)"
