@@ -161,6 +161,8 @@ SPEED = {
 TRAINING = {
     "images_seen": Figure("Pictures seen", "", "", "{:,.0f}"),
     "images_per_s": Figure("Speed", "", "", "{:,.0f} /s"),
+    "mflop_per_image": Figure("Arithmetic of a picture", "", "", "{:,.0f} MFLOP"),
+    "gflops": Figure("Rate of arithmetic", "", "", "{:,.0f} GFLOP/s"),
 }
 
 

@@ -20,7 +20,7 @@ from lexipix.config.training import TrainingParameters
 from lexipix.errors import LexipixError
 from lexipix.records import CheckpointStore, MetricStream
 from lexipix.training.ema import Averages
-from lexipix.training.machine import Machine, choose_precision, resolve_device
+from lexipix.training.machine import Machine, choose_precision, resolve_device, step_flops
 from lexipix.training.progress import TrainingProgress
 from lexipix.training.state import fixed_names, pack_state, unpack_state
 
@@ -56,8 +56,10 @@ class TrainingResult:
 
     Attributes:
         curves: One dict per report: ``images_seen``, ``seconds`` and the figures.
-        figures: ``images_seen``, ``seconds``, ``images_per_s``, ``precision``, ``stopped_early``, and the
-            validation of the weights that are shipped (``val_objective``, ``val_…``).
+        figures: ``images_seen``, ``seconds``, ``images_per_s``, ``mflop_per_image`` (of a step, see
+            :func:`step_flops`), ``gflops`` (what the machine made of it, 10^9 a second, reports included),
+            ``precision``, ``stopped_early``, and the validation of the weights that are shipped
+            (``val_objective``, ``val_…``).
         sheet: Samples of the shipped weights, for tasks that show any.
     """
 
@@ -155,9 +157,12 @@ def _train(
         result.curves = meta["curves"]
         machine = Machine.from_name(meta["precision"], run)
         window = _Window.from_tensors(tensors, meta["window"])
+        flops = meta["flops"]
+        machine.prepare(task.modules)
     else:
         machine = choose_precision(task, parameters.batch_size, run, name, choices)
-    machine.prepare(task.modules)
+        machine.prepare(task.modules)
+        flops = step_flops(task, parameters.batch_size, run, machine)
 
     # Each optimizer remembers its peak rate; the schedule scales it
     peaks = {key: [g["lr"] for g in opt.param_groups] for key, opt in task.optimizers.items()}
@@ -169,7 +174,7 @@ def _train(
             "fingerprint": fingerprint, "images_seen": images_seen, "seconds": seconds(),
             "best_objective": best_objective if math.isfinite(best_objective) else None,
             "bad_validations": bad_validations, "curves": result.curves,
-            "precision": machine.name, "peaks": peaks, "window": window.counts,
+            "precision": machine.name, "peaks": peaks, "window": window.counts, "flops": flops,
         }  # fmt: skip
         tensors = pack_state(task.modules, task.optimizers, averages, best_weights, fixed)
         checkpoints.save(tensors | window.tensors(), meta)
@@ -244,6 +249,8 @@ def _train(
         "images_seen": images_seen,
         "seconds": round(seconds(), 2),
         "images_per_s": round(images_seen / max(seconds(), 1e-9), 1),
+        "mflop_per_image": round(flops / 1e6, 3),
+        "gflops": round(flops * images_seen / max(seconds(), 1e-9) / 1e9, 1),
         "precision": machine.name,
         "stopped_early": stopped_early,
         **{key: value for key, value in shipped.items() if key.startswith("val_")},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
@@ -116,7 +117,10 @@ def choose_precision(
         machine = Machine(device, False)
         reason = "matrix products are slower in bf16 here"
     else:
-        rates = _rates_left_as_found(task, device, batch_size, run)
+        machines = {bf16: Machine(device, bf16) for bf16 in (False, True)}
+        machines[False].prepare(task.modules)
+        with left_as_found(task):
+            rates = _rates(task, machines, batch_size, run)
         machine = Machine(device, rates[True] > BF16_MUST_GAIN * rates[False])
         reason = f"fp32 {rates[False]:.0f} images/s, bf16 {rates[True]:.0f} images/s in a short probe"
     logger.info("%s: %s; taking %s, channels_last", name, reason, machine.name)
@@ -138,17 +142,28 @@ def products_gain(device: torch.device) -> float:
     return seconds[torch.float32] / seconds[torch.bfloat16]
 
 
-def _rates_left_as_found(
-    task: "Task", device: torch.device, batch_size: int, run: RunParameters
-) -> dict[bool, float]:
-    """The rates of real steps; weights, gradients, optimizers and modes are put back afterwards."""
+def step_flops(task: "Task", batch_size: int, run: RunParameters, machine: Machine) -> float:
+    """Multiplications and additions, counted apart, that one image costs in a step; the task stays as it is.
+
+    Counted are matrix products, convolutions and attention, forwards and backwards, where torch tells; what a
+    network that does not learn computes in one fused call is not.
+    """
+    rows = torch.arange(batch_size) % task.n_rows
+    with left_as_found(task), FlopCounterMode(display=False) as counter:
+        torch.manual_seed(run.seed)
+        with machine.autocast():
+            task.step(rows, 0.5)
+    return float(counter.get_total_flops()) / batch_size
+
+
+@contextmanager
+def left_as_found(task: "Task") -> Iterator[None]:
+    """Take steps in the body; weights, gradients, optimizers and modes are put back afterwards."""
     fixed = fixed_names(task.modules, task.optimizers)
     before = {key: value.clone() for key, value in live_state(task.modules, fixed).items()}
     optimizers_before = {key: optimizer.state_dict() for key, optimizer in task.optimizers.items()}
     training = {key: module.training for key, module in task.modules.items()}
-    machines = {bf16: Machine(device, bf16) for bf16 in (False, True)}
-    machines[False].prepare(task.modules)
-    rates = _rates(task, machines, batch_size, run)
+    yield
     with torch.no_grad():
         for part, value in live_state(task.modules, fixed).items():
             value.copy_(before[part])
@@ -158,7 +173,6 @@ def _rates_left_as_found(
     for part, optimizer in task.optimizers.items():
         optimizer.load_state_dict(optimizers_before[part])
         optimizer.state.clear()
-    return rates
 
 
 def _rates(

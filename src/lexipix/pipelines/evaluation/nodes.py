@@ -23,6 +23,7 @@ from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge
 
 Pixels = NDArray[np.uint8]
+TRAINING_FIGURES = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")
 MODELS = ("features", "captioner", "vae", "prior", "gan", "small", "pruned", "evaluator")
 
 
@@ -151,8 +152,7 @@ def collect_metrics(
             **{key: evaluation_figures[key] for key in ("direct", "text", "baseline", "ceiling")},
             "speed": speed_table,
             "training": {
-                name: {key: figures.get(key) for key in ("images_per_s", "seconds", "images_seen")}
-                for name, figures in trained.items()
+                name: {key: figures.get(key) for key in TRAINING_FIGURES} for name, figures in trained.items()
             },
         }
     )
