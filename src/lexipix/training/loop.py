@@ -157,7 +157,7 @@ def _train(
         result.curves = meta["curves"]
         machine = Machine.from_name(meta["precision"], run)
         window = _Window.from_tensors(tensors, meta["window"])
-        flops = meta["flops"]
+        flops = meta.get("flops", 0.0)  # unknown to a checkpoint of an earlier version
         machine.prepare(task.modules)
     else:
         machine = choose_precision(task, parameters.batch_size, run, name, choices)
