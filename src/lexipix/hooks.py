@@ -1,6 +1,7 @@
 """What happens around a Kedro run: parameters are checked before the first node, and MLflow is told."""
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from lexipix import interrupts, tracking
 from lexipix.config.root import LexipixParameters, default_place, validate
 from lexipix.lineage import flatten, sections
+from lexipix.reporting.wording import write_seconds
 
 _log = logging.getLogger(__name__)
+SHORT_SECONDS = 5.0
 
 
 class ProjectHooks:
@@ -26,6 +30,8 @@ class ProjectHooks:
         self._parameters: LexipixParameters | None = None
         self._entries: Mapping[str, Any] = {}
         self._run: tracking.TrackedRun | None = None
+        self._started = 0.0
+        self._seconds: dict[str, float] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -58,9 +64,15 @@ class ProjectHooks:
             self._run.log_data_set(catalog.load(summary))
 
     @hook_impl
-    def before_node_run(self) -> None:
-        """Stop where Ctrl-C was pressed in the step before and a library swallowed it."""
+    def before_node_run(self, node: Node) -> None:
+        """Stop where Ctrl-C was pressed in the step before and a library swallowed it; take the time."""
         interrupts.stop_if_heard()
+        self._started = time.perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Take the time."""
+        self._seconds[node.name] = time.perf_counter() - self._started
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
@@ -75,8 +87,13 @@ class ProjectHooks:
             self._run.log(dataset_name, data, wishes, Path(path) if path else None)
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
-        """End the MLflow run well."""
+    def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
+        """Say what each node took, beside the estimate if there is one, and end the MLflow run well."""
+        expected = catalog.load("estimate") if "estimate" in catalog and catalog.exists("estimate") else {}
+        for line in told(self._seconds, expected):
+            _log.info(line)
+        if self._run is not None:
+            self._run.log_seconds(self._seconds, expected)
         self.end("FINISHED")
 
     @hook_impl
@@ -89,6 +106,25 @@ class ProjectHooks:
         if self._run is not None:
             self._run.end(status, error)
             self._run = None
+
+
+def told(seconds: Mapping[str, float], expected: Mapping[str, float]) -> list[str]:
+    """Lines on what nodes took, the longest first; short ones are left out.
+
+    Args:
+        seconds: By node.
+        expected: By node, as ``kedro estimate`` gave them; empty without an estimate.
+    """
+    lines = []
+    for name, taken in sorted(seconds.items(), key=lambda item: -item[1]):
+        if taken >= SHORT_SECONDS:
+            beside = f" (estimated {write_seconds(expected[name])})" if name in expected else ""
+            lines.append(f"{name} took {write_seconds(taken)}{beside}")
+    known = seconds.keys() & expected.keys()
+    if known:
+        sums = (write_seconds(sum(one[name] for name in known)) for one in (seconds, expected))
+        lines.append("Together {} (estimated {})".format(*sums))
+    return lines
 
 
 class _Places:

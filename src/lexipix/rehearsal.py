@@ -1,7 +1,7 @@
 """How long a run will take: every stage is rehearsed with the real networks on few pictures and few steps.
 
 Two rehearsals of different length tell what grows and what does not. Trainings grow with their images, reading
-and writing pictures with their number; exports and the measuring of forms take what they take.
+and writing pictures with the number of those; exports and the measuring of forms take what they take.
 """
 
 import logging
@@ -19,7 +19,7 @@ from lexipix.config.root import LexipixParameters
 from lexipix.datasets.picture_store import PictureStoreDataset
 from lexipix.metrics.speed import peak_memory_mb
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
-from lexipix.records import SPLITS
+from lexipix.records import SPLITS, ModelBundle
 
 FEW_STEPS, MORE_STEPS = 6, 20
 FEW_PICTURES, MORE_PICTURES = 200, 600
@@ -215,10 +215,8 @@ def _training(
     n_validated = len(long.data["pictures"].val)
     validation *= min(VALIDATED, counts["val"]) / max(1, min(VALIDATED, n_validated))
     n_steps = -(-training.images // training.batch_size)
-    figures = next(
-        (long.data[output] for output in node.outputs if output.endswith("_figures")),
-        {"mflop_per_image": 0.0},
-    )
+    bundle = next(value for value in map(long.data.get, node.outputs) if isinstance(value, ModelBundle))
+    figures = bundle.card["figures"]
     tflop = figures["mflop_per_image"] * n_steps * training.batch_size / 1e6
     expected = setup + n_steps * seconds + training.reports * validation
     return Estimate(name, expected, tflop, 1e3 * tflop / max(n_steps * seconds, 1e-9), peak)

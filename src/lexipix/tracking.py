@@ -90,6 +90,19 @@ class TrackedRun:
         """The run's id in the store."""
         return str(self._run.info.run_id)
 
+    def log_seconds(self, seconds: Mapping[str, float], expected: Mapping[str, float]) -> None:
+        """Write what each node took, and what was expected of it.
+
+        Args:
+            seconds: By node.
+            expected: By node; empty without an estimate.
+        """
+        import mlflow
+
+        mlflow.log_metrics({f"seconds.{name}": value for name, value in seconds.items()})
+        if expected:
+            mlflow.log_metrics({f"estimated_seconds.{name}": value for name, value in expected.items()})
+
     def log(self, name: str, data: Any, wishes: Mapping[str, Any], path: Path | None) -> None:
         """Write a saved dataset to the run as its catalog entry wishes.
 

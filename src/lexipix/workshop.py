@@ -24,9 +24,10 @@ class Workshop:
     Args:
         project_path: The project's folder.
         env: Environment; None is what ``kedro run`` takes without one.
+        given: Parameters that take the place of those in the files, as by ``--params``.
     """
 
-    def __init__(self, project_path: Path, env: str | None) -> None:
+    def __init__(self, project_path: Path, env: str | None, given: dict[str, Any] | None = None) -> None:
         from kedro.config import OmegaConfigLoader
 
         from lexipix.config.root import validate
@@ -37,7 +38,7 @@ class Workshop:
         if env is not None and env not in {*known, "local"}:
             raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")
         arguments: dict[str, Any] = CONFIG_LOADER_ARGS
-        loader = OmegaConfigLoader(conf_source=str(conf), env=env, **arguments)
+        loader = OmegaConfigLoader(conf_source=str(conf), env=env, runtime_params=given, **arguments)
         self.parameters: LexipixParameters = validate(loader["parameters"])
         self._entries: dict[str, dict[str, Any]] = loader["catalog"]
         self._project_path = project_path
@@ -46,7 +47,9 @@ class Workshop:
         """Load a dataset of the catalog."""
         from kedro.io import AbstractDataset, DatasetError
 
-        entry = {**self._entries[name], "filepath": str(self.place(name))}
+        entry = dict(self._entries[name])
+        if "filepath" in entry:
+            entry["filepath"] = str(self.place(name))
         try:
             return AbstractDataset.from_config(name, entry).load()
         except DatasetError as error:
