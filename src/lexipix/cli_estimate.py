@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexipix.errors import LexipixError
+from lexipix.records import SPLITS
 from lexipix.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _counts(workshop: Workshop) -> dict[str, int]:
             "stage ingestion first, with the same --env and --params."
         )
     summary: Mapping[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    counts = {split: int(summary[f"n_{split}"]) for split in ("train", "val", "test", "judge")}
+    counts = {split: int(summary[f"n_{split}"]) for split in SPLITS}
     return {**counts, "uncaptioned": int(summary.get("uncaptioned", 0))}
 
 

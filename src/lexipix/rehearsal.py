@@ -1,7 +1,7 @@
 """How long a run will take: every stage is rehearsed with the real networks on few pictures and few steps.
 
-Two rehearsals of different length tell what grows and what does not. Trainings grow with their images, reading
-and writing pictures with the number of those; exports and the measuring of forms take what they take.
+Two rehearsals of different length tell what grows and what does not. Trainings grow with their images,
+reading and writing pictures with their number; exports and the measuring of forms take what they take.
 """
 
 import logging

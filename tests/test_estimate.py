@@ -1,0 +1,68 @@
+"""What `kedro estimate` says of a run, held against the run."""
+
+import json
+
+from click.testing import CliRunner
+
+from lexipix.cli_estimate import estimate as command
+from lexipix.config.root import LexipixParameters
+from lexipix.hooks import told
+from lexipix.pipeline_registry import DEFAULT, register_pipelines
+from lexipix.rehearsal import COUNTED, TRAININGS, _at, shortened
+
+
+def test_every_training_and_every_reader_of_pictures_is_known():
+    nodes = {node.name: node for node in register_pipelines()[DEFAULT].nodes}
+    trainings = {name for name, node in nodes.items() if any(one.endswith("_stream") for one in node.inputs)}
+    assert trainings == set(TRAININGS)
+    assert set(COUNTED) <= set(nodes)
+
+
+def test_rehearsal_is_the_run_made_short():
+    parameters = LexipixParameters()
+    short = shortened(parameters, 6, 200)
+    for section in TRAININGS.values():
+        training, whole = _at(short, section), _at(parameters, section)
+        assert training.images == 6 * whole.batch_size and training.learning_rate == whole.learning_rate
+    assert short.ingestion.source.scenes.n_train == 200
+    assert short.generator.prior.width == parameters.generator.prior.width
+    own = parameters.model_dump()
+    own["ingestion"]["source"] |= {"kind": "cifar10", "path": "x"}
+    assert shortened(LexipixParameters.model_validate(own), 6, 200).ingestion.source.max_pictures == 800
+
+
+def test_what_nodes_took_is_told_beside_what_was_expected():
+    lines = told({"train_vae": 75.0, "ingest": 9.0, "measure": 0.5}, {"train_vae": 60.0, "measure": 0.4})
+    assert lines == [
+        "train_vae took 1 min 15 s (estimated 1 min 00 s)", "ingest took 9.0 s",
+        "Together 1 min 16 s (estimated 1 min 00 s)",
+    ]  # fmt: skip
+    assert told({"measure": 0.5}, {}) == []
+
+
+def test_pictures_that_were_never_read_are_asked_for(tmp_path, monkeypatch):
+    from pathlib import Path
+    from shutil import copytree
+    from types import SimpleNamespace
+
+    copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
+    metadata = SimpleNamespace(project_path=tmp_path)
+    answer = CliRunner().invoke(
+        command, ["--env", "folder", "--params", "ingestion.source.path=x"], obj=metadata
+    )
+    assert answer.exit_code == 1 and "run the stage ingestion first" in answer.output
+
+
+def test_estimate_of_a_small_run_is_told_and_kept(tmp_path):
+    from pathlib import Path
+    from shutil import copytree
+    from types import SimpleNamespace
+
+    copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
+    metadata = SimpleNamespace(project_path=tmp_path)
+    answer = CliRunner().invoke(command, ["--env", "smoke"], obj=metadata)
+    assert answer.exit_code == 0, answer.output
+    kept = json.loads((tmp_path / "data/smoke/08_reporting/estimate.json").read_text())
+    assert set(kept) == {node.name for node in register_pipelines()[DEFAULT].nodes}
+    assert all(seconds >= 0 for seconds in kept.values()) and kept["train_gan"] > 0.1
+    assert "together" in answer.output and "TFLOP" in answer.output
