@@ -1,4 +1,5 @@
 import pytest
+from kedro.io import DatasetError
 
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
 from lexipix.errors import LexipixError
@@ -52,7 +53,7 @@ def test_missing_and_incomplete_say_what_to_run(dataset):
 
 def test_several_models_are_folders_of_one(tmp_path):
     dataset = OnnxFormsDataset(filepath=str(tmp_path / "forms"), made_by="kedro run")
-    with pytest.raises(LexipixError, match=r"There are no models at .*forms: run `kedro run` first"):
+    with pytest.raises(DatasetError, match=r"There are no models at .*forms: run `kedro run` first"):
         dataset.load()
     dataset.save({"small_onnx_fp32": MODEL, "onnx_int8": MODEL})
     assert sorted(dataset.load()) == ["onnx_int8", "small_onnx_fp32"]

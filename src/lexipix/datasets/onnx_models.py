@@ -47,7 +47,10 @@ class OnnxFormsDataset(FolderDataset[dict[str, OnnxModel]]):
         if not self.path.is_dir():
             hint = f"run `{self.made_by}`" if self.made_by else "export them"
             raise LexipixError(f"There are no models at {self.path}: {hint} first.")
-        folders = sorted(folder for folder in self.path.iterdir() if folder.is_dir())
+        return self._read(self.path)
+
+    def _read(self, path: Path) -> dict[str, OnnxModel]:
+        folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
         return {
             folder.name: OnnxModelDataset(filepath=str(folder), made_by=self.made_by).load()
             for folder in folders

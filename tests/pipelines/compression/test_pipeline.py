@@ -29,6 +29,13 @@ OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_captioner", "onnx_scorer"
 LESSON = {"training": {"images": 64, "batch_size": 16, "reports": 1}}
 
 
+class Kept(MemoryDataset):
+    """Keeps its data after the last node that reads it."""
+
+    def _release(self):
+        pass
+
+
 @pytest.fixture(scope="module")
 def made(pictures, prior, gan, make, tmp_path_factory):
     """Every output of the pipeline, as it is found on disk."""
@@ -65,7 +72,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         kind = kinds.get(name, OnnxModelDataset)
         catalog[name] = kind(filepath=str(tmp_path_factory.mktemp("made") / name))
     for name in TAUGHT:
-        catalog[name] = MemoryDataset(copy_mode="assign")
+        catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(create_pipeline(), catalog)
     return {name: catalog.load(name) for name in (*OUTPUTS, *TAUGHT)}
 

@@ -18,10 +18,10 @@ def n_weights(module):
     return sum(weight.numel() for weight in module.parameters())
 
 
-@pytest.mark.parametrize("make", [small, pruned])
-def test_config_builds_the_same_network(make, teacher):
-    parameters = SmallParameters(decoder_width=8) if make is small else PrunedParameters()
-    config, student = make(*teacher, parameters)
+@pytest.mark.parametrize("shrink", [small, pruned])
+def test_config_builds_the_same_network(shrink, teacher):
+    parameters = SmallParameters(decoder_width=8) if shrink is small else PrunedParameters()
+    config, student = shrink(*teacher, parameters)
     again = text_to_image(config)
     again.load_state_dict(student.state_dict())
     assert torch.equal(again.eval()(IDS, NOISE), student.eval()(IDS, NOISE))

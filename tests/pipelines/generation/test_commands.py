@@ -126,19 +126,19 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         ([TEXT, "--env", "smoke"], "No generator is trained here yet"),
         ([TEXT, "--env", "smoke"], "run `kedro run --env smoke` first."),
         ([TEXT, "--env", "smoke", "--model", "gan"], "There is no model gan at"),
-        ([TEXT, "-n", "0"], "-n 0 is out of range: draw 1 to 10,000 pictures (generation.max_pictures)."),
-        ([TEXT, "-n", "10001"], "-n 10001 is out of range"),
+        ([TEXT, "-n", "0"], "-n 0 is out of range: draw 1 to 1,000,000 pictures (generation.max_pictures)."),
+        ([TEXT, "-n", "1000001"], "-n 1000001 is out of range"),
         ([TEXT, "-n", "many"], "'many' is not a valid integer"),
         ([TEXT, "--seed", "-1"], "-1 is not in the range 0<=x<=2147483647"),
         ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan'"),
         (["--prompts", "missing.txt"], "The file of prompts missing.txt does not exist"),
         (["--prompts", "empty.txt"], "The file of prompts empty.txt is empty"),
         (["--prompts", "latin.txt"], "latin.txt is not UTF-8 text (line 1): save it as UTF-8."),
-        (["--prompts", "many.txt"], "has 1,001 prompts, more than generation.max_prompts = 1,000"),
+        (["--prompts", "many.txt"], "has 100,001 prompts, more than generation.max_prompts = 100,000"),
         (["--prompts", "wrong.txt"], "wrong.txt, line 2: The model never saw any word"),
         (
-            ["--prompts", "several.txt", "-n", "6000"],
-            "are 12,000 pictures, more than generation.max_pictures",
+            ["--prompts", "several.txt", "-n", "600000"],
+            "are 1,200,000 pictures, more than generation.max_pictures",
         ),
         ([TEXT, "--out", "several.txt"], "several.txt is a file, not a folder: name another folder"),
     ],
@@ -146,7 +146,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
 def test_mistakes_of_generate(told, project, arguments, sentence):
     Path("empty.txt").write_text("")
     Path("latin.txt").write_bytes(b"caf\xe9")
-    Path("many.txt").write_text("a red circle\n" * 1001)
+    Path("many.txt").write_text("a red circle\n" * 100_001)
     Path("wrong.txt").write_text(f"{TEXT}\ndragon\n")
     Path("several.txt").write_text(f"{TEXT}\n{TEXT}\n")
     assert sentence in told(generate, *arguments)
@@ -155,7 +155,18 @@ def test_mistakes_of_generate(told, project, arguments, sentence):
 
 def test_damaged_model_is_told(told, project):
     (project.project_path / "data/06_models/onnx/gan/draw.onnx").unlink()
+    assert "lacks draw.onnx" in told(generate, TEXT)
+    (project.project_path / "data/06_models/onnx/gan/read.onnx").unlink()
     assert "is incomplete, *.onnx missing: run `kedro run --env base` again." in told(generate, TEXT)
+
+
+def test_budget_chooses_the_form_and_says_which(run, project):
+    result = run(generate, TEXT, "-n", "1", "--budget", "fast")
+    assert result.exit_code == 0 and "1 picture by the gan small_onnx_fp32" in result.output
+    result = run(generate, TEXT, "-n", "1", "--budget", "best", "--no-score")
+    assert "1 picture by the gan:" in result.output
+    rows = (project.project_path / "data/07_model_output/generated/generated.jsonl").read_text()
+    assert json.loads(rows)["score"] is None
 
 
 def test_caption_prints_a_line_for_each_picture(run, project, said):
