@@ -50,9 +50,6 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     )
     data = {
         "params:compression": compression,
-        "params:compression.small": compression.small,
-        "params:compression.pruned": compression.pruned,
-        "params:compression.champion": compression.champion,
         "captions_complete": pictures.train.captions,
         "machine_choices": {},
         "params:run": RunParameters(threads=1),

@@ -12,8 +12,6 @@ from tokenizers import Tokenizer
 from lexipix.config.compression import (
     ChampionParameters,
     CompressionParameters,
-    PrunedParameters,
-    SmallParameters,
 )
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
@@ -65,8 +63,7 @@ def export_scorer(
 
 
 def teach_small(
-    parameters: SmallParameters,
-    champion: ChampionParameters,
+    compression: CompressionParameters,
     run: RunParameters,
     pictures: Pictures,
     captions_complete: pd.DataFrame,
@@ -84,7 +81,8 @@ def teach_small(
         The student, the curves and figures of its training, and a sheet of the teacher's pictures above its
         own.
     """
-    teacher = {"vae": prior, "gan": gan}[_family(champion, prior_figures, gan_figures)]
+    teacher = {"vae": prior, "gan": gan}[_family(compression.champion, prior_figures, gan_figures)]
+    parameters = compression.small
 
     def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
         return small(network, config, parameters)
@@ -96,8 +94,7 @@ def teach_small(
 
 
 def teach_pruned(
-    parameters: PrunedParameters,
-    champion: ChampionParameters,
+    compression: CompressionParameters,
     run: RunParameters,
     pictures: Pictures,
     captions_complete: pd.DataFrame,
@@ -114,7 +111,8 @@ def teach_pruned(
     Returns:
         As :func:`teach_small`.
     """
-    teacher = {"vae": prior, "gan": gan}[_family(champion, prior_figures, gan_figures)]
+    teacher = {"vae": prior, "gan": gan}[_family(compression.champion, prior_figures, gan_figures)]
+    parameters = compression.pruned
 
     def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
         return pruned(network, config, parameters)

@@ -17,9 +17,17 @@ FIGURES = ["prior_figures", "gan_figures"]
 
 def _lesson(name: str) -> tuple[list[str], list[str]]:
     """Inputs and outputs of teaching a smaller network."""
-    parameters = [f"params:compression.{name}", "params:compression.champion", "params:run"]
     machinery = ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
-    inputs = [*parameters, "pictures", "captions_complete", "prior", "gan", *FIGURES, *machinery]
+    inputs = [
+        "params:compression",
+        "params:run",
+        "pictures",
+        "captions_complete",
+        "prior",
+        "gan",
+        *FIGURES,
+        *machinery,
+    ]
     return inputs, [name, f"{name}_curves", f"{name}_figures", f"{name}_sheet"]
 
 
