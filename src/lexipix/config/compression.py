@@ -129,7 +129,8 @@ class CompressionParameters(Parameters):
 
     Attributes:
         variants: Forms that are measured: an engine, or a smaller network with one (``small_onnx_int8``).
-            The smaller networks are made of the chosen family; those that ONNX Runtime runs can be shipped.
+            The smaller networks are made of the chosen family, and taught where a form of them is named;
+            forms that ONNX Runtime runs can be shipped.
     """
 
     variants: tuple[Variant, ...] = Field(
@@ -139,10 +140,6 @@ class CompressionParameters(Parameters):
             "torch_bf16",
             "onnx_fp32",
             "onnx_int8",
-            "pruned_onnx_fp32",
-            "pruned_onnx_int8",
-            "small_onnx_fp32",
-            "small_onnx_int8",
         ),
         min_length=1,
     )

@@ -38,7 +38,7 @@ def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: in
     """
     panels = _panels(curves, max_panels)
     if not panels:
-        return _note(title, "no figures were reported")
+        return note(title, "no figures were reported")
     n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
     figure = _figure(3.1 * n_columns, 2.15 * n_rows + (0.35 if title else 0.1))
@@ -88,7 +88,7 @@ def bars_figure(
         uint8 (height, width, 3).
     """
     if not values:
-        return _note(title, "nothing was measured")
+        return note(title, "nothing was measured")
     figure = _figure(6.2, 0.32 * len(values) + (0.55 if title else 0.25))
     axis = figure.subplots()
     names = list(values)
@@ -128,7 +128,7 @@ def frontier_figure(
         if "images_per_s" in row and "quality_loss" in row
     }
     if not points:
-        return _note(title, "no form was judged")
+        return note(title, "no form was judged")
     figure = _figure(6.4, 3.6)
     axis = figure.subplots()
     front = pareto_front(points)
@@ -206,7 +206,8 @@ def _thousands() -> Any:
     return FuncFormatter(lambda x, _: f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}")
 
 
-def _note(title: str | None, text: str) -> Pixels:
+def note(title: str | None, text: str) -> Pixels:
+    """Draws a sentence in place of a figure, uint8 (height, width, 3)."""
     figure = _figure(4.5, 0.8)
     figure.text(0.02, 0.5, f"{title}: {text}" if title else text, fontsize=9, color="#5f6368", va="center")
     return _pixels(figure)

@@ -14,7 +14,7 @@ from lexipix.datasets.files import JsonDataset
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
 from lexipix.errors import LexipixError
 from lexipix.pipelines.compression.export import Exporter, Samples, _Read, largest_difference
-from lexipix.pipelines.compression.nodes import real_input
+from lexipix.pipelines.compression.nodes import real_input, teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.pipelines.generation.models import Describer, Drawer, Scorer, from_pixels, noise_of, to_pixels
 from lexipix.records import Pictures, Split
@@ -41,6 +41,17 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     """Every output of the pipeline, as it is found on disk."""
     compression = CompressionParameters.model_validate(
         {
+            "variants": [
+                "torch_fp32",
+                "torch_channels_last",
+                "torch_bf16",
+                "onnx_fp32",
+                "onnx_int8",
+                "pruned_onnx_fp32",
+                "pruned_onnx_int8",
+                "small_onnx_fp32",
+                "small_onnx_int8",
+            ],
             "small": {"text_width": 32, "text_depth": 1, "width": 32, "decoder_width": 8, **LESSON},
             "pruned": LESSON,
             "verification": {"n_captions": 4, "max_difference": 1e-4},
@@ -162,6 +173,16 @@ def test_smaller_networks_are_taught_and_exported(made, name):
         ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, 0, 8))
         expected = to_pixels(network(ids, noise).numpy())[0]
     assert np.abs(drawer.draw_one(PROMPT, 7, 0).astype(int) - expected).max() <= 1
+
+
+def test_a_network_that_no_form_asks_for_is_not_taught(pictures, gan, prior):
+    figures = {"val_alignment": 0.5}
+    taught = teach_small(
+        CompressionParameters(), RunParameters(threads=1), pictures, pictures.train.captions, prior, gan,
+        figures, figures, {}, ListStream(), NoCheckpoints(),
+    )  # fmt: skip
+    bundle, curves, figures, sheet = taught
+    assert bundle is gan and figures == {} and len(curves) == 0 and sheet.ndim == 3
 
 
 def test_quantized_graph_draws_nearly_the_same_with_smaller_weights(made):

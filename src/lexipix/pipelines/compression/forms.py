@@ -26,7 +26,7 @@ from lexipix.training.tokenization import encode
 _log = logging.getLogger(__name__)
 
 REFERENCE = "torch_fp32"
-QUALITY_SECONDS = 15.0  # a form too slow to draw the validation captions in this time is not judged
+QUALITY_SECONDS = 5.0  # a form too slow to draw the validation captions in this time is not judged
 MEGA = 1e6
 
 Pixels = NDArray[np.uint8]

@@ -28,7 +28,7 @@ from lexipix.pipelines.compression.forms import Network, Row, as_lines, measure_
 from lexipix.pipelines.compression.quality import TaskQuality
 from lexipix.pipelines.compression.quantization import quantize
 from lexipix.pipelines.compression.students import pruned, small
-from lexipix.pipelines.compression.teaching import Taught, teach
+from lexipix.pipelines.compression.teaching import Taught, not_taught, teach
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.plots import frontier_figure
 from lexipix.training.captioned import for_training
@@ -75,13 +75,15 @@ def teach_small(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Taught:
-    """Teach a small network what the chosen family draws.
+    """Teach a small network what the chosen family draws, where a form of it is asked for.
 
     Returns:
         The student, the curves and figures of its training, and a sheet of the teacher's pictures above its
         own.
     """
     teacher = {"vae": prior, "gan": gan}[_family(compression.champion, prior_figures, gan_figures)]
+    if not _asked_for("small", compression):
+        return not_taught("small", teacher)
     parameters = compression.small
 
     def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
@@ -106,12 +108,14 @@ def teach_pruned(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Taught:
-    """Prune the chosen family's network and let the whole one teach what is left.
+    """Prune the chosen family's network and let the whole one teach what is left, likewise.
 
     Returns:
         As :func:`teach_small`.
     """
     teacher = {"vae": prior, "gan": gan}[_family(compression.champion, prior_figures, gan_figures)]
+    if not _asked_for("pruned", compression):
+        return not_taught("pruned", teacher)
     parameters = compression.pruned
 
     def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
@@ -226,6 +230,10 @@ def _quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
         batches.append({"noise": noise, **parts})
     graphs = {**whole.graphs, "draw": quantize(whole.graphs["draw"], batches)}
     return OnnxModel(whole.config, graphs, whole.tokenizer, {**whole.card, "quantized": "int8 QDQ"})
+
+
+def _asked_for(name: str, compression: CompressionParameters) -> bool:
+    return any(split_name(variant)[0] == name for variant in compression.variants)
 
 
 def _with_int8(network: Network, quantized: OnnxModel | None) -> Network:

@@ -12,6 +12,7 @@ from lexipix.config.run import RunParameters
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.pipelines.compression.export import tokenizer_of
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures, Split
+from lexipix.reporting.plots import note
 from lexipix.training.bundles import fingerprint, load_network, to_bundle
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
@@ -25,6 +26,12 @@ Taught = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 Make = Callable[[TextToImage, dict[str, Any]], tuple[dict[str, Any], TextToImage]]
 
 CANONICAL_SHARE = 0.5
+
+
+def not_taught(name: str, teacher_bundle: ModelBundle) -> Taught:
+    """What stands in for a network that no form asks for: its teacher, no figures, and a note as the sheet."""
+    curves = pd.DataFrame({"images_seen": [], "seconds": []})
+    return teacher_bundle, curves, {}, note(name, "compression.variants names no form of it: not taught")
 
 
 def teach(

@@ -101,7 +101,7 @@ def assemble(
         captions=[CaptionExample(real.images[row], real.truths[row], real.asked[row]) for row in fixed],
         caption_facts=_generated_captions(captioner),
         attention=[attention],
-        curves=curves,
+        curves={name: rows for name, rows in curves.items() if len(rows)},
         stage_seconds={
             name: values["seconds"]
             for name, values in metrics.get("training", {}).items()

@@ -94,8 +94,8 @@ class Drawer(_Model):
         missing = [f"{name}.onnx" for name in ("read", "draw") if name not in model.graphs]
         if missing:
             raise LexipixError(
-                f"An exported generator lacks {' and '.join(missing)}; it is damaged or of an earlier version: "
-                "run `kedro run --pipelines compression` again, with the same --env."
+                f"An exported generator lacks {' and '.join(missing)}; it is damaged or of an earlier "
+                "version: run `kedro run --pipelines compression` again, with the same --env."
             )
         self.noise_width: int = model.config["noise_width"]
         self._plans: dict[str, Plan] = {}
