@@ -29,7 +29,7 @@ CANONICAL_SHARE = 0.5
 
 
 def not_taught(name: str, teacher_bundle: ModelBundle) -> Taught:
-    """What stands in for a network that no form asks for: its teacher, no figures, and a note as the sheet."""
+    """What stands in for a network that no form asks for: its teacher, no figures, a note as the sheet."""
     curves = pd.DataFrame({"images_seen": [], "seconds": []})
     return teacher_bundle, curves, {}, note(name, "compression.variants names no form of it: not taught")
 
