@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from kedro.framework.cli.utils import _split_params
 
 from lexipix.errors import LexipixError
 from lexipix.records import SPLITS
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
     "--env", "-e", envvar="KEDRO_ENV", metavar="ENV",
     help="Environment to be run, such as cifar10 or folder [default: base, the scenes].",
 )  # fmt: skip
-@click.option("--params", default="", metavar="KEY=VALUE,…", help="Parameters, as for kedro run.")
+@click.option(
+    "--params",
+    callback=_split_params,
+    default="",
+    metavar="KEY=VALUE,…",
+    help="Parameters, as for kedro run.",
+)
 @click.pass_obj
-def estimate(metadata: "ProjectMetadata", env: str | None, params: str) -> None:
+def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any]) -> None:
     """Say how long a run will take on this machine, stage by stage.
 
     Rehearses every stage with the networks of the run, on few pictures and few steps; that takes two or three
@@ -39,14 +46,7 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: str) -> None:
     from lexipix.cli import told_in_a_sentence
 
     with told_in_a_sentence():
-        _estimate(Workshop(metadata.project_path, env, _parameters(params)))
-
-
-def _parameters(text: str) -> dict[str, Any]:
-    from kedro.framework.cli.utils import _split_params
-
-    found: dict[str, Any] = _split_params(None, None, text)
-    return found
+        _estimate(Workshop(metadata.project_path, env, params))
 
 
 def _estimate(workshop: Workshop) -> None:

@@ -130,4 +130,5 @@ def _latent_weights(student: TextToImage, teacher: TextToImage, device: torch.de
     if not isinstance(own, Decoder) or not isinstance(theirs, Decoder):
         return None
     effect = theirs.linear.weight.detach().flatten(1).norm(dim=0)
-    return (effect / effect.mean())[None, :, None, None].to(device)
+    weights: Tensor = (effect / effect.mean())[None, :, None, None].to(device)
+    return weights

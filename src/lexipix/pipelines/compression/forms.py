@@ -108,7 +108,7 @@ def _measure(
     measurement: MeasurementParameters,
 ) -> Row:
     made: list[Draw] = []
-    rows = np.arange(measurement.batch_size) % len(captions)
+    rows = [row % len(captions) for row in range(measurement.batch_size)]
     batch, batch_noise = [captions[row] for row in rows], noise[rows]
 
     def load_and_draw() -> None:

@@ -33,7 +33,7 @@ def small(
     from lexipix.networks.build import text_to_image
 
     config = copy.deepcopy(network)
-    patches = isinstance(teacher.decoder, Decoder)
+    patches = not isinstance(teacher.decoder, UpsamplingDecoder)
     prior = config["prior"]
     prior |= {"width": parameters.width, "depth": parameters.depth, "hidden": None}
     if not patches:
@@ -58,7 +58,7 @@ def small(
         student.text_encoder.load_state_dict(teacher.text_encoder.state_dict())
         if student.prior.memory is not None and teacher.prior.memory is not None:
             student.prior.memory.load_state_dict(teacher.prior.memory.state_dict())
-    if patches:
+    if isinstance(student.decoder, Decoder) and isinstance(teacher.decoder, Decoder):
         student.decoder.linear.load_state_dict(teacher.decoder.linear.state_dict())
     return config, student
 

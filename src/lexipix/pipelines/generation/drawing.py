@@ -73,11 +73,12 @@ class Drawing:
         first: list[Pixels] = []
         noise = np.concatenate([noise_of(self.seed, i, self.drawer.noise_width) for i in range(self.n)])
         for start in range(0, len(self), IN_MEMORY):
-            numbers = np.arange(start, min(start + IN_MEMORY, len(self)))
+            numbers = range(start, min(start + IN_MEMORY, len(self)))
+            here = slice(numbers.start, numbers.stop)
             texts = [self.prompts[number // self.n] for number in numbers]
-            images = self.drawer.draw(texts, noise[numbers % self.n])
+            images = self.drawer.draw(texts, noise[np.arange(numbers.start, numbers.stop) % self.n])
             if self.scorer is not None:
-                scores[numbers] = agreement(self.scorer, images, texts)
+                scores[here] = agreement(self.scorer, images, texts)
             first.extend(images[: MAX_ON_SHEET - len(first)])
             yield from ((self._file(number), image) for number, image in zip(numbers, images, strict=True))
         yield "sheet.png", self._sheet(first)
