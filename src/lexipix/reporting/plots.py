@@ -129,22 +129,28 @@ def frontier_figure(
     }
     if not points:
         return note(title, "no form was judged")
-    figure = _figure(6.4, 3.6)
+    from matplotlib.ticker import LogLocator
+
+    figure = _figure(8.4, max(3.0, 0.24 * len(points) + 0.6))
     axis = figure.subplots()
     front = pareto_front(points)
     axis.step(*zip(*(points[name] for name in front), strict=True), where="pre", color=GREY, linewidth=1.0)
-    for name, (rate, loss) in points.items():
+    # Forms lie close together: points are numbered, and named beside the plot
+    for number, (name, (rate, loss)) in enumerate(sorted(points.items(), key=lambda one: one[1][0]), 1):
         color = ORANGE if name == champion else BLUE if name in front else GREY
-        axis.plot(rate, loss, "o", color=color, markersize=5)
-        axis.annotate(
-            name.replace("_", " "), (rate, loss), (4, 4), textcoords="offset points", fontsize=7, color=INK
-        )
+        label = f"{number}  {name.replace('_', ' ')}: {rate:,.0f} /s, {loss:.1f}%"
+        axis.plot(rate, loss, "o", color=color, markersize=5, label=label)
+        offset = (0, 5 if number % 2 else -11)
+        axis.annotate(str(number), (rate, loss), offset, textcoords="offset points", fontsize=7, ha="center")
     axis.set_xscale("log")
+    axis.set_yscale("symlog", linthresh=1.0)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter("{x:,.0f}")
-    axis.xaxis.set_minor_formatter("{x:,.0f}")
-    axis.margins(x=0.2, y=0.15)
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.minorticks_off()
+    axis.margins(x=0.08, y=0.2)
     _tidy(axis)
-    axis.tick_params(which="both", labelsize=7)
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
     axis.set_xlabel("pictures a second, in batches", fontsize=8, color=INK)
     axis.set_ylabel("quality lost (%)", fontsize=8, color=INK)
     if title:
