@@ -61,12 +61,17 @@ def _log(name: str, content: Mapping[str, Any], page: Path) -> None:
     mlflow.set_tracking_uri(store(REPOSITORY))
     mlflow.set_experiment("benchmarks")
     with mlflow.start_run(run_name=name):
-        mlflow.log_params({key: str(value) for key, value in content["facts"].items()})
+        mlflow.log_params({_key(key): str(value) for key, value in content["facts"].items()})
         for row in content["rows"]:
-            label = "".join(c if c.isalnum() else "_" for c in str(next(iter(row.values()))))
-            mlflow.log_metrics(dict(numbers(row, f"{label}.")))
+            label = _key(str(next(iter(row.values()))))
+            mlflow.log_metrics({_key(key): value for key, value in numbers(row, f"{label}.")})
         mlflow.log_artifact(str(page))
         mlflow.log_artifact(str(page.with_suffix(".json")))
+
+
+def _key(text: str) -> str:
+    """A name with the characters that MLflow allows."""
+    return "".join(c if c.isalnum() or c in " ._-/" else "_" for c in text)
 
 
 def _text(value: Any) -> str:
