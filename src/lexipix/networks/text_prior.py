@@ -186,13 +186,13 @@ class TextPrior(nn.Module):
         mean = (words * weights).sum(1) / weights.sum(1)
         context = torch.cat([mean, self.vector_scale * vector], dim=1)
         remembered = None if self.memory is None else self.memory(states, mask, vector)
-        return Plan(self.cells + self.painting(words, mask), context, remembered)
+        return Plan(self.painting(words, mask), context, remembered)
 
     def draw(self, plan: Plan, noise: Tensor) -> Tensor:
         """Latents (B, C, 8, 8) from plans and standard normal noise (B, noise_width)."""
         condition = self.condition(torch.cat([plan.context, noise], dim=1))
         coarse = self.start(condition).unflatten(1, (-1, COARSE, COARSE))
-        x = plan.grid + F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        x = self.cells + F.interpolate(coarse, scale_factor=2.0, mode="nearest") + plan.grid
         for block in self.blocks:
             x = block(x, condition)
         latents: Tensor = self.outward(x)
