@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from record import peak_mib, use_cores
 
 CORES = 2
 
@@ -37,8 +37,7 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measure(json.loads(arguments.measure[0]), arguments.measure[1])))
         return
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    use_cores(CORES)
     print(f"{'source':<28}{'pictures':>10}{'pictures/s':>12}{'peak memory':>14}")
     with tempfile.TemporaryDirectory() as folder:
         for n_images in (arguments.pictures, 10 * arguments.pictures):
@@ -64,23 +63,24 @@ def report(name: str, source: dict[str, Any], folder: str, repeats: int) -> None
     print(f"{name:<28}{results[0]['n_images']:>10,}{images_per_s:>12,.0f}{peak:>10,.0f} MiB", flush=True)
 
 
-def measure(source: dict[str, Any], store: str) -> dict[str, float]:
-    """Ingests one source in this process."""
+def measure(source: dict[str, Any], store: str, **changes: Any) -> dict[str, float]:
+    """Ingests one source in this process, with changed parameters such as ``image_size``."""
     from lexipix.config.ingestion import IngestionParameters
     from lexipix.config.run import RunParameters
     from lexipix.datasets.picture_store import PictureStoreDataset
     from lexipix.datasets.sources import SourcesDataset
     from lexipix.pipelines.ingestion.nodes import describe_pictures, ingest
 
-    parameters = IngestionParameters.model_validate({"source": source})
+    parameters = IngestionParameters.model_validate({"source": source, **changes})
     dataset = PictureStoreDataset(filepath=store)
     started = time.perf_counter()
     dataset.save(ingest(parameters, RunParameters(), SourcesDataset().load()))
     seconds = time.perf_counter() - started
     summary, _, _ = describe_pictures(dataset.load())
     n_images = summary["rejected"] + sum(summary[f"n_{split}"] for split in ("train", "val", "test", "judge"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return {"n_images": n_images, "images_per_s": n_images / seconds, "peak_mib": peak}
+    return {
+        "n_images": n_images, "images_per_s": n_images / seconds, "seconds": seconds, "peak_mib": peak_mib(),
+    }  # fmt: skip
 
 
 def make_pictures(folder: Path, n_images: int) -> None:

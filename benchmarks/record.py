@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,17 @@ from lexipix.metrics.speed import describe_machine
 
 REPOSITORY = Path(__file__).parents[1]
 Row = dict[str, Any]
+
+
+def peak_mib() -> float:
+    """Largest resident size of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def use_cores(n_cores: int) -> None:
+    """Keep this process, and those it starts, on so many cores, where the system lets it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from record import REPOSITORY, save
+from record import REPOSITORY, peak_mib, save, use_cores
 
 STAGES = ("ingestion", "features", "captioning", "evaluation")
 SMALLEST, STEP = 1_000, 10
@@ -84,8 +83,7 @@ def measure(
     stage: str, n_images: int, size: int, threads: int, env: str | None, folder: str
 ) -> dict[str, float]:
     """One stage on so many pictures; its seconds are those of the work, without loading libraries."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    use_cores(threads)
     place = Path(folder, f"{n_images}-{size}")
     if stage == "ingestion":
         seconds = ingest(place, n_images, size)
@@ -94,24 +92,15 @@ def measure(
 
         torch.set_num_threads(threads)
         seconds = {"features": look, "captioning": describe, "evaluation": compare}[stage](place, env)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return {"seconds": round(seconds, 2), "peak_mib": round(peak)}
+    return {"seconds": round(seconds, 2), "peak_mib": round(peak_mib())}
 
 
 def ingest(place: Path, n_images: int, size: int) -> float:
     """Writes scenes into a picture store."""
-    from lexipix.config.ingestion import IngestionParameters
-    from lexipix.config.run import RunParameters
-    from lexipix.datasets.picture_store import PictureStoreDataset
-    from lexipix.datasets.sources import SourcesDataset
-    from lexipix.pipelines.ingestion.nodes import ingest as run
+    from ingestion import measure as ingested
 
     counts = {"n_train": n_images - 300, "n_val": 100, "n_test": 100, "n_judge": 100}
-    source = {"kind": "scenes", "scenes": counts}
-    parameters = IngestionParameters.model_validate({"source": source, "image_size": size})
-    start = time.perf_counter()
-    PictureStoreDataset(filepath=str(place)).save(run(parameters, RunParameters(), SourcesDataset().load()))
-    return time.perf_counter() - start
+    return ingested({"kind": "scenes", "scenes": counts}, str(place), image_size=size)["seconds"]
 
 
 def look(place: Path, env: str | None) -> float:

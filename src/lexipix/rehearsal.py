@@ -4,11 +4,9 @@ Two rehearsals of different length tell what grows and what does not. Trainings 
 reading and writing pictures with their number; exports and the measuring of forms take what they take.
 """
 
-import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,12 @@ from lexipix.config.root import LexipixParameters
 from lexipix.datasets.picture_store import PictureStoreDataset
 from lexipix.metrics.speed import peak_memory_mb
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
+from lexipix.quiet import quiet
 from lexipix.records import SPLITS, ModelBundle
+from lexipix.training.data import N_VALIDATION
 
 FEW_STEPS, MORE_STEPS = 6, 20
 FEW_PICTURES, MORE_PICTURES = 200, 600
-VALIDATED = 512  # pictures a training validates with, where there are so many
 
 # Node -> the section that says how long it trains
 TRAININGS = {
@@ -36,12 +35,12 @@ TRAININGS = {
     "teach_small": "compression.small.training",
     "teach_pruned": "compression.pruned.training",
 }
-# Node -> the splits it goes through
+# Node -> the splits it goes through, or pictures of train without a caption
 COUNTED = {
     "ingest": SPLITS,
     "describe_pictures": SPLITS,
     "export_features": ("train", "val", "test"),
-    "caption_missing": ("train",),
+    "caption_missing": ("uncaptioned",),
     "caption_test": ("test",),
     "redraw": ("test",),
     "measure": ("test",),
@@ -84,7 +83,7 @@ def estimate(
     nodes = register_pipelines()[DEFAULT].nodes
     again = [node for node in nodes if node.name in {*TRAININGS, *COUNTED}]
     n_nodes = len(nodes) + len(again)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet("lexipix"):
         long = _Rehearsal(shortened(parameters, MORE_STEPS, MORE_PICTURES), load, Path(folder) / "more", {})
         for number, node in enumerate(nodes):
             tell(node.name, number, n_nodes)
@@ -185,16 +184,22 @@ def _expected(
         return _training(node, parameters, counts, short, long, peak)
     if name not in COUNTED:
         return Estimate(name, long.seconds[name], peak_mb=peak)
-    few, more = (sum(len(one.data["pictures"][split]) for split in COUNTED[name]) for one in (short, long))
-    wanted = counts["uncaptioned"] if name == "caption_missing" else sum(counts[s] for s in COUNTED[name])
-    if name == "caption_missing":
-        few, more = (
-            int(one.data["pictures"].train.captions["caption"].isna().sum()) for one in (short, long)
-        )
+    few, more, wanted = (_amount(name, one) for one in (_counts(short), _counts(long), counts))
     if more <= few:
         return Estimate(name, long.seconds[name], peak_mb=peak)
     each = max(0.0, (long.seconds[name] - short.seconds[name]) / (more - few))
     return Estimate(name, long.seconds[name] + each * (wanted - more), peak_mb=peak)
+
+
+def _counts(rehearsal: _Rehearsal) -> dict[str, int]:
+    pictures = rehearsal.data["pictures"]
+    uncaptioned = int(pictures.train.captions["caption"].isna().sum())
+    return {**{split: len(pictures[split]) for split in SPLITS}, "uncaptioned": uncaptioned}
+
+
+def _amount(name: str, counts: Mapping[str, int]) -> int:
+    """Pictures that a node goes through."""
+    return sum(counts[part] for part in COUNTED[name])
 
 
 def _training(
@@ -213,7 +218,7 @@ def _training(
     validation = max(0.0, float(curves["seconds"].iloc[0]) - MORE_STEPS * seconds)
     setup = max(0.0, long.seconds[name] - MORE_STEPS * seconds - validation)
     n_validated = len(long.data["pictures"].val)
-    validation *= min(VALIDATED, counts["val"]) / max(1, min(VALIDATED, n_validated))
+    validation *= min(N_VALIDATION, counts["val"]) / max(1, min(N_VALIDATION, n_validated))
     n_steps = -(-training.images // training.batch_size)
     bundle = next(value for value in map(long.data.get, node.outputs) if isinstance(value, ModelBundle))
     figures = bundle.card["figures"]
@@ -226,15 +231,3 @@ def _at(tree: Any, key: str) -> Any:
     for part in key.split("."):
         tree = tree[part] if isinstance(tree, dict) else getattr(tree, part)
     return tree
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the nodes log about their few pictures off the screen."""
-    log = logging.getLogger("lexipix")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

@@ -75,22 +75,19 @@ class Workshop:
             choice: ``champion``, or a family.
             budget: ``fast``, ``balanced`` or ``best``; smaller forms exist of the champion's family only.
         """
-        from lexipix.pipelines.generation.models import Drawer, form_of
+        from lexipix.pipelines.generation.models import Choice, Drawer, choose
 
         if choice == "champion" and not self.place("champion").is_file():
             raise LexipixError(
                 f"No generator is trained here yet ({self.place('champion')} is missing): "
                 f"run `{self._entries['champion']['made_by']}` first."
             )
-        family, variant = choice, None
+        chosen = Choice(choice, None)
         if self.place("champion").is_file():
-            champion = self.load("champion")
-            family = champion["family"] if choice == "champion" else choice
-            if family == champion["family"]:
-                variant = form_of(champion, budget)
-        if variant is None:
-            return family, Drawer(self.load(f"onnx_{family}"))
-        return f"{family} {variant}", Drawer(self._load_from("onnx_forms", variant))
+            chosen = choose(self.load("champion"), choice, budget)
+        if chosen.form is None:
+            return chosen.name, Drawer(self.load(f"onnx_{chosen.family}"))
+        return chosen.name, Drawer(self._load_from("onnx_forms", chosen.form))
 
     def drawers(self, choice: str) -> "dict[str, Callable[[], Drawer]]":
         """The whole generators that take turns: the chosen one; or the champion's, then the other."""

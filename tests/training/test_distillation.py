@@ -33,7 +33,7 @@ def task(upsampling=False, same_network=False):
     captions = world().captions
     one = teacher(upsampling) if same_network else student(upsampling)
     return DistillationTask(
-        one, teacher(upsampling), captions, captions, shares_reading=same_network, learning_rate=2e-3,
+        one, teacher(upsampling), captions, captions, learning_rate=2e-3,
         canonical_share=0.5, device=CPU,
     )  # fmt: skip
 

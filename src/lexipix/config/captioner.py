@@ -1,6 +1,6 @@
 """Parameters of the captioner: which language model, and how it reads the picture."""
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -49,12 +49,9 @@ class LanguageModelParameters(Parameters):
 class CaptionerTrainingParameters(TrainingParameters):
     """How the captioner is trained (``captioner.training.*``)."""
 
+    key: ClassVar[str] = "captioner.training"
     images: int = Field(28_000, ge=1)
     batch_size: int = Field(32, ge=2, le=8192)
-
-    @property
-    def key(self) -> str:
-        return "captioner.training"
 
 
 class CaptionerParameters(Parameters):

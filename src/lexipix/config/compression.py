@@ -1,6 +1,6 @@
 """Parameters of the compression: what is made smaller and how, what is measured, what may be the champion."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -19,25 +19,19 @@ Variant = Annotated[str, StringConstraints(pattern=rf"^(({'|'.join(NETWORKS)})_)
 class SmallTrainingParameters(TrainingParameters):
     """How the small student is taught (``compression.small.training.*``)."""
 
+    key: ClassVar[str] = "compression.small.training"
     images: int = Field(24_000, ge=1)
     learning_rate: float = Field(3e-3, gt=0, le=1)
     reports: int = Field(6, ge=1, le=1000)
-
-    @property
-    def key(self) -> str:
-        return "compression.small.training"
 
 
 class PrunedTrainingParameters(TrainingParameters):
     """How the pruned network recovers (``compression.pruned.training.*``)."""
 
+    key: ClassVar[str] = "compression.pruned.training"
     images: int = Field(4_000, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     reports: int = Field(4, ge=1, le=1000)
-
-    @property
-    def key(self) -> str:
-        return "compression.pruned.training"
 
 
 class SmallParameters(Parameters):
@@ -115,7 +109,7 @@ class ChampionParameters(Parameters):
         family: ``vae`` (text prior and VAE decoder), ``gan``, or ``auto``: the one whose pictures of
             validation captions agree better with them, and of two equals the GAN, which is sharper.
         max_quality_loss: Share of the whole network's attribute accuracy and R-precision that the champion
-            may lose, and of real pictures' distance to the mean picture that its own may move away by.
+            may lose.
         fast_max_quality_loss: The same for ``kedro generate --budget fast``.
     """
 

@@ -1,5 +1,7 @@
 """Parameters of the evaluation: the judge and how much it looks at."""
 
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from lexipix.config.run import Parameters
@@ -9,13 +11,10 @@ from lexipix.config.training import TrainingParameters
 class EvaluatorTrainingParameters(TrainingParameters):
     """How the evaluator is trained (``evaluation.evaluator.training.*``)."""
 
+    key: ClassVar[str] = "evaluation.evaluator.training"
     images: int = Field(16_000, ge=1)
     batch_size: int = Field(128, ge=2, le=8192)
     learning_rate: float = Field(2e-3, gt=0, le=1)
-
-    @property
-    def key(self) -> str:
-        return "evaluation.evaluator.training"
 
 
 class EvaluatorParameters(Parameters):

@@ -1,6 +1,6 @@
 """Parameters of the features stage: an image encoder and a text encoder trained to agree."""
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -59,11 +59,8 @@ class TextEncoderParameters(Parameters):
 class FeaturesTrainingParameters(TrainingParameters):
     """How the pair is trained (``features.training.*``)."""
 
+    key: ClassVar[str] = "features.training"
     images: int = Field(48_000, ge=1)
-
-    @property
-    def key(self) -> str:
-        return "features.training"
 
 
 class FeaturesParameters(Parameters):

@@ -1,6 +1,6 @@
 """Parameters of the generators: the VAE, the text prior in its latent space, and the GAN."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,41 +11,32 @@ from lexipix.config.training import TrainingParameters
 class VAETrainingParameters(TrainingParameters):
     """How the VAE is trained (``generator.vae.training.*``)."""
 
+    key: ClassVar[str] = "generator.vae.training"
     images: int = Field(34_000, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     reports: int = Field(8, ge=1, le=1000)
-
-    @property
-    def key(self) -> str:
-        return "generator.vae.training"
 
 
 class PriorTrainingParameters(TrainingParameters):
     """How the text prior is trained (``generator.prior.training.*``)."""
 
+    key: ClassVar[str] = "generator.prior.training"
     images: int = Field(50_000, ge=1)
     batch_size: int = Field(32, ge=2, le=8192)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     reports: int = Field(12, ge=1, le=1000)
 
-    @property
-    def key(self) -> str:
-        return "generator.prior.training"
-
 
 class GANTrainingParameters(TrainingParameters):
     """How the GAN is trained (``generator.gan.training.*``)."""
 
+    key: ClassVar[str] = "generator.gan.training"
     images: int = Field(8_000, ge=1)
     batch_size: int = Field(32, ge=2, le=8192)
     learning_rate: float = Field(2e-4, gt=0, le=1)
     ema_share: float = Field(0.05, gt=0, le=0.5)
     reports: int = Field(8, ge=1, le=1000)
     keep_best: bool = False
-
-    @property
-    def key(self) -> str:
-        return "generator.gan.training"
 
 
 class VAEParameters(Parameters):

@@ -1,5 +1,7 @@
 """How long and how a model is trained; the same keys for every training."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from lexipix.config.run import Parameters
@@ -9,6 +11,7 @@ class TrainingParameters(Parameters):
     """Length, batch, schedule and intervals of one training.
 
     Attributes:
+        key: Where a user finds these parameters, for error messages.
         images: Images seen in all (not epochs: a batch size never changes the schedule).
         batch_size: Images per update.
         learning_rate: Peak rate of Adam; warm-up and cosine follow ``images``.
@@ -20,6 +23,7 @@ class TrainingParameters(Parameters):
         checkpoint_seconds: Time between checkpoints for resuming.
     """
 
+    key: ClassVar[str] = "<model>.training"
     images: int = Field(ge=1)
     batch_size: int = Field(64, ge=2, le=8192)
     learning_rate: float = Field(1e-3, gt=0, le=1)
@@ -29,8 +33,3 @@ class TrainingParameters(Parameters):
     patience: int = Field(0, ge=0)
     keep_best: bool = True
     checkpoint_seconds: float = Field(30.0, gt=0)
-
-    @property
-    def key(self) -> str:
-        """Where a user finds these parameters, for error messages."""
-        return "<model>.training"

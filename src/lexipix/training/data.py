@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+N_VALIDATION = 512  # pictures a training validates with, where there are so many
+
 
 class Images(Protocol):
     """Pictures by row numbers: a (memory-mapped) uint8 array (N, H, W, 3), or a :class:`Subset` of one."""
@@ -40,10 +42,14 @@ def to_unit(images: Tensor) -> Tensor:
     return (images.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
+def to_levels(images: Tensor) -> Tensor:
+    """Float (B, 3, H, W) in about [-1, 1] to a tensor of uint8 (B, H, W, 3), clamped and rounded."""
+    return ((images.float() + 1) * 127.5).clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """Float (B, 3, H, W) in about [-1, 1] to uint8 (B, H, W, 3), clamped and rounded."""
-    pixels = ((images.float() + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().contiguous().numpy()
+    """As :func:`to_levels`, to an array."""
+    return to_levels(images).cpu().contiguous().numpy()
 
 
 class ImageRows:
@@ -63,6 +69,12 @@ class ImageRows:
     def __getitem__(self, rows: Tensor) -> Tensor:
         """Pictures of the given rows in [-1, 1], (B, 3, H, W)."""
         return to_unit(torch.from_numpy(self.images[rows.numpy()]).to(self.device))
+
+
+def psnr_of(images: Tensor, others: Tensor) -> Tensor:
+    """PSNR of each pair of pictures in [-1, 1], (B, 3, S, S): (B,) in decibels, at most 100."""
+    error = (images - others).square().flatten(1).mean(1) / 4
+    return -10 * error.clamp_min(1e-10).log10()
 
 
 def shift(images: Tensor, pixels: int) -> Tensor:

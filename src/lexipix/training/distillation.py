@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.vae import Decoder
 from lexipix.training.captions import CaptionRows
+from lexipix.training.data import N_VALIDATION, psnr_of
+from lexipix.training.drawing import N_CANDIDATES, N_SHOWN
+from lexipix.training.prior import channel_weights
 from lexipix.training.sheets import two_rows
 from lexipix.training.vae import structural_dissimilarity
 
-N_VALIDATION = 512
-N_AT_ONCE = 64
-N_SHOWN = 16
 # Squared errors of pictures are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
 PIXEL_WEIGHT = 20.0
 STRUCTURE_WEIGHT = 1.0
@@ -30,11 +30,11 @@ class DistillationTask:
     pixels do.
 
     Args:
-        student: What learns. Where it reads with the teacher's own reading networks, these stay as they are.
+        student: What learns. With a language model it reads with the teacher's weights, which stay as they
+            are; without one its own text encoder learns to read.
         teacher: What it learns from; as long a noise vector as the student's.
         captions: Wordings of the training pictures; no picture is needed.
         validation: Captions for the figures and the sheet.
-        shares_reading: Whether student and teacher read captions with the same weights.
         learning_rate: Peak rate.
         canonical_share: Share of the captions read in their first wording; the others in any.
         device: Where to train.
@@ -47,20 +47,23 @@ class DistillationTask:
         captions: CaptionRows,
         validation: CaptionRows,
         *,
-        shares_reading: bool,
         learning_rate: float,
         canonical_share: float,
         device: torch.device,
     ) -> None:
         self.student, self.teacher = student.train(), teacher.requires_grad_(False).eval()
         self.captions, self.validation = captions, validation
-        self.shares_reading, self.canonical_share, self.device = shares_reading, canonical_share, device
+        self.shares_reading = student.language_model is not None
+        self.canonical_share, self.device = canonical_share, device
         student.requires_grad_(False)
-        if not shares_reading:
+        if not self.shares_reading:
             student.text_encoder.requires_grad_(True).train()
         student.prior.set_trainable(True)
         student.decoder.requires_grad_(True)
-        self.latent_weights = _latent_weights(student, teacher, device)
+        own, theirs = student.decoder, teacher.decoder
+        self.latent_weights: Tensor | None = None
+        if isinstance(own, Decoder) and isinstance(theirs, Decoder):
+            self.latent_weights = channel_weights(theirs).to(device)
         self.modules: Mapping[str, torch.nn.Module] = {"student": student, "teacher": teacher}
         self.averaged: Sequence[str] = ("student",)
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
@@ -104,10 +107,8 @@ class DistillationTask:
             decibels; ``objective``, minus that.
         """
         found = []
-        for rows in torch.arange(min(len(self.validation), N_VALIDATION)).split(N_AT_ONCE):
-            wanted, drawn = self._both(rows)
-            error = (drawn - wanted).square().flatten(1).mean(1) / 4
-            found.append(-10 * error.clamp_min(1e-10).log10())
+        for rows in torch.arange(min(len(self.validation), N_VALIDATION)).split(N_CANDIDATES):
+            found.append(psnr_of(*self._both(rows)))
         fidelity = float(torch.cat(found).mean())
         return {"objective": -fidelity, "fidelity": fidelity}
 
@@ -122,13 +123,3 @@ class DistillationTask:
         wanted, drawn = (model(ids, noise).float().clamp(-1, 1) for model in (self.teacher, self.student))
         self.student.train()
         return wanted, drawn
-
-
-def _latent_weights(student: TextToImage, teacher: TextToImage, device: torch.device) -> Tensor | None:
-    """Weights of the latents' channels by what they do to a picture; None where latents differ in kind."""
-    own, theirs = student.decoder, teacher.decoder
-    if not isinstance(own, Decoder) or not isinstance(theirs, Decoder):
-        return None
-    effect = theirs.linear.weight.detach().flatten(1).norm(dim=0)
-    weights: Tensor = (effect / effect.mean())[None, :, None, None].to(device)
-    return weights

@@ -8,10 +8,9 @@ from torch import Tensor
 from lexipix.networks.image_encoder import ImageEncoder
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.training.captions import CaptionRows
-from lexipix.training.data import ImageRows, Images
+from lexipix.training.data import N_VALIDATION, ImageRows, Images, psnr_of
 from lexipix.training.sheets import two_rows
 
-N_VALIDATION = 512
 N_CANDIDATES = 64
 N_SHOWN = 16
 
@@ -57,8 +56,7 @@ class DrawingValidation:
         for rows in torch.arange(min(len(self.images), N_VALIDATION)).split(N_CANDIDATES):
             real = self.images[rows]
             fake, vectors = self.draw(model, rows)
-            error = (fake - real).square().flatten(1).mean(1) / 4
-            psnr.append(-10 * error.clamp_min(1e-10).log10())
+            psnr.append(psnr_of(fake, real))
             nearest = (self.encoder(fake).vector.float() @ vectors.T).argmax(1).cpu()
             found.append(self.groups[rows][nearest] == self.groups[rows])
             for i, images in enumerate((fake, real)):

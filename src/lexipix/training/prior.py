@@ -27,6 +27,17 @@ def best_of_noises(errors: Tensor) -> Tensor:
     return errors.amin(0).mean()
 
 
+def channel_weights(decoder: Decoder) -> Tensor:
+    """How much an error of each whitened component of the latents counts: (1, C, 1, 1), 1 on average.
+
+    By what it does to the picture, by the root of its share of the squared pixel error: with the share itself
+    shapes are learned late, with no weights hardly anything is.
+    """
+    effect = decoder.linear.weight.detach().flatten(1).norm(dim=0)
+    weights: Tensor = (effect / effect.mean())[None, :, None, None]
+    return weights
+
+
 class PriorTask:
     """Trains the prior of a :class:`TextToImage`; language model, VAE encoder and decoder stay as they are.
 
@@ -67,12 +78,8 @@ class PriorTask:
             remember(model, self.encoder, self.images, captions, device)
         model.prior.train()
         model.prior.set_trainable(True)
-        # Errors of a whitened component count by what it does to the picture, by the root of its share of the
-        # squared pixel error: with the share itself shapes are learned late, with no weights hardly anything
-        # is.
         assert isinstance(model.decoder, Decoder)  # whose latents the encoder gives
-        effect = model.decoder.linear.weight.detach().flatten(1).norm(dim=0)
-        self.channel_weights = (effect / effect.mean())[None, :, None, None].to(device)
+        self.channel_weights = channel_weights(model.decoder).to(device)
         self.modules: Mapping[str, torch.nn.Module] = {
             "prior": model.prior,
             "fixed": model,

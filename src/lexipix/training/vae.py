@@ -9,11 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.networks.vae import VAE
-from lexipix.training.data import ImageRows, Images
+from lexipix.training.data import N_VALIDATION, ImageRows, Images, psnr_of
 from lexipix.training.sheets import two_rows
 
 N_INITIAL = 2000  # pictures for the principal components; more change nothing that can be seen
-N_VALIDATION = 512
 
 
 def vae_loss(
@@ -125,8 +124,7 @@ class VAETask:
     def validate(self) -> dict[str, float]:
         """Mean per-image PSNR of up to 512 validation pictures, decoded from the posterior mean."""
         rows = torch.arange(min(len(self.validation), N_VALIDATION))
-        error = (self.reconstruct(rows).float().clamp(-1, 1) - self.validation[rows]).square() / 4
-        psnr = float((-10 * error.flatten(1).mean(1).clamp_min(1e-10).log10()).mean())
+        psnr = float(psnr_of(self.reconstruct(rows).float().clamp(-1, 1), self.validation[rows]).mean())
         return {"objective": -psnr, "psnr": psnr}
 
     def sheet(self) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@ import pytest
 
 from lexipix.config.compression import ChampionParameters
 from lexipix.errors import LexipixError
-from lexipix.pipelines.compression.champion import choose_champion, choose_family, loss_of, speed_table
+from lexipix.pipelines.compression.champion import choose_champion, choose_family, speed_table
 from lexipix.pipelines.compression.quality import quality_loss
 
 
@@ -78,7 +78,7 @@ def test_loss_is_the_largest_share_that_is_lost():
 
 
 def test_a_form_that_was_not_judged_is_no_champion():
-    assert loss_of({"images_per_s": 1e6}, TABLE["onnx_fp32"]) == 1.0
+    assert quality_loss({"images_per_s": 1e6}, TABLE["onnx_fp32"]) == 1.0
     table = {**TABLE, "small_onnx_int8": {"images_per_s": 1e6}}
     assert choose_champion(ChampionParameters(), "gan", table)["variant"] == "pruned_onnx_fp32"
 

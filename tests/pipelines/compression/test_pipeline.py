@@ -16,24 +16,18 @@ from lexipix.errors import LexipixError
 from lexipix.pipelines.compression.export import Exporter, Samples, _Read, largest_difference
 from lexipix.pipelines.compression.nodes import real_input, teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
-from lexipix.pipelines.generation.models import Describer, Drawer, Scorer, from_pixels, noise_of, to_pixels
+from lexipix.pipelines.generation.models import Describer, Drawer, Scorer, from_pixels, noise_of
 from lexipix.records import Pictures, Split
 from lexipix.training.bundles import load_network
+from lexipix.training.data import to_uint8
 from lexipix.training.tokenization import decode
 
-from ..evaluation.conftest import ListStream, NoCheckpoints
+from ..evaluation.conftest import Kept, ListStream, NoCheckpoints
 
 TAUGHT = ("small", "small_figures", "small_sheet", "pruned", "pruned_figures", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
 OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_captioner", "onnx_scorer", "speed_table", "champion")
 LESSON = {"training": {"images": 64, "batch_size": 16, "reports": 1}}
-
-
-class Kept(MemoryDataset):
-    """Keeps its data after the last node that reads it."""
-
-    def _release(self):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +87,7 @@ def test_generators_draw_what_their_networks_draw(made, prior, gan, family):
     for index in range(3):
         with torch.no_grad():
             ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, index, 8))
-            expected = to_pixels(network(ids, noise).numpy())[0]
+            expected = to_uint8(network(ids, noise))[0]
         found = drawer.draw_one(PROMPT, 7, index)
         assert np.abs(found.astype(int) - expected).max() <= 1
 
@@ -171,7 +165,7 @@ def test_smaller_networks_are_taught_and_exported(made, name):
     network, drawer = load_network(bundle), Drawer(made["onnx_forms"][f"{name}_onnx_fp32"])
     with torch.no_grad():
         ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, 0, 8))
-        expected = to_pixels(network(ids, noise).numpy())[0]
+        expected = to_uint8(network(ids, noise))[0]
     assert np.abs(drawer.draw_one(PROMPT, 7, 0).astype(int) - expected).max() <= 1
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from kedro.io import MemoryDataset
 from onnx import TensorProto
 
 from lexipix.config.evaluation import EvaluationParameters
@@ -43,6 +44,13 @@ class NoCheckpoints:
         return None
 
     def clear(self) -> None:
+        pass
+
+
+class Kept(MemoryDataset):
+    """Keeps its data after the last node that reads it."""
+
+    def _release(self) -> None:
         pass
 
 

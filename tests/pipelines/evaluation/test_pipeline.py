@@ -11,20 +11,13 @@ from kedro.runner import SequentialRunner
 from lexipix.pipelines.evaluation.nodes import MODELS, collect_metrics
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
 
-from .conftest import ListStream, NoCheckpoints
+from .conftest import Kept, ListStream, NoCheckpoints
 
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
 SPEED = {
     "champion": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
     "vae_fp32": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
 }
-
-
-class Kept(MemoryDataset):
-    """Keeps its data after the last node that reads it."""
-
-    def _release(self):
-        pass
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from lexipix.config.compression import ChampionParameters
 from lexipix.errors import LexipixError
-from lexipix.pipelines.compression.quality import GATED, quality_loss
+from lexipix.pipelines.compression.quality import quality_loss
+from lexipix.pipelines.generation.models import WHOLE
 
 Family = Literal["vae", "gan"]
 FAMILIES: tuple[Family, ...] = ("vae", "gan")
@@ -18,8 +19,6 @@ OBJECTIVE = "val_alignment"
 # The figure is a share of some hundred pictures, so that two families this near are equal as far as anybody
 # can tell; then the GAN it is, whose pictures are the sharper ones.
 TIE = 0.01
-# The exported form of the whole network: whatever is shipped is held against it
-WHOLE = "onnx_fp32"
 
 
 def choose_family(wish: Literal["auto", "vae", "gan"], figures: Figures) -> Family:
@@ -61,7 +60,9 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
 
     def fastest(gate: float) -> str:
         passing = {
-            name: row for name, row in table.items() if "onnx_" in name and loss_of(row, table[WHOLE]) <= gate
+            name: row
+            for name, row in table.items()
+            if "onnx_" in name and quality_loss(row, table[WHOLE]) <= gate
         }
         return max(passing, key=lambda name: passing[name]["images_per_s"])
 
@@ -76,13 +77,6 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
     }
 
 
-def loss_of(row: Mapping[str, float], whole: Mapping[str, float]) -> float:
-    """Share of its quality that a form loses; a form that was not judged loses all."""
-    if any(key in whole and key not in row for key in GATED):
-        return 1.0
-    return quality_loss(row, whole)
-
-
 def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """All forms of all families in one table, as ``FAMILY_VARIANT``; the champion's figures once more.
 
@@ -91,6 +85,8 @@ def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> 
     rows = {}
     for family, table in tables.items():
         for name, row in table.items():
-            lost = {"quality_loss": loss_of(row, table[WHOLE])} if WHOLE in table and "kid" in row else {}
+            lost = (
+                {"quality_loss": quality_loss(row, table[WHOLE])} if WHOLE in table and "kid" in row else {}
+            )
             rows[f"{family}_{name}"] = {**row, **lost}
     return {"champion": dict(champion["figures"]), **rows}

@@ -18,9 +18,10 @@ from lexipix.networks.captioner import Captioner
 from lexipix.networks.clip import ContrastivePair
 from lexipix.networks.text_prior import Plan
 from lexipix.networks.text_to_image import TextToImage
+from lexipix.quiet import quiet
 from lexipix.records import ModelBundle, OnnxModel
 from lexipix.training.bundles import load_network
-from lexipix.training.data import to_unit
+from lexipix.training.data import to_levels, to_unit
 from lexipix.training.tokenization import encode, pad_id
 
 _log = logging.getLogger(__name__)
@@ -105,8 +106,7 @@ class _Draw(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """(B, Z), and the parts of a plan, to pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
         images = self.network.carry_out(Plan(grid, context, remembered), noise)
-        pixels = ((images + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
-        return images, pixels.permute(0, 2, 3, 1)
+        return images, to_levels(images)
 
 
 class _ImageVector(nn.Module):
@@ -337,13 +337,6 @@ def _content(program: torch.onnx.ONNXProgram) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter's notes about libraries that are not installed off the screen."""
-    before = {name: logging.getLogger(name).level for name in ("torch.onnx", "onnx_ir", "onnxscript")}
-    for name in before:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+    with quiet("torch.onnx", "onnx_ir", "onnxscript"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lexipix.config.compression import MeasurementParameters
+from lexipix.config.compression import NETWORKS, MeasurementParameters
 from lexipix.errors import LexipixError
 from lexipix.metrics.images import psnr, ssim
 from lexipix.metrics.speed import measure, peak_memory_mb
@@ -19,7 +19,7 @@ from lexipix.pipelines.compression.export import megabytes, tokenizer_of
 from lexipix.pipelines.compression.quality import TaskQuality
 from lexipix.pipelines.generation.models import Drawer
 from lexipix.records import ModelBundle, OnnxModel
-from lexipix.training.bundles import load_network, own_weights
+from lexipix.training.bundles import load_network
 from lexipix.training.data import to_uint8
 from lexipix.training.tokenization import encode
 
@@ -49,7 +49,7 @@ class Network:
 
 def split_name(variant: str) -> tuple[str, str]:
     """``small_onnx_int8`` to ``small`` and ``onnx_int8``; the whole network's name is empty."""
-    for name in ("pruned", "small"):
+    for name in NETWORKS:
         if variant.startswith(f"{name}_"):
             return name, variant.removeprefix(f"{name}_")
     return "", variant
@@ -85,14 +85,15 @@ def measure_forms(
     captions = quality.captions
     noise = np.random.default_rng(0).standard_normal((len(captions), _noise_width(whole.bundle)), np.float32)
     expected = _in_batches(_with_torch(whole.bundle, "torch_fp32"), captions, noise)
+    sizes = {name: _arithmetic(network.bundle, captions) for name, network in networks.items()}
     table: dict[str, Row] = {}
     for variant in variants:
         name, engine = split_name(variant)
         if name not in networks:
             continue
-        network = networks[name]
         try:
-            table[variant] = _measure(network, engine, captions, noise, expected, quality, measurement)
+            row = _measure(networks[name], engine, captions, noise, expected, quality, measurement)
+            table[variant] = row | sizes[name]
         except Unavailable as reason:
             _log.warning("%s is left out: %s", variant, reason)
     return table
@@ -131,15 +132,12 @@ def _measure(
         n_images=len(rows),
         max_seconds=measurement.max_seconds,
     )
-    module = load_network(network.bundle)
     row = {
         "images_per_s": many.images_per_s,
         "latency_p50_ms": one.latency_p50_ms,
         "latency_p95_ms": one.latency_p95_ms,
         "latency_p99_ms": one.latency_p99_ms,
         "size_mb": _size_mb(network, engine),
-        "parameters": float(sum(weight.numel() for weight in own_weights(module).values())),
-        "mflop": flops(network.bundle, module, captions) / MEGA,
     }
     if peak is not None:
         row["peak_mb"] = peak
@@ -152,15 +150,17 @@ def _measure(
     return row
 
 
-def flops(bundle: ModelBundle, module: nn.Module, captions: Sequence[str]) -> float:
-    """Multiplications and additions, counted apart, of reading a caption of mean length and drawing it."""
+def _arithmetic(bundle: ModelBundle, captions: Sequence[str]) -> Row:
+    """Number of weights, and MFLOP of reading a caption of mean length and drawing it."""
+    module = load_network(bundle)
     tokenizer = tokenizer_of(bundle)
     lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
     length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))
     ids = torch.full((1, length), 5)
     with FlopCounterMode(display=False) as counter:  # without gradients torch fuses layers it cannot count
         module(ids, torch.zeros(1, _noise_width(bundle)))
-    return float(counter.get_total_flops())
+    n_weights = sum(weight.numel() for weight in bundle.weights.values())
+    return {"parameters": float(n_weights), "mflop": counter.get_total_flops() / MEGA}
 
 
 def _engine(network: Network, engine: str) -> Draw:

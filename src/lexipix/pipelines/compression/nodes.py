@@ -1,21 +1,14 @@
 """Steps of the compression."""
 
 import logging
-from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from lexipix.config.compression import (
-    ChampionParameters,
-    CompressionParameters,
-)
+from lexipix.config.compression import NETWORKS, CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
-from lexipix.networks.text_to_image import TextToImage
 from lexipix.pipelines.compression.champion import (
     FAMILIES,
     Family,
@@ -23,21 +16,17 @@ from lexipix.pipelines.compression.champion import (
     choose_family,
     speed_table,
 )
-from lexipix.pipelines.compression.export import PLAN, Exporter, Samples, start
+from lexipix.pipelines.compression.export import Exporter, Samples
 from lexipix.pipelines.compression.forms import Network, Row, as_lines, measure_forms, split_name
 from lexipix.pipelines.compression.quality import TaskQuality
-from lexipix.pipelines.compression.quantization import quantize
-from lexipix.pipelines.compression.students import pruned, small
-from lexipix.pipelines.compression.teaching import Taught, not_taught, teach
-from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
+from lexipix.pipelines.compression.quantization import quantized
+from lexipix.pipelines.compression.teaching import lesson
+from lexipix.records import ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.plots import frontier_figure
 from lexipix.training.captioned import for_training
 from lexipix.training.judge import Judge
-from lexipix.training.tokenization import encode
 
 _log = logging.getLogger(__name__)
-
-CALIBRATION_BATCH = 16
 
 
 def export_generators(
@@ -62,69 +51,8 @@ def export_scorer(
     return _exporter(compression, pictures).contrastive_pair(contrastive_pair)
 
 
-def teach_small(
-    compression: CompressionParameters,
-    run: RunParameters,
-    pictures: Pictures,
-    captions_complete: pd.DataFrame,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    prior_figures: dict[str, Any],
-    gan_figures: dict[str, Any],
-    machine_choices: MutableMapping[str, str],
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
-) -> Taught:
-    """Teach a small network what the chosen family draws, where a form of it is asked for.
-
-    Returns:
-        The student, the curves and figures of its training, and a sheet of the teacher's pictures above its
-        own.
-    """
-    teacher = {"vae": prior, "gan": gan}[_family(compression.champion, prior_figures, gan_figures)]
-    if not _asked_for("small", compression):
-        return not_taught("small", teacher)
-    parameters = compression.small
-
-    def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
-        return small(network, config, parameters)
-
-    return teach(
-        "small", teacher, make, parameters, parameters.reads == "teacher", run, pictures, captions_complete,
-        machine_choices, stream, checkpoints,
-    )  # fmt: skip
-
-
-def teach_pruned(
-    compression: CompressionParameters,
-    run: RunParameters,
-    pictures: Pictures,
-    captions_complete: pd.DataFrame,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    prior_figures: dict[str, Any],
-    gan_figures: dict[str, Any],
-    machine_choices: MutableMapping[str, str],
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
-) -> Taught:
-    """Prune the chosen family's network and let the whole one teach what is left, likewise.
-
-    Returns:
-        As :func:`teach_small`.
-    """
-    teacher = {"vae": prior, "gan": gan}[_family(compression.champion, prior_figures, gan_figures)]
-    if not _asked_for("pruned", compression):
-        return not_taught("pruned", teacher)
-    parameters = compression.pruned
-
-    def make(network: TextToImage, config: dict[str, Any]) -> tuple[dict[str, Any], TextToImage]:
-        return pruned(network, config, parameters)
-
-    return teach(
-        "pruned", teacher, make, parameters, True, run, pictures, captions_complete, machine_choices, stream,
-        checkpoints,
-    )  # fmt: skip
+teach_small = lesson("small")
+teach_pruned = lesson("pruned")
 
 
 def make_forms(
@@ -138,12 +66,12 @@ def make_forms(
     gan_figures: dict[str, Any],
 ) -> dict[str, OnnxModel]:
     """The forms of the chosen family that can be shipped beside the whole network, by variant."""
-    family = _family(compression.champion, prior_figures, gan_figures)
+    family = choose_family(compression.champion.family, {"vae": prior_figures, "gan": gan_figures})
     exporter = _exporter(compression, pictures)
     captions = real_input(pictures, compression.verification.n_captions).captions
     wanted = [split_name(variant) for variant in compression.variants]
     forms: dict[str, OnnxModel] = {}
-    for name in ("", "pruned", "small"):
+    for name in ("", *NETWORKS):
         engines = {engine for network, engine in wanted if network == name and engine.startswith("onnx_")}
         if not engines or (name == "" and engines == {"onnx_fp32"}):
             continue
@@ -153,7 +81,7 @@ def make_forms(
         else:
             whole = {"vae": onnx_vae, "gan": onnx_gan}[family]
         if "onnx_int8" in engines:
-            forms[f"{name}_onnx_int8".removeprefix("_")] = _quantized(whole, captions)
+            forms[f"{name}_onnx_int8".removeprefix("_")] = quantized(whole, captions)
     return forms
 
 
@@ -177,7 +105,7 @@ def measure_generators(
     Returns:
         The table of speeds, sizes and qualities, the champion, and a plot of quality over speed.
     """
-    family = _family(compression.champion, prior_figures, gan_figures)
+    family = choose_family(compression.champion.family, {"vae": prior_figures, "gan": gan_figures})
     quality = _quality(compression, run, pictures, contrastive_pair)
     whole = {"vae": Network(prior, {"fp32": onnx_vae}), "gan": Network(gan, {"fp32": onnx_gan})}
     smaller = {"pruned": pruned, "small": small}
@@ -216,26 +144,6 @@ def real_input(pictures: Pictures, n_captions: int) -> Samples:
     raise LexipixError("No picture has a caption: the generators have no words to draw from; add captions.")
 
 
-def _quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
-    """An exported generator whose drawing graph computes its convolutions in int8."""
-    assert whole.tokenizer is not None
-    tokenizer = Tokenizer.from_str(whole.tokenizer)
-    read = start(whole.graphs["read"])
-    rng = np.random.default_rng(0)
-    batches = []
-    for first in range(0, len(captions), CALIBRATION_BATCH):
-        ids = encode(tokenizer, captions[first : first + CALIBRATION_BATCH], int(whole.config["max_tokens"]))
-        parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
-        noise = rng.standard_normal((len(ids), int(whole.config["noise_width"])), np.float32)
-        batches.append({"noise": noise, **parts})
-    graphs = {**whole.graphs, "draw": quantize(whole.graphs["draw"], batches)}
-    return OnnxModel(whole.config, graphs, whole.tokenizer, {**whole.card, "quantized": "int8 QDQ"})
-
-
-def _asked_for(name: str, compression: CompressionParameters) -> bool:
-    return any(split_name(variant)[0] == name for variant in compression.variants)
-
-
 def _with_int8(network: Network, quantized: OnnxModel | None) -> Network:
     if quantized is None:
         return network
@@ -254,12 +162,6 @@ def _quality(
         pictures.summary.get("source") == "scenes",
         run.seed,
     )
-
-
-def _family(
-    champion: ChampionParameters, prior_figures: dict[str, Any], gan_figures: dict[str, Any]
-) -> Family:
-    return choose_family(champion.family, {"vae": prior_figures, "gan": gan_figures})
 
 
 def _exporter(compression: CompressionParameters, pictures: Pictures) -> Exporter:

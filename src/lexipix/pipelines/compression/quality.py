@@ -66,8 +66,7 @@ def quality_loss(figures: Mapping[str, float], whole: Mapping[str, float]) -> fl
     """The largest share that a form loses of what the whole network scores; 0 where it loses nothing.
 
     Args:
-        figures: Of the form, as :class:`TaskQuality` gives them.
+        figures: Of the form, as :class:`TaskQuality` gives them; what was not judged is lost.
         whole: Of the whole network in fp32.
     """
-    lost = [1 - figures[key] / whole[key] for key in GATED if whole.get(key)]
-    return max(0.0, *lost) if lost else 0.0
+    return max([0.0, *(1 - figures.get(key, 0.0) / whole[key] for key in GATED if whole.get(key))])

@@ -9,6 +9,7 @@ from torch import nn
 
 from lexipix.config.compression import PrunedParameters, SmallParameters
 from lexipix.networks.blocks import ResidualConv
+from lexipix.networks.build import text_to_image
 from lexipix.networks.text_prior import ModulatedConv
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.upsampling import UpsamplingDecoder
@@ -30,8 +31,6 @@ def small(
     Returns:
         The student's dictionary, as :func:`lexipix.networks.build.text_to_image` takes it, and the student.
     """
-    from lexipix.networks.build import text_to_image
-
     config = copy.deepcopy(network)
     patches = not isinstance(teacher.decoder, UpsamplingDecoder)
     prior = config["prior"]

@@ -76,7 +76,9 @@ def redraw(
     direct = through_latent(vae, real.images, run, evaluation.batch_size)
     by_vae = from_captions(prior, real.asked, run, evaluation.batch_size)
     by_gan = from_captions(gan, real.asked, run, evaluation.batch_size)
-    drawer = Drawer(choose(champion, {"vae": onnx_vae, "gan": onnx_gan}, onnx_forms)[1])
+    chosen = choose(champion)
+    whole = {"vae": onnx_vae, "gan": onnx_gan}[chosen.family]
+    drawer = Drawer(whole if chosen.form is None else onnx_forms[chosen.form])
     by_champion = drawer.draw(real.asked, noise_for(len(real.asked), drawer.noise_width, run).numpy())
     return direct, by_vae, by_gan, by_champion
 

@@ -25,7 +25,7 @@ class Paths:
     Attributes:
         real: The pictures under evaluation.
         direct: They, through the latent and back.
-        drawn: By path (``vae``, ``gan``) the pictures drawn from their generated captions.
+        drawn: By path (``vae``, ``gan``, ``champion``) the pictures drawn from their generated captions.
     """
 
     real: Evaluated
@@ -80,7 +80,9 @@ def assemble(
     real = paths.real
     n_images = len(real.images)
     fixed = np.unique(np.linspace(0, n_images - 1, min(n_images, evaluation.n_shown)).astype(int)).tolist()
-    best, worst = extremes(real, paths.drawn, evaluation.n_extremes)
+    # Not by the champion's pictures too: it is a form of one of the two, and its family would count twice
+    two = {path: paths.drawn[path] for path in ("vae", "gan")}
+    best, worst = extremes(real, two, evaluation.n_extremes)
     chosen_by = "by the mean SSIM of the two text paths"
     galleries = [
         paths.gallery(

@@ -15,18 +15,24 @@ MAX_ON_SHEET = 64
 SHEET_PIXELS = 128  # a picture on a sheet is enlarged to about this
 
 
-def draw(drawer: Drawer, prompts: Sequence[str], n: int, seed: int) -> Pixels:
-    """Draw ``n`` pictures of each prompt.
+def draw(
+    drawer: Drawer, prompts: Sequence[str], n: int, seed: int, start: int = 0, stop: int | None = None
+) -> Pixels:
+    """Draw ``n`` pictures of each prompt, or those of them from ``start`` up to ``stop``.
 
     Picture i of a prompt depends on the model, the prompt, the seed and i, and on nothing else: not on ``n``,
     the other prompts or the machine's cores. All prompts share the noise of their i-th pictures, so that what
     differs between them is what the words say.
 
     Returns:
-        uint8 (len(prompts) * n, S, S, 3), prompt by prompt.
+        uint8 (stop - start, S, S, 3), prompt by prompt.
     """
-    noise = np.stack([noise_of(seed, index, drawer.noise_width)[0] for index in range(n)])
-    return drawer.draw([prompt for prompt in prompts for _ in range(n)], np.tile(noise, (len(prompts), 1)))
+    numbers = range(start, len(prompts) * n if stop is None else stop)
+    indices, places = np.unique(np.array(numbers, np.int64) % n, return_inverse=True)
+    noise = np.empty((len(indices), drawer.noise_width), np.float32)
+    for place, index in enumerate(indices):
+        noise[place] = noise_of(seed, int(index), drawer.noise_width)[0]
+    return drawer.draw([prompts[number // n] for number in numbers], noise[places])
 
 
 def agreement(scorer: Scorer, images: Pixels, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -71,16 +77,14 @@ class Drawing:
         """
         scores = np.full(len(self), np.nan)
         first: list[Pixels] = []
-        noise = np.concatenate([noise_of(self.seed, i, self.drawer.noise_width) for i in range(self.n)])
         for start in range(0, len(self), IN_MEMORY):
-            numbers = range(start, min(start + IN_MEMORY, len(self)))
-            here = slice(numbers.start, numbers.stop)
-            texts = [self.prompts[number // self.n] for number in numbers]
-            images = self.drawer.draw(texts, noise[np.arange(numbers.start, numbers.stop) % self.n])
+            stop = min(start + IN_MEMORY, len(self))
+            images = draw(self.drawer, self.prompts, self.n, self.seed, start, stop)
             if self.scorer is not None:
-                scores[here] = agreement(self.scorer, images, texts)
+                texts = [self.prompts[number // self.n] for number in range(start, stop)]
+                scores[start:stop] = agreement(self.scorer, images, texts)
             first.extend(images[: MAX_ON_SHEET - len(first)])
-            yield from ((self._file(number), image) for number, image in zip(numbers, images, strict=True))
+            yield from ((self._file(number), image) for number, image in enumerate(images, start))
         yield "sheet.png", self._sheet(first)
         yield "generated.jsonl", (self._row(number, score) for number, score in enumerate(scores))
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -22,6 +22,7 @@ Vectors = NDArray[np.float32]
 # What a caption decides about its pictures, by name of the graphs' tensors
 Plan = dict[str, NDArray[np.generic]]
 
+WHOLE = "onnx_fp32"  # the variant that is no form beside the whole network
 AT_ONCE = 16  # pictures in a run of a graph: more are no faster, and pictures are shared out among cores
 IN_MEMORY = 1024  # pictures whose prompts are read before the first of them is drawn
 MAX_PLANS = 256  # kept for prompts that come again, some 40 kB each
@@ -197,36 +198,37 @@ class Scorer(_Model):
         return vector
 
 
-def form_of(champion: Mapping[str, Any], budget: str) -> str | None:
-    """The form that a budget takes of the champion's family; None is the whole network in fp32."""
+class Choice(NamedTuple):
+    """A generator: its family, and the form that is drawn with; None is the whole network in fp32."""
+
+    family: str
+    form: str | None
+
+    @property
+    def name(self) -> str:
+        """For lists and sheets: the family, and the form if it is not the whole network."""
+        return self.family if self.form is None else f"{self.family} {self.form}"
+
+
+def choose(champion: Mapping[str, Any], model: str = "champion", budget: str = "balanced") -> Choice:
+    """Say which generator a wish means; smaller forms exist of the champion's family only.
+
+    Args:
+        champion: What the compression chose.
+        model: ``champion``, or a family.
+        budget: ``fast``, ``balanced`` or ``best``.
+
+    Raises:
+        LexipixError: An earlier version made the choice.
+    """
     if "budgets" not in champion:
         raise LexipixError(
             "champion.json was written by an earlier version and knows no budgets: run "
             "`kedro run --pipelines compression` again."
         )
-    variant: str = champion["budgets"][budget]
-    return None if variant == "onnx_fp32" else variant
-
-
-def choose(
-    champion: Mapping[str, Any],
-    whole: Mapping[str, OnnxModel],
-    forms: Mapping[str, OnnxModel],
-    model: str = "champion",
-    budget: str = "balanced",
-) -> tuple[str, OnnxModel]:
-    """The exported generator that a choice means, and its name: family, and form if it is not the whole one.
-
-    Args:
-        champion: What the compression chose.
-        whole: Family -> its whole network.
-        forms: Variant -> the champion's family in that form.
-        model: ``champion``, or a family.
-        budget: ``fast``, ``balanced`` or ``best``.
-    """
     family: str = champion["family"] if model == "champion" else model
-    form = form_of(champion, budget) if family == champion["family"] else None
-    return (family, whole[family]) if form is None else (f"{family} {form}", forms[form])
+    variant = champion["budgets"][budget] if family == champion["family"] else WHOLE
+    return Choice(family, None if variant == WHOLE else variant)
 
 
 def noise_of(seed: int, index: int, width: int) -> Vectors:
@@ -237,12 +239,6 @@ def noise_of(seed: int, index: int, width: int) -> Vectors:
 def from_pixels(images: Pixels) -> Vectors:
     """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1]."""
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1)
-
-
-def to_pixels(images: NDArray[np.float32]) -> Pixels:
-    """Float (B, 3, H, W) in about [-1, 1] to uint8 (B, H, W, 3), clamped and rounded."""
-    pixels: Pixels = np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
-    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
 
 
 def on_all_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:

@@ -33,13 +33,13 @@ def draw_prompts(
             "generation.prompts is empty: list what to draw (conf/base/parameters_generation.yml), or use "
             '`kedro generate "…"`.'
         )
-    whole = {"vae": onnx_vae, "gan": onnx_gan}
-    name, model = choose(champion, whole, onnx_forms, generation.model, generation.budget)
-    drawer = Drawer(model)
+    chosen = choose(champion, generation.model, generation.budget)
+    whole = {"vae": onnx_vae, "gan": onnx_gan}[chosen.family]
+    drawer = Drawer(whole if chosen.form is None else onnx_forms[chosen.form])
     prompts = check_prompts(generation.prompts, drawer, "generation.prompts, number {}: ")
     seed = run.seed if generation.seed is None else generation.seed
     texts = [prompt.text for prompt in prompts]
     require_at_most(generation.max_pictures, len(texts), generation.n)
-    files = dict(Drawing(drawer, Scorer(onnx_scorer), texts, generation.n, seed, name).files())
+    files = dict(Drawing(drawer, Scorer(onnx_scorer), texts, generation.n, seed, chosen.name).files())
     files["generated.jsonl"] = list(files["generated.jsonl"])
     return files, files["sheet.png"]
