@@ -32,6 +32,7 @@ TRAININGS = {
     "train_vae": "generator.vae.training",
     "train_prior": "generator.prior.training",
     "train_gan": "generator.gan.training",
+    "teach_reader": "compression.small.reader.training",
     "teach_small": "compression.small.training",
     "teach_pruned": "compression.pruned.training",
 }

@@ -16,13 +16,23 @@ ENGINES = (
 Variant = Annotated[str, StringConstraints(pattern=rf"^(({'|'.join(NETWORKS)})_)?({'|'.join(ENGINES)})$")]
 
 
+class ReaderTrainingParameters(TrainingParameters):
+    """How the small network learns to read (``compression.small.reader.training.*``)."""
+
+    key: ClassVar[str] = "compression.small.reader.training"
+    images: int = Field(40_000, ge=1)
+    learning_rate: float = Field(3e-3, gt=0, le=1)
+    reports: int = Field(4, ge=1, le=1000)
+
+
 class SmallTrainingParameters(TrainingParameters):
-    """How the small student is taught (``compression.small.training.*``)."""
+    """How the small network learns to draw (``compression.small.training.*``)."""
 
     key: ClassVar[str] = "compression.small.training"
-    images: int = Field(24_000, ge=1)
-    learning_rate: float = Field(3e-3, gt=0, le=1)
-    reports: int = Field(6, ge=1, le=1000)
+    images: int = Field(16_000, ge=1)
+    batch_size: int = Field(32, ge=2, le=8192)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    reports: int = Field(4, ge=1, le=1000)
 
 
 class PrunedTrainingParameters(TrainingParameters):
@@ -34,41 +44,53 @@ class PrunedTrainingParameters(TrainingParameters):
     reports: int = Field(4, ge=1, le=1000)
 
 
-class SmallParameters(Parameters):
-    """A small network of the same kind that learns to draw what the chosen generator draws.
+class ReaderParameters(Parameters):
+    """A small text encoder that learns what the chosen generator makes of each word.
 
     Attributes:
-        reads: ``own``: with a small text encoder of its own; ``teacher``: with the teacher's language model,
-            text encoder and memory, where captions need them.
-        text_width: Width of its own text encoder, a multiple of 32.
-        text_depth: Layers of it.
-        width: Of words and of the 8x8 grid, a multiple of 32.
-        depth: Modulated convolution blocks.
-        decoder_width: Channels of a patch decoder's trunk.
-        decoder_depth: Blocks of it.
-        training: Its length and pace.
+        width: Of its layers, a multiple of 32.
+        depth: Its layers.
+        n_captions: Wordings that the generator reads to it.
+        training: Its length and pace; an image is a caption here.
     """
 
-    reads: Literal["own", "teacher"] = "own"
-    text_width: int = Field(64, ge=32, le=1024, multiple_of=32)
-    text_depth: int = Field(2, ge=1, le=32)
     width: int = Field(64, ge=32, le=1024, multiple_of=32)
-    depth: int = Field(1, ge=1, le=32)
-    decoder_width: int = Field(48, ge=8, le=1024)
-    decoder_depth: int = Field(1, ge=0, le=32)
-    training: SmallTrainingParameters = SmallTrainingParameters()
+    depth: int = Field(2, ge=1, le=32)
+    n_captions: int = Field(12_000, ge=1)
+    training: ReaderTrainingParameters = ReaderTrainingParameters()
 
 
 class PrunedParameters(Parameters):
     """The chosen generator without the least of the channels inside its convolution blocks.
 
     Attributes:
-        share: Of these channels that go.
-        training: Length and pace of the recovery, taught by the whole network.
+        share: Of these channels that go from the text prior's blocks.
+        decoder_share: The same for the VAE's decoder.
+        n_pictures: Pictures that the whole generator draws for it to learn from.
+        training: Length and pace of the recovery.
     """
 
     share: float = Field(0.5, gt=0, lt=1)
-    training: PrunedTrainingParameters = PrunedTrainingParameters()
+    decoder_share: float = Field(0.5, gt=0, lt=1)
+    n_pictures: int = Field(4_000, ge=1)
+    training: TrainingParameters = PrunedTrainingParameters()
+
+
+class SmallParameters(PrunedParameters):
+    """The same with more channels gone, and a small reader in place of the language model.
+
+    Attributes:
+        reads: ``own``: with a reader of its own; ``teacher``: with the chosen generator's language model,
+            text encoder and memory, where captions need them.
+        reader: The reader.
+    """
+
+    share: float = Field(0.75, gt=0, lt=1)
+    decoder_share: float = Field(0.75, gt=0, lt=1)
+    n_pictures: int = Field(8_000, ge=1)
+    reads: Literal["own", "teacher"] = "own"
+    reader: ReaderParameters = ReaderParameters()
+    training: TrainingParameters = SmallTrainingParameters()
 
 
 class VerificationParameters(Parameters):

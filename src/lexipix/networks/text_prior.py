@@ -130,6 +130,7 @@ class TextPrior(nn.Module):
         noise_width: Length of the noise vector.
         memory: Features of a :class:`Memory` that the convolutions start from; 0 is without.
         hidden: Channels inside each block, where pruning has left fewer than ``width``.
+        readers: Blocks that read the words' states; 0 where these were taught to be what such blocks make.
     """
 
     def __init__(
@@ -142,12 +143,13 @@ class TextPrior(nn.Module):
         noise_width: int,
         memory: int = 0,
         hidden: Sequence[int] | None = None,
+        readers: int = READERS,
     ) -> None:
         super().__init__()
         self.noise_width = noise_width
         self.vector_scale = vector_width**0.5  # unit vectors to unit variance
         self.words = nn.Sequential(nn.LayerNorm(text_width), nn.Linear(text_width, width))
-        self.readers = nn.ModuleList(ReaderBlock(width) for _ in range(READERS))
+        self.readers = nn.ModuleList(ReaderBlock(width) for _ in range(readers))
         self.words_norm = nn.LayerNorm(width)
         self.condition = nn.Sequential(
             nn.Linear(width + vector_width + noise_width, 2 * width),
@@ -170,6 +172,14 @@ class TextPrior(nn.Module):
         if self.memory is not None:
             self.memory.requires_grad_(False)
 
+    def understand(self, states: Tensor, mask: Tensor) -> Tensor:
+        """What each word means in its caption, (B, L, width); the arguments as for :meth:`plan`."""
+        words, attended = self.words(states), mask[:, None, None, :]
+        for reader in self.readers:
+            words = reader(words, attended)
+        understood: Tensor = self.words_norm(words)
+        return understood
+
     def plan(self, states: Tensor, mask: Tensor, vector: Tensor) -> Plan:
         """What captions say about their pictures; to be reused as often as pictures are drawn from them.
 
@@ -178,10 +188,7 @@ class TextPrior(nn.Module):
             mask: bool (B, L), true where there is a token.
             vector: (B, vector_width), of unit length, from the contrastive text encoder.
         """
-        words, attended = self.words(states), mask[:, None, None, :]
-        for reader in self.readers:
-            words = reader(words, attended)
-        words = self.words_norm(words)
+        words = self.understand(states, mask)
         weights = mask.unsqueeze(-1).to(words.dtype)
         mean = (words * weights).sum(1) / weights.sum(1)
         context = torch.cat([mean, self.vector_scale * vector], dim=1)

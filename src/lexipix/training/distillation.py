@@ -1,6 +1,7 @@
 """Teaching a smaller text-to-image model to draw what a trained one draws, from the same words and noise."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,30 +12,72 @@ from torch.nn import functional as F
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.vae import Decoder
 from lexipix.training.captions import CaptionRows
-from lexipix.training.data import N_VALIDATION, psnr_of
-from lexipix.training.drawing import N_CANDIDATES, N_SHOWN
+from lexipix.training.data import N_VALIDATION, psnr_of, to_levels, to_unit
+from lexipix.training.drawing import N_SHOWN
 from lexipix.training.prior import channel_weights
+from lexipix.training.progress import TrainingProgress
 from lexipix.training.sheets import two_rows
 from lexipix.training.vae import structural_dissimilarity
 
 # Squared errors of pictures are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
 PIXEL_WEIGHT = 20.0
 STRUCTURE_WEIGHT = 1.0
+AT_ONCE = 64
+
+
+class Drawn(NamedTuple):
+    """What a model draws of the first wordings of captions.
+
+    Attributes:
+        noise: (N, Z).
+        latents: (N, C, 8, 8); None where they are not a VAE's, whose numbers all count alike.
+        pictures: uint8 (N, S, S, 3).
+    """
+
+    noise: Tensor
+    latents: Tensor | None
+    pictures: Tensor
+
+
+@torch.no_grad()
+def draw_lessons(
+    teacher: TextToImage, captions: CaptionRows, n: int, name: str, device: torch.device
+) -> Drawn:
+    """Draw the first ``n`` captions, each once, from noise of torch's global generator.
+
+    Args:
+        teacher: Draws, where it is; in evaluation mode.
+        captions: Wordings of pictures.
+        n: How many; all, where there are fewer.
+        name: Shown beside the progress bar.
+        device: Where the teacher is, and the lessons go.
+    """
+    n = min(n, len(captions))
+    noise = torch.randn(n, teacher.prior.noise_width, device=device)
+    kept, pictures = [], []
+    with TrainingProgress(name, n, 0, device.type) as bar:
+        for rows in torch.arange(n).split(AT_ONCE):
+            latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])
+            pictures.append(to_levels(teacher.decoder(latents)))
+            if isinstance(teacher.decoder, Decoder):
+                kept.append(latents)
+            bar.advance(len(rows), {})
+    return Drawn(noise, torch.cat(kept) if kept else None, torch.cat(pictures).contiguous())
 
 
 class DistillationTask:
     """Trains a student :class:`TextToImage` by regression to a teacher's pictures.
 
     Noise is part of what is learned: the same seed gives the same composition in both. Where both draw from
-    latents of the same VAE, the student also learns the teacher's latents, which carry shapes earlier than
-    pixels do.
+    latents of the same kind, the student also learns the teacher's latents, which carry shapes earlier than
+    pixels do. What reads is left as it is: it is the teacher's, or was taught before.
 
     Args:
-        student: What learns. With a language model it reads with the teacher's weights, which stay as they
-            are; without one its own text encoder learns to read.
-        teacher: What it learns from; as long a noise vector as the student's.
+        student: What learns.
+        lessons: What the teacher draws of the captions.
+        validation_lessons: What it draws of the validation captions, for the figures and the sheet.
         captions: Wordings of the training pictures; no picture is needed.
-        validation: Captions for the figures and the sheet.
+        validation: Wordings of the validation pictures.
         learning_rate: Peak rate.
         canonical_share: Share of the captions read in their first wording; the others in any.
         device: Where to train.
@@ -43,7 +86,8 @@ class DistillationTask:
     def __init__(
         self,
         student: TextToImage,
-        teacher: TextToImage,
+        lessons: Drawn,
+        validation_lessons: Drawn,
         captions: CaptionRows,
         validation: CaptionRows,
         *,
@@ -51,51 +95,40 @@ class DistillationTask:
         canonical_share: float,
         device: torch.device,
     ) -> None:
-        self.student, self.teacher = student.train(), teacher.requires_grad_(False).eval()
+        self.student = student.train()
+        self.lessons, self.validation_lessons = lessons, validation_lessons
         self.captions, self.validation = captions, validation
-        self.shares_reading = student.language_model is not None
         self.canonical_share, self.device = canonical_share, device
         student.requires_grad_(False)
-        if not self.shares_reading:
-            student.text_encoder.requires_grad_(True).train()
         student.prior.set_trainable(True)
+        for reading in (student.prior.words, student.prior.readers, student.prior.words_norm):
+            reading.requires_grad_(False)
         student.decoder.requires_grad_(True)
-        own, theirs = student.decoder, teacher.decoder
         self.latent_weights: Tensor | None = None
-        if isinstance(own, Decoder) and isinstance(theirs, Decoder):
-            self.latent_weights = channel_weights(theirs).to(device)
-        self.modules: Mapping[str, torch.nn.Module] = {"student": student, "teacher": teacher}
+        if isinstance(student.decoder, Decoder):
+            self.latent_weights = channel_weights(student.decoder).detach().clone().to(device)
+        self.modules: Mapping[str, torch.nn.Module] = {"student": student}
         self.averaged: Sequence[str] = ("student",)
+        self.weights = [weight for weight in student.parameters() if weight.requires_grad]
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "student": torch.optim.AdamW(
-                [weight for weight in student.parameters() if weight.requires_grad],
-                learning_rate,
-                betas=(0.9, 0.98),
-                weight_decay=0.01,
-            )
+            "student": torch.optim.AdamW(self.weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
         }
-        self.n_rows = len(captions)
+        self.n_rows = len(lessons.noise)
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update towards what the teacher draws from a random wording of each caption."""
+        """One update towards what the teacher draws, from a random wording of each caption."""
         ids = self.captions.any_wording(rows, self.canonical_share)
-        noise = torch.randn(len(rows), self.teacher.prior.noise_width, device=self.device)
-        with torch.no_grad():
-            reading = self.teacher.read(ids)
-            target_latents = self.teacher.latents(reading, noise)
-            target = self.teacher.decoder(target_latents).float()
-        if not self.shares_reading:
-            reading = self.student.read(ids)
-        latents = self.student.latents(reading, noise)
+        target = to_unit(self.lessons.pictures[rows])
+        latents = self.student.latents(self.student.read(ids), self.lessons.noise[rows])
         drawn = self.student.decoder(latents).float()
         error = F.mse_loss(drawn, target)
         loss = PIXEL_WEIGHT * error + STRUCTURE_WEIGHT * structural_dissimilarity(target, drawn)
-        if self.latent_weights is not None:
-            apart = (latents.float() - target_latents.float()).square()
+        if self.latent_weights is not None and self.lessons.latents is not None:
+            apart = (latents.float() - self.lessons.latents[rows]).square()
             loss = loss + (apart * self.latent_weights).mean()
         self.optimizers["student"].zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.optimizers["student"].param_groups[0]["params"], 1.0)
+        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizers["student"].step()
         return {"loss": loss, "error": error}
 
@@ -106,20 +139,18 @@ class DistillationTask:
             ``fidelity``: mean over the captions of the PSNR of the student's picture to the teacher's, in
             decibels; ``objective``, minus that.
         """
-        found = []
-        for rows in torch.arange(min(len(self.validation), N_VALIDATION)).split(N_CANDIDATES):
-            found.append(psnr_of(*self._both(rows)))
+        n = min(len(self.validation_lessons.noise), N_VALIDATION)
+        found = [psnr_of(*self._both(rows)) for rows in torch.arange(n).split(AT_ONCE)]
         fidelity = float(torch.cat(found).mean())
         return {"objective": -fidelity, "fidelity": fidelity}
 
     def sheet(self) -> NDArray[np.uint8]:
         """Up to sixteen pictures by the teacher above the student's: uint8 (2S, 16S, 3)."""
-        return two_rows(*self._both(torch.arange(min(len(self.validation), N_SHOWN))))
+        return two_rows(*self._both(torch.arange(min(len(self.validation_lessons.noise), N_SHOWN))))
 
     def _both(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        ids = self.validation.canonical(rows)
-        noise = torch.randn(len(rows), self.teacher.prior.noise_width, device=self.device)
+        lessons = self.validation_lessons
         self.student.eval()
-        wanted, drawn = (model(ids, noise).float().clamp(-1, 1) for model in (self.teacher, self.student))
+        drawn = self.student(self.validation.canonical(rows), lessons.noise[rows])
         self.student.train()
-        return wanted, drawn
+        return to_unit(lessons.pictures[rows]), drawn.float().clamp(-1, 1)

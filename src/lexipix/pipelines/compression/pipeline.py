@@ -11,24 +11,20 @@ from lexipix.pipelines.compression.nodes import (
     teach_pruned,
     teach_small,
 )
+from lexipix.pipelines.compression.teaching import teach_reader
 
 FIGURES = ["prior_figures", "gan_figures"]
 
 
-def _lesson(name: str) -> tuple[list[str], list[str]]:
-    """Inputs and outputs of teaching a smaller network."""
+def _lesson(name: str) -> list[str]:
+    """Inputs of teaching a smaller network."""
     machinery = ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
-    inputs = [
-        "params:compression",
-        "params:run",
-        "pictures",
-        "captions_complete",
-        "prior",
-        "gan",
-        *FIGURES,
-        *machinery,
-    ]
-    return inputs, [name, f"{name}_curves", f"{name}_figures", f"{name}_sheet"]
+    data = ["pictures", "captions_complete", "prior", "gan"]
+    return ["params:compression", "params:run", *data, *FIGURES, *machinery]
+
+
+def _taught(name: str) -> list[str]:
+    return [name, f"{name}_curves", f"{name}_figures"]
 
 
 def create_pipeline() -> Pipeline:
@@ -54,8 +50,16 @@ def create_pipeline() -> Pipeline:
                 "onnx_scorer",
                 name="export_scorer",
             ),
-            node(teach_small, *_lesson("small"), name="teach_small"),
-            node(teach_pruned, *_lesson("pruned"), name="teach_pruned"),
+            node(teach_reader, _lesson("small_reader"), _taught("small_reader"), name="teach_reader"),
+            node(
+                teach_small,
+                [*_lesson("small"), "small_reader"],
+                [*_taught("small"), "small_sheet"],
+                name="teach_small",
+            ),
+            node(
+                teach_pruned, _lesson("pruned"), [*_taught("pruned"), "pruned_sheet"], name="teach_pruned"
+            ),
             node(
                 make_forms,
                 ["params:compression", "pictures", "small", "pruned", *exported, *FIGURES],

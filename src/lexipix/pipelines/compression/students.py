@@ -1,4 +1,4 @@
-"""Smaller networks from a trained generator: a small one of its kind, and itself with channels pruned."""
+"""Smaller networks from a trained generator: itself with channels pruned, and with a small reader."""
 
 import copy
 from typing import Any
@@ -12,57 +12,12 @@ from lexipix.networks.blocks import ResidualConv
 from lexipix.networks.build import text_to_image
 from lexipix.networks.text_prior import ModulatedConv
 from lexipix.networks.text_to_image import TextToImage
-from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import GRID, Decoder
 
 ROUND_TO = 8  # channels that are no multiple of this waste vector lanes
 
 
-def small(
-    teacher: TextToImage, network: dict[str, Any], parameters: SmallParameters
-) -> tuple[dict[str, Any], TextToImage]:
-    """A small network that draws from the same noise, with random weights where it shares none.
-
-    Args:
-        teacher: The trained generator.
-        network: Its dictionary.
-        parameters: Sizes.
-
-    Returns:
-        The student's dictionary, as :func:`lexipix.networks.build.text_to_image` takes it, and the student.
-    """
-    config = copy.deepcopy(network)
-    patches = not isinstance(teacher.decoder, UpsamplingDecoder)
-    prior = config["prior"]
-    prior |= {"width": parameters.width, "depth": parameters.depth, "hidden": None}
-    if not patches:
-        prior["latent_channels"] = parameters.width
-        config["decoder"] |= {"latent_channels": parameters.width, "width": parameters.width}
-    else:
-        config["decoder"] |= {
-            "width": parameters.decoder_width, "depth": parameters.decoder_depth, "hidden": None,
-        }  # fmt: skip
-    own = parameters.reads == "own"
-    if own:
-        width = parameters.text_width
-        config["language_model"] = None
-        config["text_encoder"] |= {"width": width, "depth": parameters.text_depth, "vector_width": width}
-        prior |= {"text_width": width, "vector_width": width, "memory": 0}
-    elif not patches:
-        prior["memory"] = 0  # it remembers latents of another kind
-    student = text_to_image(config)
-    if not own:
-        assert student.language_model is not None and teacher.language_model is not None
-        student.language_model.load_state_dict(teacher.language_model.state_dict())
-        student.text_encoder.load_state_dict(teacher.text_encoder.state_dict())
-        if student.prior.memory is not None and teacher.prior.memory is not None:
-            student.prior.memory.load_state_dict(teacher.prior.memory.state_dict())
-    if isinstance(student.decoder, Decoder) and isinstance(teacher.decoder, Decoder):
-        student.decoder.linear.load_state_dict(teacher.decoder.linear.state_dict())
-    return config, student
-
-
-def pruned(
+def smaller(
     teacher: TextToImage, network: dict[str, Any], parameters: PrunedParameters
 ) -> tuple[dict[str, Any], TextToImage]:
     """A generator without the least important channels inside its residual convolution blocks.
@@ -74,17 +29,38 @@ def pruned(
     Args:
         teacher: The trained generator; left as it is.
         network: Its dictionary.
-        parameters: How much goes.
+        parameters: How much goes, and for a small network what it reads with.
 
     Returns:
-        The pruned network's dictionary and the network.
+        The student's dictionary, as :func:`lexipix.networks.build.text_to_image` takes it, and the student,
+        whose own reader, where it has one, has random weights.
     """
-    student = copy.deepcopy(teacher)
     config = copy.deepcopy(network)
+    if own_reader(network, parameters):
+        assert isinstance(parameters, SmallParameters)
+        width = parameters.reader.width
+        config["language_model"] = None
+        config["text_encoder"] |= {"width": width, "depth": parameters.reader.depth}
+        config["prior"] |= {"text_width": width, "readers": 0}
+        student = text_to_image(config)
+        for part in ("condition", "start", "painting", "blocks", "outward", "words_norm"):
+            getattr(student.prior, part).load_state_dict(getattr(teacher.prior, part).state_dict())
+        student.prior.cells.data.copy_(teacher.prior.cells)
+        student.decoder.load_state_dict(teacher.decoder.state_dict())
+    else:
+        student = copy.deepcopy(teacher)
     config["prior"]["hidden"] = [_prune(block, parameters.share) for block in student.prior.blocks]
-    if not isinstance(student.decoder, UpsamplingDecoder):
-        config["decoder"]["hidden"] = [_prune(block, parameters.share) for block in student.decoder.trunk]
+    if isinstance(student.decoder, Decoder):
+        config["decoder"]["hidden"] = [
+            _prune(block, parameters.decoder_share) for block in student.decoder.trunk
+        ]
     return config, student
+
+
+def own_reader(network: dict[str, Any], parameters: PrunedParameters) -> bool:
+    """Whether a student of this generator reads for itself; a memory knows the language model's states only."""
+    own = isinstance(parameters, SmallParameters) and parameters.reads == "own"
+    return own and not network["prior"].get("memory")
 
 
 def _prune(block: nn.Module, share: float) -> int:

@@ -24,7 +24,7 @@ from lexipix.training.judge import Judge
 
 Pixels = NDArray[np.uint8]
 TRAINING_FIGURES = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")
-MODELS = ("features", "captioner", "vae", "prior", "gan", "small", "pruned", "evaluator")
+MODELS = ("features", "captioner", "vae", "prior", "gan", "small_reader", "small", "pruned", "evaluator")
 
 
 def train_evaluator(
@@ -119,6 +119,7 @@ def collect_metrics(
     vae_figures: dict[str, Any],
     prior_figures: dict[str, Any],
     gan_figures: dict[str, Any],
+    small_reader_figures: dict[str, Any],
     small_figures: dict[str, Any],
     pruned_figures: dict[str, Any],
     evaluator_figures: dict[str, Any],
@@ -134,6 +135,7 @@ def collect_metrics(
                 vae_figures,
                 prior_figures,
                 gan_figures,
+                small_reader_figures,
                 small_figures,
                 pruned_figures,
                 evaluator_figures,
@@ -180,6 +182,7 @@ def write_report(
     vae_curves: pd.DataFrame,
     prior_curves: pd.DataFrame,
     gan_curves: pd.DataFrame,
+    small_reader_curves: pd.DataFrame,
     small_curves: pd.DataFrame,
     pruned_curves: pd.DataFrame,
     evaluator_curves: pd.DataFrame,
@@ -198,6 +201,7 @@ def write_report(
         vae_curves,
         prior_curves,
         gan_curves,
+        small_reader_curves,
         small_curves,
         pruned_curves,
         evaluator_curves,
