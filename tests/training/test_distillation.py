@@ -6,7 +6,8 @@ from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import Decoder
-from lexipix.training.distillation import DistillationTask
+from lexipix.training.data import to_uint8
+from lexipix.training.distillation import DistillationTask, draw_lessons
 from lexipix.training.tokenization import PAD_ID
 
 from .generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, world
@@ -32,10 +33,11 @@ def student(upsampling=False):
 def task(upsampling=False, same_network=False):
     captions = world().captions
     one = teacher(upsampling) if same_network else student(upsampling)
+    torch.manual_seed(6)
+    drawn = draw_lessons(teacher(upsampling), captions, 12, "lessons", CPU)
     return DistillationTask(
-        one, teacher(upsampling), captions, captions, learning_rate=2e-3,
-        canonical_share=0.5, device=CPU,
-    )  # fmt: skip
+        one, drawn, drawn, captions, captions, learning_rate=2e-3, canonical_share=1.0, device=CPU
+    )
 
 
 @pytest.mark.parametrize("upsampling", [False, True])
@@ -47,36 +49,38 @@ def test_student_comes_to_draw_what_its_teacher_draws(upsampling):
     assert result.sheet.shape == (2 * SIZE, 12 * SIZE, 3)
 
 
-def test_teacher_and_shared_reading_stay_as_they_are():
-    learns = task(same_network=True)
+def test_what_reads_stays_as_it_is():
+    learns = task()
     before = {key: value.clone() for key, value in learns.student.state_dict().items()}
-    teacher_before = {key: value.clone() for key, value in learns.teacher.state_dict().items()}
     learns.step(torch.arange(6), 0.5)
-    for key, value in learns.teacher.state_dict().items():
-        assert torch.equal(value, teacher_before[key]), key
-    for key, value in learns.student.state_dict().items():
-        if key.startswith(("language_model.", "text_encoder.")):
-            assert torch.equal(value, before[key]), key
-    assert not torch.equal(learns.student.prior.outward.weight, before["prior.outward.weight"])
+    reading = ("text_encoder.", "prior.words.", "prior.words_norm.", "prior.readers.")
+    changed = {
+        key for key, value in learns.student.state_dict().items() if not torch.equal(value, before[key])
+    }
+    assert "prior.outward.weight" in changed
+    assert not [key for key in changed if key.startswith(reading)]
 
 
-def test_a_student_that_is_its_teacher_has_nothing_to_learn():
+def test_a_student_that_is_its_teacher_has_next_to_nothing_to_learn():
     learns = task(same_network=True)
     with torch.no_grad():
-        assert learns.validate()["fidelity"] == pytest.approx(100, abs=1e-3)
-    assert learns.step(torch.arange(6), 0.5)["error"].item() < 1e-9
+        assert learns.validate()["fidelity"] > 55  # pictures are kept in 8 bits
 
 
-def test_own_reading_learns_too():
-    learns = task()
-    before = learns.student.text_encoder.project.weight.clone()
-    learns.step(torch.arange(6), 0.5)
-    assert not torch.equal(learns.student.text_encoder.project.weight, before)
+def test_lessons_are_what_the_teacher_draws_of_first_wordings():
+    captions = world().captions
+    torch.manual_seed(6)
+    drawn = draw_lessons(teacher(), captions, 5, "lessons", CPU)
+    assert drawn.noise.shape == (5, 3) and drawn.latents.shape[0] == 5
+    with torch.no_grad():
+        expected = to_uint8(teacher()(captions.canonical(torch.arange(5)), drawn.noise))
+    assert (drawn.pictures.numpy() == expected).all()
+    assert len(draw_lessons(teacher(), captions, 10**6, "lessons", CPU).noise) == len(captions)
 
 
 def test_latents_are_learned_only_where_both_draw_from_the_same_kind():
-    assert task().latent_weights is not None
-    assert task(upsampling=True).latent_weights is None
+    assert task().latent_weights is not None and task().lessons.latents is not None
+    assert task(upsampling=True).latent_weights is None and task(upsampling=True).lessons.latents is None
 
 
 def test_interrupted_lesson_ends_in_the_same_bytes():

@@ -55,7 +55,7 @@ def draw_lessons(
     n = min(n, len(captions))
     noise = torch.randn(n, teacher.prior.noise_width, device=device)
     kept, pictures = [], []
-    with TrainingProgress(name, n, 0, device.type) as bar:
+    with TrainingProgress(name, n, 0, device.type, "drawing") as bar:
         for rows in torch.arange(n).split(AT_ONCE):
             latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])
             pictures.append(to_levels(teacher.decoder(latents)))

@@ -18,13 +18,13 @@ LOG_EVERY_SECONDS = 30.0
 class TrainingProgress:
     """Shows how far a training is; without a terminal, an estimate once and a line every half minute."""
 
-    def __init__(self, name: str, total: int, done: int, machine: str) -> None:
+    def __init__(self, name: str, total: int, done: int, machine: str, doing: str = "training on") -> None:
         self.name, self.total, self.first, self.done = name, total, done, done
         self.console = Console(stderr=True)
         self.start = self.last_log = time.monotonic()
         self.estimated = False
         resumed = f", resumed at {done:,}" if done else ""
-        logger.info("%s: training on %s images in %s%s", name, f"{total:,}", machine, resumed)
+        logger.info("%s: %s %s images in %s%s", name, doing, f"{total:,}", machine, resumed)
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -1,8 +1,7 @@
 """Teaching a small text encoder what a trained text-to-image model makes of each word of a caption.
 
-Every word is a lesson of its own, where a picture is one for all of them together: the small reader is as good
-as its teacher after a few thousand captions, which pictures alone had not taught it after 24,000
-(docs/models.md).
+Every word is a lesson of its own, where a picture is one for all of them together: 20 seconds of it teach
+what pictures alone had not taught in two minutes (docs/models.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +41,12 @@ def understand(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def hear(
-    teacher: TextToImage, captions: CaptionRows, n: int, canonical_share: float, name: str, device: torch.device
+    teacher: TextToImage,
+    captions: CaptionRows,
+    n: int,
+    canonical_share: float,
+    name: str,
+    device: torch.device,
 ) -> Heard:
     """Read out ``n`` captions in random wordings, each once if there are so many pictures.
 
@@ -55,7 +59,7 @@ def hear(
         device: Where the teacher is, and the lessons go.
     """
     heard: list[tuple[Tensor, Tensor, Tensor]] = []
-    with TrainingProgress(name, n, 0, device.type) as bar:
+    with TrainingProgress(name, n, 0, device.type, "reading") as bar:
         for rows in (torch.arange(n) % len(captions)).split(AT_ONCE):
             ids = captions.any_wording(rows, canonical_share)
             words, vectors = understand(teacher, ids)
@@ -70,7 +74,7 @@ def hear(
 
 
 class ReadingTask:
-    """Trains a student's text encoder, and what turns its states into words, by regression to a teacher's.
+    """Trains a student's text encoder, and what turns its states into words, to say what a teacher says.
 
     Args:
         student: A model without a language model, whose words are as wide as the teacher's.
@@ -79,7 +83,9 @@ class ReadingTask:
         learning_rate: Peak rate.
     """
 
-    def __init__(self, student: TextToImage, heard: Heard, validation: Heard, *, learning_rate: float) -> None:
+    def __init__(
+        self, student: TextToImage, heard: Heard, validation: Heard, *, learning_rate: float
+    ) -> None:
         self.student, self.heard, self.validation = student, heard, validation
         student.requires_grad_(False)
         learning = [student.text_encoder, student.prior.words, student.prior.words_norm]

@@ -46,7 +46,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
                 "small_onnx_fp32",
                 "small_onnx_int8",
             ],
-            "small": {"text_width": 32, "text_depth": 1, "width": 32, "decoder_width": 8, **LESSON},
+            "small": {"reader": {"width": 32, "depth": 1, **LESSON}, **LESSON},
             "pruned": LESSON,
             "verification": {"n_captions": 4, "max_difference": 1e-4},
             "measurement": {"batch_size": 2, "latency_repeats": 2, "throughput_repeats": 1},
@@ -66,7 +66,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "prior_figures": {"val_alignment": 0.4},
         "gan_figures": {"val_alignment": 0.5},
     }
-    for name in ("small", "pruned"):
+    for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
     kinds = {"onnx_forms": OnnxFormsDataset, "speed_table": JsonDataset, "champion": JsonDataset}

@@ -3,7 +3,7 @@ import torch
 
 from lexipix.config.compression import PrunedParameters, SmallParameters
 from lexipix.networks.build import text_to_image
-from lexipix.pipelines.compression.students import pruned, small
+from lexipix.pipelines.compression.students import own_reader, smaller
 from lexipix.training.bundles import load_network
 
 IDS, NOISE = torch.tensor([[5, 6, 7, 1]]), torch.zeros(1, 8)
@@ -18,38 +18,44 @@ def n_weights(module):
     return sum(weight.numel() for weight in module.parameters())
 
 
-@pytest.mark.parametrize("shrink", [small, pruned])
-def test_config_builds_the_same_network(shrink, teacher):
-    parameters = SmallParameters(decoder_width=8) if shrink is small else PrunedParameters()
-    config, student = shrink(*teacher, parameters)
+SMALL = SmallParameters.model_validate({"reader": {"width": 32, "depth": 1}})
+
+
+@pytest.mark.parametrize("parameters", [SMALL, PrunedParameters()])
+def test_config_builds_the_same_network(parameters, teacher):
+    config, student = smaller(*teacher, parameters)
     again = text_to_image(config)
     again.load_state_dict(student.state_dict())
     assert torch.equal(again.eval()(IDS, NOISE), student.eval()(IDS, NOISE))
-
-
-def test_small_reads_for_itself_and_starts_from_the_teachers_components(teacher):
-    config, student = small(*teacher, SmallParameters(text_width=32, text_depth=1, width=32, decoder_width=8))
-    assert student.language_model is None and config["language_model"] is None
-    assert config["prior"]["text_width"] == 32
-    assert torch.equal(student.decoder.linear.weight, teacher[0].decoder.linear.weight)
     assert n_weights(student) < n_weights(teacher[0])
 
 
-def test_small_may_read_with_its_teacher(teacher):
+def test_small_reads_for_itself_and_paints_as_its_teacher_does(teacher):
+    config, student = smaller(*teacher, SMALL)
+    assert student.language_model is None and config["language_model"] is None
+    assert config["prior"]["text_width"] == 32 and not student.prior.readers
+    assert torch.equal(student.prior.painting.place.weight, teacher[0].prior.painting.place.weight)
+    assert torch.equal(student.decoder.linear.weight, teacher[0].decoder.linear.weight)
+
+
+def test_small_reads_with_its_teacher_where_a_memory_does(teacher):
     network, config = teacher
     config = {**config, "prior": {**config["prior"], "memory": 16}}
     network = text_to_image(config).eval()
-    _, student = small(network, config, SmallParameters(reads="teacher", width=32, decoder_width=8))
-    own, theirs = student.eval().read(IDS), network.read(IDS)
-    assert torch.equal(own.states, theirs.states)
-    assert torch.equal(student.plan(IDS).remembered, network.plan(IDS).remembered)
+    for reads in ("teacher", "own"):
+        parameters = SMALL.model_copy(update={"reads": reads})
+        assert not own_reader(config, parameters)
+        _, student = smaller(network, config, parameters)
+        own, theirs = student.eval().read(IDS), network.read(IDS)
+        assert torch.equal(own.states, theirs.states)
+        assert torch.equal(student.plan(IDS).remembered, network.plan(IDS).remembered)
 
 
 def test_small_of_an_upsampling_generator_upsamples(teacher):
     decoder = {"image_size": 32, "latent_channels": 4, "width": 32}
     config = {**teacher[1], "decoder": decoder}
-    made, student = small(text_to_image(config), config, SmallParameters(width=32))
-    assert made["decoder"] == {"image_size": 32, "latent_channels": 32, "width": 32}
+    made, student = smaller(text_to_image(config), config, SMALL)
+    assert made["decoder"] == decoder
     assert student.eval()(IDS, NOISE).shape == (1, 3, 32, 32)
 
 
@@ -61,7 +67,7 @@ def test_pruning_takes_the_channels_that_do_least(teacher):
             block.first.weight[channel] *= 1e-4
             block.first.bias[channel] = 0
             block.second.weight[:, channel] *= 1e-4
-    made, student = pruned(network, config, PrunedParameters(share=0.5))
+    made, student = smaller(network, config, PrunedParameters(share=0.5))
     assert made["prior"]["hidden"] == [16] and made["decoder"]["hidden"] == [8]
     kept = student.prior.blocks[0].first.weight
     assert torch.equal(kept, block.first.weight[1::2])
@@ -73,5 +79,5 @@ def test_pruning_takes_the_channels_that_do_least(teacher):
 
 
 def test_what_is_left_is_a_multiple_of_eight_and_never_nothing(teacher):
-    made, _ = pruned(*teacher, PrunedParameters(share=0.99))
+    made, _ = smaller(*teacher, PrunedParameters(share=0.99))
     assert made["prior"]["hidden"] == [8]

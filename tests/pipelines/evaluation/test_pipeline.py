@@ -106,5 +106,5 @@ def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
 
 def test_what_does_not_apply_is_absent_not_zero():
     figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, {}, {}, {}, {}, {}, {}, {}, {})
+    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})
     assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

@@ -57,9 +57,7 @@ def create_pipeline() -> Pipeline:
                 [*_taught("small"), "small_sheet"],
                 name="teach_small",
             ),
-            node(
-                teach_pruned, _lesson("pruned"), [*_taught("pruned"), "pruned_sheet"], name="teach_pruned"
-            ),
+            node(teach_pruned, _lesson("pruned"), [*_taught("pruned"), "pruned_sheet"], name="teach_pruned"),
             node(
                 make_forms,
                 ["params:compression", "pictures", "small", "pruned", *exported, *FIGURES],

@@ -58,7 +58,7 @@ def smaller(
 
 
 def own_reader(network: dict[str, Any], parameters: PrunedParameters) -> bool:
-    """Whether a student of this generator reads for itself; a memory knows the language model's states only."""
+    """Whether a student reads for itself; a memory would not know the words of another reader."""
     own = isinstance(parameters, SmallParameters) and parameters.reads == "own"
     return own and not network["prior"].get("memory")
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -120,42 +120,50 @@ class Drawer(_Model):
         return pixels
 
     def _draw(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:
-        plans = self._read(list(dict.fromkeys(prompts)))
+        """Fill ``pixels``; a new prompt is read and drawn in one go, so that no core waits between."""
+        places: dict[str, list[int]] = {}
+        for place, prompt in enumerate(prompts):
+            places.setdefault(prompt, []).append(place)
+        plans = {prompt: self._plans[prompt] for prompt in places if prompt in self._plans}
 
-        def some(start: int) -> None:
-            chunk = slice(start, start + AT_ONCE)
-            wanted = [plans[prompt] for prompt in prompts[chunk]]
-            plan = {name: np.stack([one[name] for one in wanted]) for name in wanted[0]}
-            pixels[chunk] = self.run_all("draw", ["pixels"], **plan, noise=noise[chunk])["pixels"]
+        def draw_some(wanted: Sequence[int]) -> None:
+            chunk = [plans[prompts[place]] for place in wanted]
+            plan = {name: np.stack([one[name] for one in chunk]) for name in chunk[0]}
+            pixels[wanted] = self.run_all("draw", ["pixels"], **plan, noise=noise[wanted])["pixels"]
 
-        on_all_cores(some, range(0, len(prompts), AT_ONCE))
+        def read_and_draw(batch: tuple[NDArray[np.int64], list[str]]) -> list[int]:
+            """Read prompts and draw each once; gives the places of those that are wanted more often."""
+            ids, new = batch
+            found = self.run_all("read", ids=ids)
+            for row, prompt in enumerate(new):
+                plans[prompt] = {name: values[row] for name, values in found.items()}
+            draw_some([places[prompt][0] for prompt in new])
+            return [place for prompt in new for place in places[prompt][1:]]
+
+        rest = [place for prompt in plans for place in places[prompt]]
+        new = [prompt for prompt in places if prompt not in plans]
+        for more in on_all_cores(read_and_draw, self._batches(new)):
+            rest += more
+        on_all_cores(draw_some, [rest[start : start + AT_ONCE] for start in range(0, len(rest), AT_ONCE)])
+        self._plans.update({prompt: plans[prompt] for prompt in new[:MAX_PLANS]})
+        while len(self._plans) > MAX_PLANS:
+            del self._plans[next(iter(self._plans))]
 
     def forget(self) -> None:
         """Read every prompt anew; for measurements."""
         self._plans.clear()
 
-    def _read(self, prompts: Sequence[str]) -> dict[str, Plan]:
-        """The plans of different prompts; prompts of one length are read together, without padding."""
-        plans = {prompt: self._plans[prompt] for prompt in prompts if prompt in self._plans}
-        new = [prompt for prompt in prompts if prompt not in plans]
-        ids = encode(self.tokenizer, new, self.max_tokens)
+    def _batches(self, prompts: Sequence[str]) -> list[tuple[NDArray[np.int64], list[str]]]:
+        """Prompts of one length together, without padding, in parts of about equal size, large ones first."""
+        ids = encode(self.tokenizer, prompts, self.max_tokens)
         lengths = (ids != pad_id(self.tokenizer)).sum(1)
-        chunks = [
-            rows[start : start + AT_ONCE]
-            for rows in (np.flatnonzero(lengths == length) for length in np.unique(lengths))
-            for start in range(0, len(rows), AT_ONCE)
+        parts = [
+            rows
+            for same in (np.flatnonzero(lengths == length) for length in np.unique(lengths))
+            for rows in np.array_split(same, -(-len(same) // AT_ONCE))
         ]
-
-        def some(rows: NDArray[np.intp]) -> None:
-            found = self.run_all("read", ids=ids[rows, : lengths[rows[0]]])
-            for place, row in enumerate(rows):
-                plans[new[row]] = {name: values[place] for name, values in found.items()}
-
-        on_all_cores(some, chunks)
-        self._plans.update({prompt: plans[prompt] for prompt in new[:MAX_PLANS]})
-        while len(self._plans) > MAX_PLANS:
-            del self._plans[next(iter(self._plans))]
-        return plans
+        parts.sort(key=len, reverse=True)
+        return [(ids[rows, : lengths[rows[0]]], [prompts[row] for row in rows]) for rows in parts]
 
 
 class Describer(_Model):
@@ -243,11 +251,16 @@ def from_pixels(images: Pixels) -> Vectors:
 
 def on_all_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Apply a function to items, in order, on as many threads as there are cores."""
-    n_threads = min(_n_cores(), len(items))
-    if n_threads <= 1:
+    n_cores = _n_cores()
+    if min(n_cores, len(items)) <= 1:
         return [function(item) for item in items]
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(function, items))
+    return list(_pool(n_cores).map(function, items))
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: to start two of them for every batch costs a twentieth of its time."""
+    return ThreadPoolExecutor(n_threads, "lexipix")
 
 
 def _n_cores() -> int:
