@@ -156,6 +156,8 @@ class CompressionParameters(Parameters):
             "torch_bf16",
             "onnx_fp32",
             "onnx_int8",
+            "small_onnx_fp32",
+            "small_onnx_int8",
         ),
         min_length=1,
     )
