@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.training.parallel import Share
+
 Adversary = Literal["hinge", "wasserstein", "relativistic"]
 
 
@@ -39,16 +41,20 @@ def generator_loss(kind: Adversary, real: Tensor, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(
+    judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Share | None = None
+) -> Tensor:
     """Mean (||gradient|| - 1)^2 at random points between real and drawn pictures (WGAN-GP, arXiv 1704.00028).
 
     Args:
         judge: Pictures (B, 3, S, S) to logits (B, K).
         real: (B, 3, S, S).
         fake: The same shape.
+        share: Where these are one part of a batch: numbers are drawn for the whole of it.
     """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
-    between = torch.lerp(real, fake.detach(), share).requires_grad_()
+    share = share or Share()
+    nearness = share.own(torch.rand(share.whole(len(real)), 1, 1, 1, device=real.device))
+    between = torch.lerp(real, fake.detach(), nearness).requires_grad_()
     (gradient,) = torch.autograd.grad(judge(between).mean(1).sum(), between, create_graph=True)
     norms: Tensor = gradient.flatten(1).norm(dim=1)
     return (norms - 1).square().mean()
