@@ -55,7 +55,7 @@ def gradient_penalty(
     share = share or Share()
     nearness = share.own(torch.rand(share.whole(len(real)), 1, 1, 1, device=real.device))
     between = torch.lerp(real, fake.detach(), nearness).requires_grad_()
-    (gradient,) = torch.autograd.grad(judge(between).mean(1).sum(), between, create_graph=True)
+    gradient = _gradient(judge, between)
     norms: Tensor = gradient.flatten(1).norm(dim=1)
     return (norms - 1).square().mean()
 
@@ -68,6 +68,13 @@ def zero_penalty(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         images: (B, 3, S, S).
     """
     images = images.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(judge(images).mean(1).sum(), images, create_graph=True)
+    gradient = _gradient(judge, images)
     squares: Tensor = gradient.flatten(1).square().sum(1)
     return squares.mean()
+
+
+def _gradient(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    # A view, since what counts the arithmetic of modules cannot follow autograd.grad to a module's own input
+    judged = judge(images.view_as(images)).mean(1).sum()
+    (gradient,) = torch.autograd.grad(judged, images, create_graph=True)
+    return gradient

@@ -1,9 +1,9 @@
 """A global batch shared out: over processes that work at the same time, and over micro-batches in turn.
 
-Every process draws the random numbers of the whole batch and takes those of its own rows, and every micro-batch
-draws them again: a batch that is shared out sees the numbers that a whole one would have seen. A loss is the
-mean over the parts; one that couples the rows of a batch asks for the other processes' rows by
-:meth:`Share.together` or :meth:`Share.jointly`, through which gradients flow back to where the rows came from.
+Every process draws the random numbers of the whole batch and takes those of its own rows, and every
+micro-batch draws them again: a batch that is shared out sees the numbers that a whole one would have seen. A
+loss is the mean over the parts; one that couples the rows of a batch asks for the other processes' rows by
+:meth:`Share.together` or :meth:`Share.jointly`, and gradients flow back to where the rows came from.
 
 With one process and one micro-batch nothing here computes anything.
 """
@@ -74,8 +74,8 @@ class Share:
         return self.own(torch.randn_like(torch.cat([own.detach()] * self.parts)))
 
     def together(self, own: Tensor) -> Tensor:
-        """Own rows (b, …) with those of the other processes, (processes * b, …), in the order of the batch."""
-        return own if self.processes == 1 else cast(Tensor, _Together.apply(own, self))
+        """Own rows (b, …) and those of the other processes, (processes * b, …), in the batch's order."""
+        return own if self.processes == 1 else _together(own, self)
 
     def jointly(self, function: Callable[..., Tensor], *own: Tensor) -> Tensor:
         """Own rows of what ``function`` gives for the rows of all processes."""
@@ -134,10 +134,11 @@ class Share:
         optimizer.zero_grad()
         figures = []
         try:
-            for self.turn in range(self.micro_batches):
+            for turn in range(self.micro_batches):
+                self.turn = turn
                 again()
                 loss, seen = losses()
-                (loss if self.micro_batches == 1 else loss / self.micro_batches).backward()  # type: ignore[no-untyped-call]
+                (loss if self.micro_batches == 1 else loss / self.micro_batches).backward()
                 figures.append(seen)
         finally:
             self.turn = 0
@@ -192,11 +193,11 @@ class _Together(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return cast(Tensor, _Apart.apply(gradients[0], ctx.share)), None
+        return _apart(gradients[0], ctx.share), None
 
 
 class _Apart(torch.autograd.Function):
-    """The other way round, for gradients and their gradients: a sum over processes, of which each has its rows."""
+    """The other way round, for gradients and theirs: each process has its rows of the sum over processes."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, share: Share) -> Tensor:
@@ -207,7 +208,11 @@ class _Apart(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return cast(Tensor, _Together.apply(gradients[0], ctx.share)), None
+        return _together(gradients[0], ctx.share), None
+
+
+_together = cast(Callable[[Tensor, Share], Tensor], _Together.apply)
+_apart = cast(Callable[[Tensor, Share], Tensor], _Apart.apply)
 
 
 def _means(figures: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -218,8 +223,8 @@ def _means(figures: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 def _averaged(gradients: Iterable[Tensor], figures: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Average gradients, in place, and figures over the processes, in one message.
 
-    One message, and after the backward pass: the networks are small, and what DistributedDataParallel would
-    hide behind it is less than what it asks for, which is one forward pass of one module for each backward one.
+    One message, after the backward pass: the networks are small, and DistributedDataParallel, which would
+    hide it behind that pass, wants one module and one forward for each backward. A GAN's step is not so.
     """
     from accelerate.utils import reduce
 
