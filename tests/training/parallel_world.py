@@ -41,11 +41,16 @@ def prior(share, run, noises=3, memory=0):
 
 
 def gan(share, run, upsampling=False, **changes):
+    """By plain gradient descent, which shows the size of gradients, as Adam does not."""
     teacher = world().vae().decoder if upsampling else None
     task = GANTask(
         world().text_to_image(upsampling), world().discriminator(), world().images, world().captions,
         world().groups, world().validation(), teacher=teacher, teaching=0.25, share=share, **(GAN | changes),
     )  # fmt: skip
+    task.optimizers = {
+        name: torch.optim.SGD(optimizer.param_groups[0]["params"], 0.02)
+        for name, optimizer in task.optimizers.items()
+    }
     return SimpleNamespace(task=task)
 
 
@@ -78,7 +83,13 @@ def dies(share, run, rank, how):
 def trained(make, *arguments, processes=1, run=RUN, stream=None, store=None, images=64, **changes):
     """Train in as many processes as wanted; the made task, the result and what the stream heard."""
     stream = stream or ListStream()
-    values = {"images": images, "batch_size": 8, "learning_rate": 2e-3, "reports": 4, "checkpoint_seconds": 1e-9}
+    values = {
+        "images": images,
+        "batch_size": 8,
+        "learning_rate": 2e-3,
+        "reports": 4,
+        "checkpoint_seconds": 1e-9,
+    }
     made, result = train_shared(
         make, arguments, SharedTrainingParameters(**(values | changes)), run,
         LaunchParameters(processes=processes), name="toy", fingerprint="f", stream=stream,
@@ -95,3 +106,15 @@ def weights(task):
             for value in module.state_dict().values()
         ]
     )
+
+
+class Aloud(ListStream):
+    """Says at every report that there was one."""
+
+    def log(self, images_seen, values):
+        print("reported", flush=True)
+
+
+def train_until_stopped():
+    """For a process of its own."""
+    trained(vae, processes=2, images=800_000, reports=1000, stream=Aloud())

@@ -3,11 +3,13 @@ from copy import deepcopy
 import pytest
 import torch
 
+from lexipix.config.run import RunParameters
 from lexipix.networks.discriminator import Verdict
 from lexipix.training import gan
 from lexipix.training.gan import GANTask
 from lexipix.training.gan_losses import generator_loss
 from lexipix.training.groups import CaptionGroups
+from lexipix.training.machine import Machine, step_flops
 
 from .generator_world import CPU, Training, check_reproducible, check_resumes, world
 
@@ -117,6 +119,15 @@ def test_the_penalty_is_paid_lazily(make, monkeypatch, changes):
         task.step(torch.arange(4), 0.0)
     per_step = {"wasserstein": 1, "relativistic": 2}[changes["adversary"]]
     assert 0 < len(paid) / per_step < 16
+
+
+@pytest.mark.parametrize("changes", KINDS[1:], ids=IDS[1:])
+def test_the_arithmetic_of_a_penalty_is_counted(make, monkeypatch, changes):
+    task, machine, run = make(**changes), Machine(CPU, bf16=False), RunParameters(device="cpu")
+    monkeypatch.setattr(gan, "PENALTY_EVERY", 10**9)
+    without = step_flops(task, 4, run, machine)
+    monkeypatch.setattr(gan, "PENALTY_EVERY", 1)
+    assert step_flops(task, 4, run, machine) > 1.2 * without
 
 
 def test_equal_captions_are_no_mismatch(make, monkeypatch):

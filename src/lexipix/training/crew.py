@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lexipix.errors import LexipixError
 
-GRACE_SECONDS = 5.0  # for a process to end, or to say why it ended
+GRACE_SECONDS = 3.0  # for a process to end, or to say why it ended
 
 
 class Crew:
