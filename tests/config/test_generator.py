@@ -58,6 +58,15 @@ def test_each_training_knows_where_its_parameters_are(model):
             {"gan": {"start": "upsampling", "teaching": 0.7, "head_start": 0.3}},
             "together they must stay below 1",
         ),
+        ({"launch": {"processes": 0}}, "greater than or equal to 1"),
+        (
+            {"launch": {"processes": 3}},
+            "vae.training.batch_size = 64 cannot be shared out evenly: make it a multiple of 3",
+        ),
+        (
+            {"launch": {"processes": 4}, "prior": {"training": {"accumulate": 16}}},
+            r"batch_size = 32 .* a multiple of 64, which is generator.launch.processes = 4 times",
+        ),
         ({"gan": {"augmentations": ["rotation"]}}, "'color', 'translation' or 'cutout'"),
         ({"gan": {"discriminator_width": 9}}, "multiple of 2"),
         ({"gan": {"training": {"epochs": 3}}}, "epochs"),

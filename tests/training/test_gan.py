@@ -3,10 +3,13 @@ from copy import deepcopy
 import pytest
 import torch
 
+from lexipix.config.run import RunParameters
 from lexipix.networks.discriminator import Verdict
 from lexipix.training import gan
 from lexipix.training.gan import GANTask
 from lexipix.training.gan_losses import generator_loss
+from lexipix.training.groups import CaptionGroups
+from lexipix.training.machine import Machine, step_flops
 
 from .generator_world import CPU, Training, check_reproducible, check_resumes, world
 
@@ -118,27 +121,26 @@ def test_the_penalty_is_paid_lazily(make, monkeypatch, changes):
     assert 0 < len(paid) / per_step < 16
 
 
+@pytest.mark.parametrize("changes", KINDS[1:], ids=IDS[1:])
+def test_the_arithmetic_of_a_penalty_is_counted(make, monkeypatch, changes):
+    task, machine, run = make(**changes), Machine(CPU, bf16=False), RunParameters(device="cpu")
+    monkeypatch.setattr(gan, "PENALTY_EVERY", 10**9)
+    without = step_flops(task, 4, run, machine)
+    monkeypatch.setattr(gan, "PENALTY_EVERY", 1)
+    assert step_flops(task, 4, run, machine) > 1.2 * without
+
+
 def test_equal_captions_are_no_mismatch(make, monkeypatch):
     task = make()
-    task.regroup(torch.zeros_like(task.groups))  # every caption alike
+    task.groups = CaptionGroups(torch.zeros_like(task.groups.of_rows))  # every caption alike
     pairs = []
     loss = gan.discriminator_loss
     monkeypatch.setattr(gan, "discriminator_loss", lambda *a: pairs.append(a[2].shape) or loss(*a))
     task.step(torch.arange(8), 0.0)
     assert len(pairs) == 5  # the fit, and the places of four heads
-    task.regroup(torch.from_numpy(world().groups))
+    task.groups = CaptionGroups(torch.from_numpy(world().groups))
     task.step(torch.arange(8), 0.0)
     assert len(pairs) == 5 + 6 and pairs[-1][0] > 0
-
-
-def test_captions_that_several_pictures_have_come_several_times(make):
-    task = make()
-    task.regroup(torch.tensor([0, 0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8]))
-    torch.manual_seed(0)
-    drawn = torch.stack([task.in_company(torch.tensor([0, 3, 4, 6, 7, 8, 9, 10])) for _ in range(200)])
-    assert (drawn[:, :2] == torch.tensor([0, 3])).all(), "the first quarter leads"
-    assert (drawn[:, [3, 5, 7]] == torch.tensor([6, 8, 10])).all(), "nobody else has the second caption"
-    assert set(drawn[:, [2, 4, 6]].flatten().tolist()) == {1, 2}, "others, never itself"
 
 
 def test_every_head_counts_alike_whatever_it_sees(make):

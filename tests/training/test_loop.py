@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexipix.errors import LexipixError
-from lexipix.training.loop import learning_rate_factor, rows_of_step, train
+from lexipix.training.loop import train
+from lexipix.training.schedule import learning_rate_factor, rows_of_step
 
 from .toy import RUN, ListStream, MemoryCheckpoints, ToyTask, fast
 

@@ -5,10 +5,16 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lexipix.config.run import Parameters
-from lexipix.config.training import TrainingParameters
+from lexipix.config.training import LaunchParameters, SharedTrainingParameters
 
 
-class VAETrainingParameters(TrainingParameters):
+class GeneratorLaunchParameters(LaunchParameters):
+    """How many processes train each of the three together (``generator.launch.*``)."""
+
+    key: ClassVar[str] = "generator.launch"
+
+
+class VAETrainingParameters(SharedTrainingParameters):
     """How the VAE is trained (``generator.vae.training.*``)."""
 
     key: ClassVar[str] = "generator.vae.training"
@@ -17,7 +23,7 @@ class VAETrainingParameters(TrainingParameters):
     reports: int = Field(8, ge=1, le=1000)
 
 
-class PriorTrainingParameters(TrainingParameters):
+class PriorTrainingParameters(SharedTrainingParameters):
     """How the text prior is trained (``generator.prior.training.*``)."""
 
     key: ClassVar[str] = "generator.prior.training"
@@ -27,7 +33,7 @@ class PriorTrainingParameters(TrainingParameters):
     reports: int = Field(12, ge=1, le=1000)
 
 
-class GANTrainingParameters(TrainingParameters):
+class GANTrainingParameters(SharedTrainingParameters):
     """How the GAN is trained (``generator.gan.training.*``)."""
 
     key: ClassVar[str] = "generator.gan.training"
@@ -152,13 +158,27 @@ class GeneratorParameters(Parameters):
     """Parameters of the generator stage (``generator.*``).
 
     Attributes:
+        launch: The processes of each training.
         flip: Mirror training pictures at random; only where captions name no side.
         vae: The direct path.
         prior: The text path "vae".
         gan: The text path "gan".
     """
 
+    launch: GeneratorLaunchParameters = GeneratorLaunchParameters()
     flip: bool = False
     vae: VAEParameters = VAEParameters()
     prior: PriorParameters = PriorParameters()
     gan: GANParameters = GANParameters()
+
+    @model_validator(mode="after")
+    def _shares_batches_out(self) -> Self:
+        for training in (self.vae.training, self.prior.training, self.gan.training):
+            parts = self.launch.processes * training.accumulate
+            if training.batch_size % parts:
+                raise ValueError(
+                    f"{training.key}.batch_size = {training.batch_size} cannot be shared out evenly: make it "
+                    f"a multiple of {parts}, which is {self.launch.key}.processes = {self.launch.processes} "
+                    f"times {training.key}.accumulate = {training.accumulate}"
+                )
+        return self

@@ -33,3 +33,26 @@ class TrainingParameters(Parameters):
     patience: int = Field(0, ge=0)
     keep_best: bool = True
     checkpoint_seconds: float = Field(30.0, gt=0)
+
+
+class SharedTrainingParameters(TrainingParameters):
+    """A training whose batches can be shared out over processes and micro-batches.
+
+    Attributes:
+        accumulate: Micro-batches into which each process cuts its part of a batch, for less memory; their
+            gradients make one update.
+    """
+
+    accumulate: int = Field(1, ge=1, le=1024)
+
+
+class LaunchParameters(Parameters):
+    """How many processes train together.
+
+    Attributes:
+        key: Where a user finds these parameters, for error messages.
+        processes: Each has a part of every batch, and its own GPU or its part of the CPU threads.
+    """
+
+    key: ClassVar[str] = "<pipeline>.launch"
+    processes: int = Field(1, ge=1, le=64)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from lexipix.networks.company import Company
 from lexipix.networks.image_encoder import ImageEncoder
 
 ALIKE_SCALE = 10.0  # inverse temperature of how near captions weigh
@@ -102,7 +103,7 @@ def deviation_from_alike(maps: Tensor, vector: Tensor) -> Tensor:
     return (squared.mean(1).clamp_min(0) + 1e-8).sqrt()
 
 
-class PixelHead(nn.Module):
+class PixelHead(Company):
     """A small trainable network on the pixels that also sees how much they differ from alike pictures.
 
     Args:
@@ -125,9 +126,8 @@ class PixelHead(nn.Module):
         """
         maps = self.body(images)
         with torch.autocast(images.device.type, enabled=False):
-            deviation = deviation_from_alike(maps, vectors[0])[:, None, None, None].expand(
-                -1, 1, *maps.shape[2:]
-            )
+            deviation = self.jointly(deviation_from_alike, maps, vectors[0])
+            deviation = deviation[:, None, None, None].expand(-1, 1, *maps.shape[2:])
         verdict: tuple[list[Tensor], Tensor] = self.head(
             torch.cat([maps, deviation.to(maps.dtype)], dim=1), vectors
         )

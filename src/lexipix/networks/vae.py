@@ -5,7 +5,7 @@ CPUs are fast. Each is a linear map, initialised by the principal components of 
 residual trunk that starts at zero: before the first update the pair is already the best linear autoencoder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -120,12 +120,18 @@ class VAE(nn.Module):
         decode.weight.copy_(unproject[:, :, None, None])
         decode.bias.copy_(mean)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, images: Tensor, draw: Callable[[Tensor], Tensor] = torch.randn_like
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct pictures in [-1, 1], (B, 3, S, S), by way of a latent drawn from the posterior.
+
+        Args:
+            images: The pictures.
+            draw: Gives standard normal numbers in the shape of the tensor it is given.
 
         Returns:
             Reconstruction (B, 3, S, S), mean and log-variance of the posterior, each (B, C, 8, 8).
         """
         mean, logvar = self.encoder(images)
-        sample = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
+        sample = mean + torch.exp(0.5 * logvar) * draw(mean)
         return self.decoder(sample), mean, logvar

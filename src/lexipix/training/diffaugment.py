@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.training.parallel import Share
+
 Augmentation = Literal["color", "translation", "cutout"]
 
 
-def augment(images: Tensor, policy: Sequence[Augmentation]) -> Tensor:
+def augment(images: Tensor, policy: Sequence[Augmentation], share: Share | None = None) -> Tensor:
     """Apply the named augmentations, each picture its own draw; gradients pass through.
 
     Args:
@@ -18,31 +20,39 @@ def augment(images: Tensor, policy: Sequence[Augmentation]) -> Tensor:
         policy: Any of ``color`` (brightness, saturation, contrast), ``translation`` (up to an eighth of the
             side, mid-grey behind), ``cutout`` (a mid-grey square of about half the side). Colors and places
             that captions name must not be changed.
+        share: Where these are one part of a batch: numbers are drawn for the whole of it.
 
     Returns:
         Pictures of the same shape, no longer bounded by [-1, 1] after ``color``.
     """
     for name in policy:
-        images = {"color": _color, "translation": _translate, "cutout": _cut}[name](images)
+        images = {"color": _color, "translation": _translate, "cutout": _cut}[name](images, share or Share())
     return images
 
 
-def _draw(images: Tensor, low: float, high: float) -> Tensor:
-    return torch.rand(len(images), 1, 1, 1, device=images.device) * (high - low) + low
+def _draw(images: Tensor, share: Share, low: float, high: float) -> Tensor:
+    drawn = torch.rand(share.whole(len(images)), 1, 1, 1, device=images.device)
+    return share.own(drawn) * (high - low) + low
 
 
-def _color(images: Tensor) -> Tensor:
-    images = images + _draw(images, -0.5, 0.5)
+def _places(images: Tensor, share: Share, n_places: int) -> list[Tensor]:
+    """A random row and a random column, below ``n_places``, for each picture: twice (B, 1)."""
+    whole = torch.randint(0, n_places, (2, share.whole(len(images)), 1), device=images.device)
+    return [share.own(places) for places in whole]
+
+
+def _color(images: Tensor, share: Share) -> Tensor:
+    images = images + _draw(images, share, -0.5, 0.5)
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * _draw(images, 0.0, 2.0)
+    images = grey + (images - grey) * _draw(images, share, 0.0, 2.0)
     mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (images - mean) * _draw(images, 0.5, 1.5)
+    return mean + (images - mean) * _draw(images, share, 0.5, 1.5)
 
 
-def _translate(images: Tensor) -> Tensor:
+def _translate(images: Tensor, share: Share) -> Tensor:
     size = images.shape[-1]
     reach = size // 8
-    offsets = torch.randint(0, 2 * reach + 1, (2, len(images), 1), device=images.device)
+    offsets = _places(images, share, 2 * reach + 1)
     steps = torch.arange(size, device=images.device)
     rows, columns = offsets[0] + steps, offsets[1] + steps  # (B, S) each
     padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)
@@ -50,11 +60,10 @@ def _translate(images: Tensor) -> Tensor:
     return padded[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _cut(images: Tensor) -> Tensor:
+def _cut(images: Tensor, share: Share) -> Tensor:
     size = images.shape[-1]
-    centers = torch.randint(0, size, (2, len(images), 1), device=images.device)
     steps = torch.arange(size, device=images.device)
-    inside = [(steps - center).abs() < size // 4 for center in centers]  # (B, S) each
+    inside = [(steps - center).abs() < size // 4 for center in _places(images, share, size)]  # (B, S) each
     hole = inside[0][:, :, None] & inside[1][:, None, :]
     cut: Tensor = images * (~hole)[:, None]
     return cut

@@ -1,6 +1,7 @@
 """Adversarial training of a text-to-image model, taught by regression before or from random weights."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,12 +24,38 @@ from lexipix.training.gan_losses import (
     gradient_penalty,
     zero_penalty,
 )
+from lexipix.training.groups import CaptionGroups
+from lexipix.training.parallel import Share
 from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
-COMPANY = 4  # pictures of a batch that share a caption
 TEACHING_RATE = 2e-3  # of a decoder that learns by regression what another one draws
 ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
+
+
+class Scene(NamedTuple):
+    """What the discriminator and the generator look at in one step.
+
+    Attributes:
+        real: This process's own pictures, (b, 3, S, S).
+        fake: What is drawn from their captions.
+        seen_real: What the discriminator judges of them, augmented,
+        seen_fake: and of those that are drawn.
+        vector: The captions' vectors, (b, V).
+        groups: int (B,), of the rows of all processes: equal numbers mark equal captions.
+    """
+
+    real: Tensor
+    fake: Tensor
+    seen_real: Seen
+    seen_fake: Seen
+    vector: Tensor
+    groups: Tensor
+
+
+def _others(rows: Tensor) -> Tensor:
+    """Each row's neighbour."""
+    return rows.roll(1, 0)
 
 
 class GANTask:
@@ -58,6 +85,7 @@ class GANTask:
         canonical_share: Share of the captions drawn in their first wording; the others in any.
         flip: Mirror pictures; only where captions name no side.
         device: Where to train.
+        share: Where batches are shared out.
     """
 
     def __init__(
@@ -85,10 +113,13 @@ class GANTask:
         canonical_share: float,
         flip: bool,
         device: torch.device,
+        share: Share | None = None,
     ) -> None:
+        self.share = share or Share()
+        self.share.connect(model, discriminator)
         self.model, self.discriminator = model, discriminator
         self.images, self.captions = ImageRows(images, device), captions
-        self.regroup(torch.from_numpy(groups))
+        self.groups = CaptionGroups(torch.from_numpy(groups))
         self.validation = validation
         self.adversary, self.penalty = adversary, penalty
         self.alignment, self.anchor = alignment, anchor
@@ -123,102 +154,94 @@ class GANTask:
         """One update of the discriminator, then one of the generator, on the same pictures and captions.
 
         Before that, where there is a teacher, updates of the decoder alone.
+
+        With micro-batches each player's update is made of all of them, the generator's after the
+        discriminator's. What compares pictures with each other (batch norm, the pixel head, the alignment)
+        then sees a micro-batch instead of a batch, and pictures are drawn anew for the generator's update.
         """
-        rows = self.in_company(rows)
-        real = self.images[rows]
+        again = self.share.again()
+        if progress < self.teaching:
+            return self.share.update(self.optimizers["decoder"], lambda: self._teach(rows), again=again)
+        scenes: dict[int, Scene] = {}
+
+        def scene() -> Scene:
+            if self.share.turn not in scenes:
+                scenes.clear()  # a micro-batch is let go before the next is drawn
+                scenes[self.share.turn] = self._scene(rows, with_gradients=progress >= self.drawing_from)
+            return scenes[self.share.turn]
+
+        judging = self.share.update(
+            self.optimizers["discriminator"], lambda: self._judging(scene()), again=again
+        )
+        # At first the discriminator learns alone: what it says at random ruins a generator that can draw
+        if progress < self.drawing_from:
+            return judging
+        self.discriminator.requires_grad_(False)
+        drawing = self.share.update(
+            self.optimizers["generator"], lambda: self._drawing(scene()), clip=5.0, again=again
+        )
+        self._unfreeze()
+        return {"loss_g": drawing.pop("loss_g"), **judging, **drawing}
+
+    def _prompts(self, rows: Tensor) -> tuple[Tensor, Tensor, Reading, Tensor]:
+        """Company, its own pictures, what is read in their captions, and noise."""
+        own, rows = self.share.own, self.groups.in_company(rows)
+        real = self.images[own(rows)]
         if self.flip and torch.rand(()) < 0.5:
             real = real.flip(-1)
         with torch.no_grad():
-            reading = self.model.read(self.captions.any_wording(rows, self.canonical_share))
-        vector = reading.vector
-        noise = torch.randn(len(rows), self.model.prior.noise_width, device=real.device)
-        if progress < self.teaching:
-            return {"teaching_loss": self._teach(reading, noise)}
-        with torch.set_grad_enabled(progress >= self.drawing_from):
-            fake = self.model.draw(reading, noise).float()
+            reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
+        noise = own(torch.randn(len(rows), self.model.prior.noise_width, device=real.device))
+        return rows, real, reading, noise
 
-        # Discriminator: real with its caption against drawn, and against real with another picture's caption
-        seen_real = self.discriminator.look(augment(real, self.augmentations))
-        seen_fake = self.discriminator.look(augment(fake, self.augmentations))
-        on_real = self.discriminator.judge(seen_real, vector, vector.roll(1, 0))
-        on_fake = self.discriminator.judge(seen_fake.detach(), vector)
-        loss_d = self._over_heads(discriminator_loss, on_real, on_fake)
-        different = self.groups[rows] != self.groups[rows].roll(1)
+    def _scene(self, rows: Tensor, with_gradients: bool) -> Scene:
+        rows, real, reading, noise = self._prompts(rows)
+        with torch.set_grad_enabled(with_gradients):
+            fake = self.model.draw(reading, noise).float()
+        seen_real = self.discriminator.look(augment(real, self.augmentations, self.share))
+        seen_fake = self.discriminator.look(augment(fake, self.augmentations, self.share))
+        groups = self.groups.of_rows[self.share.of_turn(rows)]
+        return Scene(real, fake, seen_real, seen_fake, reading.vector, groups)
+
+    def _judging(self, scene: Scene) -> tuple[Tensor, dict[str, Tensor]]:
+        """Discriminator: real with its caption against drawn, and against real with another picture's."""
+        vector, groups = scene.vector, scene.groups
+        on_real = self.discriminator.judge(scene.seen_real, vector, self.share.jointly(_others, vector))
+        on_fake = self.discriminator.judge(scene.seen_fake.detach(), vector)
+        loss = self._over_heads(discriminator_loss, on_real, on_fake)
+        different = groups != _others(groups)
         if different.any():
             assert on_real.misfit is not None
-            loss_d = loss_d + discriminator_loss(
-                self.adversary, on_real.fit[different], on_real.misfit[different]
-            )
+            fit, misfit = self.share.together(on_real.fit), self.share.together(on_real.misfit)
+            loss = loss + discriminator_loss(self.adversary, fit[different], misfit[different])
         if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
-            loss_d = loss_d + PENALTY_EVERY * self.penalty * self._gradient_penalty(real, fake, vector)
-        self.optimizers["discriminator"].zero_grad()
-        loss_d.backward()
-        self.optimizers["discriminator"].step()
+            loss = loss + PENALTY_EVERY * self.penalty * self._gradient_penalty(scene)
+        return loss, {"loss_d": loss}
 
-        # At first the discriminator learns alone: what it says at random ruins a generator that can draw
-        if progress < self.drawing_from:
-            return {"loss_d": loss_d}
-
-        # Generator: look real, fit the caption, stay near the picture
-        self.discriminator.requires_grad_(False)
-        on_fake = self.discriminator.judge(seen_fake, vector)
-        on_real = self.discriminator.judge(seen_real, vector) if self.adversary == "relativistic" else on_fake
+    def _drawing(self, scene: Scene) -> tuple[Tensor, dict[str, Tensor]]:
+        """Generator: look real, fit the caption, stay near the picture."""
+        real, fake, vector = scene.real, scene.fake, scene.vector
+        on_fake = self.discriminator.judge(scene.seen_fake, vector)
+        on_real = on_fake
+        if self.adversary == "relativistic":
+            on_real = self.discriminator.judge(scene.seen_real, vector)
         adversarial = self._over_heads(generator_loss, on_real, on_fake)
-        aligned = self._alignment_loss(seen_fake, vector, self.groups[rows])
+        aligned = self._alignment_loss(scene)
         near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
-        loss_g = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
+        loss = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
         if self.structure_weight:
-            loss_g = loss_g + self.structure_weight * structural_dissimilarity(real, fake)
-        self.optimizers["generator"].zero_grad()
-        loss_g.backward()
-        torch.nn.utils.clip_grad_norm_(self.optimizers["generator"].param_groups[0]["params"], 5.0)
-        self.optimizers["generator"].step()
-        self._unfreeze()
-        return {"loss_g": adversarial, "loss_d": loss_d, "alignment_loss": aligned, "anchor": near}
+            loss = loss + self.structure_weight * structural_dissimilarity(real, fake)
+        return loss, {"loss_g": adversarial, "alignment_loss": aligned, "anchor": near}
 
-    def regroup(self, groups: Tensor) -> None:
-        """Take note of which pictures share a caption: int64 (N,), equal numbers mark equal captions."""
-        self.groups, self.by_group = groups, groups.argsort(stable=True)
-        self.group_counts = groups.bincount()
-        self.group_starts = self.group_counts.cumsum(0) - self.group_counts
-        self.place_in_group = torch.empty_like(groups)
-        self.place_in_group[self.by_group] = (
-            torch.arange(len(groups)) - self.group_starts[groups[self.by_group]]
-        )
-
-    def in_company(self, rows: Tensor) -> Tensor:
-        """Let each caption of a batch come several times, where other pictures have it too.
-
-        Only then does the discriminator see whether one caption gives one picture or many. Every picture
-        stays as likely as before.
-
-        Args:
-            rows: Row numbers (B,).
-
-        Returns:
-            (B,): the first quarter as it is, and three times others with the same captions; a caption that no
-            other picture has leaves its places to the rows that were there.
-        """
-        n_leaders = -(-len(rows) // COMPANY)
-        leaders = rows[:n_leaders].repeat(COMPANY)[: len(rows)]
-        counts = self.group_counts[self.groups[leaders]]
-        further = 1 + (torch.rand(len(rows)) * (counts - 1)).long()
-        further[:n_leaders] = 0
-        starts = self.group_starts[self.groups[leaders]]
-        company = self.by_group[starts + (self.place_in_group[leaders] + further) % counts]
-        return torch.where(counts > 1, company, rows)
-
-    def _teach(self, reading: Reading, noise: Tensor) -> Tensor:
-        """One update of the decoder towards what the teacher draws from the same latents."""
+    def _teach(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The decoder alone: towards what the teacher draws from the same latents."""
         assert self.teacher is not None
+        _, _, reading, noise = self._prompts(rows)
         with torch.no_grad():
             latents = self.model.latents(reading, noise)
             target = self.teacher(latents).float()
         loss = F.mse_loss(self.model.decoder(latents).float(), target)
-        self.optimizers["decoder"].zero_grad()
-        loss.backward()
-        self.optimizers["decoder"].step()
-        return loss
+        return loss, {"teaching_loss": loss}
 
     def _over_heads(
         self, loss: Callable[[Adversary, Tensor, Tensor], Tensor], real: Verdict, fake: Verdict
@@ -227,24 +250,26 @@ class GANTask:
         places = [loss(self.adversary, *pair) for pair in zip(real.patches, fake.patches, strict=True)]
         return loss(self.adversary, real.fit, fake.fit) + torch.stack(places).mean()
 
-    def _gradient_penalty(self, real: Tensor, fake: Tensor, vector: Tensor) -> Tensor:
+    def _gradient_penalty(self, scene: Scene) -> Tensor:
+        real, fake, vector = scene.real.float(), scene.fake.float(), scene.vector.float()
+
         def judge(images: Tensor) -> Tensor:
             verdict: Verdict = self.discriminator(images, vector)
             return torch.cat([verdict.fit, *(places.mean(1, keepdim=True) for places in verdict.patches)], 1)
 
         with torch.autocast(real.device.type, enabled=False):
-            vector = vector.float()
             if self.adversary == "wasserstein":
-                return gradient_penalty(judge, real.float(), fake.float())
-            return zero_penalty(judge, real.float()) + zero_penalty(judge, fake.float())
+                return gradient_penalty(judge, real, fake, self.share)
+            return zero_penalty(judge, real) + zero_penalty(judge, fake)
 
-    def _alignment_loss(self, fake: Seen, vector: Tensor, groups: Tensor) -> Tensor:
+    def _alignment_loss(self, scene: Scene) -> Tensor:
         if not self.alignment:
-            return torch.zeros((), device=vector.device)
-        drawn = self.discriminator.image_encoder.summarise(fake.maps).vector.float()
-        similarities = ALIGNMENT_SCALE * drawn @ vector.float().T
-        same = torch.eq(groups[:, None], groups[None])
-        return contrastive_loss(similarities, same.to(vector.device))
+            return torch.zeros((), device=scene.vector.device)
+        own = self.discriminator.image_encoder.summarise(scene.seen_fake.maps).vector.float()
+        drawn, captions = self.share.together(own), self.share.together(scene.vector.float())
+        similarities = ALIGNMENT_SCALE * drawn @ captions.T
+        same = torch.eq(scene.groups[:, None], scene.groups[None])
+        return contrastive_loss(similarities, same.to(similarities.device))
 
     def _unfreeze(self) -> None:
         self.discriminator.heads.requires_grad_(True)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.training.parallel import Share
+
 Adversary = Literal["hinge", "wasserstein", "relativistic"]
 
 
@@ -39,17 +41,21 @@ def generator_loss(kind: Adversary, real: Tensor, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(
+    judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Share | None = None
+) -> Tensor:
     """Mean (||gradient|| - 1)^2 at random points between real and drawn pictures (WGAN-GP, arXiv 1704.00028).
 
     Args:
         judge: Pictures (B, 3, S, S) to logits (B, K).
         real: (B, 3, S, S).
         fake: The same shape.
+        share: Where these are one part of a batch: numbers are drawn for the whole of it.
     """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
-    between = torch.lerp(real, fake.detach(), share).requires_grad_()
-    (gradient,) = torch.autograd.grad(judge(between).mean(1).sum(), between, create_graph=True)
+    share = share or Share()
+    nearness = share.own(torch.rand(share.whole(len(real)), 1, 1, 1, device=real.device))
+    between = torch.lerp(real, fake.detach(), nearness).requires_grad_()
+    gradient = _gradient(judge, between)
     norms: Tensor = gradient.flatten(1).norm(dim=1)
     return (norms - 1).square().mean()
 
@@ -62,6 +68,13 @@ def zero_penalty(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         images: (B, 3, S, S).
     """
     images = images.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(judge(images).mean(1).sum(), images, create_graph=True)
+    gradient = _gradient(judge, images)
     squares: Tensor = gradient.flatten(1).square().sum(1)
     return squares.mean()
+
+
+def _gradient(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    # A view, since what counts the arithmetic of modules cannot follow autograd.grad to a module's own input
+    judged = judge(images.view_as(images)).mean(1).sum()
+    (gradient,) = torch.autograd.grad(judged, images, create_graph=True)
+    return gradient

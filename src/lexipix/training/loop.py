@@ -21,8 +21,11 @@ from lexipix.errors import LexipixError
 from lexipix.records import CheckpointStore, MetricStream
 from lexipix.training.ema import Averages
 from lexipix.training.machine import Machine, choose_precision, resolve_device, step_flops
+from lexipix.training.parallel import Share
 from lexipix.training.progress import TrainingProgress
-from lexipix.training.state import fixed_names, pack_state, unpack_state
+from lexipix.training.schedule import learning_rate_factor, next_report_after, rows_of_step
+from lexipix.training.state import fixed_names, pack_learning, pack_state, unpack_learning, unpack_state
+from lexipix.training.window import Window
 
 
 class Task(Protocol):
@@ -68,30 +71,6 @@ class TrainingResult:
     sheet: NDArray[np.uint8] | None = None
 
 
-def learning_rate_factor(progress: float, warmup: float) -> float:
-    """Linear warm-up over the share ``warmup`` of the training, then a cosine to 1 % of the peak."""
-    if progress < warmup:
-        return max(progress / warmup, 0.01)
-    cosine = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
-    return 0.01 + 0.99 * cosine
-
-
-def rows_of_step(images_seen: int, batch_size: int, n_rows: int, seed: int) -> Tensor:
-    """Rows of the batch that begins at ``images_seen``; epochs are permutations, a batch may span two.
-
-    Returns:
-        int64 tensor of ``batch_size`` row numbers, a pure function of the arguments.
-    """
-    rows: list[np.ndarray] = []
-    position = images_seen
-    while position < images_seen + batch_size:
-        epoch, offset = divmod(position, n_rows)
-        order = np.random.default_rng((seed, epoch)).permutation(n_rows)
-        rows.append(order[offset : offset + images_seen + batch_size - position])
-        position += len(rows[-1])
-    return torch.from_numpy(np.concatenate(rows))
-
-
 def train(
     task: Task,
     parameters: TrainingParameters,
@@ -102,6 +81,7 @@ def train(
     stream: MetricStream,
     checkpoints: CheckpointStore,
     choices: MutableMapping[str, str] | None = None,
+    share: Share | None = None,
 ) -> TrainingResult:
     """Train ``task`` for ``parameters.images`` images, or until validation stops improving.
 
@@ -115,6 +95,7 @@ def train(
         checkpoints: Where to save and look for the state of an interrupted training.
         choices: What the probe chose on this machine before, by training; it is asked first and told
             afterwards, so that the same run gives the same bytes whatever else the machine was doing.
+        share: The task's, where batches are shared out; other processes :func:`follow` this one.
 
     Returns:
         Curves and figures. The modules in ``task.averaged`` hold their best averaged weights afterwards.
@@ -124,7 +105,36 @@ def train(
     """
     device = resolve_device(run)
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):
-        return _train(task, parameters, run, device, name, fingerprint, stream, checkpoints, choices)
+        return _train(
+            task, parameters, run, device, name, fingerprint, stream, checkpoints, choices, share or Share()
+        )
+
+
+def follow(task: Task, parameters: TrainingParameters, run: RunParameters, share: Share) -> None:
+    """Take every step of a :func:`train` that leads, in step with it; reports and checkpoints are its own.
+
+    Args:
+        task: Made as the leading process made its own, from whose state it starts.
+        parameters: As there.
+        run: As there.
+        share: The task's.
+    """
+    device = resolve_device(run)
+    for module in task.modules.values():
+        module.to(device)
+    tensors, start = share.receive()
+    unpack_learning(tensors, task.modules, task.optimizers, frozenset())
+    machine = Machine.from_name(start["precision"], run)
+    machine.prepare(task.modules)
+    images_seen = start["images_seen"]
+    next_report = next_report_after(images_seen, parameters)
+    while images_seen < parameters.images:
+        _step(task, parameters, run, machine, start["peaks"], images_seen)
+        images_seen += parameters.batch_size
+        if images_seen >= next_report or images_seen >= parameters.images:
+            next_report = next_report_after(images_seen, parameters)
+            if parameters.patience and share.told(False):
+                break
 
 
 def _train(
@@ -137,13 +147,14 @@ def _train(
     stream: MetricStream,
     checkpoints: CheckpointStore,
     choices: MutableMapping[str, str] | None,
+    share: Share,
 ) -> TrainingResult:
     for module in task.modules.values():
         module.to(device)
     fixed = fixed_names(task.modules, task.optimizers)
     averages = Averages({key: task.modules[key] for key in task.averaged}, parameters.ema_share, fixed)
     result = TrainingResult()
-    images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, _Window()
+    images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, Window()
     best_objective, best_weights = math.inf, averages.snapshot()
 
     # Continue an interrupted training of the same thing
@@ -156,18 +167,25 @@ def _train(
         bad_validations = meta["bad_validations"]
         result.curves = meta["curves"]
         machine = Machine.from_name(meta["precision"], run)
-        window = _Window.from_tensors(tensors, meta["window"])
+        window = Window.from_tensors(tensors, meta["window"])
         flops = meta.get("flops", 0.0)  # unknown to a checkpoint of an earlier version
         machine.prepare(task.modules)
     else:
-        machine = choose_precision(task, parameters.batch_size, run, name, choices)
-        machine.prepare(task.modules)
-        flops = step_flops(task, parameters.batch_size, run, machine)
+        n_rows = parameters.batch_size // share.parts
+        with share.alone():
+            machine = choose_precision(task, n_rows, run, name, choices)
+            machine.prepare(task.modules)
+            flops = step_flops(task, n_rows, run, machine)
 
     # Each optimizer remembers its peak rate; the schedule scales it
     peaks = {key: [g["lr"] for g in opt.param_groups] for key, opt in task.optimizers.items()}
     if saved is not None and images_seen:
         peaks = {key: list(saved[1]["peaks"][key]) for key in task.optimizers}
+
+    # The others start where this process does, and from its weights that nothing moves, too
+    if share.processes > 1:
+        everything = pack_learning(task.modules, task.optimizers, frozenset())
+        share.send(everything, {"images_seen": images_seen, "precision": machine.name, "peaks": peaks})
 
     def save_checkpoint() -> None:
         meta = {
@@ -186,20 +204,10 @@ def _train(
 
     stopped_early = False
     last_saved = time.monotonic()
-    n_reports = max(1, parameters.reports)
-    next_report = _next_multiple(images_seen, parameters.images / n_reports)
+    next_report = next_report_after(images_seen, parameters)
     with TrainingProgress(name, parameters.images, images_seen, machine.name) as bar:
         while images_seen < parameters.images:
-            # One update
-            progress = images_seen / parameters.images
-            factor = learning_rate_factor(progress, parameters.warmup)
-            for key, optimizer in task.optimizers.items():
-                for group, peak in zip(optimizer.param_groups, peaks[key], strict=True):
-                    group["lr"] = peak * factor
-            rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, run.seed)
-            torch.manual_seed((run.seed * 1_000_003 + images_seen) % 2**63)
-            with machine.autocast():
-                losses = task.step(rows, progress)
+            losses = _step(task, parameters, run, machine, peaks, images_seen)
             images_seen += parameters.batch_size
             averages.update(images_seen, parameters.batch_size)
             window.add(losses)
@@ -207,7 +215,7 @@ def _train(
 
             # Report, validate, keep the best
             if images_seen >= next_report or images_seen >= parameters.images:
-                next_report = _next_multiple(images_seen, parameters.images / n_reports)
+                next_report = next_report_after(images_seen, parameters)
                 row = window.mean()
                 if not all(math.isfinite(v) for v in row.values()):
                     figures = ", ".join(f"{key} = {value}" for key, value in row.items())
@@ -216,7 +224,7 @@ def _train(
                         f"lower {parameters.key}.learning_rate = {parameters.learning_rate:g}"
                         f"{' or set run.precision=fp32' if machine.bf16 else ''}."
                     )
-                with averages.applied(), torch.no_grad(), machine.autocast():
+                with share.alone(), averages.applied(), torch.no_grad(), machine.autocast():
                     torch.manual_seed(run.seed)
                     row |= {f"val_{key}": value for key, value in task.validate().items()}
                     sheet = task.sheet()
@@ -229,8 +237,8 @@ def _train(
                 if sheet is not None:
                     stream.image("samples", images_seen, sheet)
                 result.curves.append({"images_seen": images_seen, "seconds": round(seconds(), 2), **row})
-                if 0 < parameters.patience <= bad_validations:
-                    stopped_early = True
+                stopped_early = 0 < parameters.patience <= bad_validations
+                if parameters.patience and share.told(stopped_early):
                     break
             if time.monotonic() - last_saved > parameters.checkpoint_seconds and window.is_finite():
                 save_checkpoint()
@@ -262,39 +270,21 @@ def _objective(row: Mapping[str, float]) -> float:
     return row["val_objective"]
 
 
-def _next_multiple(value: int, interval: float) -> float:
-    return (math.floor(value / interval) + 1) * interval
-
-
-class _Window:
-    """Sums of the figures since the last report, kept as tensors so that no step waits for a number."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-        self.latest: Mapping[str, Tensor] = {}
-
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        self.latest = losses
-        for key, loss in losses.items():
-            value = loss.detach().float()
-            self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
-            self.counts[key] = self.counts.get(key, 0) + 1
-
-    def mean(self) -> dict[str, float]:
-        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
-        self.sums, self.counts = {}, {}
-        return means
-
-    def is_finite(self) -> bool:
-        return all(math.isfinite(float(value.detach())) for value in self.latest.values())
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {f"window/{key}": total for key, total in self.sums.items()}
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> "_Window":
-        window = cls()
-        window.counts = dict(counts)
-        window.sums = {key: tensors[f"window/{key}"].clone() for key in counts}
-        return window
+def _step(
+    task: Task,
+    parameters: TrainingParameters,
+    run: RunParameters,
+    machine: Machine,
+    peaks: Mapping[str, Sequence[float]],
+    images_seen: int,
+) -> dict[str, Tensor]:
+    """One update of the task, a pure function of its state and of how many images it has seen."""
+    progress = images_seen / parameters.images
+    factor = learning_rate_factor(progress, parameters.warmup)
+    for key, optimizer in task.optimizers.items():
+        for group, peak in zip(optimizer.param_groups, peaks[key], strict=True):
+            group["lr"] = peak * factor
+    rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, run.seed)
+    torch.manual_seed((run.seed * 1_000_003 + images_seen) % 2**63)
+    with machine.autocast():
+        return task.step(rows, progress)

@@ -13,6 +13,7 @@ from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Images
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.memory import remember
+from lexipix.training.parallel import Share
 
 
 def best_of_noises(errors: Tensor) -> Tensor:
@@ -52,6 +53,7 @@ class PriorTask:
         canonical_share: Share of the captions drawn in their first wording; the others in any.
         flip: Mirror pictures; only where captions name no side.
         device: Where to train.
+        share: Where batches are shared out.
     """
 
     def __init__(
@@ -67,14 +69,16 @@ class PriorTask:
         canonical_share: float,
         flip: bool,
         device: torch.device,
+        share: Share | None = None,
     ) -> None:
+        self.share = share or Share()
         self.model, self.encoder = model, encoder.eval().requires_grad_(False)
         self.images, self.captions = ImageRows(images, device), captions
         self.validation = validation
         self.noises, self.flip = noises, flip
         self.canonical_share = canonical_share
         model.requires_grad_(False).eval()
-        if model.prior.memory is not None:
+        if model.prior.memory is not None and self.share.rank == 0:  # whose weights the others are given
             remember(model, self.encoder, self.images, captions, device)
         model.prior.train()
         model.prior.set_trainable(True)
@@ -98,26 +102,27 @@ class PriorTask:
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update towards the latents of the given pictures, from a random wording of each caption."""
-        images = self.images[rows]
+        return self.share.update(self.optimizers["prior"], lambda: self._losses(rows), clip=1.0)
+
+    def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        own = self.share.own
+        images = self.images[own(rows)]
         if self.flip and torch.rand(()) < 0.5:
             images = images.flip(-1)
         with torch.no_grad():
             target = self.encoder(images)[0].float()
-            reading = self.model.read(self.captions.any_wording(rows, self.canonical_share))
+            reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
         noise = torch.randn(self.noises, len(rows), self.model.prior.noise_width, device=images.device)
+        noise = torch.stack([own(z) for z in noise])
         if self.noises > 1:  # find the best candidate without gradients, then learn from it alone
             with torch.no_grad():
                 guesses = torch.stack([self.model.latents(reading, z) for z in noise]).float()
                 best = (guesses - target).square().mul(self.channel_weights).mean((2, 3, 4)).argmin(0)
-            noise = noise[best, torch.arange(len(rows))][None]
+            noise = noise[best, torch.arange(len(images))][None]
         guess = self.model.latents(reading, noise[0]).float()
         errors = (guess[None] - target).square().mul(self.channel_weights).mean((2, 3, 4))
         loss = best_of_noises(errors)
-        self.optimizers["prior"].zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.prior.parameters(), 1.0)
-        self.optimizers["prior"].step()
-        return {"loss": loss}
+        return loss, {"loss": loss}
 
     def validate(self) -> dict[str, float]:
         """See :class:`DrawingValidation`."""

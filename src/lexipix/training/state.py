@@ -40,6 +40,16 @@ def live_state(modules: Modules, fixed: frozenset[str]) -> dict[str, Tensor]:
     }
 
 
+def pack_learning(modules: Modules, optimizers: Optimizers, fixed: frozenset[str]) -> dict[str, Tensor]:
+    """Flatten weights, without the fixed ones, and optimizer moments into named tensors."""
+    tensors = {f"module/{key}": value for key, value in live_state(modules, fixed).items()}
+    for name, optimizer in optimizers.items():
+        for index, moments in optimizer.state_dict()["state"].items():
+            for key, value in moments.items():
+                tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
+    return {key: value.detach().contiguous() for key, value in tensors.items()}
+
+
 def pack_state(
     modules: Modules,
     optimizers: Optimizers,
@@ -48,14 +58,28 @@ def pack_state(
     fixed: frozenset[str],
 ) -> dict[str, Tensor]:
     """Flatten weights, optimizer moments, averages and best weights into named tensors."""
-    tensors = {f"module/{key}": value for key, value in live_state(modules, fixed).items()}
-    for name, optimizer in optimizers.items():
-        for index, moments in optimizer.state_dict()["state"].items():
-            for key, value in moments.items():
-                tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
-    tensors |= {f"average/{key}": value for key, value in averages.weights.items()}
+    tensors = {f"average/{key}": value for key, value in averages.weights.items()}
     tensors |= {f"best/{key}": value for key, value in best_weights.items()}
-    return {key: value.detach().contiguous() for key, value in tensors.items()}
+    return pack_learning(modules, optimizers, fixed) | {
+        key: value.detach().contiguous() for key, value in tensors.items()
+    }
+
+
+@torch.no_grad()
+def unpack_learning(
+    tensors: Mapping[str, Tensor], modules: Modules, optimizers: Optimizers, fixed: frozenset[str]
+) -> None:
+    """Undo :func:`pack_learning` in place."""
+    saved = _under("module/", tensors)
+    for key, value in live_state(modules, fixed).items():
+        value.copy_(saved[key])
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, Any]] = {}
+        for path, value in _under(f"optimizer/{name}/", tensors).items():
+            index, key = path.split("/")
+            state.setdefault(int(index), {})[key] = value.clone()
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 @torch.no_grad()
@@ -71,20 +95,11 @@ def unpack_state(
     Returns:
         The best weights.
     """
-
-    def under(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    saved = under("module/")
-    for key, value in live_state(modules, fixed).items():
-        value.copy_(saved[key])
-    for name, optimizer in optimizers.items():
-        state: dict[int, dict[str, Any]] = {}
-        for path, value in under(f"optimizer/{name}/").items():
-            index, key = path.split("/")
-            state.setdefault(int(index), {})[key] = value.clone()
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
-    for key, value in under("average/").items():
+    unpack_learning(tensors, modules, optimizers, fixed)
+    for key, value in _under("average/", tensors).items():
         averages.weights[key].copy_(value)
-    return {key: value.clone() for key, value in under("best/").items()}
+    return {key: value.clone() for key, value in _under("best/", tensors).items()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

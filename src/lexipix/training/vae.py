@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from lexipix.networks.vae import VAE
 from lexipix.training.data import N_VALIDATION, ImageRows, Images, psnr_of
+from lexipix.training.parallel import Share
 from lexipix.training.sheets import two_rows
 
 N_INITIAL = 2000  # pictures for the principal components; more change nothing that can be seen
@@ -77,6 +78,7 @@ class VAETask:
         decoder_variance: See :func:`vae_loss`.
         structure_weight: Of :func:`structural_dissimilarity` beside it.
         device: Where to train.
+        share: Where batches are shared out.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class VAETask:
         decoder_variance: float,
         structure_weight: float,
         device: torch.device,
+        share: Share | None = None,
     ) -> None:
+        self.share = share or Share()
         self.images = ImageRows(images, device)
         self.validation = ImageRows(validation, device)
         self.decoder_variance, self.structure_weight = decoder_variance, structure_weight
@@ -104,17 +108,18 @@ class VAETask:
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update; the KL weight rises over the first fifth, so that the latent is not emptied at once."""
-        images = self.images[rows]
-        reconstruction, mean, logvar = self.vae(images)
         variance = self.decoder_variance * min(1.0, 5 * progress + 0.01)
-        loss, mse, kl = vae_loss(images, reconstruction, mean, logvar, variance)
-        if self.structure_weight:
-            loss = loss + self.structure_weight * structural_dissimilarity(images, reconstruction)
-        self.optimizers["vae"].zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
-        self.optimizers["vae"].step()
-        return {"loss": loss, "psnr": -10 * mse.log10(), "kl": kl}
+
+        def losses() -> tuple[Tensor, dict[str, Tensor]]:
+            images = self.images[self.share.own(rows)]
+            reconstruction, mean, logvar = self.vae(images, self.share.randn_like)
+            loss, mse, kl = vae_loss(images, reconstruction, mean, logvar, variance)
+            if self.structure_weight:
+                loss = loss + self.structure_weight * structural_dissimilarity(images, reconstruction)
+            return loss, {"loss": loss, "mse": mse, "kl": kl}
+
+        means = self.share.update(self.optimizers["vae"], losses, clip=1.0)
+        return {"loss": means["loss"], "psnr": -10 * means["mse"].log10(), "kl": means["kl"]}
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Validation pictures through the posterior mean."""

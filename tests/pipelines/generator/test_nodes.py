@@ -12,7 +12,13 @@ from kedro.runner import SequentialRunner
 from tokenizers import Tokenizer
 
 from lexipix.config.captioner import CaptionerParameters
-from lexipix.config.generator import GANNetworkParameters, GANParameters, PriorParameters, VAEParameters
+from lexipix.config.generator import (
+    GANNetworkParameters,
+    GANParameters,
+    GeneratorLaunchParameters,
+    PriorParameters,
+    VAEParameters,
+)
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.build import build
@@ -36,6 +42,7 @@ PRIOR = PriorParameters(width=32, depth=1, noise_width=3, training=TRAINING)
 OWN = GANNetworkParameters(width=32, depth=1, noise_width=5)
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
 MODELS = ("vae", "prior", "gan")
+ONE, TWO = GeneratorLaunchParameters(), GeneratorLaunchParameters(processes=2)
 
 
 class Machinery:
@@ -119,7 +126,8 @@ def catalog(pictures, contrastive_pair, captioner):
     """All that the stage read and wrote."""
     entries = {
         "params:generator.vae": VAE, "params:generator.prior": PRIOR, "params:generator.gan": GAN,
-        "params:generator.flip": False, "params:run": RUN, "pictures": pictures,
+        "params:generator.launch": ONE, "params:generator.flip": False, "params:run": RUN,
+        "pictures": pictures,
         "captions_complete": pictures.train.captions, "contrastive_pair": contrastive_pair,
         "captioner": captioner, "machine_choices": {},
         **{f"{name}_{kind}": Machinery() for name in MODELS for kind in ("stream", "checkpoints")},
@@ -204,8 +212,8 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     )
     run = RUN.model_copy(update={"seed": 4})  # the prior's seed would give the prior's first weights
     bundle, *_ = train_gan(
-        scratch, False, run, pictures, pictures.train.captions, contrastive_pair, catalog.load("prior"), {},
-        Machinery(), Machinery(),
+        scratch, ONE, False, run, pictures, pictures.train.captions, contrastive_pair, catalog.load("prior"),
+        {}, Machinery(), Machinery(),
     )  # fmt: skip
     model, prior = load_network(bundle), load_network(catalog.load("prior"))
     assert isinstance(model.decoder, UpsamplingDecoder)
@@ -221,7 +229,7 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
     )
     trained = catalog.load("prior")
     bundle, curves, *_ = train_gan(
-        parameters, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained, {},
+        parameters, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained, {},
         Machinery(), Machinery(),
     )  # fmt: skip
     assert "teaching_loss" in curves.columns
@@ -232,12 +240,23 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
     assert torch.equal(model.prior.cells, prior.prior.cells)
 
 
+def test_a_training_in_two_processes_gives_the_same_pictures(catalog, pictures, contrastive_pair, captioner):
+    bundle, curves, _, sheet = train_prior(
+        PRIOR, TWO, False, RUN.model_copy(update={"threads": 2}), pictures, pictures.train.captions,
+        contrastive_pair, captioner, catalog.load("vae"), {}, Machinery(), Machinery(),
+    )  # fmt: skip
+    assert bundle.config == catalog.load("prior").config
+    one = catalog.load("prior_curves").drop(columns="seconds")
+    assert np.allclose(curves.drop(columns="seconds"), one, rtol=1e-3)
+    assert np.abs(sheet.astype(int) - catalog.load("prior_sheet")).max() <= 2
+
+
 def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):
     other = copy.copy(captioner)
     other.tokenizer = train_tokenizer(["another one"], 270).to_str()
     require_one_tokenizer(contrastive_pair, captioner)
     with pytest.raises(LexipixError, match=r"features\.tokenizer equal to captioner\.language_model\.path"):
         train_prior(
-            PRIOR, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
+            PRIOR, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
             catalog.load("vae"), {}, Machinery(), Machinery(),
         )  # fmt: skip

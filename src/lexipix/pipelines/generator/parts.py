@@ -33,18 +33,21 @@ class Captions:
     rows: CaptionRows
     groups: NDArray[np.int64]
     validation: DrawingValidation
-    digest: str
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network after its training."""
+class Made:
+    """A training before its first step.
 
-    kind: str
+    Attributes:
+        task: What the loop trains.
+        network: What is shipped of it.
+        config: What the network can be built from again.
+    """
+
+    task: VAETask | PriorTask | GANTask
     network: nn.Module
     config: dict[str, Any]
-    result: TrainingResult
-    parameters: Parameters
 
 
 def captions_for(
@@ -65,26 +68,42 @@ def captions_for(
         for part in (learn, validate)
     )
     validation = DrawingValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
-    return Captions(learn.images, rows, learn.groups(), validation, str(pictures.summary.get("digest", "")))
+    return Captions(learn.images, rows, learn.groups(), validation)
+
+
+def digest_of(pictures: Pictures) -> str:
+    """Of the data set."""
+    return str(pictures.summary.get("digest", ""))
+
+
+def reads(contrastive_pair: ModelBundle) -> dict[str, Any]:
+    """What a model that reads captions must remember of how they were read in training."""
+    config = contrastive_pair.config
+    return {
+        "tokenizer": contrastive_pair.tokenizer,
+        "max_tokens": config["max_tokens"],
+        "image_size": config["image_size"],
+        "known_words": config["known_words"],
+    }
 
 
 def finish(
-    trained: Trained, task: VAETask | PriorTask | GANTask, digest: str, **extra: Any
+    kind: str, made: Made, result: TrainingResult, parameters: Parameters, digest: str, **extra: Any
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
     """Make the outputs of a training: model, curves, figures, and the last sheet of samples."""
     bundle = to_bundle(
-        trained.kind,
-        trained.network,
-        trained.config,
-        card_parameters=trained.parameters,
+        kind,
+        made.network,
+        made.config,
+        card_parameters=parameters,
         data_digest=digest,
-        figures=trained.result.figures,
+        figures=result.figures,
         tokenizer=extra.pop("tokenizer", None),
         max_tokens=extra.pop("max_tokens", None),
         **extra,
     )
-    assert trained.result.sheet is not None
-    return bundle, pd.DataFrame(trained.result.curves), trained.result.figures, trained.result.sheet
+    assert result.sheet is not None
+    return bundle, pd.DataFrame(result.curves), result.figures, result.sheet
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:

@@ -1,0 +1,168 @@
+"""What each training of the stage is made of; every process of a training makes it for itself."""
+
+import pandas as pd
+
+from lexipix.config.generator import GANParameters, PriorParameters, VAEParameters
+from lexipix.config.run import RunParameters
+from lexipix.networks.captioner import Captioner
+from lexipix.networks.clip import ContrastivePair
+from lexipix.networks.discriminator import Discriminator
+from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.upsampling import UpsamplingDecoder
+from lexipix.networks.vae import VAE, Decoder
+from lexipix.pipelines.generator.parts import Made, captions_for
+from lexipix.records import ModelBundle, Pictures
+from lexipix.training.bundles import load_network
+from lexipix.training.gan import GANTask
+from lexipix.training.machine import resolve_device
+from lexipix.training.parallel import Share
+from lexipix.training.prior import PriorTask
+from lexipix.training.seeding import seeded
+from lexipix.training.vae import VAETask
+
+
+def make_vae(share: Share, run: RunParameters, parameters: VAEParameters, pictures: Pictures) -> Made:
+    """The autoencoder on all training pictures, captioned or not."""
+    validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
+    network = {
+        "image_size": int(pictures.train.images.shape[1]),
+        "latent_channels": parameters.latent_channels,
+        "width": parameters.width,
+        "depth": parameters.depth,
+    }
+    with seeded(run.seed):
+        vae = VAE(**network)
+    task = VAETask(
+        vae,
+        pictures.train.images,
+        validation,
+        learning_rate=parameters.training.learning_rate,
+        decoder_variance=parameters.decoder_variance,
+        structure_weight=parameters.structure_weight,
+        device=resolve_device(run),
+        share=share,
+    )
+    return Made(task, vae, network)
+
+
+def make_prior(
+    share: Share,
+    run: RunParameters,
+    parameters: PriorParameters,
+    flip: bool,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    captioner: ModelBundle,
+    vae: ModelBundle,
+) -> Made:
+    """A new prior between the captioner's language model and the VAE's decoder."""
+    pair, writer, autoencoder = (load_network(bundle) for bundle in (contrastive_pair, captioner, vae))
+    assert (
+        isinstance(pair, ContrastivePair) and isinstance(writer, Captioner) and isinstance(autoencoder, VAE)
+    )
+    language_model = captioner.config["network"]["language_model"]
+    prior_config = {
+        "text_width": writer.language_model.config.get_text_config().hidden_size + pair.text_encoder.width,
+        "vector_width": pair.text_encoder.project.out_features,
+        "latent_channels": vae.config["network"]["latent_channels"],
+        "width": parameters.width,
+        "depth": parameters.depth,
+        "noise_width": parameters.noise_width,
+        "memory": parameters.memory,
+    }
+    network = {
+        "language_model": language_model,
+        "text_encoder": contrastive_pair.config["network"]["text_encoder"],
+        "prior": prior_config,
+        "decoder": vae.config["network"],
+        "pad_id": captioner.config["network"]["pad_id"],
+    }
+    with seeded(run.seed):
+        prior = TextPrior(**prior_config)
+    model = TextToImage(
+        writer.language_model, pair.text_encoder, prior, autoencoder.decoder, network["pad_id"]
+    )
+    captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
+    task = PriorTask(
+        model,
+        autoencoder.encoder,
+        captions.images,
+        captions.rows,
+        captions.validation,
+        learning_rate=parameters.training.learning_rate,
+        noises=parameters.noises,
+        canonical_share=parameters.canonical_share,
+        flip=flip,
+        device=resolve_device(run),
+        share=share,
+    )
+    return Made(task, model, network)
+
+
+def make_gan(
+    share: Share,
+    run: RunParameters,
+    parameters: GANParameters,
+    flip: bool,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    prior: ModelBundle,
+) -> Made:
+    """The trained prior's model, or part of it, against a new discriminator."""
+    pair, model = load_network(contrastive_pair), load_network(prior)
+    assert isinstance(pair, ContrastivePair) and isinstance(model, TextToImage)
+    network = dict(prior.config["network"])
+    device = resolve_device(run)  # first of all: the random rotations depend on the number of threads
+    own, teacher = parameters.network, None
+    with seeded(run.seed):
+        if parameters.start == "scratch":
+            network["prior"] = {
+                **network["prior"], **own.model_dump(), "latent_channels": own.width, "memory": 0,
+            }  # fmt: skip
+            model.prior = TextPrior(**network["prior"])
+        if parameters.start == "upsampling":
+            assert isinstance(model.decoder, Decoder)
+            teacher = model.decoder
+        if parameters.start != "regression":
+            network["decoder"] = {
+                "image_size": prior.config["image_size"],
+                "latent_channels": network["prior"]["latent_channels"],
+                "width": own.width,
+            }
+            model.decoder = UpsamplingDecoder(**network["decoder"])
+        discriminator = Discriminator(
+            pair.image_encoder,
+            pair.image_encoder.map_channels,
+            network["prior"]["vector_width"],
+            parameters.discriminator_width,
+        )
+    captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
+    task = GANTask(
+        model,
+        discriminator,
+        captions.images,
+        captions.rows,
+        captions.groups,
+        captions.validation,
+        adversary=parameters.adversary,
+        learning_rate=parameters.training.learning_rate,
+        discriminator_learning_rate=parameters.discriminator_learning_rate,
+        penalty=parameters.penalty,
+        alignment=parameters.alignment,
+        adversarial=parameters.adversarial,
+        anchor=parameters.anchor,
+        anchor_cell=parameters.anchor_cell,
+        head_start=parameters.head_start,
+        teacher=teacher,
+        teaching=parameters.teaching,
+        structure_weight=parameters.structure_weight,
+        augmentations=parameters.augmentations,
+        canonical_share=parameters.canonical_share,
+        flip=flip,
+        device=device,
+        share=share,
+    )
+    return Made(task, model, network)
