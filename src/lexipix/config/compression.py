@@ -29,8 +29,8 @@ class SmallTrainingParameters(TrainingParameters):
     """How the small network learns to draw (``compression.small.training.*``)."""
 
     key: ClassVar[str] = "compression.small.training"
-    images: int = Field(16_000, ge=1)
-    batch_size: int = Field(32, ge=2, le=8192)
+    images: int = Field(24_000, ge=1)
+    batch_size: int = Field(16, ge=2, le=8192)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     reports: int = Field(4, ge=1, le=1000)
 
@@ -56,7 +56,7 @@ class ReaderParameters(Parameters):
 
     width: int = Field(64, ge=32, le=1024, multiple_of=32)
     depth: int = Field(2, ge=1, le=32)
-    n_captions: int = Field(12_000, ge=1)
+    n_captions: int = Field(20_000, ge=1)
     training: ReaderTrainingParameters = ReaderTrainingParameters()
 
 
@@ -87,7 +87,7 @@ class SmallParameters(PrunedParameters):
 
     share: float = Field(0.75, gt=0, lt=1)
     decoder_share: float = Field(0.75, gt=0, lt=1)
-    n_pictures: int = Field(8_000, ge=1)
+    n_pictures: int = Field(10_000, ge=1)
     reads: Literal["own", "teacher"] = "own"
     reader: ReaderParameters = ReaderParameters()
     training: TrainingParameters = SmallTrainingParameters()

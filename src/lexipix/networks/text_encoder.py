@@ -5,6 +5,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean (B, W) of the states (B, L, W) where ``mask`` (B, L) is true.
+
+    A product, because the sum over an axis is taken in another order where there is one caption only, and
+    a picture's last bits would depend on what is drawn beside it.
+    """
+    weights = mask.unsqueeze(1).to(states.dtype)
+    mean: Tensor = (weights @ states).squeeze(1) / weights.sum(2).clamp_min(1)
+    return mean
+
+
 class TextEncoder(nn.Module):
     """Token ids to a unit vector.
 
@@ -40,8 +51,7 @@ class TextEncoder(nn.Module):
         """
         states = self.tokens(ids) + self.positions[: ids.shape[1]]
         states = self.norm(self.layers(states, src_key_padding_mask=~mask))
-        weights = mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * weights).sum(1) / weights.sum(1).clamp_min(1)
+        mean = masked_mean(states, mask)
         highest = states.masked_fill(~mask.unsqueeze(-1), -1e4).amax(1)
         return states, F.normalize(self.project(torch.cat([mean, highest], dim=1)), dim=-1)
 

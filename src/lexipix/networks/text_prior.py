@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from lexipix.networks.blocks import zero_init
 from lexipix.networks.memory import Memory
+from lexipix.networks.text_encoder import masked_mean
 from lexipix.networks.vae import GRID
 
 HEAD_WIDTH = 32
@@ -189,9 +190,7 @@ class TextPrior(nn.Module):
             vector: (B, vector_width), of unit length, from the contrastive text encoder.
         """
         words = self.understand(states, mask)
-        weights = mask.unsqueeze(-1).to(words.dtype)
-        mean = (words * weights).sum(1) / weights.sum(1)
-        context = torch.cat([mean, self.vector_scale * vector], dim=1)
+        context = torch.cat([masked_mean(words, mask), self.vector_scale * vector], dim=1)
         remembered = None if self.memory is None else self.memory(states, mask, vector)
         return Plan(self.painting(words, mask), context, remembered)
 

@@ -86,7 +86,9 @@ class ContrastiveTask:
         self.averaged: Sequence[str] = ("pair",)
         weights = [weight for weight in pair.parameters() if weight.requires_grad]
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "pair": torch.optim.AdamW(weights, learning_rate, betas=(0.9, 0.99), weight_decay=0.02)
+            "pair": torch.optim.AdamW(
+                weights, learning_rate, betas=(0.9, 0.99), weight_decay=0.02, fused=True
+            )
         }
         self.n_rows = len(images)
         pair.train()

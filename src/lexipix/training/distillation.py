@@ -111,7 +111,9 @@ class DistillationTask:
         self.averaged: Sequence[str] = ("student",)
         self.weights = [weight for weight in student.parameters() if weight.requires_grad]
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "student": torch.optim.AdamW(self.weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+            "student": torch.optim.AdamW(
+                self.weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+            )
         }
         self.n_rows = len(lessons.noise)
 

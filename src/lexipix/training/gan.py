@@ -141,11 +141,13 @@ class GANTask:
         self.modules: Mapping[str, torch.nn.Module] = {"model": model, "discriminator": discriminator}
         self.averaged: Sequence[str] = ("model",)
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "generator": torch.optim.Adam(drawing, learning_rate, betas=(0.0, 0.99)),
-            "discriminator": torch.optim.Adam(judging, discriminator_learning_rate, betas=(0.0, 0.99)),
+            "generator": torch.optim.Adam(drawing, learning_rate, betas=(0.0, 0.99), fused=True),
+            "discriminator": torch.optim.Adam(
+                judging, discriminator_learning_rate, betas=(0.0, 0.99), fused=True
+            ),
         }
         if teacher is not None:
-            taught = torch.optim.Adam(model.decoder.parameters(), TEACHING_RATE)
+            taught = torch.optim.Adam(model.decoder.parameters(), TEACHING_RATE, fused=True)
             self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
             self.optimizers = {**self.optimizers, "decoder": taught}
         self.n_rows = len(images)

@@ -123,9 +123,9 @@ def follow(task: Task, parameters: TrainingParameters, run: RunParameters, share
     for module in task.modules.values():
         module.to(device)
     tensors, start = share.receive()
-    unpack_learning(tensors, task.modules, task.optimizers, frozenset())
     machine = Machine.from_name(start["precision"], run)
     machine.prepare(task.modules)
+    unpack_learning(tensors, task.modules, task.optimizers, frozenset())
     images_seen = start["images_seen"]
     next_report = next_report_after(images_seen, parameters)
     while images_seen < parameters.images:
@@ -161,15 +161,15 @@ def _train(
     saved = checkpoints.load()
     if saved is not None and saved[1].get("fingerprint") == fingerprint:
         tensors, meta = saved
+        machine = Machine.from_name(meta["precision"], run)
+        machine.prepare(task.modules)
         best_weights = unpack_state(tensors, task.modules, task.optimizers, averages, fixed)
         images_seen, seconds_before = meta["images_seen"], meta["seconds"]
         best_objective = math.inf if meta["best_objective"] is None else meta["best_objective"]
         bad_validations = meta["bad_validations"]
         result.curves = meta["curves"]
-        machine = Machine.from_name(meta["precision"], run)
         window = Window.from_tensors(tensors, meta["window"])
         flops = meta.get("flops", 0.0)  # unknown to a checkpoint of an earlier version
-        machine.prepare(task.modules)
     else:
         n_rows = parameters.batch_size // share.parts
         with share.alone():

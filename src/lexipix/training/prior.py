@@ -96,6 +96,7 @@ class PriorTask:
                 learning_rate,
                 betas=(0.9, 0.98),
                 weight_decay=0.02,
+                fused=True,
             )
         }
         self.n_rows = len(images)

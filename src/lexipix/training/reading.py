@@ -95,7 +95,9 @@ class ReadingTask:
         self.averaged: Sequence[str] = ("student",)
         self.weights = [weight for module in learning for weight in module.parameters()]
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "reader": torch.optim.AdamW(self.weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+            "reader": torch.optim.AdamW(
+                self.weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+            )
         }
         self.n_rows = len(heard.ids)
         told = heard.words[heard.ids != student.pad_id].float()

@@ -74,10 +74,14 @@ def unpack_learning(
     for key, value in live_state(modules, fixed).items():
         value.copy_(saved[key])
     for name, optimizer in optimizers.items():
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         state: dict[int, dict[str, Any]] = {}
         for path, value in _under(f"optimizer/{name}/", tensors).items():
             index, key = path.split("/")
-            state.setdefault(int(index), {})[key] = value.clone()
+            weight = weights[int(index)]
+            # A fused optimizer goes through weights and moments in the order of memory: it must be the same
+            laid_out = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value.clone()
+            state.setdefault(int(index), {})[key] = laid_out
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
 

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from lexipix.networks.vae import VAE
 from lexipix.training.data import N_VALIDATION, ImageRows, Images, psnr_of
 from lexipix.training.parallel import Share
 from lexipix.training.sheets import two_rows
 
+WINDOW = 7  # of the structural similarity, pixels
 N_INITIAL = 2000  # pictures for the principal components; more change nothing that can be seen
 
 
@@ -53,18 +53,25 @@ def structural_dissimilarity(images: Tensor, reconstruction: Tensor) -> Tensor:
     Returns:
         Scalar, 0 for equal pictures.
     """
-
-    def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, 7, stride=1)
-
-    a, b = images.float(), reconstruction.float()
-    mean_a, mean_b = mean(a), mean(b)
-    variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
-    covariance = mean(a * b) - mean_a * mean_b
+    a, b = images.float().contiguous(), reconstruction.float().contiguous()
+    mean_a, mean_b = _window_mean(a), _window_mean(b)
+    variances = _window_mean(a * a) - mean_a**2 + _window_mean(b * b) - mean_b**2
+    covariance = _window_mean(a * b) - mean_a * mean_b
     # The usual constants for a range of 2, the span of [-1, 1]
     c1, c2 = (2 * 0.01) ** 2, (2 * 0.03) ** 2
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     return 1 - (luminance * (2 * covariance + c2) / (variances + c2)).mean()
+
+
+def _window_mean(x: Tensor) -> Tensor:
+    """Means of all windows of (B, C, S, S): (B, C, S - 6, S - 6).
+
+    Sums of shifted pictures take a fifth of the time of ``avg_pool2d``, which is slow for three channels.
+    """
+    size = x.shape[-1] - WINDOW + 1
+    across = torch.stack([x[..., start : start + size] for start in range(WINDOW)]).sum(0)
+    down = torch.stack([across[..., start : start + size, :] for start in range(WINDOW)]).sum(0)
+    return down / WINDOW**2
 
 
 class VAETask:
@@ -102,7 +109,9 @@ class VAETask:
         self.modules: Mapping[str, torch.nn.Module] = {"vae": vae}
         self.averaged: Sequence[str] = ("vae",)
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "vae": torch.optim.AdamW(vae.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+            "vae": torch.optim.AdamW(
+                vae.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            )
         }
         self.n_rows = len(images)
 
