@@ -1,9 +1,9 @@
 """The most likely words for many pictures, written by the small GPT-2 that looks at them by cross-attention.
 
 The same words as `generate` of transformers, for many short texts at once. Cells are never turned into keys
-and values: the two projections are multiplied into those around them, once, so that every layer and head reads
-the cells as they are, six times less memory per word than their keys and values take. Keys and values of the
-words stand in place in memory of a fixed size, and texts that have ended are left out of the batch.
+and values: the two projections are multiplied into those around them, once, so that every layer and head
+reads the cells as they are; with three layers a word then reads a sixth of the memory. Keys and values of
+the words stand in memory of a fixed size, and texts that have ended are left out of the batch.
 """
 
 from typing import Any, NamedTuple
@@ -107,6 +107,6 @@ def _remember(attention: Any, states: Tensor, kept: Tensor, position: int) -> Te
 
 
 def _think(mlp: Any, states: Tensor) -> Tensor:
-    """The two-layer perceptron; torch's own GELU passes through memory once, that of transformers eight times."""
+    """The two-layer perceptron; torch's own GELU goes through memory once, that of transformers often."""
     output: Tensor = mlp.c_proj(F.gelu(mlp.c_fc(states), approximate="tanh"))
     return output

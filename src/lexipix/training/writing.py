@@ -35,12 +35,12 @@ def write_captions(
         images: uint8 (N, S, S, 3).
         max_tokens: Longest caption, EOS included.
         beams: 1 writes greedily.
-        device: Where to work; the captioner is moved there.
+        device: Where to work; the captioner is moved there, convolutions in channels_last.
 
     Returns:
         N captions.
     """
-    captioner.to(device)
+    captioner.to(device=device, memory_format=torch.channels_last)  # as the pictures are laid out
     rows = ImageRows(images, device)
     captions: list[str] = []
     start = last = time.monotonic()
