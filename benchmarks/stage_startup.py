@@ -44,7 +44,8 @@ def run(project: Path, module: str, *arguments: str) -> str:
     Raises:
         SystemExit: It failed.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    not_here = ("MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW")
+    environment = {name: value for name, value in os.environ.items() if name not in not_here}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     environment["PYTHONPATH"] = str(project / "src")
     environment |= {"DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
@@ -91,7 +92,7 @@ def bare_project(target: Path) -> Path:
         "src/bare/settings.py": "",
         "src/bare/pipeline_registry.py": "from kedro.pipeline import Pipeline, node\n\n\n"
         "def register_pipelines():\n"
-        "    return {'__default__': Pipeline([node(int, 'params:answer', 'same', name='same')])}\n",
+        "    return {'__default__': Pipeline([node(abs, 'params:answer', 'same', name='same')])}\n",
         "dvc.yaml": "stages:\n  copy:\n    cmd: cp conf/base/parameters.yml copied.yml\n"
         "    deps: [conf/base/parameters.yml]\n    outs: [copied.yml]\n",
     }

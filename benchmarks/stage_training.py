@@ -201,14 +201,15 @@ def prior(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
 
 
 def _twin(network: Any, learning: Any, task: Task) -> tuple[Any, torch.optim.Optimizer]:
-    """A copy of a network and an optimizer, of the task's kind and settings, for what learns in it."""
+    """A copy of a network and an optimizer, with the task's settings, for what learns in it."""
     places = {id(weight): name for name, weight in network.named_parameters()}
     twin = copy.deepcopy(network)
     Machine(CPU, False).prepare({"twin": twin})
     named = dict(twin.named_parameters())
     (optimizer,) = task.optimizers.values()
     weights = [named[places[id(weight)]] for weight in learning]
-    return twin, type(optimizer)(weights, **optimizer.defaults)
+    settings = {key: optimizer.defaults[key] for key in ("lr", "betas", "eps", "weight_decay")}
+    return twin, torch.optim.AdamW(weights, **settings)
 
 
 class _Silent:
