@@ -29,7 +29,7 @@ def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
 
     Args:
         env: Environment whose captioner and test pictures are taken.
-        n_images: Pictures in a round, at most as many as the largest batch takes in whole batches.
+        n_images: Pictures in a round; best a multiple of every batch.
         repeats: Rounds.
 
     Raises:
@@ -67,7 +67,7 @@ def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
         )
         rows.append(_words_alone(captioner, images[:batch], longest, repeats))
         allowed = [_allowed(captioner, images[:batch], longest) for _ in range(repeats)]
-        instead = "its convolutions and products alone"
+        name, instead = f"captioning, arithmetic of batch {batch}", "its convolutions and products alone"
         rows.append(comparison(name, "pictures/s", rates["ours"], instead, allowed))
     rows.append(_one_by_one(workshop, captioner, tokenizer, images[:ONE_BY_ONE], longest, repeats))
     return rows
@@ -117,7 +117,7 @@ def _words_alone(captioner: Captioner, images: np.ndarray, longest: int, repeats
 
 
 def _allowed(captioner: Captioner, images: np.ndarray, longest: int) -> float:
-    """Pictures a second if captioning were nothing but its convolutions and products, each as fast as alone."""
+    """Pictures a second if captioning were nothing but convolutions and products, each as fast as alone."""
     return len(images) / seconds_allowed(lambda: captioner.generate(pixels(images), longest))
 
 

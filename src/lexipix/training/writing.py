@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lexipix.networks.captioner import Captioner
 from lexipix.training.data import ImageRows, Images
+from lexipix.training.machine import Machine
 from lexipix.training.tokenization import decode
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def write_captions(
     Returns:
         N captions.
     """
-    captioner.to(device=device, memory_format=torch.channels_last)  # as the pictures are laid out
+    Machine(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
     captions: list[str] = []
     start = last = time.monotonic()
