@@ -50,9 +50,11 @@ format: install  ## Put the code into the project's style
 	$(BIN)/ruff format .
 
 # What is compared with is pinned here: it is no part of what lexipix needs, and nothing else of the lock moves.
-bench: install  ## Compare drawing speed with models people would use instead; needs a finished `make run`
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock diffusers==0.42.1
+# Both scripts know --env, --repeats, --threads and --out.
+bench: install  ## Compare drawing and every stage with what people would use instead; needs a finished `make run`
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock diffusers==0.42.1 datasets==5.2.0
 	$(BIN)/python benchmarks/generation.py $(ARGS)
+	$(BIN)/python benchmarks/stages.py $(ARGS)
 
 ui: install  ## Browse the runs: curves, pictures, reports, models
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (stop it with Ctrl-C)"

@@ -1,4 +1,4 @@
-"""What a benchmark measured: as JSON, as a Markdown table, and in the MLflow experiment `benchmarks`."""
+"""What a benchmark measured: as JSON, Markdown table and plot, and in the MLflow experiment `benchmarks`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import resource
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,16 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def save(name: str, rows: Sequence[Row], facts: Mapping[str, Any], folder: Path, notes: str) -> Path:
-    """Write ``NAME.json`` and ``NAME.md`` and log both.
+def save(
+    name: str,
+    rows: Sequence[Row],
+    facts: Mapping[str, Any],
+    folder: Path,
+    notes: str,
+    shown: Sequence[Row] | None = None,
+    figure: Callable[[Path], None] | None = None,
+) -> Path:
+    """Write ``NAME.json``, ``NAME.md`` and, where one is drawn, ``NAME.png``, and log them.
 
     Args:
         name: Of the benchmark.
@@ -50,6 +58,8 @@ def save(name: str, rows: Sequence[Row], facts: Mapping[str, Any], folder: Path,
         facts: What holds for all, such as threads and batch; the machine is added.
         folder: Where the files go.
         notes: Sentences under the table.
+        shown: The rows as the page shows them, if not as they are.
+        figure: Draws the file that it is given.
 
     Returns:
         The Markdown file.
@@ -60,12 +70,51 @@ def save(name: str, rows: Sequence[Row], facts: Mapping[str, Any], folder: Path,
     (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     said = ", ".join(f"{key} {value}" for key, value in facts.items())
     page = folder / f"{name}.md"
-    page.write_text(f"{table(rows)}\n\n{said}.\n\n{notes}\n", encoding="utf-8")
-    _log(name, content, page)
+    page.write_text(f"{table(shown or rows)}\n\n{said}.\n\n{notes}\n", encoding="utf-8")
+    files = [page, page.with_suffix(".json")]
+    if figure is not None:
+        files.append(page.with_suffix(".png"))
+        figure(files[-1])
+    _log(name, content, files)
     return page
 
 
-def _log(name: str, content: Mapping[str, Any], page: Path) -> None:
+def plot_ratios(
+    path: Path,
+    names: Sequence[str],
+    ratios: Sequence[tuple[float, float, float]],
+    bars: Sequence[float | None],
+    title: str,
+) -> None:
+    """Draw ratios as bars, each with its extremes and, where one is asked for, the mark it must reach.
+
+    Args:
+        path: Of the PNG file.
+        names: Of the bars, from top to bottom.
+        ratios: Median, smallest and largest of each.
+        bars: What each must reach, or None.
+        title: What the ratios say.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 1.2 + 0.4 * len(names)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for place, ((median, low, high), bar) in enumerate(zip(ratios, bars, strict=True)):
+        missed = bar is not None and median < bar
+        axes.barh(place, median, color="tab:red" if missed else "tab:blue", height=0.6)
+        axes.plot([low, high], [place, place], color="black", linewidth=1)
+        if bar is not None:
+            axes.plot([bar, bar], [place - 0.4, place + 0.4], color="black", linewidth=2.5)
+    axes.axvline(1, color="gray", linewidth=1, linestyle="--")
+    axes.set(xscale="log", yticks=range(len(names)), yticklabels=names, title=title)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.invert_yaxis()
+    figure.savefig(path, dpi=110)
+
+
+def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:
     import mlflow
 
     from lexipix.tracking import enabled, numbers, store
@@ -79,8 +128,8 @@ def _log(name: str, content: Mapping[str, Any], page: Path) -> None:
         for row in content["rows"]:
             label = _key(str(next(iter(row.values()))))
             mlflow.log_metrics({_key(key): value for key, value in numbers(row, f"{label}.")})
-        mlflow.log_artifact(str(page))
-        mlflow.log_artifact(str(page.with_suffix(".json")))
+        for file in files:
+            mlflow.log_artifact(str(file))
 
 
 def _key(text: str) -> str:

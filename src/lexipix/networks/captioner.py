@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
+from lexipix.networks.greedy import most_likely_words
 from lexipix.networks.image_encoder import ImageEncoder
 
 Conditioning = Literal["cross_attention", "prefix"]
@@ -154,6 +155,9 @@ class Captioner(nn.Module):
             Ids (B, L), each row closed by EOS and then padding, or cut at ``max_tokens``.
         """
         cells = self.read(images)
+        if self.conditioning == "cross_attention" and beams == 1:
+            ends = {"start_id": self.start_id, "pad_id": self.pad_id, "eos_id": self.eos_id}
+            return most_likely_words(self.language_model, cells, max_tokens, **ends)
         start = torch.full((len(images), 1), self.start_id, device=images.device)
         options: dict[str, Any] = {
             "max_new_tokens": max_tokens,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lexipix.networks.captioner import Captioner
 from lexipix.training.data import ImageRows, Images
+from lexipix.training.machine import Machine
 from lexipix.training.tokenization import decode
 
 logger = logging.getLogger(__name__)
@@ -35,12 +36,12 @@ def write_captions(
         images: uint8 (N, S, S, 3).
         max_tokens: Longest caption, EOS included.
         beams: 1 writes greedily.
-        device: Where to work; the captioner is moved there.
+        device: Where to work; the captioner is moved there, convolutions in channels_last.
 
     Returns:
         N captions.
     """
-    captioner.to(device)
+    Machine(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
     captions: list[str] = []
     start = last = time.monotonic()

@@ -1,0 +1,109 @@
+"""Start-up: Kedro's commands and an up-to-date `dvc repro`, here and in a project of next to nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kedro import __version__ as kedro_version
+from record import REPOSITORY, Row
+from turns import comparison, take_turns
+
+LEAVE_OUT = shutil.ignore_patterns(
+    "data", ".git", ".venv", "mlartifacts", "mlflow.db*", "__pycache__", ".*_cache", "tmp", "cache"
+)
+
+
+def startup(folder: Path, repeats: int) -> list[Row]:
+    """Rows for `kedro --help`, a run of a small stage, and `dvc repro` with nothing to do."""
+    ours, theirs = copy_of_this(folder / "lexipix"), bare_project(folder / "bare")
+    small = ["kedro", "run", "--env", "smoke", "--pipelines", "ingestion"]
+    compared = [
+        ("kedro --help", ["kedro", "--help"], ["kedro", "--help"], "bare Kedro project"),
+        ("kedro run, 656 scenes and an MLflow run", small, ["kedro", "run"], "bare Kedro project, one node"),
+        ("dvc repro, 8 stages up to date", ["dvc", "repro"], ["dvc", "repro"], "the same, one stage"),
+    ]
+    rows = []
+    for name, here, there, instead in compared:
+        calls = {"ours": partial(run, ours, *here), "theirs": partial(run, theirs, *there)}
+        seconds = take_turns(calls, repeats)
+        rows.append(comparison(name, "s", seconds["ours"], instead, seconds["theirs"]))
+    return rows
+
+
+def run(project: Path, module: str, *arguments: str) -> str:
+    """A command of this interpreter's environment in a project; gives what it said.
+
+    Raises:
+        SystemExit: It failed.
+    """
+    not_here = ("MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW")
+    environment = {name: value for name, value in os.environ.items() if name not in not_here}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    environment["PYTHONPATH"] = str(project / "src")
+    environment |= {"DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
+    answer = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=project, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if answer.returncode:
+        raise SystemExit(f"{module} {' '.join(arguments)} failed:\n{answer.stdout}{answer.stderr}")
+    return answer.stdout
+
+
+def copy_of_this(target: Path) -> Path:
+    """This project with a tiny file in the place of every result, recorded by DVC as up to date."""
+    shutil.copytree(REPOSITORY, target, ignore=LEAVE_OUT)
+    stages = yaml.safe_load((target / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for path in (target / place for stage in stages.values() for place in results(stage)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix:
+            path.write_text("{}\n", encoding="utf-8")
+        else:
+            path.mkdir(exist_ok=True)
+            (path / "result.json").write_text("{}\n", encoding="utf-8")
+    _record(target)
+    run(target, "dvc", "commit", "--force", "--quiet")
+    return target
+
+
+def results(stage: dict[str, Any]) -> Iterator[str]:
+    """Paths of everything that a stage of dvc.yaml writes."""
+    for entry in (entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, [])):
+        yield from [entry] if isinstance(entry, str) else entry
+
+
+def bare_project(target: Path) -> Path:
+    """A Kedro project with one node, and one DVC stage that has run."""
+    files = {
+        "pyproject.toml": "[tool.kedro]\npackage_name = 'bare'\nproject_name = 'bare'\n"
+        f"kedro_init_version = '{kedro_version}'\nsource_dir = 'src'\n",
+        "conf/base/catalog.yml": "",
+        "conf/base/parameters.yml": "answer: 42\n",
+        "conf/local/.gitkeep": "",
+        "src/bare/__init__.py": "",
+        "src/bare/settings.py": "",
+        "src/bare/pipeline_registry.py": "from kedro.pipeline import Pipeline, node\n\n\n"
+        "def register_pipelines():\n"
+        "    return {'__default__': Pipeline([node(abs, 'params:answer', 'same', name='same')])}\n",
+        "dvc.yaml": "stages:\n  copy:\n    cmd: cp conf/base/parameters.yml copied.yml\n"
+        "    deps: [conf/base/parameters.yml]\n    outs: [copied.yml]\n",
+    }
+    for name, text in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_text(text, encoding="utf-8")
+    _record(target)
+    run(target, "dvc", "repro", "--quiet")
+    return target
+
+
+def _record(project: Path) -> None:
+    shutil.rmtree(project / ".dvc", ignore_errors=True)
+    run(project, "dvc", "init", "--no-scm", "--quiet")

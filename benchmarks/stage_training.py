@@ -1,0 +1,231 @@
+"""Training: lexipix's loop beside a bare one of PyTorch, and beside what the model's shapes allow.
+
+The two loops train twins in one process and take turns step by step, on the same rows, both with the weights
+of convolutions in channels_last. The bare one does what cannot be left out: forward, loss, backward, clip,
+step. lexipix's also seeds, schedules, averages the weights and counts; its reports are not in it.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from record import REPOSITORY, Row
+from shapes import seconds_allowed
+from turns import comparison
+
+from lexipix.config.run import RunParameters
+from lexipix.config.training import TrainingParameters
+from lexipix.networks.clip import ContrastivePair
+from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.vae import VAE
+from lexipix.pipelines.generator.parts import captions_for
+from lexipix.training.bundles import load_network
+from lexipix.training.loop import Task, train
+from lexipix.training.machine import Machine, step_flops
+from lexipix.training.prior import PriorTask
+from lexipix.training.vae import VAETask, structural_dissimilarity, vae_loss
+from lexipix.workshop import Workshop
+
+CPU = torch.device("cpu")
+BARE_BAR, SHAPES_BAR = 0.95, 0.4
+SET_UP = 3  # steps that count arithmetic or pay for memory
+
+BareStep = Callable[[torch.Tensor], None]
+
+
+class InTurns:
+    """A task that lets a bare step run before each of its own and times both, the loop's work included."""
+
+    def __init__(self, task: Task, bare: BareStep) -> None:
+        self.modules, self.averaged = task.modules, task.averaged
+        self.optimizers, self.n_rows = task.optimizers, task.n_rows
+        self.validate, self.sheet = task.validate, task.sheet
+        self._task, self._bare = task, bare
+        self._began: float | None = None
+        self.ours: list[float] = []
+        self.theirs: list[float] = []
+
+    def step(self, rows: torch.Tensor, progress: float) -> dict[str, torch.Tensor]:
+        """The bare step, then the task's; what passes until the next call is the task's time."""
+        now = time.perf_counter()
+        if self._began is not None:
+            self.ours.append(now - self._began)
+        self._bare(rows)
+        self._began = time.perf_counter()
+        self.theirs.append(self._began - now)
+        return self._task.step(rows, progress)
+
+
+def training(env: str | None, n_steps: int, repeats: int) -> list[Row]:
+    """Two rows for the VAE and two for the text prior of an environment."""
+    workshop = Workshop(REPOSITORY, env)
+    torch.manual_seed(0)
+    rows = []
+    for name, make in (("VAE", vae), ("text prior", prior)):
+        task, parameters, bare = make(workshop)
+        rows += beside(name, task, parameters, bare, n_steps, repeats)
+    return rows
+
+
+def beside(
+    name: str,
+    task: Task,
+    parameters: TrainingParameters,
+    bare: BareStep,
+    n_steps: int,
+    repeats: int,
+) -> list[Row]:
+    """Compare a task's training with its bare twin, and with what its shapes allow.
+
+    Args:
+        name: Of the model.
+        task: As a stage trains it.
+        parameters: Of that training; its length and reports are replaced.
+        bare: A step of the twin.
+        n_steps: Steps of each in a round.
+        repeats: Rounds.
+    """
+    batch, run = parameters.batch_size, RunParameters(device="cpu", precision="fp32")
+    machine = Machine(CPU, False)
+    machine.prepare(task.modules)
+    flops = step_flops(task, batch, run, machine)
+    paired = InTurns(task, bare)
+    length = {"images": batch * (n_steps * repeats + SET_UP), "reports": 1, "checkpoint_seconds": 1e9}
+    train(
+        paired, parameters.model_copy(update=length), run, name=name, fingerprint="",
+        stream=_Silent(), checkpoints=_Silent(),
+    )  # fmt: skip
+    rates = {
+        who: [
+            batch * n_steps / sum(taken[SET_UP + first : SET_UP + first + n_steps])
+            for first in range(0, n_steps * repeats, n_steps)
+        ]
+        for who, taken in (("ours", paired.ours), ("theirs", paired.theirs))
+    }
+    found = torch.arange(batch)
+    allowed = [batch / seconds_allowed(lambda: task.step(found, 0.5)) for _ in range(repeats)]
+    ours, shapes = ([rate * flops / 1e9 for rate in some] for some in (rates["ours"], allowed))
+    return [
+        comparison(
+            f"training of the {name}, batch {batch}", "pictures/s", rates["ours"],
+            "bare PyTorch loop", rates["theirs"], BARE_BAR,
+        ),
+        comparison(
+            f"training of the {name}, {flops / 1e6:,.0f} MFLOP a picture", "GFLOP/s", ours,
+            "its convolutions and products alone", shapes, SHAPES_BAR,
+        ),
+    ]  # fmt: skip
+
+
+def vae(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
+    """The VAE's task, its parameters and a step of its twin."""
+    own, pictures = workshop.parameters.generator.vae, workshop.load("pictures")
+    network = VAE(
+        image_size=pictures.train.images.shape[1],
+        latent_channels=own.latent_channels,
+        width=own.width,
+        depth=own.depth,
+    )
+    task = VAETask(
+        network,
+        pictures.train.images,
+        pictures.val.images,
+        learning_rate=own.training.learning_rate,
+        decoder_variance=own.decoder_variance,
+        structure_weight=own.structure_weight,
+        device=CPU,
+    )
+    twin, optimizer = _twin(network, network.parameters(), task)
+
+    def step(rows: torch.Tensor) -> None:
+        images = task.images[rows]
+        reconstruction, mean, logvar = twin(images)
+        loss, _, _ = vae_loss(images, reconstruction, mean, logvar, own.decoder_variance)
+        if own.structure_weight:
+            loss = loss + own.structure_weight * structural_dissimilarity(images, reconstruction)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(twin.parameters(), 1.0)
+        optimizer.step()
+
+    return task, own.training, step
+
+
+def prior(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
+    """The text prior's task, its parameters and a step of its twin, which answers one noise."""
+    own, pictures = workshop.parameters.generator.prior, workshop.load("pictures")
+    run = RunParameters(device="cpu")
+    bundles = [workshop.load(name) for name in ("contrastive_pair", "captioner", "vae", "prior")]
+    pair, writer, autoencoder, _ = (load_network(bundle) for bundle in bundles)
+    assert isinstance(pair, ContrastivePair)
+    model = TextToImage(
+        writer.language_model,
+        pair.text_encoder,
+        TextPrior(**bundles[3].config["network"]["prior"]),
+        autoencoder.decoder,
+        writer.pad_id,
+    )
+    captions = captions_for(pictures, workshop.load("captions_complete"), bundles[0], pair, run)
+    task = PriorTask(
+        model,
+        autoencoder.encoder,
+        captions.images,
+        captions.rows,
+        captions.validation,
+        learning_rate=own.training.learning_rate,
+        noises=1,
+        canonical_share=own.canonical_share,
+        flip=False,
+        device=CPU,
+    )
+    learning = [weight for weight in model.prior.parameters() if weight.requires_grad]
+    twin, optimizer = _twin(model, learning, task)
+
+    def step(rows: torch.Tensor) -> None:
+        with torch.no_grad():
+            target = task.encoder(task.images[rows])[0]
+            reading = twin.read(captions.rows.any_wording(rows, own.canonical_share))
+        guess = twin.latents(reading, torch.randn(len(rows), model.prior.noise_width))
+        loss = ((guess - target).square() * task.channel_weights).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(twin.prior.parameters(), 1.0)
+        optimizer.step()
+
+    return task, own.training, step
+
+
+def _twin(network: Any, learning: Any, task: Task) -> tuple[Any, torch.optim.Optimizer]:
+    """A copy of a network and an optimizer, with the task's settings, for what learns in it."""
+    places = {id(weight): name for name, weight in network.named_parameters()}
+    twin = copy.deepcopy(network)
+    Machine(CPU, False).prepare({"twin": twin})
+    named = dict(twin.named_parameters())
+    (optimizer,) = task.optimizers.values()
+    weights = [named[places[id(weight)]] for weight in learning]
+    settings = {key: optimizer.defaults[key] for key in ("lr", "betas", "eps", "weight_decay")}
+    return twin, torch.optim.AdamW(weights, **settings)
+
+
+class _Silent:
+    """Keeps neither figures nor checkpoints."""
+
+    def log(self, *_: Any) -> None:
+        """Nothing."""
+
+    def image(self, *_: Any) -> None:
+        """Nothing."""
+
+    def load(self) -> None:
+        """No checkpoint."""
+
+    def save(self, *_: Any) -> None:
+        """Nothing."""
+
+    def clear(self) -> None:
+        """Nothing."""

@@ -1,0 +1,101 @@
+"""Every stage against what a user would otherwise write.
+
+    make bench            or: python benchmarks/stages.py [--env ENV] [--repeats 3] [--only training …]
+
+Ingestion against the library `datasets`; captioning against `generate` of transformers with the same model;
+the measures against a loop over scikit-image; training against a bare loop of PyTorch and against what the
+model's own shapes allow; Kedro's commands and `dvc repro` against a project that holds next to nothing.
+
+Contestants take turns in one process, with the same threads; figures are medians, with the smallest and the
+largest beside them. "Times as fast" is the median of paired ratios. For commands the figures are seconds.
+Captions of both contestants are equal. What the network's convolutions and products take alone is measured
+with the same shapes and layouts, each again and again.
+"""
+
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from record import REPOSITORY, Row, plot_ratios, save
+from turns import as_shown
+
+STAGES = ("ingestion", "captioning", "evaluation", "training", "startup")
+
+
+def main() -> None:
+    """Prints the table and where it was written."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--env", help="environment whose models are measured [default: base, the scenes]")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=0, help="0: every core")
+    parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, measure in plan(arguments.env, arguments.repeats, Path(folder)).items():
+            if name in arguments.only:
+                print(f"{name} …", file=sys.stderr, flush=True)
+                rows += measure()
+    facts = {"threads": torch.get_num_threads(), "repeats": arguments.repeats}
+    page = save(
+        "stages", rows, facts, arguments.out, (__doc__ or "").split("\n\n")[-1], as_shown(rows),
+        lambda path: draw(path, rows),
+    )  # fmt: skip
+    print(page.read_text(encoding="utf-8"))
+    print(f"Written to {page}, .json and .png; in MLflow under the experiment benchmarks.")
+
+
+def draw(path: Path, rows: list[Row]) -> None:
+    """The ratios of all rows as bars."""
+    plot_ratios(
+        path,
+        [row["stage"] for row in rows],
+        [(row["ratio median"], row["ratio min"], row["ratio max"]) for row in rows],
+        [row.get("bar") for row in rows],
+        "times as fast as what a user would otherwise write",
+    )
+
+
+def plan(env: str | None, repeats: int, folder: Path) -> dict[str, Callable[[], list[Row]]]:
+    """What measures each stage; imported only then, so that one stage needs no other's models."""
+
+    def ingestion() -> list[Row]:
+        from stage_pictures import ingestion
+
+        return ingestion(folder / "ingestion", 2000, repeats)
+
+    def captioning() -> list[Row]:
+        from stage_words import captioning
+
+        return captioning(env, 512, repeats)
+
+    def evaluation() -> list[Row]:
+        from stage_pictures import evaluation
+
+        return evaluation(4000, repeats)
+
+    def training() -> list[Row]:
+        from stage_training import training
+
+        return training(env, 20, repeats)
+
+    def startup() -> list[Row]:
+        from stage_startup import startup
+
+        return startup(folder / "startup", repeats)
+
+    return dict(zip(STAGES, (ingestion, captioning, evaluation, training, startup), strict=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The pieces of the stage benchmarks work; what they measure is no test's business."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from .conftest import REPOSITORY
+from .training.toy import ToyTask, fast
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch):
+    """The scripts import each other, as they do when one of them is started."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(REPOSITORY / "benchmarks") in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_a_row_has_paired_ratios():
+    from turns import as_shown, comparison
+
+    rates = comparison("a", "pictures/s", [20.0, 30.0, 10.0], "b", [10.0, 10.0, 10.0], 2.5)
+    assert rates["ratio median"] == 2.0 and rates["ratio max"] == 3.0 and rates["kept"] is False
+    seconds = comparison("a", "s", [2.0, 2.0, 2.0], "b", [4.0, 6.0, 2.0])
+    assert seconds["ratio median"] == 2.0 and "bar" not in seconds
+    shown = as_shown([rates, seconds])
+    assert shown[0]["times as fast"] == "2 (1 to 3)" and shown[0]["bar"] == "2.5, missed"
+    assert shown[1]["bar"] == "–"
+
+
+def test_contestants_take_turns():
+    from turns import take_turns
+
+    order = []
+    seconds = take_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+    assert order == ["a", "b"] * 3 and {name: len(taken) for name, taken in seconds.items()} == {
+        "a": 2,
+        "b": 2,
+    }
+
+
+def test_results_are_written(tmp_path, monkeypatch):
+    from record import save
+    from stages import draw
+    from turns import as_shown, comparison
+
+    monkeypatch.setenv("LEXIPIX_MLFLOW", "0")
+    rows = [comparison("a", "s", [1.0, 2.0], "b", [2.0, 2.0], 3.0), comparison("c", "s", [1.0], "d", [9.0])]
+    page = save(
+        "stages", rows, {"threads": 2}, tmp_path, "Notes.", as_shown(rows), lambda path: draw(path, rows)
+    )
+    assert json.loads(page.with_suffix(".json").read_text("utf-8"))["rows"][0]["kept"] is False
+    assert "| a | s |" in page.read_text("utf-8") and "threads 2" in page.read_text("utf-8")
+    assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_products_are_found_and_timed():
+    from shapes import _Noted, seconds_allowed
+
+    weights = torch.randn(8, 3, 3, 3, requires_grad=True)
+    linear = torch.nn.Linear(8, 5)
+
+    def call():
+        images = torch.randn(2, 3, 6, 6).contiguous(memory_format=torch.channels_last)
+        linear(torch.conv2d(images, weights).mean((2, 3))).sum().backward()
+
+    with _Noted() as noted:
+        call()
+    names = sorted(function.overloadpacket.__name__ for function, _, _ in noted.calls)
+    assert {"convolution", "convolution_backward", "addmm", "mm"} <= set(names)
+    assert 0 < seconds_allowed(call) < 10
+
+
+def test_training_beside_a_bare_step():
+    from stage_training import SET_UP, beside
+
+    seen = []
+    rows = beside("toy", ToyTask(), fast(), seen.append, 2, 2)
+    assert [row["unit"] for row in rows] == ["pictures/s", "GFLOP/s"]
+    assert all(row["lexipix median"] > 0 and row["other median"] > 0 for row in rows)
+    assert len(seen) >= 4 + SET_UP
+
+
+def test_pictures(tmp_path):
+    from stage_pictures import evaluation, ingestion, write_scenes
+
+    (row,) = evaluation(20, 1)
+    assert row["unit"] == "pairs/s" and row["largest difference"] < 1e-5
+    folder = write_scenes(tmp_path / "scenes", 3)
+    assert len(list(folder.glob("*.png"))) == 3
+    assert len((folder / "metadata.jsonl").read_text("utf-8").splitlines()) == 3
+    pytest.importorskip("datasets")
+    (row,) = ingestion(tmp_path / "beside", 40, 1)
+    assert row["lexipix median"] > 0 and row["other median"] > 0
+
+
+def test_same_captions_from_both():
+    from stage_words import _same, pixels
+
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    assert pixels(images).shape == (2, 3, 8, 8) and pixels(images).abs().max() <= 1
+    with pytest.raises(SystemExit, match="1 of 2 captions differ"):
+        _same(["a", "b"], ["a", "c"])
+
+
+def test_projects_for_start_up(tmp_path):
+    from stage_startup import bare_project, copy_of_this, run
+
+    assert "Pipeline execution completed" in run(bare_project(tmp_path / "bare"), "kedro", "run")
+    assert "didn't change, skipping" in run(tmp_path / "bare", "dvc", "repro")
+    said = run(copy_of_this(tmp_path / "copy"), "dvc", "repro")
+    assert said.count("didn't change, skipping") == 8
