@@ -50,6 +50,7 @@ format: install  ## Put the code into the project's style
 	$(BIN)/ruff format .
 
 # What is compared with is pinned here: it is no part of what lexipix needs, and nothing else of the lock moves.
+# benchmarks/quality.py needs it too, and is no part of the target: it takes as long as a whole run.
 bench: install  ## Compare drawing speed with models people would use instead; needs a finished `make run`
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock diffusers==0.42.1
 	$(BIN)/python benchmarks/generation.py $(ARGS)

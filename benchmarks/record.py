@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from lexipix.metrics.speed import describe_machine
 
 REPOSITORY = Path(__file__).parents[1]
@@ -41,8 +45,15 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def save(name: str, rows: Sequence[Row], facts: Mapping[str, Any], folder: Path, notes: str) -> Path:
-    """Write ``NAME.json`` and ``NAME.md`` and log both.
+def save(
+    name: str,
+    rows: Sequence[Row],
+    facts: Mapping[str, Any],
+    folder: Path,
+    notes: str,
+    pictures: Mapping[str, NDArray[np.uint8]] | None = None,
+) -> Path:
+    """Write ``NAME.json`` and ``NAME.md``, the pictures as ``KEY.png``, and log all.
 
     Args:
         name: Of the benchmark.
@@ -50,6 +61,7 @@ def save(name: str, rows: Sequence[Row], facts: Mapping[str, Any], folder: Path,
         facts: What holds for all, such as threads and batch; the machine is added.
         folder: Where the files go.
         notes: Sentences under the table.
+        pictures: By key, uint8 (H, W, 3).
 
     Returns:
         The Markdown file.
@@ -61,11 +73,15 @@ def save(name: str, rows: Sequence[Row], facts: Mapping[str, Any], folder: Path,
     said = ", ".join(f"{key} {value}" for key, value in facts.items())
     page = folder / f"{name}.md"
     page.write_text(f"{table(rows)}\n\n{said}.\n\n{notes}\n", encoding="utf-8")
-    _log(name, content, page)
+    files = [page, page.with_suffix(".json")]
+    for key, pixels in (pictures or {}).items():
+        files.append(folder / f"{key}.png")
+        Image.fromarray(pixels).save(files[-1])
+    _log(name, content, files)
     return page
 
 
-def _log(name: str, content: Mapping[str, Any], page: Path) -> None:
+def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:
     import mlflow
 
     from lexipix.tracking import enabled, numbers, store
@@ -79,8 +95,8 @@ def _log(name: str, content: Mapping[str, Any], page: Path) -> None:
         for row in content["rows"]:
             label = _key(str(next(iter(row.values()))))
             mlflow.log_metrics({_key(key): value for key, value in numbers(row, f"{label}.")})
-        mlflow.log_artifact(str(page))
-        mlflow.log_artifact(str(page.with_suffix(".json")))
+        for file in files:
+            mlflow.log_artifact(str(file))
 
 
 def _key(text: str) -> str:
