@@ -1,8 +1,7 @@
 """A diffusion U-Net of `diffusers` that draws pictures from captions, trained against the clock.
 
-It reads what lexipix's prior reads, for nothing: the states of a caption's words and the vector of the whole
-caption, from networks that stay as they are. The vector joins the time embedding and the states are attended
-to.
+It reads what lexipix's prior reads, for nothing: the states of a caption's words, which it attends to, and
+the vector of the whole caption, which joins the time embedding, from networks that stay as they are.
 """
 
 from __future__ import annotations
@@ -44,9 +43,12 @@ UNSAID = 0.1  # share of the captions that are dropped, so that guidance is poss
 class Design:
     """Size and training of the U-Net.
 
+    Chosen by trainings of 75 s on scenes, two cores without bf16; attributes found in 10 steps: these values
+    0.28, rates of 0.002 and 0.0005 0.04 and 0.25, no words attended to 0.27, late times no more frequent than
+    others 0.25, and the velocity guessed instead of the picture 0.12.
+
     Attributes:
         channels: From the finest scale to the coarsest; each is half as fine as the one before.
-        layers: Residual blocks at each scale on the way down, and one more on the way up.
         attended: Coarsest scales at which the words are attended to.
         patch: Side of the squares of pixels that make one place of the finest scale.
         batch: Pictures in a step.
@@ -54,7 +56,6 @@ class Design:
     """
 
     channels: tuple[int, ...] = (64, 128, 128)
-    layers: int = 1
     attended: int = 1
     patch: int = 2
     batch: int = 32
@@ -97,7 +98,7 @@ class CaptionedUNet(nn.Module):
             in_channels=3 * design.patch**2 + 2,
             out_channels=3 * design.patch**2,
             block_out_channels=design.channels,
-            layers_per_block=design.layers,
+            layers_per_block=1,
             down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
             mid_block_type=f"UNetMidBlock2D{kinds[-1]}",
             up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),

@@ -220,9 +220,7 @@ def write_report(
     return render_report(context), rows_sheet(fixed.columns, title="Test pictures, both paths")
 
 
-def evaluated(
-    evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame
-) -> Evaluated:
+def evaluated(evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame) -> Evaluated:
     """The test pictures under evaluation with their true and their generated captions.
 
     Raises:
