@@ -5,11 +5,11 @@
 Needs a finished `make run` of the environment and the extra `bench`, and takes as long as that run trained.
 
 The U-Net of `diffusers` (benchmarks/unet.py) is trained for as many seconds as all of lexipix's trainings but
-the judge's took together, on the same pictures and captions, with every core, and is given lexipix's own
-reading of the captions for nothing. All draw from the captions that the evaluation draws from, and the
-evaluator, which no training saw, judges them by the same code. A rate goes from captions, none read before,
-to uint8 pixels: the median over batches. The distances (KID, Frechet) and the likenesses (PSNR, SSIM) are to
-the real pictures of the captions; recall is the share of real pictures that lie among the drawn ones.
+the judge's took together (or as `--minutes` says), on the same pictures and captions, with every core, and is
+given lexipix's own reading of the captions for nothing. All draw from the captions that the evaluation draws
+from, and the evaluator, which no training saw, judges them by the same code. A rate goes from captions, none
+read before, to uint8 pixels: the median over batches. The distances (KID, Frechet) and the likenesses (PSNR,
+SSIM) are to the real pictures of the captions; recall is the share of real pictures among the drawn ones.
 """
 
 # ruff: noqa: T201
@@ -235,7 +235,7 @@ def sheet(real: Evaluated, drawn: Mapping[str, Pixels], ours: Sequence[str]) -> 
     chosen = np.linspace(0, len(real.asked) - 1, N_SHOWN).astype(int)
     columns = {"real": real.images[chosen]}
     columns |= {name: images[chosen] for name, images in drawn.items() if name not in ours[1:]}
-    return rows_sheet(columns, [real.asked[row] for row in chosen])
+    return rows_sheet(columns, [real.asked[row] for row in chosen], scale=5)  # headings need the width
 
 
 def _listed(words: Sequence[str]) -> str:
