@@ -50,7 +50,8 @@ format: install  ## Put the code into the project's style
 	$(BIN)/ruff format .
 
 # What is compared with is pinned here: it is no part of what lexipix needs, and nothing else of the lock moves.
-# Both scripts know --env, --repeats, --threads and --out.
+# Both scripts know --env, --repeats, --threads and --out. benchmarks/quality.py needs the same packages and is
+# no part of the target: it takes as long as a whole run.
 bench: install  ## Compare drawing and every stage with what people would use instead; needs a finished `make run`
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock diffusers==0.42.1 datasets==5.2.0
 	$(BIN)/python benchmarks/generation.py $(ARGS)

@@ -7,9 +7,13 @@ import os
 import resource
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from lexipix.metrics.speed import describe_machine
 
@@ -48,9 +52,9 @@ def save(
     folder: Path,
     notes: str,
     shown: Sequence[Row] | None = None,
-    figure: Callable[[Path], None] | None = None,
+    pictures: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> Path:
-    """Write ``NAME.json``, ``NAME.md`` and, where one is drawn, ``NAME.png``, and log them.
+    """Write ``NAME.json`` and ``NAME.md``, the pictures as ``KEY.png``, and log all.
 
     Args:
         name: Of the benchmark.
@@ -59,7 +63,7 @@ def save(
         folder: Where the files go.
         notes: Sentences under the table.
         shown: The rows as the page shows them, if not as they are.
-        figure: Draws the file that it is given.
+        pictures: By key, uint8 (H, W, 3).
 
     Returns:
         The Markdown file.
@@ -72,34 +76,35 @@ def save(
     page = folder / f"{name}.md"
     page.write_text(f"{table(shown or rows)}\n\n{said}.\n\n{notes}\n", encoding="utf-8")
     files = [page, page.with_suffix(".json")]
-    if figure is not None:
-        files.append(page.with_suffix(".png"))
-        figure(files[-1])
+    for key, pixels in (pictures or {}).items():
+        files.append(folder / f"{key}.png")
+        Image.fromarray(pixels).save(files[-1])
     _log(name, content, files)
     return page
 
 
 def plot_ratios(
-    path: Path,
     names: Sequence[str],
     ratios: Sequence[tuple[float, float, float]],
     bars: Sequence[float | None],
     title: str,
-) -> None:
+) -> NDArray[np.uint8]:
     """Draw ratios as bars, each with its extremes and, where one is asked for, the mark it must reach.
 
     Args:
-        path: Of the PNG file.
         names: Of the bars, from top to bottom.
         ratios: Median, smallest and largest of each.
         bars: What each must reach, or None.
         title: What the ratios say.
+
+    Returns:
+        uint8 (H, W, 3).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 1.2 + 0.4 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for place, ((median, low, high), bar) in enumerate(zip(ratios, bars, strict=True)):
         missed = bar is not None and median < bar
@@ -111,7 +116,8 @@ def plot_ratios(
     axes.set(xscale="log", yticks=range(len(names)), yticklabels=names, title=title)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
-    figure.savefig(path, dpi=110)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
 
 
 def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:

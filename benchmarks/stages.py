@@ -22,7 +22,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from record import REPOSITORY, Row, plot_ratios, save
 from turns import as_shown
 
@@ -49,16 +51,15 @@ def main() -> None:
     facts = {"threads": torch.get_num_threads(), "repeats": arguments.repeats}
     page = save(
         "stages", rows, facts, arguments.out, (__doc__ or "").split("\n\n")[-1], as_shown(rows),
-        lambda path: draw(path, rows),
+        {"stages": draw(rows)},
     )  # fmt: skip
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page}, .json and .png; in MLflow under the experiment benchmarks.")
 
 
-def draw(path: Path, rows: list[Row]) -> None:
-    """The ratios of all rows as bars."""
-    plot_ratios(
-        path,
+def draw(rows: list[Row]) -> NDArray[np.uint8]:
+    """The ratios of all rows as bars, uint8 (H, W, 3)."""
+    return plot_ratios(
         [row["stage"] for row in rows],
         [(row["ratio median"], row["ratio min"], row["ratio max"]) for row in rows],
         [row.get("bar") for row in rows],

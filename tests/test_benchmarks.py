@@ -52,9 +52,7 @@ def test_results_are_written(tmp_path, monkeypatch):
 
     monkeypatch.setenv("LEXIPIX_MLFLOW", "0")
     rows = [comparison("a", "s", [1.0, 2.0], "b", [2.0, 2.0], 3.0), comparison("c", "s", [1.0], "d", [9.0])]
-    page = save(
-        "stages", rows, {"threads": 2}, tmp_path, "Notes.", as_shown(rows), lambda path: draw(path, rows)
-    )
+    page = save("stages", rows, {"threads": 2}, tmp_path, "Notes.", as_shown(rows), {"stages": draw(rows)})
     assert json.loads(page.with_suffix(".json").read_text("utf-8"))["rows"][0]["kept"] is False
     assert "| a | s |" in page.read_text("utf-8") and "threads 2" in page.read_text("utf-8")
     assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")

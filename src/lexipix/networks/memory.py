@@ -9,6 +9,7 @@ trained: :mod:`lexipix.training.memory`.
 import torch
 from torch import Tensor, nn
 
+from lexipix.networks.text_encoder import masked_mean
 from lexipix.networks.vae import GRID
 
 
@@ -30,8 +31,7 @@ class Memory(nn.Module):
 
     def describe(self, states: Tensor, mask: Tensor, vector: Tensor) -> Tensor:
         """Mean and maximum of the words' states, and the vector: (B, 2 * text_width + vector_width)."""
-        weights = mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * weights).sum(1) / weights.sum(1)
+        mean = masked_mean(states, mask)
         highest = states.masked_fill(~mask.unsqueeze(-1), -1e4).amax(1)
         return torch.cat([mean, highest, self.vector_scale * vector], dim=1)
 

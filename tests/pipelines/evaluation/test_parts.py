@@ -7,7 +7,7 @@ from lexipix.pipelines.evaluation.baselines import mean_image, same_caption_rows
 from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
 from lexipix.pipelines.evaluation.judge import train_judge
 from lexipix.pipelines.evaluation.measuring import Evaluated, baselines, extremes
-from lexipix.pipelines.evaluation.nodes import _evaluated
+from lexipix.pipelines.evaluation.nodes import evaluated
 from lexipix.records import Split
 from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge
@@ -101,17 +101,17 @@ class TestJudge:
 
 class TestEvaluated:
     def test_a_part_is_spread_over_the_whole(self, evaluation, pictures, test_captions):
-        part = _evaluated(evaluation.model_copy(update={"n_images": 4}), pictures, test_captions)
+        part = evaluated(evaluation.model_copy(update={"n_images": 4}), pictures, test_captions)
         assert part.table["file"].tolist() == ["2-0.png", "2-10.png", "2-19.png", "2-29.png"]
         np.testing.assert_array_equal(part.images[1], pictures.test.images[10])
         assert part.truths[1] == part.asked[1] == test_captions["truth"][10]
 
     def test_captions_of_other_pictures_are_refused(self, evaluation, pictures, test_captions):
         with pytest.raises(LexipixError, match="kedro run --pipelines captioner"):
-            _evaluated(evaluation, pictures, test_captions[::-1])
+            evaluated(evaluation, pictures, test_captions[::-1])
 
     def test_best_and_worst_do_not_overlap(self, evaluation, pictures, test_captions):
-        real = _evaluated(evaluation, pictures, test_captions)
+        real = evaluated(evaluation, pictures, test_captions)
         drawn = real.images.copy()
         drawn[5:] = 0
         best, worst = extremes(real, {"vae": drawn}, 5)

@@ -39,6 +39,57 @@ class Evaluated:
     scenes: SceneTruth | None
 
 
+class TextPath:
+    """The evaluator's look at real pictures, ready to judge what is drawn from their captions.
+
+    Args:
+        real: The pictures under evaluation.
+        judge: The evaluator.
+        evaluation: Parameters.
+        seed: Of every draw.
+
+    Attributes:
+        vectors: The judge's unit vectors of the real pictures, (N, D).
+        n_candidates: Captions that R-precision chooses among; below 2 it does not apply.
+    """
+
+    def __init__(self, real: Evaluated, judge: Judge, evaluation: EvaluationParameters, seed: int) -> None:
+        self._real, self._judge, self._evaluation, self._seed = real, judge, evaluation, seed
+        features, self.vectors = judge.look(real.images)
+        self._scale = distribution.Standardised(features)
+        self._features = self._scale(features)
+        self.n_candidates = min(evaluation.n_candidates, most_candidates(real.asked))
+        self._texts = judge.read(real.asked)
+        self._sharpness = gradient_magnitude(real.images)
+
+    def distances(self, features: Vectors) -> dict[str, float]:
+        """As :func:`distances`, of the judge's features (M, F) of other pictures to the real ones."""
+        return distances(self._features, self._scale(features), self._evaluation, self._seed)
+
+    def __call__(self, images: Pixels) -> tuple[dict[str, float], dict[str, float | None]]:
+        """Figures of pictures drawn from the captions, and further ones.
+
+        Args:
+            images: uint8 (N, H, W, 3), in the order of the real ones.
+
+        Returns:
+            ``psnr``, ``ssim``, ``kid``, and where they apply ``attribute_accuracy`` and ``r_precision``; then
+            ``frechet``, ``precision``, ``recall``, and ``sharpness`` as a share of that of the real pictures.
+        """
+        features, vectors = self._judge.look(images)
+        apart = self.distances(features)
+        figures = quality(self._real.images, images) | {"kid": apart["kid"]}
+        if self._real.scenes is not None:
+            figures["attribute_accuracy"] = self._real.scenes.accuracy(images)
+        if self.n_candidates >= 2:
+            figures["r_precision"] = r_precision(
+                vectors, self._texts, self._real.asked, self.n_candidates, self._seed
+            )
+        extras: dict[str, float | None] = {key: apart[key] for key in ("frechet", "precision", "recall")}
+        extras["sharpness"] = gradient_magnitude(images) / self._sharpness if self._sharpness else None
+        return figures, extras
+
+
 def measure_paths(
     real: Evaluated,
     direct: Pixels,
@@ -65,39 +116,22 @@ def measure_paths(
         JSON-able: ``direct``, ``text``, ``baseline``, ``ceiling`` as in ``metrics.json``; ``extras`` (further
         figures of the text path), ``floor`` (real against real), ``n_images``, ``n_candidates``.
     """
-    features, vectors = judge.look(real.images)
-    scale = distribution.Standardised(features)
+    text_path = TextPath(real, judge, evaluation, seed)
     floor_rows = np.random.default_rng(seed).permutation(len(train_images))[: len(real.images)]
-    other_real = scale(judge.look(train_images[np.sort(floor_rows)])[0])
-    n_candidates = min(evaluation.n_candidates, most_candidates(real.asked))
+    other_real = judge.look(train_images[np.sort(floor_rows)])[0]
     figures: dict[str, Any] = {
         "direct": quality(real.images, direct),
         "text": {},
         "baseline": baselines(real, train_images, train_table, seed),
         "ceiling": {},
         "extras": {},
-        "floor": distances(scale(features), other_real, evaluation, seed),
+        "floor": text_path.distances(other_real),
         "n_images": len(real.images),
-        "n_candidates": n_candidates if n_candidates >= 2 else None,
+        "n_candidates": text_path.n_candidates if text_path.n_candidates >= 2 else None,
     }
-    figures["baseline"] |= _judged_reals(real, vectors, judge, evaluation, seed)
-    sharpness = gradient_magnitude(real.images)
+    figures["baseline"] |= _judged_reals(real, text_path.vectors, judge, evaluation, seed)
     for path, images in drawn.items():
-        seen, seen_vectors = judge.look(images)
-        apart = distances(scale(features), scale(seen), evaluation, seed)
-        figures["text"][path] = quality(real.images, images) | {"kid": apart["kid"]}
-        if real.scenes is not None:
-            figures["text"][path]["attribute_accuracy"] = real.scenes.accuracy(images)
-        if n_candidates >= 2:
-            figures["text"][path]["r_precision"] = r_precision(
-                seen_vectors, judge.read(real.asked), real.asked, n_candidates, seed
-            )
-        figures["extras"][path] = {
-            "frechet": apart["frechet"],
-            "precision": apart["precision"],
-            "recall": apart["recall"],
-            "sharpness": gradient_magnitude(images) / sharpness if sharpness else None,
-        }
+        figures["text"][path], figures["extras"][path] = text_path(images)
     if real.scenes is not None:
         best = real.scenes.redraw(None)
         figures["ceiling"] = quality(real.images, best) | {"attribute_accuracy": real.scenes.accuracy(best)}

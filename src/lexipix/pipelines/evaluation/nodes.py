@@ -72,7 +72,7 @@ def redraw(
         uint8 (N, H, W, 3) each: through the latent and back; drawn from their generated captions by the prior
         with the VAE's decoder; likewise by the GAN, and by the champion as it is shipped.
     """
-    real = _evaluated(evaluation, pictures, captioner_test_captions)
+    real = evaluated(evaluation, pictures, captioner_test_captions)
     direct = through_latent(vae, real.images, run, evaluation.batch_size)
     by_vae = from_captions(prior, real.asked, run, evaluation.batch_size)
     by_gan = from_captions(gan, real.asked, run, evaluation.batch_size)
@@ -96,7 +96,7 @@ def measure(
     champion_pictures: Pixels,
 ) -> dict[str, Any]:
     """Measure both paths, their baselines and ceilings."""
-    real = _evaluated(evaluation, pictures, captioner_test_captions)
+    real = evaluated(evaluation, pictures, captioner_test_captions)
     figures = measure_paths(
         real,
         direct_pictures,
@@ -192,7 +192,7 @@ def write_report(
     Returns:
         HTML, and uint8 (H, W, 3).
     """
-    real = _evaluated(evaluation, pictures, captioner_test_captions)
+    real = evaluated(evaluation, pictures, captioner_test_captions)
     drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
     paths = page.Paths(real, direct_pictures, drawn)
     curves = (
@@ -224,10 +224,12 @@ def write_report(
     return render_report(context), rows_sheet(fixed.columns, title="Test pictures, both paths")
 
 
-def _evaluated(
-    evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame
-) -> Evaluated:
-    """The test pictures under evaluation with their true and their generated captions."""
+def evaluated(evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame) -> Evaluated:
+    """The test pictures under evaluation with their true and their generated captions.
+
+    Raises:
+        LexipixError: The captions are of other pictures.
+    """
     test = pictures.test
     if test_captions["file"].tolist() != test.captions["file"].tolist():
         raise LexipixError(
