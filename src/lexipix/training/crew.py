@@ -72,9 +72,11 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if error is None:  # all is done here, and how the others take their leave changes nothing
+                self._wait(all_of_them=True)
             # An interrupt, or a sentence for the user, is this process's own; all else may come from a worker
-            if error is None or (isinstance(error, Exception) and not isinstance(error, LexipixError)):
-                self._wait(all_of_them=error is None)
+            elif isinstance(error, Exception) and not isinstance(error, LexipixError):
+                self._wait(all_of_them=False)
                 if said := self._said():
                     raise LexipixError(said) from error
         finally:
