@@ -172,8 +172,8 @@ def test_smaller_networks_are_taught_and_exported(made, name):
 def test_a_network_that_no_form_asks_for_is_not_taught(pictures, gan, prior):
     figures = {"val_alignment": 0.5}
     taught = teach_small(
-        CompressionParameters(variants=("onnx_fp32",)), RunParameters(threads=1), pictures, pictures.train.captions, prior, gan,
-        figures, figures, {}, ListStream(), NoCheckpoints(),
+        CompressionParameters(variants=("onnx_fp32",)), RunParameters(threads=1), pictures,
+        pictures.train.captions, prior, gan, figures, figures, {}, ListStream(), NoCheckpoints(),
     )  # fmt: skip
     bundle, curves, figures, sheet = taught
     assert bundle is gan and figures == {} and len(curves) == 0 and sheet.ndim == 3
