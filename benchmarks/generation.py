@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from record import REPOSITORY, save, spread
+from record import REPOSITORY, Row, plot_ratios, save, spread
 from rich.console import Console
 
 from lexipix.scenes import caption, sample_scene
@@ -32,6 +32,7 @@ from lexipix.workshop import Workshop
 
 SIZE = 32
 DDPM_STEPS, DDIM_STEPS = 1000, 50
+BARS = {"DDIM": 6000.0, "1 step": 130.0}  # what the champion is meant to be faster by
 TOKENS, TOKENS_TIMED, CONTEXT = SIZE * SIZE, 2, 512
 DISTINCT = 4096
 
@@ -60,18 +61,41 @@ def main() -> None:
                 taken = timed(call)
             if repeat:
                 seconds[name].append(taken)
-    rows = []
-    for name, (_, share) in contestants.items():
-        rates = spread([arguments.batch * share / taken for taken in seconds[name]])
-        rows.append({"model": name, "images/s": rates["median"], "from": rates["min"], "to": rates["max"]})
-    champion = next(row["images/s"] for row in rows if row["model"].endswith("(champion)"))
-    for row in rows:
-        row["champion is faster by"] = champion / row["images/s"]
+    rates = {
+        name: [arguments.batch * share / taken for taken in seconds[name]]
+        for name, (_, share) in contestants.items()
+    }
+    champion = next(name for name in rates if name.endswith("(champion)"))
+    rows = [row(name, rates[name], rates[champion]) for name in rates]
     facts = {"threads": torch.get_num_threads(), "batch": arguments.batch, "repeats": arguments.repeats}
     facts |= probe(arguments.env)
-    page = save("generation", rows, facts, arguments.out, (__doc__ or "").split("\n\n")[-1])
+    plot = plot_ratios(
+        [one["model"] for one in rows],
+        [(one["champion is faster by"], one["at least"], one["at most"]) for one in rows],
+        [one.get("bar") for one in rows],
+        "images/s of the champion over each",
+    )
+    notes = (__doc__ or "").split("\n\n")[-1]
+    page = save("generation", rows, facts, arguments.out, notes, pictures={"generation": plot})
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
+
+
+def row(name: str, rates: list[float], champion: list[float]) -> Row:
+    """A contestant's images/s, and the champion's over them, round by round."""
+    own = spread(rates)
+    ahead = spread([ours / theirs for ours, theirs in zip(champion, rates, strict=True)])
+    bar = {"bar": next((bar for part, bar in BARS.items() if part in name), None)}
+    return {
+        "model": name,
+        "images/s": own["median"],
+        "from": own["min"],
+        "to": own["max"],
+        "champion is faster by": ahead["median"],
+        "at least": ahead["min"],
+        "at most": ahead["max"],
+        **{key: value for key, value in bar.items() if value is not None},
+    }
 
 
 def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:

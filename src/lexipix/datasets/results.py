@@ -33,15 +33,17 @@ class ResultsFolderDataset(FolderDataset[Any]):
         stale = self._listed()
         names: list[str] = []
         pairs = iter(data.items() if isinstance(data, Mapping) else data)
-        ready = self.path / ".ready"
+        # A folder that is new becomes visible as a whole; into one that exists the files move one by one
+        ready = self.path / ".ready" if self.path.exists() else self.path
         with replace_folder(ready) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
             while some := list(islice(pairs, AT_ONCE)):
                 list(pool.map(lambda pair: _write(temporary / pair[0], pair[1]), some))
                 names.extend(name for name, _ in some)
-        for name in names:
-            os.replace(ready / name, self.path / name)
+        if ready != self.path:
+            for name in names:
+                os.replace(ready / name, self.path / name)
+            shutil.rmtree(ready)
         stale -= set(names)
-        shutil.rmtree(ready)
         for name in stale:
             (self.path / name).unlink(missing_ok=True)
 
@@ -68,7 +70,7 @@ def _write(path: Path, content: Any) -> None:
     if path.suffix == ".png":
         from PIL import Image
 
-        Image.fromarray(content).save(path, format="PNG")
+        Image.fromarray(content).save(path, format="PNG", compress_level=3)
     elif path.suffix == ".jsonl":
         with path.open("w", encoding="utf-8", newline="\n") as file:
             for row in content:

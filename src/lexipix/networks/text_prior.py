@@ -78,7 +78,7 @@ class Painting(nn.Module):
         paints = self.paint(words).unflatten(-1, (self.heads, HEAD_WIDTH)) * mask[..., None, None].to(
             words.dtype
         )
-        grid = torch.einsum("blhc,blhw->bhwc", places, paints)
+        grid = paints.permute(0, 2, 3, 1) @ places.permute(0, 2, 1, 3)  # (B, H, 32, 64)
         painted: Tensor = grid.flatten(1, 2).unflatten(-1, (GRID, GRID))
         return painted
 

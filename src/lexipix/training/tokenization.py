@@ -76,7 +76,7 @@ def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> ND
     """
     if not captions:
         return np.empty((0, 1), np.int64)
-    ids = np.array([encoding.ids for encoding in tokenizer.encode_batch(list(captions))], np.int64)
+    ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(captions))], np.int64)
     if ids.shape[1] > max_tokens:
         pad, eos = pad_id(tokenizer), eos_id(tokenizer)
         ids = ids[:, :max_tokens]

@@ -1,0 +1,98 @@
+"""Drawing many pictures into a folder: the rate beside the one in memory, and what memory it takes.
+
+    python benchmarks/to_disk.py [--pictures 100000] [--env ENV] [--out DIR]
+
+The champion draws 25 pictures of each of many prompts, as `kedro generate --prompts FILE -n 25 --no-score`
+does, once without keeping them and once as PNG files with their list. Each measurement is a process of its
+own; peak memory is the process's largest resident size with every library it has loaded.
+"""
+
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from record import REPOSITORY, Row, peak_mib, save
+
+EACH = 25
+SMALLER = 10  # the same with a tenth of the pictures shows whether memory grows
+
+
+def main() -> None:
+    """Prints the table and where it was written."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--env", help="environment whose champion draws [default: base, the scenes]")
+    parser.add_argument("--pictures", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(**json.loads(arguments.measure))))
+        return
+    rows: list[Row] = []
+    for n_pictures in (arguments.pictures // SMALLER, arguments.pictures):
+        for _ in range(arguments.repeats):
+            found = {kept: in_a_process(arguments.env, n_pictures, kept) for kept in (False, True)}
+            rates = {kept: n_pictures / one["seconds"] for kept, one in found.items()}
+            rows.append(
+                {
+                    "pictures": n_pictures,
+                    "in memory, images/s": rates[False],
+                    "to disk, images/s": rates[True],
+                    "share": rates[True] / rates[False],
+                    "in memory, MiB": found[False]["peak_mib"],
+                    "to disk, MiB": found[True]["peak_mib"],
+                }
+            )
+            print(rows[-1], file=sys.stderr, flush=True)
+    page = save(
+        "to_disk", rows, {"model": found[True]["model"]}, arguments.out, (__doc__ or "").split("\n\n")[-1]
+    )
+    print(page.read_text(encoding="utf-8"))
+    print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
+
+
+def in_a_process(env: str | None, n_pictures: int, kept: bool) -> dict[str, Any]:
+    """Measures in a fresh process, so that nothing of an earlier measurement is in memory."""
+    task = json.dumps({"env": env, "n_pictures": n_pictures, "kept": kept})
+    command = [sys.executable, __file__, "--measure", task]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def measure(env: str | None, n_pictures: int, kept: bool) -> dict[str, Any]:
+    """Seconds of drawing, without loading libraries and model, and peak memory."""
+    from lexipix.datasets.results import ResultsFolderDataset
+    from lexipix.pipelines.generation.drawing import Drawing
+    from lexipix.scenes import caption, sample_scene
+    from lexipix.workshop import Workshop
+
+    rng = np.random.default_rng(0)
+    prompts = [caption(sample_scene(rng)) for _ in range(n_pictures // EACH)]
+    name, drawer = Workshop(REPOSITORY, env).drawer("champion")
+    drawer.draw_one(prompts[0], 0, 0)
+    files = Drawing(drawer, None, prompts, EACH, 7, name).files()
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        if kept:
+            ResultsFolderDataset(filepath=f"{folder}/pictures").save(files)
+        else:
+            for _ in files:
+                pass
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "peak_mib": round(peak_mib()), "model": name}
+
+
+if __name__ == "__main__":
+    main()
