@@ -57,10 +57,11 @@ def quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
 
 
 def quantize(graph: bytes, batches: Sequence[Inputs]) -> bytes:
-    """Quantize the convolutions of the residual blocks and the VAE decoder's last, nearly all of the arithmetic.
+    """Quantize the convolutions of the residual blocks and the last of the VAE's decoder.
 
-    The last one adds to a linear map that stays in float, so that its errors are not seen. The first layers,
-    the modulation and the reading of the words stay in float: they cost little. Activations are unsigned and weights signed 7-bit numbers, per channel: with
+    Nearly all of the arithmetic is in these. The last one adds to a linear map that stays in float, so that
+    its errors are not seen; the first ones, the modulation and the reading of the words stay in float too,
+    because they cost little. Activations are unsigned and weights signed 7-bit numbers, per channel: with
     eight bits the products of processors without VNNI overflow.
 
     Args:
