@@ -2,6 +2,7 @@
 
 import json
 
+import yaml
 from click.testing import CliRunner
 
 from lexipix.cli_estimate import estimate as command
@@ -59,6 +60,10 @@ def test_estimate_of_a_small_run_is_told_and_kept(tmp_path):
     from types import SimpleNamespace
 
     copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
+    page = tmp_path / "conf/smoke/parameters_compression.yml"
+    content = yaml.safe_load(page.read_text())
+    content["compression"]["variants"] = ["onnx_fp32"]  # the others would take a minute
+    page.write_text(yaml.safe_dump(content))
     metadata = SimpleNamespace(project_path=tmp_path)
     answer = CliRunner().invoke(command, ["--env", "smoke"], obj=metadata)
     assert answer.exit_code == 0, answer.output

@@ -52,12 +52,11 @@ def check_same_curve(rows, others, **tolerance):
 
 
 TRAININGS = [
-    (made.vae, ()),
     (made.prior, (3, 64)),
     (made.gan_of_its_own, ()),
     (made.gan_with_penalty, ("wasserstein",)),
 ]
-IDS = ["vae", "prior", "upsampling gan", "wasserstein gan"]
+IDS = ["prior", "upsampling gan", "wasserstein gan"]
 
 
 @pytest.mark.parametrize(("make", "arguments"), TRAININGS, ids=IDS)
@@ -104,7 +103,7 @@ def test_a_training_is_continued_by_another_number_of_processes(before, after):
     assert weights(task) == pytest.approx(weights(trained(made.vae)[0]), rel=1e-3, abs=1e-3)
 
 
-@pytest.mark.parametrize(("make", "arguments"), TRAININGS[:2], ids=IDS[:2])
+@pytest.mark.parametrize(("make", "arguments"), [(made.vae, ()), (made.prior, (3, 64))], ids=["vae", "prior"])
 def test_micro_batches_train_like_a_whole_batch(make, arguments):
     one, _, heard_of_one = trained(make, *arguments)
     for n in (2, 4):
