@@ -181,7 +181,7 @@ def _expected(
     long: _Rehearsal,
 ) -> Estimate:
     name, peak = node.name, long.peaks[node.name]
-    if name in TRAININGS:
+    if name in TRAININGS and len(_curves(node, long)):
         return _training(node, parameters, counts, short, long, peak)
     if name not in COUNTED:
         return Estimate(name, long.seconds[name], peak_mb=peak)
@@ -203,6 +203,11 @@ def _amount(name: str, counts: Mapping[str, int]) -> int:
     return sum(counts[part] for part in COUNTED[name])
 
 
+def _curves(node: Node, rehearsal: _Rehearsal) -> Any:
+    """Of a training; without rows where no form of a smaller network is asked for, and nothing was taught."""
+    return rehearsal.data[next(output for output in node.outputs if output.endswith("_curves"))]
+
+
 def _training(
     node: Node,
     parameters: LexipixParameters,
@@ -215,7 +220,7 @@ def _training(
     name = node.name
     training = _at(parameters, TRAININGS[name])
     seconds = (long.seconds[name] - short.seconds[name]) / (MORE_STEPS - FEW_STEPS)
-    curves = long.data[next(output for output in node.outputs if output.endswith("_curves"))]
+    curves = _curves(node, long)
     validation = max(0.0, float(curves["seconds"].iloc[0]) - MORE_STEPS * seconds)
     setup = max(0.0, long.seconds[name] - MORE_STEPS * seconds - validation)
     n_validated = len(long.data["pictures"].val)
