@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,17 @@ def use_cores(n_cores: int) -> None:
     """Keep this process, and those it starts, on so many cores, where the system lets it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
+
+
+def in_a_process(script: str, task: Mapping[str, Any]) -> dict[str, Any]:
+    """Have a script do a task that it is given as ``--measure`` in a process of its own.
+
+    So nothing of an earlier measurement is in memory. The last line that it prints is the answer, as JSON.
+    """
+    command = [sys.executable, script, "--measure", json.dumps(task)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

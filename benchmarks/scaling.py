@@ -16,14 +16,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from record import REPOSITORY, peak_mib, save, use_cores
+from record import REPOSITORY, in_a_process, peak_mib, save, use_cores
 
 STAGES = ("ingestion", "features", "captioning", "evaluation")
 SMALLEST, STEP = 1_000, 10
@@ -54,7 +53,7 @@ def main() -> None:
                 if stage == "captioning" and size != 32:
                     continue
                 task = {"stage": stage, "n_images": n_images, "size": size, "threads": threads}
-                found = in_a_process({**task, "env": arguments.env, "folder": folder})
+                found = in_a_process(__file__, {**task, "env": arguments.env, "folder": folder})
                 row |= {f"{stage}, s": found["seconds"], f"{stage}, MiB": found["peak_mib"]}
                 print({**task, **found}, file=sys.stderr, flush=True)
             rows.append(row)
@@ -68,14 +67,6 @@ def numbers(largest: int) -> list[int]:
     found = [SMALLEST]
     while found[-1] * STEP <= largest:
         found.append(found[-1] * STEP)
-    return found
-
-
-def in_a_process(task: dict[str, Any]) -> dict[str, float]:
-    """Measures in a fresh process, so that nothing of an earlier measurement is in memory."""
-    command = [sys.executable, __file__, "--measure", json.dumps(task)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, float] = json.loads(output.splitlines()[-1])
     return found
 
 

@@ -19,14 +19,11 @@ from turns import comparison
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
-from lexipix.networks.clip import ContrastivePair
-from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
-from lexipix.networks.vae import VAE
-from lexipix.pipelines.generator.parts import captions_for
-from lexipix.training.bundles import load_network
+from lexipix.pipelines.generator.tasks import make_prior, make_vae
 from lexipix.training.loop import Task, train
 from lexipix.training.machine import Machine, step_flops
+from lexipix.training.parallel import Share
 from lexipix.training.prior import PriorTask
 from lexipix.training.vae import VAETask, structural_dissimilarity, vae_loss
 from lexipix.workshop import Workshop
@@ -124,22 +121,10 @@ def beside(
 
 def vae(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
     """The VAE's task, its parameters and a step of its twin."""
-    own, pictures = workshop.parameters.generator.vae, workshop.load("pictures")
-    network = VAE(
-        image_size=pictures.train.images.shape[1],
-        latent_channels=own.latent_channels,
-        width=own.width,
-        depth=own.depth,
-    )
-    task = VAETask(
-        network,
-        pictures.train.images,
-        pictures.val.images,
-        learning_rate=own.training.learning_rate,
-        decoder_variance=own.decoder_variance,
-        structure_weight=own.structure_weight,
-        device=CPU,
-    )
+    own = workshop.parameters.generator.vae
+    made = make_vae(Share(), RunParameters(device="cpu"), own, workshop.load("pictures"))
+    task, network = made.task, made.network
+    assert isinstance(task, VAETask)
     twin, optimizer = _twin(network, network.parameters(), task)
 
     def step(rows: torch.Tensor) -> None:
@@ -158,38 +143,18 @@ def vae(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
 
 def prior(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
     """The text prior's task, its parameters and a step of its twin, which answers one noise."""
-    own, pictures = workshop.parameters.generator.prior, workshop.load("pictures")
-    run = RunParameters(device="cpu")
-    bundles = [workshop.load(name) for name in ("contrastive_pair", "captioner", "vae", "prior")]
-    pair, writer, autoencoder, _ = (load_network(bundle) for bundle in bundles)
-    assert isinstance(pair, ContrastivePair)
-    model = TextToImage(
-        writer.language_model,
-        pair.text_encoder,
-        TextPrior(**bundles[3].config["network"]["prior"]),
-        autoencoder.decoder,
-        writer.pad_id,
-    )
-    captions = captions_for(pictures, workshop.load("captions_complete"), bundles[0], pair, run)
-    task = PriorTask(
-        model,
-        autoencoder.encoder,
-        captions.images,
-        captions.rows,
-        captions.validation,
-        learning_rate=own.training.learning_rate,
-        noises=1,
-        canonical_share=own.canonical_share,
-        flip=False,
-        device=CPU,
-    )
+    own = workshop.parameters.generator.prior.model_copy(update={"noises": 1})
+    names = ("pictures", "captions_complete", "contrastive_pair", "captioner", "vae")
+    made = make_prior(Share(), RunParameters(device="cpu"), own, False, *map(workshop.load, names))
+    task, model = made.task, made.network
+    assert isinstance(task, PriorTask) and isinstance(model, TextToImage)
     learning = [weight for weight in model.prior.parameters() if weight.requires_grad]
     twin, optimizer = _twin(model, learning, task)
 
     def step(rows: torch.Tensor) -> None:
         with torch.no_grad():
             target = task.encoder(task.images[rows])[0]
-            reading = twin.read(captions.rows.any_wording(rows, own.canonical_share))
+            reading = twin.read(task.captions.any_wording(rows, own.canonical_share))
         guess = twin.latents(reading, torch.randn(len(rows), model.prior.noise_width))
         loss = ((guess - target).square() * task.channel_weights).mean()
         optimizer.zero_grad()
@@ -208,7 +173,7 @@ def _twin(network: Any, learning: Any, task: Task) -> tuple[Any, torch.optim.Opt
     named = dict(twin.named_parameters())
     (optimizer,) = task.optimizers.values()
     weights = [named[places[id(weight)]] for weight in learning]
-    settings = {key: optimizer.defaults[key] for key in ("lr", "betas", "eps", "weight_decay")}
+    settings = {key: optimizer.defaults[key] for key in ("lr", "betas", "eps", "weight_decay", "fused")}
     return twin, torch.optim.AdamW(weights, **settings)
 
 

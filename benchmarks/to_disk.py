@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import REPOSITORY, Row, peak_mib, save
+from record import REPOSITORY, Row, in_a_process, peak_mib, save
 
 EACH = 25
 SMALLER = 10  # the same with a tenth of the pictures shows whether memory grows
@@ -42,7 +41,8 @@ def main() -> None:
     rows: list[Row] = []
     for n_pictures in (arguments.pictures // SMALLER, arguments.pictures):
         for _ in range(arguments.repeats):
-            found = {kept: in_a_process(arguments.env, n_pictures, kept) for kept in (False, True)}
+            task = {"env": arguments.env, "n_pictures": n_pictures}
+            found = {kept: in_a_process(__file__, {**task, "kept": kept}) for kept in (False, True)}
             rates = {kept: n_pictures / one["seconds"] for kept, one in found.items()}
             rows.append(
                 {
@@ -60,15 +60,6 @@ def main() -> None:
     )
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
-
-
-def in_a_process(env: str | None, n_pictures: int, kept: bool) -> dict[str, Any]:
-    """Measures in a fresh process, so that nothing of an earlier measurement is in memory."""
-    task = json.dumps({"env": env, "n_pictures": n_pictures, "kept": kept})
-    command = [sys.executable, __file__, "--measure", task]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return found
 
 
 def measure(env: str | None, n_pictures: int, kept: bool) -> dict[str, Any]:

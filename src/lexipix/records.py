@@ -53,6 +53,11 @@ class Pictures:
     summary: Mapping[str, Any] = field(default_factory=dict)
     rejects: pd.DataFrame | None = None
 
+    @property
+    def digest(self) -> str:
+        """Of the data, as the ingestion counted it; empty where none was."""
+        return str(self.summary.get("digest", ""))
+
     def __getitem__(self, name: str) -> Split:
         if name not in SPLITS:
             raise KeyError(f"split {name!r} is unknown: the splits are {', '.join(SPLITS)}")

@@ -15,14 +15,13 @@ from lexipix.training.captions import CaptionRows
 from lexipix.training.data import N_VALIDATION, psnr_of, to_levels, to_unit
 from lexipix.training.drawing import N_SHOWN
 from lexipix.training.prior import channel_weights
-from lexipix.training.progress import TrainingProgress
+from lexipix.training.progress import AT_ONCE, in_chunks
 from lexipix.training.sheets import two_rows
 from lexipix.training.vae import structural_dissimilarity
 
 # Squared errors of pictures are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
 PIXEL_WEIGHT = 20.0
 STRUCTURE_WEIGHT = 1.0
-AT_ONCE = 64
 
 
 class Drawn(NamedTuple):
@@ -55,13 +54,11 @@ def draw_lessons(
     n = min(n, len(captions))
     noise = torch.randn(n, teacher.prior.noise_width, device=device)
     kept, pictures = [], []
-    with TrainingProgress(name, n, 0, device.type, "drawing") as bar:
-        for rows in torch.arange(n).split(AT_ONCE):
-            latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])
-            pictures.append(to_levels(teacher.decoder(latents)))
-            if isinstance(teacher.decoder, Decoder):
-                kept.append(latents)
-            bar.advance(len(rows), {})
+    for rows in in_chunks(n, name, "drawing", device.type):
+        latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])
+        pictures.append(to_levels(teacher.decoder(latents)))
+        if isinstance(teacher.decoder, Decoder):
+            kept.append(latents)
     return Drawn(noise, torch.cat(kept) if kept else None, torch.cat(pictures).contiguous())
 
 
@@ -106,7 +103,7 @@ class DistillationTask:
         student.decoder.requires_grad_(True)
         self.latent_weights: Tensor | None = None
         if isinstance(student.decoder, Decoder):
-            self.latent_weights = channel_weights(student.decoder).detach().clone().to(device)
+            self.latent_weights = channel_weights(student.decoder).to(device)
         self.modules: Mapping[str, torch.nn.Module] = {"student": student}
         self.averaged: Sequence[str] = ("student",)
         self.weights = [weight for weight in student.parameters() if weight.requires_grad]

@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -13,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_ESTIMATE_SECONDS = 5.0
 LOG_EVERY_SECONDS = 30.0
+AT_ONCE = 64
 
 
 class TrainingProgress:
@@ -63,6 +65,14 @@ class TrainingProgress:
                 "%s: %s of %s images, %.0f images/s, %s, about %.0f s left",
                 self.name, f"{self.done:,}", f"{self.total:,}", rate, _show(figures), max(left, 0),
             )  # fmt: skip
+
+
+def in_chunks(n: int, name: str, doing: str, machine: str) -> Iterator[Tensor]:
+    """Row numbers 0 to ``n`` - 1, so many at a time, with a progress bar as for a training."""
+    with TrainingProgress(name, n, 0, machine, doing) as bar:
+        for rows in torch.arange(n).split(AT_ONCE):
+            yield rows
+            bar.advance(len(rows), {})
 
 
 def _show(figures: Mapping[str, Tensor]) -> str:

@@ -14,9 +14,7 @@ from torch.nn import functional as F
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import N_VALIDATION
-from lexipix.training.progress import TrainingProgress
-
-AT_ONCE = 64
+from lexipix.training.progress import AT_ONCE, in_chunks
 
 
 class Heard(NamedTuple):
@@ -59,12 +57,10 @@ def hear(
         device: Where the teacher is, and the lessons go.
     """
     heard: list[tuple[Tensor, Tensor, Tensor]] = []
-    with TrainingProgress(name, n, 0, device.type, "reading") as bar:
-        for rows in (torch.arange(n) % len(captions)).split(AT_ONCE):
-            ids = captions.any_wording(rows, canonical_share)
-            words, vectors = understand(teacher, ids)
-            heard.append((ids.int(), words.half(), vectors))
-            bar.advance(len(rows), {})
+    for rows in in_chunks(n, name, "reading", device.type):
+        ids = captions.any_wording(rows % len(captions), canonical_share)
+        words, vectors = understand(teacher, ids)
+        heard.append((ids.int(), words.half(), vectors))
     longest = max(ids.shape[1] for ids, _, _ in heard)
     return Heard(
         torch.cat([F.pad(ids, (0, longest - ids.shape[1]), value=captions.pad_id) for ids, _, _ in heard]),

@@ -43,7 +43,7 @@ def train_captioner(
         The captioner with its tokenizer, and the curves of its training.
     """
     device = resolve_device(run)
-    digest = str(pictures.summary.get("digest", ""))
+    digest = pictures.digest
     learn, validate = for_training(pictures.train, pictures.val, "captioner")
     with seeded(run.seed):
         network, config, tokenizer = make_captioner(captioner, contrastive_pair, pretrained_models)

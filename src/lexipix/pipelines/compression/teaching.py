@@ -64,7 +64,7 @@ def teach_reader(
     bundle = _chosen(compression, prior, gan, prior_figures, gan_figures)
     parameters = compression.small
     if not _is_wanted(compression, "small") or not own_reader(bundle.config["network"], parameters):
-        return bundle, *_NOTHING
+        return bundle, *_not_taught()
     school = _school(bundle, run, pictures, captions_complete)
     with seeded(run.seed):
         network, student = smaller(school.teacher, dict(bundle.config["network"]), parameters)
@@ -120,7 +120,7 @@ def lesson(name: str) -> Callable[..., Taught]:
     ) -> Taught:
         bundle = _chosen(compression, prior, gan, prior_figures, gan_figures)
         if not _is_wanted(compression, name):
-            return bundle, *_NOTHING, note(name, "compression.variants names no form of it: not taught")
+            return bundle, *_not_taught(), note(name, "compression.variants names no form of it: not taught")
         parameters: PrunedParameters = getattr(compression, name)
         school = _school(bundle, run, pictures, captions_complete)
         if reader is not None and own_reader(bundle.config["network"], parameters):
@@ -163,7 +163,9 @@ def lesson(name: str) -> Callable[..., Taught]:
     return teach
 
 
-_NOTHING: tuple[pd.DataFrame, dict[str, Any]] = pd.DataFrame({"images_seen": [], "seconds": []}), {}
+def _not_taught() -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Curves and figures of a training that did not take place."""
+    return pd.DataFrame({"images_seen": [], "seconds": []}), {}
 
 
 def _chosen(
@@ -192,8 +194,7 @@ def _school(
     rows, validation = (
         CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device) for part in chosen
     )
-    digest = str(pictures.summary.get("digest", ""))
-    return _School(bundle, teacher.requires_grad_(False), rows, validation, digest, device)
+    return _School(bundle, teacher.requires_grad_(False), rows, validation, pictures.digest, device)
 
 
 def _bundle(

@@ -40,7 +40,7 @@ def train_evaluator(
     Returns:
         The evaluator, its curves and its figures.
     """
-    digest = str(pictures.summary.get("digest", ""))
+    digest = pictures.digest
     bundle, result = train_judge(
         pictures.judge,
         evaluation.evaluator,
@@ -77,8 +77,7 @@ def redraw(
     by_vae = from_captions(prior, real.asked, run, evaluation.batch_size)
     by_gan = from_captions(gan, real.asked, run, evaluation.batch_size)
     chosen = choose(champion)
-    whole = {"vae": onnx_vae, "gan": onnx_gan}[chosen.family]
-    drawer = Drawer(whole if chosen.form is None else onnx_forms[chosen.form])
+    drawer = Drawer(chosen.among({"vae": onnx_vae, "gan": onnx_gan}, onnx_forms))
     by_champion = drawer.draw(real.asked, noise_for(len(real.asked), drawer.noise_width, run).numpy())
     return direct, by_vae, by_gan, by_champion
 

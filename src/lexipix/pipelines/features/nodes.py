@@ -42,7 +42,7 @@ def train_features(
         The pair with its tokenizer, the curves of the training, and its figures.
     """
     device = resolve_device(run)
-    digest = str(pictures.summary.get("digest", ""))
+    digest = pictures.digest
     learn, validate = for_training(pictures.train, pictures.val, "features")
     if features.tokenizer is None:
         tokenizer = train_tokenizer(learn.wordings(), features.vocabulary)

@@ -217,6 +217,10 @@ class Choice(NamedTuple):
         """For lists and sheets: the family, and the form if it is not the whole network."""
         return self.family if self.form is None else f"{self.family} {self.form}"
 
+    def among(self, whole: Mapping[str, OnnxModel], forms: Mapping[str, OnnxModel]) -> OnnxModel:
+        """The model that is meant, of the families' whole networks and the champion's forms."""
+        return whole[self.family] if self.form is None else forms[self.form]
+
 
 def choose(champion: Mapping[str, Any], model: str = "champion", budget: str = "balanced") -> Choice:
     """Say which generator a wish means; smaller forms exist of the champion's family only.

@@ -34,8 +34,7 @@ def draw_prompts(
             '`kedro generate "…"`.'
         )
     chosen = choose(champion, generation.model, generation.budget)
-    whole = {"vae": onnx_vae, "gan": onnx_gan}[chosen.family]
-    drawer = Drawer(whole if chosen.form is None else onnx_forms[chosen.form])
+    drawer = Drawer(chosen.among({"vae": onnx_vae, "gan": onnx_gan}, onnx_forms))
     prompts = check_prompts(generation.prompts, drawer, "generation.prompts, number {}: ")
     seed = run.seed if generation.seed is None else generation.seed
     texts = [prompt.text for prompt in prompts]

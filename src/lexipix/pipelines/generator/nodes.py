@@ -14,7 +14,7 @@ from lexipix.config.generator import (
     VAEParameters,
 )
 from lexipix.config.run import RunParameters
-from lexipix.pipelines.generator.parts import digest_of, finish, reads, require_one_tokenizer
+from lexipix.pipelines.generator.parts import finish, reads, require_one_tokenizer
 from lexipix.pipelines.generator.tasks import make_gan, make_prior, make_vae
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint
@@ -37,7 +37,7 @@ def train_vae(
     Returns:
         The VAE, the curves and figures of its training, and a sheet of originals above reconstructions.
     """
-    digest = digest_of(pictures)
+    digest = pictures.digest
     made, result = train_shared(
         make_vae,
         (parameters, pictures),
@@ -74,7 +74,7 @@ def train_prior(
         of the training, and a sheet of validation pictures above what their captions give.
     """
     require_one_tokenizer(contrastive_pair, captioner)
-    digest = digest_of(pictures)
+    digest = pictures.digest
     made, result = train_shared(
         make_prior,
         (parameters, flip, pictures, captions_complete, contrastive_pair, captioner, vae),
@@ -109,7 +109,7 @@ def train_gan(
     Returns:
         The whole text-to-image model, the curves and figures of the training, and a sheet as for the prior.
     """
-    digest = digest_of(pictures)
+    digest = pictures.digest
     made, result = train_shared(
         make_gan,
         (parameters, flip, pictures, captions_complete, contrastive_pair, prior),

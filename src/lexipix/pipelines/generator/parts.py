@@ -71,11 +71,6 @@ def captions_for(
     return Captions(learn.images, rows, learn.groups(), validation)
 
 
-def digest_of(pictures: Pictures) -> str:
-    """Of the data set."""
-    return str(pictures.summary.get("digest", ""))
-
-
 def reads(contrastive_pair: ModelBundle) -> dict[str, Any]:
     """What a model that reads captions must remember of how they were read in training."""
     config = contrastive_pair.config
