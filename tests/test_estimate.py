@@ -33,12 +33,17 @@ def test_rehearsal_is_the_run_made_short():
 
 
 def test_what_nodes_took_is_told_beside_what_was_expected():
-    lines = told({"train_vae": 75.0, "ingest": 9.0, "measure": 0.5}, {"train_vae": 60.0, "measure": 0.4})
-    assert lines == [
-        "train_vae took 1 min 15 s (estimated 1 min 00 s)", "ingest took 9.0 s",
-        "Together 1 min 16 s (estimated 1 min 00 s)",
+    taken = {"train_vae": (75.0, 900.0), "ingest": (9.0, None), "measure": (0.5, 500.0)}
+    expected = {"train_vae": (60.0, 800.0), "measure": (0.4, 700.0)}
+    costs, hopes = (
+        {name: dict(zip(("seconds", "peak_mb"), cost, strict=True)) for name, cost in some.items()}
+        for some in (taken, expected)
+    )
+    assert told(costs, hopes) == [
+        "train_vae took 1 min 15 s, 900 MB (estimated 1 min 00 s, 800 MB)", "ingest took 9.0 s",
+        "Together 1 min 16 s, 900 MB (estimated 1 min 00 s, 800 MB)",
     ]  # fmt: skip
-    assert told({"measure": 0.5}, {}) == []
+    assert told({"measure": {"seconds": 0.5, "peak_mb": None}}, {}) == []
 
 
 def test_pictures_that_were_never_read_are_asked_for(tmp_path, monkeypatch):
@@ -69,5 +74,5 @@ def test_estimate_of_a_small_run_is_told_and_kept(tmp_path):
     assert answer.exit_code == 0, answer.output
     kept = json.loads((tmp_path / "data/smoke/08_reporting/estimate.json").read_text())
     assert set(kept) == {node.name for node in register_pipelines()[DEFAULT].nodes}
-    assert all(seconds >= 0 for seconds in kept.values()) and kept["train_gan"] > 0.1
+    assert all(cost["seconds"] >= 0 for cost in kept.values()) and kept["train_gan"]["seconds"] > 0.1
     assert "together" in answer.output and "TFLOP" in answer.output

@@ -67,7 +67,8 @@ def _estimate(workshop: Workshop) -> None:
 
         found = rehearse(workshop.parameters, workshop.load, counts, tell)
     place = workshop.place("estimate")
-    JsonDataset(filepath=str(place)).save({one.node: one.seconds for one in found})
+    kept = {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
+    JsonDataset(filepath=str(place)).save(kept)
     _show(found)
     click.echo(f"Kept in {place}; the run will be shown beside it.")
 
@@ -112,6 +113,12 @@ def _show(found: "list[Estimate]") -> None:
             f"{one.peak_mb:,.0f} MB" if one.peak_mb is not None else "",
             write_seconds(one.seconds),
         )
-    total = sum(one.seconds for one in found)
-    table.add_row("together", f"{sum(one.tflop for one in found):,.1f} TFLOP", "", "", write_seconds(total))
+    peaks = [one.peak_mb for one in found if one.peak_mb is not None]
+    table.add_row(
+        "together",
+        f"{sum(one.tflop for one in found):,.1f} TFLOP",
+        "",
+        f"{max(peaks):,.0f} MB" if peaks else "",
+        write_seconds(sum(one.seconds for one in found)),
+    )
     Console().print(table)

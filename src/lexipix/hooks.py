@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from kedro.pipeline.node import Node
 from lexipix import interrupts, tracking
 from lexipix.config.root import LexipixParameters, default_place, validate
 from lexipix.lineage import flatten, sections
+from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.reporting.wording import write_seconds
 
 _log = logging.getLogger(__name__)
 SHORT_SECONDS = 5.0
+# What a node takes: seconds, and peak_mb where the system tells it (lexipix.rehearsal.Estimate says of what)
+Cost = dict[str, float | None]
 
 
 class ProjectHooks:
@@ -31,7 +34,8 @@ class ProjectHooks:
         self._entries: Mapping[str, Any] = {}
         self._run: tracking.TrackedRun | None = None
         self._started = 0.0
-        self._seconds: dict[str, float] = {}
+        self._peak_is_told = False
+        self._taken: dict[str, Cost] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -65,14 +69,16 @@ class ProjectHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Stop where Ctrl-C was pressed in the step before and a library swallowed it; take the time."""
+        """Stop where Ctrl-C was pressed in the step before and a library swallowed it; begin to measure."""
         interrupts.stop_if_heard()
+        self._peak_is_told = begin_peak() is not None
         self._started = time.perf_counter()
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Take the time."""
-        self._seconds[node.name] = time.perf_counter() - self._started
+        """Take the time and the memory."""
+        seconds = time.perf_counter() - self._started
+        self._taken[node.name] = {"seconds": seconds, "peak_mb": peak_mb() if self._peak_is_told else None}
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
@@ -90,10 +96,10 @@ class ProjectHooks:
     def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
         """Say what each node took, beside the estimate if there is one, and end the MLflow run well."""
         expected = catalog.load("estimate") if "estimate" in catalog and catalog.exists("estimate") else {}
-        for line in told(self._seconds, expected):
+        for line in told(self._taken, expected):
             _log.info(line)
         if self._run is not None:
-            self._run.log_seconds(self._seconds, expected)
+            self._run.log_costs(self._taken, expected)
         self.end("FINISHED")
 
     @hook_impl
@@ -108,23 +114,30 @@ class ProjectHooks:
             self._run = None
 
 
-def told(seconds: Mapping[str, float], expected: Mapping[str, float]) -> list[str]:
+def told(taken: Mapping[str, Cost], expected: Mapping[str, Cost]) -> list[str]:
     """Lines on what nodes took, the longest first; short ones are left out.
 
     Args:
-        seconds: By node.
+        taken: By node.
         expected: By node, as ``kedro estimate`` gave them; empty without an estimate.
     """
     lines = []
-    for name, taken in sorted(seconds.items(), key=lambda item: -item[1]):
-        if taken >= SHORT_SECONDS:
-            beside = f" (estimated {write_seconds(expected[name])})" if name in expected else ""
-            lines.append(f"{name} took {write_seconds(taken)}{beside}")
-    known = seconds.keys() & expected.keys()
+    for name, cost in sorted(taken.items(), key=lambda item: -(item[1]["seconds"] or 0.0)):
+        if (cost["seconds"] or 0.0) >= SHORT_SECONDS:
+            beside = f" (estimated {_write([expected[name]])})" if name in expected else ""
+            lines.append(f"{name} took {_write([cost])}{beside}")
+    known = taken.keys() & expected.keys()
     if known:
-        sums = (write_seconds(sum(one[name] for name in known)) for one in (seconds, expected))
+        sums = (_write([one[name] for name in known]) for one in (taken, expected))
         lines.append("Together {} (estimated {})".format(*sums))
     return lines
+
+
+def _write(costs: Sequence[Cost]) -> str:
+    """Seconds together, and the highest peak of memory where the system tells one."""
+    peak = max(cost["peak_mb"] or 0.0 for cost in costs)
+    seconds = write_seconds(sum(cost["seconds"] or 0.0 for cost in costs))
+    return f"{seconds}, {peak:,.0f} MB" if peak else seconds
 
 
 class _Places:

@@ -1,12 +1,14 @@
 """How long a run will take: every stage is rehearsed with the real networks on few pictures and few steps.
 
-Two rehearsals of different length tell what grows and what does not. Trainings grow with their images,
-reading and writing pictures with their number; exports and the measuring of forms take what they take.
+The first time tells what does not grow: exports and the measuring of forms take what they take, and
+everything is slower once than it is from then on. Two more of different length tell what grows: trainings
+with their images, reading and writing pictures with their number.
 """
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,13 @@ from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
 from lexipix.datasets.picture_store import PictureStoreDataset
-from lexipix.metrics.speed import peak_memory_mb
+from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
 from lexipix.quiet import quiet
 from lexipix.records import SPLITS, ModelBundle
 from lexipix.training.data import N_VALIDATION
 
-FEW_STEPS, MORE_STEPS = 6, 20
+FEW_STEPS, MORE_STEPS = 6, 30
 FEW_PICTURES, MORE_PICTURES = 200, 600
 
 # Node -> the section that says how long it trains
@@ -35,6 +37,12 @@ TRAININGS = {
     "teach_reader": "compression.small.reader.training",
     "teach_small": "compression.small.training",
     "teach_pruned": "compression.pruned.training",
+}
+# What a teacher prepares for such a training; shortened with it
+LESSONS = {
+    "compression.small.reader": "n_captions",
+    "compression.small": "n_pictures",
+    "compression.pruned": "n_pictures",
 }
 # Node -> the splits it goes through, or pictures of train without a caption
 COUNTED = {
@@ -57,7 +65,8 @@ class Estimate:
         seconds: Expected.
         tflop: Arithmetic in all, 10^12 multiplications and additions counted apart; 0 where none is counted.
         gflops: What the machine makes of it, 10^9 a second.
-        peak_mb: Memory it asked for beyond what was held, where the system tells; little of it grows.
+        peak_mb: The process's resident memory at its highest meanwhile, in MB (10^6 bytes), where the system
+            tells.
     """
 
     node: str
@@ -82,25 +91,38 @@ def estimate(
         tell: Called with a node's name, its number and how many there are.
     """
     nodes = register_pipelines()[DEFAULT].nodes
-    again = [node for node in nodes if node.name in {*TRAININGS, *COUNTED}]
-    n_nodes = len(nodes) + len(again)
+    trainings = [node for node in nodes if node.name in TRAININGS]
+    counted = [node for node in nodes if node.name in COUNTED]
     with tempfile.TemporaryDirectory() as folder, quiet("lexipix"):
-        long = _Rehearsal(shortened(parameters, MORE_STEPS, MORE_PICTURES), load, Path(folder) / "more", {})
-        for number, node in enumerate(nodes):
-            tell(node.name, number, n_nodes)
-            long.play(node)
-        short = _Rehearsal(
-            shortened(parameters, FEW_STEPS, FEW_PICTURES), load, Path(folder) / "few", long.data
-        )
-        for number, node in enumerate(again, len(nodes)):
-            tell(node.name, number, n_nodes)
-            short.play(node)
-        return [_expected(node, parameters, counts, short, long) for node in nodes]
+
+        def rehearsal(name: str, n_steps: int, n_pictures: int, data: MutableMapping[str, Any]) -> _Rehearsal:
+            return _Rehearsal(shortened(parameters, n_steps, n_pictures), load, Path(folder, name), data)
+
+        first = rehearsal("first", FEW_STEPS, MORE_PICTURES, {})
+        plan = [(first, node) for node in nodes]
+        steps = [rehearsal(f"{n} steps", n, MORE_PICTURES, first.data) for n in (FEW_STEPS, MORE_STEPS)]
+        plan += [(one, node) for one in steps for node in trainings]
+        numbers = [
+            rehearsal(f"{n} pictures", FEW_STEPS, n, first.data) for n in (FEW_PICTURES, MORE_PICTURES)
+        ]
+        plan += [(one, node) for one in numbers for node in counted]
+        for number, (one, node) in enumerate(plan):
+            tell(node.name, number, len(plan))
+            one.play(node)
+        return [_expected(node, parameters, counts, first, steps, numbers) for node in nodes]
 
 
 def shortened(parameters: LexipixParameters, n_steps: int, n_pictures: int) -> LexipixParameters:
-    """The same run with so many steps of each training and about so many pictures in each split."""
+    """The same run with so many steps of each training and about so many pictures in each split.
+
+    Lessons that a teacher prepares are fewer in the same proportion, so that a step has its share of them.
+    """
     changed = parameters.model_dump()
+    for section, lessons in LESSONS.items():
+        place = _at(changed, section)
+        training = place["training"]
+        share = n_steps * training["batch_size"] / training["images"]
+        place[lessons] = max(1, round(share * place[lessons]))
     for section in TRAININGS.values():
         place = _at(changed, section)
         place |= {"images": n_steps * place["batch_size"], "reports": 1, "patience": 0}
@@ -131,31 +153,29 @@ class _Rehearsal:
     """Runs nodes in memory and takes their time."""
 
     def __init__(
-        self, parameters: LexipixParameters, load: Callable[[str], Any], store: Path, data: Mapping[str, Any]
+        self,
+        parameters: LexipixParameters,
+        load: Callable[[str], Any],
+        store: Path,
+        data: MutableMapping[str, Any],
     ) -> None:
         self.parameters, self._load, self._store = parameters, load, store
-        self.data: dict[str, Any] = dict(data)
+        self.data: MutableMapping[str, Any] = ChainMap({}, data)
         self.seconds: dict[str, float] = {}
         self.peaks: dict[str, float | None] = {}
 
     def play(self, node: Node) -> None:
         inputs = {name: self._input(name) for name in node.inputs}
-        start = 0.0
-
-        def run() -> None:
-            nonlocal start
-            start = time.perf_counter()
-            outputs = node.run(inputs)
-            if node.name == "ingest":  # which only begins when its pictures are asked for
-                store = PictureStoreDataset(filepath=str(self._store))
-                store.save(outputs["pictures"])
-                outputs = {"pictures": store.load()}
-            self.seconds[node.name] = time.perf_counter() - start
-            self.data.update(outputs)
-
-        self.peaks[node.name] = peak_memory_mb(run)
-        if node.name not in self.seconds:  # where the system tells no peak nothing was run
-            run()
+        told = begin_peak() is not None
+        start = time.perf_counter()
+        outputs = node.run(inputs)
+        if node.name == "ingest":  # which only begins when its pictures are asked for
+            store = PictureStoreDataset(filepath=str(self._store))
+            store.save(outputs["pictures"])
+            outputs = {"pictures": store.load()}
+        self.seconds[node.name] = time.perf_counter() - start
+        self.peaks[node.name] = peak_mb() if told else None
+        self.data.update(outputs)
 
     def _input(self, name: str) -> Any:
         if name.startswith("params:"):
@@ -177,19 +197,20 @@ def _expected(
     node: Node,
     parameters: LexipixParameters,
     counts: Mapping[str, int],
-    short: _Rehearsal,
-    long: _Rehearsal,
+    first: _Rehearsal,
+    steps: Sequence[_Rehearsal],
+    numbers: Sequence[_Rehearsal],
 ) -> Estimate:
-    name, peak = node.name, long.peaks[node.name]
-    if name in TRAININGS and len(_curves(node, long)):
-        return _training(node, parameters, counts, short, long, peak)
-    if name not in COUNTED:
-        return Estimate(name, long.seconds[name], peak_mb=peak)
-    few, more, wanted = (_amount(name, one) for one in (_counts(short), _counts(long), counts))
-    if more <= few:
-        return Estimate(name, long.seconds[name], peak_mb=peak)
-    each = max(0.0, (long.seconds[name] - short.seconds[name]) / (more - few))
-    return Estimate(name, long.seconds[name] + each * (wanted - more), peak_mb=peak)
+    name = node.name
+    seconds, peak = first.seconds[name], first.peaks[name]
+    if name in TRAININGS and len(_curves(node, first)):
+        return _training(node, parameters, counts, first, steps, peak)
+    if name in COUNTED:
+        few, more, wanted = (_amount(name, one) for one in (*map(_counts, numbers), counts))
+        if more > few:
+            each = (numbers[1].seconds[name] - numbers[0].seconds[name]) / (more - few)
+            seconds += max(0.0, each) * (wanted - _amount(name, _counts(first)))
+    return Estimate(name, seconds, peak_mb=peak)
 
 
 def _counts(rehearsal: _Rehearsal) -> dict[str, int]:
@@ -212,21 +233,24 @@ def _training(
     node: Node,
     parameters: LexipixParameters,
     counts: Mapping[str, int],
-    short: _Rehearsal,
-    long: _Rehearsal,
+    first: _Rehearsal,
+    steps: Sequence[_Rehearsal],
     peak: float | None,
 ) -> Estimate:
-    """Steps as the difference of the rehearsals has it, and as many validations as there are reports."""
+    """Steps as the difference of two rehearsals has it, and as many validations as there are reports.
+
+    A step has its share of the lessons in it, so that the rate of arithmetic does too.
+    """
     name = node.name
     training = _at(parameters, TRAININGS[name])
-    seconds = (long.seconds[name] - short.seconds[name]) / (MORE_STEPS - FEW_STEPS)
-    curves = _curves(node, long)
-    validation = max(0.0, float(curves["seconds"].iloc[0]) - MORE_STEPS * seconds)
-    setup = max(0.0, long.seconds[name] - MORE_STEPS * seconds - validation)
-    n_validated = len(long.data["pictures"].val)
+    few, more = steps
+    seconds = max(0.0, more.seconds[name] - few.seconds[name]) / (MORE_STEPS - FEW_STEPS)
+    validation = max(0.0, float(_curves(node, few)["seconds"].iloc[0]) - FEW_STEPS * seconds)
+    setup = max(0.0, first.seconds[name] - FEW_STEPS * seconds - validation)
+    n_validated = len(first.data["pictures"].val)
     validation *= min(N_VALIDATION, counts["val"]) / max(1, min(N_VALIDATION, n_validated))
     n_steps = -(-training.images // training.batch_size)
-    bundle = next(value for value in map(long.data.get, node.outputs) if isinstance(value, ModelBundle))
+    bundle = next(value for value in map(first.data.get, node.outputs) if isinstance(value, ModelBundle))
     figures = bundle.card["figures"]
     tflop = figures["mflop_per_image"] * n_steps * training.batch_size / 1e6
     expected = setup + n_steps * seconds + training.reports * validation

@@ -90,18 +90,28 @@ class TrackedRun:
         """The run's id in the store."""
         return str(self._run.info.run_id)
 
-    def log_seconds(self, seconds: Mapping[str, float], expected: Mapping[str, float]) -> None:
+    def log_costs(
+        self,
+        taken: Mapping[str, Mapping[str, float | None]],
+        expected: Mapping[str, Mapping[str, float | None]],
+    ) -> None:
         """Write what each node took, and what was expected of it.
 
         Args:
-            seconds: By node.
-            expected: By node; empty without an estimate.
+            taken: ``seconds`` and, where the system tells it, ``peak_mb``, by node.
+            expected: The same; empty without an estimate.
         """
         import mlflow
 
-        mlflow.log_metrics({f"seconds.{name}": value for name, value in seconds.items()})
-        if expected:
-            mlflow.log_metrics({f"estimated_seconds.{name}": value for name, value in expected.items()})
+        for prefix, costs in (("", taken), ("estimated_", expected)):
+            mlflow.log_metrics(
+                {
+                    f"{prefix}{figure}.{name}": value
+                    for name, cost in costs.items()
+                    for figure, value in cost.items()
+                    if value is not None
+                }
+            )
 
     def log(self, name: str, data: Any, wishes: Mapping[str, Any], path: Path | None) -> None:
         """Write a saved dataset to the run as its catalog entry wishes.

@@ -70,24 +70,42 @@ def peak_memory_mb(fn: Callable[[], object]) -> float | None:
     Returns:
         The growth at its peak; None where the system does not tell (anywhere but Linux).
     """
-    status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not status.is_file():
-        return None
     gc.collect()
+    before = begin_peak()
+    if before is None:
+        return None
+    fn()
+    return max(0.0, peak_mb() - before)
+
+
+def begin_peak() -> float | None:
+    """Have the peak of this process's resident memory begin anew, from what it holds now.
+
+    The allocator is asked to give back what it has free.
+
+    Returns:
+        What is held, in MB (10^6 bytes); None where the system does not tell the peak (anywhere but Linux).
+    """
+    clear = Path("/proc/self/clear_refs")
+    if not clear.is_file():
+        return None
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
     try:
-        clear.write_text("5", encoding="ascii")  # the peak starts anew from what is held now
+        clear.write_text("5", encoding="ascii")
     except OSError:
         return None
-    before = _kilobytes(status, "VmRSS")
-    fn()
-    return max(0, _kilobytes(status, "VmHWM") - before) * 1024 / 1e6
+    return _resident_mb("VmRSS")
 
 
-def _kilobytes(status: Path, key: str) -> int:
-    lines = status.read_text(encoding="ascii", errors="replace").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+def peak_mb() -> float:
+    """The largest resident memory of this process since `begin_peak` gave a number, in MB (10^6 bytes)."""
+    return _resident_mb("VmHWM")
+
+
+def _resident_mb(key: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) * 1024 / 1e6
 
 
 def describe_machine() -> str:
