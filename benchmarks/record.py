@@ -8,6 +8,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,41 @@ Row = dict[str, Any]
 def peak_mib() -> float:
     """Largest resident size of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+class OwnMemory:
+    """The most memory that was this process's own while the block ran, in MiB, looked at ten times a second.
+
+    Pages of files that are mapped, which the system takes back as it likes, are not counted, and libraries'
+    code is not. Where the system does not tell them apart, all of it is counted.
+    """
+
+    def __init__(self) -> None:
+        self.mib = 0.0
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> OwnMemory:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while True:
+            self.mib = max(self.mib, _own_mib())
+            if self._over.wait(0.1):
+                return
+
+
+def _own_mib() -> float:
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return peak_mib()
+    lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 2**10
 
 
 def use_cores(n_cores: int) -> None:
@@ -112,11 +148,7 @@ def plot_ratios(
     Returns:
         uint8 (H, W, 3).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 1.2 + 0.4 * len(names)), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = _figure(9, 1.2 + 0.4 * len(names))
     axes = figure.add_subplot()
     for place, ((median, low, high), bar) in enumerate(zip(ratios, bars, strict=True)):
         missed = bar is not None and median < bar
@@ -128,8 +160,49 @@ def plot_ratios(
     axes.set(xscale="log", yticks=range(len(names)), yticklabels=names, title=title)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())[..., :3]
+    return _pixels(figure)
+
+
+def plot_growth(
+    numbers: Sequence[int], lines: Mapping[str, Mapping[str, Sequence[float]]]
+) -> NDArray[np.uint8]:
+    """Draw figures over numbers of pictures, beside each other.
+
+    Args:
+        numbers: Of pictures.
+        lines: Title of a drawing -> name of a line -> its values. The first drawing's are logarithmic, and
+            thin lines beside them grow as the number does.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    figure = _figure(10, 4)
+    for place, (title, named) in enumerate(lines.items()):
+        axes = figure.add_subplot(1, len(lines), place + 1)
+        for name, values in named.items():
+            axes.plot(numbers, values, marker="o", label=name)
+            if place == 0:
+                proportional = [values[-1] * number / numbers[-1] for number in numbers]
+                axes.plot(numbers, proportional, color="gray", linewidth=0.7, linestyle="--", zorder=0)
+        axes.set(xscale="log", yscale="linear" if place else "log", title=title, xlabel="pictures")
+        if place:
+            axes.set_ylim(0)
+        axes.legend()
+    return _pixels(figure)
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _pixels(figure: Any) -> NDArray[np.uint8]:
+    figure.canvas.draw()
+    return np.array(figure.canvas.buffer_rgba())[..., :3]
 
 
 def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:

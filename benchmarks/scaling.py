@@ -4,9 +4,10 @@
 
 The pictures are embedded scenes, made for the occasion. Ingestion writes them, the features stage's encoder
 looks at them, the captioner describes them and the evaluation compares each with its neighbour (PSNR and
-SSIM). Every measurement is a process of its own; its peak memory is the process's largest resident size with
-every library it has loaded. The encoder and the captioner are those of the environment, which must be
-trained; sizes other than theirs are measured without the captioner.
+SSIM). Every measurement is a process of its own; its memory is what is its own at most, libraries' data
+included, without the pages of the pictures' file, which the system keeps in memory as long as it likes. The
+encoder and the captioner are those of the environment, which must be trained; sizes other than theirs are
+measured without the captioner.
 """
 
 # ruff: noqa: T201
@@ -22,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from record import REPOSITORY, in_a_process, peak_mib, save, use_cores
+from record import REPOSITORY, OwnMemory, in_a_process, plot_growth, save, use_cores
 
 STAGES = ("ingestion", "features", "captioning", "evaluation")
 SMALLEST, STEP = 1_000, 10
@@ -48,16 +49,28 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for n_images, size, threads in plan:
-            row: dict[str, Any] = {"pictures": n_images, "side": size, "threads": threads}
+            row: dict[str, Any] = {"run": f"{n_images:,} of {size} pixels, {threads} threads"}
             for stage in STAGES:
                 if stage == "captioning" and size != 32:
                     continue
                 task = {"stage": stage, "n_images": n_images, "size": size, "threads": threads}
                 found = in_a_process(__file__, {**task, "env": arguments.env, "folder": folder})
-                row |= {f"{stage}, s": found["seconds"], f"{stage}, MiB": found["peak_mib"]}
+                row |= {f"{stage}, s": found["seconds"], f"{stage}, MiB": found["mib"]}
                 print({**task, **found}, file=sys.stderr, flush=True)
             rows.append(row)
-    page = save("scaling", rows, {}, arguments.out, (__doc__ or "").split("\n\n")[-1])
+    counts = numbers(arguments.largest)
+    drawings = {
+        title: {stage: [row[f"{stage}, {unit}"] for row in rows[: len(counts)]] for stage in STAGES}
+        for title, unit in (("seconds (dashed: in proportion)", "s"), ("memory, MiB", "MiB"))
+    }
+    page = save(
+        "scaling",
+        rows,
+        {},
+        arguments.out,
+        (__doc__ or "").split("\n\n")[-1],
+        pictures={"scaling": plot_growth(counts, drawings)},
+    )
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 
@@ -77,13 +90,15 @@ def measure(
     use_cores(threads)
     place = Path(folder, f"{n_images}-{size}")
     if stage == "ingestion":
-        seconds = ingest(place, n_images, size)
+        with OwnMemory() as memory:
+            seconds = ingest(place, n_images, size)
     else:
         import torch
 
         torch.set_num_threads(threads)
-        seconds = {"features": look, "captioning": describe, "evaluation": compare}[stage](place, env)
-    return {"seconds": round(seconds, 2), "peak_mib": round(peak_mib())}
+        with OwnMemory() as memory:
+            seconds = {"features": look, "captioning": describe, "evaluation": compare}[stage](place, env)
+    return {"seconds": round(seconds, 2), "mib": round(memory.mib)}
 
 
 def ingest(place: Path, n_images: int, size: int) -> float:

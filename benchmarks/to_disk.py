@@ -1,9 +1,10 @@
-"""Drawing many pictures into a folder: the rate beside the one in memory, and what memory it takes.
+"""Drawing many pictures to disk: the rate beside the one in memory, and what memory it takes.
 
     python benchmarks/to_disk.py [--pictures 100000] [--env ENV] [--out DIR]
 
 The champion draws 25 pictures of each of many prompts, as `kedro generate --prompts FILE -n 25 --no-score`
-does, once without keeping them and once as PNG files with their list. Each measurement is a process of its
+does: without keeping them, into one tar archive (--out FILE.tar), and into a folder with a file for each. The
+archive is written in pieces and has everything that the folder has. Each measurement is a process of its
 own; peak memory is the process's largest resident size with every library it has loaded.
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 from record import REPOSITORY, Row, in_a_process, peak_mib, save
 
 EACH = 25
+MEMORY, ARCHIVE, FOLDER = PLACES = ("memory", "archive", "folder")
 SMALLER = 10  # the same with a tenth of the pictures shows whether memory grows
 
 
@@ -42,29 +44,26 @@ def main() -> None:
     for n_pictures in (arguments.pictures // SMALLER, arguments.pictures):
         for _ in range(arguments.repeats):
             task = {"env": arguments.env, "n_pictures": n_pictures}
-            found = {kept: in_a_process(__file__, {**task, "kept": kept}) for kept in (False, True)}
-            rates = {kept: n_pictures / one["seconds"] for kept, one in found.items()}
-            rows.append(
-                {
-                    "pictures": n_pictures,
-                    "in memory, images/s": rates[False],
-                    "to disk, images/s": rates[True],
-                    "share": rates[True] / rates[False],
-                    "in memory, MiB": found[False]["peak_mib"],
-                    "to disk, MiB": found[True]["peak_mib"],
-                }
-            )
+            found = {place: in_a_process(__file__, {**task, "place": place}) for place in PLACES}
+            rates = {place: n_pictures / one["seconds"] for place, one in found.items()}
+            row: Row = {"pictures": n_pictures}
+            for place, rate in rates.items():
+                row[f"{place}, images/s"] = rate
+                if place != MEMORY:
+                    row[f"{place}, share"] = rate / rates[MEMORY]
+                row[f"{place}, MiB"] = found[place]["peak_mib"]
+            rows.append(row)
             print(rows[-1], file=sys.stderr, flush=True)
     page = save(
-        "to_disk", rows, {"model": found[True]["model"]}, arguments.out, (__doc__ or "").split("\n\n")[-1]
+        "to_disk", rows, {"model": found[MEMORY]["model"]}, arguments.out, (__doc__ or "").split("\n\n")[-1]
     )
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 
 
-def measure(env: str | None, n_pictures: int, kept: bool) -> dict[str, Any]:
+def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
     """Seconds of drawing, without loading libraries and model, and peak memory."""
-    from lexipix.datasets.results import ResultsFolderDataset
+    from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
     from lexipix.pipelines.generation.drawing import Drawing
     from lexipix.scenes import caption, sample_scene
     from lexipix.workshop import Workshop
@@ -76,7 +75,9 @@ def measure(env: str | None, n_pictures: int, kept: bool) -> dict[str, Any]:
     files = Drawing(drawer, None, prompts, EACH, 7, name).files()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        if kept:
+        if place == ARCHIVE:
+            ResultsArchiveDataset(filepath=f"{folder}/pictures.tar").save(files)
+        elif place == FOLDER:
             ResultsFolderDataset(filepath=f"{folder}/pictures").save(files)
         else:
             for _ in files:

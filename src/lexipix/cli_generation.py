@@ -53,7 +53,8 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
             "--out",
             type=click.Path(path_type=Path),
             metavar="DIR",
-            help="Folder for the results [default: in the environment's data, replaced each time].",
+            help="Folder for the results, or FILE.tar for one archive of them, which is quicker where there "
+            "are many [default: in the environment's data, replaced each time].",
         ),
         _env_option,
         click.option(
@@ -116,6 +117,7 @@ def generate(
       kedro generate "a small yellow star at the top on navy" -n 8 --seed 3
       kedro generate "a photo of an ostrich, a bird" --env cifar10 --model gan
       kedro generate --prompts prompts.txt -n 2 --budget fast --out pictures
+      kedro generate --prompts prompts.txt -n 1000 --no-score --out pictures.tar
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     if (prompt is None) == (file is None):
         raise click.UsageError('Say what to draw: kedro generate "…" or kedro generate --prompts FILE.')
@@ -272,9 +274,10 @@ def _given(file: Path | None) -> Path:
 
 
 def _save(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Path:
-    from lexipix.datasets.results import ResultsFolderDataset
+    from lexipix.datasets.results import ARCHIVE, ResultsArchiveDataset, ResultsFolderDataset
 
-    ResultsFolderDataset(filepath=str(folder)).save(files)
+    kind = ResultsArchiveDataset if folder.suffix == ARCHIVE else ResultsFolderDataset
+    kind(filepath=str(folder)).save(files)
     try:  # shorter to read, and to copy, where the user stands inside the project
         return folder.resolve().relative_to(Path.cwd())
     except ValueError:

@@ -1,10 +1,11 @@
 import json
+import subprocess
 
 import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from lexipix.datasets.results import ResultsFolderDataset
+from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
 from lexipix.errors import LexipixError
 
 
@@ -34,6 +35,24 @@ def test_what_is_saved_is_loaded(folder):
     assert loaded["generated.jsonl"] == results(2)["generated.jsonl"] and loaded["trail.json"] == {"n": 2}
     lines = (folder.path / "generated.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[0])["prompt"] == "ü" and "ü" in lines[0]
+
+
+def test_an_archive_holds_what_the_folder_holds(folder, tmp_path):
+    archive = ResultsArchiveDataset(filepath=str(tmp_path / "out.tar"))
+    some = {**results(3), "trail.json": {"long": "x" * 2**21}}
+    folder.save(some)
+    archive.save((name, content) for name, content in some.items())
+    subprocess.run(["tar", "xf", archive.path, "--one-top-level=unpacked"], cwd=tmp_path, check=True)
+    for file in folder.path.iterdir():
+        assert file.read_bytes() == (tmp_path / "unpacked" / file.name).read_bytes()
+    assert list(archive.load()) == list(some) and np.array_equal(archive.load()["0002.png"], image(2))
+    before = archive.path.read_bytes()
+    archive.save(some)
+    assert archive.path.read_bytes() == before, "no date, no owner"
+    with pytest.raises(DatasetError):
+        archive.save({**results(1), "trail.json": {"bad": float}})
+    assert archive.path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "out.tar", "unpacked"]
 
 
 def test_same_results_are_the_same_bytes(folder, tmp_path):

@@ -1,21 +1,27 @@
-"""Folders that a person looks into: pictures, sheets, lists of what they are."""
+"""Results that a person looks into, a folder or a tar archive: pictures, sheets, lists of what they are."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lexipix.datasets.atomic import replace_folder
-from lexipix.datasets.base import FolderDataset
+from lexipix.datasets.base import FolderDataset, PathDataset
 from lexipix.datasets.files import plain
 from lexipix.errors import LexipixError
 
 LIST = "generated.jsonl"
+ARCHIVE = ".tar"
+_KINDS = {".png", ".json", ".jsonl"}
 AT_ONCE = 256  # files written in threads before the next are asked for
+
+Results = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 class ResultsFolderDataset(FolderDataset[Any]):
@@ -27,17 +33,17 @@ class ResultsFolderDataset(FolderDataset[Any]):
     ``generated.jsonl`` lists go when the new list does not have them, so that list and pictures always agree.
     """
 
-    def save(self, data: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    def save(self, data: Results) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise LexipixError(f"{self.path} is a file, not a folder: name another folder for the results.")
         stale = self._listed()
         names: list[str] = []
-        pairs = iter(data.items() if isinstance(data, Mapping) else data)
+        pairs = _pairs(data)
         # A folder that is new becomes visible as a whole; into one that exists the files move one by one
         ready = self.path / ".ready" if self.path.exists() else self.path
-        with replace_folder(ready) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
+        with replace_folder(ready) as temporary, _threads() as pool:
             while some := list(islice(pairs, AT_ONCE)):
-                list(pool.map(lambda pair: _write(temporary / pair[0], pair[1]), some))
+                list(pool.map(lambda pair: _to_file(temporary / pair[0], pair[1]), some))
                 names.extend(name for name, _ in some)
         if ready != self.path:
             for name in names:
@@ -48,7 +54,7 @@ class ResultsFolderDataset(FolderDataset[Any]):
             (self.path / name).unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Mapping[str, Any]:
-        return {file.name: _read(file) for file in sorted(path.iterdir()) if file.suffix in _KINDS}
+        return {file.name: _from_file(file) for file in sorted(path.iterdir()) if file.suffix in _KINDS}
 
     def _write(self, path: Path, data: Any) -> None:
         raise NotImplementedError  # pragma: no cover - save() writes file by file
@@ -56,36 +62,83 @@ class ResultsFolderDataset(FolderDataset[Any]):
     def _listed(self) -> set[str]:
         """Numbered pictures that the list of earlier results names; a list that is not ours names none."""
         try:
-            rows = _read(self.path / LIST)
+            rows = _from_file(self.path / LIST)
             files = {str(row["file"]) for row in rows}
         except (OSError, ValueError, KeyError, TypeError):
             return set()
         return {file for file in files if file.endswith(".png") and file[:-4].isdigit()}
 
 
-_KINDS = {".png", ".json", ".jsonl"}
+class ResultsArchiveDataset(PathDataset[Any]):
+    """The same in one tar file, uncompressed, pictures first.
+
+    For a great many pictures: to make a file takes a file system longer than to draw what is in it. The same
+    results are the same bytes: members have no owner and no date. Readers of WebDataset archives take it.
+    """
+
+    def _write(self, path: Path, data: Results) -> None:
+        pairs = _pairs(data)
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive, _threads() as pool:
+            while some := list(islice(pairs, AT_ONCE)):
+                for (name, _), content in zip(some, pool.map(_in_memory, some), strict=True):
+                    with content:
+                        member = tarfile.TarInfo(name)
+                        member.size = content.seek(0, os.SEEK_END)
+                        content.seek(0)
+                        archive.addfile(member, content)
+
+    def _read(self, path: Path) -> Mapping[str, Any]:
+        with tarfile.open(path) as archive:
+            files = ((member.name, archive.extractfile(member)) for member in archive)
+            return {name: _decode(name, file) for name, file in files if file is not None}
 
 
-def _write(path: Path, content: Any) -> None:
-    if path.suffix == ".png":
+def _pairs(data: Results) -> Iterator[tuple[str, Any]]:
+    return iter(data.items() if isinstance(data, Mapping) else data)
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count())
+
+
+def _to_file(path: Path, content: Any) -> None:
+    with path.open("wb") as file:
+        _encode(path.name, content, file)
+
+
+def _in_memory(pair: tuple[str, Any]) -> IO[bytes]:
+    """A file's content; what is long is in a temporary file that ends with it."""
+    file = tempfile.SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 - who asks for it closes it
+    _encode(*pair, file)
+    return file
+
+
+def _encode(name: str, content: Any, file: IO[bytes]) -> None:
+    if name.endswith(".png"):
         from PIL import Image
 
-        Image.fromarray(content).save(path, format="PNG", compress_level=3)
-    elif path.suffix == ".jsonl":
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            for row in content:
-                file.write(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n")
+        Image.fromarray(content).save(file, format="PNG", compress_level=3)
+    elif name.endswith(".jsonl"):
+        file.writelines(_json(row) for row in content)
     else:
-        text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        file.write(_json(content, indent=2))
 
 
-def _read(path: Path) -> Any:
-    if path.suffix == ".png":
+def _json(content: Any, indent: int | None = None) -> bytes:
+    return (json.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _decode(name: str, file: IO[bytes]) -> Any:
+    if name.endswith(".png"):
         import numpy as np
         from PIL import Image
 
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             return np.asarray(image.convert("RGB"))
-    text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+    text = file.read().decode()
+    return [json.loads(line) for line in text.splitlines()] if name.endswith(".jsonl") else json.loads(text)
+
+
+def _from_file(path: Path) -> Any:
+    with path.open("rb") as file:
+        return _decode(path.name, file)
