@@ -134,7 +134,7 @@ def _one_by_one(
     written: dict[str, list[str]] = {}
 
     def ours() -> None:
-        written["ours"] = [describer.describe(describer.see(image)) for image in images]
+        written["ours"] = [describer.caption(image[None])[0] for image in images]
 
     def theirs() -> None:
         written["theirs"] = [plainly(captioner, tokenizer, image[None], longest)[0] for image in images]

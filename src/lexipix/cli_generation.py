@@ -22,6 +22,7 @@ MODELS = ("champion", "vae", "gan")
 BUDGETS = ("fast", "balanced", "best")
 _MAX_SEED = 2**31 - 1
 _MAX_WARNINGS = 5
+_CAPTIONED_AT_ONCE = 64
 
 
 def _command(function: Callable[..., None]) -> Callable[..., None]:
@@ -166,19 +167,24 @@ def caption(metadata: "ProjectMetadata", pictures: Sequence[Path], env: str | No
       kedro caption star.png
       kedro caption photos/*.jpg --env cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
+    import numpy as np
+
     workshop = Workshop(metadata.project_path, env)
     describer = workshop.describer()
     failures = 0
-    for path in pictures:
-        try:
-            image = workshop.picture(path, describer.image_size)
-        except LexipixError as error:
-            if len(pictures) == 1:
-                raise
-            failures += 1
-            click.secho(str(error), fg="red", err=True)
-            continue
-        click.echo(f"{path}: {describer.describe(describer.see(image))}")
+    for start in range(0, len(pictures), _CAPTIONED_AT_ONCE):
+        images = []
+        for path in pictures[start : start + _CAPTIONED_AT_ONCE]:
+            try:
+                images.append((path, workshop.picture(path, describer.image_size)))
+            except LexipixError as error:
+                if len(pictures) == 1:
+                    raise
+                failures += 1
+                click.secho(str(error), fg="red", err=True)
+        texts = describer.caption(np.stack([image for _, image in images])) if images else []
+        for (path, _), text in zip(images, texts, strict=True):
+            click.echo(f"{path}: {text}")
     if failures:
         raise LexipixError(f"{failures} of {len(pictures)} files could not be captioned.")
 

@@ -6,6 +6,7 @@ reads the cells as they are; with three layers a word then reads a sixth of the 
 the words stand in memory of a fixed size, and texts that have ended are left out of the batch.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +17,12 @@ from transformers import GPT2LMHeadModel
 ENDED_SHARE = 1 / 8  # of the batch must have ended before the others are moved together
 
 
-class _Look(NamedTuple):
+# Given a layer's number, and keys and values of the last word, (B, heads, W / heads) each: those of all words
+# so far, (B, heads, words, W / heads)
+Remember = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Look(NamedTuple):
     """The cross-attention of a layer: states to a query of each head on the cells, and cells to states."""
 
     ask: Tensor  # (W, heads * W), the scale of attention included
@@ -43,19 +49,23 @@ def most_likely_words(
         Ids (B, L), each row closed by EOS and then padding, or cut at ``max_tokens``.
     """
     core, (n_texts, _, width), heads = model.transformer, cells.shape, model.config.n_head
-    looks = [_look(layer.crossattention) for layer in core.h]
+    looks = looks_of(model)
     memory = cells.new_empty(len(core.h), 2, n_texts, heads, max_tokens, width // heads)
     ids = torch.full((n_texts, max_tokens), pad_id, device=cells.device)
     rows = torch.arange(n_texts, device=cells.device)  # of the texts in the batch
     words = torch.full_like(rows, start_id)
     ended = torch.zeros_like(rows, dtype=torch.bool)
     for position in range(max_tokens):
-        states = core.wte.weight[words] + core.wpe.weight[position]  # (B, W)
-        for layer, look, kept in zip(core.h, looks, memory, strict=True):
-            states = states + _remember(layer.attn, layer.ln_1(states), kept, position)
-            states = states + _see(look, layer.ln_cross_attn(states), cells, heads)
-            states = states + _think(layer.mlp, layer.ln_2(states))
-        words = model.lm_head(core.ln_f(states)).argmax(1).where(~ended, pad_id)
+
+        def remember(
+            number: int, key: Tensor, value: Tensor, memory: Tensor = memory, position: int = position
+        ) -> tuple[Tensor, Tensor]:
+            kept = memory[number]
+            kept[0, :, :, position], kept[1, :, :, position] = key, value
+            return kept[0, :, :, : position + 1], kept[1, :, :, : position + 1]
+
+        embedded = core.wte.weight[words] + core.wpe.weight[position]
+        words = next_word(model, looks, embedded, cells, remember).argmax(1).where(~ended, pad_id)
         ids[rows, position] = words
         ended |= words == eos_id
         n_ended = int(ended.sum())
@@ -70,7 +80,33 @@ def most_likely_words(
     return ids
 
 
-def _look(attention: Any) -> _Look:
+def next_word(
+    model: GPT2LMHeadModel, looks: Sequence[Look], states: Tensor, cells: Tensor, remember: Remember
+) -> Tensor:
+    """Logits (B, V) of the word after the last one.
+
+    Args:
+        model: As above.
+        looks: Its :func:`looks_of`.
+        states: The last word, embedded with its position, (B, W).
+        cells: (B, cells, W).
+        remember: Keeps keys and values.
+    """
+    core = model.transformer
+    for number, (layer, look) in enumerate(zip(core.h, looks, strict=True)):
+        states = states + _recall(layer.attn, layer.ln_1(states), number, remember)
+        states = states + _see(look, layer.ln_cross_attn(states), cells, model.config.n_head)
+        states = states + _think(layer.mlp, layer.ln_2(states))
+    logits: Tensor = model.lm_head(core.ln_f(states))
+    return logits
+
+
+def looks_of(model: GPT2LMHeadModel) -> list[Look]:
+    """How each layer looks at the cells."""
+    return [_look(layer.crossattention) for layer in model.transformer.h]
+
+
+def _look(attention: Any) -> Look:
     """Multiply the projections of keys and values into those of queries and outputs.
 
     The keys' bias adds the same to every cell's score, which softmax does not notice.
@@ -80,7 +116,7 @@ def _look(attention: Any) -> _Look:
     keys, values = (part.view(by_head) for part in attention.c_attn.weight.split(width, 1))
     queries, out = attention.q_attn.weight.view(by_head), attention.c_proj.weight
     bias = attention.q_attn.bias.view(by_head[1:])
-    return _Look(
+    return Look(
         ask=attention.scaling * torch.einsum("ihd,jhd->ihj", queries, keys).flatten(1),
         ask_bias=attention.scaling * torch.einsum("hd,jhd->hj", bias, keys).flatten(),
         take=torch.einsum("jhd,hdo->hjo", values, out.view(*by_head[1:], width)).flatten(0, 1),
@@ -88,20 +124,20 @@ def _look(attention: Any) -> _Look:
     )
 
 
-def _see(look: _Look, states: Tensor, cells: Tensor, heads: int) -> Tensor:
+def _see(look: Look, states: Tensor, cells: Tensor, heads: int) -> Tensor:
     """Cross-attention: the heads of a text are queries on the cells of its picture."""
-    queries = torch.addmm(look.ask_bias, states, look.ask).unflatten(1, (1, heads, -1))  # (B, 1, heads, W)
-    seen = F.scaled_dot_product_attention(queries, cells.unsqueeze(1), cells.unsqueeze(1), scale=1.0)
+    queries = torch.addmm(look.ask_bias, states, look.ask).unflatten(1, (heads, -1))  # (B, heads, W)
+    seen = (queries @ cells.transpose(1, 2)).softmax(-1) @ cells
     return torch.addmm(look.take_bias, seen.flatten(1), look.take)
 
 
-def _remember(attention: Any, states: Tensor, kept: Tensor, position: int) -> Tensor:
-    """Self-attention on the words so far; ``kept`` is (2, B, heads, longest, W / heads)."""
+def _recall(attention: Any, states: Tensor, number: int, remember: Remember) -> Tensor:
+    """Self-attention on the words so far."""
     heads = attention.num_heads
     query, key, value = (part.unflatten(1, (heads, -1)) for part in attention.c_attn(states).chunk(3, 1))
-    kept[0, :, :, position], kept[1, :, :, position] = key, value
-    keys, values = kept[:, :, :, : position + 1]
-    found = F.scaled_dot_product_attention(query.unsqueeze(2), keys, values, scale=attention.scaling)
+    keys, values = remember(number, key, value)
+    query = (query * attention.scaling).unsqueeze(2)
+    found = (query @ keys.transpose(2, 3)).softmax(-1) @ values
     output: Tensor = attention.c_proj(found.flatten(1))
     return output
 

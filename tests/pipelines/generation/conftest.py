@@ -125,8 +125,10 @@ def saying(ids):
     return graph(
         [
             ("Shape", "ids", "both", {}),
+            ("Gather", "both zero", "batch", {}),
             ("Gather", "both one", "length", {}),
-            ("Gather", "table length", "logits", {}),
+            ("Expand", "length batch", "lengths", {}),
+            ("Gather", "table lengths", "logits", {}),
         ],
         [
             ("ids", TensorProto.INT64, ["b", "l"]),
@@ -134,6 +136,7 @@ def saying(ids):
         ],
         "logits",
         table=table,
+        zero=np.array([0]),
         one=np.array([1]),
     )
 

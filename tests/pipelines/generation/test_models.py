@@ -74,15 +74,16 @@ def test_pixels_are_what_training_makes_of_them():
 
 
 def test_describer_says_the_most_probable_words(describer, said):
-    image = np.zeros((16, 16, 3), np.uint8)
-    assert describer.describe(describer.see(image)) == said
+    images = np.zeros((20, 16, 16, 3), np.uint8)
+    assert describer.describe(describer.see(images[:1])) == [said]
+    assert describer.caption(images) == [said] * 20 and describer.caption(images[:0]) == []
 
 
 def test_words_drawn_by_lot_differ_and_repeat_with_their_seed(describer):
-    cells = describer.see(np.zeros((16, 16, 3), np.uint8))
+    cells = describer.see(np.zeros((1, 16, 16, 3), np.uint8))
 
     def say(seed):
-        return describer.describe(cells, 1.5, np.random.default_rng(seed))
+        return describer.describe(cells, 1.5, np.random.default_rng(seed))[0]
 
     assert say(1) == say(1)
     assert len({say(seed) for seed in range(5)}) > 1
@@ -92,7 +93,7 @@ def test_a_captioner_that_never_ends_is_stopped(describer, monkeypatch):
     logits = np.zeros((1, 400), np.float32)
     logits[0, 300] = 1
     monkeypatch.setattr(describer, "run", lambda graph, **inputs: logits)
-    assert describer.tokenizer.encode(describer.describe(np.zeros((1, 1, 768), np.float32))).ids
+    assert describer.tokenizer.encode(describer.describe(np.zeros((1, 1, 768), np.float32))[0]).ids
 
 
 def test_agreement_is_the_cosine_of_unit_vectors(drawer, scorer):

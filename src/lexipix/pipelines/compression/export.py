@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from transformers import GPT2LMHeadModel
 
 from lexipix.networks.captioner import Captioner
 from lexipix.networks.clip import ContrastivePair
+from lexipix.networks.greedy import Look, looks_of, next_word
 from lexipix.networks.text_prior import Plan
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.quiet import quiet
@@ -56,28 +58,65 @@ class _See(nn.Module):
 
 
 class _NextWord(nn.Module):
-    """One step of writing: logits of the word that follows."""
+    """One step of writing by a language model that looks at cells: logits of the word that follows."""
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        model = captioner.language_model
+        assert isinstance(model, GPT2LMHeadModel)
+        self.language_model = model
+        for number, look in enumerate(looks_of(model)):
+            for name, part in look._asdict().items():
+                self.register_buffer(f"{name}_{number}", part.detach())
+        heads, depth = model.config.n_head, model.config.n_layer
+        self.memory = (2 * depth, heads, model.config.n_embd // heads)
+
+    def forward(
+        self, words: Tensor, position: Tensor, cells: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The last word.
+
+        Args:
+            words: The last words, (B,).
+            position: Of them in their texts, (1,); the start token's is 0.
+            cells: Of the pictures, (B, cells, W).
+            memory: Keys and values of the words before, by layer, (B, 2 layers, heads, position, W / heads).
+
+        Returns:
+            Logits (B, V), and the memory with the last words in it.
+        """
+        model, kept = self.language_model, list[Tensor]()
+
+        def remember(number: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+            places = enumerate((key, value), 2 * number)
+            kept.extend(torch.cat([memory[:, place], new.unsqueeze(2)], 2) for place, new in places)
+            return kept[-2], kept[-1]
+
+        looks = [
+            Look(*(getattr(self, f"{name}_{number}") for name in Look._fields))
+            for number in range(model.config.n_layer)
+        ]
+        states = model.transformer.wte(words) + model.transformer.wpe(position)
+        logits = next_word(model, looks, states, cells, remember)
+        return logits.float(), torch.stack(kept, 1)
+
+
+class _NextWordAfterPrefix(nn.Module):
+    """One step of writing by a language model that has cells in front of its text."""
 
     def __init__(self, captioner: Captioner) -> None:
         super().__init__()
         self.language_model = captioner.language_model
-        self.prefix = captioner.conditioning == "prefix"
 
     def forward(self, ids: Tensor, cells: Tensor) -> Tensor:
         """Tokens written so far with the start token in front (B, L), and cells, to logits (B, V).
 
-        Without a key-value cache: captions are short, and one graph without state is easy to run anywhere.
+        Without a memory of the words before: every family of language models has its own form of it.
         """
-        mask = torch.ones_like(ids)
-        if not self.prefix:
-            output = self.language_model(
-                input_ids=ids, attention_mask=mask, encoder_hidden_states=cells, use_cache=False
-            )
-        else:
-            words = self.language_model.get_input_embeddings()(ids)
-            together = torch.cat([cells.to(words.dtype), words], dim=1)
-            mask = torch.ones_like(together[..., 0], dtype=torch.long)
-            output = self.language_model(inputs_embeds=together, attention_mask=mask, use_cache=False)
+        words = self.language_model.get_input_embeddings()(ids)
+        together = torch.cat([cells.to(words.dtype), words], dim=1)
+        mask = torch.ones_like(together[..., 0], dtype=torch.long)
+        output = self.language_model(inputs_embeds=together, attention_mask=mask, use_cache=False)
         logits: Tensor = output.logits[:, -1]
         return logits.float()
 
@@ -190,22 +229,34 @@ class Exporter:
     def captioner(self, bundle: ModelBundle) -> OnnxModel:
         """Export a captioner.
 
-        ``see`` takes pictures and gives cells; ``next_word`` takes the ids so far and cells and gives logits.
+        ``see`` takes pictures and gives cells; ``next_word`` takes cells and what has been written, and gives
+        logits: the last words with the memory of those before, or all words where the cells are a prefix.
+        ``memory`` in the configuration is the shape of what is kept for each text, but for its length.
         """
         module = load_network(bundle)
         assert isinstance(module, Captioner)
-        see, next_word = _See(module).eval(), _NextWord(module).eval()
+        see = _See(module).eval()
         images = self._images()
         with torch.no_grad():
             cells = see(images["images"])
-        steps = []
+        texts = []
         for ids in self._ids(bundle):
             ids = torch.cat([torch.full((len(ids), 1), module.start_id), ids[:, :-1]], dim=1)
-            rows = torch.arange(len(ids)) % len(cells)
-            steps.append({"ids": ids, "cells": cells[rows]})
+            texts.append((ids, cells[torch.arange(len(ids)) % len(cells)]))
+        step: nn.Module
+        steps: list[Inputs]
+        if module.conditioning == "prefix":
+            step = _NextWordAfterPrefix(module).eval()
+            steps = [{"ids": ids, "cells": rows} for ids, rows in texts]
+            free, outputs, memory = {"ids": (0, 1), "cells": (0,)}, ["logits"], None
+        else:
+            step = _NextWord(module).eval()
+            steps = [one for ids, rows in texts for one in _written(step, ids, rows)]
+            free = {"words": (0,), "position": (), "cells": (0,), "memory": (0, 3)}
+            outputs, memory = ["logits", "kept"], step.memory
         graphs = {
             "see": _content(_export(see, images, {"images": (0,)}, ["cells"])),
-            "next_word": _content(_export(next_word, steps[0], {"ids": (0, 1), "cells": (0,)}, ["logits"])),
+            "next_word": _content(_export(step, steps[0], free, outputs)),
         }
         config = {
             "max_tokens": bundle.config["max_tokens"],
@@ -213,8 +264,9 @@ class Exporter:
             "start_id": module.start_id,
             "pad_id": module.pad_id,
             "eos_id": module.eos_id,
+            "memory": memory,
         }
-        return self._model(bundle, config, graphs, {"see": (see, [images]), "next_word": (next_word, steps)})
+        return self._model(bundle, config, graphs, {"see": (see, [images]), "next_word": (step, steps)})
 
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Export the scorer: ``image`` takes pictures, ``text`` takes ids; both give unit vectors (B, D)."""
@@ -266,6 +318,20 @@ class Exporter:
         verification = {"max_difference": differences, "n_captions": len(self.samples.captions)}
         card = {**bundle.card, "onnx": verification}
         return OnnxModel({"kind": kind, **config}, graphs, bundle.tokenizer, card)
+
+
+@torch.no_grad()
+def _written(step: _NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
+    """Inputs of the last step of writing texts ``ids`` (B, L), and of the first."""
+    layers, heads, width = step.memory
+    memory = cells.new_zeros(len(ids), layers, heads, 0, width)
+    inputs: list[Inputs] = []
+    for place in range(ids.shape[1]):
+        inputs.append(
+            {"words": ids[:, place], "position": torch.tensor([place]), "cells": cells, "memory": memory}
+        )
+        _, memory = step(*inputs[-1].values())
+    return [inputs[-1], inputs[0]]
 
 
 def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs]) -> float:

@@ -167,29 +167,58 @@ class Drawer(_Model):
 
 
 class Describer(_Model):
-    """A captioner: a picture to words."""
+    """A captioner: pictures to words."""
 
-    def see(self, image: Pixels) -> Vectors:
-        """A picture, uint8 (S, S, 3), as the sequence that the language model reads: (1, cells, width)."""
-        return self.run("see", images=from_pixels(image[None]))
+    def see(self, images: Pixels) -> Vectors:
+        """Pictures, uint8 (B, S, S, 3), as the sequences that the language model reads: (B, cells, width)."""
+        return self.run("see", images=from_pixels(images))
+
+    def caption(self, images: Pixels) -> list[str]:
+        """The most probable words for pictures, uint8 (N, S, S, 3)."""
+
+        def some(start: int) -> list[str]:
+            return self.describe(self.see(images[start : start + AT_ONCE]))
+
+        return [text for texts in on_all_cores(some, range(0, len(images), AT_ONCE)) for text in texts]
 
     def describe(
         self, cells: Vectors, temperature: float = 0.0, rng: np.random.Generator | None = None
-    ) -> str:
-        """Write a caption: at each step the most probable word, or with a temperature one drawn by lot."""
+    ) -> list[str]:
+        """Write captions (B): at each step the most probable word, or with a temperature one drawn by lot."""
         pad, eos = self.config["pad_id"], self.config["eos_id"]
-        ids = [self.config["start_id"]]
-        for _ in range(self.max_tokens):
-            logits = self.run("next_word", ids=np.array([ids], np.int64), cells=cells)[0].astype(np.float64)
+        ids = np.full((len(cells), 1), self.config["start_id"], np.int64)
+        written = np.full((len(cells), self.max_tokens), pad, np.int64)
+        rows, memory = np.arange(len(cells)), self._blank(len(cells))
+        for place in range(self.max_tokens):
+            logits, memory = self._next_word(ids, cells, memory)
             if pad != eos:
-                logits[pad] = -np.inf
+                logits[:, pad] = -np.inf
             if temperature and rng is not None:
                 # The largest of logits plus Gumbel noise is a draw from their softmax.
-                logits = logits / temperature + rng.gumbel(size=len(logits))
-            ids.append(int(logits.argmax()))
-            if ids[-1] == eos:
+                logits = logits / np.float32(temperature) + rng.gumbel(size=logits.shape).astype(np.float32)
+            words = logits.argmax(1)
+            written[rows, place] = words
+            ids = np.concatenate([ids, words[:, None]], 1)
+            going = np.flatnonzero(words != eos)
+            if not len(going):
                 break
-        return decode(self.tokenizer, np.array([ids[1:]], np.int64))[0]
+            if len(going) < len(rows):  # texts that have ended are left out
+                rows, ids, cells, memory = rows[going], ids[going], cells[going], memory[going]
+        return decode(self.tokenizer, written)
+
+    def _blank(self, n_texts: int) -> Vectors:
+        """What is remembered of texts without a word."""
+        layers, heads, width = self.config.get("memory") or (0, 0, 0)
+        return np.zeros((n_texts, layers, heads, 0, width), np.float32)
+
+    def _next_word(self, ids: NDArray[np.int64], cells: Vectors, memory: Vectors) -> tuple[Vectors, Vectors]:
+        """Logits (B, V) of what follows ids (B, L), and what is remembered of these."""
+        if not self.config.get("memory"):
+            return self.run("next_word", ids=ids, cells=cells), memory
+        position = np.array([ids.shape[1] - 1], np.int64)
+        inputs = {"words": ids[:, -1], "position": position, "cells": cells, "memory": memory}
+        logits, kept = self._session("next_word").run(["logits", "kept"], inputs)
+        return logits, kept
 
 
 class Scorer(_Model):

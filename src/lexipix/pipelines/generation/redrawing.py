@@ -218,12 +218,12 @@ def _texts(
     if text is not None:
         return lambda number: text
     captioner = describer()
-    cells = captioner.see(picture)
+    cells = captioner.see(picture[None])
 
     def say(number: int) -> str:
         temperature = parameters.temperature if number else 0.0
         words = captioner.describe(cells, temperature, np.random.default_rng([seed, number]))
-        return words or captioner.describe(cells)
+        return (words if words[0] else captioner.describe(cells))[0]
 
     return say
 
