@@ -4,22 +4,19 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from lexipix.datasets.atomic import replace_folder
 from lexipix.datasets.base import FolderDataset, PathDataset
 from lexipix.datasets.files import plain
+from lexipix.datasets.png import encode_png
 from lexipix.errors import LexipixError
 
 LIST = "generated.jsonl"
 ARCHIVE = ".tar"
 _KINDS = {".png", ".json", ".jsonl"}
-AT_ONCE = 256  # files written in threads before the next are asked for
 
 Results = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
@@ -38,13 +35,13 @@ class ResultsFolderDataset(FolderDataset[Any]):
             raise LexipixError(f"{self.path} is a file, not a folder: name another folder for the results.")
         stale = self._listed()
         names: list[str] = []
-        pairs = _pairs(data)
         # A folder that is new becomes visible as a whole; into one that exists the files move one by one
         ready = self.path / ".ready" if self.path.exists() else self.path
-        with replace_folder(ready) as temporary, _threads() as pool:
-            while some := list(islice(pairs, AT_ONCE)):
-                list(pool.map(lambda pair: _to_file(temporary / pair[0], pair[1]), some))
-                names.extend(name for name, _ in some)
+        with replace_folder(ready) as temporary:
+            for name, content in _pairs(data):
+                with (temporary / name).open("wb") as file:
+                    _encode(name, content, file)
+                names.append(name)
         if ready != self.path:
             for name in names:
                 os.replace(ready / name, self.path / name)
@@ -77,15 +74,19 @@ class ResultsArchiveDataset(PathDataset[Any]):
     """
 
     def _write(self, path: Path, data: Results) -> None:
-        pairs = _pairs(data)
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive, _threads() as pool:
-            while some := list(islice(pairs, AT_ONCE)):
-                for (name, _), content in zip(some, pool.map(_in_memory, some), strict=True):
-                    with content:
-                        member = tarfile.TarInfo(name)
-                        member.size = content.seek(0, os.SEEK_END)
-                        content.seek(0)
-                        archive.addfile(member, content)
+        with path.open("wb") as file:
+            for name, content in _pairs(data):
+                start = file.tell()
+                file.write(bytes(tarfile.BLOCKSIZE))
+                _encode(name, content, file)
+                member = tarfile.TarInfo(name)
+                member.size = file.tell() - start - tarfile.BLOCKSIZE
+                file.write(bytes(-member.size % tarfile.BLOCKSIZE))
+                end = file.tell()
+                file.seek(start)
+                file.write(member.tobuf(tarfile.USTAR_FORMAT))
+                file.seek(end)
+            file.write(bytes(2 * tarfile.BLOCKSIZE))
 
     def _read(self, path: Path) -> Mapping[str, Any]:
         with tarfile.open(path) as archive:
@@ -93,31 +94,13 @@ class ResultsArchiveDataset(PathDataset[Any]):
             return {name: _decode(name, file) for name, file in files if file is not None}
 
 
-def _pairs(data: Results) -> Iterator[tuple[str, Any]]:
-    return iter(data.items() if isinstance(data, Mapping) else data)
-
-
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count())
-
-
-def _to_file(path: Path, content: Any) -> None:
-    with path.open("wb") as file:
-        _encode(path.name, content, file)
-
-
-def _in_memory(pair: tuple[str, Any]) -> IO[bytes]:
-    """A file's content; what is long is in a temporary file that ends with it."""
-    file = tempfile.SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 - who asks for it closes it
-    _encode(*pair, file)
-    return file
+def _pairs(data: Results) -> Iterable[tuple[str, Any]]:
+    return data.items() if isinstance(data, Mapping) else data
 
 
 def _encode(name: str, content: Any, file: IO[bytes]) -> None:
     if name.endswith(".png"):
-        from PIL import Image
-
-        Image.fromarray(content).save(file, format="PNG", compress_level=3)
+        file.write(encode_png(content))
     elif name.endswith(".jsonl"):
         file.writelines(_json(row) for row in content)
     else:

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,16 @@ def test_prompts_from_a_file(run, tmp_path):
     assert [row["prompt"] for row in rows(tmp_path / "out")] == [TEXT] * 2 + [
         "a small blue star at the top on black"
     ] * 2
+
+
+def test_many_pictures_go_into_one_archive(run, tmp_path):
+    for out in ("out", "out.tar"):
+        result = run(generate, TEXT, "-n", 3, "--out", tmp_path / out)
+        assert result.exit_code == 0 and "out" in result.output
+    with tarfile.open(tmp_path / "out.tar") as archive:
+        assert archive.getnames() == ["0000.png", "0001.png", "0002.png", "sheet.png", "generated.jsonl"]
+        for name in archive.getnames():
+            assert archive.extractfile(name).read() == (tmp_path / "out" / name).read_bytes()
 
 
 def test_some_unknown_words_are_a_warning_and_drawing_goes_on(run, tmp_path):

@@ -92,7 +92,7 @@ def test_pictures_are_drawn_as_they_are_asked_for(drawer, monkeypatch):
     monkeypatch.setattr(drawer, "draw", lambda *args: asked.append(len(args[0])) or whole(*args))
     files = Drawing(drawer, None, PROMPTS, 5, 7, "vae").files()
     first = [next(files) for _ in range(4)]
-    assert asked == [4]
+    assert asked in ([4], [4, 4]), "one block ahead at most"
     rest = list(files)
     assert asked == [4, 4, 2]
     everything = draw(drawer, PROMPTS, 5, 7)

@@ -1,6 +1,7 @@
 """Words to pictures: every prompt some times, scored, and a sheet to look at."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,16 +78,26 @@ class Drawing:
         """
         scores = np.full(len(self), np.nan)
         first: list[Pixels] = []
-        for start in range(0, len(self), IN_MEMORY):
-            stop = min(start + IN_MEMORY, len(self))
-            images = draw(self.drawer, self.prompts, self.n, self.seed, start, stop)
-            if self.scorer is not None:
-                texts = [self.prompts[number // self.n] for number in range(start, stop)]
-                scores[start:stop] = agreement(self.scorer, images, texts)
-            first.extend(images[: MAX_ON_SHEET - len(first)])
-            yield from ((self._file(number), image) for number, image in enumerate(images, start))
+        with ThreadPoolExecutor(1) as ahead:  # the next pictures are drawn while these are put away
+            coming = ahead.submit(self._block, 0)
+            for start in range(0, len(self), IN_MEMORY):
+                images, agreements = coming.result()
+                if start + IN_MEMORY < len(self):
+                    coming = ahead.submit(self._block, start + IN_MEMORY)
+                scores[start : start + len(images)] = agreements
+                first.extend(images[: MAX_ON_SHEET - len(first)])
+                yield from ((self._file(number), image) for number, image in enumerate(images, start))
         yield "sheet.png", self._sheet(first)
         yield "generated.jsonl", (self._row(number, score) for number, score in enumerate(scores))
+
+    def _block(self, start: int) -> tuple[Pixels, NDArray[np.float64]]:
+        """Pictures from ``start`` on, and their scores, open without a scorer."""
+        stop = min(start + IN_MEMORY, len(self))
+        texts = [self.prompts[number // self.n] for number in range(start, stop)]
+        images = draw(self.drawer, self.prompts, self.n, self.seed, start, stop)
+        if self.scorer is None:
+            return images, np.full(len(images), np.nan)
+        return images, agreement(self.scorer, images, texts)
 
     def _file(self, number: int) -> str:
         return f"{number:0{max(4, len(str(len(self) - 1)))}d}.png"
