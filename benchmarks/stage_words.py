@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from lexipix.workshop import Workshop
 
 BAR = 3.0
 BATCHES = (64, 256)
+EXPORTED_BATCH = 64
 ONE_BY_ONE = 16  # pictures, for the command that takes one at a time
 
 
 def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
-    """Rows for whole captioning, for the words alone, and for one picture at a time.
+    """Rows for whole captioning, for the words alone, and for the exported model, also one picture at a time.
 
     Args:
         env: Environment whose captioner and test pictures are taken.
@@ -69,7 +71,9 @@ def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
         allowed = [_allowed(captioner, images[:batch], longest) for _ in range(repeats)]
         name, instead = f"captioning, arithmetic of batch {batch}", "its convolutions and products alone"
         rows.append(comparison(name, "pictures/s", rates["ours"], instead, allowed))
-    rows.append(_one_by_one(workshop, captioner, tokenizer, images[:ONE_BY_ONE], longest, repeats))
+    for some, batch in ((images, EXPORTED_BATCH), (images[:ONE_BY_ONE], 1)):
+        pieces = np.array_split(some, max(1, len(some) // batch))
+        rows.append(_exported(workshop, captioner, tokenizer, pieces, longest, repeats))
     return rows
 
 
@@ -121,28 +125,31 @@ def _allowed(captioner: Captioner, images: np.ndarray, longest: int) -> float:
     return len(images) / seconds_allowed(lambda: captioner.generate(pixels(images), longest))
 
 
-def _one_by_one(
+def _exported(
     workshop: Workshop,
     captioner: Captioner,
     tokenizer: Tokenizer,
-    images: np.ndarray,
+    pieces: Sequence[np.ndarray],
     longest: int,
     repeats: int,
 ) -> Row:
-    """What `kedro caption` does with each picture: the exported model, without torch."""
+    """What `kedro caption` does with pictures: the exported model, without torch."""
     describer = Describer(workshop.load("onnx_captioner"))
     written: dict[str, list[str]] = {}
 
     def ours() -> None:
-        written["ours"] = [describer.caption(image[None])[0] for image in images]
+        written["ours"] = [text for piece in pieces for text in describer.caption(piece)]
 
     def theirs() -> None:
-        written["theirs"] = [plainly(captioner, tokenizer, image[None], longest)[0] for image in images]
+        written["theirs"] = [
+            text for piece in pieces for text in plainly(captioner, tokenizer, piece, longest)
+        ]
 
     seconds = take_turns({"ours": ours, "theirs": theirs}, repeats)
     _same(written["ours"], written["theirs"])
-    rates = {name: [len(images) / taken for taken in values] for name, values in seconds.items()}
-    name = "captioning, one picture at a time, as kedro caption"
+    n_images, batch = sum(map(len, pieces)), len(pieces[0])
+    rates = {name: [n_images / taken for taken in values] for name, values in seconds.items()}
+    name = f"captioning, exported, as kedro caption, {f'batch {batch}' if batch > 1 else 'one picture at a time'}"
     return comparison(name, "pictures/s", rates["ours"], "encoder and generate", rates["theirs"], BAR)
 
 
