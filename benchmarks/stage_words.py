@@ -149,7 +149,8 @@ def _exported(
     _same(written["ours"], written["theirs"])
     n_images, batch = sum(map(len, pieces)), len(pieces[0])
     rates = {name: [n_images / taken for taken in values] for name, values in seconds.items()}
-    name = f"captioning, exported, as kedro caption, {f'batch {batch}' if batch > 1 else 'one picture at a time'}"
+    how = f"batch {batch}" if batch > 1 else "one picture at a time"
+    name = f"captioning, exported, as kedro caption, {how}"
     return comparison(name, "pictures/s", rates["ours"], "encoder and generate", rates["theirs"], BAR)
 
 

@@ -1,7 +1,10 @@
 """What `kedro estimate` says of a run, held against the run."""
 
 import json
+from types import SimpleNamespace
 
+import pandas as pd
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -9,7 +12,8 @@ from lexipix.cli_estimate import estimate as command
 from lexipix.config.root import LexipixParameters
 from lexipix.hooks import told
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
-from lexipix.rehearsal import COUNTED, TRAININGS, _at, shortened
+from lexipix.records import SPLITS
+from lexipix.rehearsal import COUNTED, FEW_STEPS, LESSONS, TRAININGS, _at, _peak, shortened
 
 
 def test_every_training_and_every_reader_of_pictures_is_known():
@@ -25,11 +29,46 @@ def test_rehearsal_is_the_run_made_short():
     for section in TRAININGS.values():
         training, whole = _at(short, section), _at(parameters, section)
         assert training.images == 6 * whole.batch_size and training.learning_rate == whole.learning_rate
+    for section, lessons in LESSONS.items():
+        training, whole = _at(parameters, section).training, getattr(_at(parameters, section), lessons)
+        proportion = 6 * training.batch_size / training.images
+        assert getattr(_at(short, section), lessons) == pytest.approx(proportion * whole, abs=1)
     assert short.ingestion.source.scenes.n_train == 200
     assert short.generator.prior.width == parameters.generator.prior.width
     own = parameters.model_dump()
     own["ingestion"]["source"] |= {"kind": "cifar10", "path": "x"}
     assert shortened(LexipixParameters.model_validate(own), 6, 200).ingestion.source.max_pictures == 800
+
+
+def test_memory_grows_with_pictures_and_lessons():
+    parameters = LexipixParameters()
+
+    def rehearsed(peak):
+        split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}))
+        pictures = {name: range(100) for name in SPLITS}
+        data = {"pictures": _Pictures(train=split, sizes=pictures)}
+        return SimpleNamespace(peaks={"train_vae": peak, "teach_reader": peak, "ingest": peak}, data=data)
+
+    first, steps = rehearsed(500.0), [rehearsed(500.0), rehearsed(524.0)]
+    counts = dict.fromkeys(SPLITS, 25_100)
+
+    def peak(name):
+        return _peak(name, parameters, counts, first, steps)
+
+    pictures = 4 * 25_000 * 32 * 32 * 3 / 1e6
+    training = parameters.compression.small.reader.training
+    lessons = 1.0 * (training.images / training.batch_size - FEW_STEPS)  # 24 MB over 24 steps
+    assert peak("ingest") == 500
+    assert peak("train_vae") == pytest.approx(500 + pictures)
+    assert peak("teach_reader") == pytest.approx(500 + pictures + lessons)
+
+
+class _Pictures:
+    def __init__(self, train, sizes):
+        self.train, self._sizes = train, sizes
+
+    def __getitem__(self, name):
+        return self._sizes[name]
 
 
 def test_what_nodes_took_is_told_beside_what_was_expected():
@@ -49,7 +88,6 @@ def test_what_nodes_took_is_told_beside_what_was_expected():
 def test_pictures_that_were_never_read_are_asked_for(tmp_path, monkeypatch):
     from pathlib import Path
     from shutil import copytree
-    from types import SimpleNamespace
 
     copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
     metadata = SimpleNamespace(project_path=tmp_path)
@@ -62,7 +100,6 @@ def test_pictures_that_were_never_read_are_asked_for(tmp_path, monkeypatch):
 def test_estimate_of_a_small_run_is_told_and_kept(tmp_path):
     from pathlib import Path
     from shutil import copytree
-    from types import SimpleNamespace
 
     copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
     page = tmp_path / "conf/smoke/parameters_compression.yml"

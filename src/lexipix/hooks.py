@@ -77,12 +77,15 @@ class ProjectHooks:
     @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Take the time and the memory."""
-        seconds = time.perf_counter() - self._started
-        self._taken[node.name] = {"seconds": seconds, "peak_mb": peak_mb() if self._peak_is_told else None}
+        self._take(node)
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Copy what was saved to the MLflow run, where its catalog entry wishes so."""
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Copy what was saved to the MLflow run, where its catalog entry wishes so.
+
+        Time and memory are taken anew: what is a stream is made while it is saved.
+        """
+        self._take(node)
         if self._run is None:
             return
         if dataset_name == "ingestion_summary":
@@ -91,6 +94,10 @@ class ProjectHooks:
         if isinstance(entry, Mapping) and (wishes := (entry.get("metadata") or {}).get("mlflow")):
             path = entry.get("filepath")
             self._run.log(dataset_name, data, wishes, Path(path) if path else None)
+
+    def _take(self, node: Node) -> None:
+        seconds = time.perf_counter() - self._started
+        self._taken[node.name] = {"seconds": seconds, "peak_mb": peak_mb() if self._peak_is_told else None}
 
     @hook_impl
     def after_pipeline_run(self, catalog: CatalogProtocol) -> None:

@@ -2,7 +2,9 @@
 
 The first time tells what does not grow: exports and the measuring of forms take what they take, and
 everything is slower once than it is from then on. Two more of different length tell what grows: trainings
-with their images, reading and writing pictures with their number.
+with their images, reading and writing pictures with their number. Memory is the first's, with checkpoints
+written on the way as they are in a run, and beside it what a run has more of: pictures, which stay in memory
+when they have been read from their file, and lessons.
 """
 
 import tempfile
@@ -16,6 +18,7 @@ from typing import Any
 from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
+from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.picture_store import PictureStoreDataset
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
@@ -25,6 +28,8 @@ from lexipix.training.data import N_VALIDATION
 
 FEW_STEPS, MORE_STEPS = 6, 30
 FEW_PICTURES, MORE_PICTURES = 200, 600
+CHECKPOINT_SECONDS = 0.5  # in the first rehearsal, so that there is one or two in each training
+MEGA = 1e6
 
 # Node -> the section that says how long it trains
 TRAININGS = {
@@ -95,10 +100,13 @@ def estimate(
     counted = [node for node in nodes if node.name in COUNTED]
     with tempfile.TemporaryDirectory() as folder, quiet("lexipix"):
 
-        def rehearsal(name: str, n_steps: int, n_pictures: int, data: MutableMapping[str, Any]) -> _Rehearsal:
-            return _Rehearsal(shortened(parameters, n_steps, n_pictures), load, Path(folder, name), data)
+        def rehearsal(
+            name: str, n_steps: int, n_pictures: int, data: MutableMapping[str, Any], **training: float
+        ) -> _Rehearsal:
+            short = shortened(parameters, n_steps, n_pictures, **training)
+            return _Rehearsal(short, load, Path(folder, name), data)
 
-        first = rehearsal("first", FEW_STEPS, MORE_PICTURES, {})
+        first = rehearsal("first", FEW_STEPS, MORE_PICTURES, {}, checkpoint_seconds=CHECKPOINT_SECONDS)
         plan = [(first, node) for node in nodes]
         steps = [rehearsal(f"{n} steps", n, MORE_PICTURES, first.data) for n in (FEW_STEPS, MORE_STEPS)]
         plan += [(one, node) for one in steps for node in trainings]
@@ -112,20 +120,23 @@ def estimate(
         return [_expected(node, parameters, counts, first, steps, numbers) for node in nodes]
 
 
-def shortened(parameters: LexipixParameters, n_steps: int, n_pictures: int) -> LexipixParameters:
+def shortened(
+    parameters: LexipixParameters, n_steps: int, n_pictures: int, **training: float
+) -> LexipixParameters:
     """The same run with so many steps of each training and about so many pictures in each split.
 
     Lessons that a teacher prepares are fewer in the same proportion, so that a step has its share of them.
+    Other parameters of every training may be given.
     """
     changed = parameters.model_dump()
     for section, lessons in LESSONS.items():
         place = _at(changed, section)
-        training = place["training"]
-        share = n_steps * training["batch_size"] / training["images"]
+        whole = place["training"]
+        share = n_steps * whole["batch_size"] / whole["images"]
         place[lessons] = max(1, round(share * place[lessons]))
     for section in TRAININGS.values():
         place = _at(changed, section)
-        place |= {"images": n_steps * place["batch_size"], "reports": 1, "patience": 0}
+        place |= {"images": n_steps * place["batch_size"], "reports": 1, "patience": 0, **training}
     source = changed["ingestion"]["source"]
     source["scenes"] |= {f"n_{split}": n_pictures for split in SPLITS}
     if source["kind"] != "scenes":
@@ -135,18 +146,11 @@ def shortened(parameters: LexipixParameters, n_steps: int, n_pictures: int) -> L
 
 
 class _Nothing:
-    """Takes a training's reports and checkpoints and keeps none."""
+    """Takes a training's reports and keeps none."""
 
     def log(self, images_seen: int, values: Mapping[str, float]) -> None: ...
 
     def image(self, key: str, images_seen: int, image: Any) -> None: ...
-
-    def save(self, tensors: Any, meta: Any) -> None: ...
-
-    def load(self) -> None:
-        return None
-
-    def clear(self) -> None: ...
 
 
 class _Rehearsal:
@@ -185,8 +189,10 @@ class _Rehearsal:
             return value
         if name in self.data:
             return self.data[name]
-        if name.endswith(("_stream", "_checkpoints")):
+        if name.endswith("_stream"):
             return _Nothing()
+        if name.endswith("_checkpoints"):
+            return FileCheckpoints(self._store.with_name(f"{self._store.name}_{name}"))
         if name == "machine_choices":
             self.data[name] = {}
             return self.data[name]
@@ -202,7 +208,7 @@ def _expected(
     numbers: Sequence[_Rehearsal],
 ) -> Estimate:
     name = node.name
-    seconds, peak = first.seconds[name], first.peaks[name]
+    seconds, peak = first.seconds[name], _peak(name, parameters, counts, first, steps)
     if name in TRAININGS and len(_curves(node, first)):
         return _training(node, parameters, counts, first, steps, peak)
     if name in COUNTED:
@@ -211,6 +217,29 @@ def _expected(
             each = (numbers[1].seconds[name] - numbers[0].seconds[name]) / (more - few)
             seconds += max(0.0, each) * (wanted - _amount(name, _counts(first)))
     return Estimate(name, seconds, peak_mb=peak)
+
+
+def _peak(
+    name: str,
+    parameters: LexipixParameters,
+    counts: Mapping[str, int],
+    first: _Rehearsal,
+    steps: Sequence[_Rehearsal],
+) -> float | None:
+    """The first rehearsal's peak, and what a run has more of than it."""
+    peak = first.peaks[name]
+    if peak is None or name == "ingest":
+        return peak
+    rehearsed = _counts(first)
+    n_more = sum(counts[split] - rehearsed[split] for split in SPLITS)
+    peak += max(0, n_more) * parameters.ingestion.image_size**2 * 3 / MEGA
+    section = TRAININGS.get(name, "").removesuffix(".training")
+    if section in LESSONS:
+        few, more = (one.peaks[name] or 0.0 for one in steps)
+        training = _at(parameters, section).training
+        n_steps = training.images / training.batch_size
+        peak += max(0.0, more - few) / (MORE_STEPS - FEW_STEPS) * max(0.0, n_steps - FEW_STEPS)
+    return peak
 
 
 def _counts(rehearsal: _Rehearsal) -> dict[str, int]:
@@ -252,7 +281,7 @@ def _training(
     n_steps = -(-training.images // training.batch_size)
     bundle = next(value for value in map(first.data.get, node.outputs) if isinstance(value, ModelBundle))
     figures = bundle.card["figures"]
-    tflop = figures["mflop_per_image"] * n_steps * training.batch_size / 1e6
+    tflop = figures["mflop_per_image"] * n_steps * training.batch_size / MEGA
     expected = setup + n_steps * seconds + training.reports * validation
     return Estimate(name, expected, tflop, 1e3 * tflop / max(n_steps * seconds, 1e-9), peak)
 

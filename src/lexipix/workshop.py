@@ -100,10 +100,15 @@ class Workshop:
         return drawers
 
     def describer(self) -> "Describer":
-        """The captioner."""
-        from lexipix.pipelines.generation.models import Describer
+        """The captioner, in the form that the compression chose."""
+        from lexipix.pipelines.generation.models import WHOLE, Describer
 
-        return Describer(self.load("onnx_captioner"))
+        variant = WHOLE
+        if self.place("captioner_champion").is_file():
+            variant = self.load("captioner_champion")["variant"]
+        if variant == WHOLE:
+            return Describer(self.load("onnx_captioner"))
+        return Describer(self._load_from("captioner_forms", variant))
 
     def scorer(self) -> "Scorer":
         """The judge of pictures against words and pictures."""

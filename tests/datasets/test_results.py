@@ -1,11 +1,12 @@
 import json
 import subprocess
+import tarfile
 
 import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
+from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset, _header
 from lexipix.errors import LexipixError
 
 
@@ -53,6 +54,13 @@ def test_an_archive_holds_what_the_folder_holds(folder, tmp_path):
         archive.save({**results(1), "trail.json": {"bad": float}})
     assert archive.path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "out.tar", "unpacked"]
+
+
+@pytest.mark.parametrize(("name", "size"), [("0000.png", 0), ("sheet.png", 10**9), ("ü.json", 511)])
+def test_a_header_is_as_tarfile_writes_it(name, size):
+    member = tarfile.TarInfo(name)
+    member.size = size
+    assert _header(name, size) == member.tobuf(tarfile.USTAR_FORMAT, "utf-8")
 
 
 def test_same_results_are_the_same_bytes(folder, tmp_path):

@@ -16,6 +16,9 @@ ENGINES = (
 Variant = Annotated[str, StringConstraints(pattern=rf"^(({'|'.join(NETWORKS)})_)?({'|'.join(ENGINES)})$")]
 
 
+CaptionerVariant = Literal["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"]
+
+
 class ReaderTrainingParameters(TrainingParameters):
     """How the small network learns to read (``compression.small.reader.training.*``)."""
 
@@ -147,6 +150,7 @@ class CompressionParameters(Parameters):
         variants: Forms that are measured: an engine, or a smaller network with one (``small_onnx_int8``).
             The smaller networks are made of the chosen family, and taught where a form of them is named;
             forms that ONNX Runtime runs can be shipped.
+        captioner_variants: Forms of the captioner that are measured.
     """
 
     variants: tuple[Variant, ...] = Field(
@@ -160,6 +164,9 @@ class CompressionParameters(Parameters):
             "small_onnx_int8",
         ),
         min_length=1,
+    )
+    captioner_variants: tuple[CaptionerVariant, ...] = Field(
+        ("torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"), min_length=1
     )
     small: SmallParameters = SmallParameters()
     pruned: PrunedParameters = PrunedParameters()

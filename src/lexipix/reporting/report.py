@@ -102,6 +102,7 @@ def render_report(context: ReportContext) -> str:
     import jinja2
 
     speed, champion = tables.variants(context.metrics.get("speed", {}))
+    captioners, captioner_champion = tables.variants(context.metrics.get("captioner_speed", {}))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lexipix.reporting", "templates"),
         autoescape=True,
@@ -119,6 +120,8 @@ def render_report(context: ReportContext) -> str:
         captioner=tables.captioner_table(context.metrics),
         speed=tables.plain_table(speed, wording.SPEED),
         champion=champion,
+        captioner_speed=tables.plain_table(captioners, wording.CAPTIONER_SPEED),
+        captioner_champion=captioner_champion,
         frontier=plots.frontier_figure(speed, champion),
         training=tables.plain_table(context.metrics.get("training", {}), wording.TRAINING),
         data=data_facts(context),

@@ -158,6 +158,13 @@ SPEED = {
         "Lost", "Share of attributes or R-precision lost to the whole model.", "", _PERCENT, 100
     ),
 }
+CAPTIONER_SPEED = {
+    "latency_p50_ms": Figure("One picture", "Median time for one picture's caption.", "", "{:.2f} ms"),
+    "images_per_s": Figure("In batches", "Pictures described in a second.", "", "{:,.0f} /s"),
+    **{key: SPEED[key] for key in ("latency_p99_ms", "size_mb", "mflop", "peak_mb")},
+    "agreement": Figure("Agreement", "Share of the same captions, word for word.", "", _PERCENT, 100),
+    **{key: CAPTIONER[key] for key in ("exact_match", "attribute_f1", "bleu4", "cider_d")},
+}
 TRAINING = {
     "images_seen": Figure("Pictures seen", "", "", "{:,.0f}"),
     "images_per_s": Figure("Speed", "", "", "{:,.0f} /s"),

@@ -26,7 +26,8 @@ from ..evaluation.conftest import Kept, ListStream, NoCheckpoints
 
 TAUGHT = ("small", "small_figures", "small_sheet", "pruned", "pruned_figures", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
-OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_captioner", "onnx_scorer", "speed_table", "champion")
+TABLES = ("speed_table", "champion", "captioner_speed_table", "captioner_champion")
+OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_captioner", "captioner_forms", "onnx_scorer", *TABLES)
 LESSON = {"training": {"images": 64, "batch_size": 16, "reports": 1}}
 
 
@@ -69,7 +70,8 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
-    kinds = {"onnx_forms": OnnxFormsDataset, "speed_table": JsonDataset, "champion": JsonDataset}
+    kinds = dict.fromkeys(("onnx_forms", "captioner_forms"), OnnxFormsDataset)
+    kinds |= dict.fromkeys(TABLES, JsonDataset)
     for name in OUTPUTS:
         kind = kinds.get(name, OnnxModelDataset)
         catalog[name] = kind(filepath=str(tmp_path_factory.mktemp("made") / name))
@@ -105,6 +107,24 @@ def test_captioner_writes_what_its_network_writes(made, make, pictures):
     expected = decode(describer.tokenizer, ids.numpy())
     assert describer.caption(images) == expected
     assert [describer.caption(image[None])[0] for image in images] == expected
+
+
+def test_every_form_of_the_captioner_is_measured(made, pictures):
+    table, champion = made["captioner_speed_table"], made["captioner_champion"]
+    assert set(table) == {"champion", *CompressionParameters().captioner_variants}
+    for row in table.values():
+        assert row["latency_p50_ms"] <= row["latency_p95_ms"] <= row["latency_p99_ms"]
+        assert min(row[key] for key in ("images_per_s", "size_mb", "parameters", "mflop")) > 0
+        assert 0 <= row["agreement"] <= 1 and "bleu4" in row
+    for same in ("torch_fp32", "torch_channels_last", "onnx_fp32"):
+        assert table[same]["agreement"] == 1
+    assert table["torch_bf16"]["size_mb"] == pytest.approx(table["torch_fp32"]["size_mb"] / 2)
+    assert table["onnx_int8"]["size_mb"] < table["onnx_fp32"]["size_mb"]
+    assert champion["variant"] in {"onnx_fp32", *made["captioner_forms"]}
+    assert table["champion"] == champion["figures"] == table[champion["variant"]]
+    describer = Describer(made["captioner_forms"]["onnx_int8"])
+    cells = describer.see(pictures.test.images)
+    assert cells == pytest.approx(Describer(made["onnx_captioner"]).see(pictures.test.images), abs=0.5)
 
 
 def test_scorer_gives_the_vectors_of_its_networks(made, make, pictures):

@@ -29,6 +29,7 @@ def results(pictures, test_captions, run, evaluation, vae, prior, shipped):
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
         "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
+        "captioner_speed_table": SPEED,
         "champion": {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}},
         "onnx_vae": None, "onnx_gan": None, "onnx_forms": {"small_onnx_fp32": shipped},
     }  # fmt: skip
@@ -106,5 +107,5 @@ def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
 
 def test_what_does_not_apply_is_absent_not_zero():
     figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})
+    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * 11)
     assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

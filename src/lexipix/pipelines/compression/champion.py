@@ -1,6 +1,6 @@
 """Which generator is used in which form: when nobody says otherwise, and when speed or quality is wished."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from lexipix.config.compression import ChampionParameters
@@ -52,22 +52,13 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
     Raises:
         LexipixError: The whole network is not among the variants.
     """
-    if WHOLE not in table:
-        raise LexipixError(
-            f"compression.variants does not hold {WHOLE}, the form that every other is held against: add it "
-            "(conf/base/parameters_compression.yml)."
-        )
+    whole = require_whole(table, "compression.variants")
 
-    def fastest(gate: float) -> str:
-        passing = {
-            name: row
-            for name, row in table.items()
-            if "onnx_" in name and quality_loss(row, table[WHOLE]) <= gate
-        }
-        return max(passing, key=lambda name: passing[name]["images_per_s"])
+    def loss(row: Mapping[str, float]) -> float:
+        return quality_loss(row, whole)
 
-    champion = fastest(parameters.max_quality_loss)
-    fast = fastest(max(parameters.fast_max_quality_loss, parameters.max_quality_loss))
+    champion = fastest(table, loss, parameters.max_quality_loss)
+    fast = fastest(table, loss, max(parameters.fast_max_quality_loss, parameters.max_quality_loss))
     return {
         "family": family,
         "variant": champion,
@@ -75,6 +66,30 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
         "figures": dict(table[champion]),
         "budgets": {"fast": fast, "balanced": champion, "best": WHOLE},
     }
+
+
+def require_whole(table: Table, key: str) -> Mapping[str, float]:
+    """The figures of the whole network.
+
+    Args:
+        table: Variant -> figures.
+        key: The parameter that names the variants.
+
+    Raises:
+        LexipixError: It is not among them.
+    """
+    if WHOLE not in table:
+        raise LexipixError(
+            f"{key} does not hold {WHOLE}, the form that every other is held against: add it "
+            "(conf/base/parameters_compression.yml)."
+        )
+    return table[WHOLE]
+
+
+def fastest(table: Table, loss: Callable[[Mapping[str, float]], float], gate: float) -> str:
+    """The fastest variant, in batches, that runs without torch and whose loss is at most the gate."""
+    passing = {name: row for name, row in table.items() if "onnx_" in name and loss(row) <= gate}
+    return max(passing, key=lambda name: passing[name]["images_per_s"])
 
 
 def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> dict[str, dict[str, float]]:

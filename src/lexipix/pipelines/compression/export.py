@@ -32,6 +32,10 @@ Inputs = Mapping[str, Tensor]
 PLAN = Plan._fields
 
 
+class Unavailable(Exception):
+    """A form of a model that cannot be made, or not be run on this machine; the message says why."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """Real input to verify exports with.

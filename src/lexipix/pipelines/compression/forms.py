@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from lexipix.config.compression import NETWORKS, MeasurementParameters
 from lexipix.errors import LexipixError
 from lexipix.metrics.images import psnr, ssim
 from lexipix.metrics.speed import measure, peak_memory_mb
-from lexipix.pipelines.compression.export import megabytes, tokenizer_of
+from lexipix.pipelines.compression.export import Unavailable, megabytes, tokenizer_of
 from lexipix.pipelines.compression.quality import TaskQuality
 from lexipix.pipelines.generation.models import Drawer
 from lexipix.records import ModelBundle, OnnxModel
@@ -33,10 +34,7 @@ Pixels = NDArray[np.uint8]
 # Prompts (N) and noise (N, Z) to pictures, uint8 (N, S, S, 3)
 Draw = Callable[[Sequence[str], NDArray[np.float32]], Pixels]
 Row = dict[str, float]
-
-
-class Unavailable(Exception):
-    """This machine or installation cannot run a form; the message says why."""
+Call = TypeVar("Call", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -108,46 +106,80 @@ def _measure(
     quality: TaskQuality,
     measurement: MeasurementParameters,
 ) -> Row:
-    made: list[Draw] = []
     rows = [row % len(captions) for row in range(measurement.batch_size)]
-    batch, batch_noise = [captions[row] for row in rows], noise[rows]
-
-    def load_and_draw() -> None:
-        made.append(_engine(network, engine))
-        made[0](batch, batch_noise)
-
-    peak = peak_memory_mb(load_and_draw)
-    if not made:  # where the system tells no peak nothing was called
-        load_and_draw()
-    draw = made[0]
-    one = measure(
-        partial(draw, captions[:1], noise[:1]),
-        repeats=measurement.latency_repeats,
-        max_seconds=measurement.max_seconds,
+    draw, row = timed(
+        partial(_engine, network, engine),
+        (captions[:1], noise[:1]),
+        ([captions[row] for row in rows], noise[rows]),
+        measurement,
     )
-    many = measure(
-        partial(draw, batch, batch_noise),
-        warmup=1,
-        repeats=measurement.throughput_repeats,
-        n_images=len(rows),
-        max_seconds=measurement.max_seconds,
-    )
-    row = {
-        "images_per_s": many.images_per_s,
-        "latency_p50_ms": one.latency_p50_ms,
-        "latency_p95_ms": one.latency_p95_ms,
-        "latency_p99_ms": one.latency_p99_ms,
-        "size_mb": _size_mb(network, engine),
-    }
-    if peak is not None:
-        row["peak_mb"] = peak
-    n_judged = len(captions) if len(captions) / many.images_per_s <= QUALITY_SECONDS else len(rows)
+    row["size_mb"] = _size_mb(network, engine)
+    n_judged = len(captions) if len(captions) / row["images_per_s"] <= QUALITY_SECONDS else len(rows)
     drawn = _in_batches(draw, captions[:n_judged], noise[:n_judged])
     row["fidelity_psnr"] = float(psnr(drawn, expected[:n_judged]).mean())
     row["fidelity_ssim"] = float(ssim(drawn, expected[:n_judged]).mean())
     if n_judged == len(captions):
         row |= quality(drawn)
     return row
+
+
+def timed(
+    make: Callable[[], Call], one: tuple[Any, ...], many: tuple[Any, ...], measurement: MeasurementParameters
+) -> tuple[Call, Row]:
+    """Load a form of a model and measure how fast it is.
+
+    Args:
+        make: Loads it.
+        one: What it is called with for one picture.
+        many: What it is called with for a batch.
+        measurement: Repetitions.
+
+    Returns:
+        The form, and ``images_per_s`` (in batches), ``latency_p50_ms``, ``latency_p95_ms`` and
+        ``latency_p99_ms`` (of one picture), ``peak_mb`` (memory for loading it and a batch, where the system
+        tells).
+    """
+    made: list[Call] = []
+
+    def load_and_use() -> None:
+        made.append(make())
+        made[0](*many)
+
+    peak = peak_memory_mb(load_and_use)
+    if not made:  # where the system tells no peak nothing was called
+        load_and_use()
+    single = measure(
+        partial(made[0], *one),
+        repeats=measurement.latency_repeats,
+        max_seconds=measurement.max_seconds,
+    )
+    batches = measure(
+        partial(made[0], *many),
+        warmup=1,
+        repeats=measurement.throughput_repeats,
+        n_images=len(many[0]),
+        max_seconds=measurement.max_seconds,
+    )
+    row = {
+        "images_per_s": batches.images_per_s,
+        "latency_p50_ms": single.latency_p50_ms,
+        "latency_p95_ms": single.latency_p95_ms,
+        "latency_p99_ms": single.latency_p99_ms,
+    }
+    return made[0], row if peak is None else row | {"peak_mb": peak}
+
+
+def weights_mb(bundle: ModelBundle, engine: str) -> float:
+    """Size of a network's weights as an engine of torch holds them, in MB (10^6 bytes)."""
+    n_bytes = 2 if engine == "torch_bf16" else 4
+    return sum(weight.numel() for weight in bundle.weights.values()) * n_bytes / MEGA
+
+
+def put_channels_last(network: nn.Module) -> None:
+    """Lay the weights of convolutions out as they are fastest on most processors."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _arithmetic(bundle: ModelBundle, captions: Sequence[str]) -> Row:
@@ -181,8 +213,7 @@ def _size_mb(network: Network, engine: str) -> float:
     if engine.startswith(("onnx_", "openvino_")):
         exported = network.exported["int8" if engine.endswith("int8") else "fp32"]
         return megabytes(*exported.graphs.values())
-    n_bytes = 2 if engine == "torch_bf16" else 4
-    return sum(weight.numel() for weight in network.bundle.weights.values()) * n_bytes / MEGA
+    return weights_mb(network.bundle, engine)
 
 
 def _with_torch(bundle: ModelBundle, engine: str) -> Draw:
@@ -191,9 +222,7 @@ def _with_torch(bundle: ModelBundle, engine: str) -> Draw:
     tokenizer, max_tokens = tokenizer_of(bundle), int(bundle.config["max_tokens"])
     if engine != REFERENCE:
         assert isinstance(network, nn.Module)
-        for parameter in network.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        put_channels_last(network)
     if engine == "torch_compile":
         network = _compiled(network)
 

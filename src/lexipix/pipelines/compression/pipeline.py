@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline, node
 
+from lexipix.pipelines.compression.captions import measure_captioner
 from lexipix.pipelines.compression.nodes import (
     export_captioner,
     export_generators,
@@ -43,6 +44,12 @@ def create_pipeline() -> Pipeline:
                 ["params:compression", "pictures", "captioner"],
                 "onnx_captioner",
                 name="export_captioner",
+            ),
+            node(
+                measure_captioner,
+                ["params:compression", "params:run", "pictures", "captioner", "onnx_captioner"],
+                ["captioner_forms", "captioner_speed_table", "captioner_champion"],
+                name="measure_captioner",
             ),
             node(
                 export_scorer,

@@ -62,11 +62,14 @@ class TaskQuality:
         return figures
 
 
-def quality_loss(figures: Mapping[str, float], whole: Mapping[str, float]) -> float:
+def quality_loss(
+    figures: Mapping[str, float], whole: Mapping[str, float], gated: Sequence[str] = GATED
+) -> float:
     """The largest share that a form loses of what the whole network scores; 0 where it loses nothing.
 
     Args:
         figures: Of the form, as :class:`TaskQuality` gives them; what was not judged is lost.
         whole: Of the whole network in fp32.
+        gated: The figures that count.
     """
-    return max([0.0, *(1 - figures.get(key, 0.0) / whole[key] for key in GATED if whole.get(key))])
+    return max([0.0, *(1 - figures.get(key, 0.0) / whole[key] for key in gated if whole.get(key))])

@@ -1,4 +1,4 @@
-"""Static int8 quantization of a generator's drawing graph, in the QDQ format of ONNX."""
+"""Static int8 quantization of the graphs whose time goes into convolutions, in the QDQ format of ONNX."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,17 @@ from onnxruntime.quantization import (
 )
 from tokenizers import Tokenizer
 
-from lexipix.pipelines.compression.export import PLAN, start
+from lexipix.pipelines.compression.export import PLAN, Unavailable, start
+from lexipix.pipelines.generation.models import from_pixels
 from lexipix.quiet import quiet
 from lexipix.records import OnnxModel
 from lexipix.training.tokenization import encode
 
 CALIBRATION_BATCH = 16
+# Weights of the convolutions in which nearly all of the arithmetic is: of the residual blocks and the last of
+# the VAE's decoder; of the image encoder, but for its first
+DRAWN = (".blocks.", ".trunk.", ".decoder.outward.")
+SEEN = (".body.", ".stage4.", ".stage8.")
 Inputs = Mapping[str, NDArray[np.generic]]
 
 
@@ -52,27 +57,57 @@ def quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
         parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
         noise = rng.standard_normal((len(ids), int(whole.config["noise_width"])), np.float32)
         batches.append({"noise": noise, **parts})
-    graphs = {**whole.graphs, "draw": quantize(whole.graphs["draw"], batches)}
+    return _with_graph(whole, "draw", quantize(whole.graphs["draw"], batches, DRAWN))
+
+
+def quantized_captioner(whole: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
+    """An exported captioner whose image encoder computes its convolutions in int8.
+
+    Args:
+        whole: The captioner in fp32.
+        images: Real pictures, uint8 (N, S, S, 3), to calibrate with.
+
+    Raises:
+        Unavailable: The image encoder is not one of ours.
+    """
+    starts = range(0, len(images), CALIBRATION_BATCH)
+    batches = [{"images": from_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
+    return _with_graph(whole, "see", quantize(whole.graphs["see"], batches, SEEN))
+
+
+def _with_graph(whole: OnnxModel, name: str, graph: bytes) -> OnnxModel:
+    graphs = {**whole.graphs, name: graph}
     return OnnxModel(whole.config, graphs, whole.tokenizer, {**whole.card, "quantized": "int8 QDQ"})
 
 
-def quantize(graph: bytes, batches: Sequence[Inputs]) -> bytes:
-    """Quantize the convolutions of the residual blocks and the last of the VAE's decoder.
+def quantize(graph: bytes, batches: Sequence[Inputs], places: Sequence[str]) -> bytes:
+    """Quantize convolutions.
 
-    Nearly all of the arithmetic is in these. The last one adds to a linear map that stays in float, so that
-    its errors are not seen; the first ones, the modulation and the reading of the words stay in float too,
-    because they cost little. Activations are unsigned and weights signed 7-bit numbers, per channel: with
-    eight bits the products of processors without VNNI overflow.
+    Nearly all of the arithmetic is in those of :data:`DRAWN` and :data:`SEEN`. The decoder's last one adds to
+    a linear map that stays in float, so that its errors are not seen; the first ones, the modulation and all
+    that has to do with words stay in float too, because they cost little. Activations are unsigned and
+    weights signed 7-bit numbers, per channel: with eight bits the products of processors without VNNI
+    overflow.
 
     Args:
-        graph: ``draw`` of an exported generator.
+        graph: To be quantized.
         batches: Real inputs of it, for the ranges of the activations.
+        places: Parts of the names of their weights.
 
     Returns:
         The quantized graph.
+
+    Raises:
+        Unavailable: It has no such convolutions.
     """
     model = onnx.load_from_string(graph)
-    nodes = [node.name for node in model.graph.node if node.op_type == "Conv" and _is_quantized(node)]
+    nodes = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and any(place in name for name in node.input for place in places)
+    ]
+    if not nodes:
+        raise Unavailable("it has none of the convolutions that are computed in int8")
     # An empty name is the root logger, by which it recommends a preparation that has been done
     with quiet(""), tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
@@ -91,9 +126,3 @@ def quantize(graph: bytes, batches: Sequence[Inputs]) -> bytes:
             calibrate_method=CalibrationMethod.MinMax,
         )
         return target.read_bytes()
-
-
-def _is_quantized(node: onnx.NodeProto) -> bool:
-    """Whether a convolution is to be quantized, by the name of its weights."""
-    places = (".blocks.", ".trunk.", ".decoder.outward.")
-    return any(place in name for name in node.input for place in places)

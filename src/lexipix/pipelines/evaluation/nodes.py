@@ -123,6 +123,7 @@ def collect_metrics(
     pruned_figures: dict[str, Any],
     evaluator_figures: dict[str, Any],
     speed_table: dict[str, Any],
+    captioner_speed_table: dict[str, Any],
 ) -> dict[str, Any]:
     """Bring together what ``metrics.json`` holds; what does not apply to the data is absent."""
     trained = dict(
@@ -154,6 +155,7 @@ def collect_metrics(
             "captioner": captioner | {"images_per_s": captioner_figures.get("captions_per_s")},
             **{key: evaluation_figures[key] for key in ("direct", "text", "baseline", "ceiling")},
             "speed": speed_table,
+            "captioner_speed": captioner_speed_table,
             "training": {
                 name: {key: figures.get(key) for key in TRAINING_FIGURES} for name, figures in trained.items()
             },

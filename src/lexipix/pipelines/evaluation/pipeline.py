@@ -45,6 +45,7 @@ def create_pipeline() -> Pipeline:
                     "evaluation_figures",
                     *(f"{name}_figures" for name in MODELS),
                     "speed_table",
+                    "captioner_speed_table",
                 ],
                 "metrics",
                 name="collect_metrics",
