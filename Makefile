@@ -44,6 +44,7 @@ lint: install  ## Check style, types and the layers' imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/kedro dvc sync --check
 
 format: install  ## Put the code into the project's style
 	$(BIN)/ruff check --fix .

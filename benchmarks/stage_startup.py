@@ -70,7 +70,7 @@ def copy_of_this(target: Path) -> Path:
             path.mkdir(exist_ok=True)
             (path / "result.json").write_text("{}\n", encoding="utf-8")
     _record(target)
-    run(target, "dvc", "commit", "--force", "--quiet")
+    run(target, "dvc", "commit", "--force", "--quiet", "dvc.yaml")
     return target
 
 

@@ -1,171 +1,70 @@
-"""dvc.yaml is written by hand; this holds it against the Kedro pipelines, the catalog and the imports.
+"""DVC's stages are what `kedro dvc sync` makes of the Kedro pipelines, the catalog and the imports."""
 
-What a stage must declare follows from its command: which nodes run, which datasets with a path they read and
-write, which parameters they take, and which of our modules their functions and datasets are made of.
-"""
-
-import importlib
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
-import grimp
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
+from click.testing import CliRunner
 
+from lexipix import dvc_stages
+from lexipix.cli_dvc import sync
+from lexipix.dvc_stages import RESOURCES, commands, environments, nodes_of, place
+from lexipix.errors import LexipixError
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
-from lexipix.settings import CONFIG_LOADER_ARGS
 
 REPOSITORY = Path(__file__).parents[1]
-
-# Where a run leaves what it needs to go on after an interruption. It is gone when the training is finished,
-# and a file that is gone can be no output of a stage.
-NOT_OUTPUTS = {"lexipix.datasets.checkpoints.CheckpointStoreDataset"}
-
-# Carries data without changing it, so that mending it is no reason to train again. What a source makes of its
-# files does change them.
-PLUMBING = ("lexipix.errors", "lexipix.records", "lexipix.datasets")
-NOT_PLUMBING = ("lexipix.datasets.sources",)
-
-# The part of a pipeline's folder that decides what is run; its imports are those of its functions.
-WIRING = "pipeline"
+ENVIRONMENTS = ("base", "cifar10", "folder", "smoke")
 
 
-@dataclass
-class Stage:
-    """What a stage depends on and makes; paths as dvc.yaml writes them."""
-
-    data: set[str] = field(default_factory=set)
-    modules: set[str] = field(default_factory=set)
-    params: set[tuple[str, str]] = field(default_factory=set)
-    outs: set[str] = field(default_factory=set)
-
-
-@cache
-def declared() -> dict:
-    return yaml.safe_load((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+@pytest.fixture
+def project(tmp_path):
+    """What the stages are written from, and the stages as they are in the repository."""
+    for name in ("conf", "src"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
+    return tmp_path
 
 
-@cache
-def catalog() -> dict:
-    loader = OmegaConfigLoader(conf_source=str(REPOSITORY / "conf"), env="base", **CONFIG_LOADER_ARGS)
-    return loader["catalog"]
+@pytest.fixture
+def run(project):
+    def go(*arguments):
+        return CliRunner().invoke(sync, arguments, obj=SimpleNamespace(project_path=project))
+
+    return go
 
 
-@cache
-def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("lexipix", cache_dir=None)
+def content(project, env="base"):
+    return yaml.safe_load(place(project, env).read_text(encoding="utf-8"))
 
 
-def nodes_of(command: str) -> list:
-    """Give the nodes that a stage's command runs."""
-    words = shlex.split(command)
-    assert words[:2] == ["kedro", "run"], f"a stage's command begins with `kedro run`, not {command!r}"
-    options = dict(zip(words[2::2], words[3::2], strict=True))
-    assert options.keys() <= {"--pipelines", "--tags"}, f"unknown options in {command!r}"
-    pipeline = register_pipelines()[options["--pipelines"]]
-    return list(pipeline.filter(tags=options["--tags"].split(",") if "--tags" in options else None).nodes)
-
-
-def expected(command: str) -> Stage:
-    """Say what a stage with this command must declare."""
-    stage = Stage()
-    nodes = nodes_of(command)
-    made = {name for node in nodes for name in node.outputs}
-    for node in nodes:
-        stage.modules |= used_modules(node.func.__module__)
-        stage.modules.add(node.func.__module__.rpartition(".")[0] + "." + WIRING)
-        for name in {*node.inputs, *node.outputs}:
-            if name.startswith("params:"):
-                stage.params.add(place_of(name.removeprefix("params:")))
-                continue
-            entry = catalog().get(name)
-            assert entry is not None, f"{name} is in no catalog file: it would be lost"
-            if entry["type"].startswith("lexipix."):
-                stage.modules |= used_modules(entry["type"].rpartition(".")[0])
-            if "filepath" in entry and entry["type"] not in NOT_OUTPUTS:
-                (stage.outs if name in made else stage.data).add(entry["filepath"])
-    return stage
-
-
-def used_modules(module: str) -> set[str]:
-    """Name a module of ours and everything of ours that it imports, directly or not."""
-    importlib.import_module(module)
-    return {module, *imports().find_upstream_modules(module)} - {"lexipix"}
-
-
-def place_of(key: str) -> tuple[str, str]:
-    """Name the file of the base environment that sets a parameter, and its key."""
-    section = key.partition(".")[0]
-    files = sorted((REPOSITORY / "conf/base").glob("parameters*.yml"))
-    (file,) = [path for path in files if section in yaml.safe_load(path.read_text(encoding="utf-8"))]
-    return file.relative_to(REPOSITORY).as_posix(), key
-
-
-def paths(entries: list) -> Iterator[str]:
-    """Give the paths of dvc.yaml's lists, whose items may carry options."""
-    for entry in entries:
-        yield entry if isinstance(entry, str) else next(iter(entry))
-
-
-def module_path(module: str) -> str:
-    stem = "src/" + module.replace(".", "/")
-    return f"{stem}/__init__.py" if (REPOSITORY / stem).is_dir() else f"{stem}.py"
-
-
-def is_plumbing(module: str) -> bool:
-    return within(module, PLUMBING) and not within(module, NOT_PLUMBING)
-
-
-def within(module: str, packages: tuple[str, ...]) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
-
-
-def covers(dependency: str, path: str) -> bool:
-    return path == dependency or path.startswith(f"{dependency}/")
-
-
-def drift(name: str, stage: dict, wanted: Stage) -> list[str]:
-    """Name every difference between what a stage declares and what it must."""
-    deps = set(paths(stage.get("deps", [])))
-    code = {dep for dep in deps if dep.startswith("src/")}
-    outs = {path for part in ("outs", "metrics", "plots") for path in paths(stage.get(part, []))}
-    params = {
-        (file, key) for entry in stage.get("params", []) for file, keys in entry.items() for key in keys
-    }
-    needed = {module_path(module) for module in wanted.modules if not is_plumbing(module)}
-    found = [f"{name}: deps lack {path}" for path in sorted(wanted.data - deps)]
-    found += [f"{name}: deps name {path}, which no node reads" for path in sorted(deps - code - wanted.data)]
-    found += [
-        f"{name}: deps lack {path}, which its nodes or datasets import"
-        for path in sorted(needed)
-        if not any(covers(dependency, path) for dependency in code)
-    ]
-    found += [
-        f"{name}: deps name {dependency}, which its nodes and datasets never import"
-        for dependency in sorted(code)
-        if not any(covers(dependency, path) for path in needed)
-    ]
-    found += [f"{name}: outs, metrics and plots lack {path}" for path in sorted(wanted.outs - outs)]
-    found += [f"{name}: {path} is declared, which no node writes" for path in sorted(outs - wanted.outs)]
-    found += [f"{name}: params lack {key} of {file}" for file, key in sorted(wanted.params - params)]
-    extra = sorted(params - wanted.params)
-    found += [f"{name}: params name {key} of {file}, which no node takes" for file, key in extra]
-    return found
+def change(project, do, env="base"):
+    changed = content(project, env)
+    do(changed["stages"])
+    place(project, env).write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
 
 
 def test_every_stage_declares_what_its_nodes_do():
-    stages = declared().items()
-    found = [line for name, stage in stages for line in drift(name, stage, expected(stage["cmd"]))]
-    assert not found, "dvc.yaml has drifted from Kedro:\n" + "\n".join(found)
+    answer = CliRunner().invoke(sync, ["--check"], obj=SimpleNamespace(project_path=REPOSITORY))
+    assert answer.exit_code == 0, answer.output
 
 
-def test_every_node_of_the_main_job_runs_in_exactly_one_stage():
-    ran = sorted(node.name for stage in declared().values() for node in nodes_of(stage["cmd"]))
-    assert ran == sorted(node.name for node in register_pipelines()[DEFAULT].nodes)
+def test_every_environment_with_data_of_its_own_has_its_stages(project):
+    assert sorted(environments(project)) == sorted(ENVIRONMENTS)
+    whole = sorted(node.name for node in register_pipelines()[DEFAULT].nodes)
+    for env in ENVIRONMENTS:
+        stages = content(project, env)["stages"]
+        assert {name: stage["cmd"] for name, stage in stages.items()} == commands(env)
+        ran = sorted(node.name for stage in stages.values() for node in nodes_of(stage["cmd"]))
+        assert ran == whole, "every node of the main job runs in exactly one stage"
+        if env != "base":
+            assert all(stage["wdir"] == "../.." for stage in stages.values())
+            assert all(f"data/{env}/" in out for stage in stages.values() for out in stage["outs"])
+    params = {next(iter(one)): one for one in content(project, "cifar10")["stages"]["ingestion"]["params"]}
+    assert params["conf/cifar10/parameters_ingestion.yml"] == {
+        "conf/cifar10/parameters_ingestion.yml": ["ingestion"]
+    }
 
 
 def test_parameter_files_hold_literals_only():
@@ -174,21 +73,85 @@ def test_parameter_files_hold_literals_only():
         assert "${" not in path.read_text(encoding="utf-8"), path
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda stage: stage["deps"].remove("src/lexipix/scenes"), "deps lack src/lexipix/scenes/"),
-        (lambda stage: stage["deps"].append("src/lexipix/networks"), "deps name src/lexipix/networks"),
-        (lambda stage: stage["deps"].append("data/09"), "deps name data/09, which no node reads"),
-        (lambda stage: stage["outs"].remove("data/03_primary/pictures"), "lack data/03_primary/pictures"),
-        (lambda stage: stage["outs"].append("data/x"), "data/x is declared, which no node writes"),
-        (lambda stage: stage["params"].pop(), "params lack"),
-        (lambda stage: stage["params"].append({"conf/x.yml": ["x"]}), "params name x of conf/x.yml"),
-    ],
-)
-def test_drift_is_named(change, told):
-    stage = yaml.safe_load(yaml.safe_dump(declared()["ingestion"]))
-    wanted = expected(stage["cmd"])
-    assert drift("ingestion", stage, wanted) == []
-    change(stage)
-    assert [line for line in drift("ingestion", stage, wanted) if told in line]
+def test_what_is_no_module_is_some_modules_resource():
+    files = {
+        file.relative_to(REPOSITORY).as_posix()
+        for file in (REPOSITORY / "src/lexipix").rglob("*")
+        if file.is_file() and file.suffix not in {".py", ".pyc"} and file.name != "py.typed"
+    }
+    assert files
+    assert all(any(file.startswith(f"{folder}/") for folder in RESOURCES.values()) for file in files), files
+
+
+def test_drift_is_named_and_mended(project, run):
+    def do(one):
+        one["ingestion"]["deps"].remove("src/lexipix/scenes")
+        one["ingestion"]["deps"].append("data/09")
+        one["ingestion"]["outs"].pop()
+        one["ingestion"]["params"].pop()
+        one["captioner"].update(cmd="kedro run")
+        one.pop("features")
+        one.update(old={"cmd": "kedro run --pipelines x"})
+
+    before = content(project)
+    change(project, do)
+    answer = run("--check")
+    assert answer.exit_code == 1
+    assert [line for line in answer.output.splitlines() if line.startswith("dvc.yaml: ")] == [
+        "dvc.yaml: there is no stage features",
+        "dvc.yaml: old: no pipeline is run by it any more",
+        "dvc.yaml: ingestion: deps lack src/lexipix/scenes",
+        "dvc.yaml: ingestion: deps name data/09 without need",
+        "dvc.yaml: ingestion: params lack ingestion of conf/base/parameters_ingestion.yml",
+        "dvc.yaml: ingestion: outs lack data/03_primary/summary.json",
+        "dvc.yaml: captioner: cmd is 'kedro run' instead of 'kedro run --pipelines captioner'",
+    ]
+    assert content(project) != before, "only checked"
+    assert run().exit_code == 0
+    assert content(project) == before
+    again = run("--check")
+    assert again.exit_code == 0 and "are as the pipelines are" in again.output
+
+
+def test_a_module_that_a_stage_begins_to_import_is_told(project, run, monkeypatch):
+    whole = dvc_stages.used_modules
+    monkeypatch.setattr(
+        dvc_stages, "used_modules", lambda module: whole(module) | {"lexipix.training.gan_losses"}
+    )
+    answer = run("--check")
+    assert "ingestion: deps lack src/lexipix/training/gan_losses.py" in answer.output
+
+
+def test_what_is_written_by_hand_stays(project, run):
+    def do(stages):
+        stages["ingestion"] |= {"desc": "Pictures, ready: to learn from", "frozen": True}
+        stages["ingestion"]["outs"][1] = {"data/03_primary/rejects.csv": {"cache": False}}
+        stages["ingestion"]["deps"].pop()
+        stages["own"] = {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+
+    change(project, do)
+    path = place(project, "base")
+    path.write_text("# mine\n# and yours\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert run().exit_code == 0
+    assert path.read_text(encoding="utf-8").startswith(
+        "# mine\n# and yours\nstages:\n  ingestion:\n    cmd: "
+    )
+    stages = content(project)["stages"]
+    assert stages["ingestion"]["desc"] == "Pictures, ready: to learn from" and stages["ingestion"]["frozen"]
+    assert {"data/03_primary/rejects.csv": {"cache": False}} in stages["ingestion"]["outs"]
+    assert stages["own"] == {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+    written = path.read_bytes()
+    assert run().exit_code == 0 and path.read_bytes() == written
+
+
+def test_a_file_that_cannot_be_read_is_told_and_left(project, run):
+    place(project, "base").write_text("stages: [", encoding="utf-8")
+    answer = run()
+    assert answer.exit_code == 1 and "is not valid YAML" in answer.output and "sync again" in answer.output
+    assert place(project, "base").read_text(encoding="utf-8") == "stages: ["
+
+
+@pytest.mark.parametrize("command", ["python x.py", "kedro run --nodes a", "kedro run --pipelines nothing"])
+def test_a_command_that_runs_no_pipeline_is_refused(command):
+    with pytest.raises(LexipixError, match="runs no pipeline"):
+        nodes_of(command)

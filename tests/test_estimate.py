@@ -47,7 +47,8 @@ def test_memory_grows_with_pictures_and_lessons():
         split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}))
         pictures = {name: range(100) for name in SPLITS}
         data = {"pictures": _Pictures(train=split, sizes=pictures)}
-        return SimpleNamespace(peaks={"train_vae": peak, "teach_reader": peak, "ingest": peak}, data=data)
+        nodes = ("train_vae", "teach_reader", "teach_small", "ingest")
+        return SimpleNamespace(peaks=dict.fromkeys(nodes, peak), data=data)
 
     first, steps = rehearsed(500.0), [rehearsed(500.0), rehearsed(524.0)]
     counts = dict.fromkeys(SPLITS, 25_100)
@@ -60,6 +61,8 @@ def test_memory_grows_with_pictures_and_lessons():
     lessons = 1.0 * (training.images / training.batch_size - FEW_STEPS)  # 24 MB over 24 steps
     assert peak("ingest") == 500
     assert peak("train_vae") == pytest.approx(500 + pictures)
+    drawn = parameters.compression.small.n_pictures * 32 * 32 * 3 / 1e6
+    assert peak("teach_small") == pytest.approx(500 + pictures + drawn)
     assert peak("teach_reader") == pytest.approx(500 + pictures + lessons)
 
 

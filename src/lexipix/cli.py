@@ -13,6 +13,7 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 
 from lexipix import interrupts
+from lexipix.cli_dvc import dvc
 from lexipix.cli_estimate import estimate
 from lexipix.cli_generation import COMMANDS
 from lexipix.errors import LexipixError
@@ -90,5 +91,5 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
 run = copy.copy(kedro_run)
 run.callback = _checked(kedro_run.callback)
 cli.add_command(run)
-for _command in (*COMMANDS, estimate):
+for _command in (*COMMANDS, estimate, dvc):
     cli.add_command(_command)

@@ -98,7 +98,7 @@ def estimate(
     nodes = register_pipelines()[DEFAULT].nodes
     trainings = [node for node in nodes if node.name in TRAININGS]
     counted = [node for node in nodes if node.name in COUNTED]
-    with tempfile.TemporaryDirectory() as folder, quiet("lexipix"):
+    with tempfile.TemporaryDirectory() as folder, quiet("lexipix", "kedro.pipeline.node"):
 
         def rehearsal(
             name: str, n_steps: int, n_pictures: int, data: MutableMapping[str, Any], **training: float
@@ -231,15 +231,17 @@ def _peak(
     if peak is None or name == "ingest":
         return peak
     rehearsed = _counts(first)
-    n_more = sum(counts[split] - rehearsed[split] for split in SPLITS)
-    peak += max(0, n_more) * parameters.ingestion.image_size**2 * 3 / MEGA
+    n_more = max(0, sum(counts[split] - rehearsed[split] for split in SPLITS))
     section = TRAININGS.get(name, "").removesuffix(".training")
-    if section in LESSONS:
+    lessons = LESSONS.get(section)
+    if lessons == "n_pictures":
+        n_more += int(getattr(_at(parameters, section), lessons))
+    elif lessons is not None:  # numbers for each word of a caption: how many, the rehearsals tell
         few, more = (one.peaks[name] or 0.0 for one in steps)
         training = _at(parameters, section).training
         n_steps = training.images / training.batch_size
         peak += max(0.0, more - few) / (MORE_STEPS - FEW_STEPS) * max(0.0, n_steps - FEW_STEPS)
-    return peak
+    return peak + n_more * parameters.ingestion.image_size**2 * 3 / MEGA
 
 
 def _counts(rehearsal: _Rehearsal) -> dict[str, int]:

@@ -5,6 +5,7 @@ stays cheap, and it is the place where telemetry is switched off.
 """
 
 import os
+from typing import Any
 
 from lexipix.hooks import ProjectHooks
 
@@ -21,7 +22,7 @@ for _name, _value in {
 
 HOOKS = (ProjectHooks(),)
 
-CONFIG_LOADER_ARGS = {
+CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     # An environment changes single values; Kedro's default would replace a whole top-level key.

@@ -56,6 +56,13 @@ def test_an_archive_holds_what_the_folder_holds(folder, tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "out.tar", "unpacked"]
 
 
+def test_a_folder_in_place_of_the_archive(tmp_path):
+    (tmp_path / "out.tar").mkdir()
+    with pytest.raises(DatasetError) as caught:
+        ResultsArchiveDataset(filepath=str(tmp_path / "out.tar")).save(results(1))
+    assert "is a folder: name a file" in str(caught.value.__cause__)
+
+
 @pytest.mark.parametrize(("name", "size"), [("0000.png", 0), ("sheet.png", 10**9), ("ü.json", 511)])
 def test_a_header_is_as_tarfile_writes_it(name, size):
     member = tarfile.TarInfo(name)

@@ -76,6 +76,11 @@ class ResultsArchiveDataset(PathDataset[Any]):
     results are the same bytes: members have no owner and no date. Readers of WebDataset archives take it.
     """
 
+    def save(self, data: Results) -> None:
+        if self.path.is_dir():
+            raise LexipixError(f"{self.path} is a folder: name a file that is not there yet for the archive.")
+        super().save(data)
+
     def _write(self, path: Path, data: Results) -> None:
         with path.open("wb") as file:
             for name, content in _pairs(data):

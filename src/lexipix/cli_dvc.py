@@ -1,0 +1,84 @@
+"""``kedro dvc sync``: DVC's stages, written from the Kedro pipelines."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from lexipix.errors import LexipixError
+
+if TYPE_CHECKING:
+    from kedro.framework.startup import ProjectMetadata
+
+
+@click.group()
+def dvc() -> None:
+    """Keep DVC's stages as the Kedro pipelines are."""
+
+
+@dvc.command()
+@click.option("--check", is_flag=True, help="Write nothing; name every difference and fail if there is one.")
+@click.pass_obj
+def sync(metadata: "ProjectMetadata", check: bool) -> None:
+    """Write dvc.yaml from the pipelines, the catalog, the parameters and the imports.
+
+    The base environment's stages are in dvc.yaml, those of every other environment with data of its own in
+    conf/ENV/dvc.yaml. What is written by hand stays: the comment at the top, desc, frozen and other keys of a
+    stage, options of outputs, stages that run no pipeline.
+
+    \b
+    Examples:
+      kedro dvc sync
+      kedro dvc sync --check
+      dvc repro conf/cifar10/dvc.yaml
+    """  # noqa: D301 - click takes the paragraph after the backspace as it is
+    from lexipix.cli import told_in_a_sentence
+
+    with told_in_a_sentence():
+        found = _synchronise(Path(metadata.project_path), check)
+        for line in found:
+            click.echo(line)
+        if found and check:
+            raise LexipixError("DVC's stages are not as the pipelines are: run `kedro dvc sync`.")
+        click.echo("Written." if found else "DVC's stages are as the pipelines are.")
+
+
+def _synchronise(project: Path, check: bool) -> list[str]:
+    """Differences in words, each with its file; they are mended unless they are only to be checked."""
+    from lexipix.datasets.atomic import replace_file
+    from lexipix.dvc_stages import (
+        as_text,
+        commands,
+        differences,
+        environments,
+        head_of,
+        merged,
+        place,
+        stage,
+    )
+
+    found = []
+    for env in environments(project):
+        path = place(project, env)
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        before: dict[str, Any] = _parsed(path, text)
+        after = merged(before, {name: stage(project, env, one) for name, one in commands(env).items()})
+        own = differences(before, after)
+        found += [f"{path.relative_to(project).as_posix()}: {line}" for line in own]
+        if own and not check:
+            with replace_file(path) as temporary:
+                temporary.write_text(as_text(after, head_of(text)), encoding="utf-8")
+    return found
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise LexipixError(
+            f"{path} is not valid YAML ({error}): mend it, or remove it and sync again."
+        ) from error
+    if not isinstance(content, dict):
+        raise LexipixError(f"{path} is no list of stages: mend it, or remove it and sync again.")
+    return content
