@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -9,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lexipix.metrics.speed import describe_machine
+from lexipix.metrics.speed import describe_machine, resident_mb
+from lexipix.reporting.plots import blank_figure, rendered
 
 REPOSITORY = Path(__file__).parents[1]
 Row = dict[str, Any]
@@ -56,17 +58,29 @@ class OwnMemory:
 
 
 def _own_mib() -> float:
-    status = Path("/proc/self/status")
-    if not status.is_file():
+    if not Path("/proc/self/status").is_file():
         return peak_mib()
-    lines = status.read_text(encoding="ascii", errors="replace").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 2**10
+    return resident_mb("RssAnon") * 1e6 / 2**20
 
 
 def use_cores(n_cores: int) -> None:
     """Keep this process, and those it starts, on so many cores, where the system lets it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
+
+
+def options(parser: argparse.ArgumentParser, measure: Callable[..., Mapping[str, Any]]) -> argparse.Namespace:
+    """Parse what a benchmark is asked for, ``--out`` among it.
+
+    Where :func:`in_a_process` started the script, it measures, prints the answer and ends.
+    """
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(**json.loads(arguments.measure))))  # noqa: T201 - it is the answer
+        raise SystemExit
+    return arguments
 
 
 def in_a_process(script: str, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +162,7 @@ def plot_ratios(
     Returns:
         uint8 (H, W, 3).
     """
-    figure = _figure(9, 1.2 + 0.4 * len(names))
+    figure = blank_figure(9, 1.2 + 0.4 * len(names))
     axes = figure.add_subplot()
     for place, ((median, low, high), bar) in enumerate(zip(ratios, bars, strict=True)):
         missed = bar is not None and median < bar
@@ -160,7 +174,7 @@ def plot_ratios(
     axes.set(xscale="log", yticks=range(len(names)), yticklabels=names, title=title)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
-    return _pixels(figure)
+    return rendered(figure)
 
 
 def plot_growth(
@@ -176,7 +190,7 @@ def plot_growth(
     Returns:
         uint8 (H, W, 3).
     """
-    figure = _figure(10, 4)
+    figure = blank_figure(10, 4)
     for place, (title, named) in enumerate(lines.items()):
         axes = figure.add_subplot(1, len(lines), place + 1)
         for name, values in named.items():
@@ -188,21 +202,7 @@ def plot_growth(
         if place:
             axes.set_ylim(0)
         axes.legend()
-    return _pixels(figure)
-
-
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _pixels(figure: Any) -> NDArray[np.uint8]:
-    figure.canvas.draw()
-    return np.array(figure.canvas.buffer_rgba())[..., :3]
+    return rendered(figure)
 
 
 def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:

@@ -15,7 +15,6 @@ measured without the captioner.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from record import REPOSITORY, OwnMemory, in_a_process, plot_growth, save, use_cores
+from record import REPOSITORY, OwnMemory, in_a_process, options, plot_growth, save, use_cores
 
 STAGES = ("ingestion", "features", "captioning", "evaluation")
 SMALLEST, STEP = 1_000, 10
@@ -36,12 +35,7 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=100_000, help="number of pictures to go up to")
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128], help="sides in pixels")
     parser.add_argument("--env", help="environment whose models are used [default: base, the scenes]")
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.measure:
-        print(json.dumps(measure(**json.loads(arguments.measure))))
-        return
+    arguments = options(parser, measure)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     plan = [(n_images, 32, cores) for n_images in numbers(arguments.largest)]
     plan += [(10 * SMALLEST, size, cores) for size in arguments.sizes if size != 32]

@@ -13,15 +13,13 @@ own; peak memory is the process's largest resident size with every library it ha
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import REPOSITORY, Row, in_a_process, peak_mib, save
+from record import REPOSITORY, Row, in_a_process, options, peak_mib, save
 
 EACH = 25
 MEMORY, ARCHIVE, FOLDER = PLACES = ("memory", "archive", "folder")
@@ -34,12 +32,7 @@ def main() -> None:
     parser.add_argument("--env", help="environment whose champion draws [default: base, the scenes]")
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.measure:
-        print(json.dumps(measure(**json.loads(arguments.measure))))
-        return
+    arguments = options(parser, measure)
     rows: list[Row] = []
     for n_pictures in (arguments.pictures // SMALLER, arguments.pictures):
         for _ in range(arguments.repeats):

@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lexipix.errors import LexipixError
-from lexipix.lineage import PIPELINE_ORDER
+from lexipix.lineage import PIPELINE_ORDER, sets
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
 from lexipix.settings import CONFIG_LOADER_ARGS
 
@@ -166,7 +166,7 @@ def parameters(project: Path, env: str, keys: Iterable[str]) -> list[dict[str, l
     for key in sorted(keys):
         for folder in dict.fromkeys((BASE, env)):
             for file in sorted((project / "conf" / folder).glob("parameters*.yml")):
-                if _has(_read(file), key):
+                if sets(_read(file), key):
                     found.setdefault(file.relative_to(project).as_posix(), []).append(key)
     return [{file: found[file]} for file in sorted(found)]
 
@@ -266,14 +266,6 @@ def _configuration(project: Path, env: str) -> tuple[Mapping[str, Any], Mapping[
 
 def _read(file: Path) -> Mapping[str, Any]:
     return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-
-
-def _has(data: Any, key: str) -> bool:
-    for part in key.split("."):
-        if not isinstance(data, Mapping) or part not in data:
-            return False
-        data = data[part]
-    return True
 
 
 def _file(project: Path, module: str) -> str:

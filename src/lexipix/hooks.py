@@ -15,7 +15,7 @@ from kedro.pipeline.node import Node
 
 from lexipix import interrupts, tracking
 from lexipix.config.root import LexipixParameters, default_place, validate
-from lexipix.lineage import flatten, sections
+from lexipix.lineage import flatten, sections, sets
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.reporting.wording import write_seconds
 
@@ -166,14 +166,6 @@ class _Places:
             return "given by --params"
         for env in self._envs:
             for file in sorted((self._conf_source / env).rglob("parameters*.y*ml")):
-                if _sets(yaml.safe_load(file.read_text(encoding="utf-8")), key):
+                if sets(yaml.safe_load(file.read_text(encoding="utf-8")), key):
                     return f"{self._conf_source.name}/{file.relative_to(self._conf_source)}"
         return default_place(key)
-
-
-def _sets(data: Any, key: str) -> bool:
-    for part in key.split("."):
-        if not isinstance(data, Mapping) or part not in data:
-            return False
-        data = data[part]
-    return True

@@ -105,6 +105,15 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
+def sets(data: Any, key: str) -> bool:
+    """Tell whether nested mappings have a dotted key."""
+    for part in key.split("."):
+        if not isinstance(data, Mapping) or part not in data:
+            return False
+        data = data[part]
+    return True
+
+
 def sections(inputs: Iterable[str]) -> list[str]:
     """Name the parameter sections that a pipeline's free inputs touch."""
     found = {name.removeprefix("params:").partition(".")[0] for name in inputs if name.startswith("params:")}

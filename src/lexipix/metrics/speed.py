@@ -95,15 +95,20 @@ def begin_peak() -> float | None:
         clear.write_text("5", encoding="ascii")
     except OSError:
         return None
-    return _resident_mb("VmRSS")
+    return resident_mb("VmRSS")
 
 
 def peak_mb() -> float:
     """The largest resident memory of this process since `begin_peak` gave a number, in MB (10^6 bytes)."""
-    return _resident_mb("VmHWM")
+    return resident_mb("VmHWM")
 
 
-def _resident_mb(key: str) -> float:
+def resident_mb(key: str) -> float:
+    """Memory of this process in MB (10^6 bytes), as /proc/self/status has it, on Linux only.
+
+    Args:
+        key: ``VmRSS`` now, ``VmHWM`` at its highest, ``RssAnon`` without pages of mapped files.
+    """
     lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) * 1024 / 1e6
 

@@ -41,7 +41,7 @@ def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: in
         return note(title, "no figures were reported")
     n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
-    figure = _figure(3.1 * n_columns, 2.15 * n_rows + (0.35 if title else 0.1))
+    figure = blank_figure(3.1 * n_columns, 2.15 * n_rows + (0.35 if title else 0.1))
     x = curves["images_seen"] if "images_seen" in curves else np.arange(len(curves))
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis in axes[len(panels) :]:
@@ -70,7 +70,7 @@ def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: in
     figure.supxlabel("images seen", fontsize=8, color=INK)
     if title:
         figure.suptitle(title, fontsize=11, x=0.01, ha="left", color=INK, fontweight="bold")
-    return _pixels(figure)
+    return rendered(figure)
 
 
 def bars_figure(
@@ -89,7 +89,7 @@ def bars_figure(
     """
     if not values:
         return note(title, "nothing was measured")
-    figure = _figure(6.2, 0.32 * len(values) + (0.55 if title else 0.25))
+    figure = blank_figure(6.2, 0.32 * len(values) + (0.55 if title else 0.25))
     axis = figure.subplots()
     names = list(values)
     bars = axis.barh(
@@ -106,7 +106,7 @@ def bars_figure(
     axis.spines["bottom"].set_visible(False)
     if title:
         axis.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
-    return _pixels(figure)
+    return rendered(figure)
 
 
 def frontier_figure(
@@ -131,7 +131,7 @@ def frontier_figure(
         return note(title, "no form was judged")
     from matplotlib.ticker import LogLocator
 
-    figure = _figure(8.4, max(3.0, 0.24 * len(points) + 0.6))
+    figure = blank_figure(8.4, max(3.0, 0.24 * len(points) + 0.6))
     axis = figure.subplots()
     front = pareto_front(points)
     axis.step(*zip(*(points[name] for name in front), strict=True), where="pre", color=GREY, linewidth=1.0)
@@ -155,7 +155,7 @@ def frontier_figure(
     axis.set_ylabel("quality lost (%)", fontsize=8, color=INK)
     if title:
         axis.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
-    return _pixels(figure)
+    return rendered(figure)
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
@@ -214,18 +214,19 @@ def _thousands() -> Any:
 
 def note(title: str | None, text: str) -> Pixels:
     """Draws a sentence in place of a figure, uint8 (height, width, 3)."""
-    figure = _figure(4.5, 0.8)
+    figure = blank_figure(4.5, 0.8)
     figure.text(0.02, 0.5, f"{title}: {text}" if title else text, fontsize=9, color="#5f6368", va="center")
-    return _pixels(figure)
+    return rendered(figure)
 
 
-def _figure(width: float, height: float) -> Any:
+def blank_figure(width: float, height: float) -> Any:
+    """An empty figure of matplotlib in the project's style; sides in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER, layout="constrained")
 
 
-def _pixels(figure: Any) -> Pixels:
+def rendered(figure: Any) -> Pixels:
     """Draws without pyplot, so that no window system is asked for and no figure stays in memory."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
