@@ -15,12 +15,15 @@ from kedro.pipeline.node import Node
 
 from lexipix import interrupts, tracking
 from lexipix.config.root import LexipixParameters, default_place, validate
+from lexipix.datasets.digests import dvc_digest
 from lexipix.lineage import flatten, sections, sets
 from lexipix.metrics.speed import begin_peak, peak_mb
+from lexipix.provenance import Provenance
 from lexipix.reporting.wording import write_seconds
 
 _log = logging.getLogger(__name__)
 SHORT_SECONDS = 5.0
+SUMMARY, PICTURES = "ingestion_summary", "pictures"
 # What a node takes: seconds, and peak_mb where the system tells it (lexipix.rehearsal.Estimate says of what)
 Cost = dict[str, float | None]
 
@@ -33,6 +36,7 @@ class ProjectHooks:
         self._parameters: LexipixParameters | None = None
         self._entries: Mapping[str, Any] = {}
         self._run: tracking.TrackedRun | None = None
+        self._provenance = Provenance(Path(), {})
         self._started = 0.0
         self._peak_is_told = False
         self._taken: dict[str, Cost] = {}
@@ -52,6 +56,7 @@ class ProjectHooks:
     def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
         """Remember what each dataset wishes to have tracked."""
         self._entries = conf_catalog
+        self._provenance = Provenance(self._project_path, conf_catalog)
 
     @hook_impl
     def before_pipeline_run(
@@ -63,9 +68,8 @@ class ProjectHooks:
         everything = self._parameters.model_dump(mode="json")
         part = {name: everything[name] for name in sections(pipeline.inputs()) if name in everything}
         self._run = tracking.TrackedRun(self._project_path, run_params, part)
-        summary = "ingestion_summary"
-        if summary not in pipeline.all_outputs() and summary in catalog and catalog.exists(summary):
-            self._run.log_data_set(catalog.load(summary))
+        if SUMMARY not in pipeline.all_outputs() and SUMMARY in catalog and catalog.exists(SUMMARY):
+            self._name_data_set(catalog.load(SUMMARY))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -80,20 +84,32 @@ class ProjectHooks:
         self._take(node)
 
     @hook_impl
+    def after_dataset_loaded(self, dataset_name: str) -> None:
+        """Remember what the run is made from."""
+        self._provenance.read(dataset_name)
+
+    @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Copy what was saved to the MLflow run, where its catalog entry wishes so.
 
         Time and memory are taken anew: what is a stream is made while it is saved.
         """
         self._take(node)
+        self._provenance.wrote(dataset_name, node.name)
         if self._run is None:
             return
-        if dataset_name == "ingestion_summary":
-            self._run.log_data_set(data)
+        if dataset_name == SUMMARY:
+            self._name_data_set(data)
         entry = self._entries.get(dataset_name)
         if isinstance(entry, Mapping) and (wishes := (entry.get("metadata") or {}).get("mlflow")):
             path = entry.get("filepath")
             self._run.log(dataset_name, data, wishes, Path(path) if path else None)
+
+    def _name_data_set(self, summary: Mapping[str, Any]) -> None:
+        entry = self._entries.get(PICTURES)
+        path = Path(str(entry.get("filepath", ""))) if isinstance(entry, Mapping) else None
+        if self._run is not None:
+            self._run.log_data_set(summary, dvc_digest(path) if path is not None and path.is_dir() else None)
 
     def _take(self, node: Node) -> None:
         seconds = time.perf_counter() - self._started
@@ -107,6 +123,7 @@ class ProjectHooks:
             _log.info(line)
         if self._run is not None:
             self._run.log_costs(self._taken, expected)
+            self._run.log_lineage(self._provenance.found())
         self.end("FINISHED")
 
     @hook_impl

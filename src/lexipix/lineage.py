@@ -1,5 +1,6 @@
 """What made a run: code, data, command, machine, DVC stage. It becomes the tags of an MLflow run."""
 
+import hashlib
 import os
 import platform
 import shlex
@@ -71,10 +72,15 @@ def command(run_params: Mapping[str, Any]) -> str:
     return shlex.join(words)
 
 
-def tags(run_params: Mapping[str, Any]) -> dict[str, str]:
-    """Give the tags of a run: git revision, DVC stage and experiment, command, environment, machine."""
+def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = False) -> dict[str, str]:
+    """Give the tags of a run: git revision, DVC stage and experiment, command, environment, machine, seed.
+
+    Args:
+        run_params: What Kedro tells its hooks of a run.
+        seed: Of the parameters.
+        dirty: Whether the code differs from the revision.
+    """
     revision = git("rev-parse", "HEAD")
-    dirty = revision is not None and bool(git("status", "--porcelain", "--untracked-files=no"))
     known = {
         "git.revision": revision,
         "git.dirty": str(dirty).lower() if revision else None,
@@ -87,8 +93,16 @@ def tags(run_params: Mapping[str, Any]) -> dict[str, str]:
         "dvc.experiment": os.environ.get("DVC_EXP_NAME"),
         "dvc.baseline": os.environ.get("DVC_EXP_BASELINE_REV"),
         "machine": machine(),
+        "seed": None if seed is None else str(seed),
+        "requirements.lock": lock_digest(),
     }
     return {key: value for key, value in known.items() if value}
+
+
+def lock_digest(project: Path = Path(__file__).parents[2]) -> str | None:
+    """MD5 of the exact versions that the project is installed with; None where the list is not there."""
+    lock = project / "requirements.lock"
+    return hashlib.md5(lock.read_bytes(), usedforsecurity=False).hexdigest() if lock.is_file() else None
 
 
 def machine() -> str:

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lexipix import provenance, repro
+from lexipix.datasets.code_revision import uncommitted
 from lexipix.datasets.files import plain
 from lexipix.errors import LexipixError
 from lexipix.lineage import command, experiment_name, flatten, project_root, run_name, tags
 
 _log = logging.getLogger(__name__)
 
+# The artifact with what the code has over its revision, where it has something
+CHANGES, MAX_CHANGES = "code.diff", 10_000_000
 # Without it the UI takes the experiment for one with chatbots and hides the charts of a training.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
@@ -59,20 +63,26 @@ class TrackedRun:
     ) -> None:
         import mlflow
 
-        address = store(project_path)
+        address, changes = store(project_path), uncommitted()
+        own = tags(run_params, parameters.get("run", {}).get("seed"), bool(changes))
         try:
             mlflow.set_tracking_uri(address)
+            self._client = mlflow.MlflowClient()
             experiment = self._experiment(experiment_name(run_params.get("env")), address, project_path)
+            self._parent = repro.parent(self._client, experiment, own["env"], own)
             self._run = mlflow.start_run(
                 experiment_id=experiment,
                 run_name=run_name(run_params),
                 nested=mlflow.active_run() is not None,
-                tags=tags(run_params),
+                parent_run_id=self._parent,
+                tags=own,
                 log_system_metrics=importlib.util.find_spec("psutil") is not None,
             )
             values = {key: _text(value) for key, value in flatten(parameters)}
             for start in range(0, len(values), 100):  # MLflow takes a hundred at a time
                 mlflow.log_params(dict(list(values.items())[start : start + 100]))
+            if changes and len(changes) <= MAX_CHANGES:
+                mlflow.log_text(changes, CHANGES)
         except Exception as error:
             raise LexipixError(
                 f"The MLflow store {address} cannot be used ({_first_line(error)}): mend it, set "
@@ -80,6 +90,7 @@ class TrackedRun:
             ) from error
         self._command = command(run_params)
         self._pictures: dict[str, str] = {}
+        self._made_from: dict[str, str] = {}
         self._open = True
         # MLflow's own exit handler would call an interrupted run FINISHED; this one is registered later
         # and therefore runs before it.
@@ -143,8 +154,35 @@ class TrackedRun:
         except Exception as error:  # the result is saved already; a missing copy is no reason to lose the run
             _log.warning("Tracking: %s is not in the MLflow run (%s).", name, _first_line(error))
 
-    def log_data_set(self, summary: Mapping[str, Any]) -> None:
-        """Name the data set that the run worked on, with its digest."""
+    def log_lineage(self, found: Mapping[str, Any]) -> None:
+        """Write what the run read and wrote, and which runs had made what it read.
+
+        Args:
+            found: As :meth:`lexipix.provenance.Provenance.found` gives it.
+        """
+        import mlflow
+
+        try:
+            made = provenance.makers(self._client, self._run.info.experiment_id, found["inputs"])
+            inputs = {
+                name: facts | ({"made_by": made[name]} if name in made else {})
+                for name, facts in found["inputs"].items()
+            }
+            mlflow.log_text(provenance.as_json({**found, "inputs": inputs}), provenance.FILE)
+            mlflow.set_tag(provenance.OUTPUTS, provenance.outputs_tag(found["outputs"]))
+            if made:
+                mlflow.set_tag(provenance.MADE_FROM, " ".join(dict.fromkeys(made.values())))
+            self._made_from = made
+        except Exception as error:
+            _log.warning("Tracking: the run's lineage is not complete (%s).", _first_line(error))
+
+    def log_data_set(self, summary: Mapping[str, Any], digest: str | None) -> None:
+        """Name the data set that the run worked on.
+
+        Args:
+            summary: What the ingestion says of it.
+            digest: Of the pictures, as DVC counts it: the 36 characters that MLflow takes.
+        """
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
@@ -157,7 +195,7 @@ class TrackedRun:
             data_set = MetaDataset(
                 source,
                 name=str(summary.get("source", "pictures")),
-                digest=str(summary.get("digest", ""))[:36] or None,
+                digest=digest,
             )
             mlflow.log_input(data_set, context="pictures")
         except Exception as error:
@@ -180,6 +218,11 @@ class TrackedRun:
         finally:
             mlflow.end_run(status)
             atexit.unregister(self.end)
+        if self._parent is not None:
+            try:
+                repro.close(self._client, self._parent, self._client.get_run(self.run_id), status)
+            except Exception as trouble:
+                _log.warning("Tracking: the parent run is not complete (%s).", _first_line(trouble))
 
     def _note(self) -> str:
         """Describe the run on its first page: how to repeat it, and what it drew.
@@ -188,6 +231,10 @@ class TrackedRun:
         room; here they are seen at their full size.
         """
         lines = [f"`{self._command}`"]
+        for maker in dict.fromkeys(self._made_from.values()):
+            names = ", ".join(name for name, one in self._made_from.items() if one == maker)
+            place = f"#/experiments/{self._run.info.experiment_id}/runs/{maker}"
+            lines += ["", f"{names}: made by [run {maker[:8]}]({place})"]
         for key, path in reversed(self._pictures.items()):  # what came out before what went in
             lines += [
                 "",
