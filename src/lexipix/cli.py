@@ -16,6 +16,7 @@ from lexipix import interrupts
 from lexipix.cli_dvc import dvc
 from lexipix.cli_estimate import estimate
 from lexipix.cli_generation import COMMANDS
+from lexipix.cli_reproduce import reproduce
 from lexipix.errors import LexipixError
 from lexipix.lineage import PIPELINE_ORDER
 from lexipix.pipeline_registry import DEFAULT
@@ -91,5 +92,5 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
 run = copy.copy(kedro_run)
 run.callback = _checked(kedro_run.callback)
 cli.add_command(run)
-for _command in (*COMMANDS, estimate, dvc):
+for _command in (*COMMANDS, estimate, dvc, reproduce):
     cli.add_command(_command)

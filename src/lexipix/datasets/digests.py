@@ -29,8 +29,8 @@ def steady_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:
     """MD5 of what two runs of the same code on the same machine have in common.
 
     Args:
-        path: A file or a folder. In its JSON and CSV files measured figures are left out; other files count as
-            they are.
+        path: A file or a folder. In its JSON and CSV files measured figures are left out; other files count
+            as they are.
         measured: How the names of measured figures end.
     """
     digest = hashlib.md5(usedforsecurity=False)
