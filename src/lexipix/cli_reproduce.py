@@ -85,6 +85,7 @@ def _reproduce(project: Path, run_id: str, check: bool, out: Path | None) -> Non
     good = all(verdict in reproduction.GOOD for _, verdict in verdicts)
     if out is None and good:
         reproduction.remove(project, folder)
+        folder.parent.rmdir()
     else:
         click.echo(f"What was made is in {folder}; git worktree remove --force {folder} removes it.")
     if not good:

@@ -19,7 +19,7 @@ def find(project: Path, path: str, digest: str) -> Path | None:
         digest: As DVC counts it; a folder's ends in ``.dir``.
 
     Returns:
-        That path, or DVC's file in the cache (of a folder the list of its files); None if it is nowhere whole.
+        That path, or DVC's file in the cache (of a folder the list of its files); None if nothing is whole.
     """
     place = project / path
     if place.exists() and dvc_digest(place) == digest:
