@@ -75,9 +75,16 @@ def copy_project(target: Path) -> Path:
         )
     for path in (target / "conf" / "local").glob("*.yml"):  # a developer's own settings are no part of it
         path.unlink()
-    for name in ("pyproject.toml", ".telemetry", "dvc.yaml", ".dvcignore", ".gitignore"):
+    for name in ("pyproject.toml", "requirements.lock", ".telemetry", "dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, target / name)
     return target
+
+
+def commit_all(project: Path) -> None:
+    """Put a copy of the project under version control, as a clone is."""
+    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "As copied"]):
+        subprocess.run([*git, *words], cwd=project, check=True, capture_output=True)
 
 
 def environment_without_settings() -> dict[str, str]:
@@ -102,6 +109,7 @@ def run_kedro(project: Path, *arguments: str, **environment: str) -> subprocess.
 def smoke(tmp_path_factory) -> Project:
     """The whole chain, once for all tests that look at what it made."""
     path = copy_project(tmp_path_factory.mktemp("smoke"))
+    commit_all(path)
     answer = run_kedro(path, "run", "--env", "smoke")
     said = answer.stdout + answer.stderr
     if answer.returncode != 0:

@@ -1,5 +1,6 @@
-"""Ctrl-C in the stages of the real chain: nothing half-written is taken for whole, and nothing is lost."""
+"""Ctrl-C and SIGKILL in the real chain: nothing half-written is taken for whole, and nothing is lost."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -7,26 +8,41 @@ import time
 
 from .conftest import copy_project, environment_without_settings, listen_to_interrupts
 
-# A line of the log that says where the run is; it is interrupted a moment later.
+# A line of the log that says where the run is, and what happens at a random moment within so many seconds
 PLACES = (
-    "Running node: ingest",
-    "captioner: training on",
-    "gan: training on",
-    "small: training on",
+    ("Running node: ingest", signal.SIGINT, 0.3),
+    ("features: training on", signal.SIGKILL, 3.0),
+    ("captioner: training on", signal.SIGINT, 3.0),
+    ("vae: training on", signal.SIGKILL, 3.0),
+    ("prior: training on", signal.SIGKILL, 3.0),
+    ("gan: training on", signal.SIGKILL, 3.0),
+    ("small: training on", signal.SIGINT, 1.0),
+    ("evaluator: training on", signal.SIGKILL, 2.0),
 )
+# Often enough that these short trainings have one to go on from
+SECONDS = ",".join(
+    f"{training}.training.checkpoint_seconds=0.5"
+    for training in (
+        "features", "captioner", "generator.vae", "generator.prior", "generator.gan", "compression.small",
+        "evaluation.evaluator",
+    )
+)  # fmt: skip
 SAME = ("*.safetensors", "*.npy", "*.parquet", "*.onnx", "tokenizer.json")
 
 
 def start(project):
     return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", "--env", "smoke", "--only-missing-outputs"],
+        [
+            sys.executable, "-m", "kedro", "run", "--env", "smoke", "--only-missing-outputs",
+            f"--params={SECONDS}",
+        ],
         cwd=project,
         env=environment_without_settings() | {"LEXIPIX_MLFLOW": "0"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=listen_to_interrupts,
-    )
+    )  # fmt: skip
 
 
 def contents(data):
@@ -39,23 +55,28 @@ def contents(data):
     return {str(path.relative_to(data)): path.read_bytes() for path in files}
 
 
-def test_a_run_stopped_in_many_stages_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
+def test_a_run_stopped_in_every_training_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
     project = copy_project(tmp_path)
     data = project / "data" / "smoke"
     choices = "06_models/machine_choices.json"  # what probes of precision found: it depends on the load
     (data / "06_models").mkdir(parents=True)
     (data / choices).write_bytes((smoke.data / choices).read_bytes())
-    for place in PLACES:
-        process = start(project)
+    moments = random.Random(time.time_ns())
+    for place, how, within in PLACES:
+        process, moment = start(project), moments.uniform(0, within)
         said = []
         for line in process.stderr:
             said.append(line)
             if place in line:
-                time.sleep(0.3)
-                process.send_signal(signal.SIGINT)
+                time.sleep(moment)
+                process.send_signal(how)
                 break
         said.append(process.stderr.read())
-        assert process.wait(timeout=60) == 130, f"{place}:\n{''.join(said)[-3000:]}"
+        ended = process.wait(timeout=60)
+        if how == signal.SIGKILL:
+            assert ended == -how, f"{place}:\n{''.join(said)[-3000:]}"
+            continue
+        assert ended == 130, f"{place} + {moment:.2f} s:\n{''.join(said)[-3000:]}"
         assert "the same command with --only-missing-outputs goes on" in said[-1], place
         assert "Traceback" not in said[-1], place
         leftovers = [path.name for path in data.rglob("*") if ".part" in path.name or ".old" in path.name]
