@@ -37,7 +37,7 @@ run: install  ## Train everything on the embedded scenes and write data/08_repor
 	$(BIN)/kedro run --env $(ENV) $(ARGS)
 
 test: install  ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install  ## Check style, types and the layers' imports
 	$(BIN)/ruff check .

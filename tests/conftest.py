@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).parents[1]
@@ -22,7 +23,8 @@ for name, value in {
     "HF_HUB_OFFLINE": "1",
 }.items():
     os.environ[name] = value
-
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for each other's cores take longer than one
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 # How fast a busy machine makes up its examples is no property of what is tested.
 settings.register_profile("lexipix", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -107,11 +109,19 @@ def run_kedro(project: Path, *arguments: str, **environment: str) -> subprocess.
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Project:
-    """The whole chain, once for all tests that look at what it made."""
-    path = copy_project(tmp_path_factory.mktemp("smoke"))
-    commit_all(path)
-    answer = run_kedro(path, "run", "--env", "smoke")
-    said = answer.stdout + answer.stderr
-    if answer.returncode != 0:
-        pytest.fail(f"kedro run --env smoke ended with {answer.returncode}:\n{said[-6000:]}", pytrace=False)
+    """The whole chain, once for all tests that look at what it made; none of them changes what lies there."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one folder up is what all workers share
+        place = place.parent
+    path, log = place / "smoke", place / "smoke.log"
+    with FileLock(place / "smoke.lock"):
+        if not log.is_file():
+            path.mkdir()
+            copy_project(path)
+            commit_all(path)
+            answer = run_kedro(path, "run", "--env", "smoke")
+            log.write_text(f"{answer.returncode}\n{answer.stdout}{answer.stderr}", encoding="utf-8")
+    code, _, said = log.read_text(encoding="utf-8").partition("\n")
+    if code != "0":
+        pytest.fail(f"kedro run --env smoke ended with {code}:\n{said[-6000:]}", pytrace=False)
     return Project(path, said)
