@@ -65,6 +65,7 @@ ui: install  ## Browse the runs: curves, pictures, reports, models
 
 repro: install  ## Bring every stage of dvc.yaml up to date; what is up to date already is not run again
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS)
+	[ "$$LEXIPIX_MLFLOW" = 0 ] || $(BIN)/kedro dvc link
 
 # Makes requirements.lock anew from pyproject.toml's ranges, in a virtual environment of its own. Which build of
 # torch is installed (CPU, CUDA) is the package index's matter: the local version (+cpu) is dropped, and so are

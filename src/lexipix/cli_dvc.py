@@ -1,5 +1,6 @@
 """``kedro dvc sync``: DVC's stages, written from the Kedro pipelines."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,54 @@ def sync(metadata: "ProjectMetadata", check: bool) -> None:
         if found and check:
             raise LexipixError("DVC's stages are not as the pipelines are: run `kedro dvc sync`.")
         click.echo("Written." if found else "DVC's stages are as the pipelines are.")
+
+
+@dvc.command()
+@click.pass_obj
+def link(metadata: "ProjectMetadata") -> None:
+    """Name the MLflow run that made each stage's results, also of stages that DVC restored from its cache.
+
+    The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; where DVC restored
+    everything, such a run is begun. `make repro` does this after every `dvc repro`.
+
+    
+    Examples:
+      kedro dvc link
+    """
+    from lexipix.cli import told_in_a_sentence
+
+    with told_in_a_sentence():
+        for line in _link(Path(metadata.project_path)):
+            click.echo(line)
+
+
+def _link(project: Path) -> Iterator[str]:
+    """Lines on every environment that DVC has recorded something of."""
+    from lexipix import linking, tracking
+    from lexipix.dvc_stages import environments
+    from lexipix.lineage import experiment_name
+
+    if not tracking.enabled():
+        raise LexipixError("LEXIPIX_MLFLOW=0 keeps no runs: unset it to link stages to them.")
+    known = [env for env in environments(project) if linking.lock_of(project, env).is_file()]
+    if not known:
+        raise LexipixError("DVC has recorded nothing yet (there is no dvc.lock): run `make repro` first.")
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
+    for env in known:
+        experiment = client.get_experiment_by_name(experiment_name(env))
+        if experiment is None:
+            yield f"{env}: no run of this environment is in {client.tracking_uri}"
+            continue
+        lock = linking.lock_of(project, env)
+        found = linking.links(client, experiment.experiment_id, lock)
+        for one in found:
+            made = (
+                f"run {one.run.info.run_id} ({one.run.info.run_name})" if one.run else "no run of this store"
+            )
+            yield f"{env}: {one.stage} was made by {made}"
+        yield f"{env}: kept with run {linking.keep(client, experiment.experiment_id, env, lock, found)}"
 
 
 def _synchronise(project: Path, check: bool) -> list[str]:
