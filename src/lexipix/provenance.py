@@ -1,11 +1,12 @@
 """What a run read and wrote, by digest: how runs are linked, and what a reproduction is compared with."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lexipix.datasets.digests import MEASURED, dvc_digest, steady_digest
+from lexipix.lineage import flatten
 
 FILE = "lineage.json"
 # In the run's tags: `name=digest` of each output, so that a search finds the run that made a file
@@ -25,8 +26,9 @@ Known = Mapping[str, Mapping[str, str]]
 class Provenance:
     """Counts what a run reads and writes.
 
-    A catalog entry's metadata says how its bytes come about: ``measured: true`` where they show measured
-    speeds, ``follows: NAME`` where they depend on a choice made by measured speeds.
+    A catalog entry's metadata says what speeds have to do with its bytes: ``measured: true`` where they show
+    measured speeds, and ``pins`` where they are a choice made by them: parameters that repeat the choice,
+    each with the key in the file that holds its value.
 
     Args:
         project: The Kedro project.
@@ -54,15 +56,16 @@ class Provenance:
         """Everything that was read and written, as ``lineage.json`` has it.
 
         ``md5`` is DVC's digest; ``steady`` the digest without measured figures, whose names end as
-        ``left_out`` says.
+        ``left_out`` says; what shows measured speeds has none.
         """
         return {
             "nodes": list(self._nodes),
             "left_out": list(MEASURED),
             "machine_choices": self._choices(),
+            "pins": dict(self._pins()),
             "inputs": {name: self._digested(path) for name, path in self._paths(self._read)},
             "outputs": {
-                name: self._digested(path) | self._kind(name, path)
+                name: self._digested(path) | self._steady(name, path)
                 for name, path in self._paths(self._written)
             },
         }
@@ -77,12 +80,17 @@ class Provenance:
     def _digested(self, path: Path) -> dict[str, str]:
         return {"path": self._inside(path), "md5": dvc_digest(path)}
 
-    def _kind(self, name: str, path: Path) -> dict[str, Any]:
-        metadata = self._entries[name].get("metadata") or {}
-        if metadata.get("measured"):
-            return {"measured": True}
-        follows = {"follows": metadata["follows"]} if "follows" in metadata else {}
-        return {"steady": steady_digest(path), **follows}
+    def _steady(self, name: str, path: Path) -> dict[str, str]:
+        return {} if self._metadata(name).get("measured") else {"steady": steady_digest(path)}
+
+    def _pins(self) -> Iterator[tuple[str, Any]]:
+        for name, path in self._paths(self._written):
+            if pins := self._metadata(name).get("pins"):
+                content = dict(flatten(json.loads(path.read_text(encoding="utf-8"))))
+                yield from ((parameter, content[key]) for parameter, key in pins.items())
+
+    def _metadata(self, name: str) -> Mapping[str, Any]:
+        return self._entries[name].get("metadata") or {}
 
     def _choices(self) -> dict[str, Any]:
         path = Path(str(self._entries.get(CHOICES, {}).get("path", "")))

@@ -21,10 +21,9 @@ from lexipix.errors import LexipixError
 from lexipix.lineage import lock_digest, machine
 from lexipix.tracking import CHANGES
 
-IDENTICAL, STEADY, MEASURED, OTHER_CHOICE, DIFFERENT, MISSING = (
-    "identical", "identical but for times", "measured anew", "follows another choice", "different", "missing",
-)  # fmt: skip
-GOOD = (IDENTICAL, STEADY, MEASURED, OTHER_CHOICE)
+IDENTICAL, STEADY, MEASURED = "identical", "identical but for times", "measured anew"
+DIFFERENT, MISSING = "different", "missing"
+GOOD = (IDENTICAL, STEADY, MEASURED)
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,18 @@ class Stage:
 
     @property
     def command(self) -> list[str]:
-        """The words behind ``kedro``; of a run that left out what was there, the nodes that it did run."""
+        """The words behind ``kedro``, with the choices that the run made by measured speeds.
+
+        Of a run that left out what was there, the nodes that it did run.
+        """
         words = shlex.split(self.tags["command"])[1:]
         if "--only-missing-outputs" in words:
-            words.remove("--only-missing-outputs")
-            words += ["--nodes", ",".join(self.lineage["nodes"])]
-        return words
+            place = words.index("--only-missing-outputs")
+            words[place : place + 1] = ["--nodes", ",".join(self.lineage["nodes"])]
+        pins = ",".join(f"{key}={value}" for key, value in self.lineage["pins"].items())
+        if pins and words[-1].startswith("--params="):
+            return [*words[:-1], f"{words[-1]},{pins}"]
+        return [*words, f"--params={pins}"] if pins else words
 
 
 def stages(client: Any, run_id: str) -> list[Stage]:
@@ -156,9 +161,9 @@ def carry_out(stage: Stage, folder: Path) -> int:
 def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
     """Compare what was made again with what was recorded: each output's path and one of the verdicts."""
     for stage in todo:
-        outputs, left_out = stage.lineage["outputs"], stage.lineage["left_out"]
-        for facts in outputs.values():
-            yield facts["path"], _verdict(facts, outputs, folder, left_out)
+        left_out = stage.lineage["left_out"]
+        for facts in stage.lineage["outputs"].values():
+            yield facts["path"], _verdict(facts, folder, left_out)
 
 
 def remove(project: Path, folder: Path) -> None:
@@ -210,22 +215,15 @@ def _obstacles(project: Path, stage: Stage, made: set[str]) -> Iterator[str]:
             )
 
 
-def _verdict(
-    facts: Mapping[str, Any], outputs: provenance.Known, folder: Path, left_out: Sequence[str]
-) -> str:
+def _verdict(facts: Mapping[str, Any], folder: Path, left_out: Sequence[str]) -> str:
     path = folder / facts["path"]
     if not path.exists():
         return MISSING
     if dvc_digest(path) == facts["md5"]:
         return IDENTICAL
-    if facts.get("measured"):
+    if "steady" not in facts:
         return MEASURED
-    if steady_digest(path, left_out) == facts["steady"]:
-        return STEADY
-    choice = outputs.get(facts.get("follows", ""))
-    if choice is not None and steady_digest(folder / choice["path"], left_out) != choice["steady"]:
-        return OTHER_CHOICE
-    return DIFFERENT
+    return STEADY if steady_digest(path, left_out) == facts["steady"] else DIFFERENT
 
 
 def _named_paths(project: Path, stage: Stage) -> Iterator[Path]:

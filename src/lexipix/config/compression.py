@@ -136,11 +136,17 @@ class ChampionParameters(Parameters):
         max_quality_loss: Share of the whole network's attribute accuracy and R-precision that the champion
             may lose.
         fast_max_quality_loss: The same for ``kedro generate --budget fast``.
+        variant: The generator's form, whatever was measured; ``kedro reproduce`` repeats a choice by it.
+        fast_variant: The same for ``kedro generate --budget fast``.
+        captioner_variant: The captioner's form, whatever was measured.
     """
 
     family: Literal["auto", "vae", "gan"] = "auto"
     max_quality_loss: float = Field(0.01, ge=0, le=1)
     fast_max_quality_loss: float = Field(0.05, ge=0, le=1)
+    variant: Variant | None = None
+    fast_variant: Variant | None = None
+    captioner_variant: CaptionerVariant | None = None
 
 
 class CompressionParameters(Parameters):

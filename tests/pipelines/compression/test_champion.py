@@ -59,6 +59,19 @@ def test_fast_is_never_slower_than_the_champion():
     assert budgets["fast"] == budgets["balanced"] == "small_onnx_fp32"
 
 
+def test_a_form_that_is_wished_is_taken_whatever_was_measured():
+    wish = ChampionParameters(variant="onnx_int8", fast_variant="small_onnx_fp32")
+    champion = choose_champion(wish, "gan", TABLE)
+    assert champion["variant"] == "onnx_int8" and champion["figures"] == TABLE["onnx_int8"]
+    assert champion["budgets"]["fast"] == "small_onnx_fp32"
+
+
+@pytest.mark.parametrize("variant", ["torch_bf16", "openvino_fp32"])
+def test_a_wish_for_a_form_that_is_not_there_names_those_that_are(variant):
+    with pytest.raises(LexipixError, match=f"compression.champion.variant is {variant}.*small_onnx_int8"):
+        choose_champion(ChampionParameters(variant=variant), "gan", TABLE)
+
+
 def test_without_the_whole_network_nothing_can_be_compared():
     table = {name: figures for name, figures in TABLE.items() if name != "onnx_fp32"}
     with pytest.raises(LexipixError, match=r"compression.variants does not hold onnx_fp32"):

@@ -14,7 +14,7 @@ from lexipix.config.compression import ChampionParameters, CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.captioner import Captioner
 from lexipix.pipelines.captioner.scores import is_scenes, score
-from lexipix.pipelines.compression.champion import fastest, require_whole
+from lexipix.pipelines.compression.champion import fastest, require_whole, wished
 from lexipix.pipelines.compression.export import Unavailable, megabytes, tokenizer_of
 from lexipix.pipelines.compression.forms import (
     MEGA,
@@ -103,12 +103,12 @@ def measure_captioner(
 
 
 def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -> dict[str, Any]:
-    """The fastest form, in batches, that runs without torch and loses at most what the gate allows.
+    """The form that is wished, or the fastest, in batches, that loses at most what the gate allows.
 
     Without captions to hold it against a form may describe as large a share of pictures otherwise.
 
     Raises:
-        LexipixError: The whole captioner is not among the variants.
+        LexipixError: The whole captioner, or the form that is wished, is not among the variants.
     """
     whole = require_whole(table, "compression.captioner_variants")
     gate = parameters.max_quality_loss
@@ -118,7 +118,8 @@ def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -
             return quality_loss(row, whole, GATED)
         return 1 - row["agreement"]
 
-    variant = fastest(table, loss, gate)
+    variant = wished(table, parameters.captioner_variant, "captioner_variant")
+    variant = variant or fastest(table, loss, gate)
     return {"variant": variant, "max_quality_loss": gate, "figures": dict(table[variant])}
 
 

@@ -34,7 +34,7 @@ def choose_family(wish: Literal["auto", "vae", "gan"], figures: Figures) -> Fami
 
 
 def choose_champion(parameters: ChampionParameters, family: Family, table: Table) -> dict[str, Any]:
-    """The fastest form, in batches, that runs without torch and loses at most what the gate allows.
+    """The form that is wished, or the fastest, in batches, that loses at most what the gate allows.
 
     Forms that need torch stand in the table for comparison: loading torch alone takes longer than the whole
     first picture may take.
@@ -50,15 +50,17 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
         wider gate), ``balanced`` (the champion) and ``best`` (the whole network).
 
     Raises:
-        LexipixError: The whole network is not among the variants.
+        LexipixError: The whole network, or the form that is wished, is not among the variants.
     """
     whole = require_whole(table, "compression.variants")
 
     def loss(row: Mapping[str, float]) -> float:
         return quality_loss(row, whole)
 
-    champion = fastest(table, loss, parameters.max_quality_loss)
-    fast = fastest(table, loss, max(parameters.fast_max_quality_loss, parameters.max_quality_loss))
+    gate = parameters.max_quality_loss
+    champion = wished(table, parameters.variant, "variant") or fastest(table, loss, gate)
+    fast = wished(table, parameters.fast_variant, "fast_variant")
+    fast = fast or fastest(table, loss, max(parameters.fast_max_quality_loss, gate))
     return {
         "family": family,
         "variant": champion,
@@ -84,6 +86,26 @@ def require_whole(table: Table, key: str) -> Mapping[str, float]:
             "(conf/base/parameters_compression.yml)."
         )
     return table[WHOLE]
+
+
+def wished(table: Table, variant: str | None, key: str) -> str | None:
+    """The form that a parameter names; None if it names none.
+
+    Args:
+        table: Variant -> figures.
+        variant: The parameter's value.
+        key: Its name under ``compression.champion``.
+
+    Raises:
+        LexipixError: It was not measured, or needs torch.
+    """
+    known = [name for name in table if "onnx_" in name]
+    if variant is not None and variant not in known:
+        raise LexipixError(
+            f"compression.champion.{key} is {variant}, which is none of the forms that can be shipped: "
+            f"choose from {', '.join(known)}, or add it to the variants (parameters_compression.yml)."
+        )
+    return variant
 
 
 def fastest(table: Table, loss: Callable[[Mapping[str, float]], float], gate: float) -> str:
