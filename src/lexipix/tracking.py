@@ -181,7 +181,8 @@ class TrackedRun:
 
         Args:
             summary: What the ingestion says of it.
-            digest: Of the pictures, as DVC counts it: the 36 characters that MLflow takes.
+            digest: Of the pictures, as DVC counts it: the 36 characters that MLflow takes. None where they
+                are not kept as a folder: then it is the summary's own.
         """
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -195,7 +196,7 @@ class TrackedRun:
             data_set = MetaDataset(
                 source,
                 name=str(summary.get("source", "pictures")),
-                digest=digest,
+                digest=digest or str(summary.get("digest", ""))[:36] or None,
             )
             mlflow.log_input(data_set, context="pictures")
         except Exception as error:
