@@ -1,7 +1,7 @@
 """The commands of the pages in docs/, executed as they are written there.
 
-They run in a copy of a finished smoke run, with ``KEDRO_ENV=smoke`` where they name no environment. What a page
-says that they answer, they answer.
+They run in a copy of a finished smoke run, with ``KEDRO_ENV=smoke`` where they name no environment. What a
+page says that they answer, they answer.
 """
 
 import re
