@@ -28,6 +28,7 @@ def project_root(project_path: Path) -> Path:
 def run_name(run_params: Mapping[str, Any]) -> str:
     """Name a run by what it runs, the same in every session: ``generator[vae]@smoke``."""
     chosen = sorted(run_params.get("pipeline_names") or [], key=_order)
+    chosen = list(run_params.get("node_names") or []) or chosen
     tags = sorted(run_params.get("tags") or [])
     env = run_params.get("env") or "base"
     return f"{'+'.join(chosen) or 'all'}{'[' + ','.join(tags) + ']' if tags else ''}@{_env(env)}"
