@@ -64,7 +64,7 @@ def project(smoke, tmp_path):
     )
     draw = np.random.default_rng(3)
     (path / "my-pictures").mkdir()
-    for number in range(60):
+    for number in range(240):
         color = draw.integers(0, 255, 3)
         pixels = np.full((40, 40, 3), color, np.uint8)
         pixels[8:24, 8:24] = draw.integers(0, 255, 3)

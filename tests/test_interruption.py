@@ -11,13 +11,13 @@ from .conftest import copy_project, environment_without_settings, listen_to_inte
 # A line of the log that says where the run is, and what happens at a random moment within so many seconds
 PLACES = (
     ("Running node: ingest", signal.SIGINT, 0.3),
-    ("features: training on", signal.SIGKILL, 3.0),
-    ("captioner: training on", signal.SIGINT, 3.0),
-    ("vae: training on", signal.SIGKILL, 3.0),
-    ("prior: training on", signal.SIGKILL, 3.0),
-    ("gan: training on", signal.SIGKILL, 3.0),
-    ("small: training on", signal.SIGINT, 1.0),
     ("evaluator: training on", signal.SIGKILL, 2.0),
+    ("features: training on", signal.SIGKILL, 1.5),
+    ("vae: training on", signal.SIGKILL, 2.0),
+    ("captioner: training on", signal.SIGINT, 2.0),
+    ("prior: training on", signal.SIGKILL, 2.0),
+    ("gan: training on", signal.SIGKILL, 2.0),
+    ("small: training on", signal.SIGINT, 0.5),
 )
 # Often enough that these short trainings have one to go on from
 SECONDS = ",".join(
@@ -63,8 +63,7 @@ def test_a_run_stopped_in_every_training_ends_in_the_bytes_of_one_that_ran_throu
     (data / choices).write_bytes((smoke.data / choices).read_bytes())
     moments = random.Random(time.time_ns())
     for place, how, within in PLACES:
-        process, moment = start(project), moments.uniform(0, within)
-        said = []
+        process, moment, said = start(project), moments.uniform(0, within), []
         for line in process.stderr:
             said.append(line)
             if place in line:
@@ -74,7 +73,7 @@ def test_a_run_stopped_in_every_training_ends_in_the_bytes_of_one_that_ran_throu
         said.append(process.stderr.read())
         ended = process.wait(timeout=60)
         if how == signal.SIGKILL:
-            assert ended == -how, f"{place}:\n{''.join(said)[-3000:]}"
+            assert ended == -how, f"{place} + {moment:.2f} s:\n{''.join(said)[-3000:]}"
             continue
         assert ended == 130, f"{place} + {moment:.2f} s:\n{''.join(said)[-3000:]}"
         assert "the same command with --only-missing-outputs goes on" in said[-1], place
