@@ -107,3 +107,11 @@ def smoke(tmp_path_factory) -> Project:
     if answer.returncode != 0:
         pytest.fail(f"kedro run --env smoke ended with {answer.returncode}:\n{said[-6000:]}", pytrace=False)
     return Project(path, said)
+
+
+@pytest.fixture(scope="session")
+def recorded(smoke, tmp_path_factory) -> Path:
+    """A git project in which DVC knows every stage as run; tests work in copies of it."""
+    from .dvc_project import record
+
+    return record(smoke, tmp_path_factory.mktemp("recorded") / "project")
