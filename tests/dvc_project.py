@@ -55,12 +55,18 @@ def save(project: Path, message: str) -> None:
 
 def git(project: Path, *arguments: str) -> str:
     """Run git in a project; give what it says."""
-    return _run(project, {}, "git", *arguments)
+    return _run(project, {}, "git", *arguments).stdout
 
 
 def dvc(project: Path, *arguments: str, **environment: str) -> str:
     """Run DVC in a project, as in an activated virtual environment; give what it says."""
-    return _run(project, environment, sys.executable, "-m", "dvc", *arguments)
+    return _run(project, environment, sys.executable, "-m", "dvc", *arguments).stdout
+
+
+def dvc_and_log(project: Path, *arguments: str) -> str:
+    """The same, with what the stages log behind it."""
+    answer = _run(project, {}, sys.executable, "-m", "dvc", *arguments)
+    return answer.stdout + answer.stderr
 
 
 def stages_run(said: str) -> list[str]:
@@ -69,11 +75,11 @@ def stages_run(said: str) -> list[str]:
     return [line.split("'")[1] for line in lines]
 
 
-def _run(project: Path, more: dict[str, str], *command: str) -> str:
+def _run(project: Path, more: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
     environment = environment_without_settings() | more
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     answer = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
+    return answer

@@ -29,11 +29,13 @@ def test_a_copy_of_the_project_uses_the_projects_own(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
     monkeypatch.chdir(copy)
     monkeypatch.setenv("DVC_ROOT", str(project))
-    MachineChoicesDataset(path="data/choices.json").load()["vae"] = "cpu/bf16"
+    MachineChoicesDataset(path=str(copy / "data/choices.json")).load()["vae"] = "cpu/bf16"
     assert (project / "data/choices.json").is_file() and not (copy / "data").exists()
-    monkeypatch.delenv("DVC_ROOT")
-    monkeypatch.chdir(project)
     assert dict(MachineChoicesDataset(path="data/choices.json").load()) == {"vae": "cpu/bf16"}
+    elsewhere = MachineChoicesDataset(path=str(tmp_path / "choices.json"))
+    assert elsewhere.path == tmp_path / "choices.json"
+    monkeypatch.delenv("DVC_ROOT")
+    assert dict(MachineChoicesDataset(path="data/choices.json").load()) == {}
 
 
 def test_damaged_file_is_told_and_forgotten(tmp_path, caplog):

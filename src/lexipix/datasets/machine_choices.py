@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from lexipix.datasets.atomic import replace_file
-from lexipix.datasets.roots import project_root
+from lexipix.datasets.roots import kept
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class MachineChoicesDataset(AbstractDataset[NoReturn, MutableMapping[str, str]])
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self.path = project_root(Path()) / path
+        self.path = kept(Path(path))
         self.metadata = metadata
 
     def load(self) -> MutableMapping[str, str]:

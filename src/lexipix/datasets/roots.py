@@ -12,3 +12,9 @@ def project_root(project_path: Path) -> Path:
     """
     root = os.environ.get("DVC_ROOT")
     return Path(root) if root and (Path(root) / ".dvc").is_dir() else project_path
+
+
+def kept(path: Path) -> Path:
+    """Give the file of the true project in place of the one in the copy that a command is started in."""
+    copy, path = Path.cwd(), path.absolute()
+    return project_root(copy) / path.relative_to(copy) if path.is_relative_to(copy) else path
