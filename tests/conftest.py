@@ -125,3 +125,11 @@ def smoke(tmp_path_factory) -> Project:
     if code != "0":
         pytest.fail(f"kedro run --env smoke ended with {code}:\n{said[-6000:]}", pytrace=False)
     return Project(path, said)
+
+
+@pytest.fixture(scope="session")
+def recorded(smoke, tmp_path_factory) -> Path:
+    """A git project in which DVC knows every stage as run; tests work in copies of it."""
+    from .dvc_project import record
+
+    return record(smoke, tmp_path_factory.mktemp("recorded") / "project")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.framework.cli.project import run as kedro_run
 
-from lexipix.lineage import command, experiment_name, flatten, project_root, run_name, sections, tags
+from lexipix.lineage import command, experiment_name, flatten, run_name, sections, tags
 
 NOTHING = {
     "env": None, "pipeline_names": [], "tags": (), "node_names": (), "from_nodes": [], "to_nodes": [],
@@ -92,17 +92,6 @@ def test_tags_name_dvc_stage_and_experiment(monkeypatch):
     assert "dvc.baseline" not in known
     assert "cores" in known["machine"]
     assert known["command"] == "kedro run"
-
-
-def test_temporary_copy_of_dvc_keeps_its_runs_in_the_true_project(tmp_path, monkeypatch):
-    copy, project = tmp_path / "copy", tmp_path / "project"
-    (project / ".dvc").mkdir(parents=True)
-    monkeypatch.setenv("DVC_ROOT", str(project))
-    assert project_root(copy) == project
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "gone"))
-    assert project_root(copy) == copy
-    monkeypatch.delenv("DVC_ROOT")
-    assert project_root(copy) == copy
 
 
 def test_flatten_gives_leaves_with_dotted_keys():

@@ -15,16 +15,6 @@ PIPELINE_ORDER = (
 )  # fmt: skip
 
 
-def project_root(project_path: Path) -> Path:
-    """Give the folder that keeps the runs.
-
-    ``dvc exp run --temp`` and ``--queue`` work in a copy that is deleted afterwards; DVC names the true
-    root for the commands it starts.
-    """
-    root = os.environ.get("DVC_ROOT")
-    return Path(root) if root and (Path(root) / ".dvc").is_dir() else project_path
-
-
 def run_name(run_params: Mapping[str, Any]) -> str:
     """Name a run by what it runs, the same in every session: ``generator[vae]@smoke``."""
     chosen = sorted(run_params.get("pipeline_names") or [], key=_order)

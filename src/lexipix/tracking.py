@@ -15,8 +15,9 @@ from urllib.parse import quote
 from lexipix import provenance, repro
 from lexipix.datasets.code_revision import uncommitted
 from lexipix.datasets.files import plain
+from lexipix.datasets.roots import project_root
 from lexipix.errors import LexipixError
-from lexipix.lineage import command, experiment_name, flatten, project_root, run_name, tags
+from lexipix.lineage import command, experiment_name, flatten, run_name, tags
 
 _log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from lexipix.datasets.atomic import replace_file
+from lexipix.datasets.roots import kept
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +63,14 @@ class MachineChoicesDataset(AbstractDataset[NoReturn, MutableMapping[str, str]])
     """Loads as a mapping that trainings ask and tell; nothing is saved to it by a node's return.
 
     Args:
-        path: The JSON file; not called ``filepath``, since it is no output of any stage.
+        path: The JSON file; not called ``filepath``, since it is no output of any stage. An experiment of DVC
+            that runs in a copy of the project uses the project's own: a probe of its own could choose another
+            precision, and the same parameters would give other bytes.
         metadata: For others to read.
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self.path = Path(path)
+        self.path = kept(Path(path))
         self.metadata = metadata
 
     def load(self) -> MutableMapping[str, str]:
