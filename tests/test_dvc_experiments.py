@@ -63,8 +63,12 @@ def test_their_runs_are_in_the_main_store_and_say_what_made_them(project):
     experiment = client.get_experiment_by_name("lexipix")
     runs = client.search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'")
     assert {run.data.tags["dvc.experiment"] for run in runs} == {"aside", "later"}
+    stages = [run for run in runs if "dvc.stage" in run.data.tags]
+    parents = {run.info.run_id: run.info.run_name for run in runs if run not in stages}
+    assert sorted(parents.values()) == ["aside@base", "later@base"]
     revision = git(path, "rev-parse", "HEAD").strip()
-    for run in runs:
+    for run in stages:
+        assert parents[run.data.tags["mlflow.parentRunId"]].startswith(run.data.tags["dvc.experiment"])
         assert run.data.tags["dvc.stage"] == "evaluation"
         assert run.data.tags["dvc.baseline"] == run.data.tags["git.revision"] == revision
         shows = {"aside": "3", "later": "2"}[run.data.tags["dvc.experiment"]]

@@ -1,15 +1,12 @@
 """What MLflow knows of a ``dvc repro``: one parent for its stages, and who made what DVC only restored."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import mlflow
 import pytest
 
-from .conftest import commit_all, copy_project, environment_without_settings, run_kedro
+from .conftest import commit_all, copy_project, run_kedro
+from .dvc_project import dvc
 
 # Two stages that take seconds; what they are in the real dvc.yaml is no matter here
 STAGES = """
@@ -32,17 +29,6 @@ stages:
     plots:
       - data/smoke/08_reporting/ingestion_sheet.png
 """
-
-
-def dvc(project, *words):
-    environment = environment_without_settings()
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    answer = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], cwd=project, env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.datasets.digests import MEASURED, dvc_digest, steady_digest
+from lexipix.datasets.roots import kept
 from lexipix.lineage import flatten
 
 FILE = "lineage.json"
@@ -94,9 +95,10 @@ class Provenance:
 
     def _choices(self) -> dict[str, Any]:
         path = Path(str(self._entries.get(CHOICES, {}).get("path", "")))
-        if not path.is_file():
+        kept_at = kept(path)
+        if not kept_at.is_file():
             return {}
-        return {"path": self._inside(path), "content": json.loads(path.read_text(encoding="utf-8"))}
+        return {"path": self._inside(path), "content": json.loads(kept_at.read_text(encoding="utf-8"))}
 
     def _inside(self, path: Path) -> str:
         absolute = path.absolute()
