@@ -1,5 +1,6 @@
 """Whether a new model takes the place of the one in use: a rule of figures, which knows no registry."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,10 +33,10 @@ def decide(
 ) -> Decision:
     """Let a challenger take the champion's place where it is better on the same data.
 
-    It is better where the mean of the gated figures' relative gains is above zero and none of them loses more
-    than the gate allows: of two figures one may give way a little when the other wins more. Models of other
-    data were measured on other pictures, so that their figures say nothing about each other: then a person
-    decides.
+    It is better where the product of the gated figures is higher and none of them loses more than the gate
+    allows: of two figures one may give way a little when the other wins more, and no two models can replace
+    each other in turns. Models of other data were measured on other pictures, so that their figures say
+    nothing about each other: then a person decides.
 
     Args:
         challenger: The new model.
@@ -51,19 +52,19 @@ def decide(
             "Its data are not the champion's, so that their figures do not compare: to use it, set the alias "
             "champion by hand.",
         )
-    gains = {
-        name: challenger.figures[name] / champion.figures[name] - 1
+    ratios = {
+        name: challenger.figures[name] / champion.figures[name]
         for name in gated
         if name in challenger.figures and champion.figures.get(name, 0.0) > 0
     }
-    if not gains:
+    if not ratios:
         return Decision(False, f"Neither {' nor '.join(gated)} was measured of both models.")
     said = ", ".join(
-        f"{name} {challenger.figures[name]:.4f} after {champion.figures[name]:.4f}" for name in gains
+        f"{name} {challenger.figures[name]:.4f} after {champion.figures[name]:.4f}" for name in ratios
     )
-    worst = min(gains, key=lambda name: gains[name])
-    if gains[worst] < -max_loss - TINY:
+    worst = min(ratios, key=lambda name: ratios[name])
+    if ratios[worst] < 1 - max_loss - TINY:
         return Decision(False, f"It loses more than {max_loss:.1%} of {worst} ({said}).")
-    if sum(gains.values()) <= TINY:
+    if sum(math.log(ratio) for ratio in ratios.values()) <= TINY:
         return Decision(False, f"It is no better ({said}).")
     return Decision(True, f"It is better ({said}).")

@@ -45,6 +45,13 @@ class TooLarge(Refused):
         return 413
 
 
+class UnknownKind(Refused):
+    """A request that does not say what its body is."""
+
+    def get_http_status_code(self) -> int:
+        return 415
+
+
 @contextmanager
 def told_in_a_sentence() -> Iterator[None]:
     """Mistakes of whoever asks become refusals; a defect of ours becomes status 500 and is logged.
@@ -80,7 +87,8 @@ def limit_requests(max_bytes: int) -> None:
     """Let MLflow's server refuse bodies of more bytes, where this process is such a server.
 
     It has no limit of its own and keeps a body of any length in memory. What comes after the limit is
-    received, so that the one who sends it hears the answer, and dropped.
+    received, so that the one who sends it hears the answer, and dropped. A body without a Content-Type, on
+    which the server stumbles, is refused as well.
     """
     if _SERVED_MODEL not in os.environ:
         return
@@ -100,6 +108,8 @@ def limit_requests(max_bytes: int) -> None:
                     f"The request has {n_bytes / MEGA:,.1f} MB, more than the {max_bytes / MEGA:,.1f} that "
                     "are read: ask for less at a time."
                 )
+            if "content-type" not in request.headers:
+                raise UnknownKind("The request has no Content-Type: send JSON, as application/json.")
             request._body = b"".join(chunks)
         content: bytes = request._body
         return content
