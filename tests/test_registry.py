@@ -1,4 +1,4 @@
-"""From an evaluation to MLflow's registry: versions, aliases, tags, and what the logged models are linked to."""
+"""From an evaluation to MLflow's registry: versions, aliases, tags, and what logged models are linked to."""
 
 import json
 import logging
@@ -36,7 +36,8 @@ def with_figures(evaluation, **figures):
 
 def versions(name=GENERATOR):
     """The version that each alias names."""
-    return mlflow.MlflowClient().get_registered_model(name).aliases
+    aliases = mlflow.MlflowClient().get_registered_model(name).aliases
+    return {alias: str(version) for alias, version in aliases.items()}
 
 
 def test_models_are_promoted_by_their_figures(evaluation):
@@ -98,14 +99,14 @@ def test_run_that_evaluates_registers_both_models(smoke, client):
         version = client.get_model_version(name, "1")
         assert version.tags["decision"] == "promoted"
         assert client.get_run(version.run_id).info.run_name == "all@smoke"
-        assert client.get_registered_model(name).aliases[CHAMPION] == "1"
+        assert str(client.get_registered_model(name).aliases[CHAMPION]) == "1"
     summary = json.loads((smoke.data / "03_primary" / "summary.json").read_text(encoding="utf-8"))
     assert version.tags["data"] == summary["digest"]
 
 
 def test_logged_model_has_its_metrics_with_the_data_set_and_its_run(client):
     version = client.get_model_version(GENERATOR, "1")
-    model = client.get_logged_model(version.model_id)
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
     run = client.get_run(version.run_id)
     found = {metric.key: metric for metric in model.metrics}
     assert found["text.champion.psnr"].value == run.data.metrics["text.champion.psnr"]
@@ -115,6 +116,7 @@ def test_logged_model_has_its_metrics_with_the_data_set_and_its_run(client):
     assert data_set in known
     assert model.source_run_id == run.info.run_id
     assert model.model_id in {output.model_id for output in run.outputs.model_outputs}
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": GENERATOR, "version": 1}]
     assert model.params["generator.vae.training.images"] == "3200"
 
 
@@ -129,9 +131,8 @@ def test_signature_names_what_goes_in_and_comes_out(client):
 
 
 def test_model_holds_what_it_needs_and_no_pickle(client, tmp_path):
-    version = client.get_model_version(GENERATOR, "1")
     mlflow.set_tracking_uri(client.tracking_uri)
-    folder = mlflow.artifacts.download_artifacts(f"models:/{version.model_id}", dst_path=str(tmp_path))
+    folder = mlflow.artifacts.download_artifacts(f"models:/{GENERATOR}/1", dst_path=str(tmp_path))
     files = {path.relative_to(folder).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert not [name for name in files if name.endswith((".pkl", ".safetensors", ".pt"))]
     assert "artifacts/champion.json" in files

@@ -1,5 +1,6 @@
 """After an evaluation: both models to MLflow's registry, and whether they take the champions' places."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 CHAMPION, CHALLENGER = "champion", "challenger"
 DATA = "data"
 FIGURE = "figure."  # in front of a figure's name among a version's tags
+# Where the UI's page of a model finds the versions that it is registered as
+REGISTERED_AS = "mlflow.modelVersions"
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ def _register(kind: _Kind, evaluation: Evaluation) -> "tuple[ModelVersion, Decis
             **{f"{FIGURE}{name}": repr(value) for name, value in figures.items()},
         },
     )
+    registered_as = [{"name": kind.name, "version": version.version}]
+    client.set_logged_model_tags(model.model_id, {REGISTERED_AS: json.dumps(registered_as)})
     client.set_registered_model_alias(kind.name, CHALLENGER, version.version)
     if decision.promoted:
         client.set_registered_model_alias(kind.name, CHAMPION, version.version)
