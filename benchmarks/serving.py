@@ -4,10 +4,10 @@
 
 Starts `mlflow models serve` for the champion among the registered generators, then for the captioner, on
 the loopback interface. Each is asked by one client for a sixth of the time, then by all clients, each of
-which asks again as soon as it is answered, then for a sixth by all clients while four others send nonsense: no
-JSON, too many pictures, a body of 40 MB, none. A request is one prompt that was not asked lately, or one
-picture of the test split. The clients are threads of one process on the same cores as the server, which leaves
-the server fewer.
+which asks again as soon as it is answered, then for a sixth by all clients while four others send nonsense:
+no JSON, too many pictures, a body of 40 MB, none. A request is one prompt that was not asked lately, or one
+picture of the test split. The clients are threads of one process on the same cores as the server, which
+leaves the server fewer.
 """
 
 # ruff: noqa: T201
