@@ -1,13 +1,19 @@
 """From an evaluation to MLflow's registry: versions, aliases, tags, and what logged models are linked to."""
 
+import base64
 import json
 import logging
 from dataclasses import replace
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 
 from lexipix import registry
+from lexipix.config.generation import ServingParameters
+from lexipix.datasets.model_files import read_onnx_model
+from lexipix.datasets.png import encode_png
+from lexipix.pipelines.generation.models import Drawer
 from lexipix.registry import CHALLENGER, CHAMPION, Evaluation, register, registered_name
 from lexipix.workshop import Workshop
 
@@ -61,6 +67,33 @@ def test_models_are_promoted_by_their_figures(evaluation):
     assert version.tags["decision"] == "not promoted"
     assert "do not compare" in version.tags["reason"]
     assert version.description == version.tags["reason"]
+
+
+def test_each_budget_draws_with_its_form_within_the_limits_of_the_run(evaluation, tmp_path):
+    champion = json.loads(evaluation.place("champion").read_text(encoding="utf-8"))
+    champion["budgets"] = {"fast": "small_onnx_int8", "balanced": "small_onnx_fp32", "best": "onnx_fp32"}
+    (tmp_path / "champion.json").write_text(json.dumps(champion), encoding="utf-8")
+
+    def place(name):
+        return tmp_path / "champion.json" if name == "champion" else evaluation.place(name)
+
+    generation = evaluation.parameters.generation.model_copy(
+        update={"serving": ServingParameters(max_pictures=2)}
+    )
+    parameters = evaluation.parameters.model_copy(update={"generation": generation})
+    register(replace(evaluation, place=place, parameters=parameters))
+
+    model = mlflow.pyfunc.load_model(f"models:/{GENERATOR}@{CHAMPION}")
+    request = [{"prompt": "a big red circle at the left on white"}]
+    whole = evaluation.place(f"onnx_{champion['family']}")
+    for budget, form in champion["budgets"].items():
+        (row,) = model.predict(request, params={"budget": budget, "seed": 5})
+        folder = whole if form == "onnx_fp32" else evaluation.place("onnx_forms") / form
+        image = Drawer(read_onnx_model(folder)).draw_one(request[0]["prompt"], 5, 0)
+        assert base64.b64decode(row["png"]) == encode_png(image)
+        assert row["model"] == champion["family"] + ("" if form == "onnx_fp32" else f" {form}")
+    with pytest.raises(MlflowException, match="asks for 3 pictures: 1 to 2"):
+        model.predict(request, params={"count": 3})
 
 
 def test_champion_whose_alias_was_taken_away_is_replaced(evaluation):
