@@ -202,6 +202,7 @@ def test_prompts_are_answered_in_order_each_with_its_warning(generator):
         ([PROMPT], {"seed": 2**31}, "seed is 2147483648"),
         ([PROMPT], {"seed": 10**30}, "seed"),
         ([PROMPT], {"seed": "seven"}, "'seed'"),
+        ([PROMPT], {"seed": None}, "seed is null"),
         ([PROMPT], {"count": 1.5}, "'count'"),
         ([PROMPT], {"budget": "huge"}, 'budget is "huge": choose from fast, balanced, best'),
     ],

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
             Refused: A prompt cannot be drawn, or a limit is passed.
         """
         with told_in_a_sentence():
-            wishes = params or {}
-            seed, count, budget = (wishes[name] for name in ("seed", "count", "budget"))
+            seed, count, budget = (_given(params or {}, name) for name in ("seed", "count", "budget"))
             prompts = list(model_input[PROMPT])
             self._check(prompts, seed, count, budget)
             with self._turn:
@@ -107,6 +107,12 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
 
     def _load(self, form: str) -> Drawer:
         return Drawer(read_onnx_model(self._artifacts[form]))
+
+
+def _given(params: Mapping[str, Any], name: str) -> Any:
+    if params.get(name) is None:
+        raise LexipixError(f"{name} is null: leave it out, or say a value.")
+    return params[name]
 
 
 set_model(GeneratorService())
