@@ -1,7 +1,8 @@
 # Each target works as the first command in a fresh clone. Variables: ENV (Kedro environment), ARGS (added to
-# the command as they are), PORT (of the MLflow UI), PYTHON (the interpreter that .venv is made from).
+# the command as they are), PORT (of the MLflow UI, or of the service), MODEL (the registered model that is
+# served), PYTHON (the interpreter that .venv is made from).
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format ui bench repro lock
+.PHONY: help install run test lint format ui serve bench repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -9,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.lexipix-installed
 ENV ?= base
 PORT ?= 5000
+MODEL ?= lexipix-generator
 
 # No telemetry leaves a user's machine; the same as in src/lexipix/settings.py, for the tools that never read it.
 export DO_NOT_TRACK := 1
@@ -62,6 +64,14 @@ ui: install  ## Browse the runs: curves, pictures, reports, models
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (stop it with Ctrl-C)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 \
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --host 127.0.0.1 --port $(PORT)
+
+# MLflow starts the server by its name, hence the PATH.
+serve: PORT := 5001
+serve: install  ## Answer requests with the champion among the registered models; needs a finished `make run`
+	@echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (docs/serve.md says what to send; stop it with Ctrl-C)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
+	  MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
+	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)
 
 repro: install  ## Bring every stage of dvc.yaml up to date; what is up to date already is not run again
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS)

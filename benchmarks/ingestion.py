@@ -68,7 +68,7 @@ def measure(source: dict[str, Any], store: str, **changes: Any) -> dict[str, flo
     from lexipix.config.ingestion import IngestionParameters
     from lexipix.config.run import RunParameters
     from lexipix.datasets.picture_store import PictureStoreDataset
-    from lexipix.datasets.sources import SourcesDataset
+    from lexipix.datasets.sources.dataset import SourcesDataset
     from lexipix.pipelines.ingestion.nodes import describe_pictures, ingest
 
     parameters = IngestionParameters.model_validate({"source": source, **changes})

@@ -37,6 +37,8 @@ class ProjectHooks:
         self._entries: Mapping[str, Any] = {}
         self._run: tracking.TrackedRun | None = None
         self._provenance = Provenance(Path(), {})
+        self._metrics: Mapping[str, Any] | None = None
+        self._env: str | None = None
         self._started = 0.0
         self._peak_is_told = False
         self._taken: dict[str, Cost] = {}
@@ -48,7 +50,7 @@ class ProjectHooks:
         Kedro checks only what a pipeline's nodes ask for, and only after importing them.
         """
         loader = context.config_loader
-        self._project_path = context.project_path
+        self._project_path, self._env = context.project_path, context.env
         places = _Places(Path(loader.conf_source), context.env, loader.runtime_params)
         self._parameters = validate(loader["parameters"], places)
 
@@ -100,6 +102,8 @@ class ProjectHooks:
             return
         if dataset_name == SUMMARY:
             self._name_data_set(data)
+        if dataset_name == "metrics":
+            self._metrics = data
         entry = self._entries.get(dataset_name)
         if isinstance(entry, Mapping) and (wishes := (entry.get("metadata") or {}).get("mlflow")):
             path = entry.get("filepath")
@@ -124,7 +128,20 @@ class ProjectHooks:
         if self._run is not None:
             self._run.log_costs(self._taken, expected)
             self._run.log_lineage(self._provenance.found())
+            self._register(self._run.run_id, catalog)
         self.end("FINISHED")
+
+    def _register(self, run_id: str, catalog: CatalogProtocol) -> None:
+        """Hand the models to MLflow's registry, where this run has evaluated them."""
+        if self._metrics is None or self._parameters is None:
+            return
+        from lexipix.registry import Evaluation, register
+
+        def place(name: str) -> Path:
+            return Path(self._entries[name]["filepath"])
+
+        data = str(catalog.load(SUMMARY).get("digest", ""))
+        register(Evaluation(run_id, self._env, data, self._metrics, self._parameters, place))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

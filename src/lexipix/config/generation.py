@@ -31,6 +31,23 @@ class RedrawParameters(Parameters):
     temperature: float = Field(0.7, ge=0, le=5)
 
 
+class ServingParameters(Parameters):
+    """What a service refuses (``generation.serving.*``); a registered model keeps the limits it came with.
+
+    Attributes:
+        max_prompt_chars: Characters of one prompt.
+        max_pictures: Pictures that one request may have drawn or described.
+        max_picture_mb: Of one picture to be described, as the file that it is; MB are 10^6 bytes. How many
+            pixels it may have is ``ingestion.max_pixels``.
+        max_request_mb: Of a whole request.
+    """
+
+    max_prompt_chars: int = Field(1_000, ge=1)
+    max_pictures: int = Field(64, ge=1, le=10_000)
+    max_picture_mb: float = Field(8, gt=0)
+    max_request_mb: float = Field(16, gt=0)
+
+
 class GenerationParameters(Parameters):
     """Parameters of the pipeline ``generation`` and defaults of its commands (``generation.*``).
 
@@ -43,6 +60,8 @@ class GenerationParameters(Parameters):
             network). All draw the same composition from the same seed.
         max_prompts: Lines a file of prompts may have.
         max_pictures: Pictures drawn in one go.
+        redraw: The loop of ``kedro redraw``.
+        serving: Limits of a service.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -53,3 +72,4 @@ class GenerationParameters(Parameters):
     max_prompts: int = Field(100_000, ge=1)
     max_pictures: int = Field(1_000_000, ge=1)
     redraw: RedrawParameters = RedrawParameters()
+    serving: ServingParameters = ServingParameters()

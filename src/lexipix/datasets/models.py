@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.code_revision import code_revision
 from lexipix.datasets.files import plain
+from lexipix.datasets.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
 from lexipix.errors import LexipixError
 from lexipix.records import ModelBundle
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "card.json"
 
 
 class ModelFolderDataset(FolderDataset[ModelBundle]):
@@ -40,18 +39,18 @@ class ModelFolderDataset(FolderDataset[ModelBundle]):
     def _read(self, path: Path) -> ModelBundle:
         tokenizer = path / TOKENIZER
         return ModelBundle(
-            config=_read_json(path / CONFIG),
+            config=read_json(path / CONFIG),
             weights=read_tensors(path / WEIGHTS)[0],
             tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
-            card=_read_json(path / CARD),
+            card=read_json(path / CARD),
         )
 
     def _write(self, path: Path, data: ModelBundle) -> None:
-        _write_json(path / CONFIG, data.config)
+        write_json(path / CONFIG, data.config)
         write_tensors(path / WEIGHTS, data.weights)
         if data.tokenizer is not None:
             (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
-        _write_json(path / CARD, {**data.card, "code_revision": code_revision()})
+        write_json(path / CARD, {**data.card, "code_revision": code_revision()})
 
     def _exists(self) -> bool:
         return all((self.path / file).is_file() for file in (CONFIG, WEIGHTS, CARD))
@@ -87,16 +86,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":
         raise LexipixError(f"{path} is damaged or cut short ({error}).") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LexipixError(f"{path} is not valid JSON ({error}).") from error
-    if not isinstance(data, dict):
-        raise LexipixError(f"{path} holds a {type(data).__name__}, not an object.")
-    return data
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON object; a figure that is not finite is written as null."""
     text = json.dumps(plain(dict(data)), indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.code_revision import code_revision
-from lexipix.datasets.models import CARD, CONFIG, TOKENIZER, _read_json, _write_json
+from lexipix.datasets.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
+from lexipix.datasets.models import write_json
 from lexipix.errors import LexipixError
 from lexipix.records import OnnxModel
 
@@ -28,13 +29,7 @@ class OnnxModelDataset(FolderDataset[OnnxModel]):
             raise LexipixError(f"{error} The model {name} cannot be used: {hint} again.") from error
 
     def _read(self, path: Path) -> OnnxModel:
-        tokenizer = path / TOKENIZER
-        return OnnxModel(
-            config=_read_json(path / CONFIG),
-            graphs={file.stem: file.read_bytes() for file in sorted(path.glob("*.onnx"))},
-            tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
-            card=_read_json(path / CARD),
-        )
+        return read_onnx_model(path)
 
     def _write(self, path: Path, data: OnnxModel) -> None:
         write_model(path, data)
@@ -65,9 +60,9 @@ class OnnxFormsDataset(FolderDataset[dict[str, OnnxModel]]):
 
 def write_model(path: Path, data: OnnxModel) -> None:
     """Write a model into an existing empty folder."""
-    _write_json(path / CONFIG, data.config)
+    write_json(path / CONFIG, data.config)
     for name, content in data.graphs.items():
         (path / f"{name}.onnx").write_bytes(content)
     if data.tokenizer is not None:
         (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
-    _write_json(path / CARD, {**data.card, "code_revision": code_revision()})
+    write_json(path / CARD, {**data.card, "code_revision": code_revision()})

@@ -223,7 +223,7 @@ def test_something_beside_the_splits_is_an_error(tmp_path, make_picture, read):
     ],
 )
 def test_path_that_is_no_folder_of_pictures(tmp_path, parameters, kind, path, said):
-    from lexipix.datasets.sources import SourcesDataset
+    from lexipix.datasets.sources.dataset import SourcesDataset
 
     (tmp_path / "file.png").touch()
     (tmp_path / "empty/inside").mkdir(parents=True)

@@ -10,7 +10,7 @@ from PIL import Image
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.datasets.picture_store import PictureStoreDataset
-from lexipix.datasets.sources import SourcesDataset
+from lexipix.datasets.sources.dataset import SourcesDataset
 from lexipix.errors import LexipixError
 from lexipix.pipelines.ingestion import create_pipeline
 

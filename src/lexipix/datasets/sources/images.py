@@ -58,8 +58,12 @@ def suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in readable)
 
 
-def read_image(path: Path | str, parameters: IngestionParameters) -> NDArray[np.uint8]:
-    """Read a picture file, of an animation the first frame.
+def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> NDArray[np.uint8]:
+    """Read a picture, of an animation the first frame.
+
+    Args:
+        path: The file, or what it holds.
+        parameters: What becomes of it, and what is too small or too large.
 
     Returns:
         uint8 (image_size, image_size, 3).
@@ -91,11 +95,13 @@ def read_image(path: Path | str, parameters: IngestionParameters) -> NDArray[np.
         raise Unusable(f"damaged or cut short: {detail}") from None
 
 
-def _opened(path: Path | str) -> IO[bytes]:
+def _opened(path: Path | str | BytesIO) -> IO[bytes]:
     """Open a file; a small one is read at once.
 
     Pillow reads in many small steps, and at each the threads would wait for each other.
     """
+    if isinstance(path, BytesIO):
+        return path
     # Without O_NONBLOCK, opening a named pipe would wait forever.
     with os.fdopen(os.open(path, os.O_RDONLY | _NONBLOCK), "rb", buffering=0) as file:
         status = os.fstat(file.fileno())

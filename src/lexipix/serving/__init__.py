@@ -1,0 +1,1 @@
+"""The registered models at work: what `mlflow models serve` runs, without torch, transformers and Kedro."""

@@ -1,0 +1,118 @@
+"""The generator as a service: prompts in, PNG files out. MLflow keeps this file as the model's code."""
+
+import base64
+import json
+import threading
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from lexipix.config.generation import MAX_SEED, ServingParameters
+from lexipix.datasets.model_files import read_json, read_onnx_model
+from lexipix.datasets.png import encode_png
+from lexipix.errors import LexipixError
+from lexipix.pipelines.generation.drawing import draw
+from lexipix.pipelines.generation.models import WHOLE, Choice, Drawer, choose
+from lexipix.pipelines.generation.prompts import CheckedPrompt, check_prompt, shown
+from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, told_in_a_sentence
+
+PROMPT = "prompt"
+
+
+class GeneratorService(PythonModel):  # type: ignore[misc]
+    """Draws pictures of prompts as ``kedro generate`` does: the same seed gives the same bytes.
+
+    Its artifacts are ``champion`` (which forms there are and which budget takes which), ``settings`` (the
+    limits), and each form's folder under the form's name.
+    """
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Find the forms, load each and draw with it once, so that no request waits for that."""
+        self._artifacts = {name: Path(place) for name, place in context.artifacts.items()}
+        self._champion = read_json(self._artifacts["champion"])
+        self._limits = ServingParameters(**read_json(self._artifacts["settings"]))
+        self._drawer = cache(self._load)
+        # Drawing takes all cores and remembers prompts: requests take turns.
+        self._turn = threading.Lock()
+        for budget in self._champion["budgets"]:
+            self._choice(budget)[1].draw_one("", 0, 0)
+        limit_requests(int(self._limits.max_request_mb * MEGA))
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Draw.
+
+        Args:
+            context: What ``load_context`` was given.
+            model_input: A table with the column ``prompt``.
+            params: ``seed``, ``count`` (pictures of each prompt) and ``budget``, all of them; MLflow fills in
+                what a request leaves out.
+
+        Returns:
+            A row for each picture: its prompt, which of the prompt's pictures it is, the seed, the model's
+            name, the PNG file in base64, and a sentence where the model will make little of the prompt.
+
+        Raises:
+            Refused: A prompt cannot be drawn, or a limit is passed.
+        """
+        with told_in_a_sentence():
+            seed, count, budget = (_given(params or {}, name) for name in ("seed", "count", "budget"))
+            prompts = list(model_input[PROMPT])
+            self._check(prompts, seed, count, budget)
+            with self._turn:
+                choice, drawer = self._choice(budget)
+                checked = [self._checked(prompt, drawer) for prompt in prompts]
+                images = draw(drawer, [one.text for one in checked], count, seed)
+            return [
+                {
+                    PROMPT: checked[number // count].text,
+                    "index": number % count,
+                    "seed": int(seed),
+                    "model": choice.name,
+                    "png": base64.b64encode(encode_png(image)).decode(),
+                    "warning": " ".join(checked[number // count].warnings),
+                }
+                for number, image in enumerate(images)
+            ]
+
+    def _check(self, prompts: list[Any], seed: int, count: int, budget: str) -> None:
+        if not 0 <= seed <= MAX_SEED:
+            raise LexipixError(f"seed is {seed}: it must be a whole number from 0 to {MAX_SEED:,}.")
+        if budget not in self._champion["budgets"]:
+            known = ", ".join(self._champion["budgets"])
+            raise LexipixError(f"budget is {shown(budget)}: choose from {known}.")
+        if count < 1:
+            raise LexipixError(f"count is {count}: it must be 1 or more.")
+        require_at_most(len(prompts) * count, self._limits.max_pictures)
+
+    def _checked(self, prompt: Any, drawer: Drawer) -> CheckedPrompt:
+        if not isinstance(prompt, str):
+            raise LexipixError(f"A prompt is text, not {json.dumps(prompt, default=str)[:40]}.")
+        if len(prompt) > self._limits.max_prompt_chars:
+            raise LexipixError(
+                f"The prompt {shown(prompt)} has {len(prompt):,} characters: at most "
+                f"{self._limits.max_prompt_chars:,} are read; shorten it."
+            )
+        return check_prompt(prompt, drawer)
+
+    def _choice(self, budget: str) -> tuple[Choice, Drawer]:
+        choice = choose(self._champion, budget=budget)
+        return choice, self._drawer(choice.form or WHOLE)
+
+    def _load(self, form: str) -> Drawer:
+        return Drawer(read_onnx_model(self._artifacts[form]))
+
+
+def _given(params: Mapping[str, Any], name: str) -> Any:
+    if params.get(name) is None:
+        raise LexipixError(f"{name} is null: leave it out, or say a value.")
+    return params[name]
+
+
+set_model(GeneratorService())
