@@ -62,9 +62,14 @@ def project(smoke, tmp_path):
     (path / "prompts.txt").write_text(
         "a small red star on white\na big blue circle on navy\n", encoding="utf-8"
     )
+    for file in (path / "conf" / "smoke").glob(
+        "parameters*.yml"
+    ):  # networks as small as smoke's for the folder
+        if file.name != "parameters_ingestion.yml":
+            shutil.copy(file, path / "conf" / "folder" / file.name)
     draw = np.random.default_rng(3)
     (path / "my-pictures").mkdir()
-    for number in range(240):
+    for number in range(200):
         color = draw.integers(0, 255, 3)
         pixels = np.full((40, 40, 3), color, np.uint8)
         pixels[8:24, 8:24] = draw.integers(0, 255, 3)
