@@ -4,15 +4,19 @@ import base64
 import json
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import mlflow
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
 from mlflow.exceptions import MlflowException
 
 from lexipix import registry
 from lexipix.config.generation import ServingParameters
+from lexipix.config.root import LexipixParameters
 from lexipix.datasets.model_files import read_onnx_model
 from lexipix.datasets.png import encode_png
+from lexipix.hooks import ProjectHooks
 from lexipix.pipelines.generation.models import Drawer
 from lexipix.registry import CHALLENGER, CHAMPION, Evaluation, register, registered_name
 from lexipix.workshop import Workshop
@@ -112,6 +116,32 @@ def test_trouble_costs_a_warning_and_nothing_else(evaluation, monkeypatch, caplo
         register(evaluation)
     said = "The models are not all in MLflow's registry (the store has gone away)."
     assert [record.message for record in caplog.records] == [said, said]
+
+
+class Run:
+    """An open MLflow run as the hooks see it."""
+
+    run_id = "r"
+
+    def log(self, *_):
+        pass
+
+    log_costs = log_data_set = end = log
+
+
+@pytest.mark.parametrize(
+    ("run", "saved", "times"),
+    [(Run(), "metrics", 1), (Run(), "speed_table", 0), (None, "metrics", 0)],
+    ids=["evaluated", "not evaluated", "not tracked"],
+)
+def test_only_a_tracked_run_that_evaluated_registers(monkeypatch, run, saved, times):
+    found = []
+    monkeypatch.setattr(registry, "register", found.append)
+    hooks = ProjectHooks()
+    hooks._run, hooks._parameters = run, LexipixParameters()
+    hooks.after_dataset_saved(saved, {"text": {}}, SimpleNamespace(name="node"))
+    hooks.after_pipeline_run(DataCatalog({"ingestion_summary": MemoryDataset({"digest": "abc"})}))
+    assert [(one.run_id, one.data, one.metrics) for one in found] == [("r", "abc", {"text": {}})] * times
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def test_run_and_its_artifacts_are_there(shared, client, tmp_path):
     copy = client.download_artifacts(run.info.run_id, f"pictures/{sheet.name}", str(tmp_path))
     assert Path(copy).read_bytes() == sheet.read_bytes()
     assert any(item.key.endswith(f"pictures/{sheet.name}") for item in shared[1].objects.all())
+    assert all(version.run_id != run.info.run_id for version in client.search_model_versions())
     assert not (project / "mlflow.db").exists()
     assert not (project / "mlartifacts").exists()
 

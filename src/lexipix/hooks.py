@@ -65,6 +65,7 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         """Begin the MLflow run."""
+        self._metrics = None
         if not tracking.enabled() or self._parameters is None:
             return
         everything = self._parameters.model_dump(mode="json")
