@@ -17,10 +17,10 @@ from PIL import Image
 
 from .conftest import REPOSITORY, environment_without_settings
 
-# What takes minutes, a server or a browser is done by the test that is named, with the same command or its kind:
-# (page, beginning of the command) -> file::test
+# What takes minutes, a server or a browser is done by the test that is named, with a command of the same kind:
+# page and pattern of the command -> file::test
 ELSEWHERE = {
-    ("run", "kedro run"): "test_smoke.py::test_every_output_is_there",
+    ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
     ("run", "kedro estimate"): "test_estimate.py::test_",
     (
         "reproduce",
@@ -84,10 +84,8 @@ def commands(page):
 
 def elsewhere(page, words):
     """The test that does what a command does; None if it is to be executed here."""
-    if (page, words) == ("run", "kedro run"):
-        return ELSEWHERE[page, words]
-    known = [key for key in ELSEWHERE if key[0] == page and key != ("run", "kedro run")]
-    return next((ELSEWHERE[key] for key in known if words.startswith(key[1])), None)
+    known = (test for (own, pattern), test in ELSEWHERE.items() if own == page and re.match(pattern, words))
+    return next(known, None)
 
 
 @pytest.fixture
