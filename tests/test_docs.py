@@ -17,7 +17,7 @@ from PIL import Image
 
 from .conftest import REPOSITORY, environment_without_settings
 
-# What takes minutes, a server or a browser is done by the test that is named, with a command of the same kind:
+# What takes minutes, a server or a browser is done by the test that is named, with a command of its kind:
 # page and pattern of the command -> file::test
 ELSEWHERE = {
     ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
