@@ -15,11 +15,10 @@ from urllib.parse import quote
 from lexipix.datasets.files import plain
 from lexipix.errors import LexipixError
 from lexipix.lineage import command, experiment_name, flatten, project_root, run_name, tags
+from lexipix.mlflow_views import experiment_tags
+from lexipix.tracked_tables import log_table
 
 _log = logging.getLogger(__name__)
-
-# Without it the UI takes the experiment for one with chatbots and hides the charts of a training.
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def enabled() -> bool:
@@ -139,7 +138,7 @@ class TrackedRun:
             if prefix := wishes.get("metrics"):
                 mlflow.log_metrics(dict(numbers(data, "" if prefix is True else f"{prefix}.")))
             if file := wishes.get("table"):
-                mlflow.log_table(data, artifact_file=file)
+                log_table(data, file)
         except Exception as error:  # the result is saved already; a missing copy is no reason to lose the run
             _log.warning("Tracking: %s is not in the MLflow run (%s).", name, _first_line(error))
 
@@ -207,14 +206,14 @@ class TrackedRun:
             if known is not None:
                 if known.lifecycle_stage == "deleted":
                     client.restore_experiment(known.experiment_id)
+                for key, value in experiment_tags(known.experiment_id).items():
+                    if key not in known.tags:  # what a user has changed since stays
+                        client.set_experiment_tag(known.experiment_id, key, value)
                 return str(known.experiment_id)
             local = address.startswith("sqlite:")
             root = project_root(project_path) / "mlartifacts" / name
             try:
-                made = client.create_experiment(
-                    name, artifact_location=root.as_uri() if local else None, tags=_EXPERIMENT_TAGS
-                )
-                return str(made)
+                client.create_experiment(name, artifact_location=root.as_uri() if local else None)
             except mlflow.MlflowException:  # another run has just made it
                 time.sleep(0.2 * (attempt + 1))
         raise RuntimeError(f"the experiment {name} can neither be found nor made")
