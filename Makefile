@@ -59,7 +59,7 @@ bench: install  ## Compare drawing and every stage with what people would use in
 	$(BIN)/python benchmarks/stages.py $(ARGS)
 
 ui: install  ## Browse the runs: curves, pictures, reports, models
-	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (stop it with Ctrl-C)"
+	@echo "MLflow UI: http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning  (stop it with Ctrl-C)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 \
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --host 127.0.0.1 --port $(PORT)
 

@@ -25,7 +25,7 @@ class PictureTableDataset(PathDataset["pd.DataFrame"]):
         try:
             table = pd.read_parquet(path)
             for name in _columns(table, bytes):
-                table[name] = [_decode(cell) for cell in table[name]]
+                table[name] = pd.Series([_decode(cell) for cell in table[name]], dtype=object)
         except (ValueError, OSError) as error:
             raise LexipixError(f"{path} is damaged ({error}): remove it and make it again.") from error
         return table
