@@ -15,7 +15,7 @@ from urllib.parse import quote
 from lexipix.datasets.files import plain
 from lexipix.errors import LexipixError
 from lexipix.lineage import command, experiment_name, flatten, project_root, run_name, tags
-from lexipix.mlflow_views import experiment_tags
+from lexipix.mlflow_views import experiment_tags, run_links
 from lexipix.tracked_tables import log_table
 
 _log = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ class TrackedRun:
             ) from error
         self._command = command(run_params)
         self._pictures: dict[str, str] = {}
+        self._pages: dict[str, str] = {}
         self._open = True
         # MLflow's own exit handler would call an interrupted run FINISHED; this one is registered later
         # and therefore runs before it.
@@ -135,10 +136,13 @@ class TrackedRun:
                     mlflow.log_artifacts(str(path), artifact_path=f"{folder}/{path.name}")
                 else:
                     mlflow.log_artifact(str(path), artifact_path=folder)
+                    if path.suffix == ".html":
+                        self._pages[path.stem] = f"{folder}/{path.name}"
             if prefix := wishes.get("metrics"):
                 mlflow.log_metrics(dict(numbers(data, "" if prefix is True else f"{prefix}.")))
             if file := wishes.get("table"):
                 log_table(data, file)
+                self._pages[Path(file).parent.name] = file
         except Exception as error:  # the result is saved already; a missing copy is no reason to lose the run
             _log.warning("Tracking: %s is not in the MLflow run (%s).", name, _first_line(error))
 
@@ -186,7 +190,7 @@ class TrackedRun:
         MLflow's own cards for pictures write every parameter of the run above each, which leaves them no
         room; here they are seen at their full size.
         """
-        lines = [f"`{self._command}`"]
+        lines = [f"`{self._command}`", "", run_links(self._run.info.experiment_id, self.run_id, self._pages)]
         for key, path in reversed(self._pictures.items()):  # what came out before what went in
             lines += [
                 "",

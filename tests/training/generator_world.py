@@ -174,6 +174,6 @@ def pair_on(sheet, number, n_pairs, size):
     """The upper and the lower picture of a pair on a sheet of small pictures, at their own size."""
     scale = 96 // size
     columns = min(n_pairs, math.ceil(math.sqrt(2 * n_pairs)))
-    y, x = number // columns * (2 * 96 + 8), number % columns * (96 + 8)
-    upper, lower = (sheet[top : top + 96, x : x + 96] for top in (y, y + 96))
+    y, x = number // columns * (2 * 96 + 2 + 8), number % columns * (96 + 8)
+    upper, lower = (sheet[top : top + 96, x : x + 96] for top in (y, y + 96 + 2))
     return upper[::scale, ::scale], lower[::scale, ::scale]

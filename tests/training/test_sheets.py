@@ -14,9 +14,9 @@ def test_each_picture_stands_above_its_partner_in_whole_pixels():
     above, below = images(2, 32, RED), images(2, 32, BLUE)
     above[1, 0, 0] = 255
     sheet = tile_pairs(above, below)
-    assert sheet.shape == (2 * 96, 96 + 8 + 96, 3)
-    assert (sheet[:96, :96] == RED).all() and (sheet[96:, :96] == BLUE).all()
-    assert (sheet[:, 96:104] == 255).all()
+    assert sheet.shape == (96 + 2 + 96, 96 + 8 + 96, 3)
+    assert (sheet[:96, :96] == RED).all() and (sheet[98:, :96] == BLUE).all()
+    assert (sheet[:, 96:104] == 255).all() and (sheet[96:98] == 255).all()
     assert (sheet[:3, 104:107] == 255).all() and (sheet[3, 104] == RED).all()
 
 

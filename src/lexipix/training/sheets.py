@@ -28,16 +28,19 @@ def tile_pairs(above: Pixels, below: Pixels) -> Pixels:
         below: The same shape.
 
     Returns:
-        uint8 (height, width, 3): every pixel enlarged to a square of whole pixels, white between the pairs.
+        uint8 (height, width, 3): every pixel enlarged to a square of whole pixels, white between the pairs
+        and, less of it, within them.
     """
     n_pairs, size = above.shape[:2]
     scale = max(1, SHOWN_PIXELS // size)
-    pairs = np.concatenate([above, below], axis=1).repeat(scale, axis=1).repeat(scale, axis=2)
-    height, width, gap = 2 * scale * size, scale * size, max(1, scale * size // 12)
+    width, gap, seam = scale * size, max(4, scale * size // 12), max(1, scale * size // 48)
+    height = 2 * width + seam
     columns = min(n_pairs, math.ceil(math.sqrt(2 * n_pairs)))
     rows = math.ceil(n_pairs / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), PAPER, np.uint8)
-    for number, pair in enumerate(pairs):
+    for number, pair in enumerate(zip(above, below, strict=True)):
         y, x = number // columns * (height + gap), number % columns * (width + gap)
-        sheet[y : y + height, x : x + width] = pair
+        for top, image in zip((y, y + width + seam), pair, strict=True):
+            large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+            sheet[top : top + width, x : x + width] = large
     return sheet
