@@ -61,9 +61,11 @@ bench: install  ## Compare drawing and every stage with what people would use in
 	$(BIN)/python benchmarks/stages.py $(ARGS)
 
 ui: install  ## Browse the runs: curves, pictures, reports, models
-	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (stop it with Ctrl-C)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 \
-	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --host 127.0.0.1 --port $(PORT)
+	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; server=http://127.0.0.1:$(PORT); \
+	echo "MLflow UI: $$server  (stop it with Ctrl-C)"; \
+	$(BIN)/python -m lexipix.mlflow_views "$$store" "$$server" && \
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 \
+	  --backend-store-uri "$$store" --host 127.0.0.1 --port $(PORT)
 
 # MLflow starts the server by its name, hence the PATH.
 serve: PORT := 5001

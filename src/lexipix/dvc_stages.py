@@ -36,7 +36,7 @@ WIRING = "pipeline"
 # What a module reads beside its imports
 RESOURCES = {"lexipix.reporting.report": "src/lexipix/reporting/templates"}
 # How an output is shown, by the type of its dataset
-PICTURE, TABLE = "lexipix.datasets.files.PngDataset", "lexipix.datasets.files.CsvDataset"
+PICTURE, CURVES = "lexipix.datasets.files.PngDataset", "lexipix.datasets.curves.CurvesDataset"
 CURVE = {"x": "images_seen"}
 METRICS = "metrics"
 
@@ -125,7 +125,7 @@ def stage(project: Path, env: str, command: str) -> Stage:
                 found["metrics"].append(path)
             elif kind == PICTURE:
                 found["plots"].append(path)
-            elif kind == TABLE and name.endswith("_curves"):
+            elif kind == CURVES:
                 found["plots"].append({path: CURVE})
             else:
                 found["outs"].append(path)

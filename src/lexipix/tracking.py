@@ -18,13 +18,13 @@ from lexipix.datasets.files import plain
 from lexipix.datasets.roots import project_root
 from lexipix.errors import LexipixError
 from lexipix.lineage import command, experiment_name, flatten, run_name, tags
+from lexipix.mlflow_views import experiment_tags, run_links
+from lexipix.tracked_tables import log_table
 
 _log = logging.getLogger(__name__)
 
 # The artifact with what the code has over its revision, where it has something
 CHANGES, MAX_CHANGES = "code.diff", 10_000_000
-# Without it the UI takes the experiment for one with chatbots and hides the charts of a training.
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def enabled() -> bool:
@@ -92,6 +92,7 @@ class TrackedRun:
         self._command = command(run_params)
         self._pictures: dict[str, str] = {}
         self._made_from: dict[str, str] = {}
+        self._pages: dict[str, str] = {}
         self._open = True
         # MLflow's own exit handler would call an interrupted run FINISHED; this one is registered later
         # and therefore runs before it.
@@ -148,10 +149,13 @@ class TrackedRun:
                     mlflow.log_artifacts(str(path), artifact_path=f"{folder}/{path.name}")
                 else:
                     mlflow.log_artifact(str(path), artifact_path=folder)
+                    if path.suffix == ".html":
+                        self._pages[path.stem] = f"{folder}/{path.name}"
             if prefix := wishes.get("metrics"):
                 mlflow.log_metrics(dict(numbers(data, "" if prefix is True else f"{prefix}.")))
             if file := wishes.get("table"):
-                mlflow.log_table(data, artifact_file=file)
+                log_table(data, file)
+                self._pages[Path(file).parent.name] = file
         except Exception as error:  # the result is saved already; a missing copy is no reason to lose the run
             _log.warning("Tracking: %s is not in the MLflow run (%s).", name, _first_line(error))
 
@@ -232,7 +236,7 @@ class TrackedRun:
         MLflow's own cards for pictures write every parameter of the run above each, which leaves them no
         room; here they are seen at their full size.
         """
-        lines = [f"`{self._command}`"]
+        lines = [f"`{self._command}`", "", run_links(self._run.info.experiment_id, self.run_id, self._pages)]
         for maker in dict.fromkeys(self._made_from.values()):
             names = ", ".join(name for name, one in self._made_from.items() if one == maker)
             place = f"#/experiments/{self._run.info.experiment_id}/runs/{maker}"
@@ -256,14 +260,14 @@ class TrackedRun:
             if known is not None:
                 if known.lifecycle_stage == "deleted":
                     client.restore_experiment(known.experiment_id)
+                for key, value in experiment_tags(known.experiment_id).items():
+                    if key not in known.tags:  # what a user has changed since stays
+                        client.set_experiment_tag(known.experiment_id, key, value)
                 return str(known.experiment_id)
             local = address.startswith("sqlite:")
             root = project_root(project_path) / "mlartifacts" / name
             try:
-                made = client.create_experiment(
-                    name, artifact_location=root.as_uri() if local else None, tags=_EXPERIMENT_TAGS
-                )
-                return str(made)
+                client.create_experiment(name, artifact_location=root.as_uri() if local else None)
             except mlflow.MlflowException:  # another run has just made it
                 time.sleep(0.2 * (attempt + 1))
         raise RuntimeError(f"the experiment {name} can neither be found nor made")

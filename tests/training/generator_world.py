@@ -1,5 +1,6 @@
 """A handful of scenes, networks small enough for many updates a second, and what a training talks to."""
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -167,3 +168,12 @@ def check_resumes(make: Callable) -> None:
     assert [row["images_seen"] for row in rest.curves] == [row["images_seen"] for row in whole.curves]
     assert np.array_equal(rest.sheet, whole.sheet)
     assert store.kept is None
+
+
+def pair_on(sheet, number, n_pairs, size):
+    """The upper and the lower picture of a pair on a sheet of small pictures, at their own size."""
+    scale = 96 // size
+    columns = min(n_pairs, math.ceil(math.sqrt(2 * n_pairs)))
+    y, x = number // columns * (2 * 96 + 2 + 8), number % columns * (96 + 8)
+    upper, lower = (sheet[top : top + 96, x : x + 96] for top in (y, y + 96 + 2))
+    return upper[::scale, ::scale], lower[::scale, ::scale]

@@ -10,7 +10,7 @@ from lexipix.training.data import to_uint8
 from lexipix.training.distillation import DistillationTask, draw_lessons
 from lexipix.training.tokenization import PAD_ID
 
-from .generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, world
+from .generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, pair_on, world
 
 
 def teacher(upsampling=False):
@@ -46,7 +46,7 @@ def test_student_comes_to_draw_what_its_teacher_draws(upsampling):
     fidelity = [row["val_fidelity"] for _, row in stream.rows]
     assert fidelity[-1] > fidelity[0] + 1
     assert result.figures["val_fidelity"] == max(fidelity)
-    assert result.sheet.shape == (2 * SIZE, 12 * SIZE, 3)
+    assert [half.shape for half in pair_on(result.sheet, 11, 12, SIZE)] == [(SIZE, SIZE, 3)] * 2
 
 
 def test_what_reads_stays_as_it_is():

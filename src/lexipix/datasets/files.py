@@ -65,7 +65,7 @@ class CsvDataset(PathDataset["pd.DataFrame"]):
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """Show the first rows in Kedro-Viz."""
-        return _table_preview(self.load().head(nrows))
+        return table_preview(self.load().head(nrows))
 
 
 class ParquetDataset(PathDataset["pd.DataFrame"]):
@@ -84,7 +84,7 @@ class ParquetDataset(PathDataset["pd.DataFrame"]):
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """Show the first rows in Kedro-Viz."""
-        return _table_preview(self.load().head(nrows))
+        return table_preview(self.load().head(nrows))
 
 
 class NumpyDataset(PathDataset["np.ndarray"]):
@@ -156,5 +156,6 @@ def plain(data: Any, key: str = "") -> Any:
     return data
 
 
-def _table_preview(table: "pd.DataFrame") -> TablePreview:
+def table_preview(table: "pd.DataFrame") -> TablePreview:
+    """Make of a table what Kedro-Viz shows."""
     return TablePreview(json.loads(table.to_json(orient="split", default_handler=str)))

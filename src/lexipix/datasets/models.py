@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kedro_datasets._typing import JSONPreview
+
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.code_revision import code_revision
 from lexipix.datasets.files import plain
@@ -51,6 +53,10 @@ class ModelFolderDataset(FolderDataset[ModelBundle]):
         if data.tokenizer is not None:
             (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
         write_json(path / CARD, {**data.card, "code_revision": code_revision()})
+
+    def preview(self) -> JSONPreview:
+        """Show the model's card in Kedro-Viz."""
+        return JSONPreview((self.path / CARD).read_text(encoding="utf-8"))
 
     def _exists(self) -> bool:
         return all((self.path / file).is_file() for file in (CONFIG, WEIGHTS, CARD))

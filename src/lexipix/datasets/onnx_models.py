@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from kedro_datasets._typing import JSONPreview
+
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.code_revision import code_revision
 from lexipix.datasets.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
@@ -33,6 +35,10 @@ class OnnxModelDataset(FolderDataset[OnnxModel]):
 
     def _write(self, path: Path, data: OnnxModel) -> None:
         write_model(path, data)
+
+    def preview(self) -> JSONPreview:
+        """Show the model's card in Kedro-Viz."""
+        return JSONPreview((self.path / CARD).read_text(encoding="utf-8"))
 
 
 class OnnxFormsDataset(FolderDataset[dict[str, OnnxModel]]):

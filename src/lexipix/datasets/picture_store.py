@@ -15,7 +15,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from kedro_datasets._typing import ImagePreview
+
 from lexipix.datasets.base import FolderDataset
+from lexipix.datasets.picture_array import preview_pictures
 from lexipix.datasets.picture_progress import tracked
 from lexipix.errors import LexipixError
 from lexipix.records import SPLITS, Picture, Pictures, Reject, Split
@@ -109,6 +112,10 @@ class PictureStoreDataset(FolderDataset[Any]):
 
     def _exists(self) -> bool:
         return (self.path / _SUMMARY).is_file()
+
+    def preview(self) -> ImagePreview:
+        """Show the first training pictures in Kedro-Viz."""
+        return preview_pictures(self.load().train.images)
 
 
 class StoredSplit(Split):

@@ -144,7 +144,7 @@ class DistillationTask:
         return {"objective": -fidelity, "fidelity": fidelity}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Up to sixteen pictures by the teacher above the student's: uint8 (2S, 16S, 3)."""
+        """Up to sixteen pictures by the teacher above the student's: uint8 (height, width, 3)."""
         return two_rows(*self._both(torch.arange(min(len(self.validation_lessons.noise), N_SHOWN))))
 
     def _both(self, rows: Tensor) -> tuple[Tensor, Tensor]:

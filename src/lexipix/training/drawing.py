@@ -70,6 +70,6 @@ class DrawingValidation:
         }
 
     def sheet(self, model: TextToImage) -> NDArray[np.uint8]:
-        """Up to sixteen validation pictures above what their captions give: uint8 (2S, 16S, 3)."""
+        """Up to sixteen validation pictures above what their captions give: uint8 (height, width, 3)."""
         rows = torch.arange(min(len(self.images), N_SHOWN))
         return two_rows(self.images[rows], self.draw(model, rows)[0])

@@ -202,6 +202,14 @@ def _train(
     def seconds() -> float:
         return seconds_before + time.monotonic() - start
 
+    # The MLflow UI shows step 0 first: there are the samples of a network that has learned nothing yet
+    if not images_seen:
+        with share.alone(), averages.applied(), torch.no_grad(), machine.autocast():
+            torch.manual_seed(run.seed)
+            sheet = task.sheet()
+        if sheet is not None:
+            stream.image("samples", 0, sheet)
+
     stopped_early = False
     last_saved = time.monotonic()
     next_report = next_report_after(images_seen, parameters)

@@ -142,6 +142,6 @@ class VAETask:
         return {"objective": -psnr, "psnr": psnr}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Up to eight originals above their reconstructions: uint8 (2S, 8S, 3)."""
+        """Up to eight originals above their reconstructions: uint8 (height, width, 3)."""
         rows = torch.arange(min(len(self.validation), 8))
         return two_rows(self.validation[rows], self.reconstruct(rows))

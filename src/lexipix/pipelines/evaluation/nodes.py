@@ -13,6 +13,7 @@ from lexipix.errors import LexipixError
 from lexipix.metrics.speed import describe_machine
 from lexipix.pipelines.evaluation import page
 from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, noise_for, through_latent
+from lexipix.pipelines.evaluation.examples import choose_rows, tabulate_captions
 from lexipix.pipelines.evaluation.judge import train_judge
 from lexipix.pipelines.evaluation.measuring import Evaluated, measure_paths
 from lexipix.pipelines.generation.models import Drawer, choose
@@ -21,6 +22,7 @@ from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge
+from lexipix.training.sheets import tile_pairs
 
 Pixels = NDArray[np.uint8]
 TRAINING_FIGURES = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")
@@ -161,6 +163,28 @@ def collect_metrics(
             },
         }
     )
+
+
+def show_examples(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captioner_test_captions: pd.DataFrame,
+    direct_pictures: Pixels,
+    vae_pictures: Pixels,
+    gan_pictures: Pixels,
+    champion_pictures: Pixels,
+) -> tuple[pd.DataFrame, Pixels]:
+    """Tabulate some captions with their pictures, and show originals above their reconstructions.
+
+    Returns:
+        The table (:func:`tabulate_captions`), and uint8 (H, W, 3) of the direct path.
+    """
+    real = evaluated(evaluation, pictures, captioner_test_captions)
+    drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
+    fixed = choose_rows(real, drawn, evaluation)["fixed"]
+    reconstructions = tile_pairs(real.images[fixed], direct_pictures[fixed])
+    return tabulate_captions(real, drawn, evaluation), reconstructions
 
 
 def write_report(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.metrics.images import ssim
-from lexipix.pipelines.evaluation.measuring import Evaluated, extremes
+from lexipix.pipelines.evaluation.examples import choose_rows
+from lexipix.pipelines.evaluation.measuring import Evaluated
 from lexipix.records import ModelBundle
 from lexipix.reporting.report import CaptionExample, Gallery, ReportContext
 
@@ -78,11 +79,7 @@ def assemble(
         machine: In words.
     """
     real = paths.real
-    n_images = len(real.images)
-    fixed = np.unique(np.linspace(0, n_images - 1, min(n_images, evaluation.n_shown)).astype(int)).tolist()
-    # Not by the champion's pictures too: it is a form of one of the two, and its family would count twice
-    two = {path: paths.drawn[path] for path in ("vae", "gan")}
-    best, worst = extremes(real, two, evaluation.n_extremes)
+    fixed, best, worst = choose_rows(real, paths.drawn, evaluation).values()
     chosen_by = "by the mean SSIM of the two text paths"
     galleries = [
         paths.gallery(
@@ -119,7 +116,7 @@ def assemble(
             "Judge": "a contrastive pair with its own seed"
             + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else "")
         },
-        n_images=n_images,
+        n_images=len(real.images),
         n_candidates=figures.get("n_candidates"),
         seed=seed,
         machine=machine,

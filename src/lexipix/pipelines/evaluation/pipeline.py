@@ -7,6 +7,7 @@ from lexipix.pipelines.evaluation.nodes import (
     collect_metrics,
     measure,
     redraw,
+    show_examples,
     train_evaluator,
     write_report,
 )
@@ -17,7 +18,7 @@ PARAMETERS = ["params:evaluation", "params:run"]
 
 
 def create_pipeline() -> Pipeline:
-    """Train the judge, redraw the test pictures by both paths, measure, report."""
+    """Train the judge, redraw the test pictures by both paths, measure, show, report."""
     return Pipeline(
         [
             node(
@@ -49,6 +50,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 "metrics",
                 name="collect_metrics",
+            ),
+            node(
+                show_examples,
+                [*PARAMETERS, "pictures", "captioner_test_captions", *PATHS],
+                ["captions_table", "reconstructions_sheet"],
+                name="show_examples",
             ),
             node(
                 write_report,

@@ -1,0 +1,226 @@
+"""The MLflow UI in a real browser: what a person sees who opens the project's runs.
+
+The screenshots are the documentation's: ``LEXIPIX_SCREENSHOTS=docs/images`` refreshes them.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from .conftest import REPOSITORY, copy_project, environment_without_settings, run_kedro
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (apt install chromium)")
+
+# Nothing of the browser's own leaves the machine; root, as in a container, has no sandbox
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+SECONDS = 30
+TRAINING = "workflowType=machine_learning"
+# MLflow greets a new browser with a chat panel over a third of the page; a person closes it once
+PANEL_CLOSED = """
+    localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+    localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
+"""
+SHOWN = "images => images.length > 0 && images.every(image => image.complete && image.naturalWidth > 0)"
+
+
+@pytest.fixture(scope="module")
+def store(smoke, tmp_path_factory):
+    """The store of a whole run, and of a second VAE with another seed; the first one's results stay."""
+    address = f"sqlite:///{smoke.path / 'mlflow.db'}"
+    second = copy_project(tmp_path_factory.mktemp("second"))
+    shutil.copytree(smoke.data / "03_primary", second / "data" / "smoke" / "03_primary")
+    answer = run_kedro(
+        second, "run", "--env=smoke", "--pipelines=generator", "--tags=vae", "--params=run.seed=8",
+        MLFLOW_TRACKING_URI=address,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    return mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+@pytest.fixture(scope="module")
+def runs(store):
+    """The whole run and the second VAE, by their names."""
+    experiment = store.get_experiment_by_name("lexipix-smoke")
+    found = {run.info.run_name: run for run in store.search_runs([experiment.experiment_id])}
+    return found["all@smoke"], found["generator[vae]@smoke"]
+
+
+@pytest.fixture(scope="module")
+def ui(store):
+    """The address that ``make ui`` names for the experiment, when it serves."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        # What is installed is what runs this test; `make test` has seen to that
+        ["make", "--assume-old=.venv/.lexipix-installed", "ui", f"PORT={port}",
+         f"BIN={Path(sys.executable).parent}"],
+        cwd=REPOSITORY,
+        env=environment_without_settings()
+        | {"MLFLOW_TRACKING_URI": store.tracking_uri, "PYTHONPATH": str(REPOSITORY / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        told = (line.split() for line in server.stdout)
+        address = next((words[-1] for words in told if words[:1] == ["lexipix-smoke:"]), None)
+        assert address is not None, "make ui ended without naming the experiment"
+        wait_until_healthy(address.partition("#")[0] + "health", server)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate()
+
+
+def wait_until_healthy(address, server):
+    deadline = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"make ui does not answer at {address}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, ui):
+    """A browser that nobody has used before, at the address that ``make ui`` names."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(SECONDS * 1000)
+    context.add_init_script(PANEL_CLOSED)
+    page = context.new_page()
+    page.goto(ui)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Take a screenshot into the documentation's folder, or one that pytest clears."""
+    folder = Path(os.environ.get("LEXIPIX_SCREENSHOTS") or tmp_path)
+
+    def keep(name, page):
+        page.mouse.move(0, 0)
+        page.screenshot(path=folder / f"{name}.png")
+
+    return keep
+
+
+def open_run(page, ui, run, *rest):
+    place = "/".join(("runs", run.info.run_id, *rest))
+    page.goto(f"{ui.partition('#')[0]}#/experiments/{run.info.experiment_id}/{place}?{TRAINING}")
+
+
+def wait_for_pictures(images):
+    """Wait until every one of the pictures, at least one, is loaded and has a size."""
+    expect(images.first).to_be_visible()
+    page = images.page
+    deadline = time.monotonic() + SECONDS
+    while not images.evaluate_all(SHOWN):
+        assert time.monotonic() < deadline, "a picture is not shown"
+        page.wait_for_timeout(100)
+
+
+def test_the_list_of_runs_shows_the_figures(page, runs, keep):
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="figures in a table").click()
+    page = opened.value
+    for name in ("direct.psnr", "captioner.cider_d", "text.champion.ssim", "speed.champion.images_per_s"):
+        expect(page.get_by_role("columnheader", name=name).first).to_be_visible()
+        value = str(runs[0].data.metrics[name])[:5]
+        expect(page.get_by_role("gridcell", name=re.compile(rf"^{re.escape(value)}")).first).to_be_visible()
+    keep("mlflow-figures", page)
+
+
+def test_pictures_of_two_runs_stand_side_by_side_and_follow_the_slider(page, runs, keep):
+    wait_for_pictures(page.locator("[data-testid=experiment-view-compare-runs-chart-area] img"))
+    card = card_of(page, "vae/samples")
+    pictures = card.locator("img")
+    expect(pictures).to_have_count(2)
+    wait_for_pictures(pictures)
+    for run in runs:
+        expect(card.get_by_text(run.info.run_name, exact=True)).to_be_visible()
+    lefts = [pictures.nth(number).bounding_box() for number in range(2)]
+    assert abs(lefts[0]["y"] - lefts[1]["y"]) < 5 and lefts[0]["x"] != lefts[1]["x"]
+
+    sources = [pictures.nth(number).get_attribute("src") for number in range(2)]
+    assert all("%2Bstep%2B0%2B" in source for source in sources)
+    card.get_by_role("slider").press("End")
+    expect(pictures.first).to_have_attribute("src", re.compile(r"%2Bstep%2B3200%2B"))
+    expect(pictures.last).to_have_attribute("src", re.compile(r"%2Bstep%2B3200%2B"))
+    wait_for_pictures(pictures)
+    shown = {re.search(r"run_uuid=(\w+)", pictures.nth(n).get_attribute("src")).group(1) for n in range(2)}
+    assert shown == {run.info.run_id for run in runs}
+    keep("mlflow-pictures", page)
+
+
+def card_of(page, key):
+    """The card of a picture's key; cards are drawn when they are scrolled to."""
+    area = page.get_by_test_id("experiment-view-compare-runs-chart-area")
+    title = area.get_by_text(key, exact=True)
+    area.hover()
+    for _ in range(50):
+        if title.count():
+            break
+        page.mouse.wheel(0, 300)
+        page.wait_for_timeout(100)
+    title.scroll_into_view_if_needed()
+    return page.get_by_test_id("experiment-view-compare-runs-card").filter(has_text=key)
+
+
+def test_a_run_shows_its_pictures_and_leads_to_captions_and_report(page, ui, runs, keep):
+    open_run(page, ui, runs[0])
+    page.get_by_text("Show more").click()
+    wait_for_pictures(page.locator("img[src*=get-artifact]"))
+    keep("mlflow-run", page)
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="captions", exact=True).click()
+    page = opened.value
+    thumbnails = page.locator("img[src*=table_images]")
+    wait_for_pictures(thumbnails)
+    expect(page.get_by_role("columnheader", name="truth")).to_be_visible()
+    keep("mlflow-captions", page)
+
+
+def test_the_models_page_shows_signature_and_lineage(page, ui, store, runs, keep):
+    newest = store.search_model_versions("name = 'lexipix-generator-smoke'", max_results=1)[0]
+    version = store.get_model_version(newest.name, newest.version)  # a search leaves the logged model out
+    page.goto(f"{ui.partition('#')[0]}#/models/{version.name}/versions/{version.version}?{TRAINING}")
+    expect(page.get_by_text("Inputs (")).to_be_visible()
+    expect(page.get_by_text("Outputs (")).to_be_visible()
+    run = store.get_run(version.run_id)
+    expect(page.get_by_role("link", name=run.info.run_name, exact=True)).to_be_visible()
+    keep("mlflow-model-version", page)
+
+    place = f"#/experiments/{run.info.experiment_id}/models/{version.model_id}?{TRAINING}"
+    page.goto(ui.partition("#")[0] + place)
+    expect(page.get_by_role("link", name=run.info.run_name, exact=True).first).to_be_visible()
+    expect(page.get_by_text("Datasets used")).to_be_visible()
+    (data,) = {data.dataset.digest for data in run.inputs.dataset_inputs}
+    expect(page.get_by_text(f"(#{data[:8]}").first).to_be_visible()
+    expect(page.get_by_text(version.name, exact=True)).to_be_visible()
+    keep("mlflow-model", page)
