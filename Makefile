@@ -70,9 +70,10 @@ ui: install  ## Browse the runs: curves, pictures, reports, models
 # MLflow starts the server by its name, hence the PATH.
 serve: PORT := 5001
 serve: install  ## Answer requests with the champion among the registered models; needs a finished `make run`
-	@echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (docs/serve.md says what to send; stop it with Ctrl-C)"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
-	  MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
+	@export MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; \
+	$(BIN)/python -m lexipix.registry "$(MODEL)" && \
+	echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (docs/serve.md says what to send; stop it with Ctrl-C)" && \
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
 	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)
 
 repro: install  ## Bring every stage of dvc.yaml up to date; what is up to date already is not run again

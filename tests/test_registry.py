@@ -18,7 +18,7 @@ from lexipix.datasets.model_files import read_onnx_model
 from lexipix.datasets.png import encode_png
 from lexipix.hooks import ProjectHooks
 from lexipix.pipelines.generation.models import Drawer
-from lexipix.registry import CHALLENGER, CHAMPION, Evaluation, register, registered_name
+from lexipix.registry import CHALLENGER, CHAMPION, Evaluation, missing, register, registered_name
 from lexipix.workshop import Workshop
 
 GENERATOR, CAPTIONER = "lexipix-generator-smoke", "lexipix-captioner-smoke"
@@ -203,3 +203,11 @@ def test_model_holds_what_it_needs_and_no_pickle(client, tmp_path):
     assert "code/lexipix/serving/generator.py" in files
     assert not [name for name in files if name.startswith(("code/lexipix/networks", "code/lexipix/hooks"))]
     assert "torch" not in (tmp_path / "requirements.txt").read_text(encoding="utf-8")
+
+
+def test_a_model_that_is_not_there_is_told_with_those_that_are(smoke, tmp_path):
+    store = f"sqlite:///{smoke.path / 'mlflow.db'}"
+    assert missing(store, "lexipix-generator-smoke") is None
+    said = missing(store, "lexipix-painter")
+    assert said is not None and "choose from" in said and "lexipix-captioner-smoke" in said
+    assert "make run" in str(missing(f"sqlite:///{tmp_path / 'none.db'}", "lexipix-generator"))

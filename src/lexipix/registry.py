@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,25 @@ def register(evaluation: Evaluation) -> None:
 def registered_name(kind: str, env: str | None) -> str:
     """Name a registered model: ``lexipix-generator``, and ``lexipix-generator-ENV`` in other environments."""
     return f"lexipix-{kind}{experiment_name(env).removeprefix('lexipix')}"
+
+
+def missing(store: str, name: str) -> str | None:
+    """Say why a registered model cannot be served, and what to do; None if it can.
+
+    Args:
+        store: The tracking store's address.
+        name: Of the registered model.
+    """
+    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).is_file():
+        return f"There is no run yet in {store}: `make run` trains and registers the models."
+    from mlflow import MlflowClient
+
+    found = MlflowClient(tracking_uri=store).search_registered_models()
+    known = [model.name for model in found if CHAMPION in model.aliases]
+    if name in known:
+        return None
+    choice = f"choose from {', '.join(known)}" if known else "a finished `make run` registers the first"
+    return f"No model {name} with the alias {CHAMPION} is registered in {store}: {choice}."
 
 
 def _generator(evaluation: Evaluation) -> _Kind:
@@ -229,3 +250,7 @@ def _numbers_under(metrics: Mapping[str, Any], key: str) -> dict[str, float]:
     for part in key.split("."):
         group = group.get(part, {})
     return {name: float(value) for name, value in group.items() if isinstance(value, int | float)}
+
+
+if __name__ == "__main__":
+    sys.exit(missing(os.environ["MLFLOW_TRACKING_URI"], sys.argv[1]))
