@@ -232,7 +232,8 @@ def test_the_models_page_shows_signature_and_lineage(page, ui, store, runs, keep
     expect(page.get_by_role("link", name=run.info.run_name, exact=True)).to_be_visible()
     keep("mlflow-model-version", page)
 
-    page.locator("a[href*='/models/m-']").click()
+    model = page.locator("a[href*='/models/m-']").get_attribute("href")
+    page.goto(f"{ui.partition('#')[0]}{model}?{TRAINING}")
     expect(page.get_by_role("link", name=run.info.run_name, exact=True).first).to_be_visible()
     expect(page.get_by_text("Datasets used")).to_be_visible()
     (data,) = {data.dataset.digest for data in run.inputs.dataset_inputs}
