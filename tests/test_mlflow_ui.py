@@ -230,7 +230,6 @@ def test_the_models_page_shows_signature_and_lineage(page, ui, store, runs, keep
     expect(page.get_by_text("Outputs (")).to_be_visible()
     run = store.get_run(version.run_id)
     expect(page.get_by_role("link", name=run.info.run_name, exact=True)).to_be_visible()
-    keep("mlflow-model-version", page)
 
     model = page.locator("a[href*='/models/m-']").get_attribute("href")
     page.goto(f"{ui.partition('#')[0]}{model}?{TRAINING}")
