@@ -5,7 +5,7 @@ from kedro_datasets._typing import PlotlyPreview
 from lexipix.datasets.files import CsvDataset
 
 X = "images_seen"
-SHOWN_FIRST = ("loss", "loss_g", "loss_d", "val_objective", "val_psnr")
+SHOWN_FIRST = ("loss", "loss_g", "loss_d")
 
 
 class CurvesDataset(CsvDataset):

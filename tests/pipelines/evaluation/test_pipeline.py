@@ -105,6 +105,26 @@ def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
 
 
+def test_the_table_has_pictures_chosen_in_three_ways_with_what_was_said_and_drawn(results, pictures):
+    table = results["captions_table"]
+    assert table["shown"].value_counts().to_dict() == {"fixed": 4, "best": 2, "worst": 2}
+    worst, best = (table.loc[table["shown"] == how, ["ssim_vae", "ssim_gan"]] for how in ("worst", "best"))
+    assert worst.mean(axis=1).max() <= best.mean(axis=1).min()
+    rows = {file: row for row, file in enumerate(pictures.test.captions["file"])}
+    for line in table.itertuples():
+        row = rows[line.file]
+        assert np.array_equal(line.picture[::4, ::4], pictures.test.images[row])  # 32 pixels shown as 128
+        assert np.array_equal(line.drawn[::4, ::4], results["champion_pictures"][row])
+        assert line.caption == results["captioner_test_captions"]["caption"][row]
+        assert line.truth == pictures.test.captions["caption"][row]
+
+
+def test_reconstructions_stand_below_their_originals(results, pictures):
+    first, below = results["reconstructions_sheet"][:96:3, :96:3], results["reconstructions_sheet"][98:194:3]
+    assert np.array_equal(first, pictures.test.images[0])
+    assert np.array_equal(below[:, :96:3], results["direct_pictures"][0])
+
+
 def test_what_does_not_apply_is_absent_not_zero():
     figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
     metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * 11)

@@ -36,14 +36,13 @@ def tabulate_captions(
     """A row for each picture shown: what it is, what was said of it and what the champion drew from that.
 
     Returns:
-        ``file``, ``picture`` (uint8 (H, W, 3), enlarged), ``caption`` (the captioner's), ``drawn`` (like
-        ``picture``), ``truth``, ``shown`` (how it was chosen), and ``ssim_PATH`` for each path.
+        ``picture`` (uint8 (H, W, 3), enlarged), ``caption`` (the captioner's), ``drawn`` (like ``picture``),
+        ``truth``, ``shown`` (how it was chosen), ``ssim_PATH`` for each path, and ``file``.
     """
     shown = [(row, how) for how, rows in choose_rows(real, drawn, evaluation).items() for row in rows]
     rows = [row for row, _ in shown]
     table = pd.DataFrame(
         {
-            "file": [str(file) for file in real.table["file"].iloc[rows]],
             "picture": [_enlarge(image) for image in real.images[rows]],
             "caption": [real.asked[row] for row in rows],
             "drawn": [_enlarge(image) for image in drawn["champion"][rows]],
@@ -53,7 +52,7 @@ def tabulate_captions(
     )
     for path, images in drawn.items():
         table[f"ssim_{path}"] = np.round(ssim(real.images[rows], images[rows]), 3)
-    return table
+    return table.assign(file=[str(file) for file in real.table["file"].iloc[rows]])
 
 
 def _enlarge(image: Pixels) -> Pixels:
