@@ -48,10 +48,10 @@ def start(project):
 def contents(data):
     """Bytes of everything that the same run must give again; times and speeds are not among it.
 
-    Nor is what the champion drew: which form that is, measured speeds decide.
+    Nor are the two with what the champion drew: which form that is, measured speeds decide.
     """
     files = (path for pattern in SAME for path in data.rglob(pattern) if "checkpoints" not in path.parts)
-    files = (path for path in files if path.name != "champion_pictures.npy")
+    files = (path for path in files if path.name not in ("champion_pictures.npy", "captions_table.parquet"))
     return {str(path.relative_to(data)): path.read_bytes() for path in files}
 
 

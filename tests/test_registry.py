@@ -126,7 +126,7 @@ class Run:
     def log(self, *_):
         pass
 
-    log_costs = log_data_set = end = log
+    log_costs = log_data_set = log_lineage = end = log
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from lexipix.workshop import Workshop
 from .conftest import copy_project, environment_without_settings, run_kedro
 from .test_serving import free_port
 
-BUCKET = "lexipix"
+BUCKET = "lexipix-runs"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-west-1"}
 
 
