@@ -87,6 +87,9 @@ class Crew:
         left = [process.sentinel for process, _ in self._workers]
         while left and (seconds := until - time.monotonic()) > 0:
             ended = connection.wait(left, timeout=seconds)
+            for process, _ in self._workers:
+                if process.sentinel in ended:  # it closes a moment before the exit code can be asked for
+                    process.join(GRACE_SECONDS)
             left = [sentinel for sentinel in left if sentinel not in ended] if all_of_them else []
 
     def _said(self) -> str | None:
