@@ -25,7 +25,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium h
 
 # Nothing of the browser's own leaves the machine; root, as in a container, has no sandbox
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-SECONDS = 30
+SECONDS = 30  # a busy machine may take for a page
+expect.set_options(timeout=SECONDS * 1000)
 TRAINING = "workflowType=machine_learning"
 # MLflow greets a new browser with a chat panel over a third of the page; a person closes it once
 PANEL_CLOSED = """
@@ -237,5 +238,5 @@ def test_the_models_page_shows_signature_and_lineage(page, ui, store, runs, keep
     expect(page.get_by_text("Datasets used")).to_be_visible()
     (data,) = {data.dataset.digest for data in run.inputs.dataset_inputs}
     expect(page.get_by_text(f"(#{data[:8]}").first).to_be_visible()
-    expect(page.get_by_text(version.name, exact=True)).to_be_visible()
+    expect(page.get_by_text(version.name, exact=True).first).to_be_visible()
     keep("mlflow-model", page)
