@@ -16,8 +16,6 @@ import yaml
 from lexipix import provenance, repro
 from lexipix.errors import LexipixError
 
-# In front of a stage's name among the tags of the run that stands for a whole `dvc repro`
-MADE = "dvc.made."
 LOCK = "dvc.lock"
 
 
@@ -65,7 +63,7 @@ def keep(client: Any, experiment: str, env: str, lock: Path, found: list[Link]) 
         The run's id.
     """
     digest = hashlib.md5(lock.read_bytes(), usedforsecurity=False).hexdigest()
-    tags = {f"{MADE}{link.stage}": link.run.info.run_id for link in found if link.run is not None}
+    tags = {f"{repro.MADE}{link.stage}": link.run.info.run_id for link in found if link.run is not None}
     wish = f"tags.`{repro.TAG}` LIKE '%' and attributes.status != 'RUNNING'"
     last = next(iter(client.search_runs([experiment], wish, max_results=1)), None)
     known = None if last is None else last.data.tags.get(LOCK)

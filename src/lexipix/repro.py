@@ -12,6 +12,8 @@ from typing import Any
 
 TAG = "dvc.repro"
 PARENT = "mlflow.parentRunId"
+# In front of a stage's name among the parent's tags: the run that made what the stage left
+MADE = "dvc.made."
 RUN_NAME = "dvc repro"
 _NAMES = ("dvc", "dvc.exe")
 

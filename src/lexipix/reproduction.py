@@ -86,6 +86,9 @@ def stages(client: Any, run_id: str) -> list[Stage]:
     runs = [run]
     if repro.TAG in run.data.tags:
         found = client.search_runs([run.info.experiment_id], f"tags.`{repro.PARENT}` = '{run_id}'")
+        if not found:  # DVC restored everything, and the runs that made it are linked
+            linked = {value for key, value in run.data.tags.items() if key.startswith(repro.MADE)}
+            found = [client.get_run(one) for one in linked]
         runs = sorted(found, key=lambda one: one.info.start_time)
     return [_stage(client, one) for one in runs]
 
