@@ -39,7 +39,7 @@ run: install  ## Train everything on the embedded scenes and write data/08_repor
 	$(BIN)/kedro run --env $(ENV) $(ARGS)
 
 test: install  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install  ## Check style, types and the layers' imports
 	$(BIN)/ruff check .

@@ -26,6 +26,21 @@ for name, value in {
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for each other's cores take longer than one
     os.environ["OMP_NUM_THREADS"] = "1"
 
+# Minutes each: begun first, they leave no process of a run of tests without work at its end. The second needs
+# no finished project, while the first makes it for all.
+LONG = (
+    "test_interruption.py", "test_parallel.py", "test_reproduce.py", "test_docs.py",
+    "test_dvc_experiments.py",
+    "test_smoke.py", "test_mlflow_ui.py", "test_dvc_lineage.py", "test_serving.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; the order within a file, and among the others, stays."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+
+
 # How fast a busy machine makes up its examples is no property of what is tested.
 settings.register_profile("lexipix", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lexipix")
