@@ -51,6 +51,14 @@ def listen_to_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.fixture(autouse=True)
+def _paths_as_they_were():
+    """A registered model brings modules of ours along, which no later test and no process of one may find."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
 @pytest.fixture(scope="session")
 def _migrated_mlflow_store(tmp_path_factory):
     """An MLflow store without runs; creating its tables takes seconds, copying them nothing."""

@@ -17,7 +17,7 @@ from torch import nn
 from lexipix.config.training import LaunchParameters
 from lexipix.errors import LexipixError
 from lexipix.training import gan, launching, loop
-from lexipix.training.crew import _packed
+from lexipix.training.crew import Crew, _packed
 from lexipix.training.parallel import Share
 
 from ..conftest import listen_to_interrupts
@@ -228,3 +228,10 @@ def test_numbers_are_those_of_the_whole_batch():
             torch.manual_seed(0)
             own = share.own(whole).contiguous(memory_format=torch.channels_last)
             assert torch.equal(share.randn_like(own), share.own(expected))
+
+
+def test_a_process_that_never_begins_is_told_however_large_its_work(monkeypatch):
+    """Where a registered model is loaded, its few modules of ours stand before all others."""
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if "site-packages" not in place])
+    with pytest.raises(LexipixError, match="process 2 of 2 ended"), Crew("gan") as crew:
+        crew.start(print, [(b"0" * 1_000_000,)])

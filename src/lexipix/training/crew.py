@@ -52,14 +52,17 @@ class Crew:
         """
         context = multiprocessing.get_context("spawn")
         with _interrupts_held_back():
-            for one in arguments:
-                mine, theirs = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(
-                    target=_work, args=(_packed((work, one)), theirs), daemon=True
-                )
+            for _ in arguments:
+                mine, theirs = context.Pipe()
+                process: BaseProcess = context.Process(target=_work, args=(theirs,), daemon=True)
                 process.start()
                 theirs.close()
                 self._workers.append((process, mine))
+        # Work may be large, and a process that ends at once never reads it: sent by a pipe of our own it is
+        # refused then, where as an argument it would be waited with for ever
+        for one, (_, pipe) in zip(arguments, self._workers, strict=True):
+            with suppress(BrokenPipeError, ConnectionResetError):
+                pipe.send_bytes(_packed((work, one)))
         for number, (process, pipe) in enumerate(self._workers, start=2):
             connection.wait([pipe, process.sentinel])
             if not self._is_well(number, pipe) or not process.is_alive():
@@ -107,7 +110,7 @@ class Crew:
 
     def _is_well(self, number: int, pipe: Connection) -> bool:
         """Whether a worker said nothing, or only that it is there; a failure that it said is kept."""
-        with suppress(EOFError):
+        with suppress(EOFError, ConnectionResetError):
             if pipe.poll() and (said := pipe.recv()) is not True:
                 self._failures.append((*said, number))
         return number not in {failed for _, _, failed in self._failures}
@@ -125,11 +128,11 @@ class Crew:
         self._workers = []
 
 
-def _work(packed: bytes, pipe: Connection) -> None:
+def _work(pipe: Connection) -> None:
     """What a worker runs: it says that it is there, works, and says what it dies of."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        work, arguments = pickle.loads(packed)
+        work, arguments = pickle.loads(pipe.recv_bytes())
         pipe.send(True)
         work(*arguments)
     except Exception as error:
