@@ -65,7 +65,7 @@ class Crew:
                 pipe.send_bytes(_packed((work, one)))
         for number, (process, pipe) in enumerate(self._workers, start=2):
             connection.wait([pipe, process.sentinel])
-            if not self._is_well(number, pipe) or not process.is_alive():
+            if not self._is_there(number, pipe):
                 raise RuntimeError("a worker ended before it began")
 
     def __enter__(self) -> "Crew":
@@ -98,7 +98,9 @@ class Crew:
     def _said(self) -> str | None:
         """What the worker that failed first died of; others only lost their company after it."""
         for number, (process, pipe) in enumerate(self._workers, start=2):
-            if self._is_well(number, pipe) and process.exitcode not in (None, 0):
+            self._is_there(number, pipe)
+            known = {failed for _, _, failed in self._failures}
+            if number not in known and process.exitcode not in (None, 0):
                 self._failures.append((0.0, _exit(process.exitcode), number))
         if not self._failures:
             return None
@@ -108,12 +110,15 @@ class Crew:
             "The last checkpoint remains: the same command with --only-missing-outputs goes on from it."
         )
 
-    def _is_well(self, number: int, pipe: Connection) -> bool:
-        """Whether a worker said nothing, or only that it is there; a failure that it said is kept."""
+    def _is_there(self, number: int, pipe: Connection) -> bool:
+        """Whether a worker says now that it is there; a failure that it says is kept."""
         with suppress(EOFError, ConnectionResetError):
-            if pipe.poll() and (said := pipe.recv()) is not True:
+            if pipe.poll():
+                said = pipe.recv()
+                if said is True:
+                    return True
                 self._failures.append((*said, number))
-        return number not in {failed for _, _, failed in self._failures}
+        return False
 
     def _end(self) -> None:
         for process, _ in self._workers:
