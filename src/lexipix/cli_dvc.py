@@ -53,10 +53,10 @@ def link(metadata: "ProjectMetadata") -> None:
     The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; where DVC restored
     everything, such a run is begun. `make repro` does this after every `dvc repro`.
 
-    
+    \b
     Examples:
       kedro dvc link
-    """
+    """  # noqa: D301 - click takes the paragraph after the backspace as it is
     from lexipix.cli import told_in_a_sentence
 
     with told_in_a_sentence():

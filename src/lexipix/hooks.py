@@ -15,7 +15,6 @@ from kedro.pipeline.node import Node
 
 from lexipix import interrupts, tracking
 from lexipix.config.root import LexipixParameters, default_place, validate
-from lexipix.datasets.digests import dvc_digest
 from lexipix.lineage import flatten, sections, sets
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.provenance import Provenance
@@ -111,10 +110,8 @@ class ProjectHooks:
             self._run.log(dataset_name, data, wishes, Path(path) if path else None)
 
     def _name_data_set(self, summary: Mapping[str, Any]) -> None:
-        entry = self._entries.get(PICTURES)
-        path = Path(str(entry.get("filepath", ""))) if isinstance(entry, Mapping) else None
         if self._run is not None:
-            self._run.log_data_set(summary, dvc_digest(path) if path is not None and path.is_dir() else None)
+            self._run.log_data_set(summary, self._provenance.digest(PICTURES))
 
     def _take(self, node: Node) -> None:
         seconds = time.perf_counter() - self._started

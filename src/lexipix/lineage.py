@@ -1,6 +1,5 @@
 """What made a run: code, data, command, machine, DVC stage. It becomes the tags of an MLflow run."""
 
-import hashlib
 import os
 import platform
 import shlex
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.datasets.code_revision import git
+from lexipix.datasets.digests import dvc_digest
 
 PIPELINE_ORDER = (
     "ingestion", "features", "captioner", "generator", "compression", "evaluation", "generation",
@@ -93,7 +93,7 @@ def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = F
 def lock_digest(project: Path = Path(__file__).parents[2]) -> str | None:
     """MD5 of the exact versions that the project is installed with; None where the list is not there."""
     lock = project / "requirements.lock"
-    return hashlib.md5(lock.read_bytes(), usedforsecurity=False).hexdigest() if lock.is_file() else None
+    return dvc_digest(lock) if lock.is_file() else None
 
 
 def machine() -> str:

@@ -4,9 +4,7 @@ A stage that DVC restores from its cache runs nothing, so that no run tells of i
 earlier run, and are found there by digest.
 """
 
-import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import yaml
 
 from lexipix import provenance, repro
+from lexipix.datasets.digests import dvc_digest
 from lexipix.errors import LexipixError
 
 LOCK = "dvc.lock"
@@ -62,7 +61,7 @@ def keep(client: Any, experiment: str, env: str, lock: Path, found: list[Link]) 
     Returns:
         The run's id.
     """
-    digest = hashlib.md5(lock.read_bytes(), usedforsecurity=False).hexdigest()
+    digest = dvc_digest(lock)
     tags = {f"{repro.MADE}{link.stage}": link.run.info.run_id for link in found if link.run is not None}
     wish = f"tags.`{repro.TAG}` LIKE '%' and attributes.status != 'RUNNING'"
     last = next(iter(client.search_runs([experiment], wish, max_results=1)), None)
@@ -86,13 +85,8 @@ def _maker(client: Any, experiment: str, digests: set[str]) -> Any | None:
     rarest = next(iter(sorted(digests, key=lambda digest: not digest.endswith(".dir"))), None)
     if rarest is None:
         return None
-    wish = f"tags.{provenance.OUTPUTS} LIKE '%={rarest[: provenance.DIGITS]}%'"
-    for run in client.search_runs([experiment], wish):
-        made = {word.partition("=")[2] for word in _tag(run.data.tags).split()}
+    for run in provenance.runs_that_made(client, experiment, f"={rarest[: provenance.DIGITS]}"):
+        made = {word.partition("=")[2] for word in run.data.tags[provenance.OUTPUTS].split()}
         if short <= made:
             return run
     return None
-
-
-def _tag(tags: Mapping[str, str]) -> str:
-    return tags.get(provenance.OUTPUTS, "")

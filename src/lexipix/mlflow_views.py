@@ -7,8 +7,9 @@ it. A saved view is a tag of the experiment; the format is that of MLflow 3.17's
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+from lexipix.datasets.roots import is_begun
 
 VIEW_TAG = "mlflow.sharedViewState."
 PICTURES, FIGURES = "pictures", "figures"
@@ -89,8 +90,8 @@ def addresses(store: str, server: str) -> dict[str, str]:
     Returns:
         Address by experiment; nothing for a store that has none of ours, or is not there yet.
     """
-    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).is_file():
-        return {}  # reading would make its tables, which `mlflow ui` does too and takes seconds
+    if not is_begun(store):
+        return {}
     import mlflow
 
     experiments = mlflow.MlflowClient(tracking_uri=store).search_experiments(order_by=["name"])

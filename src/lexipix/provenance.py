@@ -42,6 +42,7 @@ class Provenance:
         self._read: dict[str, None] = {}
         self._written: dict[str, None] = {}
         self._nodes: dict[str, None] = {}
+        self._digests: dict[str, str] = {}
 
     def read(self, name: str) -> None:
         """A dataset was loaded; what the run wrote itself is no input."""
@@ -52,6 +53,15 @@ class Provenance:
         """A node's dataset was saved."""
         self._nodes[node] = None
         self._written[name] = None
+        self._digests.pop(name, None)
+
+    def digest(self, name: str) -> str | None:
+        """DVC's digest of a dataset, counted once; None where it has no file or folder."""
+        for _, path in self._paths([name]):
+            if name not in self._digests:
+                self._digests[name] = dvc_digest(path)
+            return self._digests[name]
+        return None
 
     def found(self) -> dict[str, Any]:
         """Everything that was read and written, as ``lineage.json`` has it.
@@ -64,9 +74,9 @@ class Provenance:
             "left_out": list(MEASURED),
             "machine_choices": self._choices(),
             "pins": dict(self._pins()),
-            "inputs": {name: self._digested(path) for name, path in self._paths(self._read)},
+            "inputs": {name: self._digested(name, path) for name, path in self._paths(self._read)},
             "outputs": {
-                name: self._digested(path) | self._steady(name, path)
+                name: self._digested(name, path) | self._steady(name, path)
                 for name, path in self._paths(self._written)
             },
         }
@@ -78,8 +88,8 @@ class Provenance:
             if "filepath" in entry and entry.get("type") != _NO_RESULT and path.exists():
                 yield name, path
 
-    def _digested(self, path: Path) -> dict[str, str]:
-        return {"path": self._inside(path), "md5": dvc_digest(path)}
+    def _digested(self, name: str, path: Path) -> dict[str, str]:
+        return {"path": self._inside(path), "md5": str(self.digest(name))}
 
     def _steady(self, name: str, path: Path) -> dict[str, str]:
         return {} if self._metadata(name).get("measured") else {"steady": steady_digest(path)}
@@ -129,10 +139,15 @@ def makers(client: Any, experiment: str, known: Known) -> dict[str, str]:
     """
     found = {}
     for name, facts in known.items():
-        wish = f"tags.{OUTPUTS} LIKE '%{_word(name, facts['md5'])}%'"
-        runs = client.search_runs([experiment], wish, max_results=1)
+        runs = runs_that_made(client, experiment, _word(name, facts["md5"]), max_results=1)
         if runs:
             found[name] = str(runs[0].info.run_id)
+    return found
+
+
+def runs_that_made(client: Any, experiment: str, word: str, **limits: Any) -> list[Any]:
+    """The runs with an output, the latest first; ``word`` is ``name=digest`` or the end of it."""
+    found: list[Any] = client.search_runs([experiment], f"tags.{OUTPUTS} LIKE '%{word}%'", **limits)
     return found
 
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lexipix.config.root import LexipixParameters
+from lexipix.datasets.roots import is_begun
 from lexipix.lineage import experiment_name
 from lexipix.promotion import Decision, Measured, decide
 
@@ -87,7 +88,7 @@ def missing(store: str, name: str) -> str | None:
         store: The tracking store's address.
         name: Of the registered model.
     """
-    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).is_file():
+    if not is_begun(store):
         return f"There is no run yet in {store}: `make run` trains and registers the models."
     from mlflow import MlflowClient
 

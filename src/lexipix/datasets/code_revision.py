@@ -54,6 +54,7 @@ def git(
     return answer.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
+@cache
 def uncommitted() -> str | None:
     """What the code has over its commit, as ``git apply`` takes it; empty if nothing.
 

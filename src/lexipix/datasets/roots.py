@@ -14,6 +14,11 @@ def project_root(project_path: Path) -> Path:
     return Path(root) if root and (Path(root) / ".dvc").is_dir() else project_path
 
 
+def is_begun(store: str) -> bool:
+    """Tell whether a tracking store is there; reading from SQLite would make it, which takes seconds."""
+    return not store.startswith("sqlite:///") or Path(store.removeprefix("sqlite:///")).is_file()
+
+
 def kept(path: Path) -> Path:
     """Give the file of the true project in place of the one in the copy that a command is started in."""
     copy, path = Path.cwd(), path.absolute()
