@@ -7,7 +7,7 @@ from lexipix.errors import LexipixError
 from lexipix.records import Split
 from lexipix.training.captioned import captioned, for_training
 from lexipix.training.captions import CaptionRows
-from lexipix.training.data import ImageRows, Subset, shift, to_uint8, to_unit
+from lexipix.training.data import ImageRows, Subset, mirror, shift, to_uint8, to_unit
 from lexipix.training.tokenization import decode, train_tokenizer
 
 WORDINGS = [["a red star", "star, red"], ["a dot"], ["a blue ring", "ring, blue", "one blue ring"]]
@@ -53,7 +53,7 @@ def test_subset_reads_only_its_rows():
 
 
 def test_shift_repeats_the_border_and_loses_no_size():
-    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     offsets = set()
     for seed in range(60):
         torch.manual_seed(seed)
@@ -66,6 +66,15 @@ def test_shift_repeats_the_border_and_loses_no_size():
         ]  # fmt: skip
         offsets.add(offset)
     assert len(offsets) == 9
+
+
+def test_each_picture_is_shifted_and_mirrored_by_itself():
+    images = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)).expand(32, -1, -1, -1)
+    torch.manual_seed(0)
+    assert len({tuple(moved.flatten().tolist()) for moved in shift(images, 1)}) > 4
+    mirrored = mirror(images[:3], torch.tensor([0.2, 0.5, 0.49]))
+    assert torch.equal(mirrored[1], images[1])
+    assert torch.equal(mirrored[[0, 2]], images[:2].flip(-1))
 
 
 def table(captions):

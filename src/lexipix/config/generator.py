@@ -122,6 +122,8 @@ class GANParameters(Parameters):
         anchor: Weight of the squared error to the real picture.
         anchor_cell: Side, in pixels, of the squares over which both are averaged for it.
         structure_weight: Weight of 1 - SSIM to the real picture; 0 where captions name no places.
+        variety: Weight of the energy distance, in the features, between a caption's drawings and its real
+            pictures; 0 where each caption has one picture.
         head_start: Share of the training in which the discriminator learns alone.
         augmentations: On real and drawn pictures alike, for small data: color, translation, cutout.
         training: Its length and pace.
@@ -140,6 +142,7 @@ class GANParameters(Parameters):
     anchor: float = Field(20.0, ge=0)
     anchor_cell: int = Field(1, ge=1, le=64)
     structure_weight: float = Field(1.0, ge=0, le=100)
+    variety: float = Field(0.0, ge=0, le=1000)
     head_start: float = Field(0.15, ge=0, lt=1)
     augmentations: tuple[Literal["color", "translation", "cutout"], ...] = ()
     training: GANTrainingParameters = GANTrainingParameters()

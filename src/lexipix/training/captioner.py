@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lexipix.networks.captioner import Captioner
 from lexipix.training.captions import CaptionRows
-from lexipix.training.data import ImageRows, Images, shift
+from lexipix.training.data import ImageRows, Images, mirror, shift
 
 
 class CaptionerTask:
@@ -26,7 +26,7 @@ class CaptionerTask:
         freeze_language_model: Train the adapter (and the image encoder) only.
         text_only_share: Share of batches without a picture.
         augment: Shift pictures by up to two pixels.
-        flip: Mirror every other batch; only where captions name no side.
+        flip: Mirror half of the pictures; only where captions name no side.
         device: Where to train.
     """
 
@@ -78,8 +78,8 @@ class CaptionerTask:
             images = self.images[rows]
             if self.augment:
                 images = shift(images, 2)
-            if self.flip and torch.rand(()) < 0.5:
-                images = images.flip(-1)
+            if self.flip:
+                images = mirror(images, torch.rand(len(rows)))
             loss = self.captioner.loss(self.captions.canonical(rows), self.captioner.read(images))
         self.optimizers["captioner"].zero_grad()
         loss.backward()

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from lexipix.networks.clip import ContrastivePair
 from lexipix.training.captions import CaptionRows
-from lexipix.training.data import ImageRows, Images, shift
+from lexipix.training.data import ImageRows, Images, mirror, shift
 
 
 def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class ContrastiveTask:
         learning_rate: Peak rate.
         words_weight: Of :func:`words_loss` beside the contrastive loss.
         augment: Shift pictures by up to two pixels.
-        flip: Mirror every other batch; only where captions name no side.
+        flip: Mirror half of them; only where captions name no side.
         device: Where to train.
     """
 
@@ -98,8 +98,8 @@ class ContrastiveTask:
         images = self.images[rows]
         if self.augment:
             images = shift(images, 2)
-        if self.flip and torch.rand(()) < 0.5:
-            images = images.flip(-1)
+        if self.flip:
+            images = mirror(images, torch.rand(len(rows)))
         ids = self.captions.any_wording(rows)
         groups = self.groups[rows]
         features = self.pair.image_encoder(images)

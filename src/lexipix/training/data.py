@@ -78,7 +78,15 @@ def psnr_of(images: Tensor, others: Tensor) -> Tensor:
 
 
 def shift(images: Tensor, pixels: int) -> Tensor:
-    """Move a batch by a random whole number of pixels in each direction, repeating the border."""
-    dx, dy = (int(torch.randint(0, 2 * pixels + 1, ())) for _ in range(2))
-    padded = F.pad(images, (pixels,) * 4, mode="replicate")
-    return padded[..., dy : dy + images.shape[-2], dx : dx + images.shape[-1]]
+    """Move each picture by a random whole number of pixels in each direction, repeating the border."""
+    n_images, _, height, width = images.shape
+    padded = F.pad(images, (pixels,) * 4, mode="replicate").permute(0, 2, 3, 1)
+    down, right = torch.randint(0, 2 * pixels + 1, (2, n_images, 1)).to(images.device)
+    rows = (down + torch.arange(height, device=images.device))[:, :, None]
+    columns = (right + torch.arange(width, device=images.device))[:, None, :]
+    return padded[torch.arange(n_images, device=images.device)[:, None, None], rows, columns].permute(0, 3, 1, 2)
+
+
+def mirror(images: Tensor, coins: Tensor) -> Tensor:
+    """Mirror those pictures, left to right, whose coin (B,), from [0, 1), fell below a half."""
+    return torch.where(coins[:, None, None, None].to(images.device) < 0.5, images.flip(-1), images)

@@ -14,12 +14,13 @@ from lexipix.networks.text_to_image import Reading, TextToImage
 from lexipix.networks.vae import Decoder
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import contrastive_loss
-from lexipix.training.data import ImageRows, Images
+from lexipix.training.data import ImageRows, Images, mirror
 from lexipix.training.diffaugment import Augmentation, augment
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.gan_losses import (
     Adversary,
     discriminator_loss,
+    energy_distance,
     generator_loss,
     gradient_penalty,
     zero_penalty,
@@ -30,6 +31,7 @@ from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
 TEACHING_RATE = 2e-3  # of a decoder that learns by regression what another one draws
+CELLS = 4  # side of the grid that features are averaged to before distributions are compared
 ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
 
 
@@ -77,6 +79,7 @@ class GANTask:
         anchor: Weight of the squared error to the real picture.
         anchor_cell: Side, in pixels, of the squares over which both are averaged for it.
         structure_weight: Of :func:`structural_dissimilarity` beside it; plain backgrounds stay plain.
+        variety: Weight of :func:`energy_distance` between the drawings of a caption and its real pictures.
         head_start: Share of the training in which the discriminator learns alone.
         teacher: A decoder of the same latents; the model's own learns to draw what this one draws, before
             anything else.
@@ -109,6 +112,7 @@ class GANTask:
         teacher: Decoder | None = None,
         teaching: float = 0.0,
         structure_weight: float = 0.0,
+        variety: float = 0.0,
         augmentations: Sequence[Augmentation],
         canonical_share: float,
         flip: bool,
@@ -125,6 +129,7 @@ class GANTask:
         self.alignment, self.anchor = alignment, anchor
         self.augmentations, self.flip = augmentations, flip
         self.canonical_share, self.structure_weight = canonical_share, structure_weight
+        self.variety = variety
         self.adversarial, self.anchor_cell = adversarial, anchor_cell
         self.teacher, self.teaching = teacher, teaching if teacher is not None else 0.0
         self.drawing_from = self.teaching + head_start
@@ -189,8 +194,8 @@ class GANTask:
         """Company, its own pictures, what is read in their captions, and noise."""
         own, rows = self.share.own, self.groups.in_company(rows)
         real = self.images[own(rows)]
-        if self.flip and torch.rand(()) < 0.5:
-            real = real.flip(-1)
+        if self.flip:
+            real = mirror(real, own(torch.rand(len(rows))))
         with torch.no_grad():
             reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
         noise = own(torch.randn(len(rows), self.model.prior.noise_width, device=real.device))
@@ -233,7 +238,11 @@ class GANTask:
         loss = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
         if self.structure_weight:
             loss = loss + self.structure_weight * structural_dissimilarity(real, fake)
-        return loss, {"loss_g": adversarial, "alignment_loss": aligned, "anchor": near}
+        figures = {"loss_g": adversarial, "alignment_loss": aligned, "anchor": near}
+        if self.variety:
+            apart = self._distance_of_captions(scene)
+            loss, figures["energy_distance"] = loss + self.variety * apart, apart
+        return loss, figures
 
     def _teach(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The decoder alone: towards what the teacher draws from the same latents."""
@@ -272,6 +281,15 @@ class GANTask:
         similarities = ALIGNMENT_SCALE * drawn @ captions.T
         same = torch.eq(scene.groups[:, None], scene.groups[None])
         return contrastive_loss(similarities, same.to(similarities.device))
+
+    def _distance_of_captions(self, scene: Scene) -> Tensor:
+        """How far the drawings of a caption are from its real pictures, as distributions of features."""
+        total = torch.zeros((), device=scene.fake.device)
+        together = self.share.together
+        for real, fake in zip(scene.seen_real.maps, scene.seen_fake.maps, strict=True):
+            cells = [F.adaptive_avg_pool2d(maps.float(), CELLS).flatten(1) for maps in (real, fake)]
+            total = total + energy_distance(together(cells[0]), together(cells[1]), scene.groups)
+        return total / len(scene.seen_real.maps)
 
     def _unfreeze(self) -> None:
         self.discriminator.heads.requires_grad_(True)

@@ -78,3 +78,34 @@ def _gradient(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     judged = judge(images.view_as(images)).mean(1).sum()
     (gradient,) = torch.autograd.grad(judged, images, create_graph=True)
     return gradient
+
+
+def energy_distance(real: Tensor, fake: Tensor, groups: Tensor) -> Tensor:
+    """Generalised energy distance between real and drawn vectors of each group, mean over the groups.
+
+    `2 E|x - y| - E|x - x'| - E|y - y'|` (Szekely and Rizzo 2013; as a loss, Gritsenko et al. 2020, arXiv
+    2008.01160), each norm divided by the typical one between real vectors of the batch. It is zero only
+    where the two distributions agree: the last term pushes drawings of one caption apart as far as its real
+    pictures are. Unbiased for groups of two or more; a group of one has no say.
+
+    Args:
+        real: (B, D).
+        fake: (B, D), row by row of the same groups.
+        groups: int (B,), equal numbers mark one group.
+
+    Returns:
+        Scalar; 0 where no group has two rows.
+    """
+    same = torch.eq(groups[:, None], groups[None]).to(real.device)
+    others = same & ~torch.eye(len(groups), dtype=torch.bool, device=real.device)
+    sizes = same.sum(1)
+    accompanied = sizes > 1
+    if not accompanied.any():
+        return (0 * fake).sum()
+    # Every pair of a group weighs alike, and every group by its rows
+    across = same / sizes[:, None] * accompanied[:, None]
+    within = others / (sizes - 1).clamp_min(1)[:, None]
+    among_real, among_fake = torch.cdist(real, real), torch.cdist(fake, fake)
+    scale = among_real.detach().sum() / max(1, len(groups) * (len(groups) - 1))
+    apart = 2 * (across * torch.cdist(real, fake)).sum() - (within * (among_real + among_fake)).sum()
+    return apart / (accompanied.sum() * scale.clamp_min(1e-8))

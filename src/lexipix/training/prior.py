@@ -10,7 +10,7 @@ from torch import Tensor
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.vae import Decoder, Encoder
 from lexipix.training.captions import CaptionRows
-from lexipix.training.data import ImageRows, Images
+from lexipix.training.data import ImageRows, Images, mirror
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.memory import remember
 from lexipix.training.parallel import Share
@@ -108,8 +108,8 @@ class PriorTask:
     def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         own = self.share.own
         images = self.images[own(rows)]
-        if self.flip and torch.rand(()) < 0.5:
-            images = images.flip(-1)
+        if self.flip:
+            images = mirror(images, own(torch.rand(len(rows))))
         with torch.no_grad():
             target = self.encoder(images)[0].float()
             reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))

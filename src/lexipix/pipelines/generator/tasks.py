@@ -159,6 +159,7 @@ def make_gan(
         teacher=teacher,
         teaching=parameters.teaching,
         structure_weight=parameters.structure_weight,
+        variety=parameters.variety,
         augmentations=parameters.augmentations,
         canonical_share=parameters.canonical_share,
         flip=flip,
