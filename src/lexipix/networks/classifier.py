@@ -9,9 +9,7 @@ LOGIT_SCALE = 0.125  # logits start small, so that a high learning rate is safe 
 
 def normalised(inputs: int, outputs: int) -> nn.Sequential:
     """3x3 convolution and batch norm, which folds away at inference."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
 
 
 class Residual(nn.Module):
