@@ -30,7 +30,7 @@ def test_more_quality_is_nearer_and_larger(colors: str) -> None:
     assert low.images.shape == images.shape and low.images.dtype == np.uint8
     assert psnr(images, low.images).mean() + 5 < psnr(images, high.images).mean()
     assert (low.n_bytes < high.n_bytes).all() and (low.n_payload < high.n_payload).all()
-    assert (0 < low.n_payload).all() and (low.n_payload < low.n_bytes).all()
+    assert (low.n_payload > 0).all() and (low.n_payload < low.n_bytes).all()
 
 
 def test_webp_likewise() -> None:

@@ -24,7 +24,7 @@ class Residual(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A nine-layer ResNet (after D. Page's DAWNBench entry, "How to train your ResNet", 2018).
+    """An eleven-layer ResNet (D. Page's nine-layer one with a third block: "How to train your ResNet", 2018).
 
     Three times the side is halved and the width doubled, each followed by a residual block; the largest value
     of each channel over the picture decides, so that any side that is a multiple of 8 will do.

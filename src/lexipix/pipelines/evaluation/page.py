@@ -120,7 +120,8 @@ def assemble(
         },
         judge_facts={
             "Judge": "a contrastive pair with its own seed"
-            + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else "")
+            + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else ""),
+            **_second_judge(metrics),
         },
         n_images=len(real.images),
         n_candidates=figures.get("n_candidates"),
@@ -128,6 +129,14 @@ def assemble(
         machine=machine,
         code_revision=str(judge.card.get("code_revision", "")),
     )
+
+
+def _second_judge(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """How well the classifier knows real pictures, where there is one."""
+    right = metrics["baseline"].get("real", {}).get("class_agreement")
+    if right is None:
+        return {}
+    return {"Second judge": f"a classifier of real pictures alone, right about {right:.1%} of real test ones"}
 
 
 def _generated_captions(captioner: Mapping[str, Any]) -> dict[str, str]:

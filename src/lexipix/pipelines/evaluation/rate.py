@@ -56,7 +56,8 @@ def measure_rate(
         [latent_curve(latents, sample, images, parameters), codec_curves(images, parameters)],
         ignore_index=True,
     )
-    return table, {"psnr": TARGET, **bits_at(table, TARGET)}, rate_figure(table, len(images))
+    needed = bits_at(table, TARGET)
+    return table, {"psnr": TARGET, **needed} if needed else {}, rate_figure(table, len(images))
 
 
 class Latents:
