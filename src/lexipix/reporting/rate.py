@@ -15,7 +15,8 @@ LINES = {
     "webp": ("WebP", GREY),
     "jpeg": ("JPEG", ORANGE),
     "latent": ("latent, n bits a number", "#8ab4e0"),
-    "latent_coded": ("latent, entropy-coded (computed)", BLUE),
+    "latent_coded": ("latent, n bits, entropy-coded", BLUE),
+    "latent_posterior": ("latent, steps of the posterior, entropy-coded", INK),
 }
 MEASURES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 
