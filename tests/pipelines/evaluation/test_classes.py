@@ -113,7 +113,7 @@ class TestJudged:
 
     def test_what_can_be_learned_from_drawn_pictures(self, figures):
         assert figures["text"]["good"]["cas"] > 0.7
-        assert figures["text"]["wrong"]["cas"] < 0.3
+        assert figures["text"]["wrong"]["cas"] < 0.5
 
     def test_floor_and_ceiling(self, figures):
         baseline = figures["baseline"]
