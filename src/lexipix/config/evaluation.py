@@ -119,7 +119,7 @@ class RateParameters(Parameters):
     n_images: int | None = Field(250, ge=1)
     bits: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2, 3, 4, 5, 6, 7, 8), min_length=1)
     steps: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0), min_length=1
+        (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0), min_length=1
     )
     qualities: tuple[Annotated[int, Field(ge=0, le=100)], ...] = Field(
         (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100), min_length=1
