@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 PART = 2_048  # training pictures that are looked at together
 SHOWN = 3  # neighbours in the sheet
 VERY_NEAR = 0.01  # the share of real pictures that are nearer to a training picture than the mark is
-ORDINALS = ("nearest training picture", "second", "third")
+ORDINALS = ("nearest", "second", "third")
 
 
 class Neighbours(NamedTuple):
