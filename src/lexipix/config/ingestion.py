@@ -159,6 +159,10 @@ class IngestionParameters(Parameters):
         max_reject_share: The run stops when a greater share of the pictures is rejected; duplicates do not
             count.
         allow_uncaptioned: Keep pictures without a caption, for the captioner to describe.
+        captioner: Folder of an exported captioner from elsewhere (``06_models/onnx/captioner`` of another
+            environment, or a copy), relative to the project; it describes the pictures of every split that
+            have no caption, before anything is trained. Null: only the captioner of the same run does, which
+            needs captions to learn from.
         workers: Threads that read pictures; 0 takes every core.
     """
 
@@ -171,4 +175,5 @@ class IngestionParameters(Parameters):
     max_caption_chars: int = Field(1_000, ge=1)
     max_reject_share: float = Field(0.05, ge=0, le=1)
     allow_uncaptioned: bool = True
+    captioner: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
     workers: int = Field(0, ge=0, le=64)
