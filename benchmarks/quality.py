@@ -31,7 +31,7 @@ from tokenizers import Tokenizer
 
 from lexipix.pipelines.evaluation.drawing import noise_for
 from lexipix.pipelines.evaluation.measuring import Evaluated, TextPath
-from lexipix.pipelines.evaluation.nodes import MODELS, Pixels, evaluated
+from lexipix.pipelines.evaluation.nodes import JUDGES, MODELS, Pixels, evaluated
 from lexipix.pipelines.generator.parts import captions_for
 from lexipix.records import Pictures
 from lexipix.reporting.plots import frontier_figure
@@ -82,8 +82,8 @@ def main() -> None:
     pictures = workshop.load("pictures")
     some = evaluation.model_copy(update={"n_images": arguments.pictures})
     real = evaluated(some, pictures, workshop.load("captioner_test_captions"))
-    spent = {name: workshop.load(f"{name}_figures").get("seconds", 0.0) for name in MODELS}
-    del spent["evaluator"]
+    trained = [name for name in MODELS if name not in JUDGES]
+    spent = {name: workshop.load(f"{name}_figures").get("seconds", 0.0) for name in trained}
     seconds = sum(spent.values()) if arguments.minutes is None else 60 * arguments.minutes
 
     judge = TextPath(real, Judge(workshop.load("evaluator"), run, evaluation.batch_size), some, run.seed)

@@ -34,6 +34,7 @@ MEGA = 1e6
 # Node -> the section that says how long it trains
 TRAININGS = {
     "train_evaluator": "evaluation.evaluator.training",
+    "train_classifier": "evaluation.classifier.training",
     "train_features": "features.training",
     "train_captioner": "captioner.training",
     "train_vae": "generator.vae.training",
@@ -58,7 +59,11 @@ COUNTED = {
     "caption_test": ("test",),
     "redraw": ("test",),
     "measure": ("test",),
+    "judge_classes": ("test",),
+    "find_neighbours": ("train",),
 }
+# Node -> images that each training within it sees, and how it is trained; its time grows with them
+WITHIN = {"judge_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training")}
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def estimate(
         tell: Called with a node's name, its number and how many there are.
     """
     nodes = register_pipelines()[DEFAULT].nodes
-    trainings = [node for node in nodes if node.name in TRAININGS]
+    trainings = [node for node in nodes if node.name in {*TRAININGS, *WITHIN}]
     counted = [node for node in nodes if node.name in COUNTED]
     with tempfile.TemporaryDirectory() as folder, quiet("lexipix", "kedro.pipeline.node"):
 
@@ -137,6 +142,10 @@ def shortened(
     for section in TRAININGS.values():
         place = _at(changed, section)
         place |= {"images": n_steps * place["batch_size"], "reports": 1, "patience": 0, **training}
+    for images, section in WITHIN.values():
+        group, _, key = images.rpartition(".")
+        if _at(changed, images) is not None:
+            _at(changed, group)[key] = n_steps * _at(changed, section)["batch_size"]
     source = changed["ingestion"]["source"]
     source["scenes"] |= {f"n_{split}": n_pictures for split in SPLITS}
     if source["kind"] != "scenes":
@@ -216,6 +225,9 @@ def _expected(
         if more > few:
             each = (numbers[1].seconds[name] - numbers[0].seconds[name]) / (more - few)
             seconds += max(0.0, each) * (wanted - _amount(name, _counts(first)))
+    if name in WITHIN and (images := _at(parameters, WITHIN[name][0])) is not None:
+        each = (steps[1].seconds[name] - steps[0].seconds[name]) / (MORE_STEPS - FEW_STEPS)
+        seconds += max(0.0, each) * (images / _at(parameters, WITHIN[name][1]).batch_size - FEW_STEPS)
     return Estimate(name, seconds, peak_mb=peak)
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexipix.metrics.distribution import frechet_distance, kid, nearest_neighbors, precision_recall
+from lexipix.metrics.distribution import Nearest, frechet_distance, kid, nearest_neighbors, precision_recall
 
 
 def normal(n: int, width: int = 8, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -89,6 +89,24 @@ class TestNearestNeighbors:
         np.testing.assert_array_equal(indices[1], [0, 1])
         assert indices[0, 0] == 1
         np.testing.assert_allclose(distances, [[0, 5], [1, np.sqrt(18)]], atol=1e-6)
+
+    def test_in_parts_as_all_at_once(self) -> None:
+        queries, vectors = normal(600, 3, seed=1), normal(50, 3)
+        vectors[40] = vectors[10]  # equally near: the first counts
+        together = nearest_neighbors(queries, vectors, k=3)
+        nearest = Nearest(queries, k=3)
+        for part in (vectors[:1], vectors[1:30], vectors[30:]):
+            nearest.look(part)
+        np.testing.assert_array_equal(nearest.indices, together[0])
+        np.testing.assert_allclose(nearest.distances, together[1])
+        everything = np.linalg.norm(queries[:, None] - vectors[None], axis=2)
+        np.testing.assert_array_equal(together[0], np.argsort(everything, axis=1, kind="stable")[:, :3])
+
+    def test_with_fewer_seen_than_wanted_places_stay_empty(self) -> None:
+        nearest = Nearest(normal(2, 3), k=2)
+        nearest.look(normal(1, 3, seed=1))
+        assert nearest.indices.tolist() == [[0, -1], [0, -1]]
+        assert np.isinf(nearest.distances[:, 1]).all()
 
     def test_more_than_there_are_is_refused(self) -> None:
         with pytest.raises(ValueError, match="1 to 5 neighbours"):

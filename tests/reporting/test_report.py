@@ -94,6 +94,19 @@ class TestRenderReport:
         assert "KID 0.0002 ± 0.0010, Fréchet 0.110, n = 1,000" in " ".join(words.split())
         assert "among 100 captions" in words
 
+    def test_rate_and_memorisation_are_shown_where_they_were_measured(self) -> None:
+        words = Page(render_report(context())).words
+        assert "Is anything repeated?" not in words and "Bits for a picture" not in words
+        metrics = METRICS | {
+            "rate": {"psnr": 30.0, "jpeg": 6543.2},
+            "memorisation": {"gan": {"distance_ratio": 0.97, "very_near_share": 0.012}},
+        }
+        html = render_report(context(metrics=metrics, rate=pictures(1)[0], neighbours=pictures(2)[1]))
+        page = Page(html)
+        assert "Is anything repeated?" in page.words and "0.97" in page.words and "1.2%" in page.words
+        assert "JPEG, 30 dB" in page.words and "6,543 bits" in page.words
+        assert png(pictures(1)[0]) in html and png(pictures(2)[1]) in html
+
     def test_with_nothing_measured_it_still_opens(self) -> None:
         page = Page(render_report(ReportContext("empty", {})))
         assert page.open == []

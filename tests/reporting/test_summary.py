@@ -23,5 +23,17 @@ class TestFindings:
         assert finding.figure == "30%" and finding.tone == "fair"
         assert "for real pictures it does so in 60%" in finding.words and "90% as steep" in finding.words
 
+    def test_pictures_with_classes_are_judged_by_them_and_by_what_can_be_learned(self) -> None:
+        metrics = {
+            "text": {"gan": {"r_precision": 0.3, "class_agreement": 0.85, "cas": 0.55}},
+            "baseline": {"real": {"r_precision": 0.6, "class_agreement": 0.9, "cas": 0.75}},
+        }
+        (finding,) = findings(metrics, {})
+        assert finding.figure == "85%" and finding.tone == "good"
+        assert "of real pictures it does so of 90%" in finding.words
+        assert "knows 55% of real ones, and 75% if from as many real ones" in finding.words
+        metrics["text"]["gan"]["cas"] = 0.2  # one picture for each class
+        assert findings(metrics, {})[0].tone == "bad"
+
     def test_nothing_measured_nothing_said(self) -> None:
         assert findings({}, {}) == []

@@ -1,4 +1,4 @@
-from lexipix.reporting.tables import direct_table, text_table
+from lexipix.reporting.tables import direct_table, rate_facts, text_table
 
 from .example import METRICS
 
@@ -40,3 +40,27 @@ class TestTables:
         table = text_table(metrics, {}, {})
         assert table is not None
         assert table.headings == ["VAE", "mean image", "another picture, same caption"]
+
+    def test_classes_stand_between_chance_and_real_pictures(self) -> None:
+        metrics = {
+            "text": {
+                "vae": {"class_agreement": 0.05, "cas": 0.2},
+                "gan": {"class_agreement": 0.8, "cas": 0.5},
+            },
+            "baseline": {
+                "real": {"class_agreement": 0.9, "cas": 0.75},
+                "shuffled": {"class_agreement": 0.1, "cas": 0.1},
+            },
+        }
+        table = text_table(metrics, {}, {})
+        assert table is not None
+        assert table.headings == ["VAE", "GAN", "shuffled captions", "best possible"]
+        assert [[cell.text for cell in row.cells] for row in table.rows] == [
+            ["5.0%", "80.0%", "10.0%", "90.0%"], ["20.0%", "50.0%", "10.0%", "75.0%"],
+        ]  # fmt: skip
+        assert table.rows[0].cells[0].kind == "under"
+
+    def test_rates_name_coder_quality_and_bits(self) -> None:
+        facts = rate_facts({"psnr": 30.0, "jpeg": 6543.2, "latent_coded": 1500.0})
+        assert facts == {"Latent, entropy-coded (computed), 30 dB": "1,500 bits", "JPEG, 30 dB": "6,543 bits"}
+        assert rate_facts({}) == {}

@@ -1,6 +1,6 @@
 """Parameters of the evaluation: the judge and how much it looks at."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -55,10 +55,80 @@ class EvaluatorParameters(Parameters):
         return value
 
 
+class ClassifierTrainingParameters(TrainingParameters):
+    """How the classifier is trained on real pictures (``evaluation.classifier.training.*``)."""
+
+    key: ClassVar[str] = "evaluation.classifier.training"
+    images: int = Field(240_000, ge=1)
+    batch_size: int = Field(128, ge=2, le=8192)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    warmup: float = Field(0.15, gt=0, lt=1)
+    reports: int = Field(6, ge=1, le=1000)
+
+
+class ClassifierParameters(Parameters):
+    """The second judge, where pictures have classes (``evaluation.classifier.*``).
+
+    Attributes:
+        n_drawn: Test captions at most that every model draws a picture from, for the classifier to name its
+            class; null trains no classifier.
+        cas_images: Images that a classifier sees which learns from a model's pictures alone, for its accuracy
+            on real ones (arXiv 1905.10887); null trains none.
+        min_pictures: Training pictures that a class must have to count.
+        width: Channels of the first convolution.
+        weight_decay: Of convolutions and head.
+        flip: Mirror its training pictures, and look at mirror images too; only where no class is a side.
+        training: On real pictures; the shorter ones on drawn pictures have the same batches and rates.
+    """
+
+    n_drawn: int | None = Field(None, ge=2)
+    cas_images: int | None = Field(80_000, ge=1)
+    min_pictures: int = Field(10, ge=1)
+    width: int = Field(32, ge=1, le=512)
+    weight_decay: float = Field(0.05, ge=0)
+    flip: bool = False
+    training: ClassifierTrainingParameters = ClassifierTrainingParameters()
+
+
+class MemorisationParameters(Parameters):
+    """Do models repeat training pictures? (``evaluation.memorisation.*``).
+
+    Attributes:
+        n_drawn: Drawn pictures of each model whose nearest training pictures are looked for, and as many real
+            test pictures.
+        n_train: Training pictures at most among which they are looked for, evenly spread; null takes all.
+        n_shown: Rows of the sheet: the nearest of all, and as many evenly spread.
+    """
+
+    n_drawn: int = Field(500, ge=2)
+    n_train: int | None = Field(20_000, ge=3)
+    n_shown: int = Field(8, ge=1, le=100)
+
+
+class RateParameters(Parameters):
+    """What the direct path's quality costs in bits, beside JPEG and WebP (``evaluation.rate.*``).
+
+    Attributes:
+        n_images: Test pictures at most, evenly spread; null measures none.
+        bits: Bits for each number of a latent, one point of the curve each.
+        qualities: Of JPEG and WebP, one point each.
+    """
+
+    n_images: int | None = Field(250, ge=1)
+    bits: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2, 3, 4, 5, 6, 7, 8), min_length=1)
+    qualities: tuple[Annotated[int, Field(ge=0, le=100)], ...] = Field(
+        (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100), min_length=1
+    )
+
+
 class EvaluationParameters(Parameters):
     """Parameters of the pipeline ``evaluation`` (``evaluation.*``).
 
     Attributes:
+        evaluator: The judge.
+        classifier: A second one, where pictures have classes.
+        memorisation: Whether models repeat training pictures.
+        rate: What the direct path costs in bits.
         n_images: Test pictures to evaluate, evenly spread; null takes all.
         n_candidates: Captions that R-precision chooses among; fewer where there are fewer different ones.
         kid_subsets: Random subsets that the kernel distance is averaged over.
@@ -69,6 +139,9 @@ class EvaluationParameters(Parameters):
     """
 
     evaluator: EvaluatorParameters = EvaluatorParameters()
+    classifier: ClassifierParameters = ClassifierParameters()
+    memorisation: MemorisationParameters = MemorisationParameters()
+    rate: RateParameters = RateParameters()
     n_images: int | None = Field(None, ge=4)
     n_candidates: int = Field(100, ge=2)
     kid_subsets: int = Field(50, ge=1)

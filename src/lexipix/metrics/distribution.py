@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.floating]
 _Exact = NDArray[np.float64]
+_PART = 4096  # vectors that are compared at a time
 
 
 class Standardised:
@@ -117,20 +118,52 @@ def nearest_neighbors(
         k: Neighbours to each query.
 
     Returns:
-        Indices into `vectors` and Euclidean distances, both (N, k), nearest first.
+        Indices into `vectors` and Euclidean distances, both (N, k), nearest first; of two that are equally
+        near, the one with the lower index.
     """
     queries, vectors = _checked(queries, vectors)
     if not 1 <= k <= len(vectors):
         raise ValueError(f"nearest_neighbors can find 1 to {len(vectors)} neighbours, asked for {k}.")
-    indices = np.empty((len(queries), k), np.int64)
-    distances = np.empty((len(queries), k))
-    for start in range(0, len(queries), 512):
-        rows = slice(start, start + 512)
-        squared = _squared_distances(queries[rows], vectors)
-        nearest = np.argsort(squared, axis=1, kind="stable")[:, :k]
-        indices[rows] = nearest
-        distances[rows] = np.sqrt(np.take_along_axis(squared, nearest, axis=1))
-    return indices, distances
+    nearest = Nearest(queries, k)
+    for start in range(0, len(vectors), _PART):
+        nearest.look(vectors[start : start + _PART])
+    return nearest.indices, nearest.distances
+
+
+class Nearest:
+    """The nearest of many vectors that come part by part, so that they need never be in memory together.
+
+    Args:
+        queries: (N, D).
+        k: Neighbours to each query, a few: every part is searched once for each.
+
+    Attributes:
+        indices: int64 (N, k), nearest first, counted over all parts; -1 where fewer have been seen.
+        distances: float64 (N, k), Euclidean; infinite there.
+    """
+
+    def __init__(self, queries: Vectors, k: int) -> None:
+        self._queries = np.asarray(queries, np.float64)
+        self._n_seen = 0
+        self.indices = np.full((len(queries), k), -1, np.int64)
+        self.distances = np.full((len(queries), k), np.inf)
+
+    def look(self, vectors: Vectors) -> None:
+        """See the next vectors, (M, D)."""
+        vectors = np.asarray(vectors, np.float64)
+        own = np.arange(self._n_seen, self._n_seen + len(vectors))
+        for start in range(0, len(self._queries), 512):
+            rows = slice(start, start + 512)
+            fresh = np.sqrt(_squared_distances(self._queries[rows], vectors))
+            distances = np.concatenate([self.distances[rows], fresh], axis=1)
+            indices = np.concatenate([self.indices[rows], np.broadcast_to(own, fresh.shape)], axis=1)
+            each = np.arange(len(distances))
+            for place in range(self.indices.shape[1]):
+                first = distances.argmin(axis=1)
+                self.indices[start + each, place] = indices[each, first]
+                self.distances[start + each, place] = distances[each, first]
+                distances[each, first] = np.inf
+        self._n_seen += len(vectors)
 
 
 def _unbiased_mmd(x: Vectors, y: Vectors) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from lexipix.networks.captioner import Captioner, language_model_from_config
+from lexipix.networks.classifier import Classifier
 from lexipix.networks.clip import ContrastivePair
 from lexipix.networks.image_encoder import ConvImageEncoder, ImageEncoder
 from lexipix.networks.text_encoder import TextEncoder
@@ -73,11 +74,17 @@ def text_to_image(config: Config) -> TextToImage:
     )
 
 
+def classifier(config: Config) -> Classifier:
+    """Keys: width, n_classes."""
+    return Classifier(**config)
+
+
 BUILDERS: dict[str, Callable[[Config], nn.Module]] = {
     "contrastive_pair": contrastive_pair,
     "captioner": captioner,
     "vae": vae,
     "text_to_image": text_to_image,
+    "classifier": classifier,
 }
 
 

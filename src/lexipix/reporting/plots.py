@@ -54,7 +54,7 @@ def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: in
             axis.set_yscale("log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.minorticks_off()
-        _tidy(axis)
+        tidy(axis)
         axis.xaxis.set_major_formatter(_thousands())
     if any(column.startswith("val_") for columns in panels.values() for column in columns):
         figure.text(0.995, 0.995, "validation", color=ORANGE, fontsize=8, ha="right", va="top")
@@ -100,7 +100,7 @@ def bars_figure(
     )
     axis.invert_yaxis()
     axis.margins(x=0.16)
-    _tidy(axis)
+    tidy(axis)
     axis.grid(False)
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
@@ -149,7 +149,7 @@ def frontier_figure(
     axis.yaxis.set_major_formatter("{x:g}")
     axis.minorticks_off()
     axis.margins(x=0.08, y=0.2)
-    _tidy(axis)
+    tidy(axis)
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
     axis.set_xlabel("pictures a second, in batches", fontsize=8, color=INK)
     axis.set_ylabel("quality lost (%)", fontsize=8, color=INK)
@@ -198,7 +198,8 @@ def _draw_curve(axis: Any, x: Any, y: pd.Series, color: str) -> None:
     axis.plot(np.asarray(x)[known], values, color=color, linewidth=1.5, marker=marker, markersize=3)
 
 
-def _tidy(axis: Any) -> None:
+def tidy(axis: Any) -> None:
+    """Give an axis the style of all: no frame, faint lines across."""
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.spines["bottom"].set_color(GREY)
     axis.grid(axis="y", color="#e4e6e9", linewidth=0.7)

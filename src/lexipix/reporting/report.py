@@ -59,6 +59,8 @@ class ReportContext:
         galleries: The fixed test pictures first, then best and worst.
         captions: Examples of what the captioner said.
         caption_facts: Further lines on the captions.
+        neighbours: Sheet of drawn pictures beside the nearest training pictures, uint8 (H, W, 3).
+        rate: Plot of the direct path's quality over bits, likewise.
         attention: Sheets of where it looked, uint8 (H, W, 3).
         curves: Training by name: one row a report.
         stage_seconds: Stage to the seconds it took.
@@ -80,6 +82,8 @@ class ReportContext:
     galleries: Sequence[Gallery] = ()
     captions: Sequence[CaptionExample] = ()
     caption_facts: Mapping[str, str] = field(default_factory=dict)
+    neighbours: Pixels | None = None
+    rate: Pixels | None = None
     attention: Sequence[Pixels] = ()
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
@@ -118,6 +122,8 @@ def render_report(context: ReportContext) -> str:
         direct=tables.direct_table(context.metrics),
         text=tables.text_table(context.metrics, context.text_extras, context.floor),
         captioner=tables.captioner_table(context.metrics),
+        memorisation=tables.plain_table(context.metrics.get("memorisation", {}), wording.MEMORISATION),
+        rates=tables.rate_facts(context.metrics.get("rate", {})),
         speed=tables.plain_table(speed, wording.SPEED),
         champion=champion,
         captioner_speed=tables.plain_table(captioners, wording.CAPTIONER_SPEED),

@@ -103,6 +103,20 @@ def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]],
             f"of the original's attributes are found again in the picture drawn {drawn}.{beside}{sharp}",
             tone,
         )
+    agreement = lookup(metrics, *get, "class_agreement")
+    if agreement is not None:
+        real = lookup(metrics, "baseline", "real", "class_agreement")
+        learned, most = (lookup(metrics, *keys, "cas") for keys in (get, ("baseline", "real")))
+        beside = "" if real is None else f"; of real pictures it does so of {real:.0%}"
+        if learned is not None:
+            beside += f". One that learned from these pictures alone knows {learned:.0%} of real ones"
+            beside += "" if most is None else f", and {most:.0%} if from as many real ones"
+        return Finding(
+            f"{agreement:.0%}",
+            f"of the pictures drawn by the {path.upper()} are taken for their caption's class by a "
+            f"classifier of real pictures{beside}.{sharp}",
+            _tone(min(agreement, 1.5 * (1.0 if learned is None else learned)), 0.8, 0.5),
+        )
     if precision is not None:
         real, chance = (lookup(metrics, "baseline", k, "r_precision") for k in ("real", "shuffled"))
         beside = "" if real is None else f"; for real pictures it does so in {real:.0%}"

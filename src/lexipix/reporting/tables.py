@@ -139,6 +139,15 @@ def plain_table(
     )
 
 
+def rate_facts(rate: Mapping[str, Any]) -> dict[str, str]:
+    """What each coder of pictures needs for one quality, in words."""
+    return {
+        f"{name}, {rate['psnr']:.0f} dB": f"{value:,.0f} bits"
+        for key, name in wording.RATE.items()
+        if (value := lookup(rate, key)) is not None
+    }
+
+
 def variants(speed: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The variants by name, and the champion's name; its figures may stand in the table a second time."""
     variants = {name: figures for name, figures in speed.items() if name != "champion"}

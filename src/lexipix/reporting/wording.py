@@ -73,6 +73,21 @@ TEXT = {
         _PERCENT,
         100.0,
     ),
+    "class_agreement": Figure(
+        "Class agreement",
+        "Share of pictures, drawn from the true captions, that a classifier of real pictures takes for the "
+        "caption's class.",
+        "Bad when far below that of real pictures; one picture for each class would do, hence the next.",
+        _PERCENT,
+        100.0,
+    ),
+    "cas": Figure(
+        "Classes learned from it",
+        "Share of real pictures that a classifier knows which has seen nothing but drawn ones (CAS).",
+        "Bad when far below what as many real pictures teach: then what is drawn varies too little.",
+        _PERCENT,
+        100.0,
+    ),
     "r_precision": Figure(
         "R-precision",
         "How often a judge that no model was trained with finds a drawn picture's caption among many.",
@@ -106,6 +121,23 @@ TEXT = {
         "{:.0f}%",
         100.0,
     ),
+}
+MEMORISATION = {
+    "distance_ratio": Figure(
+        "Distance to the nearest training picture", "Median, real test pictures having 1.", "", "{:.2f}"
+    ),
+    "very_near_share": Figure(
+        "Very near ones", "Nearer than all but 1% of real test pictures.", "", _PERCENT, 100.0
+    ),
+}
+# Coders of pictures, as the figures at one quality name them
+RATE = {
+    "latent_coded": "Latent, entropy-coded (computed)",
+    "latent": "Latent, n bits a number",
+    "jpeg": "JPEG",
+    "jpeg_without_headers": "JPEG, headers not counted",
+    "webp": "WebP",
+    "webp_without_headers": "WebP, headers not counted",
 }
 CAPTIONER = {
     "exact_match": Figure(

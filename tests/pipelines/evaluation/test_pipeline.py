@@ -8,11 +8,12 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from lexipix.pipelines.evaluation.nodes import MODELS, collect_metrics
+from lexipix.pipelines.evaluation.nodes import JUDGES, MODELS, collect_metrics
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
 
 from .conftest import Kept, ListStream, NoCheckpoints
 
+TRAINED_BEFORE = [name for name in MODELS if name not in JUDGES]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
 SPEED = {
     "champion": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
@@ -29,11 +30,13 @@ def results(pictures, test_captions, run, evaluation, vae, prior, shipped):
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
         "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
+        "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
+        "classes_checkpoints": NoCheckpoints(),
         "captioner_speed_table": SPEED,
         "champion": {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}},
         "onnx_vae": None, "onnx_gan": None, "onnx_forms": {"small_onnx_fp32": shipped},
     }  # fmt: skip
-    for name in MODELS[:-1]:
+    for name in TRAINED_BEFORE:
         given |= {f"{name}_figures": TRAINED, f"{name}_curves": curves}
     given["captioner_figures"] = TRAINED | {
         "exact_match": 0.5, "bleu4": 0.25, "captions_per_s": 12.5,
@@ -61,7 +64,10 @@ def test_metrics_are_those_of_the_design_and_json(results, pictures):
         "real": {"r_precision"}, "shuffled": {"r_precision"},
     }  # fmt: skip
     assert set(metrics["ceiling"]) == {"psnr", "ssim", "attribute_accuracy"}
-    assert set(metrics["training"]) == set(MODELS)
+    assert set(metrics["training"]) == set(MODELS) - {"classifier"}  # scenes have no classes
+    assert set(metrics["memorisation"]) == {"vae", "gan", "champion"}
+    assert set(metrics["memorisation"]["vae"]) == {"distance_ratio", "very_near_share"}
+    assert metrics["rate"]["psnr"] == 30 and {"jpeg", "webp"} <= set(metrics["rate"])
     assert metrics["training"]["vae"] == {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200}
     assert metrics["speed"] == SPEED
 
@@ -119,6 +125,38 @@ def test_the_table_has_pictures_chosen_in_three_ways_with_what_was_said_and_draw
         assert line.truth == pictures.test.captions["caption"][row]
 
 
+def test_without_classes_there_is_no_second_judge(results):
+    assert results["classifier"].config["classes"] == [] and not results["classifier"].weights
+    assert results["classes_figures"] == {} and results["classifier_figures"] == {}
+    assert "Class agreement" not in results["report"]
+    assert results["classifier_stream"].rows == []
+
+
+def test_figures_by_class_join_those_of_the_paths():
+    figures = {
+        "direct": {}, "text": {"gan": {"kid": 0.1}}, "ceiling": {},
+        "baseline": {"real": {"r_precision": 0.5}},
+    }  # fmt: skip
+    classes = {
+        "text": {"gan": {"class_agreement": 0.8}, "vae": {"cas": 0.2}},
+        "baseline": {"real": {"cas": 0.7}, "shuffled": {"cas": 0.1}},
+        "by_class": {"gan": {"cat": 1.0}},
+    }
+    metrics = collect_metrics({}, figures, *[{}] * 10, classes, *[{}] * 4)
+    assert metrics == {
+        "text": {"gan": {"kid": 0.1, "class_agreement": 0.8}, "vae": {"cas": 0.2}},
+        "baseline": {"real": {"r_precision": 0.5, "cas": 0.7}, "shuffled": {"cas": 0.1}},
+    }
+
+
+def test_rate_and_memorisation_are_in_the_report_and_in_files(results):
+    assert set(results["rate_table"]["coder"]) == {"latent", "latent_coded", "jpeg", "webp"}
+    assert "Bits for a picture" in results["report"] and "Is anything repeated?" in results["report"]
+    assert results["memorisation_figures"]["n_train"] == 40
+    for name in ("rate_sheet", "memorisation_sheet"):
+        assert results[name].dtype == np.uint8 and results[name].shape[2] == 3
+
+
 def test_reconstructions_stand_below_their_originals(results, pictures):
     first, below = results["reconstructions_sheet"][:96:3, :96:3], results["reconstructions_sheet"][98:194:3]
     assert np.array_equal(first, pictures.test.images[0])
@@ -127,5 +165,5 @@ def test_reconstructions_stand_below_their_originals(results, pictures):
 
 def test_what_does_not_apply_is_absent_not_zero():
     figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * 11)
+    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * 15)
     assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

@@ -9,10 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
+from lexipix.errors import LexipixError
 from lexipix.metrics import distribution
 from lexipix.metrics.images import gradient_magnitude, ssim
 from lexipix.metrics.retrieval import most_candidates, r_precision
 from lexipix.pipelines.evaluation.baselines import mean_image, quality, same_caption_rows
+from lexipix.records import Pictures
 from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge, Vectors
 
@@ -37,6 +39,39 @@ class Evaluated:
     truths: Sequence[str | None]
     asked: Sequence[str]
     scenes: SceneTruth | None
+
+
+def evaluated(evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame) -> Evaluated:
+    """The test pictures under evaluation with their true and their generated captions.
+
+    Raises:
+        LexipixError: The captions are of other pictures.
+    """
+    test = pictures.test
+    if test_captions["file"].tolist() != test.captions["file"].tolist():
+        raise LexipixError(
+            "The generated captions of the test pictures are of other pictures than those ingested last: "
+            "run `kedro run --pipelines captioner` again."
+        )
+    rows = spread(len(test), evaluation.n_images)
+    table = test.captions.iloc[rows].reset_index(drop=True)
+    truths = [
+        text if isinstance(text, str) else None
+        for text in table["caption"].where(table["caption"].notna(), table["withheld_caption"])
+    ]
+    images = test.images if len(rows) == len(test) else test.images[rows]
+    asked = [str(text) for text in test_captions["caption"].iloc[rows]]
+    is_scenes = pictures.summary.get("source") == "scenes" and all(truths)
+    scenes = SceneTruth.of([str(t) for t in truths], images.shape[1]) if is_scenes else None
+    return Evaluated(images, table, truths, asked, scenes)
+
+
+def spread(n: int, most: int | None) -> NDArray[np.intp]:
+    """At most so many (None: all) of the row numbers below n, evenly spread."""
+    n_rows = n if most is None else min(n, most)
+    if not n_rows:
+        return np.zeros(0, np.intp)
+    return np.unique(np.linspace(0, n - 1, n_rows).round().astype(np.intp))
 
 
 class TextPath:

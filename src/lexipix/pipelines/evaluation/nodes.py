@@ -1,6 +1,6 @@
 """Steps of the evaluation."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
 from lexipix.metrics.speed import describe_machine
 from lexipix.pipelines.evaluation import page
-from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, noise_for, through_latent
+from lexipix.pipelines.evaluation.drawing import latent_bits, text_paths, through_latent
 from lexipix.pipelines.evaluation.examples import choose_rows, tabulate_captions
 from lexipix.pipelines.evaluation.judge import train_judge
-from lexipix.pipelines.evaluation.measuring import Evaluated, measure_paths
-from lexipix.pipelines.generation.models import Drawer, choose
+from lexipix.pipelines.evaluation.measuring import evaluated, measure_paths
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
-from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge
 from lexipix.training.sheets import tile_pairs
 
 Pixels = NDArray[np.uint8]
+PATHS = ("vae", "gan", "champion")
 TRAINING_FIGURES = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")
-MODELS = ("features", "captioner", "vae", "prior", "gan", "small_reader", "small", "pruned", "evaluator")
+# Every training, those of what judges last
+JUDGES = ("evaluator", "classifier")
+MODELS = ("features", "captioner", "vae", "prior", "gan", "small_reader", "small", "pruned", *JUDGES)
 
 
 def train_evaluator(
@@ -76,12 +76,8 @@ def redraw(
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
     direct = through_latent(vae, real.images, run, evaluation.batch_size)
-    by_vae = from_captions(prior, real.asked, run, evaluation.batch_size)
-    by_gan = from_captions(gan, real.asked, run, evaluation.batch_size)
-    chosen = choose(champion)
-    drawer = Drawer(chosen.among({"vae": onnx_vae, "gan": onnx_gan}, onnx_forms))
-    by_champion = drawer.draw(real.asked, noise_for(len(real.asked), drawer.noise_width, run).numpy())
-    return direct, by_vae, by_gan, by_champion
+    paths = text_paths(prior, gan, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size)
+    return direct, *(draw(real.asked) for draw in paths.values())
 
 
 def measure(
@@ -124,6 +120,10 @@ def collect_metrics(
     small_figures: dict[str, Any],
     pruned_figures: dict[str, Any],
     evaluator_figures: dict[str, Any],
+    classifier_figures: dict[str, Any],
+    classes_figures: dict[str, Any],
+    memorisation_figures: dict[str, Any],
+    rate_figures: dict[str, Any],
     speed_table: dict[str, Any],
     captioner_speed_table: dict[str, Any],
 ) -> dict[str, Any]:
@@ -141,6 +141,7 @@ def collect_metrics(
                 small_figures,
                 pruned_figures,
                 evaluator_figures,
+                classifier_figures,
             ),
             strict=True,
         )
@@ -155,7 +156,14 @@ def collect_metrics(
                 for key in ("n_train", "n_val", "n_test", "rejected", "image_size")
             },
             "captioner": captioner | {"images_per_s": captioner_figures.get("captions_per_s")},
-            **{key: evaluation_figures[key] for key in ("direct", "text", "baseline", "ceiling")},
+            **{
+                key: _joined(evaluation_figures[key], classes_figures.get(key, {}))
+                for key in ("direct", "text", "baseline", "ceiling")
+            },
+            "memorisation": {
+                path: figures for path, figures in memorisation_figures.items() if path in PATHS
+            },
+            "rate": rate_figures,
             "speed": speed_table,
             "captioner_speed": captioner_speed_table,
             "training": {
@@ -200,6 +208,8 @@ def write_report(
     evaluation_figures: dict[str, Any],
     captioner_figures: dict[str, Any],
     evaluator: ModelBundle,
+    memorisation_sheet: Pixels,
+    rate_sheet: Pixels,
     attention_sheet: Pixels,
     ingestion_sheet: Pixels,
     features_curves: pd.DataFrame,
@@ -211,6 +221,7 @@ def write_report(
     small_curves: pd.DataFrame,
     pruned_curves: pd.DataFrame,
     evaluator_curves: pd.DataFrame,
+    classifier_curves: pd.DataFrame,
 ) -> tuple[str, Pixels]:
     """Write the report, and a sheet of the fixed test pictures by every way.
 
@@ -230,6 +241,7 @@ def write_report(
         small_curves,
         pruned_curves,
         evaluator_curves,
+        classifier_curves,
     )
     context = page.assemble(
         paths,
@@ -239,6 +251,8 @@ def write_report(
         summary=dict(pictures.summary),
         captioner=captioner_figures,
         judge=evaluator,
+        neighbours=memorisation_sheet,
+        rate=rate_sheet,
         attention=attention_sheet,
         data_sheet=ingestion_sheet,
         curves=dict(zip(MODELS, curves, strict=True)),
@@ -249,30 +263,15 @@ def write_report(
     return render_report(context), rows_sheet(fixed.columns, title="Test pictures, both paths")
 
 
-def evaluated(evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame) -> Evaluated:
-    """The test pictures under evaluation with their true and their generated captions.
-
-    Raises:
-        LexipixError: The captions are of other pictures.
-    """
-    test = pictures.test
-    if test_captions["file"].tolist() != test.captions["file"].tolist():
-        raise LexipixError(
-            "The generated captions of the test pictures are of other pictures than those ingested last: "
-            "run `kedro run --pipelines captioner` again."
-        )
-    n_images = min(len(test), evaluation.n_images or len(test))
-    rows = np.unique(np.linspace(0, len(test) - 1, n_images).round().astype(np.intp))
-    table = test.captions.iloc[rows].reset_index(drop=True)
-    truths = [
-        text if isinstance(text, str) else None
-        for text in table["caption"].where(table["caption"].notna(), table["withheld_caption"])
-    ]
-    images = test.images if len(rows) == len(test) else test.images[rows]
-    asked = [str(text) for text in test_captions["caption"].iloc[rows]]
-    is_scenes = pictures.summary.get("source") == "scenes" and all(truths)
-    scenes = SceneTruth.of([str(t) for t in truths], images.shape[1]) if is_scenes else None
-    return Evaluated(images, table, truths, asked, scenes)
+def _joined(figures: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Two groups of figures as one, with the groups in them likewise."""
+    return {
+        **figures,
+        **{
+            key: _joined(figures.get(key, {}), value) if isinstance(value, Mapping) else value
+            for key, value in others.items()
+        },
+    }
 
 
 def _present(figures: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,8 @@ def assemble(
     summary: Mapping[str, Any],
     captioner: Mapping[str, Any],
     judge: ModelBundle,
+    neighbours: Pixels,
+    rate: Pixels,
     attention: Pixels,
     data_sheet: Pixels,
     curves: Mapping[str, pd.DataFrame],
@@ -72,6 +74,8 @@ def assemble(
         summary: Of the ingestion.
         captioner: Its figures, for what its captions of training pictures are worth.
         judge: The evaluator, for its card.
+        neighbours: Sheet of drawn pictures and the nearest training pictures.
+        rate: Plot of the direct path's quality over bits.
         attention: Sheet of the captioner's attention.
         data_sheet: Samples of the data.
         curves: Of each training.
@@ -99,6 +103,8 @@ def assemble(
         galleries=galleries,
         captions=[CaptionExample(real.images[row], real.truths[row], real.asked[row]) for row in fixed],
         caption_facts=_generated_captions(captioner),
+        neighbours=neighbours,
+        rate=rate if "rate" in metrics else None,
         attention=[attention],
         curves={name: rows for name, rows in curves.items() if len(rows)},
         stage_seconds={
@@ -114,7 +120,8 @@ def assemble(
         },
         judge_facts={
             "Judge": "a contrastive pair with its own seed"
-            + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else "")
+            + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else ""),
+            **_second_judge(metrics),
         },
         n_images=len(real.images),
         n_candidates=figures.get("n_candidates"),
@@ -122,6 +129,14 @@ def assemble(
         machine=machine,
         code_revision=str(judge.card.get("code_revision", "")),
     )
+
+
+def _second_judge(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """How well the classifier knows real pictures, where there is one."""
+    right = metrics["baseline"].get("real", {}).get("class_agreement")
+    if right is None:
+        return {}
+    return {"Second judge": f"a classifier of real pictures alone, right about {right:.1%} of real test ones"}
 
 
 def _generated_captions(captioner: Mapping[str, Any]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from kedro.pipeline import Pipeline, node
 
+from lexipix.pipelines.evaluation.classes import judge_classes, train_classifier
+from lexipix.pipelines.evaluation.memorisation import find_neighbours
 from lexipix.pipelines.evaluation.nodes import (
     MODELS,
     collect_metrics,
@@ -11,14 +13,16 @@ from lexipix.pipelines.evaluation.nodes import (
     train_evaluator,
     write_report,
 )
+from lexipix.pipelines.evaluation.rate import measure_rate
 
 PATHS = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
 SHIPPED = ["champion", "onnx_vae", "onnx_gan", "onnx_forms"]
+GENERATORS = ["prior", "gan", *SHIPPED]
 PARAMETERS = ["params:evaluation", "params:run"]
 
 
 def create_pipeline() -> Pipeline:
-    """Train the judge, redraw the test pictures by both paths, measure, show, report."""
+    """Train the judges, redraw the test pictures by both paths, measure, show, report."""
     return Pipeline(
         [
             node(
@@ -29,7 +33,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 redraw,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "vae", "prior", "gan", *SHIPPED],
+                [*PARAMETERS, "pictures", "captioner_test_captions", "vae", *GENERATORS],
                 PATHS,
                 name="redraw",
             ),
@@ -40,11 +44,45 @@ def create_pipeline() -> Pipeline:
                 name="measure",
             ),
             node(
+                train_classifier,
+                [*PARAMETERS, "pictures", "machine_choices", "classifier_stream", "classifier_checkpoints"],
+                ["classifier", "classifier_curves", "classifier_figures"],
+                name="train_classifier",
+            ),
+            node(
+                judge_classes,
+                [
+                    *PARAMETERS,
+                    "pictures",
+                    "classifier",
+                    "machine_choices",
+                    "classes_checkpoints",
+                    *GENERATORS,
+                ],
+                "classes_figures",
+                name="judge_classes",
+            ),
+            node(
+                find_neighbours,
+                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", *PATHS[1:]],
+                ["memorisation_figures", "memorisation_sheet"],
+                name="find_neighbours",
+            ),
+            node(
+                measure_rate,
+                [*PARAMETERS, "pictures", "vae"],
+                ["rate_table", "rate_figures", "rate_sheet"],
+                name="measure_rate",
+            ),
+            node(
                 collect_metrics,
                 [
                     "ingestion_summary",
                     "evaluation_figures",
                     *(f"{name}_figures" for name in MODELS),
+                    "classes_figures",
+                    "memorisation_figures",
+                    "rate_figures",
                     "speed_table",
                     "captioner_speed_table",
                 ],
@@ -68,6 +106,8 @@ def create_pipeline() -> Pipeline:
                     "evaluation_figures",
                     "captioner_figures",
                     "evaluator",
+                    "memorisation_sheet",
+                    "rate_sheet",
                     "attention_sheet",
                     "ingestion_sheet",
                     *(f"{name}_curves" for name in MODELS),

@@ -1,0 +1,82 @@
+"""Numbers rounded to n bits, and what writing them down costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.floating]
+Codes = NDArray[np.int64]
+
+# Shares of a channel's numbers that may lie outside the range on either side; the best for each channel is
+# taken. With few bits a narrow range with small steps loses less than a wide one that holds every number.
+OUTSIDE = (0.0, 1e-4, 1e-3, 3e-3, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.25)
+TERMINATION = 2  # bits that an arithmetic coder needs beyond the information, to end (Rissanen 1976)
+
+
+@dataclass(frozen=True)
+class UniformQuantiser:
+    """Rounds the numbers of each channel to 2^n values at equal steps; those outside take the nearest.
+
+    Attributes:
+        low: Lower end of each channel's range, (C,).
+        step: Width of its cells, (C,); a number becomes the middle of its cell.
+        n_bits: n.
+    """
+
+    low: Numbers
+    step: Numbers
+    n_bits: int
+
+    @classmethod
+    def fit(cls, numbers: Numbers, n_bits: int) -> UniformQuantiser:
+        """Choose each channel's range so that rounding these numbers loses least in squared error.
+
+        Args:
+            numbers: (C, M), a sample of each channel.
+            n_bits: At least 1.
+        """
+        numbers = np.asarray(numbers, np.float64)
+        ends = np.quantile(numbers, [*OUTSIDE, *(1 - share for share in OUTSIDE)], axis=1)
+        tried = []
+        for low, high in zip(ends[: len(OUTSIDE)], ends[len(OUTSIDE) :], strict=True):
+            one = cls(low, np.maximum((high - low) / 2**n_bits, 1e-12), n_bits)
+            error = np.square(one.values(one.codes(numbers.T)) - numbers.T).mean(axis=0)
+            tried.append((error, one))
+        best = np.argmin([error for error, _ in tried], axis=0)
+        channels = np.arange(len(best))
+        low, step = (np.stack([getattr(one, key) for _, one in tried])[best, channels]
+                     for key in ("low", "step"))  # fmt: skip
+        return cls(low, step, n_bits)
+
+    def codes(self, numbers: Numbers) -> Codes:
+        """Cells of numbers (…, C): int64 from 0 to 2^n - 1."""
+        cells = np.floor((numbers - self.low) / self.step)
+        return np.clip(cells, 0, 2**self.n_bits - 1).astype(np.int64)
+
+    def values(self, codes: Codes) -> NDArray[np.float64]:
+        """The numbers that codes (…, C) stand for."""
+        values: NDArray[np.float64] = self.low + (codes + 0.5) * self.step
+        return values
+
+
+class CodeLengths:
+    """What codes cost an arithmetic coder that knows how often each comes in a sample.
+
+    Args:
+        sample: (M, C) codes from 0 to ``n_codes`` - 1; each channel has its own table, and every code counts
+            once more than it comes, so that none is impossible.
+        n_codes: How many there are.
+    """
+
+    def __init__(self, sample: Codes, n_codes: int) -> None:
+        counts = np.stack([np.bincount(channel, minlength=n_codes) for channel in sample.T]) + 1
+        self._bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))  # (C, n_codes)
+
+    def __call__(self, codes: Codes) -> Codes:
+        """Bits for each picture's codes (N, M, C), in whole bytes: int64 (N,)."""
+        bits = self._bits[np.arange(codes.shape[-1]), codes].sum(axis=(1, 2))
+        whole: Codes = (np.ceil((bits + TERMINATION) / 8) * 8).astype(np.int64)
+        return whole

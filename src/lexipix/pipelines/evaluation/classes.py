@@ -1,0 +1,305 @@
+"""A second judge, for pictures that have classes: a classifier that was trained on real pictures only.
+
+Two questions, because either alone is fooled. Is a picture drawn from a caption taken for the caption's class
+(``class_agreement``; one picture for each class would do)? And does a classifier that has seen nothing but
+drawn pictures know real ones (``cas``, classification accuracy score, Ravuri and Vinyals 2019, arXiv
+1905.10887; only varied pictures teach that)?
+"""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lexipix.config.evaluation import ClassifierParameters, EvaluationParameters
+from lexipix.config.run import RunParameters
+from lexipix.networks.build import classifier as build_classifier
+from lexipix.pipelines.evaluation.drawing import Draw, text_paths
+from lexipix.pipelines.evaluation.measuring import spread
+from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures, Split
+from lexipix.training.aside import Sequel, Unheard
+from lexipix.training.bundles import fingerprint, to_bundle
+from lexipix.training.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
+from lexipix.training.data import Images, Subset
+from lexipix.training.loop import TrainingResult, train
+from lexipix.training.machine import resolve_device
+from lexipix.training.seeding import seeded
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Classed:
+    """Pictures with the numbers of their classes.
+
+    Attributes:
+        images: uint8 (N, S, S, 3), read as they are asked for.
+        numbers: int64 (N,), places in the list of classes.
+        captions: N true captions; empty where a picture came without.
+    """
+
+    images: Images
+    numbers: Numbers
+    captions: list[str]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def some(self, rows: NDArray[np.int64]) -> "Classed":
+        """Some of them."""
+        return Classed(Subset(self.images, rows), self.numbers[rows], [self.captions[row] for row in rows])
+
+
+def classes_of(pictures: Pictures, min_pictures: int) -> list[str]:
+    """Names of the classes that count, sorted; none where there are fewer than two.
+
+    Args:
+        pictures: The data set.
+        min_pictures: Training pictures that a class must have; test pictures it must have as well.
+    """
+    counts = pictures.train.captions["label"].dropna().value_counts()
+    tested = set(pictures.test.captions["label"].dropna())
+    found = sorted(str(name) for name, count in counts.items() if count >= min_pictures and name in tested)
+    return found if len(found) > 1 else []
+
+
+def classed(split: Split, classes: list[str]) -> Classed:
+    """The pictures of a split that are of one of the classes."""
+    places = {name: place for place, name in enumerate(classes)}
+    numbers = split.captions["label"].map(places).to_numpy(float)  # NaN where it is of none
+    rows = np.flatnonzero(np.isfinite(numbers))
+    table = split.captions.iloc[rows]
+    captions = table["caption"].where(table["caption"].notna(), table["withheld_caption"])
+    texts = [text if isinstance(text, str) else "" for text in captions]
+    return Classed(Subset(split.images, rows), numbers[rows].astype(np.int64), texts)
+
+
+def train_classifier(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    machine_choices: MutableMapping[str, str],
+    classifier_stream: MetricStream,
+    classifier_checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
+    """Train the classifier on the real pictures of the training split; nothing else is trained with it.
+
+    Returns:
+        The classifier, its curves and its figures. Where the pictures have no classes, or
+        ``evaluation.classifier.n_drawn`` is null, one of no classes and without weights.
+    """
+    parameters = evaluation.classifier
+    classes = classes_of(pictures, parameters.min_pictures) if parameters.n_drawn else []
+    if not classes:
+        nothing = ModelBundle({"kind": "classifier", "classes": []}, {})
+        return nothing, pd.DataFrame({"images_seen": [], "seconds": []}), {}
+    bundle, result = _trained(
+        classed(pictures.train, classes),
+        classed(pictures.val, classes),
+        classes,
+        parameters,
+        run,
+        "classifier",
+        pictures.digest,
+        classifier_stream,
+        classifier_checkpoints,
+        machine_choices,
+    )
+    return bundle, pd.DataFrame(result.curves), result.figures
+
+
+def judge_classes(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    classifier: ModelBundle,
+    machine_choices: MutableMapping[str, str],
+    classes_checkpoints: CheckpointStore,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    champion: dict[str, Any],
+    onnx_vae: OnnxModel,
+    onnx_gan: OnnxModel,
+    onnx_forms: dict[str, OnnxModel],
+) -> dict[str, Any]:
+    """Draw from the true captions of the test split by every text path, and judge by class.
+
+    Returns:
+        As :func:`judged` gives it; empty where there is no classifier.
+    """
+    if not classifier.config["classes"]:
+        return {}
+    paths = text_paths(prior, gan, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size)
+    sequel = Sequel(classes_checkpoints)
+    figures = judged(paths, pictures, classifier, evaluation, run, sequel, machine_choices)
+    sequel.close()
+    return figures
+
+
+def judged(
+    paths: dict[str, Draw],
+    pictures: Pictures,
+    classifier: ModelBundle,
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    sequel: Sequel,
+    choices: MutableMapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Class agreement and classification accuracy score of text paths, with floors and ceilings.
+
+    Args:
+        paths: By name, what draws one picture for each caption.
+        pictures: The data set.
+        classifier: As :func:`train_classifier` gives it.
+        evaluation: Parameters.
+        run: Seed, device, precision.
+        sequel: Keeps the trainings on drawn pictures, for an interrupted step to go on.
+        choices: What the probes of precision chose on this machine before.
+
+    Returns:
+        ``text`` (by path ``class_agreement`` and, where asked for, ``cas``); ``baseline``: ``real`` (the real
+        test pictures themselves, and as many real training pictures to learn from) and ``shuffled``, what is
+        reached with captions dealt out anew (``cas``: by naming the most frequent class always);
+        ``by_class`` (by path and class, the agreement); ``n_drawn``, ``n_test``.
+    """
+    classes, parameters = list(classifier.config["classes"]), evaluation.classifier
+    test = classed(pictures.test, classes)
+    told = np.flatnonzero([bool(caption) for caption in test.captions])
+    asked = test.some(told[spread(len(told), parameters.n_drawn)])
+    answers = classify(classifier, test.images, run, evaluation.batch_size)
+    shares, answered = (np.bincount(some, minlength=len(classes)) / len(some)
+                        for some in (test.numbers, answers))  # fmt: skip
+    real = {"class_agreement": float((answers == test.numbers).mean())}
+    shuffled = {"class_agreement": float(shares @ answered)}
+    by_class = {"real": _by_class(answers, test.numbers, classes)}
+    text: dict[str, dict[str, float]] = {}
+
+    def score(name: str, learned: Classed) -> float:
+        return _cas(name, learned, test, classes, evaluation, run, sequel, choices)
+
+    for path, draw in paths.items():
+        if not len(asked):
+            break
+        drawn = draw(asked.captions)
+        named = classify(classifier, drawn, run, evaluation.batch_size)
+        text[path] = {"class_agreement": float((named == asked.numbers).mean())}
+        by_class[path] = _by_class(named, asked.numbers, classes)
+        if parameters.cas_images:
+            text[path]["cas"] = score(path, Classed(drawn, asked.numbers, asked.captions))
+    if parameters.cas_images and len(asked):
+        train_pictures = classed(pictures.train, classes)
+        order = np.random.default_rng(run.seed).permutation(len(train_pictures))
+        real["cas"] = score("real", train_pictures.some(np.sort(order[: len(asked)])))
+        shuffled["cas"] = float(shares.max())
+    return {
+        "text": text,
+        "baseline": {"real": real, "shuffled": shuffled},
+        "by_class": by_class,
+        "n_drawn": len(asked),
+        "n_test": len(test),
+    }
+
+
+def _cas(
+    name: str,
+    learned: Classed,
+    test: Classed,
+    classes: list[str],
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    sequel: Sequel,
+    choices: MutableMapping[str, str] | None,
+) -> float:
+    """Accuracy on real test pictures of a classifier that learned from the given ones alone.
+
+    Its last weights count: choosing among them by real pictures would let these take part.
+    """
+    parameters = evaluation.classifier
+    changes = {"images": parameters.cas_images, "reports": 1, "keep_best": False, "patience": 0}
+    training = parameters.training.model_copy(update=changes)
+    short = parameters.model_copy(update={"training": training})
+    content = fingerprint({"pictures": _digest(learned)})
+
+    def accuracy() -> float:
+        held = learned.some(np.arange(min(len(learned), MAX_VALIDATION)))
+        bundle, _ = _trained(
+            learned, held, classes, short, run, f"cas_{name}", content, Unheard(), sequel, choices
+        )
+        answers = classify(bundle, test.images, run, evaluation.batch_size)
+        return float((answers == test.numbers).mean())
+
+    return sequel.once(fingerprint(name, short, run, content), accuracy)
+
+
+def _trained(
+    learned: Classed,
+    validation: Classed,
+    classes: list[str],
+    parameters: ClassifierParameters,
+    run: RunParameters,
+    name: str,
+    data_digest: str,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+    choices: MutableMapping[str, str] | None,
+) -> tuple[ModelBundle, TrainingResult]:
+    network = {"width": parameters.width, "n_classes": len(classes)}
+    with seeded(run.seed):
+        module = build_classifier(network)
+    if not len(validation):  # a small folder's
+        validation = learned.some(np.arange(min(len(learned), MAX_VALIDATION)))
+    task = ClassifierTask(
+        module,
+        learned.images,
+        learned.numbers,
+        (validation.images, validation.numbers),
+        learning_rate=parameters.training.learning_rate,
+        weight_decay=parameters.weight_decay,
+        flip=parameters.flip,
+        device=resolve_device(run),
+    )
+    result = train(
+        task,
+        parameters.training,
+        run,
+        name=name,
+        fingerprint=fingerprint(name, parameters, run, data_digest),
+        stream=stream,
+        checkpoints=checkpoints,
+        choices=choices,
+    )
+    bundle = to_bundle(
+        "classifier",
+        module,
+        network,
+        tokenizer=None,
+        max_tokens=None,
+        card_parameters=parameters,
+        data_digest=data_digest,
+        figures=result.figures,
+        classes=classes,
+        flip=parameters.flip,
+    )
+    return bundle, result
+
+
+def _by_class(answers: Numbers, numbers: Numbers, classes: list[str]) -> dict[str, float]:
+    return {
+        name: float((answers[numbers == place] == place).mean())
+        for place, name in enumerate(classes)
+        if (numbers == place).any()
+    }
+
+
+def _digest(learned: Classed) -> str:
+    """Of pictures and classes."""
+    import hashlib
+
+    content = hashlib.sha256(learned.numbers.tobytes())
+    for start in range(0, len(learned), 1024):
+        rows = np.arange(start, min(start + 1024, len(learned)))
+        content.update(np.ascontiguousarray(learned.images[rows]).tobytes())
+    return content.hexdigest()
