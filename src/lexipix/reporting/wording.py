@@ -75,7 +75,7 @@ TEXT = {
     ),
     "train_r_precision": Figure(
         "R-precision, captions seen in training",
-        "Share of pictures, drawn from captions of training pictures, whose caption the judge finds among 100.",
+        "Share of pictures drawn from captions of training pictures whose caption the judge finds among 100.",
         "Bad below four fifths of what it makes of the real training pictures.",
         _PERCENT,
         100.0,

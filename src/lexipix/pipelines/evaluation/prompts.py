@@ -1,8 +1,8 @@
 """Drawing what captions say that the pictures came with: those that training saw, and those it never saw.
 
 The text path draws from what the captioner says of test pictures; a user types captions. The judge finds
-each drawing's caption among others (R-precision). It has seen none of these pictures, and what it makes of the
-real ones is the figure to stand beside.
+each drawing's caption among others (R-precision). It has seen none of these pictures, and what it makes of
+the real ones is the figure to stand beside.
 """
 
 from collections.abc import Sequence
