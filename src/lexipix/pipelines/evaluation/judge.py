@@ -124,6 +124,7 @@ def train_judge(
         augment=True,
         flip=parameters.flip,
         device=device,
+        augmentations=parameters.augmentations,
     )
     result = train(
         task,
