@@ -17,14 +17,14 @@ logger = logging.getLogger(__name__)
 
 BATCH = 256
 # Shares of the latents' variance that are explained of 8,444 emoji, and of test captions, which name things
-# never seen. One wording each without a style, 4,096 features, no emphasis; the mean of each caption's pictures
-# explains 0.569:
+# never seen. One wording each without a style, 4,096 features, no emphasis; the mean of each caption's
+# pictures explains 0.569:
 #   ridge 0.01: training 0.545, test -0.72; 0.05: 0.517 and -0.17.
 # Captions that name the style (random vectors in place of words' states, principal components in place of
 # latents, 2,048 features):
 #   ridge 0.05 without emphasis: 0.515 and -0.202; with it 0.02: 0.608 and -0.068; 0.01: 0.615 and -0.155.
 RIDGE = 0.02  # of the features' mean square, added to each
-# Directions down to 0.0001 (without a style, ridge 0.05): training 0.526, test -0.35; to 0.001: 0.517 and -0.17.
+# Without a style, ridge 0.05, directions down to 0.0001: training 0.526, test -0.35; 0.001: 0.517 and -0.17.
 NEGLIGIBLE = 1e-3  # share of the captions' largest variance below which a direction is left out
 LEAST_EMPHASIS = 0.01  # of a direction that tells nothing, as a share of the mean
 # Two captions taken at random are then exp(-1) alike. Half as far: training 0.533, test -0.23.
