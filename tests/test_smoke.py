@@ -31,7 +31,7 @@ FIGURES = {
     "ceiling": {"psnr", "ssim", "attribute_accuracy"},
     "speed.champion": {"images_per_s", "latency_p50_ms", "size_mb", "fidelity_psnr"},
     "memorisation.champion": {"distance_ratio", "very_near_share"},
-    "rate": {"psnr", "jpeg", "webp"},
+    "rate": {"psnr", "jpeg"},
     "training.vae": {"images_per_s", "seconds", "images_seen"},
     "training.captioner": {"images_per_s", "seconds", "images_seen"},
     "training.gan": {"images_per_s", "seconds", "images_seen"},

@@ -27,6 +27,11 @@ def test_last_generation_comes_back(dataset):
     assert [path.name for path in dataset.path.parent.iterdir()] == ["vae.safetensors"]
 
 
+def test_generation_without_tensors_comes_back(dataset):
+    dataset.load().save({}, {"finished": {"a": 0.5}})
+    assert dataset.load().load() == ({}, {"finished": {"a": 0.5}})
+
+
 def test_cleared_store_holds_nothing(dataset):
     store = dataset.load()
     store.save({"weight": torch.zeros(2)}, {})

@@ -27,6 +27,12 @@ def bundle():
     )
 
 
+def test_model_without_weights_comes_back(dataset):
+    dataset.save(ModelBundle({"kind": "classifier", "classes": []}, {}))
+    loaded = dataset.load()
+    assert dataset.exists() and loaded.weights == {} and loaded.config["classes"] == []
+
+
 def test_round_trip_with_tied_weights(dataset, bundle):
     dataset.save(bundle)
     loaded = dataset.load()

@@ -31,6 +31,15 @@ class TestUniformQuantiser:
         errors = np.abs(one.values(one.codes(numbers.T)) - numbers.T).mean(axis=0)
         assert errors[1] == pytest.approx(50 * errors[0], rel=0.2)
 
+    def test_of_a_given_step_all_numbers_are_inside_and_zero_stays(self) -> None:
+        numbers = normal(2, 4_000) * [[1.0], [3.0]]
+        step = np.array([0.5, 2.0])
+        one = UniformQuantiser.of_step(numbers, step)
+        back = one.values(one.codes(numbers.T))
+        assert (np.abs(back - numbers.T) <= step / 2 + 1e-9).all()
+        assert one.values(one.codes(np.zeros((1, 2)))) == pytest.approx(0)
+        assert one.n_bits == 4 and np.array_equal(one.step, step)
+
     def test_constant_channels_stay(self) -> None:
         one = UniformQuantiser.fit(np.full((1, 10), 3.0), 1)
         assert one.values(one.codes(np.full((4, 1), 3.0))) == pytest.approx(3.0)

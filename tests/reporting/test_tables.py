@@ -62,5 +62,8 @@ class TestTables:
 
     def test_rates_name_coder_quality_and_bits(self) -> None:
         facts = rate_facts({"psnr": 30.0, "jpeg": 6543.2, "latent_coded": 1500.0})
-        assert facts == {"Latent, entropy-coded (computed), 30 dB": "1,500 bits", "JPEG, 30 dB": "6,543 bits"}
+        assert facts == {
+            "Latent, n bits a number, entropy-coded, 30 dB": "1,500 bits",
+            "JPEG, 30 dB": "6,543 bits",
+        }
         assert rate_facts({}) == {}

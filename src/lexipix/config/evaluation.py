@@ -107,7 +107,7 @@ class MemorisationParameters(Parameters):
     """
 
     n_drawn: int = Field(500, ge=2)
-    n_train: int | None = Field(20_000, ge=3)
+    n_train: int | None = Field(10_000, ge=3)
     n_shown: int = Field(8, ge=1, le=100)
 
 
@@ -116,12 +116,17 @@ class RateParameters(Parameters):
 
     Attributes:
         n_images: Test pictures at most, evenly spread; null measures none.
-        bits: Bits for each number of a latent, one point of the curve each.
+        bits: Bits for each number of a latent, one point of a curve each.
+        steps: Widths of the cells that numbers are rounded to, in standard deviations of the posterior, one
+            point of another curve each.
         qualities: Of JPEG and WebP, one point each.
     """
 
     n_images: int | None = Field(250, ge=1)
     bits: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2, 3, 4, 5, 6, 7, 8), min_length=1)
+    steps: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0), min_length=1
+    )
     qualities: tuple[Annotated[int, Field(ge=0, le=100)], ...] = Field(
         (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100), min_length=1
     )

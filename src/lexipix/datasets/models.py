@@ -74,7 +74,8 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], meta: Mapping[str
             own = own.clone()
         seen.add(own.untyped_storage().data_ptr())
         ready[name] = own
-    save_file(ready, path, metadata=dict(meta or {}))
+    # Of neither tensors nor texts safetensors writes a header that it cannot read
+    save_file(ready, path, metadata=dict(meta or {}) if ready or meta else None)
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":

@@ -13,6 +13,7 @@ Codes = NDArray[np.int64]
 # Shares of a channel's numbers that may lie outside the range on either side; the best for each channel is
 # taken. With few bits a narrow range with small steps loses less than a wide one that holds every number.
 OUTSIDE = (0.0, 1e-4, 1e-3, 3e-3, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.25)
+MOST_BITS = 16
 TERMINATION = 2  # bits that an arithmetic coder needs beyond the information, to end (Rissanen 1976)
 
 
@@ -50,6 +51,19 @@ class UniformQuantiser:
         low, step = (np.stack([getattr(one, key) for _, one in tried])[best, channels]
                      for key in ("low", "step"))  # fmt: skip
         return cls(low, step, n_bits)
+
+    @classmethod
+    def of_step(cls, numbers: Numbers, step: Numbers) -> UniformQuantiser:
+        """Cells of given widths over all of these numbers, in which 0 is the middle of one.
+
+        Args:
+            numbers: (C, M), a sample of each channel.
+            step: Width of the cells of each, (C,); as many bits are taken as the widest range of all needs,
+                16 at most.
+        """
+        low = (np.floor(numbers.min(axis=1) / step + 0.5) - 0.5) * step
+        n_cells = np.ceil((numbers.max(axis=1) - low) / step).max()
+        return cls(low, np.asarray(step, np.float64), int(np.clip(np.ceil(np.log2(n_cells)), 1, MOST_BITS)))
 
     def codes(self, numbers: Numbers) -> Codes:
         """Cells of numbers (…, C): int64 from 0 to 2^n - 1."""

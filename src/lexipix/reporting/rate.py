@@ -15,7 +15,8 @@ LINES = {
     "webp": ("WebP", GREY),
     "jpeg": ("JPEG", ORANGE),
     "latent": ("latent, n bits a number", "#8ab4e0"),
-    "latent_coded": ("latent, entropy-coded (computed)", BLUE),
+    "latent_coded": ("latent, n bits, entropy-coded", BLUE),
+    "latent_posterior": ("latent, steps of the posterior, entropy-coded", INK),
 }
 MEASURES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 
@@ -36,7 +37,7 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
         return note("bits per picture", "nothing was measured")
     from matplotlib.ticker import LogLocator
 
-    figure = blank_figure(10.0, 3.6)
+    figure = blank_figure(11.5, 3.4)
     for axis, (measure, name) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
         for coder, (label, color) in LINES.items():
             own = table[table["coder"] == coder]
@@ -56,7 +57,7 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
         tidy(axis)
         axis.set_title(name, fontsize=9, loc="left", color=INK)
         axis.set_xlabel(f"bits per picture, mean of {n_images:,}", fontsize=8, color=INK)
-    axis.legend(fontsize=7, frameon=False, loc="lower right")
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return rendered(figure)
 
 

@@ -146,7 +146,8 @@ MEMORISATION = {
 }
 # Coders of pictures, as the figures at one quality name them
 RATE = {
-    "latent_coded": "Latent, entropy-coded (computed)",
+    "latent_posterior": "Latent, steps of the posterior, entropy-coded",
+    "latent_coded": "Latent, n bits a number, entropy-coded",
     "latent": "Latent, n bits a number",
     "jpeg": "JPEG",
     "jpeg_without_headers": "JPEG, headers not counted",

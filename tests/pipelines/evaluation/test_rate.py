@@ -35,7 +35,7 @@ def test_more_bits_are_nearer_and_many_lose_nothing(measured, principal, run, pi
     assert latent["psnr"].is_monotonic_increasing
     images = pictures.test.images[[0, 6, 12, 17, 23, 29]]
     direct = psnr(images, through_latent(principal, images, run, 16)).mean()
-    assert latent["psnr"].iloc[-1] == pytest.approx(direct, abs=0.3)
+    assert latent["psnr"].iloc[-1] == pytest.approx(direct, abs=1.0)
 
 
 def test_entropy_coding_changes_the_bits_and_nothing_else(measured):
@@ -45,10 +45,17 @@ def test_entropy_coding_changes_the_bits_and_nothing_else(measured):
     assert coded["bits_per_image"].iloc[-1] < plain["bits_per_image"].iloc[-1]
 
 
+def test_wider_steps_take_fewer_bits(measured):
+    posterior = measured[0].query("coder == 'latent_posterior'")
+    assert posterior["bits_per_image"].is_monotonic_decreasing
+    assert posterior["psnr"].is_monotonic_decreasing
+
+
 def test_every_coder_and_setting_has_a_row(measured):
     table, figures, sheet = measured
     assert tuple(table.columns) == COLUMNS
-    assert table["coder"].value_counts().to_dict() == {"latent": 3, "latent_coded": 3, "jpeg": 4, "webp": 2}
+    counts = {"latent": 3, "latent_coded": 3, "latent_posterior": 2, "jpeg": 4, "webp": 2}
+    assert table["coder"].value_counts().to_dict() == counts
     files = table[table["coder"].isin(["jpeg", "webp"])]
     assert (files["bits_without_headers"] < files["bits_per_image"]).all()
     assert figures["psnr"] == 30 and figures["jpeg_without_headers"] < figures["jpeg"]
@@ -57,8 +64,8 @@ def test_every_coder_and_setting_has_a_row(measured):
 
 def test_latents_come_back_in_their_places(principal, run, pictures):
     latents = Latents(principal, run, 4)
-    numbers = latents.encode(pictures.test.images[:7])
-    assert numbers.shape == (7, 64, 4)
+    numbers, deviations = latents.encode(pictures.test.images[:7])
+    assert numbers.shape == (7, 64, 4) and deviations.shape == (4,) and (deviations > 0).all()
     np.testing.assert_array_equal(
         latents.decode(numbers), through_latent(principal, pictures.test.images[:7], run, 4)
     )

@@ -116,7 +116,6 @@ def judge_classes(
     run: RunParameters,
     pictures: Pictures,
     classifier: ModelBundle,
-    machine_choices: MutableMapping[str, str],
     classes_checkpoints: CheckpointStore,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -134,7 +133,7 @@ def judge_classes(
         return {}
     paths = text_paths(prior, gan, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size)
     sequel = Sequel(classes_checkpoints)
-    figures = judged(paths, pictures, classifier, evaluation, run, sequel, machine_choices)
+    figures = judged(paths, pictures, classifier, evaluation, run, sequel)
     sequel.close()
     return figures
 
@@ -146,7 +145,6 @@ def judged(
     evaluation: EvaluationParameters,
     run: RunParameters,
     sequel: Sequel,
-    choices: MutableMapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Class agreement and classification accuracy score of text paths, with floors and ceilings.
 
@@ -155,9 +153,8 @@ def judged(
         pictures: The data set.
         classifier: As :func:`train_classifier` gives it.
         evaluation: Parameters.
-        run: Seed, device, precision.
+        run: Seed and device; the precision is the classifier's.
         sequel: Keeps the trainings on drawn pictures, for an interrupted step to go on.
-        choices: What the probes of precision chose on this machine before.
 
     Returns:
         ``text`` (by path ``class_agreement`` and, where asked for, ``cas``); ``baseline``: ``real`` (the real
@@ -166,6 +163,8 @@ def judged(
         ``by_class`` (by path and class, the agreement); ``n_drawn``, ``n_test``.
     """
     classes, parameters = list(classifier.config["classes"]), evaluation.classifier
+    precision = str(classifier.card["figures"]["precision"]).rpartition("/")[2]
+    run = run.model_copy(update={"precision": precision})
     test = classed(pictures.test, classes)
     told = np.flatnonzero([bool(caption) for caption in test.captions])
     asked = test.some(told[spread(len(told), parameters.n_drawn)])
@@ -178,7 +177,7 @@ def judged(
     text: dict[str, dict[str, float]] = {}
 
     def score(name: str, learned: Classed) -> float:
-        return _cas(name, learned, test, classes, evaluation, run, sequel, choices)
+        return _cas(name, learned, test, classes, evaluation, run, sequel)
 
     for path, draw in paths.items():
         if not len(asked):
@@ -211,7 +210,6 @@ def _cas(
     evaluation: EvaluationParameters,
     run: RunParameters,
     sequel: Sequel,
-    choices: MutableMapping[str, str] | None,
 ) -> float:
     """Accuracy on real test pictures of a classifier that learned from the given ones alone.
 
@@ -225,9 +223,7 @@ def _cas(
 
     def accuracy() -> float:
         held = learned.some(np.arange(min(len(learned), MAX_VALIDATION)))
-        bundle, _ = _trained(
-            learned, held, classes, short, run, f"cas_{name}", content, Unheard(), sequel, choices
-        )
+        bundle, _ = _trained(learned, held, classes, short, run, f"cas_{name}", content, Unheard(), sequel)
         answers = classify(bundle, test.images, run, evaluation.batch_size)
         return float((answers == test.numbers).mean())
 
@@ -244,7 +240,7 @@ def _trained(
     data_digest: str,
     stream: MetricStream,
     checkpoints: CheckpointStore,
-    choices: MutableMapping[str, str] | None,
+    choices: MutableMapping[str, str] | None = None,
 ) -> tuple[ModelBundle, TrainingResult]:
     network = {"width": parameters.width, "n_classes": len(classes)}
     with seeded(run.seed):

@@ -80,7 +80,8 @@ def redraw(
     real = evaluated(evaluation, pictures, captioner_test_captions)
     direct = through_latent(vae, real.images, run, evaluation.batch_size)
     paths = text_paths(prior, gan, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size)
-    return direct, *(draw(real.asked) for draw in paths.values())
+    by_vae, by_gan, by_champion = (paths[name](real.asked) for name in PATHS)
+    return direct, by_vae, by_gan, by_champion
 
 
 def measure(

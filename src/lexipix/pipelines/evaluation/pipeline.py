@@ -59,14 +59,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 judge_classes,
-                [
-                    *PARAMETERS,
-                    "pictures",
-                    "classifier",
-                    "machine_choices",
-                    "classes_checkpoints",
-                    *GENERATORS,
-                ],
+                [*PARAMETERS, "pictures", "classifier", "classes_checkpoints", *GENERATORS],
                 "classes_figures",
                 name="judge_classes",
             ),

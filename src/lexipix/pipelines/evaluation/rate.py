@@ -1,10 +1,12 @@
 """What the direct path costs in bits, and what JPEG and WebP make of the same pictures with as many.
 
-Two ways to write a latent down. ``latent``: n bits for each number, over a range of each channel that is
+Three ways to write a latent down. ``latent``: n bits for each number, over a range of each channel that is
 chosen on training pictures; every picture takes the same. ``latent_coded``: the same numbers, so the same
 pictures, through an arithmetic coder that knows from training pictures how often each value comes; its length
-is computed, in whole bytes for each picture, not written. Both need the decoder's weights on the other side,
-as JPEG and WebP need their programs.
+is computed, in whole bytes for each picture, not written. ``latent_posterior``: likewise, with steps that are
+a multiple of the posterior's standard deviation in each channel, so that channels which the encoder itself
+holds for less certain get fewer bits. All need the decoder's weights on the other side, as JPEG and WebP need
+their programs.
 """
 
 from typing import Any, cast
@@ -52,10 +54,8 @@ def measure_rate(
     latents = Latents(vae, run, evaluation.batch_size)
     fitted = spread(len(pictures.train), N_FITTED)
     sample = latents.encode(pictures.train.images[fitted])
-    table = pd.concat(
-        [latent_curve(latents, sample, images, parameters), codec_curves(images, parameters)],
-        ignore_index=True,
-    )
+    curves = [latent_curve(latents, *sample, images, parameters), codec_curves(images, parameters)]
+    table = pd.concat(curves, ignore_index=True)
     needed = bits_at(table, TARGET)
     return table, {"psnr": TARGET, **needed} if needed else {}, rate_figure(table, len(images))
 
@@ -74,16 +74,22 @@ class Latents:
         self._vae = cast(VAE, load_network(bundle)).to(self._device)
         self._batch_size = batch_size
 
-    def encode(self, images: Images) -> NDArray[np.float32]:
-        """Means of the latents of pictures, uint8 (N, S, S, 3): (N, 64, C), cell by cell."""
-        found = []
+    def encode(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Means of the latents of pictures, uint8 (N, S, S, 3), and how certain the encoder is of them.
+
+        Returns:
+            Means (N, 64, C), cell by cell, and each channel's standard deviation of the posterior, the root
+            of the mean variance, (C,).
+        """
+        found, variances = [], []
         with torch.inference_mode():
             for start in range(0, len(images), self._batch_size):
                 rows = np.arange(start, min(start + self._batch_size, len(images)))
                 batch = torch.from_numpy(np.array(images[rows])).to(self._device)
-                mean = self._vae.encoder(to_unit(batch))[0]
+                mean, logvar = self._vae.encoder(to_unit(batch))
                 found.append(mean.flatten(2).transpose(1, 2).float().cpu().numpy())
-        return np.concatenate(found)
+                variances.append(logvar.double().exp().mean(dim=(2, 3)).cpu().numpy())
+        return np.concatenate(found), np.sqrt(np.concatenate(variances).mean(axis=0))
 
     def decode(self, numbers: NDArray[np.floating]) -> Pixels:
         """Pictures of latents (N, 64, C): uint8 (N, S, S, 3)."""
@@ -98,26 +104,37 @@ class Latents:
 
 
 def latent_curve(
-    latents: Latents, sample: NDArray[np.float32], images: Pixels, parameters: RateParameters
+    latents: Latents,
+    sample: NDArray[np.float32],
+    deviations: NDArray[np.float64],
+    images: Pixels,
+    parameters: RateParameters,
 ) -> pd.DataFrame:
-    """The direct path with each number of its latents rounded to n bits.
+    """The direct path with the numbers of its latents rounded, in all three ways.
 
     Args:
         latents: Encoder and decoder.
         sample: Latents of training pictures, (M, 64, C).
+        deviations: Of the posterior there, (C,).
         images: Test pictures, uint8 (N, S, S, 3).
-        parameters: Which n.
+        parameters: How many bits, which steps.
     """
-    numbers, rows = latents.encode(images), []
+    numbers, rows = latents.encode(images)[0], []
     flat = sample.reshape(-1, sample.shape[2])
-    for n_bits in parameters.bits:
-        quantiser = UniformQuantiser.fit(flat.T, n_bits)
+
+    def through(quantiser: UniformQuantiser) -> tuple[Pixels, float]:
         codes = quantiser.codes(numbers)
-        back = latents.decode(quantiser.values(codes))
+        lengths = CodeLengths(quantiser.codes(flat), 2**quantiser.n_bits)
+        return latents.decode(quantiser.values(codes)), float(lengths(codes).mean())
+
+    for n_bits in parameters.bits:
+        back, coded = through(UniformQuantiser.fit(flat.T, n_bits))
         plain = float(n_bits * numbers[0].size)
-        coded = float(CodeLengths(quantiser.codes(flat), 2**n_bits)(codes).mean())
         for coder, bits in (("latent", plain), ("latent_coded", coded)):
             rows.append(_row(coder, f"{n_bits} bits", bits, bits, images, back))
+    for width in parameters.steps:
+        back, coded = through(UniformQuantiser.of_step(flat.T, width * deviations))
+        rows.append(_row("latent_posterior", f"steps of {width:g}", coded, coded, images, back))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
