@@ -135,7 +135,8 @@ def emphasise(texts: Tensor, latents: Tensor, shares: Tensor, kept: int) -> Tens
     tells = tells.clamp_min(0)
     stretched = (tells / tells[-kept:].mean().clamp_min(1e-30) + LEAST_EMPHASIS).sqrt()
     stretched = stretched / stretched[-kept:].square().mean().sqrt()
-    return axes * stretched @ axes.T
+    emphasis: Tensor = axes * stretched @ axes.T
+    return emphasis
 
 
 def _in_batches(memory: Memory, texts: Tensor) -> Iterator[Tensor]:
