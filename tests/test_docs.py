@@ -4,6 +4,7 @@ They run in a copy of a finished smoke run, with ``KEDRO_ENV=smoke`` where they 
 page says that they answer, they answer. What takes minutes, servers or a browser has a test of its own.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from .conftest import REPOSITORY, environment_without_settings
 ELSEWHERE = {
     ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
     ("run", "kedro estimate"): "test_estimate.py::test_",
+    ("own-data", "kedro run .*image_size=64"): "test_own_pictures.py::test_a_captioner_from_elsewhere_at_64",
+    ("own-data", "kedro run .*captioner="): "test_own_pictures.py::test_a_captioner_from_elsewhere_at_64",
     (
         "reproduce",
         "dvc repro",
@@ -106,12 +109,17 @@ def project(smoke, tmp_path):
     )
     draw = np.random.default_rng(3)
     (path / "my-pictures").mkdir()
+    rows = []
     for number in range(200):
         color = draw.integers(0, 255, 3)
         pixels = np.full((40, 40, 3), color, np.uint8)
         pixels[8:24, 8:24] = draw.integers(0, 255, 3)
         Image.fromarray(pixels).save(path / "my-pictures" / f"{number}.png")
-        (path / "my-pictures" / f"{number}.txt").write_text(f"red heart number {number}", encoding="utf-8")
+        if number % 10 == 0:  # the others wait for the captioner
+            style = ("noto", "twemoji", "fluent3d")[number // 10 % 3]
+            row = {"file_name": f"{number}.png", "text": "red heart", "text_zh": "红心", "style": style}
+            rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+    (path / "my-pictures" / "metadata.jsonl").write_text("".join(rows), encoding="utf-8")
     return path
 
 

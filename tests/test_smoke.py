@@ -26,7 +26,7 @@ FIGURES = {
     "text.gan": {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"},
     "baseline.mean_image": {"psnr", "ssim"},
     "baseline.same_caption": {"psnr", "ssim"},
-    "baseline.real": {"r_precision"},
+    "baseline.real": {"r_precision", "train_r_precision", "test_r_precision"},
     "baseline.shuffled": {"r_precision"},
     "ceiling": {"psnr", "ssim", "attribute_accuracy"},
     "speed.champion": {"images_per_s", "latency_p50_ms", "size_mb", "fidelity_psnr"},

@@ -172,11 +172,12 @@ def parameters(project: Path, env: str, keys: Iterable[str]) -> list[dict[str, l
 
 
 def sources(project: Path, env: str, keys: Iterable[str]) -> list[str]:
-    """The pictures that are ingested, where they lie inside the project."""
+    """The pictures that are ingested and the captioner that describes them, where inside the project."""
     if "ingestion" not in keys:
         return []
-    path = _configuration(project, env)[1]["ingestion"]["source"].get("path")
-    return [str(path)] if path and not Path(path).is_absolute() else []
+    ingestion = _configuration(project, env)[1]["ingestion"]
+    paths = (ingestion["source"].get("path"), ingestion.get("captioner"))
+    return [str(path) for path in paths if path and not Path(path).is_absolute()]
 
 
 def merged(before: Mapping[str, Any], wanted: Mapping[str, Stage]) -> dict[str, Any]:

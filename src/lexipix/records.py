@@ -78,6 +78,7 @@ class Picture:
         split: where the source says so, else None.
         withheld_caption: the true caption of a picture that goes through the project without one.
         digest: of the pixels, 32 hex digits; the ingestion sets it.
+        caption_source: "generated" where a captioner from elsewhere wrote the caption.
     """
 
     file: str
@@ -88,6 +89,7 @@ class Picture:
     split: SplitName | None = None
     withheld_caption: str | None = None
     digest: str | None = None
+    caption_source: Literal["given", "generated"] = "given"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ def test_padding_and_end_are_no_words():
     assert with_both.item() == pytest.approx(2 * math.log(2), abs=1e-5)
 
 
-def test_pair_learns_to_tell_pictures_apart():
+@pytest.mark.parametrize("augmentations", [(), ("translation", "cutout")])
+def test_pair_learns_to_tell_pictures_apart(augmentations):
     colors = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200), "gray": (90, 90, 90)}
     captions = [f"a {name} picture" for name in colors] * 4
     images = np.stack([np.full((16, 16, 3), color, np.uint8) for color in colors.values()] * 4)
@@ -73,6 +74,7 @@ def test_pair_learns_to_tell_pictures_apart():
     task = ContrastiveTask(
         pair, images, rows, groups, (images, rows, groups),
         learning_rate=5e-3, words_weight=0.3, augment=True, flip=True, device=CPU,
+        augmentations=augmentations,
     )  # fmt: skip
     result = train(
         task, fast(images=1600, batch_size=16, reports=2), RUN, name="pair", fingerprint="x",

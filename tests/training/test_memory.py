@@ -40,6 +40,25 @@ def test_pictures_that_share_a_caption_are_averaged():
     assert explained(means, recall(memory, texts)) > 0.95
 
 
+def test_rows_count_by_their_weights():
+    torch.manual_seed(1)
+    texts, latents = torch.randn(30, 16).repeat(2, 1), torch.randn(60, 128)
+    memory = make(512)
+    solve(memory, texts, latents, torch.cat([torch.full((30,), 3.0), torch.full((30,), 1.0)]))
+    means = (0.75 * latents[:30] + 0.25 * latents[30:]).repeat(2, 1)
+    assert explained(means, recall(memory, texts)) > 0.95
+
+
+def test_equal_weights_are_like_none():
+    torch.manual_seed(1)
+    texts, latents = torch.randn(40, 16), torch.randn(40, 128)
+    one, other = make(64), make(64)
+    solve(one, texts, latents)
+    solve(other, texts, latents, torch.full((40,), 0.5))
+    for key, value in one.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[key], rtol=1e-4, atol=1e-5)
+
+
 def test_a_caption_unlike_all_others_gets_a_latent_of_the_usual_size():
     torch.manual_seed(1)
     texts, latents = torch.randn(200, 16), torch.randn(200, 128) + 5
@@ -86,6 +105,20 @@ def test_the_memory_is_solved_and_not_trained():
         task.step(torch.arange(8), 0.5)
     assert all(torch.equal(before[key], value) for key, value in memory.state_dict().items())
     assert task.model.prior.outward.weight.any()
+
+
+def test_every_wording_of_a_caption_is_remembered():
+    model, vae = world().text_to_image(memory=256), world().vae()
+    images, captions = ImageRows(world().images, CPU), world().captions
+    assert captions.n_wordings > len(captions)
+    remember(model, vae.encoder, images, captions, CPU, canonical_share=0.5)
+    rows = torch.arange(len(images))
+    last = captions.starts + captions.counts - 1
+    with torch.no_grad():
+        latents = vae.encoder(images[rows])[0].flatten(1)
+        for ids in (captions.canonical(rows), captions.wordings(last)):
+            drawn = model.latents(model.read(ids), torch.randn(len(rows), 3)).flatten(1)
+            assert explained(latents, drawn) > 0.8
 
 
 @torch.no_grad()

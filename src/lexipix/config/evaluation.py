@@ -1,6 +1,6 @@
 """Parameters of the evaluation: the judge and how much it looks at."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -30,7 +30,11 @@ class EvaluatorParameters(Parameters):
         max_tokens: Longer captions are cut.
         words_weight: Of naming the caption's words, beside the contrastive loss.
         flip: Mirror its training pictures; only where captions name no side.
+        augmentations: For few pictures: any of ``color``, ``translation``, ``cutout``; nothing that captions
+            name.
         held_out_share: Of the judge's split, for choosing the best weights.
+        min_captioned: Where fewer pictures of the judge's split have a caption, the captioner of the run
+            describes the others for it; 0: never.
         seed_offset: Added to ``run.seed``, so that the judge shares no random number with what it judges.
     """
 
@@ -43,7 +47,9 @@ class EvaluatorParameters(Parameters):
     max_tokens: int = Field(64, ge=4, le=1_024)
     words_weight: float = Field(0.1, ge=0)
     flip: bool = False
+    augmentations: tuple[Literal["color", "translation", "cutout"], ...] = ()
     held_out_share: float = Field(0.1, gt=0, le=0.5)
+    min_captioned: int = Field(200, ge=0)
     seed_offset: int = Field(1_000, ge=1)
     training: EvaluatorTrainingParameters = EvaluatorTrainingParameters()
 
@@ -140,6 +146,8 @@ class EvaluationParameters(Parameters):
         kid_subset_size: Pictures in each.
         n_shown: Fixed test pictures in the report.
         n_extremes: Best and worst pictures in the report.
+        n_prompts: Captions of training and of test pictures that every model draws from, evenly spread, to be
+            found again by the evaluator; 0 leaves it out.
         batch_size: Pictures through a network at a time.
     """
 
@@ -149,6 +157,7 @@ class EvaluationParameters(Parameters):
     rate: RateParameters = RateParameters()
     n_images: int | None = Field(None, ge=4)
     n_candidates: int = Field(100, ge=2)
+    n_prompts: int = Field(500, ge=0)
     kid_subsets: int = Field(50, ge=1)
     kid_subset_size: int = Field(500, ge=2)
     n_shown: int = Field(12, ge=1, le=100)

@@ -25,6 +25,20 @@ def _template(*names: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _field_template(template: str) -> str:
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"{template!r} is no template: {error}") from None
+    fields = [(name, spec, conversion) for _, name, spec, conversion in parts if name is not None]
+    if not fields:
+        raise ValueError(f"{template!r} names no field: every picture would have the same caption")
+    for name, spec, conversion in fields:
+        if not name or spec or conversion or set(name) & set(".["):
+            raise ValueError(f"{template!r} holds more than names of fields in braces, such as {{caption}}")
+    return template
+
+
 class SceneSourceParameters(Parameters):
     """The embedded scenes (``ingestion.source.scenes.*``).
 
@@ -63,11 +77,19 @@ class FolderSourceParameters(Parameters):
 
     Attributes:
         caption_field: Field of ``metadata.jsonl`` or ``metadata.csv`` that holds the caption.
+        caption_templates: Wordings made of the fields of a row: the first that it can fill is the picture's
+            caption, the others are paraphrases. ``{caption}`` is the field ``caption_field``, any other name
+            the field of that name. A row that lacks a field, or has nothing there, goes without the wording.
+        caption_values: Field -> value -> what the wordings say for it, as ``{style: {fluent3d: 3D}}``.
         label_template: Caption made of the name of a class folder, ``{a_label}`` with its article; null when
             the folders' names say nothing about the pictures.
     """
 
     caption_field: str = Field("text", min_length=1)
+    caption_templates: tuple[Annotated[str, AfterValidator(_field_template)], ...] = Field(
+        ("{caption}",), min_length=1
+    )
+    caption_values: dict[str, dict[str, str]] = Field(default_factory=dict)
     label_template: Annotated[str, _template("label", "a_label")] | None = "a photo of {a_label}"
 
 
@@ -137,6 +159,10 @@ class IngestionParameters(Parameters):
         max_reject_share: The run stops when a greater share of the pictures is rejected; duplicates do not
             count.
         allow_uncaptioned: Keep pictures without a caption, for the captioner to describe.
+        captioner: Folder of an exported captioner from elsewhere (``06_models/onnx/captioner`` of another
+            environment, or a copy), relative to the project; it describes the pictures of every split that
+            have no caption, before anything is trained. Null: only the captioner of the same run does, which
+            needs captions to learn from.
         workers: Threads that read pictures; 0 takes every core.
     """
 
@@ -149,4 +175,5 @@ class IngestionParameters(Parameters):
     max_caption_chars: int = Field(1_000, ge=1)
     max_reject_share: float = Field(0.05, ge=0, le=1)
     allow_uncaptioned: bool = True
+    captioner: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
     workers: int = Field(0, ge=0, le=64)

@@ -198,7 +198,7 @@ class _SplitWriter:
 
         columns: dict[str, list[Any]] = {name: [] for name in _schema().names}
         for row in self._rows:
-            columns["caption_source"].append("given" if row.caption is not None else None)
+            columns["caption_source"].append(row.caption_source if row.caption is not None else None)
             columns["paraphrases"].append(row.paraphrases)
             for name in ("file", "caption", "label", "digest", "withheld_caption"):
                 columns[name].append(getattr(row, name))

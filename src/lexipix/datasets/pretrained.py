@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from lexipix.datasets.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
 from lexipix.errors import LexipixError
-from lexipix.records import PretrainedBackbone, PretrainedLanguageModel
+from lexipix.records import OnnxModel, PretrainedBackbone, PretrainedLanguageModel
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 # What most image networks were trained with; told when a model does not say.
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PAD = "<pad>"
+_CAPTIONER_FILES = (CONFIG, TOKENIZER, CARD, "see.onnx", "next_word.onnx")
 
 
 class PretrainedModels:
@@ -114,6 +116,28 @@ class PretrainedModels:
             LexipixError: There is none, or it is none of the fast ones or has no end token.
         """
         return str(self._tokenizer(path, key)[0].to_str())
+
+    def captioner(self, path: str, key: str) -> OnnxModel:
+        """Read a captioner that another run of this project has trained and exported.
+
+        Args:
+            path: Its folder.
+            key: The parameter that names it, for error messages.
+
+        Raises:
+            LexipixError: There is none, or it is damaged.
+        """
+        folder = self.root / Path(path).expanduser()
+        missing = [name for name in _CAPTIONER_FILES if not (folder / name).is_file()]
+        if missing:
+            raise LexipixError(
+                f"{key} = {path!r} is no exported captioner, {', '.join(missing)} missing: name the folder "
+                "06_models/onnx/captioner of an environment whose run is finished, or a copy of it."
+            )
+        try:
+            return read_onnx_model(folder)
+        except LexipixError as error:
+            raise LexipixError(f"{key} = {path!r} cannot be used: {error}") from error
 
     def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, str]":
         """The tokenizer, and the token that stands before a text."""

@@ -73,6 +73,20 @@ TEXT = {
         _PERCENT,
         100.0,
     ),
+    "train_r_precision": Figure(
+        "R-precision, captions seen in training",
+        "Share of pictures drawn from captions of training pictures whose caption the judge finds among 100.",
+        "Bad below four fifths of what it makes of the real training pictures.",
+        _PERCENT,
+        100.0,
+    ),
+    "test_r_precision": Figure(
+        "R-precision, captions never seen",
+        "The same of the captions of test pictures; by guessing it would be 1%.",
+        "Bad when near the guessing.",
+        _PERCENT,
+        100.0,
+    ),
     "class_agreement": Figure(
         "Class agreement",
         "Share of pictures, drawn from the true captions, that a classifier of real pictures takes for the "

@@ -1,8 +1,10 @@
 """The pictures of a split that have a caption; the others wait for the captioner."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.errors import LexipixError
@@ -46,6 +48,22 @@ def captioned(split: Split) -> Captioned:
     return Captioned(
         kept, [str(text) for text in chosen["caption"]], [list(texts) for texts in chosen["paraphrases"]]
     )
+
+
+def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], written: Sequence[str]) -> pd.DataFrame:
+    """A copy of a split's table with captions that a captioner wrote for some rows.
+
+    Args:
+        table: See :class:`lexipix.records.Split`.
+        rows: Row numbers (n,).
+        written: n captions.
+    """
+    complete = table.copy()
+    for column, values in (("caption", list(written)), ("caption_source", ["generated"] * len(rows))):
+        filled = complete[column].to_numpy(object, copy=True)
+        filled[rows] = values
+        complete[column] = filled
+    return complete
 
 
 def for_training(train: Split, validation: Split, stage: str) -> tuple[Captioned, Captioned]:

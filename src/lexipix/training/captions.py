@@ -40,6 +40,15 @@ class CaptionRows:
     def __len__(self) -> int:
         return len(self.counts)
 
+    @property
+    def n_wordings(self) -> int:
+        """Of all pictures together."""
+        return len(self.ids)
+
+    def wordings(self, numbers: Tensor) -> Tensor:
+        """Wordings by their numbers among all: int64 (B, L). Those of picture i begin at ``starts[i]``."""
+        return self._trim(self.ids[numbers])
+
     def canonical(self, rows: Tensor) -> Tensor:
         """First wording of the given rows: int64 (B, L)."""
         return self._trim(self.ids[self.starts[rows]])

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from lexipix.networks.clip import ContrastivePair
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Images, mirror, shift
+from lexipix.training.diffaugment import Augmentation, augment
 
 
 def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
@@ -59,6 +60,7 @@ class ContrastiveTask:
         augment: Shift pictures by up to two pixels.
         flip: Mirror half of them; only where captions name no side.
         device: Where to train.
+        augmentations: See :func:`lexipix.training.diffaugment.augment`; for few pictures.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class ContrastiveTask:
         augment: bool,
         flip: bool,
         device: torch.device,
+        augmentations: Sequence[Augmentation] = (),
     ) -> None:
         self.pair = pair
         self.images, self.captions = ImageRows(images, device), captions
@@ -81,7 +84,7 @@ class ContrastiveTask:
         self.val_images, self.val_captions = ImageRows(validation[0], device), validation[1]
         self.val_groups = torch.from_numpy(validation[2])
         self.words_weight = words_weight
-        self.augment, self.flip = augment, flip
+        self.augment, self.flip, self.augmentations = augment, flip, augmentations
         self.modules: Mapping[str, torch.nn.Module] = {"pair": pair}
         self.averaged: Sequence[str] = ("pair",)
         weights = [weight for weight in pair.parameters() if weight.requires_grad]
@@ -100,6 +103,8 @@ class ContrastiveTask:
             images = shift(images, 2)
         if self.flip:
             images = mirror(images, torch.rand(len(rows)))
+        if self.augmentations:
+            images = augment(images, self.augmentations).contiguous(memory_format=torch.channels_last)
         ids = self.captions.any_wording(rows)
         groups = self.groups[rows]
         features = self.pair.image_encoder(images)

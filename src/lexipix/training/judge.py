@@ -60,3 +60,14 @@ class Judge:
             for batch in ids.to(self._device).split(self._batch_size):
                 vectors.append(self._pair.text_encoder(batch, batch != self._pad_id).float().cpu().numpy())
         return np.concatenate(vectors)[inverse]
+
+    def understand(self, wordings: Sequence[Sequence[str]]) -> Vectors:
+        """Unit vectors (N, D) of what several wordings say together, the mean of theirs; at least one each.
+
+        A caption of things never seen says more in several ways, or in two languages, than in one.
+        """
+        counts = np.array([len(texts) for texts in wordings])
+        read = self.read([text for texts in wordings for text in texts])
+        means = np.add.reduceat(read, counts.cumsum() - counts, axis=0) / counts[:, None]
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        return np.asarray(means / np.maximum(lengths, 1e-12), np.float32)

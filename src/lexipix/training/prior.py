@@ -79,7 +79,7 @@ class PriorTask:
         self.canonical_share = canonical_share
         model.requires_grad_(False).eval()
         if model.prior.memory is not None and self.share.rank == 0:  # whose weights the others are given
-            remember(model, self.encoder, self.images, captions, device)
+            remember(model, self.encoder, self.images, captions, device, canonical_share)
         model.prior.train()
         model.prior.set_trainable(True)
         assert isinstance(model.decoder, Decoder)  # whose latents the encoder gives

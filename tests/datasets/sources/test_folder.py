@@ -69,6 +69,35 @@ def test_other_caption_field(tmp_path, make_picture, read):
     assert pictures["a.png"].caption == "是"
 
 
+def test_captions_of_several_fields(tmp_path, make_picture, read, caplog):
+    for number, name in enumerate("abc"):
+        make_picture(tmp_path / f"{name}.png", number)
+    write_lines(
+        tmp_path / "metadata.jsonl",
+        {"file_name": "a.png", "text": "sun", "text_zh": "太阳", "style": "flat"},
+        {"file_name": "b.png", "text": "moon"},
+        {"file_name": "c.png", "style": "flat"},
+    )
+    templates = ["{caption}, {style}", "{text_zh}", "{caption}", "{group}"]
+    with caplog.at_level("INFO"):
+        pictures, rejects = read(source={"folder": {"caption_templates": templates}})
+    assert pictures["a.png"].caption == "sun, flat" and pictures["a.png"].paraphrases == ("太阳", "sun")
+    assert (pictures["b.png"].caption, pictures["b.png"].paraphrases) == ("moon", ())
+    assert pictures["c.png"].caption is None and not rejects
+    assert "no wording '{group}', metadata.jsonl has no field group" in caplog.text
+
+
+def test_templates_that_no_row_can_fill(tmp_path, make_picture, read):
+    make_picture(tmp_path / "a.png")
+    write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "text": "sun"})
+    with pytest.raises(LexipixError) as error:
+        read(source={"folder": {"caption_templates": ["{style}", "{caption}, {style}"]}})
+    assert (
+        "ingestion.source.folder.caption_templates (the first lacks style) (found: file_name, text)"
+        in str(error.value)
+    )
+
+
 def test_pictures_that_metadata_does_not_name_have_no_caption(tmp_path, make_picture, read):
     make_picture(tmp_path / "a.png")
     make_picture(tmp_path / "birds/b.png", 1)

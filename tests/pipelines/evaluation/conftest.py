@@ -109,7 +109,7 @@ def evaluation() -> EvaluationParameters:
                 "training": {"images": 96, "batch_size": 16, "reports": 2},
             },
             "n_candidates": 100, "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2,
-            "batch_size": 16, "memorisation": {"n_drawn": 10, "n_shown": 4},
+            "batch_size": 16, "n_prompts": 20, "memorisation": {"n_drawn": 10, "n_shown": 4},
             "rate": {"n_images": 5, "bits": [2, 8], "steps": [1.0, 8.0], "qualities": [10, 95]},
         }
     )  # fmt: skip

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,10 +7,10 @@ import pytest
 from lexipix.errors import LexipixError
 from lexipix.pipelines.evaluation.baselines import mean_image, same_caption_rows
 from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
-from lexipix.pipelines.evaluation.judge import train_judge
+from lexipix.pipelines.evaluation.judge import train_judge, with_captions
 from lexipix.pipelines.evaluation.measuring import Evaluated, baselines, extremes
 from lexipix.pipelines.evaluation.nodes import evaluated
-from lexipix.records import Split
+from lexipix.records import ModelBundle, Split
 from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge
 
@@ -85,6 +87,35 @@ class TestJudge:
         again, _ = train_judge(pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints())
         for name, weights in bundle.weights.items():
             np.testing.assert_array_equal(weights, again.weights[name])
+
+    def test_several_wordings_are_understood_together(self, bundle, run):
+        judge = Judge(bundle, run, 16)
+        read = judge.read(["a star", "a ring", "a disc"])
+        together = judge.understand([["a star"], ["a ring", "a disc"]])
+        mean = read[1:].mean(0)
+        np.testing.assert_allclose(together, [read[0], mean / np.linalg.norm(mean)], atol=1e-5)
+
+    def test_the_captioner_describes_what_next_to_nothing_is_said_of(
+        self, pictures, evaluation, run, monkeypatch
+    ):
+        from lexipix.pipelines.evaluation import judge
+
+        monkeypatch.setattr(judge, "load_network", lambda bundle: object.__new__(judge.Captioner))
+        monkeypatch.setattr(judge, "Tokenizer", SimpleNamespace(from_str=lambda text: None))
+        monkeypatch.setattr(
+            judge, "write_captions", lambda *args, **_: [f"seen {i}" for i in range(len(args[2]))]
+        )
+        captioner = ModelBundle({"max_tokens": 8}, {}, "{}")
+        captions = pictures.judge.captions["caption"].where(np.arange(48) % 6 == 0, None)
+        split = Split(pictures.judge.images, pictures.judge.captions.assign(caption=captions))
+        found, n_described = with_captions(split, captioner, evaluation.evaluator, run)
+        assert n_described == 40 and found.captions["caption"].notna().all()
+        assert found.captions["caption"][0] == pictures.judge.captions["caption"][0]
+        assert found.captions["caption"][7] == "seen 5" and found.captions["caption_source"][7] == "generated"
+        assert split.captions["caption"].isna().sum() == 40, "the split is as it was"
+        enough = evaluation.evaluator.model_copy(update={"min_captioned": 8})
+        assert with_captions(split, captioner, enough, run) == (split, 0)
+        assert with_captions(pictures.judge, captioner, evaluation.evaluator, run) == (pictures.judge, 0)
 
     def test_too_few_captions_are_refused_with_the_mend(self, pictures, evaluation, run):
         table = pictures.judge.captions.assign(caption=None)

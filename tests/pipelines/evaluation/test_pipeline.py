@@ -27,6 +27,7 @@ def results(pictures, test_captions, run, evaluation, vae, prior, shipped):
     given = {
         "params:evaluation": evaluation, "params:run": run, "pictures": pictures,
         "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior,
+        "captioner": None,  # every picture of the judge has a caption
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
         "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
@@ -58,10 +59,13 @@ def test_metrics_are_those_of_the_design_and_json(results, pictures):
     assert metrics["captioner"] == {"exact_match": 0.5, "bleu4": 0.25, "images_per_s": 12.5}
     assert set(metrics["direct"]) == {"psnr", "ssim", "bits_per_image"}
     for path in ("vae", "gan", "champion"):
-        assert set(metrics["text"][path]) == {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"}
+        assert set(metrics["text"][path]) == {
+            "psnr", "ssim", "attribute_accuracy", "kid",
+            "r_precision", "train_r_precision", "test_r_precision",
+        }  # fmt: skip
     assert {name: set(figures) for name, figures in metrics["baseline"].items()} == {
         "mean_image": {"psnr", "ssim"}, "same_caption": {"psnr", "ssim"},
-        "real": {"r_precision"}, "shuffled": {"r_precision"},
+        "real": {"r_precision", "train_r_precision", "test_r_precision"}, "shuffled": {"r_precision"},
     }  # fmt: skip
     assert set(metrics["ceiling"]) == {"psnr", "ssim", "attribute_accuracy"}
     assert set(metrics["training"]) == set(MODELS) - {"classifier"}  # scenes have no classes
@@ -142,7 +146,7 @@ def test_figures_by_class_join_those_of_the_paths():
         "baseline": {"real": {"cas": 0.7}, "shuffled": {"cas": 0.1}},
         "by_class": {"gan": {"cat": 1.0}},
     }
-    metrics = collect_metrics({}, figures, *[{}] * 10, classes, *[{}] * 4)
+    metrics = collect_metrics({}, figures, *[{}] * 10, classes, *[{}] * 5)
     assert metrics == {
         "text": {"gan": {"kid": 0.1, "class_agreement": 0.8}, "vae": {"cas": 0.2}},
         "baseline": {"real": {"r_precision": 0.5, "cas": 0.7}, "shuffled": {"cas": 0.1}},
@@ -171,5 +175,5 @@ def test_reconstructions_stand_below_their_originals(results, pictures):
 
 def test_what_does_not_apply_is_absent_not_zero():
     figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * 15)
+    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * 16)
     assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

@@ -9,10 +9,16 @@ from PIL import Image
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
+from lexipix.datasets.onnx_models import OnnxModelDataset
 from lexipix.datasets.picture_store import PictureStoreDataset
+from lexipix.datasets.pretrained import PretrainedModelsDataset
 from lexipix.datasets.sources.dataset import SourcesDataset
 from lexipix.errors import LexipixError
 from lexipix.pipelines.ingestion import create_pipeline
+from lexipix.records import OnnxModel
+from lexipix.training.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
+
+from ..generation.conftest import MAX_TOKENS, SAID, SIZE, saying, seeing
 
 
 @pytest.fixture
@@ -25,6 +31,7 @@ def run(tmp_path):
                 "params:ingestion": MemoryDataset(IngestionParameters(**parameters)),
                 "params:run": MemoryDataset(RunParameters(seed=seed)),
                 "sources": SourcesDataset(path=str(tmp_path)),
+                "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
                 "pictures": PictureStoreDataset(filepath=str(tmp_path / "store")),
                 "ingestion_summary": MemoryDataset(),
                 "rejects": MemoryDataset(),
@@ -37,6 +44,18 @@ def run(tmp_path):
         ]
 
     return go
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """An exported captioner that says the same of every picture."""
+    tokenizer = train_tokenizer([SAID], 300)
+    config = {"kind": "captioner", "max_tokens": MAX_TOKENS, "image_size": SIZE}
+    ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
+    graphs = {"see": seeing(), "next_word": saying(encode(tokenizer, [SAID], MAX_TOKENS)[0])}
+    model = OnnxModel(config | ends, graphs, tokenizer.to_str())
+    OnnxModelDataset(filepath=str(tmp_path / "elsewhere")).save(model)
+    return "elsewhere"
 
 
 SMALL = {"kind": "scenes", "scenes": {"n_train": 90, "n_val": 10, "n_test": 11, "n_judge": 12}}
@@ -83,6 +102,28 @@ def test_folder(run, tmp_path):
     captions = pd.concat([pictures[split].captions for split in ("train", "val", "test", "judge")])
     assert set(captions.caption) == {f"图 {number}" for number in range(150)}
     assert captions.digest.is_unique
+
+
+def test_a_captioner_from_elsewhere_describes_what_has_no_text(run, tmp_path, elsewhere):
+    write_folder(tmp_path / "in")
+    for number in range(0, 150, 10):
+        (tmp_path / f"in/{number:03}.txt").unlink()
+    pictures, summary, _, _ = run(
+        source={"kind": "folder", "path": "in"}, image_size=24, captioner=elsewhere, allow_uncaptioned=False
+    )
+    table = pd.concat([pictures[split].captions for split in ("train", "val", "test", "judge")])
+    written = table[table.caption_source == "generated"]
+    assert set(written.file) == {f"{number:03}.png" for number in range(0, 150, 10)}
+    assert set(written.caption) == {SAID} and (table.caption_source == "given").sum() == 135
+    assert (summary["described"], summary["uncaptioned"]) == (15, 0)
+
+
+def test_a_folder_that_holds_no_captioner(run, tmp_path):
+    write_folder(tmp_path / "in")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text("{}")
+    with pytest.raises(LexipixError, match=r"ingestion\.captioner = 'model' is no exported captioner, token"):
+        run(source={"kind": "folder", "path": "in"}, image_size=16, captioner="model")
 
 
 def test_a_source_that_cannot_be_read_stops_before_anything_is_written(run, tmp_path):

@@ -60,7 +60,7 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
             f"in folders or not (endings that are read: {' '.join(sorted(suffixes()))})."
         )
     for path in metadata:
-        check_fields(path, parameters.source.folder.caption_field)
+        check_fields(path, parameters.source.folder)
     splits = frozenset(part.split for part in parts if part.split and part.split != "train")
     n_pictures = sum(
         _n_kept(sum(len(listing.pictures) for listing in walk(part.folder)), parameters) for part in parts
@@ -163,7 +163,7 @@ def _named_entries(
     tells = metadata.parent != root or part is parts[0]
     prefix = _prefix(metadata.parent, root)
     owners = [(other, _prefix(other.folder, root)) for other in parts]
-    for row in read_rows(metadata, parameters.source.folder.caption_field, shown):
+    for row in read_rows(metadata, parameters.source.folder, shown):
         if isinstance(row, Reject):
             if tells:
                 yield row

@@ -2,17 +2,23 @@
 
 import csv
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lexipix.config.ingestion import FolderSourceParameters
+from lexipix.datasets.sources.wordings import Wordings
 from lexipix.errors import LexipixError
 from lexipix.records import Reject
 
+_log = logging.getLogger(__name__)
+
 _MAX_LINE = 2**20  # bytes; a longer "line" is some other file
 _FIELD_KEY = "ingestion.source.folder.caption_field"
+_TEMPLATES_KEY = "ingestion.source.folder.caption_templates"
 
 
 @dataclass(frozen=True)
@@ -32,54 +38,70 @@ class Row:
     label: str | None
 
 
-def check_fields(path: Path, caption_field: str) -> None:
+def check_fields(path: Path, parameters: FolderSourceParameters) -> None:
     """Look at the first rows, so that a wrong field name is known before all pictures were read.
 
     Raises:
-        LexipixError: The file has no file names, or neither the captions' field nor labels.
+        LexipixError: The file has no file names, or neither labels nor the fields of any wording.
     """
     seen: dict[str, None] = {}
     for _, record in islice(_records(path), 200):
         if isinstance(record, dict):
             seen |= dict.fromkeys(str(key) for key in record)
-    if seen and "file_name" not in seen:
+    if not seen:
+        return
+    found = f"(found: {', '.join(seen)})"
+    if "file_name" not in seen:
+        raise LexipixError(f"{path} has no field file_name {found}: each row must name its picture there.")
+    missing = Wordings(parameters).missing(seen)
+    possible = [template for template, lacks in missing.items() if not lacks]
+    if not possible and "label" not in seen:
+        _, lacks = next(iter(missing.items()))
+        if parameters.caption_field in lacks:
+            raise LexipixError(
+                f"{path} has no field {parameters.caption_field!r} {found}: set {_FIELD_KEY} to the one that "
+                "holds the captions."
+            )
         raise LexipixError(
-            f"{path} has no field file_name (found: {', '.join(seen)}): each row must name its picture there."
+            f"{path} has the fields of none of {_TEMPLATES_KEY} (the first lacks {', '.join(lacks)}) "
+            f"{found}: name fields that are there."
         )
-    if seen and caption_field not in seen and "label" not in seen:
-        raise LexipixError(
-            f"{path} has no field {caption_field!r} (found: {', '.join(seen)}): set {_FIELD_KEY} to the one "
-            "that holds the captions."
-        )
+    for template, lacks in missing.items():
+        if lacks:
+            _log.info(
+                "%s: no wording %r, %s has no field %s", _TEMPLATES_KEY, template, path.name, ", ".join(lacks)
+            )
 
 
-def read_rows(path: Path, caption_field: str, shown: str) -> Iterator[Row | Reject]:
+def read_rows(path: Path, parameters: FolderSourceParameters, shown: str) -> Iterator[Row | Reject]:
     """Read a metadata file.
 
     Args:
         path: ``metadata.jsonl`` or ``metadata.csv``.
-        caption_field: Field of the caption: a text, a list of texts, or null.
+        parameters: Which fields make the captions; each is a text, a list of texts, or null.
         shown: The file's name in rejects.
 
     Yields:
         A row, or a reject for a line that cannot be understood.
     """
+    wordings = Wordings(parameters)
     for line, record in _records(path):
-        row = _row(line, record, caption_field)
+        row = _row(line, record, wordings)
         yield Reject(f"{shown}:{line}", row) if isinstance(row, str) else row
 
 
-def _row(line: int, record: dict[str, Any] | str, caption_field: str) -> Row | str:
+def _row(line: int, record: dict[str, Any] | str, wordings: Wordings) -> Row | str:
     """The row, or why it is none."""
     if isinstance(record, str):
         return record
-    name, text, label = record.get("file_name"), record.get(caption_field), record.get("label")
+    name, label = record.get("file_name"), record.get("label")
     if not isinstance(name, str) or not name.strip():
         return "the row names no file in the field file_name"
-    texts = text if isinstance(text, list) else [] if text is None else [text]
-    if not all(isinstance(text, str) for text in texts):
-        return f"the caption of {name!r} in the field {caption_field!r} is no text"
-    return Row(line, name, tuple(texts), label if isinstance(label, str) and label.strip() else None)
+    try:
+        texts = wordings(record)
+    except ValueError as fault:
+        return f"the caption of {name!r} {fault}"
+    return Row(line, name, texts, label if isinstance(label, str) and label.strip() else None)
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

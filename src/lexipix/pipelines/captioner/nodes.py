@@ -17,7 +17,7 @@ from lexipix.pipelines.captioner.network import LanguageModels, make_captioner
 from lexipix.pipelines.captioner.scores import is_scenes, score, worth_of_generated
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint, load_network, to_bundle
-from lexipix.training.captioned import for_training
+from lexipix.training.captioned import for_training, with_generated
 from lexipix.training.captioner import CaptionerTask
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import Images, Subset
@@ -99,15 +99,13 @@ def caption_missing(
         The table of the training split with every caption filled; ``caption_source`` of the new ones is
         "generated".
     """
-    complete = pictures.train.captions.copy()
-    rows = np.flatnonzero(complete["caption"].isna().to_numpy())
-    if len(rows):
-        written = _write(parameters, run, captioner, Subset(pictures.train.images, rows))
-        for column, values in (("caption", written), ("caption_source", ["generated"] * len(rows))):
-            filled = complete[column].to_numpy(object, copy=True)
-            filled[rows] = values
-            complete[column] = filled
-    return complete
+    table = pictures.train.captions
+    rows = np.flatnonzero(table["caption"].isna().to_numpy())
+    if not len(rows):
+        return table.copy()
+    return with_generated(
+        table, rows, _write(parameters, run, captioner, Subset(pictures.train.images, rows))
+    )
 
 
 def caption_test(

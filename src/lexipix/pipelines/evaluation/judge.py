@@ -1,17 +1,21 @@
 """The evaluator: a contrastive pair trained on pictures that no other training ever saw."""
 
+import hashlib
+import logging
 from collections.abc import MutableMapping
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.build import contrastive_pair
+from lexipix.networks.captioner import Captioner
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Split
-from lexipix.training.bundles import fingerprint, to_bundle
-from lexipix.training.captioned import captioned
+from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.captioned import Captioned, captioned, with_generated
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import ContrastiveTask
 from lexipix.training.data import Images, Subset
@@ -19,8 +23,39 @@ from lexipix.training.loop import TrainingResult, train
 from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
 from lexipix.training.tokenization import train_tokenizer
+from lexipix.training.writing import write_captions
+
+logger = logging.getLogger(__name__)
 
 MIN_CAPTIONED = 16  # with fewer pairs there is nothing to contrast
+
+
+def with_captions(
+    split: Split, captioner: ModelBundle, parameters: EvaluatorParameters, run: RunParameters
+) -> tuple[Split, int]:
+    """Let the captioner describe the judge's pictures where next to none of them has a caption.
+
+    Its pictures are still its own; but what it takes for true of the described ones is the captioner's word.
+
+    Returns:
+        The split, and how many pictures of it were described.
+    """
+    rows = np.flatnonzero(split.captions["caption"].isna().to_numpy())
+    if not len(rows) or len(split) - len(rows) >= parameters.min_captioned:
+        return split, 0
+    logger.info(
+        "evaluator: %s of %s pictures have a caption", f"{len(split) - len(rows):,}", f"{len(split):,}"
+    )
+    network = load_network(captioner)
+    assert isinstance(network, Captioner) and captioner.tokenizer is not None
+    written = write_captions(
+        network,
+        Tokenizer.from_str(captioner.tokenizer),
+        Subset(split.images, rows),
+        captioner.config["max_tokens"],
+        device=resolve_device(run),
+    )
+    return Split(split.images, with_generated(split.captions, rows, written)), len(rows)
 
 
 def train_judge(
@@ -89,13 +124,14 @@ def train_judge(
         augment=True,
         flip=parameters.flip,
         device=device,
+        augmentations=parameters.augmentations,
     )
     result = train(
         task,
         parameters.training,
         run,
         name="evaluator",
-        fingerprint=fingerprint("evaluator", parameters, str(run.seed), data_digest),
+        fingerprint=fingerprint("evaluator", parameters, str(run.seed), data_digest, _digest(everything)),
         stream=stream,
         checkpoints=checkpoints,
         choices=choices,
@@ -111,3 +147,8 @@ def train_judge(
         figures=result.figures,
     )
     return bundle, result
+
+
+def _digest(captions: Captioned) -> str:
+    """Of what the judge takes for true, which for described pictures is the captioner's matter."""
+    return hashlib.sha256("\n".join(captions.captions).encode()).hexdigest()[:32]

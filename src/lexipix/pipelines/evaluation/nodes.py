@@ -13,7 +13,7 @@ from lexipix.metrics.speed import describe_machine
 from lexipix.pipelines.evaluation import page
 from lexipix.pipelines.evaluation.drawing import latent_bits, text_paths, through_latent
 from lexipix.pipelines.evaluation.examples import choose_rows, tabulate_captions
-from lexipix.pipelines.evaluation.judge import train_judge
+from lexipix.pipelines.evaluation.judge import train_judge, with_captions
 from lexipix.pipelines.evaluation.measuring import evaluated, measure_paths
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.report import render_report
@@ -33,6 +33,7 @@ def train_evaluator(
     evaluation: EvaluationParameters,
     run: RunParameters,
     pictures: Pictures,
+    captioner: ModelBundle,
     machine_choices: MutableMapping[str, str],
     evaluator_stream: MetricStream,
     evaluator_checkpoints: CheckpointStore,
@@ -40,19 +41,21 @@ def train_evaluator(
     """Train the judge on its own split with its own seed; nothing else ever sees either.
 
     Returns:
-        The evaluator, its curves and its figures.
+        The evaluator, its curves and its figures; ``described`` says how many captions the captioner lent it,
+        where it did.
     """
-    digest = pictures.digest
+    split, n_described = with_captions(pictures.judge, captioner, evaluation.evaluator, run)
     bundle, result = train_judge(
-        pictures.judge,
+        split,
         evaluation.evaluator,
         run,
-        digest,
+        pictures.digest,
         evaluator_stream,
         evaluator_checkpoints,
         machine_choices,
     )
-    return bundle, pd.DataFrame(result.curves), result.figures
+    figures = result.figures | ({"described": n_described} if n_described else {})
+    return bundle, pd.DataFrame(result.curves), figures
 
 
 def redraw(
@@ -124,6 +127,7 @@ def collect_metrics(
     classifier_figures: dict[str, Any],
     classes_figures: dict[str, Any],
     memorisation_figures: dict[str, Any],
+    prompt_figures: dict[str, Any],
     rate_figures: dict[str, Any],
     speed_table: dict[str, Any],
     captioner_speed_table: dict[str, Any],
@@ -158,7 +162,10 @@ def collect_metrics(
             },
             "captioner": captioner | {"images_per_s": captioner_figures.get("captions_per_s")},
             **{
-                key: _joined(evaluation_figures[key], classes_figures.get(key, {}))
+                key: _joined(
+                    _joined(evaluation_figures[key], classes_figures.get(key, {})),
+                    prompt_figures.get(key, {}),
+                )
                 for key in ("direct", "text", "baseline", "ceiling")
             },
             "memorisation": {

@@ -13,6 +13,7 @@ from lexipix.pipelines.evaluation.nodes import (
     train_evaluator,
     write_report,
 )
+from lexipix.pipelines.evaluation.prompts import measure_prompts
 from lexipix.pipelines.evaluation.rate import measure_rate
 
 PATHS = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
@@ -27,7 +28,14 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 train_evaluator,
-                [*PARAMETERS, "pictures", "machine_choices", "evaluator_stream", "evaluator_checkpoints"],
+                [
+                    *PARAMETERS,
+                    "pictures",
+                    "captioner",
+                    "machine_choices",
+                    "evaluator_stream",
+                    "evaluator_checkpoints",
+                ],
                 ["evaluator", "evaluator_curves", "evaluator_figures"],
                 name="train_evaluator",
             ),
@@ -62,6 +70,12 @@ def create_pipeline() -> Pipeline:
                 name="find_neighbours",
             ),
             node(
+                measure_prompts,
+                [*PARAMETERS, "pictures", "evaluator", *GENERATORS],
+                "prompt_figures",
+                name="measure_prompts",
+            ),
+            node(
                 measure_rate,
                 [*PARAMETERS, "pictures", "vae"],
                 ["rate_table", "rate_figures", "rate_sheet"],
@@ -75,6 +89,7 @@ def create_pipeline() -> Pipeline:
                     *(f"{name}_figures" for name in MODELS),
                     "classes_figures",
                     "memorisation_figures",
+                    "prompt_figures",
                     "rate_figures",
                     "speed_table",
                     "captioner_speed_table",

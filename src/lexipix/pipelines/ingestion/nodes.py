@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
+from lexipix.pipelines.ingestion.describing import describer
 from lexipix.pipelines.ingestion.stream import PictureStream
-from lexipix.records import OpenedSource, Pictures
+from lexipix.records import OnnxModel, OpenedSource, Pictures
 from lexipix.reporting.sheet import contact_sheet
 
 # pandas.DataFrame: importing pandas takes half a second that this module does not need.
@@ -22,9 +23,21 @@ class Opener(Protocol):
         """Check the source and prepare to read it."""
 
 
-def ingest(ingestion: IngestionParameters, run: RunParameters, sources: Opener) -> PictureStream:
+class Captioners(Protocol):
+    """What the catalog entry ``pretrained_models`` gives."""
+
+    def captioner(self, path: str, key: str) -> OnnxModel:
+        """Read an exported captioner from a folder."""
+
+
+def ingest(
+    ingestion: IngestionParameters, run: RunParameters, sources: Opener, pretrained_models: Captioners
+) -> PictureStream:
     """Prepare the stream of pictures, each in its split; the picture store draws it when it saves it."""
-    return PictureStream(sources.open(ingestion, run.seed), ingestion)
+    describe = None
+    if ingestion.captioner is not None:
+        describe = describer(pretrained_models.captioner(ingestion.captioner, "ingestion.captioner"))
+    return PictureStream(sources.open(ingestion, run.seed), ingestion, describe)
 
 
 def describe_pictures(pictures: Pictures) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:

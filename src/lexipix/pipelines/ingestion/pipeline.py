@@ -9,7 +9,12 @@ def create_pipeline() -> Pipeline:
     """Read the source into the picture store, then say what came in and what was set aside."""
     return Pipeline(
         [
-            node(ingest, ["params:ingestion", "params:run", "sources"], "pictures", name="ingest"),
+            node(
+                ingest,
+                ["params:ingestion", "params:run", "sources", "pretrained_models"],
+                "pictures",
+                name="ingest",
+            ),
             node(
                 describe_pictures,
                 "pictures",

@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lexipix.config.ingestion import IngestionParameters
+from lexipix.pipelines.ingestion.describing import Describe, described
 from lexipix.pipelines.ingestion.duplicates import DigestIndex
 from lexipix.pipelines.ingestion.splits import choose_split
 from lexipix.pipelines.ingestion.tally import Duplicate, Tally
@@ -26,14 +27,18 @@ class PictureStream:
     Args:
         source: Where the pictures come from.
         parameters: The ingestion's parameters.
+        describe: Writes captions for pictures that come without; None leaves them without.
 
     Attributes:
         n_pictures: How many to expect, where it is known.
     """
 
-    def __init__(self, source: OpenedSource, parameters: IngestionParameters) -> None:
+    def __init__(
+        self, source: OpenedSource, parameters: IngestionParameters, describe: Describe | None = None
+    ) -> None:
         self._source = source
         self._parameters = parameters
+        self._describe = describe
         self.n_pictures = source.n_pictures
 
     def __iter__(self) -> Generator[Picture | Reject | dict[str, Any], None, None]:
@@ -45,8 +50,10 @@ class PictureStream:
         """
         index, tally = DigestIndex(), Tally(self._parameters)
         with closing(self._source.read()) as items:  # its threads end with it, however this ends
-            for item in items:
-                verdict = self._judge(item, index)
+            verdicts: Iterator[Picture | Reject] = (self._judge(item, index) for item in items)
+            if self._describe is not None:
+                verdicts = described(verdicts, self._describe)
+            for verdict in verdicts:
                 tally.add(verdict)
                 yield verdict
         yield tally.summary()
@@ -79,7 +86,8 @@ class PictureStream:
         )
 
     def _caption_fault(self, item: Picture, caption: str | None, paraphrases: list[str]) -> str | None:
-        if caption is None and item.withheld_caption is None and not self._parameters.allow_uncaptioned:
+        may_lack = self._parameters.allow_uncaptioned or self._describe is not None
+        if caption is None and item.withheld_caption is None and not may_lack:
             return "no caption, and ingestion.allow_uncaptioned is false"
         longest = max(map(len, (caption or "", *paraphrases)))
         if longest > self._parameters.max_caption_chars:

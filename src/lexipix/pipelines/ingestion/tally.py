@@ -25,7 +25,7 @@ class Tally:
     def __init__(self, parameters: IngestionParameters) -> None:
         self._parameters = parameters
         self._counts = dict.fromkeys(SPLITS, 0)
-        self._n_rejected = self._n_duplicates = self._n_uncaptioned = 0
+        self._n_rejected = self._n_duplicates = self._n_uncaptioned = self._n_described = 0
         self._reasons: list[str] = []
         self._digest = hashlib.sha256()
         self._examples: list[tuple[int, int, str, str | None]] = []
@@ -54,6 +54,7 @@ class Tally:
                 heapq.heapreplace(self._examples, example)
         self._counts[picture.split] += 1
         self._n_uncaptioned += picture.caption is None
+        self._n_described += picture.caption_source == "generated"
         self._digest.update(f"{picture.split}\t{picture.digest}\t{picture.caption or ''}\n".encode())
 
     def summary(self) -> dict[str, Any]:
@@ -70,6 +71,7 @@ class Tally:
             "rejected": self._n_rejected + self._n_duplicates,
             "duplicates": self._n_duplicates,
             "uncaptioned": self._n_uncaptioned,
+            **({"described": self._n_described} if self._n_described else {}),
             "image_size": self._parameters.image_size,
             "digest": self._digest.hexdigest()[:32],
             "examples": [

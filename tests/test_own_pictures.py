@@ -1,0 +1,40 @@
+"""A folder of pictures without a word, through the real command line."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from .conftest import Project, run_kedro
+from .test_docs import SHORT
+
+
+def test_a_captioner_from_elsewhere_at_64(smoke, tmp_path):
+    """The whole chain at 64x64, every caption written by the captioner of another environment."""
+    path = tmp_path / "project"
+    shutil.copytree(smoke.path, path, ignore=shutil.ignore_patterns("mlartifacts", "__pycache__"))
+    for file in (path / "conf" / "smoke").glob("parameters*.yml"):  # networks as small as smoke's
+        if file.name != "parameters_ingestion.yml":
+            shutil.copy(file, path / "conf" / "folder" / file.name)
+    draw = np.random.default_rng(5)
+    (path / "my-pictures").mkdir()
+    for number in range(200):
+        pixels = np.full((70, 70, 3), draw.integers(0, 255, 3))
+        pixels[20:44, 8:40] = draw.integers(0, 255, 3)
+        Image.fromarray(pixels.astype(np.uint8)).save(path / "my-pictures" / f"{number}.png")
+    given = (
+        "ingestion.source.path=my-pictures,ingestion.image_size=64,generator.vae.latent_channels=24,"
+        f"ingestion.captioner=data/smoke/06_models/onnx/captioner,{SHORT}"
+    )
+    done = run_kedro(path, "run", "--env", "folder", f"--params={given}", LEXIPIX_MLFLOW="0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    data = Project(path, "").data.with_name("folder")
+    summary = json.loads((data / "03_primary" / "summary.json").read_text())
+    assert summary["described"] == 200 and summary["uncaptioned"] == 0
+    table = pd.read_parquet(data / "03_primary" / "pictures" / "train" / "captions.parquet")
+    assert set(table["caption_source"]) == {"generated"} and table["caption"].str.len().min() > 0
+    metrics = json.loads((data / "08_reporting" / "metrics.json").read_text())
+    assert metrics["data"]["image_size"] == 64
+    assert {"vae", "gan", "champion"} == set(metrics["text"])
