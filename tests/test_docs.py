@@ -22,6 +22,7 @@ from .conftest import REPOSITORY, environment_without_settings
 ELSEWHERE = {
     ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
     ("run", "kedro estimate"): "test_estimate.py::test_",
+    ("run", "python benchmarks/candidates"): "test_benchmark_candidates.py::test_the_whole_benchmark_on",
     (
         "reproduce",
         "dvc repro",
