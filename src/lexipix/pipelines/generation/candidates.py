@@ -149,9 +149,13 @@ def candidate_noise(
 
     All prompts share it, so that what differs between them is what the words say.
     """
-    pairs, places = np.unique(np.stack([indices, numbers], 1), axis=0, return_inverse=True)
-    noise = [noise_of(seed, int(index), drawer.noise_width, int(number)) for index, number in pairs]
-    each: Vectors = np.concatenate(noise)[places.reshape(-1)]
+    places: dict[tuple[int, int], int] = {}
+    pairs = zip(indices.tolist(), numbers.tolist(), strict=True)
+    rows = [places.setdefault(pair, len(places)) for pair in pairs]
+    noise = np.empty((len(places), drawer.noise_width), np.float32)
+    for (index, number), place in places.items():
+        noise[place] = noise_of(seed, index, drawer.noise_width, number)[0]
+    each: Vectors = noise[np.array(rows, np.intp)]
     return each
 
 

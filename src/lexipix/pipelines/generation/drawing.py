@@ -6,17 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.candidates import (
-    Chosen,
-    Effort,
-    best_of,
-    candidate_noise,
-    cosines,
-    text_vectors,
-)
+from lexipix.pipelines.generation.candidates import Chosen, Effort, best_of
 from lexipix.pipelines.generation.models import IN_MEMORY, Drawer, Pixels, Scorer
 from lexipix.reporting.sheet import contact_sheet
 
@@ -24,31 +16,12 @@ MAX_ON_SHEET = 64
 SHEET_PIXELS = 128  # a picture on a sheet is enlarged to about this
 
 
-def draw(
-    drawer: Drawer, prompts: Sequence[str], n: int, seed: int, start: int = 0, stop: int | None = None
-) -> Pixels:
-    """Draw ``n`` pictures of each prompt, or those of them from ``start`` up to ``stop``.
-
-    Picture i of a prompt depends on the model, the prompt, the seed and i, and on nothing else: not on ``n``,
-    the other prompts or the machine's cores. All prompts share the noise of their i-th pictures, so that what
-    differs between them is what the words say.
-
-    Returns:
-        uint8 (stop - start, S, S, 3), prompt by prompt.
-    """
-    numbers = np.arange(start, len(prompts) * n if stop is None else stop)
-    noise = candidate_noise(drawer, seed, numbers % n, np.zeros_like(numbers))
-    return drawer.draw([prompts[number // n] for number in numbers], noise)
-
-
-def agreement(scorer: Scorer, images: Pixels, texts: Sequence[str]) -> NDArray[np.float64]:
-    """Cosine between each picture and its text: (N,) in [-1, 1]."""
-    return cosines(scorer, images, text_vectors(scorer, texts))
-
-
 @dataclass(frozen=True)
 class Drawing:
     """Pictures of prompts, drawn and scored as they are asked for, so that memory does not grow with them.
+
+    Picture i of a prompt depends on the model, the prompt, the seed, i and the effort, and on nothing else: not
+    on ``n``, the other prompts or the machine's cores.
 
     Attributes:
         drawer: Draws.
