@@ -83,7 +83,9 @@ def test_few_candidates_are_in_memory_at_a_time(drawer, scorer, monkeypatch):
     asked, whole = [], drawer.draw
     monkeypatch.setattr(drawer, "draw", lambda *args: asked.append(len(args[0])) or whole(*args))
     choose(drawer, scorer, candidates=5)
-    assert asked == [12, 12, 6]
+    assert asked == [10, 10, 10]
+    choose(drawer, scorer, candidates=12)
+    assert asked[3:] == [12] * 6
 
 
 def test_a_stream_of_blocks_has_the_same_choices(drawer, scorer, monkeypatch):

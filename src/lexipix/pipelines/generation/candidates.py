@@ -125,20 +125,20 @@ def best_of(
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
     )
-    rows, first = np.arange(n), 0
-    while len(rows) and first < effort.candidates:
-        at_once = IN_MEMORY if effort.until is None else _AHEAD
-        several = min(max(1, at_once // len(rows)), effort.candidates - first)
-        owners = np.repeat(rows, several)
-        numbers = np.tile(np.arange(first, first + several), len(rows))
-        images = drawer.draw(
-            [prompts[row] for row in owners], candidate_noise(drawer, seed, indices[owners], numbers)
-        )
-        scores = cosines(scorer, images, vectors[owners]).reshape(len(rows), several)
-        _keep_better(best, rows, scores, images.reshape(len(rows), several, *images.shape[1:]), first, effort)
-        first += several
-        if effort.until is not None:
-            rows = rows[best.scores[rows] < effort.until]
+    together = max(1, IN_MEMORY // effort.candidates)  # so that no prompt is read twice
+    for start in range(0, n, together):
+        rows, first = np.arange(start, min(start + together, n)), 0
+        while len(rows) and first < effort.candidates:
+            at_once = IN_MEMORY if effort.until is None else _AHEAD
+            several = min(max(1, at_once // len(rows)), effort.candidates - first)
+            owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
+            noise = candidate_noise(drawer, seed, indices[owners], numbers)
+            images = drawer.draw([prompts[row] for row in owners], noise)
+            scores = cosines(scorer, images, vectors[owners])
+            _keep_better(best, rows, scores, images, first, effort)
+            first += several
+            if effort.until is not None:
+                rows = rows[best.scores[rows] < effort.until]
     return best
 
 
@@ -185,12 +185,13 @@ def _keep_better(
     first: int,
     effort: Effort,
 ) -> None:
-    """Put the best of further candidates, scores (R, C) and images (R, C, S, S, 3), into ``best``."""
+    """Put the best of further candidates into ``best``: the same number for each of some pictures."""
+    several = len(images) // len(rows)
     for place, row in enumerate(rows):
-        own = scores[place]
+        own = scores[place * several : (place + 1) * several]
         enough = np.flatnonzero(own >= effort.until) if effort.until is not None else []
         chosen = int(enough[0]) if len(enough) else int(own.argmax())
-        best.drawn[row] = first + (chosen + 1 if len(enough) else len(own))
+        best.drawn[row] = first + (chosen + 1 if len(enough) else several)
         if own[chosen] > best.scores[row]:
-            best.images[row], best.scores[row] = images[place, chosen], own[chosen]
+            best.images[row], best.scores[row] = images[place * several + chosen], own[chosen]
             best.places[row] = first + chosen

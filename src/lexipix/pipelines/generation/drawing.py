@@ -20,8 +20,8 @@ SHEET_PIXELS = 128  # a picture on a sheet is enlarged to about this
 class Drawing:
     """Pictures of prompts, drawn and scored as they are asked for, so that memory does not grow with them.
 
-    Picture i of a prompt depends on the model, the prompt, the seed, i and the effort, and on nothing else: not
-    on ``n``, the other prompts or the machine's cores.
+    Picture i of a prompt depends on the model, the prompt, the seed, i and the effort, and on nothing else:
+    not on ``n``, the other prompts or the machine's cores.
 
     Attributes:
         drawer: Draws.
