@@ -133,7 +133,7 @@ def best_of(
             several = min(max(1, at_once // len(rows)), effort.candidates - first)
             owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
             noise = candidate_noise(drawer, seed, indices[owners], numbers)
-            images = drawer.draw([prompts[row] for row in owners], noise)
+            images = drawer.draw([prompts[row] for row in owners.tolist()], noise)
             scores = cosines(scorer, images, vectors[owners])
             _keep_better(best, rows, scores, images, first, effort)
             first += several
@@ -189,9 +189,9 @@ def _keep_better(
     several = len(images) // len(rows)
     for place, row in enumerate(rows):
         own = scores[place * several : (place + 1) * several]
-        enough = np.flatnonzero(own >= effort.until) if effort.until is not None else []
-        chosen = int(enough[0]) if len(enough) else int(own.argmax())
-        best.drawn[row] = first + (chosen + 1 if len(enough) else several)
+        enough = own >= (np.inf if effort.until is None else effort.until)
+        chosen = int(enough.argmax() if enough.any() else own.argmax())
+        best.drawn[row] = first + (chosen + 1 if enough.any() else several)
         if own[chosen] > best.scores[row]:
             best.images[row], best.scores[row] = images[place * several + chosen], own[chosen]
             best.places[row] = first + chosen

@@ -69,7 +69,7 @@ class Drawing:
     def _block(self, start: int) -> Chosen:
         """Pictures from ``start`` on, with their scores, open without a scorer."""
         numbers = np.arange(start, min(start + IN_MEMORY, len(self)))
-        texts = [self.prompts[number // self.n] for number in numbers]
+        texts = [self.prompts[number // self.n] for number in numbers.tolist()]
         return best_of(self.drawer, self.scorer, texts, numbers % self.n, self.seed, self.effort)
 
     def _file(self, number: int) -> str:
