@@ -242,7 +242,12 @@ def curves(rows: Sequence[Row], title: str) -> Pixels:
     for place, measure in enumerate(drawn):
         axes = figure.add_subplot(-(-len(drawn) // columns), columns, place + 1)
         color = "gray" if measure == "score" else "tab:blue"
-        axes.plot(range(len(rows)), [row[measure] for row in rows], marker="o", color=color)
+        values = [row[measure] for row in rows]
+        axes.plot(range(len(rows)), values, marker="o", color=color)
+        # A change by a hundredth of a figure is not to look like one from top to bottom
+        middle = (max(values) + min(values)) / 2
+        half = 0.6 * max(max(values) - min(values), 0.1 * abs(middle), 1e-3)
+        axes.set_ylim(middle - half, middle + half)
         axes.set(title=f"{measure} (the scorer's own)" if measure == "score" else measure)
         axes.set_xticks(range(len(rows)), ticks, fontsize=7)
     figure.suptitle(f"Best of so many candidates, {title}")
