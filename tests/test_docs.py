@@ -25,6 +25,7 @@ ELSEWHERE = {
     ("run", "kedro estimate"): "test_estimate.py::test_",
     ("own-data", "kedro run .*image_size=64"): "test_own_pictures.py::test_a_captioner_from_elsewhere_at_64",
     ("own-data", "kedro run .*captioner="): "test_own_pictures.py::test_a_captioner_from_elsewhere_at_64",
+    ("run", "python benchmarks/candidates"): "test_benchmark_candidates.py::test_the_whole_benchmark_on",
     (
         "reproduce",
         "dvc repro",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import mlflow
+import numpy as np
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from mlflow.exceptions import MlflowException
@@ -17,7 +18,8 @@ from lexipix.config.root import LexipixParameters
 from lexipix.datasets.model_files import read_onnx_model
 from lexipix.datasets.png import encode_png
 from lexipix.hooks import ProjectHooks
-from lexipix.pipelines.generation.models import Drawer
+from lexipix.pipelines.generation.candidates import Effort, best_of
+from lexipix.pipelines.generation.models import Drawer, Scorer
 from lexipix.registry import CHALLENGER, CHAMPION, Evaluation, missing, register, registered_name
 from lexipix.workshop import Workshop
 
@@ -96,8 +98,15 @@ def test_each_budget_draws_with_its_form_within_the_limits_of_the_run(evaluation
         image = Drawer(read_onnx_model(folder)).draw_one(request[0]["prompt"], 5, 0)
         assert base64.b64decode(row["png"]) == encode_png(image)
         assert row["model"] == champion["family"] + ("" if form == "onnx_fp32" else f" {form}")
-    with pytest.raises(MlflowException, match="asks for 3 pictures: 1 to 2"):
-        model.predict(request, params={"count": 3})
+    (row,) = model.predict(request, params={"budget": "best", "seed": 5, "candidates": 2})
+    scorer = Scorer(read_onnx_model(evaluation.place("onnx_scorer")))
+    chosen = best_of(
+        Drawer(read_onnx_model(whole)), scorer, [request[0]["prompt"]], np.zeros(1, int), 5, Effort(2)
+    )
+    assert base64.b64decode(row["png"]) == encode_png(chosen.images[0])
+    for params in ({"count": 3}, {"candidates": 3}):
+        with pytest.raises(MlflowException, match="asks for 3 pictures: 1 to 2"):
+            model.predict(request, params=params)
 
 
 def test_champion_whose_alias_was_taken_away_is_replaced(evaluation):
@@ -187,7 +196,7 @@ def test_signature_names_what_goes_in_and_comes_out(client):
     mlflow.set_tracking_uri(client.tracking_uri)
     signature = mlflow.models.get_model_info(f"models:/{GENERATOR}/1").signature
     assert signature.inputs.input_names() == ["prompt"]
-    assert [one.name for one in signature.params] == ["seed", "count", "budget"]
+    assert [one.name for one in signature.params] == ["seed", "count", "budget", "candidates"]
     assert {"png", "seed", "index", "model"} <= set(signature.outputs.input_names())
     signature = mlflow.models.get_model_info(f"models:/{CAPTIONER}/1").signature
     assert (signature.inputs.input_names(), signature.outputs.input_names()) == (["picture"], ["caption"])

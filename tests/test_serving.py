@@ -195,6 +195,8 @@ def test_prompts_are_answered_in_order_each_with_its_warning(generator):
         (["x" * 1001], {}, "has 1,001 characters: at most 1,000 are read"),
         ([], {}, "asks for 0 pictures"),
         ([PROMPT], {"count": 0}, "count is 0"),
+        ([PROMPT], {"candidates": 0}, "candidates is 0"),
+        ([PROMPT], {"count": 33, "candidates": 2}, "asks for 66 pictures: 1 to 64"),
         ([PROMPT], {"count": 65}, "asks for 65 pictures: 1 to 64"),
         ([PROMPT], {"count": 10**12}, "1,000,000,000,000 pictures"),
         ([PROMPT] * 33, {"count": 2}, "asks for 66 pictures"),

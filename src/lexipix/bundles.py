@@ -79,7 +79,7 @@ class Bundle:
 
 
 def generator(place: Place, parameters: LexipixParameters) -> Bundle:
-    """The champion's forms that a budget takes.
+    """The champion's forms that a budget takes, and the scorer that chooses among candidates.
 
     Args:
         place: Where a dataset of the catalog lies.
@@ -115,15 +115,16 @@ def generator(place: Place, parameters: LexipixParameters) -> Bundle:
                 ParamSpec("seed", DataType.long, seed),
                 ParamSpec("count", DataType.long, 1),
                 ParamSpec("budget", DataType.string, defaults.budget),
+                ParamSpec("candidates", DataType.long, 1),
             ]
         ),
     )
     return Bundle(
         "lexipix.serving.generator",
-        {"champion": place("champion"), **forms},
+        {"champion": place("champion"), "scorer": place("onnx_scorer"), **forms},
         {"settings": defaults.serving.model_dump(mode="json")},
         signature,
-        ([{"prompt": example}], {"seed": seed, "count": 1, "budget": defaults.budget}),
+        ([{"prompt": example}], {"seed": seed, "count": 1, "budget": defaults.budget, "candidates": 1}),
     )
 
 

@@ -15,7 +15,8 @@ from kedro.framework.cli.project import run as kedro_run
 from lexipix import interrupts
 from lexipix.cli_dvc import dvc
 from lexipix.cli_estimate import estimate
-from lexipix.cli_generation import COMMANDS
+from lexipix.cli_generation import caption, generate
+from lexipix.cli_redraw import redraw
 from lexipix.cli_reproduce import reproduce
 from lexipix.errors import LexipixError
 from lexipix.lineage import PIPELINE_ORDER
@@ -92,5 +93,5 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
 run = copy.copy(kedro_run)
 run.callback = _checked(kedro_run.callback)
 cli.add_command(run)
-for _command in (*COMMANDS, estimate, dvc, reproduce):
+for _command in (generate, caption, redraw, estimate, dvc, reproduce):
     cli.add_command(_command)

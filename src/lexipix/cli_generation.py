@@ -1,4 +1,4 @@
-"""The commands that use trained models: ``kedro generate``, ``kedro caption``, ``kedro redraw``.
+"""The commands that use trained models: ``kedro generate`` and ``kedro caption``.
 
 They answer at once: neither torch nor a Kedro session is loaded, only the configuration of the environment
 and the exported models that the command needs. Whatever takes time to import is imported inside a function.
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 MODELS = ("champion", "vae", "gan")
 BUDGETS = ("fast", "balanced", "best")
 _MAX_SEED = 2**31 - 1
+_MAX_CANDIDATES = 1024
 _MAX_WARNINGS = 5
 _CAPTIONED_AT_ONCE = 64
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
+def as_command(function: Callable[..., None]) -> Callable[..., None]:
     """Show mistakes as a sentence; Ctrl-C just ends, since nothing is written before all is ready."""
 
     @functools.wraps(function)
@@ -41,14 +42,16 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _env_option(function: Callable[..., None]) -> Callable[..., None]:
+def env_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Whose models are used."""
     return click.option(
         "--env", "-e", envvar="KEDRO_ENV", metavar="ENV",
         help="Environment whose models are used, such as cifar10 or folder [default: base, the scenes].",
     )(function)  # fmt: skip
 
 
-def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
+def drawing_options(function: Callable[..., None]) -> Callable[..., None]:
+    """What all commands that draw know."""
     for option in (
         click.option(
             "--out",
@@ -57,7 +60,7 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
             help="Folder for the results, or FILE.tar for one archive of them, which is quicker where there "
             "are many [default: in the environment's data, replaced each time].",
         ),
-        _env_option,
+        env_option,
         click.option(
             "--model",
             type=click.Choice(MODELS),
@@ -92,9 +95,22 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
     default=True,
     help="Measure how well each picture fits its words; without it many pictures are drawn faster.",
 )
-@_drawing_options
+@click.option(
+    "--candidates",
+    type=click.IntRange(1, _MAX_CANDIDATES),
+    metavar="K",
+    help="Draw K pictures for each and keep the one that fits its words best "
+    "[default: generation.candidates].",
+)
+@click.option(
+    "--until",
+    metavar="TARGET",
+    help="A picture is good enough from score=0.9, and no further candidate is drawn for it "
+    "[default: generation.until].",
+)
+@drawing_options
 @click.pass_obj
-@_command
+@as_command
 def generate(
     metadata: "ProjectMetadata",
     prompt: str | None,
@@ -102,6 +118,8 @@ def generate(
     n: int | None,
     budget: str | None,
     score: bool,
+    candidates: int | None,
+    until: str | None,
     seed: int | None,
     model: str | None,
     env: str | None,
@@ -110,13 +128,15 @@ def generate(
     """Draw pictures from words.
 
     Writes 0000.png, 0001.png … at the model's own size, sheet.png (all of them enlarged, with their words)
-    and generated.jsonl (file, prompt, seed, model, score: how well picture and words agree, 1 at best).
+    and generated.jsonl (file, prompt, seed, model; score: how well picture and words agree, 1 at best;
+    candidates: how many were drawn for it; candidate: which of them it is).
 
     \b
     Examples:
       kedro generate "a big red circle at the left on white"
       kedro generate "a small yellow star at the top on navy" -n 8 --seed 3
       kedro generate "a photo of an ostrich, a bird" --env cifar10 --model gan
+      kedro generate "a photo of a horse" --env cifar10 --candidates 8
       kedro generate --prompts prompts.txt -n 2 --budget fast --out pictures
       kedro generate --prompts prompts.txt -n 1000 --no-score --out pictures.tar
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
@@ -124,11 +144,13 @@ def generate(
         raise click.UsageError('Say what to draw: kedro generate "…" or kedro generate --prompts FILE.')
     from lexipix.datasets.given import read_prompts
     from lexipix.datasets.picture_progress import tracked
+    from lexipix.pipelines.generation.candidates import Effort
     from lexipix.pipelines.generation.drawing import Drawing, require_at_most
     from lexipix.pipelines.generation.prompts import check_prompt
 
     workshop = Workshop(metadata.project_path, env)
     defaults = workshop.parameters.generation
+    effort = Effort.wished(defaults, score, candidates, until)
     n = defaults.n if n is None else n
     if not 1 <= n <= defaults.max_pictures:
         raise LexipixError(
@@ -142,20 +164,23 @@ def generate(
             checked.append(check_prompt(text, drawer))
         except LexipixError as error:
             raise LexipixError(f"{f'{file}, line {number}: ' if number else ''}{error}") from None
-    _warn([warning for one in checked for warning in one.warnings])
+    warn([warning for one in checked for warning in one.warnings])
     require_at_most(defaults.max_pictures, len(checked), n)
     texts, scorer = [one.text for one in checked], workshop.scorer() if score else None
-    drawing = Drawing(drawer, scorer, texts, n, workshop.seed(seed), name)
-    folder = _save(tracked(drawing.files(), len(drawing), "Drawing"), out or workshop.place("generated"))
+    drawing = Drawing(drawer, scorer, texts, n, workshop.seed(seed), name, effort)
+    folder = save_results(
+        tracked(drawing.files(), len(drawing), "Drawing"), out or workshop.place("generated")
+    )
     pictures = "picture" if len(drawing) == 1 else "pictures"
-    click.echo(f"{len(drawing):,} {pictures} by the {name}: {folder} (sheet.png shows them enlarged)")
+    best = f", each the best of {effort.candidates}" if effort.candidates > 1 else ""
+    click.echo(f"{len(drawing):,} {pictures} by the {name}{best}: {folder} (sheet.png shows them enlarged)")
 
 
 @click.command()
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE…")
-@_env_option
+@env_option
 @click.pass_obj
-@_command
+@as_command
 def caption(metadata: "ProjectMetadata", pictures: Sequence[Path], env: str | None) -> None:
     """Describe pictures in words.
 
@@ -189,97 +214,13 @@ def caption(metadata: "ProjectMetadata", pictures: Sequence[Path], env: str | No
         raise LexipixError(f"{failures} of {len(pictures)} files could not be captioned.")
 
 
-@click.command()
-@click.argument("picture", type=click.Path(path_type=Path))
-@click.option("--until", metavar="TARGET", help="Stop when this is reached: ssim=0.6, psnr=20 or score=0.8.")
-@click.option(
-    "--budget", type=int, metavar="N", help="Pictures drawn at most [default: generation.redraw.budget]."
-)
-@click.option(
-    "--text", metavar="TEXT", help="The picture's text, in place of NAME.txt beside it or a caption."
-)
-@_drawing_options
-@click.pass_obj
-@_command
-def redraw(
-    metadata: "ProjectMetadata",
-    picture: Path,
-    until: str | None,
-    budget: int | None,
-    text: str | None,
-    seed: int | None,
-    model: str | None,
-    env: str | None,
-    out: Path | None,
-) -> None:
-    """Draw a picture again by way of words.
-
-    Uses the text that you give or that stands in NAME.txt beside the picture, else describes it. Draws,
-    compares with the picture and goes on until the target is reached or the budget is spent. Writes best.png,
-    sheet.png (all tries) and trail.json.
-
-    \b
-    Examples:
-      kedro redraw star.png
-      kedro redraw star.png --until ssim=0.6 --budget 32
-      kedro redraw star.png --text "a big red star at the center on white" --model gan
-    """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.datasets.given import text_beside
-    from lexipix.pipelines.generation.prompts import check_prompt
-    from lexipix.pipelines.generation.redrawing import figures, parse_target
-    from lexipix.pipelines.generation.redrawing import redraw as redraw_picture
-
-    if until is not None:
-        parse_target(until)
-    workshop = Workshop(metadata.project_path, env)
-    defaults = workshop.parameters.generation
-    budget = defaults.redraw.budget if budget is None else budget
-    if not 1 <= budget <= defaults.max_pictures:
-        raise LexipixError(
-            f"--budget {budget} is out of range: draw 1 to {defaults.max_pictures:,} pictures "
-            "(generation.max_pictures)."
-        )
-    parameters = defaults.redraw.model_copy(
-        update={"budget": budget, "until": defaults.redraw.until if until is None else until}
-    )
-    drawers = workshop.drawers(model or defaults.model)
-    drawer = next(iter(drawers.values()))()
-    image = workshop.picture(picture, drawer.image_size)
-    source = "given" if text is not None else picture.with_suffix(".txt").name
-    text = text if text is not None else text_beside(picture)
-    if text is not None:
-        checked = check_prompt(text, drawer)
-        _warn(checked.warnings)
-        text = checked.text
-    result = redraw_picture(
-        image, text, source, drawers, workshop.describer, workshop.scorer(), parameters, workshop.seed(seed)
-    )
-    said = None
-    for one in result.tries:
-        if one.text != said:
-            said = one.text
-            click.echo(f'"{said}" ({result.text_source})')
-        mark = "   best" if one.number - 1 == result.best else ""
-        click.echo(f"  {one.number:3d}  {one.model}: {figures(one)}{mark}")
-    if result.target is not None:
-        tries = f"{len(result.tries)} of {budget}"
-        reached = "reached" if result.reached else "not reached"
-        click.echo(f"{result.target} was {reached} with {tries} pictures.")
-    default = workshop.place("generated").parent / "redrawn" / picture.stem
-    folder = _save(result.files(), out or default)
-    best = folder / "best.png"
-    click.echo(f"The best of {len(result.tries)} pictures: {best} (beside it sheet.png and trail.json)")
-
-
-COMMANDS = (generate, caption, redraw)
-
-
 def _given(file: Path | None) -> Path:
     assert file is not None
     return file
 
 
-def _save(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Path:
+def save_results(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Path:
+    """Write results into a folder, or an archive where the name says so; gives the place as it is shown."""
     from lexipix.datasets.results import ARCHIVE, ResultsArchiveDataset, ResultsFolderDataset
 
     kind = ResultsArchiveDataset if folder.suffix == ARCHIVE else ResultsFolderDataset
@@ -290,7 +231,8 @@ def _save(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Pa
         return Path(os.path.normpath(folder))
 
 
-def _warn(warnings: Sequence[str]) -> None:
+def warn(warnings: Sequence[str]) -> None:
+    """Show the first of some warnings and say how many more there are."""
     for warning in warnings[:_MAX_WARNINGS]:
         click.secho(f"Warning: {warning}", fg="yellow", err=True)
     if len(warnings) > _MAX_WARNINGS:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
@@ -16,8 +17,8 @@ from lexipix.config.generation import MAX_SEED, ServingParameters
 from lexipix.datasets.model_files import read_json, read_onnx_model
 from lexipix.datasets.png import encode_png
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.drawing import draw
-from lexipix.pipelines.generation.models import WHOLE, Choice, Drawer, choose
+from lexipix.pipelines.generation.candidates import Effort, best_of
+from lexipix.pipelines.generation.models import WHOLE, Choice, Drawer, Scorer, choose
 from lexipix.pipelines.generation.prompts import CheckedPrompt, check_prompt, shown
 from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, told_in_a_sentence
 
@@ -27,20 +28,22 @@ PROMPT = "prompt"
 class GeneratorService(PythonModel):  # type: ignore[misc]
     """Draws pictures of prompts as ``kedro generate`` does: the same seed gives the same bytes.
 
-    Its artifacts are ``champion`` (which forms there are and which budget takes which), ``settings`` (the
-    limits), and each form's folder under the form's name.
+    Its artifacts are ``champion`` (which forms there are and which budget takes which), ``scorer`` (which
+    chooses among candidates), ``settings`` (the limits), and each form's folder under the form's name.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Find the forms, load each and draw with it once, so that no request waits for that."""
+        """Find the forms, load each and draw with it once, scored, so that no request waits for that."""
         self._artifacts = {name: Path(place) for name, place in context.artifacts.items()}
         self._champion = read_json(self._artifacts["champion"])
         self._limits = ServingParameters(**read_json(self._artifacts["settings"]))
         self._drawer = cache(self._load)
+        self._scorer = Scorer(read_onnx_model(self._artifacts["scorer"]))
         # Drawing takes all cores and remembers prompts: requests take turns.
         self._turn = threading.Lock()
         for budget in self._champion["budgets"]:
-            self._choice(budget)[1].draw_one("", 0, 0)
+            drawer = self._choice(budget)[1]
+            best_of(drawer, self._scorer, [""], np.zeros(1, np.int64), 0, Effort())
         limit_requests(int(self._limits.max_request_mb * MEGA))
 
     def predict(
@@ -51,8 +54,9 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
         Args:
             context: What ``load_context`` was given.
             model_input: A table with the column ``prompt``.
-            params: ``seed``, ``count`` (pictures of each prompt) and ``budget``, all of them; MLflow fills in
-                what a request leaves out.
+            params: ``seed``, ``count`` (pictures of each prompt), ``budget`` and ``candidates`` (pictures
+                drawn for each, of which the best is given), all of them; MLflow fills in what a request
+                leaves out.
 
         Returns:
             A row for each picture: its prompt, which of the prompt's pictures it is, the seed, the model's
@@ -62,13 +66,17 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
             Refused: A prompt cannot be drawn, or a limit is passed.
         """
         with told_in_a_sentence():
-            seed, count, budget = (_given(params or {}, name) for name in ("seed", "count", "budget"))
+            names = ("seed", "count", "budget", "candidates")
+            seed, count, budget, candidates = (_given(params or {}, name) for name in names)
             prompts = list(model_input[PROMPT])
-            self._check(prompts, seed, count, budget)
+            self._check(prompts, seed, count, budget, candidates)
             with self._turn:
                 choice, drawer = self._choice(budget)
                 checked = [self._checked(prompt, drawer) for prompt in prompts]
-                images = draw(drawer, [one.text for one in checked], count, seed)
+                texts = [one.text for one in checked for _ in range(count)]
+                indices = np.arange(len(texts)) % count
+                scorer = self._scorer if candidates > 1 else None
+                images = best_of(drawer, scorer, texts, indices, seed, Effort(candidates)).images
             return [
                 {
                     PROMPT: checked[number // count].text,
@@ -81,15 +89,16 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
                 for number, image in enumerate(images)
             ]
 
-    def _check(self, prompts: list[Any], seed: int, count: int, budget: str) -> None:
+    def _check(self, prompts: list[Any], seed: int, count: int, budget: str, candidates: int) -> None:
         if not 0 <= seed <= MAX_SEED:
             raise LexipixError(f"seed is {seed}: it must be a whole number from 0 to {MAX_SEED:,}.")
         if budget not in self._champion["budgets"]:
             known = ", ".join(self._champion["budgets"])
             raise LexipixError(f"budget is {shown(budget)}: choose from {known}.")
-        if count < 1:
-            raise LexipixError(f"count is {count}: it must be 1 or more.")
-        require_at_most(len(prompts) * count, self._limits.max_pictures)
+        for name, number in (("count", count), ("candidates", candidates)):
+            if number < 1:
+                raise LexipixError(f"{name} is {number}: it must be 1 or more.")
+        require_at_most(len(prompts) * count * candidates, self._limits.max_pictures)
 
     def _checked(self, prompt: Any, drawer: Drawer) -> CheckedPrompt:
         if not isinstance(prompt, str):

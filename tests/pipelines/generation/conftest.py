@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.pipelines.generation.candidates import Effort, best_of
 from lexipix.pipelines.generation.models import Describer, Drawer, Scorer
 from lexipix.records import OnnxModel
 from lexipix.scenes import caption, sample_scene, words
@@ -24,6 +25,12 @@ CHAMPION = {
     "budgets": {"fast": "small_onnx_fp32", "balanced": "onnx_fp32", "best": "onnx_fp32"},
 }
 SAID = "a big red circle at the left on white"  # by the toy captioner, of any picture
+
+
+def draw(drawer, prompts, n, seed):
+    """``n`` pictures of each prompt, prompt by prompt, one candidate of each."""
+    texts = [prompt for prompt in prompts for _ in range(n)]
+    return best_of(drawer, None, texts, np.arange(len(texts)) % n, seed, Effort()).images
 
 
 def graph(nodes, inputs, outputs, **constants):

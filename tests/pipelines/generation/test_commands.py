@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from lexipix.cli_generation import caption, generate, redraw
+from lexipix.cli_generation import caption, generate
+from lexipix.cli_redraw import redraw
 from lexipix.datasets.onnx_models import OnnxModelDataset
 
 TEXT = "a big red circle at the left on white"
@@ -58,7 +59,9 @@ def test_generate_writes_pictures_a_sheet_and_a_list(run, project):
     ]  # fmt: skip
     assert Image.open(folder / "0000.png").size == (16, 16)
     (first, *_) = rows(folder)
-    assert first.keys() == {"file", "prompt", "seed", "index", "model", "score"}
+    assert first.keys() == {
+        "file", "prompt", "seed", "index", "model", "score", "candidates", "candidate",
+    }  # fmt: skip
     assert (first["file"], first["prompt"], first["seed"], first["model"]) == ("0000.png", TEXT, 7, "gan")
     assert -1 <= first["score"] <= 1
 
@@ -85,6 +88,28 @@ def test_model_and_environment_are_chosen(run, project, tmp_path, toys):
         assert rows(tmp_path / "out")[0]["model"] == "vae"
     assert run(generate, TEXT, "--env", "smoke", "--model", "vae").exit_code == 0
     assert (project.project_path / "data/smoke/07_model_output/generated/0003.png").is_file()
+
+
+def test_the_best_candidate_is_kept_and_the_list_says_which(run, tmp_path):
+    for name, options in (("one", ()), ("six", ("--candidates", 6)), ("again", ("--candidates", 6))):
+        result = run(generate, TEXT, "-n", 3, *options, "--out", tmp_path / name)
+        assert result.exit_code == 0, result.output
+    assert "3 pictures by the gan, each the best of 6:" in result.output
+    one, six = rows(tmp_path / "one"), rows(tmp_path / "six")
+    assert all(row["candidates"] == 1 and row["candidate"] == 0 for row in one)
+    assert all(row["candidates"] == 6 and 0 <= row["candidate"] < 6 for row in six)
+    assert all(best["score"] >= first["score"] for best, first in zip(six, one, strict=True))
+    assert any(row["candidate"] for row in six)
+    for file in (tmp_path / "six").iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
+
+
+def test_drawing_goes_on_until_a_picture_is_good_enough(run, tmp_path):
+    for name, until in (("low", "score=-1"), ("high", "score=0.99")):
+        arguments = (TEXT, "-n", 2, "--candidates", 5, "--until", until, "--out", tmp_path / name)
+        assert run(generate, *arguments).exit_code == 0
+    assert [row["candidates"] for row in rows(tmp_path / "low")] == [1, 1]
+    assert [row["candidates"] for row in rows(tmp_path / "high")] == [5, 5]
 
 
 def test_prompts_from_a_file(run, tmp_path):
@@ -140,6 +165,11 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         ([TEXT, "-n", "0"], "-n 0 is out of range: draw 1 to 1,000,000 pictures (generation.max_pictures)."),
         ([TEXT, "-n", "1000001"], "-n 1000001 is out of range"),
         ([TEXT, "-n", "many"], "'many' is not a valid integer"),
+        ([TEXT, "--candidates", "0"], "0 is not in the range 1<=x<=1024"),
+        ([TEXT, "--candidates", "4", "--no-score"], "The best of 4 candidates cannot be told without"),
+        ([TEXT, "--candidates", "4", "--until", "ssim=0.6"], "The target ssim=0.6 needs a picture"),
+        ([TEXT, "--until", "score=0.9"], "score=0.9 ends the search among candidates, and only one is drawn"),
+        ([TEXT, "--candidates", "4", "--until", "0.9"], "The target '0.9' is not understood"),
         ([TEXT, "--seed", "-1"], "-1 is not in the range 0<=x<=2147483647"),
         ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan'"),
         (["--prompts", "missing.txt"], "The file of prompts missing.txt does not exist"),
@@ -251,6 +281,10 @@ def test_redraw_twice_gives_the_same_bytes(run, tmp_path):
         (["star.png", "--text", " "], "The prompt is empty"),
         (["star.png", "--text", "dragon"], "never saw any word"),
         (["star.png", "--env", "smoke"], "run `kedro run --env smoke` first."),
+        (["star.png", "--refine", "1001"], "1001 is not in the range 0<=x<=1000"),
+        (["star.png", "--refine", "2"], "There is no trained gan at"),
+        (["star.png", "--refine", "2", "--start", "picture"], "There is no trained vae at"),
+        (["star.png", "--refine", "2", "--start", "picture", "--fit", "noise"], "The encoder sees a latent"),
     ],
 )
 def test_mistakes_of_redraw(told, arguments, sentence):
@@ -265,7 +299,8 @@ def test_help_teaches_by_example(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["generate", TEXT, "-n", "1"], ["caption", "star.png"], ["redraw", "star.png"]]
+    "arguments",
+    [["generate", TEXT, "-n", "1", "--candidates", "4"], ["caption", "star.png"], ["redraw", "star.png"]],
 )
 def test_first_picture_comes_without_anything_heavy(project, arguments):
     """The first picture comes within three seconds because nothing that takes them is loaded."""

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from lexipix.pipelines.generation.drawing import agreement, draw
+from lexipix.pipelines.generation.candidates import cosines, text_vectors
 from lexipix.pipelines.generation.models import from_pixels, noise_of, on_all_cores
 from lexipix.training.data import to_uint8, to_unit
+
+from .conftest import draw
 
 PROMPTS = ["a big red circle at the left on white", "a small blue star at the top on black"]
 
@@ -99,7 +101,7 @@ def test_a_captioner_that_never_ends_is_stopped(describer, monkeypatch):
 def test_agreement_is_the_cosine_of_unit_vectors(drawer, scorer):
     images = draw(drawer, PROMPTS, n=2, seed=7)
     texts = [prompt for prompt in PROMPTS for _ in range(2)]
-    found = agreement(scorer, images, texts)
+    found = cosines(scorer, images, text_vectors(scorer, texts))
     by_hand = [
         scorer.image_vector(image) @ scorer.text_vector(text)
         for image, text in zip(images, texts, strict=True)

@@ -9,11 +9,11 @@ from kedro.runner import SequentialRunner
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.drawing import Drawing, draw
+from lexipix.pipelines.generation.drawing import Drawing
 from lexipix.pipelines.generation.models import Drawer
 from lexipix.pipelines.generation.pipeline import create_pipeline
 
-from .conftest import CHAMPION
+from .conftest import CHAMPION, draw
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 from lexipix.config.generation import RedrawParameters
 from lexipix.errors import LexipixError
 from lexipix.metrics.images import psnr, ssim
-from lexipix.pipelines.generation.redrawing import Target, parse_target, redraw
+from lexipix.pipelines.generation.redrawing import redraw
+from lexipix.pipelines.generation.targets import Target, parse_target
 
 TEXT = "a big red circle at the left on white"
 

@@ -2,53 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.models import IN_MEMORY, Drawer, Pixels, Scorer, noise_of, on_all_cores
+from lexipix.pipelines.generation.candidates import Chosen, Effort, best_of
+from lexipix.pipelines.generation.models import IN_MEMORY, Drawer, Pixels, Scorer
 from lexipix.reporting.sheet import contact_sheet
 
 MAX_ON_SHEET = 64
 SHEET_PIXELS = 128  # a picture on a sheet is enlarged to about this
 
 
-def draw(
-    drawer: Drawer, prompts: Sequence[str], n: int, seed: int, start: int = 0, stop: int | None = None
-) -> Pixels:
-    """Draw ``n`` pictures of each prompt, or those of them from ``start`` up to ``stop``.
-
-    Picture i of a prompt depends on the model, the prompt, the seed and i, and on nothing else: not on ``n``,
-    the other prompts or the machine's cores. All prompts share the noise of their i-th pictures, so that what
-    differs between them is what the words say.
-
-    Returns:
-        uint8 (stop - start, S, S, 3), prompt by prompt.
-    """
-    numbers = range(start, len(prompts) * n if stop is None else stop)
-    indices, places = np.unique(np.array(numbers, np.int64) % n, return_inverse=True)
-    noise = np.empty((len(indices), drawer.noise_width), np.float32)
-    for place, index in enumerate(indices):
-        noise[place] = noise_of(seed, int(index), drawer.noise_width)[0]
-    return drawer.draw([prompts[number // n] for number in numbers], noise[places])
-
-
-def agreement(scorer: Scorer, images: Pixels, texts: Sequence[str]) -> NDArray[np.float64]:
-    """Cosine between each picture and its text: (N,) in [-1, 1]."""
-    vectors = {text: scorer.text_vector(text) for text in dict.fromkeys(texts)}
-
-    def one(pair: tuple[Pixels, str]) -> float:
-        return float(scorer.image_vector(pair[0]) @ vectors[pair[1]])
-
-    return np.array(on_all_cores(one, list(zip(images, texts, strict=True))), np.float64)
-
-
 @dataclass(frozen=True)
 class Drawing:
     """Pictures of prompts, drawn and scored as they are asked for, so that memory does not grow with them.
+
+    Picture i of a prompt depends on the model, the prompt, the seed, i and the effort, and on nothing else:
+    not on ``n``, the other prompts or the machine's cores.
 
     Attributes:
         drawer: Draws.
@@ -57,6 +30,7 @@ class Drawing:
         n: Pictures of each prompt.
         seed: Of the noise.
         model: Its name, for the list and the sheet.
+        effort: How many candidates there are of each picture; more than one need a scorer.
     """
 
     drawer: Drawer
@@ -65,6 +39,7 @@ class Drawing:
     n: int
     seed: int
     model: str
+    effort: Effort = field(default_factory=Effort)
 
     def __len__(self) -> int:
         return len(self.prompts) * self.n
@@ -74,43 +49,45 @@ class Drawing:
 
         The pictures come first, uint8 (S, S, 3); then ``sheet.png``, the first of them enlarged and with
         captions; then ``generated.jsonl``, a line for each picture: file, prompt, seed, index (which of the
-        prompt's pictures), model, score (null without a scorer).
+        prompt's pictures), model, score (null without a scorer), candidates (how many were drawn for it) and
+        candidate (which of these it is, from 0).
         """
-        scores = np.full(len(self), np.nan)
+        figures: list[tuple[int, Chosen]] = []  # without the pictures
         first: list[Pixels] = []
         with ThreadPoolExecutor(1) as ahead:  # the next pictures are drawn while these are put away
             coming = ahead.submit(self._block, 0)
             for start in range(0, len(self), IN_MEMORY):
-                images, agreements = coming.result()
+                chosen = coming.result()
                 if start + IN_MEMORY < len(self):
                     coming = ahead.submit(self._block, start + IN_MEMORY)
-                scores[start : start + len(images)] = agreements
-                first.extend(images[: MAX_ON_SHEET - len(first)])
-                yield from ((self._file(number), image) for number, image in enumerate(images, start))
+                first.extend(chosen.images[: MAX_ON_SHEET - len(first)])
+                yield from ((self._file(number), image) for number, image in enumerate(chosen.images, start))
+                figures.append((start, chosen._replace(images=chosen.images[:0])))
         yield "sheet.png", self._sheet(first)
-        yield "generated.jsonl", (self._row(number, score) for number, score in enumerate(scores))
+        yield "generated.jsonl", (row for block in figures for row in self._rows(*block))
 
-    def _block(self, start: int) -> tuple[Pixels, NDArray[np.float64]]:
-        """Pictures from ``start`` on, and their scores, open without a scorer."""
-        stop = min(start + IN_MEMORY, len(self))
-        texts = [self.prompts[number // self.n] for number in range(start, stop)]
-        images = draw(self.drawer, self.prompts, self.n, self.seed, start, stop)
-        if self.scorer is None:
-            return images, np.full(len(images), np.nan)
-        return images, agreement(self.scorer, images, texts)
+    def _block(self, start: int) -> Chosen:
+        """Pictures from ``start`` on, with their scores, open without a scorer."""
+        numbers = np.arange(start, min(start + IN_MEMORY, len(self)))
+        texts = [self.prompts[number // self.n] for number in numbers.tolist()]
+        return best_of(self.drawer, self.scorer, texts, numbers % self.n, self.seed, self.effort)
 
     def _file(self, number: int) -> str:
         return f"{number:0{max(4, len(str(len(self) - 1)))}d}.png"
 
-    def _row(self, number: int, score: float) -> dict[str, Any]:
-        return {
-            "file": self._file(number),
-            "prompt": self.prompts[number // self.n],
-            "seed": self.seed,
-            "index": number % self.n,
-            "model": self.model,
-            "score": None if np.isnan(score) else round(float(score), 4),
-        }
+    def _rows(self, start: int, chosen: Chosen) -> Iterator[dict[str, Any]]:
+        each = zip(chosen.scores, chosen.drawn, chosen.places, strict=True)
+        for number, (score, drawn, place) in enumerate(each, start):
+            yield {
+                "file": self._file(number),
+                "prompt": self.prompts[number // self.n],
+                "seed": self.seed,
+                "index": number % self.n,
+                "model": self.model,
+                "score": None if np.isnan(score) else round(float(score), 4),
+                "candidates": int(drawn),
+                "candidate": int(place),
+            }
 
     def _sheet(self, images: Sequence[Pixels]) -> Pixels:
         more = f", the first {MAX_ON_SHEET} of {len(self):,}" if len(self) > MAX_ON_SHEET else ""
@@ -119,8 +96,12 @@ class Drawing:
             [self.prompts[number // self.n] for number in range(len(images))],
             columns=min(8, max(4, self.n)),
             scale=enlargement(self.drawer.image_size),
-            title=f"{self.model}, seed {self.seed}{more}",
+            title=f"{self.model}, seed {self.seed}{self._effort()}{more}",
         )
+
+    def _effort(self) -> str:
+        several = self.effort.candidates
+        return f", the best of {several}" if several > 1 else ""
 
 
 def require_at_most(max_pictures: int, n_prompts: int, n: int) -> None:

@@ -272,9 +272,12 @@ def choose(champion: Mapping[str, Any], model: str = "champion", budget: str = "
     return Choice(family, None if variant == WHOLE else variant)
 
 
-def noise_of(seed: int, index: int, width: int) -> Vectors:
-    """Standard normal noise (1, width) of picture ``index`` under a seed."""
-    return np.random.default_rng([seed, index]).standard_normal((1, width), np.float32)
+def noise_of(seed: int, index: int, width: int, candidate: int = 0) -> Vectors:
+    """Standard normal noise (1, width) of a candidate for picture ``index`` under a seed.
+
+    NumPy fills what it is seeded with up with zeros, so that candidate 0 has the noise of ``[seed, index]``.
+    """
+    return np.random.default_rng([seed, index, candidate]).standard_normal((1, width), np.float32)
 
 
 def from_pixels(images: Pixels) -> Vectors:

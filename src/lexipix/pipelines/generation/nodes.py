@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
+from lexipix.pipelines.generation.candidates import Effort
 from lexipix.pipelines.generation.drawing import Drawing, require_at_most
 from lexipix.pipelines.generation.models import Drawer, Scorer, choose
 from lexipix.pipelines.generation.prompts import check_prompts
@@ -39,6 +40,8 @@ def draw_prompts(
     seed = run.seed if generation.seed is None else generation.seed
     texts = [prompt.text for prompt in prompts]
     require_at_most(generation.max_pictures, len(texts), generation.n)
-    files = dict(Drawing(drawer, Scorer(onnx_scorer), texts, generation.n, seed, chosen.name).files())
+    effort = Effort.wished(generation)
+    drawing = Drawing(drawer, Scorer(onnx_scorer), texts, generation.n, seed, chosen.name, effort)
+    files = dict(drawing.files())
     files["generated.jsonl"] = list(files["generated.jsonl"])
     return files, files["sheet.png"]

@@ -2,51 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from lexipix.config.generation import RedrawParameters
-from lexipix.errors import LexipixError
 from lexipix.metrics.images import WINDOW, psnr, ssim
+from lexipix.pipelines.generation.candidates import seen
 from lexipix.pipelines.generation.drawing import enlargement
 from lexipix.pipelines.generation.models import Describer, Drawer, Pixels, Scorer, noise_of
+from lexipix.pipelines.generation.refined import Refined
+from lexipix.pipelines.generation.targets import Metric, Target, parse_target
 from lexipix.reporting.sheet import contact_sheet
 
-Metric = Literal["ssim", "psnr", "score"]
-_RANGES: dict[Metric, tuple[float, float]] = {"ssim": (-1, 1), "psnr": (0, 100), "score": (-1, 1)}
 _MAX_ON_SHEET = 63
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is good enough: a metric that reaches a value."""
-
-    metric: Metric
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.metric}={self.value:g}"
-
-
-def parse_target(text: str) -> Target:
-    """Read ``ssim=0.6``, ``psnr=20`` or ``score=0.8``.
-
-    Raises:
-        LexipixError: Another metric, no number, or one that the metric cannot reach.
-    """
-    name, _, value = (part.strip() for part in text.partition("="))
-    for metric, (lowest, highest) in _RANGES.items():
-        if name == metric:
-            try:
-                number = float(value)
-            except ValueError:
-                break
-            if lowest <= number <= highest:
-                return Target(metric, number)
-            allowed = f"{metric} lies between {lowest} and {highest}"
-            raise LexipixError(f"The target {text} is out of range: {allowed}.")
-    raise LexipixError(f"The target {text!r} is not understood: write ssim=0.6, psnr=20 or score=0.8.")
 
 
 @dataclass(frozen=True)
@@ -92,6 +61,8 @@ class Redrawn:
         best: Index of the best try.
         target: What was good enough, if anything.
         reached: Whether the best try is.
+        refined: What steps towards the given picture made of it; that is no try, since its words are not all
+            that it comes from.
     """
 
     given: Pixels
@@ -101,11 +72,14 @@ class Redrawn:
     best: int
     target: Target | None
     reached: bool
+    refined: Refined | None = None
 
     def trail(self) -> dict[str, Any]:
         """All of it but the pictures, JSON-able."""
         best = self.tries[self.best]
+        refined = {"refined": self.refined.trail()} if self.refined is not None else {}
         return {
+            "path": "text",
             "text": best.text,
             "text_source": self.text_source,
             "model": best.model,
@@ -113,6 +87,7 @@ class Redrawn:
             "reached": self.reached if self.target else None,
             "best": best.number,
             "tries": [asdict(one) for one in self.tries],
+            **refined,
         }
 
     def sheet(self, title: str) -> Pixels:
@@ -133,6 +108,7 @@ class Redrawn:
             "best.png": self.images[self.best],
             "sheet.png": self.sheet(self.tries[self.best].text),
             "trail.json": self.trail(),
+            **(self.refined.files() if self.refined is not None else {}),
         }
 
 
@@ -187,8 +163,7 @@ def redraw(
         n_candidates = min(parameters.round_size, parameters.budget - len(tries))
         indices = range(len(tries), len(tries) + n_candidates)
         candidates = _candidates(drawers[model](), words, seed, indices)
-        for index, image in zip(indices, candidates, strict=True):
-            vector = scorer.image_vector(image)
+        for index, image, vector in zip(indices, candidates, seen(scorer, candidates), strict=True):
             picture_score, text_score = float(vector @ given_vector), float(vector @ text_vector)
             one = Try(
                 number=index + 1, round=turn + 1, model=model, text=words, seed=seed, index=index,
@@ -228,9 +203,9 @@ def _texts(
     return say
 
 
-def _candidates(drawer: Drawer, words: str, seed: int, indices: Sequence[int]) -> list[Pixels]:
+def _candidates(drawer: Drawer, words: str, seed: int, indices: Sequence[int]) -> Pixels:
     noise = np.concatenate([noise_of(seed, index, drawer.noise_width) for index in indices])
-    return list(drawer.draw([words] * len(indices), noise))
+    return drawer.draw([words] * len(indices), noise)
 
 
 def _value(one: Try, metric: Metric) -> float:
