@@ -1,4 +1,4 @@
-"""Ways to read a caption, each in the place of the language model: what benchmarks/language_model.py compares.
+"""Ways to read a caption, each in the language model's place: what benchmarks/language_model.py compares.
 
 A reader is a part of the prior here, so that an optimizer, an average of weights and a checkpoint that hold
 the prior hold it, too, whether it learns or not.
@@ -41,7 +41,8 @@ class Arm:
     told: float = 0.0
 
 
-# The first four are the question; the others say where an answer comes from.
+# The first four are the question; the others say where an answer comes from, and what else could help: other
+# layers' states, or the captioner as a judge of what is drawn.
 ARMS = {
     "frozen": Arm("captioner"),
     "finetuned": Arm("captioner", learns=True),
