@@ -201,7 +201,7 @@ def said(stage: str, rows: Sequence[Row]) -> str:
         sentences.append(
             f"{stage}, {reading} the contrastive text encoder: the best use of the language model "
             f"({best['language model']}) needs {best[FEWER]:.2f} times fewer pictures "
-            f"({best['times, least']:.2f} to {best['times, most']:.2f}) than {BASE} weights that learn along, "
+            f"({best['times, least']:.2f} to {best['times, most']:.2f}) than {BASE} weights that learn along "
             f"and is {best[FASTER]:.2f} times as fast."
         )
     return " ".join(sentences)

@@ -1,8 +1,8 @@
 """What each word's state knows of its own object before any picture is drawn, told by a linear map.
 
-Which shape, color and size belong to which place is what a prior learns last. At the word that ends an object's
-place a causal language model has read all of them; whether its state still holds them is another matter, since
-all that it was trained for is the next word.
+Which shape, color and size belong to which place is what a prior learns last. At the word that ends an
+object's place a causal language model has read all of them; whether its state still holds them is another
+matter, since all that it was trained for is the next word.
 """
 
 from __future__ import annotations
@@ -86,11 +86,8 @@ def ends(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[T
             if last < max_tokens - 1:
                 places.append((number, last))
                 truth.append([words.index(match[i]) for i, words in enumerate(KINDS.values(), start=1)])
-    return (
-        torch.from_numpy(encode(tokenizer, texts, max_tokens)).long(),
-        torch.tensor(places),
-        torch.tensor(truth),
-    )
+    ids = torch.from_numpy(encode(tokenizer, texts, max_tokens))
+    return ids, torch.tensor(places), torch.tensor(truth)
 
 
 def agreement(states: Sequence[Tensor], truth: Sequence[Tensor], n_words: int) -> float:
@@ -99,8 +96,7 @@ def agreement(states: Sequence[Tensor], truth: Sequence[Tensor], n_words: int) -
     learn, test = ((part - mean) / scale for part in states)
     square = learn.T @ learn / len(learn) + RIDGE * torch.eye(learn.shape[1])
     targets = F.one_hot(truth[0], n_words).float()
-    solution = torch.linalg.solve(
-        square.double(), (learn.T @ (targets - targets.mean(0)) / len(learn)).double()
-    )
+    product = learn.T @ (targets - targets.mean(0)) / len(learn)
+    solution = torch.linalg.solve(square.double(), product.double())
     said = test.double() @ solution + targets.mean(0)
     return float((said.argmax(1) == truth[1]).float().mean())

@@ -1,9 +1,9 @@
 """The loop while training: what validation says of the drawings changes how the training goes on.
 
-At each report, from the drawings that it looks at anyway: captions that fail are drawn more often, the weights
-of losses react to what has become worse, and the learning rate falls where nothing improves any more. What
-fails is told by the image encoder of the contrastive pair, which takes part in the training, never by the
-evaluator. The whole state is part of a checkpoint and is sent to the other processes.
+At each report, from the drawings that it looks at anyway: captions that fail are drawn more often, the
+weights of losses react to what has become worse, and the learning rate falls where nothing improves any more.
+What fails is told by the image encoder of the contrastive pair, which takes part in the training, never by
+the evaluator. The whole state is part of a checkpoint and is sent to the other processes.
 """
 
 from collections.abc import Mapping

@@ -130,8 +130,8 @@ def catalog(pictures, contrastive_pair, captioner):
     """All that the stage read and wrote."""
     entries = {
         "params:generator.vae": VAE, "params:generator.prior": PRIOR, "params:generator.gan": GAN,
-        "params:generator.launch": ONE, "params:generator.loop": OFF, "params:generator.flip": False, "params:run": RUN,
-        "pictures": pictures,
+        "params:generator.launch": ONE, "params:generator.loop": OFF, "params:generator.flip": False,
+        "params:run": RUN, "pictures": pictures,
         "captions_complete": pictures.train.captions, "contrastive_pair": contrastive_pair,
         "captioner": captioner, "machine_choices": {},
         **{f"{name}_{kind}": Machinery() for name in MODELS for kind in ("stream", "checkpoints")},
@@ -217,8 +217,8 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     )
     run = RUN.model_copy(update={"seed": 4})  # the prior's seed would give the prior's first weights
     bundle, *_ = train_gan(
-        scratch, ONE, OFF, False, run, pictures, pictures.train.captions, contrastive_pair, catalog.load("prior"),
-        {}, Machinery(), Machinery(),
+        scratch, ONE, OFF, False, run, pictures, pictures.train.captions, contrastive_pair,
+        catalog.load("prior"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     model, prior = load_network(bundle), load_network(catalog.load("prior"))
     assert isinstance(model.decoder, UpsamplingDecoder)
