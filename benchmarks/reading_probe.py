@@ -83,7 +83,8 @@ def ends(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[T
         offsets = tokenizer.encode(text).offsets
         for match in OBJECT.finditer(text):
             last = max(i for i, (start, end) in enumerate(offsets) if start < min(end, match.end()))
-            if last < max_tokens - 1:
+            known = all(match[i] in words for i, words in enumerate(KINDS.values(), start=1))
+            if known and last < max_tokens - 1:
                 places.append((number, last))
                 truth.append([words.index(match[i]) for i, words in enumerate(KINDS.values(), start=1)])
     ids = torch.from_numpy(encode(tokenizer, texts, max_tokens))
