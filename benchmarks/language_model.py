@@ -76,8 +76,7 @@ def main() -> None:
     for stage in arguments.stages:
         setting = settled(bench, stage, arguments)
         arms = [(name, said == "with") for said in arguments.contrastive for name in arguments.arms]
-        if stage == "gan":  # whose loss is another
-            arms = [(name, contrastive) for name, contrastive in arms if not ARMS[name].told]
+        arms = [arm for arm in arms if possible(stage, *arm)]
         found: Curves = {arm: [] for arm in arms}
         for seed in arguments.seeds:  # all arms of a seed first: what is there can be compared
             for name, contrastive in arms:
@@ -102,6 +101,12 @@ def main() -> None:
     page = save("language_model", rows, facts, arguments.out, notes, pictures=plots)
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
+
+
+def possible(stage: str, name: str, contrastive: bool) -> bool:
+    """Whether there is anything to read, and whether the stage has the loss that the arm asks for."""
+    arm = ARMS[name]
+    return (contrastive or arm.weights != "none") and (stage == "prior" or not arm.told)
 
 
 def settled(bench: Bench, stage: str, arguments: argparse.Namespace) -> Setting:

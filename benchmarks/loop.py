@@ -109,7 +109,7 @@ class Bench:
             "digest": self.read["pictures"].digest,
             "judged": len(self.real.asked),
             "parameters": self.parameters[stage].model_dump(mode="json"),
-            "loop": loop.model_dump(mode="json"),
+            "loop": loop.model_dump(mode="json") if loop.enabled else None,
             "precision asked for": run.precision,
         }
 
@@ -190,7 +190,7 @@ def gains_of(stage: str, found: Trials) -> list[Row]:
                 "least": min(gains),
                 "most": max(gains),
                 "seeds that gained": f"{sum(gain > 0 for gain in gains)} of {len(gains)}",
-            }  # fmt: skip
+            }
         )
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -169,10 +170,10 @@ class Watched:
         self._accuracy, self._target, self._reports = accuracy, target, 0
 
     def validate(self) -> dict[str, float]:
-        """The accuracy; an objective that falls until it is reached and then no more, which ends it."""
+        """The accuracy; an objective that falls until it is reached and then no more, which ends it all."""
         accuracy = self._accuracy()
         self._reports += 1
-        return {"objective": 1.0 if accuracy >= self._target else -float(self._reports), "accuracy": accuracy}
+        return {"objective": math.inf if accuracy >= self._target else -self._reports, "accuracy": accuracy}
 
     def sheet(self) -> None:
         """None."""
