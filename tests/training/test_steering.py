@@ -9,7 +9,8 @@ from lexipix.config.generator import LoopParameters
 from lexipix.training.gan import GANTask
 from lexipix.training.prior import PriorTask
 from lexipix.training.schedule import rows_of_step
-from lexipix.training.steering import STEADY, Steering, effects_of_words, energy_distance, expected
+from lexipix.training.steady import STEADY
+from lexipix.training.steering import Steering, effects_of_words, energy_distance, expected
 
 from .generator_world import CPU, Training, check_reproducible, check_resumes, world
 
@@ -223,7 +224,7 @@ def test_steered_gan_ships_its_best_and_reports_what_steers_it():
 def test_steered_prior_differs_from_one_that_is_not():
     def left_alone():
         task = prior()
-        task.steering = None
+        task.steering = STEADY
         return task
 
     steered, alone = (Training(make, images=96)()[0].curves for make in (prior, left_alone))

@@ -26,7 +26,7 @@ from lexipix.training.gan_losses import (
 )
 from lexipix.training.groups import CaptionGroups
 from lexipix.training.parallel import Share
-from lexipix.training.steering import Steering
+from lexipix.training.steady import STEADY, Steady
 from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
@@ -89,7 +89,7 @@ class GANTask:
         share: Where batches are shared out.
     """
 
-    steering: Steering | None = None
+    steering: Steady = STEADY
 
     def __init__(
         self,

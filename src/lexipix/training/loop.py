@@ -25,14 +25,14 @@ from lexipix.training.parallel import Share
 from lexipix.training.progress import TrainingProgress
 from lexipix.training.schedule import learning_rate_factor, next_report_after
 from lexipix.training.state import fixed_names, pack_learning, pack_state, unpack_learning, unpack_state
-from lexipix.training.steering import STEADY, Steady
+from lexipix.training.steady import STEADY, Steady
 from lexipix.training.window import Window
 
 
 class Task(Protocol):
     """What the loop needs to know of a model in training.
 
-    One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steering`.
+    One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steady`.
 
     Attributes:
         modules: Everything with weights that a checkpoint must hold, by name.
@@ -291,8 +291,8 @@ def _train(
 
 
 def _steering(task: Task) -> Steady:
-    steering: Steady | None = getattr(task, "steering", None)
-    return STEADY if steering is None else steering
+    steering: Steady = getattr(task, "steering", STEADY)
+    return steering
 
 
 def _objective(row: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ from lexipix.training.data import ImageRows, Images
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.memory import remember
 from lexipix.training.parallel import Share
-from lexipix.training.steering import Steering
+from lexipix.training.steady import STEADY, Steady
 
 
 def best_of_noises(errors: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class PriorTask:
         share: Where batches are shared out.
     """
 
-    steering: Steering | None = None
+    steering: Steady = STEADY
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from lexipix.config.generator import LoopParameters
 from lexipix.training.captions import CaptionRows
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.schedule import rows_of_step
+from lexipix.training.steady import Steady
 
 SCALE = 20.0  # inverse temperature between drawings and captions, that of the GAN's alignment loss
 RIDGE = 10.0  # of the words' effects: about a failure's variance over that of a word's effect
@@ -25,31 +26,6 @@ MOST_OFTEN = 4.0  # a caption is drawn again at most so many times as often as t
 FEWEST = 1e-4  # mean chance of failing below which rows come in turn
 AGAIN = 1  # tells the random numbers of rows that are drawn again from other ones of the same step
 CHUNK = 8192  # captions scored at a time
-
-
-class Steady:
-    """Steers nothing: rows come in turn, rates and weights stay as they are."""
-
-    keep_best = False
-    rate = 1.0
-
-    def rows(self, images_seen: int, batch_size: int, n_rows: int, seed: int) -> Tensor:
-        """See :func:`rows_of_step`."""
-        return rows_of_step(images_seen, batch_size, n_rows, seed)
-
-    def react(self, task: Any, progress: float, figures: Mapping[str, float]) -> dict[str, float]:
-        """Nothing to do or to add."""
-        return {}
-
-    def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The whole state: named tensors, and plain values."""
-        return {}, {}
-
-    def unpack(self, task: Any, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """Undo :meth:`pack`, and let the task know."""
-
-
-STEADY = Steady()
 
 
 class Steering(Steady):
