@@ -73,7 +73,7 @@ def test_arms_read_by_the_weights_that_they_name():
     _, tuned, _ = read("finetuned")
     assert torch.allclose(tuned, frozen, atol=1e-5) and tuned.requires_grad
     reader, layers, _ = read("layers")
-    assert layers.shape[-1] == reader.width == 3 * 32 and torch.allclose(layers[..., -32:], frozen, atol=1e-3)
+    assert layers.shape[-1] == reader.width == 3 * 32 and torch.allclose(layers[..., -32:], frozen, rtol=0.02)
     assert not torch.allclose(read("random")[1], frozen)
     assert not read("random-frozen")[1].requires_grad
     assert read("none")[1].shape == (2, 4, 0)
