@@ -256,18 +256,14 @@ def test_a_training_in_two_processes_gives_the_same_pictures(catalog, pictures, 
     assert np.abs(sheet.astype(int) - catalog.load("prior_sheet")).max() <= 2
 
 
-def test_steered_trainings_ship_other_models_and_say_what_steered_them(
-    catalog, pictures, contrastive_pair, captioner
-):
+def test_steered_trainings_say_what_steered_them(catalog, pictures, contrastive_pair, captioner):
     texts = pictures.train.captions
-    prior, curves, *_ = train_prior(
+    _, curves, *_ = train_prior(
         PRIOR, ONE, ON, False, RUN, pictures, texts, contrastive_pair, captioner, catalog.load("vae"), {},
         Machinery(), Machinery(),
     )  # fmt: skip
     assert {"failing", "rate_factor"} <= set(curves.columns)
     assert not {"failing", "rate_factor"} & set(catalog.load("prior_curves").columns)
-    before = catalog.load("prior").weights
-    assert any(not torch.equal(weight, before[name]) for name, weight in prior.weights.items())
     _, curves, figures, _ = train_gan(
         GAN, ONE, ON, False, RUN, pictures, texts, contrastive_pair, catalog.load("prior"), {}, Machinery(),
         Machinery(),
