@@ -24,7 +24,9 @@ from lexipix.training.tokenization import encode, pad_id
 
 OBJECT = re.compile(r"(\w+) (\w+) (\w+) at the (.+?)(?= and an? |, an? | on )")
 KINDS: dict[str, tuple[str, ...]] = {"size": SIZES, "color": tuple(COLORS), "shape": SHAPES}
-RIDGE = 1e-3  # of the standardised states' mean square
+# Of the standardised states' mean square: the small one finds what is there in any direction, the large one what
+# lies in the directions in which states differ most, which gradient descent finds first.
+ANY, LARGE = 1e-3, 1.0
 READERS = {
     "captioner": Arm("captioner"),
     "captioner, all layers": Arm("captioner", layers="all"),
@@ -66,7 +68,9 @@ def probed(
             states.append(read[places[:, 0], places[:, 1]])
         found: Row = {"reader": name}
         for number, (kind, words) in enumerate(KINDS.items()):
-            found[kind] = agreement(states, [truth[:, number] for *_, truth in parts], len(words))
+            truth = [true[:, number] for *_, true in parts]
+            found[kind] = agreement(states, truth, len(words), ANY)
+            found[f"{kind}, at once"] = agreement(states, truth, len(words), LARGE)
         rows.append(found)
     return rows
 
@@ -91,11 +95,11 @@ def ends(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[T
     return ids, torch.tensor(places), torch.tensor(truth)
 
 
-def agreement(states: Sequence[Tensor], truth: Sequence[Tensor], n_words: int) -> float:
+def agreement(states: Sequence[Tensor], truth: Sequence[Tensor], n_words: int, ridge: float) -> float:
     """Share of the second part's words that ridge regression, fitted on the first part, names."""
     mean, scale = states[0].mean(0), states[0].std(0) + 1e-6
     learn, test = ((part - mean) / scale for part in states)
-    square = learn.T @ learn / len(learn) + RIDGE * torch.eye(learn.shape[1])
+    square = learn.T @ learn / len(learn) + ridge * torch.eye(learn.shape[1])
     targets = F.one_hot(truth[0], n_words).float()
     product = learn.T @ (targets - targets.mean(0)) / len(learn)
     solution = torch.linalg.solve(square.double(), product.double())
