@@ -149,8 +149,8 @@ def known(bench: Bench) -> list[str]:
     )
     said = (
         "Shares of an object's size, color and shape that a linear map finds in the state of the last word "
-        "of its place, on validation captions (guessing: 0.5, 0.125 and 0.125); at once: along the directions "
-        "in which the states differ most, which gradient descent finds first."
+        "of its place, on validation captions (guessing: 0.5, 0.125 and 0.125); at once: in the directions in "
+        "which the states differ most, which gradient descent finds first."
     )
     return [said, table(found)]
 

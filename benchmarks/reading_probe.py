@@ -24,8 +24,8 @@ from lexipix.training.tokenization import encode, pad_id
 
 OBJECT = re.compile(r"(\w+) (\w+) (\w+) at the (.+?)(?= and an? |, an? | on )")
 KINDS: dict[str, tuple[str, ...]] = {"size": SIZES, "color": tuple(COLORS), "shape": SHAPES}
-# Of the standardised states' mean square: the small one finds what is there in any direction, the large one what
-# lies in the directions in which states differ most, which gradient descent finds first.
+# Of the standardised states' mean square: the small one finds what is there in any direction, the large one
+# what lies in the directions in which states differ most, which gradient descent finds first.
 ANY, LARGE = 1e-3, 1.0
 READERS = {
     "captioner": Arm("captioner"),
