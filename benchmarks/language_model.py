@@ -149,7 +149,7 @@ def known(bench: Bench) -> list[str]:
     )
     said = (
         "Shares of an object's size, color and shape that a linear map finds in the state of the last word "
-        "of its place, on validation captions (guessing: 0.5, 0.125 and 0.125); at once: in the directions in "
+        "of its place, on validation captions (guessing: 0.5, 0.125 and 0.125); at once: in directions in "
         "which the states differ most, which gradient descent finds first."
     )
     return [said, table(found)]
