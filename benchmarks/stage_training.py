@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from record import REPOSITORY, Row
 from shapes import seconds_allowed
+from trials import Silent
 from turns import comparison
 
+from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.networks.text_to_image import TextToImage
@@ -95,7 +97,7 @@ def beside(
     length = {"images": batch * (n_steps * repeats + SET_UP), "reports": 1, "checkpoint_seconds": 1e9}
     train(
         paired, parameters.model_copy(update=length), run, name=name, fingerprint="",
-        stream=_Silent(), checkpoints=_Silent(),
+        stream=Silent(), checkpoints=Silent(),
     )  # fmt: skip
     rates = {
         who: [
@@ -145,7 +147,9 @@ def prior(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
     """The text prior's task, its parameters and a step of its twin, which answers one noise."""
     own = workshop.parameters.generator.prior.model_copy(update={"noises": 1})
     names = ("pictures", "captions_complete", "contrastive_pair", "captioner", "vae")
-    made = make_prior(Share(), RunParameters(device="cpu"), own, False, *map(workshop.load, names))
+    made = make_prior(
+        Share(), RunParameters(device="cpu"), own, LoopParameters(), False, *map(workshop.load, names)
+    )
     task, model = made.task, made.network
     assert isinstance(task, PriorTask) and isinstance(model, TextToImage)
     learning = [weight for weight in model.prior.parameters() if weight.requires_grad]
@@ -175,22 +179,3 @@ def _twin(network: Any, learning: Any, task: Task) -> tuple[Any, torch.optim.Opt
     weights = [named[places[id(weight)]] for weight in learning]
     settings = {key: optimizer.defaults[key] for key in ("lr", "betas", "eps", "weight_decay", "fused")}
     return twin, torch.optim.AdamW(weights, **settings)
-
-
-class _Silent:
-    """Keeps neither figures nor checkpoints."""
-
-    def log(self, *_: Any) -> None:
-        """Nothing."""
-
-    def image(self, *_: Any) -> None:
-        """Nothing."""
-
-    def load(self) -> None:
-        """No checkpoint."""
-
-    def save(self, *_: Any) -> None:
-        """Nothing."""
-
-    def clear(self) -> None:
-        """Nothing."""

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import torch
 
+from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.training import LaunchParameters, SharedTrainingParameters
 from lexipix.training.gan import GANTask
 from lexipix.training.launching import train_shared
 from lexipix.training.prior import PriorTask
+from lexipix.training.steering import Steering
 from lexipix.training.vae import VAETask
 
 from .generator_world import CPU, ListStream, MemoryCheckpoints, world
@@ -38,6 +40,14 @@ def prior(share, run, noises=3, memory=0):
         share=share,
     )  # fmt: skip
     return SimpleNamespace(task=task)
+
+
+def steered(share, run):
+    """A prior whose rows, and whose rate, its reports decide about."""
+    made = prior(share, run, noises=1)
+    loop = LoopParameters(enabled=True, plateau=1, share=0.75)
+    made.task.steering = Steering(loop, world().captions, made.task.validation)
+    return made
 
 
 def gan(share, run, upsampling=False, **changes):

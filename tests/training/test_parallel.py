@@ -55,8 +55,9 @@ TRAININGS = [
     (made.prior, (3, 64)),
     (made.gan_of_its_own, ()),
     (made.gan_with_penalty, ("wasserstein",)),
+    (made.steered, ()),
 ]
-IDS = ["prior", "upsampling gan", "wasserstein gan"]
+IDS = ["prior", "upsampling gan", "wasserstein gan", "steered prior"]
 
 
 @pytest.mark.parametrize(("make", "arguments"), TRAININGS, ids=IDS)

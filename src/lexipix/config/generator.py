@@ -157,11 +157,40 @@ class GANParameters(Parameters):
         return self
 
 
+class LoopParameters(Parameters):
+    """How validation steers the trainings of prior and GAN while they run (``generator.loop.*``).
+
+    Attributes:
+        enabled: Whether it does.
+        share: Of each batch, drawn anew by how likely a caption's words are to fail; the rest comes in turn.
+        tolerance: Share of the validation captions by which fewer may be recognised, than of real pictures or
+            than before, until the weights of losses react.
+        tolerance_db: PSNR that may be lost until they do, where pictures are to resemble the real ones.
+        reaction: Factor by which a weight changes at a report.
+        limit: Largest factor in all, either way; the learning rate falls no further, too.
+        plateau: Reports without a better objective after which the learning rate falls; 0 never.
+        slower: Factor by which it does.
+        keep_best: Ship the weights of the best validation, whatever the training's own ``keep_best`` says:
+            the GAN's by how its pictures are spread and how many are recognised, the prior's by PSNR.
+    """
+
+    enabled: bool = False
+    share: float = Field(0.5, ge=0, le=1)
+    tolerance: float = Field(0.02, ge=0, le=1)
+    tolerance_db: float = Field(0.5, ge=0)
+    reaction: float = Field(1.5, ge=1, le=10)
+    limit: float = Field(4.0, ge=1, le=100)
+    plateau: int = Field(2, ge=0)
+    slower: float = Field(0.5, gt=0, le=1)
+    keep_best: bool = True
+
+
 class GeneratorParameters(Parameters):
     """Parameters of the generator stage (``generator.*``).
 
     Attributes:
         launch: The processes of each training.
+        loop: Validation that steers the trainings of prior and GAN.
         flip: Mirror training pictures at random; only where captions name no side.
         vae: The direct path.
         prior: The text path "vae".
@@ -169,6 +198,7 @@ class GeneratorParameters(Parameters):
     """
 
     launch: GeneratorLaunchParameters = GeneratorLaunchParameters()
+    loop: LoopParameters = LoopParameters()
     flip: bool = False
     vae: VAEParameters = VAEParameters()
     prior: PriorParameters = PriorParameters()

@@ -1,5 +1,7 @@
 """Validation of models that draw from captions: the same figures and sheet for the prior and the GAN."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,7 +27,13 @@ class DrawingValidation:
         encoder: Image encoder of the contrastive pair. It takes part in training, so its figure steers and is
             never reported as a result.
         device: Where to draw.
+
+    Attributes:
+        watch: Told of each part of the drawings, in order: their rows (B,), their vectors in the contrastive
+            space (B, V), and those of their captions.
     """
+
+    watch: Callable[[Tensor, Tensor, Tensor], None] | None = None
 
     def __init__(
         self,
@@ -57,7 +65,10 @@ class DrawingValidation:
             real = self.images[rows]
             fake, vectors = self.draw(model, rows)
             psnr.append(psnr_of(fake, real))
-            nearest = (self.encoder(fake).vector.float() @ vectors.T).argmax(1).cpu()
+            drawn = self.encoder(fake).vector.float()
+            nearest = (drawn @ vectors.T).argmax(1).cpu()
+            if self.watch is not None:
+                self.watch(rows, drawn, vectors)
             found.append(self.groups[rows][nearest] == self.groups[rows])
             for i, images in enumerate((fake, real)):
                 steps[i] += (images.diff(dim=-1).abs().mean() + images.diff(dim=-2).abs().mean()).cpu()

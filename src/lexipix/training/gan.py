@@ -27,6 +27,7 @@ from lexipix.training.gan_losses import (
 )
 from lexipix.training.groups import CaptionGroups
 from lexipix.training.parallel import Share
+from lexipix.training.steady import STEADY, Steady
 from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
@@ -90,6 +91,8 @@ class GANTask:
         device: Where to train.
         share: Where batches are shared out.
     """
+
+    steering: Steady = STEADY
 
     def __init__(
         self,

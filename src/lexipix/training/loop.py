@@ -23,13 +23,16 @@ from lexipix.training.ema import Averages
 from lexipix.training.machine import Machine, choose_precision, resolve_device, step_flops
 from lexipix.training.parallel import Share
 from lexipix.training.progress import TrainingProgress
-from lexipix.training.schedule import learning_rate_factor, next_report_after, rows_of_step
+from lexipix.training.schedule import learning_rate_factor, next_report_after
 from lexipix.training.state import fixed_names, pack_learning, pack_state, unpack_learning, unpack_state
+from lexipix.training.steady import STEADY, Steady
 from lexipix.training.window import Window
 
 
 class Task(Protocol):
     """What the loop needs to know of a model in training.
+
+    One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steady`.
 
     Attributes:
         modules: Everything with weights that a checkpoint must hold, by name.
@@ -119,13 +122,14 @@ def follow(task: Task, parameters: TrainingParameters, run: RunParameters, share
         run: As there.
         share: The task's.
     """
-    device = resolve_device(run)
+    device, steering = resolve_device(run), _steering(task)
     for module in task.modules.values():
         module.to(device)
     tensors, start = share.receive()
     machine = Machine.from_name(start["precision"], run)
     machine.prepare(task.modules)
     unpack_learning(tensors, task.modules, task.optimizers, frozenset())
+    steering.unpack(task, tensors, start["steering"])
     images_seen = start["images_seen"]
     next_report = next_report_after(images_seen, parameters)
     while images_seen < parameters.images:
@@ -133,6 +137,8 @@ def follow(task: Task, parameters: TrainingParameters, run: RunParameters, share
         images_seen += parameters.batch_size
         if images_seen >= next_report or images_seen >= parameters.images:
             next_report = next_report_after(images_seen, parameters)
+            if steering is not STEADY:
+                steering.unpack(task, *share.receive())
             if parameters.patience and share.told(False):
                 break
 
@@ -153,6 +159,8 @@ def _train(
         module.to(device)
     fixed = fixed_names(task.modules, task.optimizers)
     averages = Averages({key: task.modules[key] for key in task.averaged}, parameters.ema_share, fixed)
+    steering = _steering(task)
+    keep_best = parameters.keep_best or steering.keep_best
     result = TrainingResult()
     images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, Window()
     best_objective, best_weights = math.inf, averages.snapshot()
@@ -169,6 +177,7 @@ def _train(
         bad_validations = meta["bad_validations"]
         result.curves = meta["curves"]
         window = Window.from_tensors(tensors, meta["window"])
+        steering.unpack(task, tensors, meta.get("steering", {}))
         flops = meta.get("flops", 0.0)  # unknown to a checkpoint of an earlier version
     else:
         n_rows = parameters.batch_size // share.parts
@@ -185,17 +194,21 @@ def _train(
     # The others start where this process does, and from its weights that nothing moves, too
     if share.processes > 1:
         everything = pack_learning(task.modules, task.optimizers, frozenset())
-        share.send(everything, {"images_seen": images_seen, "precision": machine.name, "peaks": peaks})
+        steered, course = steering.pack()
+        begun = {"images_seen": images_seen, "precision": machine.name, "peaks": peaks, "steering": course}
+        share.send(everything | steered, begun)
 
     def save_checkpoint() -> None:
+        steered, course = steering.pack()
         meta = {
             "fingerprint": fingerprint, "images_seen": images_seen, "seconds": seconds(),
             "best_objective": best_objective if math.isfinite(best_objective) else None,
             "bad_validations": bad_validations, "curves": result.curves,
             "precision": machine.name, "peaks": peaks, "window": window.counts, "flops": flops,
+            "steering": course,
         }  # fmt: skip
         tensors = pack_state(task.modules, task.optimizers, averages, best_weights, fixed)
-        checkpoints.save(tensors | window.tensors(), meta)
+        checkpoints.save(tensors | window.tensors() | steered, meta)
 
     start = time.monotonic()
 
@@ -236,6 +249,9 @@ def _train(
                     torch.manual_seed(run.seed)
                     row |= {f"val_{key}": value for key, value in task.validate().items()}
                     sheet = task.sheet()
+                row |= steering.react(task, images_seen / parameters.images, row)
+                if steering is not STEADY and share.processes > 1:
+                    share.send(*steering.pack())
                 objective = row["val_objective"]
                 if objective < best_objective:
                     best_objective, best_weights, bad_validations = objective, averages.snapshot(), 0
@@ -252,7 +268,7 @@ def _train(
                 save_checkpoint()
                 last_saved = time.monotonic()
 
-    averages.restore(best_weights if parameters.keep_best else averages.snapshot())
+    averages.restore(best_weights if keep_best else averages.snapshot())
     for key in task.averaged:
         task.modules[key].eval()
     with torch.no_grad(), machine.autocast():
@@ -260,7 +276,7 @@ def _train(
         result.sheet = task.sheet()
     machine.release(task.modules)
     checkpoints.clear()
-    shipped = min(result.curves, key=_objective) if parameters.keep_best else result.curves[-1]
+    shipped = min(result.curves, key=_objective) if keep_best else result.curves[-1]
     result.figures = {
         "images_seen": images_seen,
         "seconds": round(seconds(), 2),
@@ -272,6 +288,11 @@ def _train(
         **{key: value for key, value in shipped.items() if key.startswith("val_")},
     }
     return result
+
+
+def _steering(task: Task) -> Steady:
+    steering: Steady = getattr(task, "steering", STEADY)
+    return steering
 
 
 def _objective(row: Mapping[str, float]) -> float:
@@ -288,11 +309,12 @@ def _step(
 ) -> dict[str, Tensor]:
     """One update of the task, a pure function of its state and of how many images it has seen."""
     progress = images_seen / parameters.images
-    factor = learning_rate_factor(progress, parameters.warmup)
+    steering = _steering(task)
+    factor = steering.rate * learning_rate_factor(progress, parameters.warmup)
     for key, optimizer in task.optimizers.items():
         for group, peak in zip(optimizer.param_groups, peaks[key], strict=True):
             group["lr"] = peak * factor
-    rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, run.seed)
+    rows = steering.rows(images_seen, parameters.batch_size, task.n_rows, run.seed)
     torch.manual_seed((run.seed * 1_000_003 + images_seen) % 2**63)
     with machine.autocast():
         return task.step(rows, progress)

@@ -14,6 +14,7 @@ from lexipix.training.data import ImageRows, Images, mirror
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.memory import remember
 from lexipix.training.parallel import Share
+from lexipix.training.steady import STEADY, Steady
 
 
 def best_of_noises(errors: Tensor) -> Tensor:
@@ -55,6 +56,8 @@ class PriorTask:
         device: Where to train.
         share: Where batches are shared out.
     """
+
+    steering: Steady = STEADY
 
     def __init__(
         self,

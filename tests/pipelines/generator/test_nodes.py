@@ -16,6 +16,7 @@ from lexipix.config.generator import (
     GANNetworkParameters,
     GANParameters,
     GeneratorLaunchParameters,
+    LoopParameters,
     PriorParameters,
     VAEParameters,
 )
@@ -44,6 +45,7 @@ PRIOR = PriorParameters(width=32, depth=1, noise_width=3, training=TRAINING)
 OWN = GANNetworkParameters(width=32, depth=1, noise_width=5)
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
 MODELS = ("vae", "prior", "gan")
+OFF, ON = LoopParameters(), LoopParameters(enabled=True)
 ONE, TWO = GeneratorLaunchParameters(), GeneratorLaunchParameters(processes=2)
 
 
@@ -128,8 +130,8 @@ def catalog(pictures, contrastive_pair, captioner):
     """All that the stage read and wrote."""
     entries = {
         "params:generator.vae": VAE, "params:generator.prior": PRIOR, "params:generator.gan": GAN,
-        "params:generator.launch": ONE, "params:generator.flip": False, "params:run": RUN,
-        "pictures": pictures,
+        "params:generator.launch": ONE, "params:generator.loop": OFF, "params:generator.flip": False,
+        "params:run": RUN, "pictures": pictures,
         "captions_complete": pictures.train.captions, "contrastive_pair": contrastive_pair,
         "captioner": captioner, "machine_choices": {},
         **{f"{name}_{kind}": Machinery() for name in MODELS for kind in ("stream", "checkpoints")},
@@ -215,8 +217,8 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     )
     run = RUN.model_copy(update={"seed": 4})  # the prior's seed would give the prior's first weights
     bundle, *_ = train_gan(
-        scratch, ONE, False, run, pictures, pictures.train.captions, contrastive_pair, catalog.load("prior"),
-        {}, Machinery(), Machinery(),
+        scratch, ONE, OFF, False, run, pictures, pictures.train.captions, contrastive_pair,
+        catalog.load("prior"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     model, prior = load_network(bundle), load_network(catalog.load("prior"))
     assert isinstance(model.decoder, UpsamplingDecoder)
@@ -232,7 +234,7 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
     )
     trained = catalog.load("prior")
     bundle, curves, *_ = train_gan(
-        parameters, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained, {},
+        parameters, ONE, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained, {},
         Machinery(), Machinery(),
     )  # fmt: skip
     assert "teaching_loss" in curves.columns
@@ -245,7 +247,7 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
 
 def test_a_training_in_two_processes_gives_the_same_pictures(catalog, pictures, contrastive_pair, captioner):
     bundle, curves, _, sheet = train_prior(
-        PRIOR, TWO, False, RUN.model_copy(update={"threads": 2}), pictures, pictures.train.captions,
+        PRIOR, TWO, OFF, False, RUN.model_copy(update={"threads": 2}), pictures, pictures.train.captions,
         contrastive_pair, captioner, catalog.load("vae"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     assert bundle.config == catalog.load("prior").config
@@ -254,12 +256,28 @@ def test_a_training_in_two_processes_gives_the_same_pictures(catalog, pictures, 
     assert np.abs(sheet.astype(int) - catalog.load("prior_sheet")).max() <= 2
 
 
+def test_steered_trainings_say_what_steered_them(catalog, pictures, contrastive_pair, captioner):
+    texts = pictures.train.captions
+    _, curves, *_ = train_prior(
+        PRIOR, ONE, ON, False, RUN, pictures, texts, contrastive_pair, captioner, catalog.load("vae"), {},
+        Machinery(), Machinery(),
+    )  # fmt: skip
+    assert {"failing", "rate_factor"} <= set(curves.columns)
+    assert not {"failing", "rate_factor"} & set(catalog.load("prior_curves").columns)
+    _, curves, figures, _ = train_gan(
+        GAN, ONE, ON, False, RUN, pictures, texts, contrastive_pair, catalog.load("prior"), {}, Machinery(),
+        Machinery(),
+    )  # fmt: skip
+    assert {"alignment_factor", "adversarial_factor", "val_distance"} <= set(curves.columns)
+    assert figures["val_objective"] == curves["val_objective"].min()
+
+
 def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):
     other = copy.copy(captioner)
     other.tokenizer = train_tokenizer(["another one"], 270).to_str()
     require_one_tokenizer(contrastive_pair, captioner)
     with pytest.raises(LexipixError, match=r"features\.tokenizer equal to captioner\.language_model\.path"):
         train_prior(
-            PRIOR, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
+            PRIOR, ONE, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
             catalog.load("vae"), {}, Machinery(), Machinery(),
         )  # fmt: skip

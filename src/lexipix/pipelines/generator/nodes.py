@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lexipix.config.generator import (
     GANParameters,
     GeneratorLaunchParameters,
+    LoopParameters,
     PriorParameters,
     VAEParameters,
 )
@@ -56,6 +57,7 @@ def train_vae(
 def train_prior(
     parameters: PriorParameters,
     launch: GeneratorLaunchParameters,
+    loop: LoopParameters,
     flip: bool,
     run: RunParameters,
     pictures: Pictures,
@@ -77,12 +79,12 @@ def train_prior(
     digest = pictures.digest
     made, result = train_shared(
         make_prior,
-        (parameters, flip, pictures, captions_complete, contrastive_pair, captioner, vae),
+        (parameters, loop, flip, pictures, captions_complete, contrastive_pair, captioner, vae),
         parameters.training,
         run,
         launch,
         name="prior",
-        fingerprint=fingerprint(parameters, flip, run, digest, contrastive_pair, captioner, vae),
+        fingerprint=fingerprint(parameters, loop, flip, run, digest, contrastive_pair, captioner, vae),
         stream=stream,
         checkpoints=checkpoints,
         choices=machine_choices,
@@ -94,6 +96,7 @@ def train_prior(
 def train_gan(
     parameters: GANParameters,
     launch: GeneratorLaunchParameters,
+    loop: LoopParameters,
     flip: bool,
     run: RunParameters,
     pictures: Pictures,
@@ -112,12 +115,12 @@ def train_gan(
     digest = pictures.digest
     made, result = train_shared(
         make_gan,
-        (parameters, flip, pictures, captions_complete, contrastive_pair, prior),
+        (parameters, loop, flip, pictures, captions_complete, contrastive_pair, prior),
         parameters.training,
         run,
         launch,
         name="gan",
-        fingerprint=fingerprint(parameters, flip, run, digest, contrastive_pair, prior),
+        fingerprint=fingerprint(parameters, loop, flip, run, digest, contrastive_pair, prior),
         stream=stream,
         checkpoints=checkpoints,
         choices=machine_choices,

@@ -7,8 +7,8 @@ from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_vae
 
 def _parameters(name: str) -> list[str]:
     # Each its own part, not the whole section: what one training takes leaves the others as they are.
-    flip = ["params:generator.flip"] if name != "vae" else []
-    return [f"params:generator.{name}", "params:generator.launch", *flip, "params:run"]
+    drawing = ["params:generator.loop", "params:generator.flip"] if name != "vae" else []
+    return [f"params:generator.{name}", "params:generator.launch", *drawing, "params:run"]
 
 
 def _machinery(name: str) -> list[str]:

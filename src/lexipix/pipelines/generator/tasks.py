@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lexipix.config.generator import GANParameters, PriorParameters, VAEParameters
+from lexipix.config.generator import GANParameters, LoopParameters, PriorParameters, VAEParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.captioner import Captioner
 from lexipix.networks.clip import ContrastivePair
@@ -19,6 +19,7 @@ from lexipix.training.machine import resolve_device
 from lexipix.training.parallel import Share
 from lexipix.training.prior import PriorTask
 from lexipix.training.seeding import seeded
+from lexipix.training.steering import Steering
 from lexipix.training.vae import VAETask
 
 
@@ -50,6 +51,7 @@ def make_prior(
     share: Share,
     run: RunParameters,
     parameters: PriorParameters,
+    loop: LoopParameters,
     flip: bool,
     pictures: Pictures,
     captions_complete: pd.DataFrame,
@@ -98,6 +100,8 @@ def make_prior(
         device=resolve_device(run),
         share=share,
     )
+    if loop.enabled:
+        task.steering = Steering(loop, captions.rows, captions.validation)
     return Made(task, model, network)
 
 
@@ -105,6 +109,7 @@ def make_gan(
     share: Share,
     run: RunParameters,
     parameters: GANParameters,
+    loop: LoopParameters,
     flip: bool,
     pictures: Pictures,
     captions_complete: pd.DataFrame,
@@ -166,4 +171,14 @@ def make_gan(
         device=device,
         share=share,
     )
+    if loop.enabled:
+        task.steering = Steering(
+            loop,
+            captions.rows,
+            captions.validation,
+            weights={"alignment": parameters.alignment, "adversarial": parameters.adversarial},
+            realism=True,
+            faithful=parameters.anchor > 0 and parameters.anchor_cell == 1,
+            begins=task.drawing_from,
+        )
     return Made(task, model, network)

@@ -1,0 +1,107 @@
+"""What each word's state knows of its own object before any picture is drawn, told by a linear map.
+
+Which shape, color and size belong to which place is what a prior learns last. At the word that ends an
+object's place a causal language model has read all of them; whether its state still holds them is another
+matter, since all that it was trained for is the next word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from readers import Arm, Reader
+from record import Row
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from lexipix.networks.captioner import Captioner
+from lexipix.networks.text_encoder import TextEncoder
+from lexipix.scenes.grammar import COLORS, SHAPES, SIZES
+from lexipix.training.tokenization import encode, pad_id
+
+OBJECT = re.compile(r"(\w+) (\w+) (\w+) at the (.+?)(?= and an? |, an? | on )")
+KINDS: dict[str, tuple[str, ...]] = {"size": SIZES, "color": tuple(COLORS), "shape": SHAPES}
+# Of the standardised states' mean square: the small one finds what is there in any direction, the large one
+# what lies in the directions in which states differ most, which gradient descent finds first.
+ANY, LARGE = 1e-3, 1.0
+READERS = {
+    "captioner": Arm("captioner"),
+    "captioner, all layers": Arm("captioner", layers="all"),
+    "random weights": Arm("random"),
+    "words alone": Arm("words"),
+}
+
+
+def probed(
+    captioner: Captioner,
+    text_encoder: TextEncoder,
+    tokenizer: Tokenizer,
+    max_tokens: int,
+    learn: Sequence[str],
+    test: Sequence[str],
+) -> list[Row]:
+    """Shares of size, color and shape that a linear map finds in the state of an object's last word.
+
+    Args:
+        captioner: Whose language model reads.
+        text_encoder: The contrastive one, which is asked the same.
+        tokenizer: Of both.
+        max_tokens: Longest caption.
+        learn: Canonical captions of scenes, to fit the maps on.
+        test: Others, to test them on.
+
+    Returns:
+        One row for each reader.
+    """
+    parts = [ends(texts, tokenizer, max_tokens) for texts in (learn, test)]
+    rows = []
+    networks = {name: Reader(arm, captioner, seed=0).eval() for name, arm in READERS.items()}
+    for name in (*READERS, "contrastive text encoder"):
+        states = []
+        for ids, places, _ in parts:
+            mask = ids != pad_id(tokenizer)
+            with torch.no_grad():
+                read = networks[name](ids, mask) if name in networks else text_encoder.read(ids, mask)[0]
+            states.append(read[places[:, 0], places[:, 1]])
+        found: Row = {"reader": name}
+        for number, (kind, words) in enumerate(KINDS.items()):
+            truth = [true[:, number] for *_, true in parts]
+            found[kind] = agreement(states, truth, len(words), ANY)
+            found[f"{kind}, at once"] = agreement(states, truth, len(words), LARGE)
+        rows.append(found)
+    return rows
+
+
+def ends(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Where objects end in captions, and what they are.
+
+    Returns:
+        Token ids (N, L); for each object its caption and its last token, (M, 2); and the numbers of its size,
+        color and shape, (M, 3).
+    """
+    places, truth = [], []
+    for number, text in enumerate(texts):
+        offsets = tokenizer.encode(text).offsets
+        for match in OBJECT.finditer(text):
+            last = max(i for i, (start, end) in enumerate(offsets) if start < min(end, match.end()))
+            known = all(match[i] in words for i, words in enumerate(KINDS.values(), start=1))
+            if known and last < max_tokens - 1:
+                places.append((number, last))
+                truth.append([words.index(match[i]) for i, words in enumerate(KINDS.values(), start=1)])
+    ids = torch.from_numpy(encode(tokenizer, texts, max_tokens))
+    return ids, torch.tensor(places), torch.tensor(truth)
+
+
+def agreement(states: Sequence[Tensor], truth: Sequence[Tensor], n_words: int, ridge: float) -> float:
+    """Share of the second part's words that ridge regression, fitted on the first part, names."""
+    mean, scale = states[0].mean(0), states[0].std(0) + 1e-6
+    learn, test = ((part - mean) / scale for part in states)
+    square = learn.T @ learn / len(learn) + ridge * torch.eye(learn.shape[1])
+    targets = F.one_hot(truth[0], n_words).float()
+    product = learn.T @ (targets - targets.mean(0)) / len(learn)
+    solution = torch.linalg.solve(square.double(), product.double())
+    said = test.double() @ solution + targets.mean(0)
+    return float((said.argmax(1) == truth[1]).float().mean())

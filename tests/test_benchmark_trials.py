@@ -1,0 +1,167 @@
+"""Benchmarks that train: their pieces, and each as a whole on the tiny models of the smoke environment."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from lexipix.networks.captioner import small_gpt2
+from lexipix.networks.text_encoder import TextEncoder
+from lexipix.networks.vae import Decoder
+from lexipix.training.tokenization import EOS_ID, PAD_ID
+
+from .conftest import REPOSITORY
+from .training.generator_world import world
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch):
+    """The scripts import each other, as they do when one of them is started."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    monkeypatch.setenv("LEXIPIX_MLFLOW", "0")
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(REPOSITORY / "benchmarks") in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+IDS = torch.tensor([[5, 6, 7, EOS_ID], [7, 5, 6, EOS_ID]])
+
+
+def read(name):
+    from readers import ARMS, Reader
+
+    torch.manual_seed(0)
+    captioner = SimpleNamespace(language_model=small_gpt2(40, 16, 32, 2, EOS_ID))
+    reader = Reader(ARMS[name], captioner, seed=1)
+    return reader, reader(IDS, IDS != PAD_ID), captioner.language_model
+
+
+def test_results_are_kept_until_the_setting_changes(tmp_path):
+    from trials import kept
+
+    made = []
+    for setting in ({"a": (1, 2)}, {"a": (1, 2)}, {"a": (1, 3)}):
+        found = kept(tmp_path / "x" / "one.json", setting, lambda: made.append(1) or {"n": len(made)})
+    assert found["n"] == len(made) == 2
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["one.json"]
+
+
+def test_pictures_to_the_target_lie_between_two_reports():
+    from reading_trials import images_to
+
+    assert images_to(0.5, [100, 200], [0.4, 0.6]) == pytest.approx(150)
+    assert images_to(0.5, [100], [1.0]) == pytest.approx(50)
+    assert images_to(0.5, [100, 200], [0.2, 0.4]) is None
+
+
+def test_a_bag_of_words_knows_no_order_and_a_language_model_does():
+    _, states, _ = read("bag")
+    assert torch.equal(states[0, :3], states[1, [1, 2, 0]])
+    for name in ("frozen", "random"):
+        _, states, _ = read(name)
+        assert not torch.allclose(states[0, :3], states[1, [1, 2, 0]])
+
+
+def test_arms_read_by_the_weights_that_they_name():
+    _, frozen, model = read("frozen")
+    assert torch.allclose(frozen, model.base_model(input_ids=IDS)[0], atol=1e-5) and not frozen.requires_grad
+    _, tuned, _ = read("finetuned")
+    assert torch.allclose(tuned, frozen, atol=1e-5) and tuned.requires_grad
+    reader, layers, _ = read("layers")
+    assert layers.shape[-1] == reader.width == 3 * 32 and torch.allclose(layers[..., -32:], frozen, rtol=0.02)
+    assert not torch.allclose(read("random")[1], frozen)
+    assert not read("random-frozen")[1].requires_grad
+    assert read("none")[1].shape == (2, 4, 0)
+
+
+@pytest.mark.parametrize(("name", "learns"), [("frozen", False), ("finetuned", True), ("bag", True)])
+def test_a_reader_learns_with_its_prior_or_stays(name, learns):
+    from readers import ReadingModel, ReadingPrior, grouped
+
+    reader, _, _ = read(name)
+    sizes = {"vector_width": 8, "latent_channels": 4, "width": 32, "depth": 1, "noise_width": 3}
+    prior = ReadingPrior(reader, False, 32, **sizes)
+    model = ReadingModel(TextEncoder(40, 16, 32, 1, 8), prior, world().vae().decoder, PAD_ID)
+    assert isinstance(model.decoder, Decoder)
+    model.requires_grad_(False)
+    prior.set_trainable(True)
+    assert all(weight.requires_grad == learns for weight in reader.parameters())
+    with torch.no_grad():
+        reading = model.read(IDS)
+    model.draw(reading, torch.randn(2, 3)).sum().backward()
+    assert prior.words[1].weight.grad is not None and prior.words[1].in_features == 32
+    if learns:
+        assert any(weight.grad is not None for weight in reader.parameters())
+        weights = [weight for weight in prior.parameters() if weight.requires_grad]
+        optimizer = grouped(torch.optim.AdamW(weights, 1e-2, betas=(0.5, 0.6)), reader, 0.25)
+        assert [group["lr"] for group in optimizer.param_groups] == [1e-2, 2.5e-3]
+        assert optimizer.defaults["betas"] == (0.5, 0.6)
+        assert sum(len(group["params"]) for group in optimizer.param_groups) == len(weights)
+
+
+def test_a_probe_finds_objects_and_what_states_know_of_them():
+    from reading_probe import agreement, ends
+
+    text = "a small red ring at the top left and a big blue star at the right on white"
+    tokenizer = world_tokenizer()
+    ids, places, truth = ends([text], tokenizer, 48)
+    words = [tokenizer.decode([int(ids[0, last])]).strip() for _, last in places]
+    assert len(words) == 2 and "left".endswith(words[0]) and "right".endswith(words[1])
+    assert truth.tolist() == [[0, 0, 6], [1, 5, 4]]
+    known = torch.nn.functional.one_hot(torch.arange(40) % 4, 4).float()
+    assert agreement([known, known], [torch.arange(40) % 4] * 2, 4, 1e-3) == 1.0
+
+
+def world_tokenizer() -> Tokenizer:
+    import numpy as np
+
+    from lexipix.scenes import caption, sample_scene
+    from lexipix.training.tokenization import train_tokenizer
+
+    rng = np.random.default_rng(0)
+    return train_tokenizer([caption(sample_scene(rng)) for _ in range(200)], 400)
+
+
+def run(module, smoke, monkeypatch, tmp_path, *arguments):
+    monkeypatch.setattr(module, "REPOSITORY", smoke.path)
+    monkeypatch.setattr(sys, "argv", ["x", "--env", "smoke", "--out", str(tmp_path), *arguments])
+    module.main()
+    return json.loads((tmp_path / f"{module.__name__}.json").read_text())["rows"]
+
+
+def test_the_language_model_is_compared_and_goes_on_where_it_was(smoke, monkeypatch, tmp_path, capsys):
+    import language_model
+
+    asked = [
+        "--arms", "frozen", "finetuned", "random", "bag", "told", "--seeds", "0", "--images", "64",
+        "--gan-images", "32", "--every", "32", "--shown", "8", "--target", "0.99", "--precision", "fp32",
+        "--contrastive", "without",
+    ]  # fmt: skip
+    rows = run(language_model, smoke, monkeypatch, tmp_path, *asked)
+    assert [(one["stage"], one["language model"]) for one in rows] == [
+        *(("prior", arm) for arm in ("frozen", "finetuned", "random", "bag", "told")),
+        *(("gan", arm) for arm in ("frozen", "finetuned", "random", "bag")),
+    ]
+    assert all(one["gave up"] == "1 of 1" and one["pictures/s"] > 0 for one in rows)
+    assert "contrastive text encoder | " in capsys.readouterr().out
+    trial = json.loads((tmp_path / "language_model" / "prior-told-0.json").read_text())
+    assert trial["images"] == [32, 64] and len(trial["accuracy"]) == 2
+    monkeypatch.setattr(language_model, "trained", None)  # nothing is trained again
+    again = run(language_model, smoke, monkeypatch, tmp_path, *asked)
+    assert [one["pictures to target"] for one in again] == [one["pictures to target"] for one in rows]
+
+
+def test_the_loop_is_compared_seed_by_seed(smoke, monkeypatch, tmp_path, capsys):
+    import loop
+
+    asked = ["--seeds", "0", "--images", "64", "--gan-images", "32", "--reports", "2", "--judged", "16"]
+    rows = run(loop, smoke, monkeypatch, tmp_path, *asked)
+    assert [one["stage and loop"] for one in rows] == ["prior, off", "prior, on", "gan, off", "gan, on"]
+    assert all(one.keys() >= {"attribute accuracy", "KID", "PSNR", "training, s"} for one in rows)
+    assert rows[2]["PSNR"] != rows[3]["PSNR"]
+    assert "| prior | PSNR |" in capsys.readouterr().out
