@@ -18,7 +18,7 @@ from lexipix.workshop import Workshop
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
-MODELS = ("champion", "vae", "gan")
+MODELS = ("champion", "vae", "gan", "words")
 BUDGETS = ("fast", "balanced", "best")
 _MAX_SEED = 2**31 - 1
 _MAX_WARNINGS = 5
@@ -61,7 +61,8 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--model",
             type=click.Choice(MODELS),
-            help="Which generator: vae, gan, or the champion that the compression chose [default: champion].",
+            help="Which generator: vae, gan, words (which writes visual words; slower, and needs torch), or the "
+            "champion of the first two that the compression chose [default: champion].",
         ),
         click.option(
             "--seed",

@@ -16,17 +16,20 @@ from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, noi
 from lexipix.pipelines.evaluation.examples import choose_rows, tabulate_captions
 from lexipix.pipelines.evaluation.judge import train_judge
 from lexipix.pipelines.evaluation.measuring import Evaluated, measure_paths
+from lexipix.pipelines.evaluation.words import by_words, round_trip
 from lexipix.pipelines.generation.models import Drawer, choose
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.scenes import SceneTruth
+from lexipix.training.bundles import is_left_out
 from lexipix.training.judge import Judge
 from lexipix.training.sheets import tile_pairs
 
 Pixels = NDArray[np.uint8]
 TRAINING_FIGURES = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")
-MODELS = ("features", "captioner", "vae", "prior", "gan", "small_reader", "small", "pruned", "evaluator")
+OWN_MODELS = ("vae", "prior", "gan", "visual_words", "words")
+MODELS = ("features", "captioner", *OWN_MODELS, "small_reader", "small", "pruned", "evaluator")
 
 
 def train_evaluator(
@@ -84,6 +87,26 @@ def redraw(
     return direct, by_vae, by_gan, by_champion
 
 
+def redraw_in_words(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captioner_test_captions: pd.DataFrame,
+    words: ModelBundle,
+) -> tuple[Pixels, dict[str, Any]]:
+    """Send test pictures down the text path that writes visual words, and through the words and back.
+
+    Returns:
+        uint8 (N, H, W, 3), drawn from their generated captions; PSNR, SSIM and bits of the way through the words
+        and back, without a caption in between. Without such a model no pictures and no figures.
+    """
+    real = evaluated(evaluation, pictures, captioner_test_captions)
+    if is_left_out(words):
+        return np.empty((0, *real.images.shape[1:]), np.uint8), {}
+    drawn = by_words(words, real.asked, run, evaluation.batch_size)
+    return drawn, round_trip(words, real.images, run, evaluation.batch_size)
+
+
 def measure(
     evaluation: EvaluationParameters,
     run: RunParameters,
@@ -95,13 +118,14 @@ def measure(
     vae_pictures: Pixels,
     gan_pictures: Pixels,
     champion_pictures: Pixels,
+    words_pictures: Pixels,
 ) -> dict[str, Any]:
     """Measure both paths, their baselines and ceilings."""
     real = evaluated(evaluation, pictures, captioner_test_captions)
     figures = measure_paths(
         real,
         direct_pictures,
-        {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures},
+        _drawn(vae_pictures, gan_pictures, champion_pictures, words_pictures),
         pictures.train.images,
         pictures.train.captions,
         Judge(evaluator, run, evaluation.batch_size),
@@ -115,11 +139,14 @@ def measure(
 def collect_metrics(
     ingestion_summary: dict[str, Any],
     evaluation_figures: dict[str, Any],
+    words_round_trip: dict[str, Any],
     features_figures: dict[str, Any],
     captioner_figures: dict[str, Any],
     vae_figures: dict[str, Any],
     prior_figures: dict[str, Any],
     gan_figures: dict[str, Any],
+    visual_words_figures: dict[str, Any],
+    words_figures: dict[str, Any],
     small_reader_figures: dict[str, Any],
     small_figures: dict[str, Any],
     pruned_figures: dict[str, Any],
@@ -137,6 +164,8 @@ def collect_metrics(
                 vae_figures,
                 prior_figures,
                 gan_figures,
+                visual_words_figures,
+                words_figures,
                 small_reader_figures,
                 small_figures,
                 pruned_figures,
@@ -156,6 +185,7 @@ def collect_metrics(
             },
             "captioner": captioner | {"images_per_s": captioner_figures.get("captions_per_s")},
             **{key: evaluation_figures[key] for key in ("direct", "text", "baseline", "ceiling")},
+            "words": words_round_trip,
             "speed": speed_table,
             "captioner_speed": captioner_speed_table,
             "training": {
@@ -174,6 +204,7 @@ def show_examples(
     vae_pictures: Pixels,
     gan_pictures: Pixels,
     champion_pictures: Pixels,
+    words_pictures: Pixels,
 ) -> tuple[pd.DataFrame, Pixels]:
     """Tabulate some captions with their pictures, and show originals above their reconstructions.
 
@@ -181,7 +212,7 @@ def show_examples(
         The table (:func:`tabulate_captions`), and uint8 (H, W, 3) of the direct path.
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
-    drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
+    drawn = _drawn(vae_pictures, gan_pictures, champion_pictures, words_pictures)
     fixed = choose_rows(real, drawn, evaluation)["fixed"]
     reconstructions = tile_pairs(real.images[fixed], direct_pictures[fixed])
     return tabulate_captions(real, drawn, evaluation), reconstructions
@@ -196,6 +227,7 @@ def write_report(
     vae_pictures: Pixels,
     gan_pictures: Pixels,
     champion_pictures: Pixels,
+    words_pictures: Pixels,
     metrics: dict[str, Any],
     evaluation_figures: dict[str, Any],
     captioner_figures: dict[str, Any],
@@ -207,6 +239,8 @@ def write_report(
     vae_curves: pd.DataFrame,
     prior_curves: pd.DataFrame,
     gan_curves: pd.DataFrame,
+    visual_words_curves: pd.DataFrame,
+    words_curves: pd.DataFrame,
     small_reader_curves: pd.DataFrame,
     small_curves: pd.DataFrame,
     pruned_curves: pd.DataFrame,
@@ -218,7 +252,7 @@ def write_report(
         HTML, and uint8 (H, W, 3).
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
-    drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
+    drawn = _drawn(vae_pictures, gan_pictures, champion_pictures, words_pictures)
     paths = page.Paths(real, direct_pictures, drawn)
     curves = (
         features_curves,
@@ -226,6 +260,8 @@ def write_report(
         vae_curves,
         prior_curves,
         gan_curves,
+        visual_words_curves,
+        words_curves,
         small_reader_curves,
         small_curves,
         pruned_curves,
@@ -247,6 +283,12 @@ def write_report(
     )
     fixed = context.galleries[0]
     return render_report(context), rows_sheet(fixed.columns, title="Test pictures, both paths")
+
+
+def _drawn(vae: Pixels, gan: Pixels, champion: Pixels, words: Pixels) -> dict[str, Pixels]:
+    """By path the pictures drawn from captions; a path without a model is absent."""
+    paths = {"vae": vae, "gan": gan, "champion": champion, "words": words}
+    return {path: images for path, images in paths.items() if len(images)}
 
 
 def evaluated(evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame) -> Evaluated:

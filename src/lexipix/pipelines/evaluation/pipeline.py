@@ -7,12 +7,14 @@ from lexipix.pipelines.evaluation.nodes import (
     collect_metrics,
     measure,
     redraw,
+    redraw_in_words,
     show_examples,
     train_evaluator,
     write_report,
 )
 
-PATHS = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
+REDRAWN = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
+PATHS = [*REDRAWN, "words_pictures"]
 SHIPPED = ["champion", "onnx_vae", "onnx_gan", "onnx_forms"]
 PARAMETERS = ["params:evaluation", "params:run"]
 
@@ -30,8 +32,14 @@ def create_pipeline() -> Pipeline:
             node(
                 redraw,
                 [*PARAMETERS, "pictures", "captioner_test_captions", "vae", "prior", "gan", *SHIPPED],
-                PATHS,
+                REDRAWN,
                 name="redraw",
+            ),
+            node(
+                redraw_in_words,
+                [*PARAMETERS, "pictures", "captioner_test_captions", "words"],
+                ["words_pictures", "words_round_trip"],
+                name="redraw_in_words",
             ),
             node(
                 measure,
@@ -44,6 +52,7 @@ def create_pipeline() -> Pipeline:
                 [
                     "ingestion_summary",
                     "evaluation_figures",
+                    "words_round_trip",
                     *(f"{name}_figures" for name in MODELS),
                     "speed_table",
                     "captioner_speed_table",
