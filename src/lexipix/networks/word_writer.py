@@ -60,6 +60,8 @@ class WordWriter(nn.Module):
     ) -> None:
         super().__init__()
         config = language_model.config
+        # For so short texts the fused kernel's way back takes half of a training step
+        language_model.set_attn_implementation("eager")
         self.language_model, self.pad_id, self.eos_id = language_model, pad_id, eos_id
         self.codebooks = [math.prod(group) for group in levels]
         n_words = sum(self.codebooks) + len(self.codebooks)
@@ -113,10 +115,11 @@ class WordWriter(nn.Module):
         n_tokens = ids.shape[1]
         places = torch.arange(n_tokens + CELLS, device=ids.device)
         positions = torch.where(places < n_tokens, places, places - n_tokens + self.text_positions)
-        seen = self._seen(ids != self.pad_id, places)
         together = torch.cat([core.wte(ids), cells], 1)
+        seen = self._seen(ids != self.pad_id, places)
+        unseen = torch.zeros_like(seen, dtype=together.dtype).masked_fill(~seen, torch.finfo(together.dtype).min)
         states = core(
-            inputs_embeds=together, attention_mask=seen, position_ids=positions[None], use_cache=False
+            inputs_embeds=together, attention_mask=unseen, position_ids=positions[None], use_cache=False
         )[0]
         return self._on_grid(self.behind, states[:, n_tokens:])
 

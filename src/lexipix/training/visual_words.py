@@ -56,8 +56,7 @@ class VisualWordsTask:
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update towards pictures that come back as they were."""
-        means = self.share.update(self.optimizers["visual_words"], lambda: self._losses(rows), clip=1.0)
-        return {"loss": means["loss"], "psnr": -10 * means["mse"].log10()}
+        return self.share.update(self.optimizers["visual_words"], lambda: self._losses(rows), clip=1.0)
 
     def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         own, words = self.share.own, self.visual_words
@@ -68,10 +67,8 @@ class VisualWordsTask:
         of_word = torch.arange(n_words).repeat_interleave(torch.tensor(words.groups))
         counts = (of_word < known[:, None])[..., None, None].to(images.device)
         back = words.picture(words.round(words.look(images)) * counts)
-        errors = (back.float() - images.float()).square().flatten(1).mean(1) / 4
-        whole = (known == n_words).to(errors)
-        mse = (errors.detach() * whole).sum() / whole.sum().clamp_min(1)
-        return errors.mean(), {"loss": errors.mean().detach(), "mse": mse}
+        loss = (back.float() - images.float()).square().mean() / 4  # on [0, 1]
+        return loss, {"loss": loss}
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Validation pictures by way of all their words."""
