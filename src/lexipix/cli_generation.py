@@ -61,8 +61,8 @@ def _drawing_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--model",
             type=click.Choice(MODELS),
-            help="Which generator: vae, gan, words (which writes visual words; slower, and needs torch), or the "
-            "champion of the first two that the compression chose [default: champion].",
+            help="Which generator: vae, gan, words (it writes visual words, is slower and needs torch), or "
+            "the champion of the first two that the compression chose [default: champion].",
         ),
         click.option(
             "--seed",

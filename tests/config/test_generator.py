@@ -83,7 +83,10 @@ def test_the_words_of_a_picture_have_at_most_2600_bits():
         ({"gan": {"discriminator_width": 9}}, "multiple of 2"),
         ({"gan": {"training": {"epochs": 3}}}, "epochs"),
         ({"words": {"tokenizer": {"levels": [[4, 3]]}}}, "must begin with three levels"),
-        ({"words": {"tokenizer": {"levels": [[4, 3, 2], [100, 100]]}}}, "make 10000 words, and a codebook has"),
+        (
+            {"words": {"tokenizer": {"levels": [[4, 3, 2], [100, 100]]}}},
+            "make 10000 words, and a codebook has",
+        ),
         ({"words": {"writer": {"steps": [5, 2]}}}, "must have a value for each of the 4 words of a cell"),
         ({"words": {"writer": {"temperatures": [1, 1, 1, 0]}}}, "greater than 0"),
     ],

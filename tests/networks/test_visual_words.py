@@ -41,7 +41,7 @@ def test_words_say_all_that_the_decoder_is_told(visual_words, images):
     words = visual_words.words(images)
     assert words.shape == (16, 3, 64) and words.dtype == torch.int64
     for place, size in enumerate(visual_words.codebooks):
-        assert 0 <= int(words[:, place].min()) and int(words[:, place].max()) < size
+        assert int(words[:, place].min()) >= 0 and int(words[:, place].max()) < size
     back = visual_words.picture(visual_words.numbers(words))
     torch.testing.assert_close(back, visual_words(images), atol=1e-4, rtol=0)
 
@@ -76,7 +76,9 @@ def test_the_first_word_starts_as_the_color_of_the_cell(visual_words, images):
     thumbnail = F.avg_pool2d(images, 4)
     first = F.avg_pool2d(visual_words(images, 1), 4)
     assert (first - thumbnail).square().mean().sqrt() < 0.15  # eight levels for the brightest component
-    assert (first - F.avg_pool2d(visual_words(images), 4)).abs().max() < 1e-4, "the other words are of no color"
+    assert (first - F.avg_pool2d(visual_words(images), 4)).abs().max() < 1e-4, (
+        "the other words are of no color"
+    )
 
 
 @torch.no_grad()

@@ -42,7 +42,9 @@ def test_cells_see_the_caption_and_one_another(writer, ids):
     changed = (writer.read(ids, other) - before).abs().amax(-1)
     assert changed.min() > 1e-6, "every cell sees the last one"
     assert (writer.read(ids[:, :3], words)[:2] - before[:2]).abs().max() < 1e-5, "padding is not seen"
-    assert (writer.read(ids.flip(0), words) - before)[0].abs().max() > 1e-4, "another caption, another picture"
+    assert (writer.read(ids.flip(0), words) - before)[0].abs().max() > 1e-4, (
+        "another caption, another picture"
+    )
 
 
 @torch.no_grad()
@@ -50,7 +52,8 @@ def test_tokens_are_read_as_without_a_picture(writer, ids):
     """A caption's states are those of the language model alone: what it has learned of them stays true."""
     seen = writer._seen(ids != PAD, torch.arange(4 + CELLS))
     assert seen[0, 0, :4, :4].tolist() == [
-        [True, False, False, False], [True, True, False, False], [True, True, True, False], [True, True, True, False],
+        [True, False, False, False], [True, True, False, False],
+        [True, True, True, False], [True, True, True, False],
     ]  # fmt: skip
     assert not seen[:, :, :4, 4:].any() and seen[:, :, 4:, 4:].all()
 
@@ -68,7 +71,7 @@ def test_every_word_is_written_whatever_is_drawn_beside_it(writer, ids):
     noise = torch.randn(3, writer.noise_width(STEPS), generator=torch.Generator().manual_seed(0))
     words = writer.write(ids, noise, STEPS, 1.5, TEMPERATURES)
     for place, size in enumerate(writer.codebooks):
-        assert 0 <= int(words[:, place].min()) and int(words[:, place].max()) < size
+        assert int(words[:, place].min()) >= 0 and int(words[:, place].max()) < size
     alone = writer.write(ids[1:2, :2], noise[1:2], STEPS, 1.5, TEMPERATURES)
     assert torch.equal(alone, words[1:2])
     assert not torch.equal(writer.write(ids, -noise, STEPS, 1.5, TEMPERATURES), words)

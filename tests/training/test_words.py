@@ -25,7 +25,8 @@ def make():
         model = small_gpt2(world().vocabulary + 24 + 9 + 2, 48 + CELLS, 32, 1, EOS_ID, cross_attention=False)
         writer = WordWriter(model, LEVELS, 1, PAD_ID, EOS_ID)
         settings = {
-            "learning_rate": 4e-3, "canonical_share": 0.5, "caption_dropout": 0.25, "flip": True, "device": CPU,
+            "learning_rate": 4e-3, "canonical_share": 0.5, "caption_dropout": 0.25, "flip": True,
+            "device": CPU,
         }  # fmt: skip
         return WordsTask(
             WordsToImage(writer, visual_words, (2, 1), 1.0, (1.0, 1.0)), world().images, world().captions,

@@ -1,4 +1,4 @@
-"""Parameters of the generators: the VAE, the text prior in its latent space, the GAN, and the visual words."""
+"""Parameters of the generators: the VAE, the text prior in its latent space, the GAN, and visual words."""
 
 from typing import ClassVar, Literal, Self
 

@@ -35,8 +35,8 @@ class VisualWordsParameters(Parameters):
 
     Attributes:
         levels: For each word of a cell the levels of the numbers that it is made of, by finite scalar
-            quantisation; the first word has three numbers and starts as the cell's color. A picture has as many
-            bits as the logarithm of all their product, times 64 cells.
+            quantisation; the first word has three numbers and starts as the cell's color. A picture has as
+            many bits as the logarithm of all their product, times 64 cells.
         width: Channels of the residual trunks.
         depth: Residual blocks in each trunk.
         cut_share: Share of the training pictures that must come back from the first words alone.
@@ -57,8 +57,8 @@ class VisualWordsParameters(Parameters):
         for group in self.levels:
             if not group or math.prod(group) > MAX_CODEBOOK:
                 raise ValueError(
-                    f"{key}: the levels {list(group)} make {math.prod(group) if group else 0} words, and a codebook "
-                    f"has 2 to {MAX_CODEBOOK}"
+                    f"{key}: the levels {list(group)} make {math.prod(group) if group else 0} words, and a "
+                    f"codebook has 2 to {MAX_CODEBOOK}"
                 )
         return self
 
@@ -67,7 +67,8 @@ class WriterParameters(Parameters):
     """The language model that writes visual words (``generator.words.writer.*``).
 
     Attributes:
-        width: Of the language model, a multiple of 32; where it is the captioner's, its weights start this one.
+        width: Of the language model, a multiple of 32; where it is the captioner's, its weights start this
+            one.
         depth: Layers of the language model; the captioner's are the first of them.
         near: Residual convolutions between neighbouring cells, before the language model and behind it.
         canonical_share: Share of the captions read in their first wording; the others in any.
@@ -109,7 +110,7 @@ class WordsParameters(Parameters):
             values = getattr(self.writer, name)
             if len(values) != n_words:
                 raise ValueError(
-                    f"generator.words.writer.{name} = {list(values)} must have a value for each of the {n_words} "
-                    "words of a cell (generator.words.tokenizer.levels)"
+                    f"generator.words.writer.{name} = {list(values)} must have a value for each of the "
+                    f"{n_words} words of a cell (generator.words.tokenizer.levels)"
                 )
         return self

@@ -1,9 +1,9 @@
 """Pictures as visual words: an 8x8 grid whose cells hold a few words each, and back, in one pass each way.
 
-Finite scalar quantisation (Mentzer et al. 2023, arXiv 2309.15505): every number of a cell is bounded and rounded
-to one of a few levels, and a word is the combination of some of these numbers. There is no codebook to be
-learned, and no word that is never used. The words of a cell go from coarse to fine: the first says its color, so
-that the first words alone are a thumbnail of the picture.
+Finite scalar quantisation (Mentzer et al. 2023, arXiv 2309.15505): every number of a cell is bounded and
+rounded to one of a few levels, and a word is the combination of some of these numbers. There is no codebook
+to be learned, and no word that is never used. The words of a cell go from coarse to fine: the first says its
+color, so that the first words alone are a thumbnail of the picture.
 """
 
 import math
@@ -15,8 +15,7 @@ from torch.nn import functional as F
 
 from lexipix.networks.vae import GRID, Decoder, Encoder
 
-COLORS = 3  # numbers of the first word start as the principal components of the cell's mean color
-# Numbers of variance 1 are bounded by tanh of this times them: most of them then spread evenly over the levels
+# Numbers of variance 1 are bounded by tanh of this times them: they then use all levels about as much
 STEEPNESS = 0.75
 OUTERMOST = 1 - 1e-3  # no number lies further out; its arc tangent must stay finite
 
@@ -67,10 +66,14 @@ class VisualWords(nn.Module):
         return numbers + ((2 * index + 1) / self.levels - 1 - numbers).detach()
 
     def words(self, images: Tensor) -> Tensor:
-        """Pictures in [-1, 1], (B, 3, S, S), to words, int64 (B, words per cell, 64), each in its codebook."""
-        numbers = ((self.round(self.look(images)) + 1) * self.levels / 2).floor().long()  # the levels' indices
+        """Pictures in [-1, 1], (B, 3, S, S), to words of their codebooks, int64 (B, words per cell, 64)."""
+        numbers = (
+            ((self.round(self.look(images)) + 1) * self.levels / 2).floor().long()
+        )  # the levels' indices
         written = []
-        for digits, bases in zip(numbers.split(self.groups, 1), self.levels.long().split(self.groups), strict=True):
+        for digits, bases in zip(
+            numbers.split(self.groups, 1), self.levels.long().split(self.groups), strict=True
+        ):
             word = torch.zeros_like(digits[:, 0])
             for digit, base in zip(digits.unbind(1), bases, strict=True):
                 word = word * base + digit
@@ -96,7 +99,8 @@ class VisualWords(nn.Module):
 
         Args:
             numbers: Within (-1, 1).
-            known: How many words of each cell count, the first ones; the others are taken for average. None: all.
+            known: How many words of each cell count, the first ones; the others are taken for average. None:
+                all.
         """
         if known is not None:
             n_numbers = sum(self.groups[:known])
@@ -105,14 +109,15 @@ class VisualWords(nn.Module):
         return images
 
     def forward(self, images: Tensor, known: int | None = None) -> Tensor:
-        """Pictures in [-1, 1], (B, 3, S, S), by way of their words and back; ``known`` as for :meth:`picture`."""
+        """Pictures in [-1, 1], (B, 3, S, S), through their words and back; ``known`` as for :meth:`picture`."""
         return self.picture(self.round(self.look(images)), known)
 
     @torch.no_grad()
     def initialise(self, images: Tensor) -> None:
         """Set the linear maps to principal components of the pictures' patches, whitened.
 
-        The numbers of the first word are those of the patches' mean color, the others those of what it leaves.
+        The numbers of the first word are those of the patches' mean color, the others those of what it
+        leaves.
 
         Args:
             images: A sample of training pictures in [-1, 1], (N, 3, S, S).

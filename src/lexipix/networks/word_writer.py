@@ -1,9 +1,10 @@
 """Caption in, visual words out: a GPT-2 whose vocabulary has the words of pictures beside those of captions.
 
-A text is the caption's tokens, which see what stands before them as ever, and then 64 cells, which see the caption
-and one another. A cell's place in the sequence holds the sum of its words' vectors; a word that is not written yet
-has a token of its own. The words of many cells are written at once, the most certain first (MaskGIT; Chang et al.
-2022, arXiv 2202.04200), the first word of every cell before the second of any: colors before what is drawn in them.
+A text is the caption's tokens, which see what stands before them as ever, and then 64 cells, which see the
+caption and one another. A cell's place in the sequence holds the sum of its words' vectors; a word that is
+not written yet has a token of its own. The words of many cells are written at once, the most certain first
+(MaskGIT; Chang et al. 2022, arXiv 2202.04200), the first word of every cell before the second of any: colors
+before what is drawn in them.
 """
 
 import math
@@ -29,8 +30,8 @@ def features_of_words(levels: Sequence[int]) -> Tensor:
         levels: Of the numbers that a word is made of.
 
     Returns:
-        (words, F): powers of the numbers, which lie within (-1, 1), and the products of any two. A score that is
-        linear in these can be any normal distribution over the words.
+        (words, F): powers of the numbers, which lie within (-1, 1), and the products of any two. A score that
+        is linear in these can be any normal distribution over the words.
     """
     axes = [(2 * torch.arange(base) + 1) / base - 1 for base in levels]
     numbers = torch.cartesian_prod(*axes).reshape(-1, len(levels))
@@ -42,8 +43,9 @@ class WordWriter(nn.Module):
     """Writes the visual words of pictures that a caption describes.
 
     Args:
-        language_model: Its vocabulary holds the captions' tokens, then the words of each codebook, then a token
-            for the unwritten word of each codebook; its positions those of a caption, then 64 for the cells.
+        language_model: Its vocabulary holds the captions' tokens, then the words of each codebook, then a
+            token for the unwritten word of each codebook; its positions those of a caption, then 64 for the
+            cells.
         levels: For each word of a cell the levels of its numbers.
         depth: Residual convolutions between neighbouring cells, before the language model and behind it.
         pad_id: Padding of captions.
@@ -65,7 +67,9 @@ class WordWriter(nn.Module):
         self.language_model, self.pad_id, self.eos_id = language_model, pad_id, eos_id
         self.codebooks = [math.prod(group) for group in levels]
         n_words = sum(self.codebooks) + len(self.codebooks)
-        self.starts = [config.vocab_size - n_words + n for n in accumulate([0, *self.codebooks])]  # last: unwritten
+        self.starts = [
+            config.vocab_size - n_words + n for n in accumulate([0, *self.codebooks])
+        ]  # last: unwritten
         self.text_positions = config.n_positions - CELLS
         width = config.n_embd
         known = [features_of_words(group) for group in levels]
@@ -86,7 +90,9 @@ class WordWriter(nn.Module):
 
     def blank(self, n_pictures: int) -> Tensor:
         """Cells of which no word is written: int64 (B, words per cell, 64)."""
-        return torch.tensor(self.codebooks, device=self.scales.device)[None, :, None].repeat(n_pictures, 1, CELLS)
+        return torch.tensor(self.codebooks, device=self.scales.device)[None, :, None].repeat(
+            n_pictures, 1, CELLS
+        )
 
     def vectors(self, place: int) -> Tensor:
         """Vectors of the words of a codebook, (words, W)."""
@@ -117,7 +123,9 @@ class WordWriter(nn.Module):
         positions = torch.where(places < n_tokens, places, places - n_tokens + self.text_positions)
         together = torch.cat([core.wte(ids), cells], 1)
         seen = self._seen(ids != self.pad_id, places)
-        unseen = torch.zeros_like(seen, dtype=together.dtype).masked_fill(~seen, torch.finfo(together.dtype).min)
+        unseen = torch.zeros_like(seen, dtype=together.dtype).masked_fill(
+            ~seen, torch.finfo(together.dtype).min
+        )
         states = core(
             inputs_embeds=together, attention_mask=unseen, position_ids=positions[None], use_cache=False
         )[0]
@@ -128,7 +136,7 @@ class WordWriter(nn.Module):
         return (states * self.scales[place]) @ self.vectors(place).T
 
     def _seen(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Which place sees which, bool (B, 1, L + 64, L + 64): tokens what is before them, cells everything."""
+        """Who sees whom, bool (B, 1, L + 64, L + 64): tokens what is before them, cells everything."""
         n_tokens = tokens.shape[1]
         there = F.pad(tokens, (0, CELLS), value=True)[:, None, None, :]
         from_cell = (places >= n_tokens)[:, None]
@@ -165,7 +173,8 @@ class WordWriter(nn.Module):
             noise: Standard normal (B, :meth:`noise_width`).
             steps: For each word of a cell, in how many steps it is written everywhere.
             guidance: How far the caption's logits are driven away from those of no caption; 0 leaves them.
-            temperatures: For each word of a cell; below 1 likely words are taken more often than they are likely.
+            temperatures: For each word of a cell; below 1 likely words are taken more often than they are
+                likely.
 
         Returns:
             int64 (B, words per cell, 64).
@@ -180,7 +189,9 @@ class WordWriter(nn.Module):
                 logits = self._guided(ids, words, place, guidance)
                 lot, doubt = next(parts).unbind(1)
                 chosen, certainty = draw_words(logits / temperatures[place], lot)
-                wanted = CELLS if step == n_steps else round(CELLS * (1 - math.cos(math.pi / 2 * step / n_steps)))
+                wanted = (
+                    CELLS if step == n_steps else round(CELLS * (1 - math.cos(math.pi / 2 * step / n_steps)))
+                )
                 wanted = max(wanted, done + 1)
                 # Not always the most certain cells first: else all pictures grow from their easiest parts
                 certainty = certainty - (1 - step / n_steps) * torch.log(-torch.log(doubt))

@@ -1,4 +1,4 @@
-"""Captions to pictures by way of visual words: a language model writes them, one pass makes them a picture."""
+"""Captions to pictures by way of visual words, which a language model writes and one pass decodes."""
 
 from collections.abc import Sequence
 

@@ -36,7 +36,7 @@ class Table:
 
 
 def direct_table(metrics: Mapping[str, Any]) -> Table | None:
-    """The direct path and the way through visual words, beside the mean image and another of the same caption."""
+    """The direct path and visual words, beside the mean image and another picture with the same caption."""
     rows = []
     for key, figure in wording.DIRECT.items():
         ours = lookup(metrics, "direct", key)

@@ -22,8 +22,8 @@ class VisualWordsTask:
         images: Training pictures, uint8 (N, S, S, 3).
         validation: Validation pictures, likewise.
         learning_rate: Peak rate.
-        cut_share: Share of the pictures that are to come back from the first words of each cell alone, so that
-            the words go from coarse to fine (nested dropout; Rippel et al. 2014, arXiv 1402.0915).
+        cut_share: Share of the pictures that are to come back from the first words of each cell alone, so
+            that the words go from coarse to fine (nested dropout; Rippel et al. 2014, arXiv 1402.0915).
         device: Where to train.
         share: Where batches are shared out.
     """

@@ -23,14 +23,17 @@ N_SHOWN = 16
 def place_of_rows(n_rows: int, words_per_cell: int) -> Tensor:
     """Which word of its cells each row of a batch learns: int64 (B,).
 
-    Half of the rows the first one, half of the rest the second, and so on: the first says most of the picture.
+    Half of the rows the first one, half of the rest the second, and so on: the first says most of the
+    picture.
     """
     shares = torch.tensor([0.5 ** (place + 1) for place in range(words_per_cell)], dtype=torch.float64)
     ends = (shares.cumsum(0) / shares.sum() * n_rows).round()
     return torch.bucketize(torch.arange(n_rows), ends.long(), right=True).clamp_max(words_per_cell - 1)
 
 
-def hide(words: Tensor, places: Tensor, shares: Tensor, order: Tensor, codebooks: Sequence[int]) -> tuple[Tensor, Tensor]:
+def hide(
+    words: Tensor, places: Tensor, shares: Tensor, order: Tensor, codebooks: Sequence[int]
+) -> tuple[Tensor, Tensor]:
     """Hide words as they are when a picture is half written.
 
     Args:
@@ -52,7 +55,9 @@ def hide(words: Tensor, places: Tensor, shares: Tensor, order: Tensor, codebooks
     return torch.where(gone, unwritten, words), hidden
 
 
-def guessing_loss(writer: WordWriter, states: Tensor, words: Tensor, places: Tensor, hidden: Tensor) -> list[Tensor]:
+def guessing_loss(
+    writer: WordWriter, states: Tensor, words: Tensor, places: Tensor, hidden: Tensor
+) -> list[Tensor]:
     """Cross-entropy, in nats per word, of the hidden words of each place that some row learns.
 
     Args:
@@ -110,11 +115,16 @@ class WordsTask:
         self.validation, self.validation_captions = ImageRows(validation[0], device), validation[1]
         self.canonical_share, self.caption_dropout, self.flip = canonical_share, caption_dropout, flip
         model.visual_words.requires_grad_(False).eval()
-        self.modules: Mapping[str, torch.nn.Module] = {"writer": model.writer, "visual_words": model.visual_words}
+        self.modules: Mapping[str, torch.nn.Module] = {
+            "writer": model.writer,
+            "visual_words": model.visual_words,
+        }
         self.averaged: Sequence[str] = ("writer",)
         weights = [weight for weight in model.writer.parameters() if weight.requires_grad]
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "writer": torch.optim.AdamW(weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
+            "writer": torch.optim.AdamW(
+                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
+            )
         }
         self.n_rows = len(images)
 
@@ -130,18 +140,25 @@ class WordsTask:
         ids = own(self.captions.any_wording(rows, self.canonical_share))
         silent = own(torch.rand(len(rows)) < self.caption_dropout).to(self.device)
         ids = torch.where(silent[:, None], self.model.writer.nothing(ids), ids)
-        losses = self._guess(images, ids, own(place_of_rows(len(rows), self.model.writer.words_per_cell)),
-                             own(torch.rand(len(rows))), own(torch.rand(len(rows), CELLS)))
+        losses = self._guess(
+            images,
+            ids,
+            own(place_of_rows(len(rows), self.model.writer.words_per_cell)),
+            own(torch.rand(len(rows))),
+            own(torch.rand(len(rows), CELLS)),
+        )
         loss = torch.stack(losses).mean()
         named = {f"loss_of_{place}": value.detach() for place, value in enumerate(losses, 1)}
         return loss, {"loss": loss, **named}
 
-    def _guess(self, images: Tensor, ids: Tensor, places: Tensor, lots: Tensor, order: Tensor) -> list[Tensor]:
+    def _guess(
+        self, images: Tensor, ids: Tensor, places: Tensor, lots: Tensor, order: Tensor
+    ) -> list[Tensor]:
         """Losses of the words of pictures; the random numbers are (B,) and (B, 64)."""
         writer, steps = self.model.writer, torch.tensor(self.model.steps)
         with torch.no_grad():
             words = self.model.visual_words.words(images)
-        # As large a share is hidden as when it is written; what is written in one step is always wholly hidden
+        # As large a share is hidden as when it is written; what is written in one step is always all hidden
         shares = torch.where(steps[places] > 1, torch.cos(lots * math.pi / 2), 1.0)
         places, shares, order = (part.to(self.device) for part in (places, shares, order))
         partly, hidden = hide(words, places, shares, order, writer.codebooks)
@@ -153,8 +170,11 @@ class WordsTask:
         n_words = self.model.writer.words_per_cell
         places = torch.arange(len(rows)) % n_words
         losses = self._guess(
-            self.validation[rows], self.validation_captions.canonical(rows), places,
-            (torch.arange(len(rows)) // n_words + 0.5) / math.ceil(len(rows) / n_words), torch.rand(len(rows), CELLS),
+            self.validation[rows],
+            self.validation_captions.canonical(rows),
+            places,
+            (torch.arange(len(rows)) // n_words + 0.5) / math.ceil(len(rows) / n_words),
+            torch.rand(len(rows), CELLS),
         )
         figures = {f"loss_of_{place}": float(value) for place, value in enumerate(losses, 1)}
         return {"objective": sum(figures.values()) / n_words, **figures}

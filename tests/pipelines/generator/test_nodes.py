@@ -143,7 +143,9 @@ def catalog(pictures, contrastive_pair, captioner):
         "captioner": captioner, "machine_choices": {},
         **{f"{name}_{kind}": Machinery() for name in (*MODELS, *WORDS) for kind in ("stream", "checkpoints")},
     }  # fmt: skip
-    outputs = [f"{name}{kind}" for name in (*MODELS, *WORDS) for kind in ("", "_curves", "_figures", "_sheet")]
+    outputs = [
+        f"{name}{kind}" for name in (*MODELS, *WORDS) for kind in ("", "_curves", "_figures", "_sheet")
+    ]
     catalog = DataCatalog(
         {name: Kept(value, copy_mode="assign") for name, value in entries.items()}
         | {name: Kept(copy_mode="assign") for name in outputs}
@@ -329,5 +331,7 @@ def test_words_can_be_left_out(catalog, pictures, captioner):
 
 def test_more_levels_than_a_cell_has_numbers_are_told(pictures):
     parameters = VISUAL_WORDS.model_copy(update={"levels": ((4, 3, 2), (2,) * 10)})
-    with pytest.raises(LexipixError, match="makes 13 numbers of a cell, and a cell of pictures of 16 pixels has only 12"):
+    with pytest.raises(
+        LexipixError, match="makes 13 numbers of a cell, and a cell of pictures of 16 pixels has only 12"
+    ):
         train_visual_words(True, parameters, ONE, RUN, pictures, {}, Machinery(), Machinery())

@@ -97,8 +97,8 @@ def redraw_in_words(
     """Send test pictures down the text path that writes visual words, and through the words and back.
 
     Returns:
-        uint8 (N, H, W, 3), drawn from their generated captions; PSNR, SSIM and bits of the way through the words
-        and back, without a caption in between. Without such a model no pictures and no figures.
+        uint8 (N, H, W, 3), drawn from their generated captions; PSNR, SSIM and bits of the way through the
+        words and back, without a caption in between. Without such a model no pictures and no figures.
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
     if is_left_out(words):

@@ -38,7 +38,9 @@ def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, b
     assert bundle.tokenizer is not None
     device = resolve_device(run)
     model = cast(WordsToImage, load_network(bundle)).to(device)
-    ids = torch.from_numpy(encode(Tokenizer.from_str(bundle.tokenizer), captions, bundle.config["max_tokens"]))
+    ids = torch.from_numpy(
+        encode(Tokenizer.from_str(bundle.tokenizer), captions, bundle.config["max_tokens"])
+    )
     noise = noise_for(len(ids), model.noise_width, run)
     machine = Machine.from_name(str(bundle.card["figures"]["precision"]), run)
     drawn = []
@@ -48,9 +50,7 @@ def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, b
     return np.concatenate(drawn)
 
 
-def round_trip(
-    bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int
-) -> dict[str, float]:
+def round_trip(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int) -> dict[str, float]:
     """How pictures come back from their visual words, all of them.
 
     Args:

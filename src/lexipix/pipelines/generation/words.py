@@ -16,8 +16,8 @@ from lexipix.training.data import to_uint8
 class WordsDrawer(Drawer):
     """Prompts and noise to pictures by way of visual words.
 
-    As with the others, a picture depends neither on what is drawn beside it nor on the number of cores: each is
-    drawn alone, on one thread, and they are shared out among the cores.
+    As with the others, a picture depends neither on what is drawn beside it nor on the number of cores: each
+    is drawn alone, on one thread, and they are shared out among the cores.
 
     Args:
         model: A ``words_to_image``.

@@ -104,9 +104,7 @@ def finish(
     return bundle, pd.DataFrame(result.curves), result.figures, result.sheet
 
 
-def leave_out(
-    name: str, key: str
-) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+def leave_out(name: str, key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
     """Make the outputs of a training that a parameter, ``key``, leaves out."""
     curves = pd.DataFrame({"images_seen": [], "seconds": []})
     return left_out(key), curves, {}, note(name, f"{key} is false: not trained")

@@ -42,8 +42,8 @@ def make_visual_words(
     n_numbers, n_most = sum(map(len, parameters.levels)), 3 * visual_words.encoder.patch**2
     if n_numbers > n_most:
         raise LexipixError(
-            f"generator.words.tokenizer.levels makes {n_numbers} numbers of a cell, and a cell of pictures of "
-            f"{network['image_size']} pixels has only {n_most}: list fewer levels."
+            f"generator.words.tokenizer.levels makes {n_numbers} numbers of a cell, and a cell of pictures "
+            f"of {network['image_size']} pixels has only {n_most}: list fewer levels."
         )
     task = VisualWordsTask(
         visual_words,
@@ -110,7 +110,8 @@ def make_words(
     learn, validate = for_training(train, pictures.val, "generator")
     device = resolve_device(run)
     rows, val_rows = (
-        CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device) for part in (learn, validate)
+        CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device)
+        for part in (learn, validate)
     )
     task = WordsTask(
         model,
@@ -144,12 +145,18 @@ def larger_vocabulary(
         width: Of the new model.
         depth: Its layers.
     """
-    made = small_gpt2(vocabulary + n_words, max_tokens + CELLS, width, depth, speaker.eos_id, cross_attention=False)
+    made = small_gpt2(
+        vocabulary + n_words, max_tokens + CELLS, width, depth, speaker.eos_id, cross_attention=False
+    )
     config = made.config.to_dict() | {"activation_function": "gelu_pytorch_tanh"}  # the same in one pass
     model = language_model_from_config(config)
     assert isinstance(model, GPT2LMHeadModel)
     known = speaker.language_model
-    if isinstance(known, GPT2LMHeadModel) and known.config.n_embd == width and known.config.n_head == width // 32:
+    if (
+        isinstance(known, GPT2LMHeadModel)
+        and known.config.n_embd == width
+        and known.config.n_head == width // 32
+    ):
         state = known.transformer.state_dict()
         with torch.no_grad():
             for name, weight in model.transformer.state_dict().items():
