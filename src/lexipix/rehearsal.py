@@ -39,6 +39,8 @@ TRAININGS = {
     "train_vae": "generator.vae.training",
     "train_prior": "generator.prior.training",
     "train_gan": "generator.gan.training",
+    "train_visual_words": "generator.words.tokenizer.training",
+    "train_words": "generator.words.writer.training",
     "teach_reader": "compression.small.reader.training",
     "teach_small": "compression.small.training",
     "teach_pruned": "compression.pruned.training",
@@ -57,6 +59,7 @@ COUNTED = {
     "caption_missing": ("uncaptioned",),
     "caption_test": ("test",),
     "redraw": ("test",),
+    "redraw_in_words": ("test",),
     "measure": ("test",),
 }
 

@@ -91,8 +91,9 @@ class VisualWords(nn.Module):
                 digits.append(word % base)
                 word = word // base
             found += reversed(digits)
-        index = torch.stack(found, 1).unflatten(2, (GRID, GRID))
-        return (2 * index + 1) / self.levels - 1
+        index: Tensor = torch.stack(found, 1).unflatten(2, (GRID, GRID))
+        middles: Tensor = (2 * index + 1) / self.levels - 1
+        return middles
 
     def picture(self, numbers: Tensor, known: int | None = None) -> Tensor:
         """Numbers (B, C, 8, 8) to pictures (B, 3, S, S), about [-1, 1] and not clamped.
@@ -109,7 +110,7 @@ class VisualWords(nn.Module):
         return images
 
     def forward(self, images: Tensor, known: int | None = None) -> Tensor:
-        """Pictures in [-1, 1], (B, 3, S, S), through their words and back; ``known`` as for :meth:`picture`."""
+        """Pictures in [-1, 1], (B, 3, S, S), through words and back; ``known`` as for :meth:`picture`."""
         return self.picture(self.round(self.look(images)), known)
 
     @torch.no_grad()

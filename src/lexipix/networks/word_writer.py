@@ -67,17 +67,16 @@ class WordWriter(nn.Module):
         self.language_model, self.pad_id, self.eos_id = language_model, pad_id, eos_id
         self.codebooks = [math.prod(group) for group in levels]
         n_words = sum(self.codebooks) + len(self.codebooks)
-        self.starts = [
-            config.vocab_size - n_words + n for n in accumulate([0, *self.codebooks])
-        ]  # last: unwritten
+        first = config.vocab_size - n_words
+        self.starts = [first + n for n in accumulate([0, *self.codebooks])]  # the last: unwritten
         self.text_positions = config.n_positions - CELLS
         width = config.n_embd
         known = [features_of_words(group) for group in levels]
         self.known = nn.ParameterList(nn.Parameter(part, requires_grad=False) for part in known)
         # Words of one codebook share what they learn with those that lie near
         self.shared = nn.ModuleList(nn.Linear(part.shape[1], width, bias=False) for part in known)
-        for layer in self.shared:
-            nn.init.normal_(layer.weight, std=config.initializer_range)
+        for weight in self.shared.parameters():
+            nn.init.normal_(weight, std=config.initializer_range)
         self.before, self.behind = (
             nn.Sequential(*(ResidualConv(width) for _ in range(depth))) for _ in range(2)
         )
@@ -97,8 +96,9 @@ class WordWriter(nn.Module):
     def vectors(self, place: int) -> Tensor:
         """Vectors of the words of a codebook, (words, W)."""
         start, size = self.starts[place], self.codebooks[place]
-        own: Tensor = self.language_model.transformer.wte.weight[start : start + size]
-        return own + self.shared[place](self.known[place])
+        own = self.language_model.transformer.wte.weight[start : start + size]
+        together: Tensor = own + self.shared[place](self.known[place])
+        return together
 
     def read(self, ids: Tensor, words: Tensor) -> Tensor:
         """What each cell comes to, given the caption and the words that are written.

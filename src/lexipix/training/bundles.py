@@ -53,7 +53,8 @@ def to_bundle(
 
 def left_out(key: str) -> ModelBundle:
     """The record of a model that is not trained because a parameter, ``key``, says so."""
-    return ModelBundle({"kind": LEFT_OUT, "because": f"{key} is false"}, {}, None, {})
+    nothing = {"nothing": torch.zeros(1)}  # a file of weights cannot be empty
+    return ModelBundle({"kind": LEFT_OUT, "because": f"{key} is false"}, nothing, None, {})
 
 
 def is_left_out(bundle: ModelBundle) -> bool:

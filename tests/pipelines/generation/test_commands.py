@@ -141,7 +141,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         ([TEXT, "-n", "1000001"], "-n 1000001 is out of range"),
         ([TEXT, "-n", "many"], "'many' is not a valid integer"),
         ([TEXT, "--seed", "-1"], "-1 is not in the range 0<=x<=2147483647"),
-        ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan'"),
+        ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan', 'words'"),
         (["--prompts", "missing.txt"], "The file of prompts missing.txt does not exist"),
         (["--prompts", "empty.txt"], "The file of prompts empty.txt is empty"),
         (["--prompts", "latin.txt"], "latin.txt is not UTF-8 text (line 1): save it as UTF-8."),

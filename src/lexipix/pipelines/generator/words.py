@@ -31,7 +31,7 @@ def make_visual_words(
 ) -> Made:
     """The visual words of all training pictures, captioned or not."""
     validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
-    network = {
+    network: dict[str, Any] = {
         "image_size": int(pictures.train.images.shape[1]),
         "levels": [list(group) for group in parameters.levels],
         "width": parameters.width,
