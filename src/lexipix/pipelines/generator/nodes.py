@@ -147,7 +147,7 @@ def train_visual_words(
         words give. Where they are not wanted, stand-ins.
     """
     if not enabled:
-        return leave_out("visual words", WORDS_KEY)
+        return leave_out(WORDS_KEY)
     digest = pictures.digest
     made, result = train_shared(
         make_visual_words,
@@ -185,7 +185,7 @@ def train_words(
         as for the prior. Where it is not wanted, stand-ins.
     """
     if not enabled:
-        return leave_out("words", WORDS_KEY)
+        return leave_out(WORDS_KEY)
     digest = pictures.digest
     made, result = train_shared(
         make_words,

@@ -13,7 +13,6 @@ from lexipix.config.run import Parameters, RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.clip import ContrastivePair
 from lexipix.records import ModelBundle, Pictures, Split
-from lexipix.reporting.plots import note
 from lexipix.training.bundles import left_out, to_bundle
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
@@ -104,10 +103,10 @@ def finish(
     return bundle, pd.DataFrame(result.curves), result.figures, result.sheet
 
 
-def leave_out(name: str, key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
-    """Make the outputs of a training that a parameter, ``key``, leaves out."""
+def leave_out(key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Make the outputs of a training that a parameter, ``key``, leaves out: no model, and an empty sheet."""
     curves = pd.DataFrame({"images_seen": [], "seconds": []})
-    return left_out(key), curves, {}, note(name, f"{key} is false: not trained")
+    return left_out(key), curves, {}, np.full((8, 8, 3), 255, np.uint8)
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:
