@@ -14,8 +14,8 @@ from lexipix.settings import CONFIG_LOADER_ARGS
 from .conftest import REPOSITORY, Project, copy_project, environment_without_settings
 
 STAGES = (
-    "ingestion", "features", "captioner", "generator_vae", "generator_prior", "generator_gan", "compression",
-    "evaluation",
+    "ingestion", "features", "captioner", "generator_vae", "generator_prior", "generator_gan",
+    "generator_visual_words", "generator_words", "compression", "evaluation",
 )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from PIL import Image
 from .conftest import run_kedro
 from .dvc_project import STAGES, dvc, stages_run
 
+TRAININGS = {stage for stage in STAGES if stage.startswith("generator_")}
+
 
 @pytest.fixture(scope="module")
 def project(recorded, tmp_path_factory):
@@ -63,6 +65,8 @@ def test_what_is_up_to_date_is_not_run_again_and_that_is_known_in_five_seconds(p
         ("generator", "vae.latent_channels", 3, "generator_vae"),
         ("generator", "prior.noises", 9, "generator_prior"),
         ("generator", "gan.training.images", 9, "generator_gan"),
+        ("generator", "words.tokenizer.training.images", 9, "generator_visual_words"),
+        ("generator", "words.writer.guidance", 3.0, "generator_words"),
         ("compression", "measurement.batch_size", 3, "compression"),
         ("evaluation", "kid_subsets", 3, "evaluation"),
     ],
@@ -78,7 +82,7 @@ def test_changed_parameter_concerns_one_stage(project, section, path, value, sta
 def test_parameter_that_two_trainings_share_concerns_both(project):
     file, before = change(project, "generator", "flip", True)
     try:
-        assert changed(project) == {"generator_prior", "generator_gan"}
+        assert changed(project) == {"generator_prior", "generator_gan", "generator_words"}
     finally:
         file.write_text(before, encoding="utf-8")
 
@@ -87,13 +91,10 @@ def test_parameter_that_two_trainings_share_concerns_both(project):
     ("file", "stages"),
     [
         ("pipelines/features/nodes.py", {"features"}),
-        ("pipelines/generator/pipeline.py", {"generator_vae", "generator_prior", "generator_gan"}),
+        ("pipelines/generator/pipeline.py", TRAININGS),
         ("pipelines/captioner/scores.py", {"captioner", "compression"}),
         ("training/distillation.py", {"compression"}),
-        (
-            "training/contrastive.py",
-            {"features", "generator_vae", "generator_prior", "generator_gan", "evaluation"},
-        ),
+        ("training/contrastive.py", {"features", *TRAININGS, "evaluation"}),
         ("reporting/sheet.py", {"ingestion", "captioner", "compression", "evaluation"}),
         ("reporting/templates/report.html.j2", {"evaluation"}),
         ("config/training.py", set(STAGES) - {"ingestion"}),

@@ -24,6 +24,8 @@ FIGURES = {
     "direct": {"psnr", "ssim", "bits_per_image"},
     "text.vae": {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"},
     "text.gan": {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"},
+    "text.words": {"psnr", "ssim", "attribute_accuracy", "r_precision", "kid"},
+    "words": {"psnr", "ssim", "bits_per_image"},
     "baseline.mean_image": {"psnr", "ssim"},
     "baseline.same_caption": {"psnr", "ssim"},
     "baseline.real": {"r_precision", "train_r_precision", "test_r_precision"},
@@ -35,6 +37,8 @@ FIGURES = {
     "training.vae": {"images_per_s", "seconds", "images_seen"},
     "training.captioner": {"images_per_s", "seconds", "images_seen"},
     "training.gan": {"images_per_s", "seconds", "images_seen"},
+    "training.visual_words": {"images_per_s", "seconds", "images_seen"},
+    "training.words": {"images_per_s", "seconds", "images_seen"},
 }
 
 
@@ -101,9 +105,11 @@ def test_run_is_in_mlflow_with_curves_and_pictures(smoke):
     for curve in ("features/loss", "captioner/loss", "vae/loss", "prior/loss", "gan/loss_g"):
         assert len(client.get_metric_history(run.info.run_id, curve)) >= 2, curve
     pictures = {file.path for file in client.list_artifacts(run.info.run_id, "pictures")}
-    assert {f"pictures/{name}_sheet.png" for name in ("vae", "prior", "gan", "evaluation")} <= pictures
+    assert {
+        f"pictures/{name}_sheet.png" for name in ("vae", "prior", "gan", "words", "evaluation")
+    } <= pictures
     models = {file.path for file in client.list_artifacts(run.info.run_id, "models")}
-    assert {f"models/{name}" for name in ("captioner", "vae", "prior", "gan")} <= models
+    assert {f"models/{name}" for name in ("captioner", "vae", "prior", "gan", "words")} <= models
     assert [file.path for file in client.list_artifacts(run.info.run_id, "report")] == ["report/report.html"]
 
 
@@ -142,7 +148,8 @@ def test_pretrained_language_model_serves_every_stage(smoke, tmp_path):
         "captioner.language_model.path": "models/gpt2",
     }
     short = {f"{stage}.training.images": 256 for stage in ("features", "captioner")} | {
-        f"generator.{part}.training.images": 128 for part in ("vae", "prior", "gan")
+        f"generator.{part}.training.images": 128
+        for part in ("vae", "prior", "gan", "words.tokenizer", "words.writer")
     }
     given = ",".join(f"{key}={value}" for key, value in (model | short).items())
     answer = run_kedro(

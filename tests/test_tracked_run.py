@@ -6,11 +6,11 @@ from collections import Counter
 import mlflow
 import pytest
 
+DRAWING = ("vae", "prior", "gan", "visual_words", "words", "small", "pruned")
 IMAGES = {
     "ingestion/sample", "captioner/attention", "compression/frontier",
     "evaluation/paths", "evaluation/reconstructions",
-    *(f"{name}/samples" for name in ("vae", "prior", "gan", "small", "pruned")),
-    *(f"{name}/sheet" for name in ("vae", "prior", "gan", "small", "pruned")),
+    *(f"{name}/{kind}" for name in DRAWING for kind in ("samples", "sheet")),
 }  # fmt: skip
 # 72 of 158 are the models; a sheet of the image grid takes two, a thumbnail of the captions table one
 MOST_FILES = 200

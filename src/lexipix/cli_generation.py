@@ -18,7 +18,7 @@ from lexipix.workshop import Workshop
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
-MODELS = ("champion", "vae", "gan")
+MODELS = ("champion", "vae", "gan", "words")
 BUDGETS = ("fast", "balanced", "best")
 _MAX_SEED = 2**31 - 1
 _MAX_CANDIDATES = 1024
@@ -64,7 +64,8 @@ def drawing_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--model",
             type=click.Choice(MODELS),
-            help="Which generator: vae, gan, or the champion that the compression chose [default: champion].",
+            help="Which generator: vae, gan, words (it writes visual words, is slower and needs torch), or "
+            "the champion of the first two that the compression chose [default: champion].",
         ),
         click.option(
             "--seed",

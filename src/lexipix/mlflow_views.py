@@ -32,7 +32,10 @@ _ALWAYS, _LETTER = {"attributes.`Run Name`": 200, "runDateAndNestInfo": 140, "du
 # Section -> keys of pictures, and how many cards stand in a row; a card has a picture for each run
 SECTIONS: Mapping[str, tuple[Sequence[str], int]] = {
     "Test pictures": (("evaluation/paths", "evaluation/reconstructions"), 1),
-    "While training": (tuple(f"{name}/samples" for name in ("vae", "prior", "gan", "small", "pruned")), 1),
+    "While training": (
+        tuple(f"{name}/samples" for name in ("vae", "prior", "gan", "words", "small", "pruned")),
+        1,
+    ),
     "More": (("captioner/attention", "compression/frontier", "ingestion/sample", "generation/prompts"), 2),
 }
 _CARD_HEIGHT = 400  # pixels: a picture takes 256 of them

@@ -72,10 +72,15 @@ class Workshop:
         """The generator that was chosen, and its name: family, and variant where it is not the whole network.
 
         Args:
-            choice: ``champion``, or a family.
+            choice: ``champion``, a family, or ``words``.
             budget: ``fast``, ``balanced`` or ``best``; smaller forms exist of the champion's family only.
         """
         from lexipix.pipelines.generation.models import Choice, Drawer, choose
+
+        if choice == "words":
+            from lexipix.pipelines.generation.words import WordsDrawer
+
+            return choice, WordsDrawer(self.load("words"))
 
         if choice == "champion" and not self.place("champion").is_file():
             raise LexipixError(

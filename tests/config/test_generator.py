@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_each_training_knows_where_its_parameters_are(model):
     assert getattr(GeneratorParameters(), model).training.key == f"generator.{model}.training"
 
 
+def test_the_trainings_of_the_words_know_it_too():
+    words = GeneratorParameters().words
+    for part in ("tokenizer", "writer"):
+        assert getattr(words, part).training.key == f"generator.words.{part}.training"
+
+
+def test_the_words_of_a_picture_have_at_most_2600_bits():
+    levels = GeneratorParameters().words.tokenizer.levels
+    assert 64 * sum(math.log2(level) for group in levels for level in group) <= 2600
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -70,6 +82,13 @@ def test_each_training_knows_where_its_parameters_are(model):
         ({"gan": {"augmentations": ["rotation"]}}, "'color', 'translation' or 'cutout'"),
         ({"gan": {"discriminator_width": 9}}, "multiple of 2"),
         ({"gan": {"training": {"epochs": 3}}}, "epochs"),
+        ({"words": {"tokenizer": {"levels": [[4, 3]]}}}, "must begin with three levels"),
+        (
+            {"words": {"tokenizer": {"levels": [[4, 3, 2], [100, 100]]}}},
+            "make 10000 words, and a codebook has",
+        ),
+        ({"words": {"writer": {"steps": [5, 2]}}}, "must have a value for each of the 4 words of a cell"),
+        ({"words": {"writer": {"temperatures": [1, 1, 1, 0]}}}, "greater than 0"),
     ],
 )
 def test_wrong_values_are_refused(change, said):

@@ -1,4 +1,4 @@
-"""Parameters of the generators: the VAE, the text prior in its latent space, and the GAN."""
+"""Parameters of the generators: the VAE, the text prior in its latent space, the GAN, and visual words."""
 
 from typing import ClassVar, Literal, Self
 
@@ -6,10 +6,11 @@ from pydantic import Field, model_validator
 
 from lexipix.config.run import Parameters
 from lexipix.config.training import LaunchParameters, SharedTrainingParameters
+from lexipix.config.words import WordsParameters
 
 
 class GeneratorLaunchParameters(LaunchParameters):
-    """How many processes train each of the three together (``generator.launch.*``)."""
+    """How many processes train each model together (``generator.launch.*``)."""
 
     key: ClassVar[str] = "generator.launch"
 
@@ -195,6 +196,7 @@ class GeneratorParameters(Parameters):
         vae: The direct path.
         prior: The text path "vae".
         gan: The text path "gan".
+        words: The text path "words".
     """
 
     launch: GeneratorLaunchParameters = GeneratorLaunchParameters()
@@ -203,10 +205,12 @@ class GeneratorParameters(Parameters):
     vae: VAEParameters = VAEParameters()
     prior: PriorParameters = PriorParameters()
     gan: GANParameters = GANParameters()
+    words: WordsParameters = WordsParameters()
 
     @model_validator(mode="after")
     def _shares_batches_out(self) -> Self:
-        for training in (self.vae.training, self.prior.training, self.gan.training):
+        of_words = (self.words.tokenizer.training, self.words.writer.training)
+        for training in (self.vae.training, self.prior.training, self.gan.training, *of_words):
             parts = self.launch.processes * training.accumulate
             if training.batch_size % parts:
                 raise ValueError(

@@ -34,7 +34,8 @@ def preview_pictures(images: "np.ndarray") -> ImagePreview:
     first = np.asarray(images[: COLUMNS * ROWS])
     scale = max(1, SHOWN_PIXELS // first.shape[1])
     first = first.repeat(scale, axis=1).repeat(scale, axis=2)
-    empty = np.full((-len(first) % COLUMNS, *first.shape[1:]), 255, np.uint8)
+    n_empty = -len(first) % COLUMNS if len(first) else COLUMNS
+    empty = np.full((n_empty, *first.shape[1:]), 255, np.uint8)
     rows = np.concatenate([first, empty]).reshape(-1, COLUMNS, *first.shape[1:])
     sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     return ImagePreview(base64.b64encode(encode_png(sheet)).decode("ascii"))

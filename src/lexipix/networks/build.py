@@ -14,6 +14,9 @@ from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import VAE, Decoder
+from lexipix.networks.visual_words import VisualWords
+from lexipix.networks.word_writer import WordWriter
+from lexipix.networks.words_to_image import WordsToImage
 
 Config = dict[str, Any]
 
@@ -79,12 +82,32 @@ def classifier(config: Config) -> Classifier:
     return Classifier(**config)
 
 
+def visual_words(config: Config) -> VisualWords:
+    """Keys: image_size, levels, width, depth."""
+    return VisualWords(**config)
+
+
+def words_to_image(config: Config) -> WordsToImage:
+    """Keys: writer (language_model, near, pad_id, eos_id), visual_words, steps, guidance, temperatures."""
+    writer, words = config["writer"], config["visual_words"]
+    language_model = language_model_from_config(writer["language_model"])
+    return WordsToImage(
+        WordWriter(language_model, words["levels"], writer["near"], writer["pad_id"], writer["eos_id"]),
+        visual_words(words),
+        config["steps"],
+        config["guidance"],
+        config["temperatures"],
+    )
+
+
 BUILDERS: dict[str, Callable[[Config], nn.Module]] = {
     "contrastive_pair": contrastive_pair,
     "captioner": captioner,
     "vae": vae,
     "text_to_image": text_to_image,
     "classifier": classifier,
+    "visual_words": visual_words,
+    "words_to_image": words_to_image,
 }
 
 

@@ -36,15 +36,16 @@ class Table:
 
 
 def direct_table(metrics: Mapping[str, Any]) -> Table | None:
-    """The direct path beside the mean image and another picture with the same caption."""
+    """The direct path and visual words, beside the mean image and another picture with the same caption."""
     rows = []
     for key, figure in wording.DIRECT.items():
         ours = lookup(metrics, "direct", key)
         if ours is not None:
             beside = [lookup(metrics, "baseline", name, key) for name in ("mean_image", "same_caption")]
-            cells = [_ours(figure, ours, beside, True), *(Cell(figure.write(value)) for value in beside)]
+            in_words = Cell(figure.write(lookup(metrics, "words", key)), "ours")
+            cells = [_ours(figure, ours, beside, True), in_words, *(Cell(figure.write(v)) for v in beside)]
             rows.append(Row(figure, cells))
-    headings = ["direct path", "mean image", "another picture, same caption"]
+    headings = ["direct path", "visual words and back", "mean image", "another picture, same caption"]
     return _without_empty_columns(Table(headings, rows))
 
 
@@ -53,13 +54,13 @@ def text_table(
 ) -> Table | None:
     """The text path beside what needs no words and what no one could beat.
 
-    Its columns are VAE, GAN, and the champion as it is shipped.
+    Its columns are VAE, GAN, visual words, and the champion as it is shipped.
     """
     rows = []
     for key, figure in wording.TEXT.items():
         ours = [
             lookup(metrics, "text", path, key) if value is None else value
-            for path in ("vae", "gan", "champion")
+            for path in ("vae", "gan", "words", "champion")
             for value in [extras.get(path, {}).get(key)]
         ]
         if all(value is None for value in ours):
@@ -79,6 +80,7 @@ def text_table(
     headings = [
         "VAE",
         "GAN",
+        "visual words",
         "champion",
         "mean image",
         "another picture, same caption",

@@ -15,6 +15,8 @@ from lexipix.metrics.text import tokens
 from lexipix.networks.build import build
 from lexipix.records import ModelBundle
 
+LEFT_OUT = "none"  # the kind of a model that is not trained
+
 
 def to_bundle(
     kind: str,
@@ -47,6 +49,17 @@ def to_bundle(
     card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "figures": dict(figures)}
     text = tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else tokenizer
     return ModelBundle(config, own_weights(module), text, card)
+
+
+def left_out(key: str) -> ModelBundle:
+    """The record of a model that is not trained because a parameter, ``key``, says so."""
+    nothing = {"nothing": torch.zeros(1)}  # a file of weights cannot be empty
+    return ModelBundle({"kind": LEFT_OUT, "because": f"{key} is false"}, nothing, None, {})
+
+
+def is_left_out(bundle: ModelBundle) -> bool:
+    """Whether nothing was trained here: the record is that of :func:`left_out`."""
+    return bool(bundle.config["kind"] == LEFT_OUT)
 
 
 def load_network(bundle: ModelBundle) -> nn.Module:

@@ -80,11 +80,14 @@ def psnr_of(images: Tensor, others: Tensor) -> Tensor:
 def shift(images: Tensor, pixels: int) -> Tensor:
     """Move each picture by a random whole number of pixels in each direction, repeating the border."""
     n_images, _, height, width = images.shape
+    device = images.device
     padded = F.pad(images, (pixels,) * 4, mode="replicate").permute(0, 2, 3, 1)
-    down, right = torch.randint(0, 2 * pixels + 1, (2, n_images, 1)).to(images.device)
-    rows = (down + torch.arange(height, device=images.device))[:, :, None]
-    columns = (right + torch.arange(width, device=images.device))[:, None, :]
-    return padded[torch.arange(n_images, device=images.device)[:, None, None], rows, columns].permute(0, 3, 1, 2)
+    down, right = torch.randint(0, 2 * pixels + 1, (2, n_images, 1)).to(device)
+    rows = (down + torch.arange(height, device=device))[:, :, None]
+    columns = (right + torch.arange(width, device=device))[:, None, :]
+    return padded[torch.arange(n_images, device=images.device)[:, None, None], rows, columns].permute(
+        0, 3, 1, 2
+    )
 
 
 def mirror(images: Tensor, coins: Tensor) -> Tensor:

@@ -13,10 +13,13 @@ from onnx import TensorProto
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.build import BUILDERS, build
+from lexipix.networks.captioner import small_gpt2
+from lexipix.networks.word_writer import CELLS
 from lexipix.records import ModelBundle, OnnxModel, Pictures, Split
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
-from lexipix.training.tokenization import PAD_ID, train_tokenizer
+from lexipix.training.data import to_unit
+from lexipix.training.tokenization import EOS_ID, PAD_ID, train_tokenizer
 
 from ..generation.conftest import graph
 
@@ -177,3 +180,26 @@ def prior(pictures: Pictures) -> Iterator[ModelBundle]:
         card_parameters={}, data_digest="d", figures={},
     )  # fmt: skip
     del BUILDERS["toy_text_to_image"]
+
+
+@pytest.fixture(scope="session")
+def words(pictures: Pictures) -> ModelBundle:
+    """Visual words as they are before any training, and a writer that knows nothing."""
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    levels = [[8, 8, 4], [3, 3]]
+    torch.manual_seed(2)
+    model = small_gpt2(
+        tokenizer.get_vocab_size() + 256 + 9 + 2, 48 + CELLS, 32, 1, EOS_ID, cross_attention=False
+    )
+    config = {
+        "writer": {"language_model": model.config.to_dict(), "near": 1, "pad_id": PAD_ID, "eos_id": EOS_ID},
+        "visual_words": {"image_size": 32, "levels": levels, "width": 8, "depth": 1},
+        "steps": [2, 1], "guidance": 1.0, "temperatures": [1.0, 0.8],
+    }  # fmt: skip
+    network = build("words_to_image", config)
+    network.visual_words.initialise(to_unit(torch.from_numpy(pictures.train.images)))
+    return to_bundle(
+        "words_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
+        data_digest="d", figures={"precision": "cpu/fp32"}, image_size=32,
+        known_words=["red", "circle", "star"], noise_width=network.noise_width,
+    )  # fmt: skip

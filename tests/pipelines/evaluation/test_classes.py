@@ -95,7 +95,7 @@ class TestClassifier:
         bundle, curves, figures = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
         assert bundle.config["classes"] == [] and bundle.weights == {} and figures == {}
         assert list(curves.columns) == ["images_seen", "seconds"] and stream.rows == []
-        assert judge_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 6) == {}
+        assert judge_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 7) == {}
 
 
 class TestJudged:

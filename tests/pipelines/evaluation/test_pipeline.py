@@ -8,8 +8,9 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from lexipix.pipelines.evaluation.nodes import JUDGES, MODELS, collect_metrics
+from lexipix.pipelines.evaluation.nodes import JUDGES, MODELS, collect_metrics, redraw_in_words
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
+from lexipix.training.bundles import left_out
 
 from .conftest import Kept, ListStream, NoCheckpoints
 
@@ -22,11 +23,11 @@ SPEED = {
 
 
 @pytest.fixture(scope="module")
-def results(pictures, test_captions, run, evaluation, vae, prior, shipped):
+def results(pictures, test_captions, run, evaluation, vae, prior, words, shipped):
     curves = pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})
     given = {
         "params:evaluation": evaluation, "params:run": run, "pictures": pictures,
-        "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior,
+        "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior, "words": words,
         "captioner": None,  # every picture of the judge has a caption
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
@@ -58,7 +59,7 @@ def test_metrics_are_those_of_the_design_and_json(results, pictures):
     assert metrics["data"] == {"n_train": 40, "n_val": 8, "n_test": 30, "rejected": 2, "image_size": 32}
     assert metrics["captioner"] == {"exact_match": 0.5, "bleu4": 0.25, "images_per_s": 12.5}
     assert set(metrics["direct"]) == {"psnr", "ssim", "bits_per_image"}
-    for path in ("vae", "gan", "champion"):
+    for path in ("vae", "gan", "champion", "words"):
         assert set(metrics["text"][path]) == {
             "psnr", "ssim", "attribute_accuracy", "kid",
             "r_precision", "train_r_precision", "test_r_precision",
@@ -67,9 +68,10 @@ def test_metrics_are_those_of_the_design_and_json(results, pictures):
         "mean_image": {"psnr", "ssim"}, "same_caption": {"psnr", "ssim"},
         "real": {"r_precision", "train_r_precision", "test_r_precision"}, "shuffled": {"r_precision"},
     }  # fmt: skip
+    assert set(metrics["words"]) == {"psnr", "ssim", "bits_per_image"}
     assert set(metrics["ceiling"]) == {"psnr", "ssim", "attribute_accuracy"}
     assert set(metrics["training"]) == set(MODELS) - {"classifier"}  # scenes have no classes
-    assert set(metrics["memorisation"]) == {"vae", "gan", "champion"}
+    assert set(metrics["memorisation"]) == {"vae", "gan", "champion", "words"}
     assert set(metrics["memorisation"]["vae"]) == {"distance_ratio", "very_near_share"}
     assert metrics["rate"]["psnr"] == 30 and "jpeg" in metrics["rate"]
     assert metrics["training"]["vae"] == {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200}
@@ -101,14 +103,33 @@ def test_figures_outside_metrics_name_floor_and_number(results):
 
 
 def test_pictures_of_both_paths(results, pictures):
-    for name in ("direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"):
+    for name in ("direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures", "words_pictures"):
         assert results[name].dtype == np.uint8
         assert results[name].shape == pictures.test.images.shape
 
 
+def test_words_that_were_left_out_leave_nothing(pictures, test_captions, run, evaluation):
+    images, figures = redraw_in_words(evaluation, run, pictures, test_captions, left_out("a.b"))
+    assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8 and figures == {}
+
+
+def test_pictures_come_back_from_their_words(results):
+    metrics = results["metrics"]
+    assert metrics["words"]["bits_per_image"] == pytest.approx(64 * np.log2(8 * 8 * 4 * 3 * 3))
+    assert metrics["words"]["psnr"] > metrics["baseline"]["mean_image"]["psnr"]
+
+
 def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
     assert "8 captions" in results["report"] and "75.0%" in results["report"]
-    for part in ("Direct path", "Text path", "Embedded scenes", "Worst", "Where the captioner looked"):
+    for part in (
+        "Direct path",
+        "Text path",
+        "visual words and back",
+        "text: words",
+        "Embedded scenes",
+        "Worst",
+        "Where the captioner looked",
+    ):
         assert part in results["report"]
     assert results["report"].count("<script") == 0
     sheet = results["evaluation_sheet"]
@@ -146,7 +167,7 @@ def test_figures_by_class_join_those_of_the_paths():
         "baseline": {"real": {"cas": 0.7}, "shuffled": {"cas": 0.1}},
         "by_class": {"gan": {"cat": 1.0}},
     }
-    metrics = collect_metrics({}, figures, *[{}] * 10, classes, *[{}] * 5)
+    metrics = collect_metrics({}, figures, *[{}] * 13, classes, *[{}] * 5)
     assert metrics == {
         "text": {"gan": {"kid": 0.1, "class_agreement": 0.8}, "vae": {"cas": 0.2}},
         "baseline": {"real": {"r_precision": 0.5, "cas": 0.7}, "shuffled": {"cas": 0.1}},
@@ -175,5 +196,5 @@ def test_reconstructions_stand_below_their_originals(results, pictures):
 
 def test_what_does_not_apply_is_absent_not_zero():
     figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * 16)
+    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, *[{}] * 18)
     assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

@@ -78,7 +78,7 @@ class TestMeasurePrompts:
         def go(train, test, **change):
             pictures = Pictures(train, train, test, train)
             own = evaluation.model_copy(update=change)
-            return measure_prompts(own, run, pictures, *[None] * 7)
+            return measure_prompts(own, run, pictures, *[None] * 8)
 
         return go
 

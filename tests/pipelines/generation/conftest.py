@@ -7,14 +7,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.networks.build import build
+from lexipix.networks.captioner import small_gpt2
+from lexipix.networks.word_writer import CELLS
 from lexipix.pipelines.generation.candidates import Effort, best_of
 from lexipix.pipelines.generation.models import Describer, Drawer, Scorer
 from lexipix.records import OnnxModel
 from lexipix.scenes import caption, sample_scene, words
+from lexipix.training.bundles import to_bundle
 from lexipix.training.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 
 REPOSITORY = Path(__file__).parents[3]
@@ -171,6 +177,25 @@ def toys():
     }
 
 
+@pytest.fixture(scope="session")
+def words_model(toys):
+    """A writer of visual words that has learned nothing, as it is trained: it has no exported form."""
+    text, vocabulary = toys["onnx_gan"].tokenizer, VOCABULARY
+    torch.manual_seed(0)
+    model = small_gpt2(vocabulary + 24 + 4 + 2, MAX_TOKENS + CELLS, 32, 1, EOS_ID, cross_attention=False)
+    network = {
+        "writer": {"language_model": model.config.to_dict(), "near": 1, "pad_id": PAD_ID, "eos_id": EOS_ID},
+        "visual_words": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
+        "steps": [2, 1], "guidance": 1.0, "temperatures": [1.0, 0.8],
+    }  # fmt: skip
+    made = build("words_to_image", network)
+    return to_bundle(
+        "words_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
+        data_digest="d", figures={}, image_size=SIZE, known_words=sorted(words()),
+        noise_width=made.noise_width,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def said():
     return SAID
@@ -197,13 +222,14 @@ def scorer(toys):
 
 
 @pytest.fixture(scope="session")
-def _project(toys, tmp_path_factory):
+def _project(toys, words_model, tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(REPOSITORY / "conf", root / "conf")
     models = root / "data" / "06_models"
     for name, model in toys.items():
         dataset = OnnxFormsDataset if name == "onnx_forms" else OnnxModelDataset
         dataset(filepath=str(models / "onnx" / name.removeprefix("onnx_"))).save(model)
+    ModelFolderDataset(filepath=str(models / "words")).save(words_model)
     (models / "champion.json").write_text(json.dumps(CHAMPION))
     return root
 

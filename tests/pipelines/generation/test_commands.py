@@ -171,7 +171,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         ([TEXT, "--until", "score=0.9"], "score=0.9 ends the search among candidates, and only one is drawn"),
         ([TEXT, "--candidates", "4", "--until", "0.9"], "The target '0.9' is not understood"),
         ([TEXT, "--seed", "-1"], "-1 is not in the range 0<=x<=2147483647"),
-        ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan'"),
+        ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan', 'words'"),
         (["--prompts", "missing.txt"], "The file of prompts missing.txt does not exist"),
         (["--prompts", "empty.txt"], "The file of prompts empty.txt is empty"),
         (["--prompts", "latin.txt"], "latin.txt is not UTF-8 text (line 1): save it as UTF-8."),

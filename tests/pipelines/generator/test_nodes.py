@@ -21,17 +21,19 @@ from lexipix.config.generator import (
     VAEParameters,
 )
 from lexipix.config.run import RunParameters
+from lexipix.config.words import VisualWordsParameters, WriterParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.build import build
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.upsampling import UpsamplingDecoder
+from lexipix.networks.words_to_image import WordsToImage
 from lexipix.pipelines.captioner.network import make_captioner
-from lexipix.pipelines.generator.nodes import train_gan, train_prior
+from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_visual_words, train_words
 from lexipix.pipelines.generator.parts import require_one_tokenizer
 from lexipix.pipelines.generator.pipeline import create_pipeline
 from lexipix.records import Pictures, Split
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
-from lexipix.training.bundles import known_words, load_network, to_bundle
+from lexipix.training.bundles import is_left_out, known_words, load_network, to_bundle
 from lexipix.training.data import to_uint8
 from lexipix.training.tokenization import encode, train_tokenizer
 
@@ -44,8 +46,13 @@ VAE = VAEParameters(latent_channels=4, width=8, depth=1, training=TRAINING)
 PRIOR = PriorParameters(width=32, depth=1, noise_width=3, training=TRAINING)
 OWN = GANNetworkParameters(width=32, depth=1, noise_width=5)
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
+VISUAL_WORDS = VisualWordsParameters(levels=[[4, 3, 2], [3, 3]], width=8, depth=1, training=TRAINING)
+WRITER = WriterParameters(  # as wide as the captioner's language model
+    width=96, depth=3, steps=(2, 1), temperatures=(1.0, 0.8), training=TRAINING
+)
 MODELS = ("vae", "prior", "gan")
 OFF, ON = LoopParameters(), LoopParameters(enabled=True)
+WORDS = ("visual_words", "words")
 ONE, TWO = GeneratorLaunchParameters(), GeneratorLaunchParameters(processes=2)
 
 
@@ -121,7 +128,7 @@ def captioner(contrastive_pair):
     network, config, tokenizer = make_captioner(parameters, contrastive_pair, None)
     return to_bundle(
         "captioner", network, config, tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
-        data_digest="0123", figures={},
+        data_digest="0123", figures={}, image_size=SIZE, known_words=contrastive_pair.config["known_words"],
     )  # fmt: skip
 
 
@@ -132,11 +139,15 @@ def catalog(pictures, contrastive_pair, captioner):
         "params:generator.vae": VAE, "params:generator.prior": PRIOR, "params:generator.gan": GAN,
         "params:generator.launch": ONE, "params:generator.loop": OFF, "params:generator.flip": False,
         "params:run": RUN, "pictures": pictures,
+        "params:generator.words.enabled": True, "params:generator.words.tokenizer": VISUAL_WORDS,
+        "params:generator.words.writer": WRITER,
         "captions_complete": pictures.train.captions, "contrastive_pair": contrastive_pair,
         "captioner": captioner, "machine_choices": {},
-        **{f"{name}_{kind}": Machinery() for name in MODELS for kind in ("stream", "checkpoints")},
+        **{f"{name}_{kind}": Machinery() for name in (*MODELS, *WORDS) for kind in ("stream", "checkpoints")},
     }  # fmt: skip
-    outputs = [f"{name}{kind}" for name in MODELS for kind in ("", "_curves", "_figures", "_sheet")]
+    outputs = [
+        f"{name}{kind}" for name in (*MODELS, *WORDS) for kind in ("", "_curves", "_figures", "_sheet")
+    ]
     catalog = DataCatalog(
         {name: Kept(value, copy_mode="assign") for name, value in entries.items()}
         | {name: Kept(copy_mode="assign") for name in outputs}
@@ -146,11 +157,11 @@ def catalog(pictures, contrastive_pair, captioner):
     return catalog
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, *WORDS])
 def test_each_training_gives_curves_figures_and_a_sheet(catalog, name):
     curves, figures, sheet = (catalog.load(f"{name}_{kind}") for kind in ("curves", "figures", "sheet"))
     assert curves["images_seen"].tolist() == [8, 16]
-    assert figures["images_seen"] == 16 and figures["val_psnr"] > 0
+    assert figures["images_seen"] == 16 and figures["val_loss_of_1" if name == "words" else "val_psnr"] > 0
     assert sheet.dtype == np.uint8 and sheet.ndim == 3
 
 
@@ -281,3 +292,64 @@ def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrasti
             PRIOR, ONE, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
             catalog.load("vae"), {}, Machinery(), Machinery(),
         )  # fmt: skip
+
+
+def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, captioner):
+    parameters = WRITER.model_copy(
+        update={"training": WRITER.training.model_copy(update={"learning_rate": 1e-9})}
+    )
+    bundle, *_ = train_words(
+        True, parameters, ONE, False, RUN, pictures, pictures.train.captions, captioner,
+        catalog.load("visual_words"), {}, Machinery(), Machinery(),
+    )  # fmt: skip
+    vocabulary, found = captioner.config["network"]["language_model"]["vocab_size"], 0
+    for name, weight in captioner.weights.items():
+        part = name.removeprefix("language_model.transformer.")
+        new = bundle.weights.get(f"writer.language_model.transformer.{part}")
+        if new is not None and part != name:
+            rows = {"wte.weight": vocabulary, "wpe.weight": MAX_TOKENS}.get(part, len(weight))
+            assert torch.allclose(new[:rows], weight[:rows], atol=1e-5), name
+            found += 1
+    assert found == 2 + 2 * 12 + 2  # tokens and positions, two layers without their look at pictures, a norm
+    assert bundle.config["network"]["writer"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
+
+
+@torch.no_grad()
+def test_words_can_be_written_by_the_bundle_alone(catalog):
+    bundle, words = catalog.load("words"), catalog.load("visual_words")
+    assert bundle.config["kind"] == "words_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
+    model = load_network(bundle)
+    assert isinstance(model, WordsToImage) and model.noise_width == bundle.config["noise_width"]
+    for name, weight in words.weights.items():
+        assert torch.equal(bundle.weights[f"visual_words.{name}"], weight), name
+    assert model(torch.tensor([[5, 6, 1]]), torch.zeros(1, model.noise_width)).shape == (1, 3, SIZE, SIZE)
+
+
+def test_a_captioner_of_another_width_only_lends_its_tokenizer(catalog, pictures, captioner):
+    parameters = WRITER.model_copy(update={"width": 32, "depth": 1})
+    bundle, *_ = train_words(
+        True, parameters, ONE, False, RUN, pictures, pictures.train.captions, captioner,
+        catalog.load("visual_words"), {}, Machinery(), Machinery(),
+    )  # fmt: skip
+    assert bundle.config["network"]["writer"]["language_model"]["n_embd"] == 32
+    assert bundle.tokenizer == captioner.tokenizer
+
+
+def test_words_can_be_left_out(catalog, pictures, captioner):
+    nothing = Machinery()
+    words, curves, figures, sheet = train_visual_words(
+        False, VISUAL_WORDS, ONE, RUN, pictures, {}, nothing, nothing
+    )
+    assert is_left_out(words) and len(curves) == 0 and figures == {} and sheet.ndim == 3
+    rest = ONE, False, RUN, pictures, pictures.train.captions, captioner, words, {}, nothing, nothing
+    assert is_left_out(train_words(False, WRITER, *rest)[0])
+    with pytest.raises(LexipixError, match=r"--tags visual_words` with generator\.words\.enabled = true"):
+        train_words(True, WRITER, *rest)
+
+
+def test_more_levels_than_a_cell_has_numbers_are_told(pictures):
+    parameters = VISUAL_WORDS.model_copy(update={"levels": ((4, 3, 2), (2,) * 10)})
+    with pytest.raises(
+        LexipixError, match="makes 13 numbers of a cell, and a cell of pictures of 16 pixels has only 12"
+    ):
+        train_visual_words(True, parameters, ONE, RUN, pictures, {}, Machinery(), Machinery())

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import ClassifierParameters, EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.build import classifier as build_classifier
-from lexipix.pipelines.evaluation.drawing import Draw, text_paths
 from lexipix.pipelines.evaluation.measuring import spread
+from lexipix.pipelines.evaluation.paths import Draw, text_paths
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures, Split
 from lexipix.training.aside import Sequel, Unheard
 from lexipix.training.bundles import fingerprint, to_bundle
@@ -119,6 +119,7 @@ def judge_classes(
     classes_checkpoints: CheckpointStore,
     prior: ModelBundle,
     gan: ModelBundle,
+    words: ModelBundle,
     champion: dict[str, Any],
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
@@ -131,7 +132,9 @@ def judge_classes(
     """
     if not classifier.config["classes"]:
         return {}
-    paths = text_paths(prior, gan, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size)
+    paths = text_paths(
+        prior, gan, words, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size
+    )
     sequel = Sequel(classes_checkpoints)
     figures = judged(paths, pictures, classifier, evaluation, run, sequel)
     sequel.close()

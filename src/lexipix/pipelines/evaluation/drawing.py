@@ -1,9 +1,8 @@
 """Both paths: pictures through the latent and back, and pictures drawn from captions."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,16 +14,13 @@ from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.vae import VAE
-from lexipix.pipelines.generation.models import Drawer, choose
-from lexipix.records import ModelBundle, OnnxModel
+from lexipix.records import ModelBundle
 from lexipix.training.bundles import load_network
 from lexipix.training.data import to_uint8, to_unit
 from lexipix.training.machine import resolve_device
 from lexipix.training.tokenization import encode
 
 Pixels = NDArray[np.uint8]
-# One picture for each caption, uint8 (N, H, W, 3); the n-th caption always gets the n-th noise
-Draw = Callable[[Sequence[str]], Pixels]
 
 
 def through_latent(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int) -> Pixels:
@@ -97,37 +93,3 @@ def from_captions(
         for some_ids, some_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):
             drawn.append(to_uint8(model(some_ids.to(device), some_noise.to(device))))
     return np.concatenate(drawn)
-
-
-def text_paths(
-    prior: ModelBundle,
-    gan: ModelBundle,
-    champion: Mapping[str, Any],
-    onnx_vae: OnnxModel,
-    onnx_gan: OnnxModel,
-    onnx_forms: Mapping[str, OnnxModel],
-    run: RunParameters,
-    batch_size: int,
-) -> dict[str, Draw]:
-    """The ways from captions to pictures, by name and in the order in which results list them.
-
-    Args:
-        prior: The text prior with the VAE's decoder.
-        gan: The GAN's generator.
-        champion: Which form is shipped, and of which family.
-        onnx_vae: ``prior`` as it runs without torch.
-        onnx_gan: ``gan`` likewise.
-        onnx_forms: The other forms that can be shipped.
-        run: Its seed decides the noise.
-        batch_size: Captions at a time.
-    """
-
-    def by_champion(captions: Sequence[str]) -> Pixels:
-        drawer = Drawer(choose(dict(champion)).among({"vae": onnx_vae, "gan": onnx_gan}, dict(onnx_forms)))
-        return drawer.draw(captions, noise_for(len(captions), drawer.noise_width, run).numpy())
-
-    return {
-        "vae": partial(from_captions, prior, run=run, batch_size=batch_size),
-        "gan": partial(from_captions, gan, run=run, batch_size=batch_size),
-        "champion": by_champion,
-    }

@@ -11,6 +11,7 @@ from lexipix.config.evaluation import EvaluationParameters, MemorisationParamete
 from lexipix.config.run import RunParameters
 from lexipix.metrics.distribution import Nearest, Standardised
 from lexipix.pipelines.evaluation.measuring import Evaluated, evaluated, spread
+from lexipix.pipelines.evaluation.paths import drawn_by_path
 from lexipix.records import ModelBundle, Pictures
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.judge import Judge
@@ -43,6 +44,7 @@ def find_neighbours(
     vae_pictures: Pixels,
     gan_pictures: Pixels,
     champion_pictures: Pixels,
+    words_pictures: Pixels,
 ) -> tuple[dict[str, Any], Pixels]:
     """Compare how near drawn pictures come to training pictures with how near real test pictures do.
 
@@ -51,7 +53,7 @@ def find_neighbours(
         training picture, and others evenly spread.
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
-    drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
+    drawn = drawn_by_path(vae_pictures, gan_pictures, champion_pictures, words_pictures)
     parameters = evaluation.memorisation
     rows = spread(len(real.images), parameters.n_drawn)
     some = {"real": real.images[rows]} | {path: images[rows] for path, images in drawn.items()}

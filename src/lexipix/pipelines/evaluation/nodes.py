@@ -11,22 +11,27 @@ from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.metrics.speed import describe_machine
 from lexipix.pipelines.evaluation import page
-from lexipix.pipelines.evaluation.drawing import latent_bits, text_paths, through_latent
+from lexipix.pipelines.evaluation.drawing import latent_bits, through_latent
 from lexipix.pipelines.evaluation.examples import choose_rows, tabulate_captions
 from lexipix.pipelines.evaluation.judge import train_judge, with_captions
 from lexipix.pipelines.evaluation.measuring import evaluated, measure_paths
+from lexipix.pipelines.evaluation.paths import drawn_by_path, text_paths
+from lexipix.pipelines.evaluation.words import by_words, round_trip
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
+from lexipix.training.bundles import is_left_out
 from lexipix.training.judge import Judge
 from lexipix.training.sheets import tile_pairs
 
 Pixels = NDArray[np.uint8]
 PATHS = ("vae", "gan", "champion")
+TEXT = (*PATHS, "words")
 TRAINING_FIGURES = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")
 # Every training, those of what judges last
 JUDGES = ("evaluator", "classifier")
-MODELS = ("features", "captioner", "vae", "prior", "gan", "small_reader", "small", "pruned", *JUDGES)
+OWN_MODELS = ("vae", "prior", "gan", "visual_words", "words")
+MODELS = ("features", "captioner", *OWN_MODELS, "small_reader", "small", "pruned", *JUDGES)
 
 
 def train_evaluator(
@@ -66,6 +71,7 @@ def redraw(
     vae: ModelBundle,
     prior: ModelBundle,
     gan: ModelBundle,
+    words: ModelBundle,
     champion: dict[str, Any],
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
@@ -79,9 +85,31 @@ def redraw(
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
     direct = through_latent(vae, real.images, run, evaluation.batch_size)
-    paths = text_paths(prior, gan, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size)
+    paths = text_paths(
+        prior, gan, words, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size
+    )
     by_vae, by_gan, by_champion = (paths[name](real.asked) for name in PATHS)
     return direct, by_vae, by_gan, by_champion
+
+
+def redraw_in_words(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captioner_test_captions: pd.DataFrame,
+    words: ModelBundle,
+) -> tuple[Pixels, dict[str, Any]]:
+    """Send test pictures down the text path that writes visual words, and through the words and back.
+
+    Returns:
+        uint8 (N, H, W, 3), drawn from their generated captions; PSNR, SSIM and bits of the way through the
+        words and back, without a caption in between. Without such a model no pictures and no figures.
+    """
+    real = evaluated(evaluation, pictures, captioner_test_captions)
+    if is_left_out(words):
+        return np.empty((0, *real.images.shape[1:]), np.uint8), {}
+    drawn = by_words(words, real.asked, run, evaluation.batch_size)
+    return drawn, round_trip(words, real.images, run, evaluation.batch_size)
 
 
 def measure(
@@ -95,13 +123,14 @@ def measure(
     vae_pictures: Pixels,
     gan_pictures: Pixels,
     champion_pictures: Pixels,
+    words_pictures: Pixels,
 ) -> dict[str, Any]:
     """Measure both paths, their baselines and ceilings."""
     real = evaluated(evaluation, pictures, captioner_test_captions)
     figures = measure_paths(
         real,
         direct_pictures,
-        {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures},
+        drawn_by_path(vae_pictures, gan_pictures, champion_pictures, words_pictures),
         pictures.train.images,
         pictures.train.captions,
         Judge(evaluator, run, evaluation.batch_size),
@@ -115,11 +144,14 @@ def measure(
 def collect_metrics(
     ingestion_summary: dict[str, Any],
     evaluation_figures: dict[str, Any],
+    words_round_trip: dict[str, Any],
     features_figures: dict[str, Any],
     captioner_figures: dict[str, Any],
     vae_figures: dict[str, Any],
     prior_figures: dict[str, Any],
     gan_figures: dict[str, Any],
+    visual_words_figures: dict[str, Any],
+    words_figures: dict[str, Any],
     small_reader_figures: dict[str, Any],
     small_figures: dict[str, Any],
     pruned_figures: dict[str, Any],
@@ -142,6 +174,8 @@ def collect_metrics(
                 vae_figures,
                 prior_figures,
                 gan_figures,
+                visual_words_figures,
+                words_figures,
                 small_reader_figures,
                 small_figures,
                 pruned_figures,
@@ -168,8 +202,9 @@ def collect_metrics(
                 )
                 for key in ("direct", "text", "baseline", "ceiling")
             },
+            "words": words_round_trip,
             "memorisation": {
-                path: figures for path, figures in memorisation_figures.items() if path in PATHS
+                path: memorisation_figures[path] for path in TEXT if path in memorisation_figures
             },
             "rate": rate_figures,
             "speed": speed_table,
@@ -190,6 +225,7 @@ def show_examples(
     vae_pictures: Pixels,
     gan_pictures: Pixels,
     champion_pictures: Pixels,
+    words_pictures: Pixels,
 ) -> tuple[pd.DataFrame, Pixels]:
     """Tabulate some captions with their pictures, and show originals above their reconstructions.
 
@@ -197,7 +233,7 @@ def show_examples(
         The table (:func:`tabulate_captions`), and uint8 (H, W, 3) of the direct path.
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
-    drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
+    drawn = drawn_by_path(vae_pictures, gan_pictures, champion_pictures, words_pictures)
     fixed = choose_rows(real, drawn, evaluation)["fixed"]
     reconstructions = tile_pairs(real.images[fixed], direct_pictures[fixed])
     return tabulate_captions(real, drawn, evaluation), reconstructions
@@ -212,6 +248,7 @@ def write_report(
     vae_pictures: Pixels,
     gan_pictures: Pixels,
     champion_pictures: Pixels,
+    words_pictures: Pixels,
     metrics: dict[str, Any],
     evaluation_figures: dict[str, Any],
     captioner_figures: dict[str, Any],
@@ -225,6 +262,8 @@ def write_report(
     vae_curves: pd.DataFrame,
     prior_curves: pd.DataFrame,
     gan_curves: pd.DataFrame,
+    visual_words_curves: pd.DataFrame,
+    words_curves: pd.DataFrame,
     small_reader_curves: pd.DataFrame,
     small_curves: pd.DataFrame,
     pruned_curves: pd.DataFrame,
@@ -237,7 +276,7 @@ def write_report(
         HTML, and uint8 (H, W, 3).
     """
     real = evaluated(evaluation, pictures, captioner_test_captions)
-    drawn = {"vae": vae_pictures, "gan": gan_pictures, "champion": champion_pictures}
+    drawn = drawn_by_path(vae_pictures, gan_pictures, champion_pictures, words_pictures)
     paths = page.Paths(real, direct_pictures, drawn)
     curves = (
         features_curves,
@@ -245,6 +284,8 @@ def write_report(
         vae_curves,
         prior_curves,
         gan_curves,
+        visual_words_curves,
+        words_curves,
         small_reader_curves,
         small_curves,
         pruned_curves,

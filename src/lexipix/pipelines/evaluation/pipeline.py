@@ -9,6 +9,7 @@ from lexipix.pipelines.evaluation.nodes import (
     collect_metrics,
     measure,
     redraw,
+    redraw_in_words,
     show_examples,
     train_evaluator,
     write_report,
@@ -16,9 +17,10 @@ from lexipix.pipelines.evaluation.nodes import (
 from lexipix.pipelines.evaluation.prompts import measure_prompts
 from lexipix.pipelines.evaluation.rate import measure_rate
 
-PATHS = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
+REDRAWN = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
+PATHS = [*REDRAWN, "words_pictures"]
 SHIPPED = ["champion", "onnx_vae", "onnx_gan", "onnx_forms"]
-GENERATORS = ["prior", "gan", *SHIPPED]
+GENERATORS = ["prior", "gan", "words", *SHIPPED]
 PARAMETERS = ["params:evaluation", "params:run"]
 
 
@@ -42,8 +44,14 @@ def create_pipeline() -> Pipeline:
             node(
                 redraw,
                 [*PARAMETERS, "pictures", "captioner_test_captions", "vae", *GENERATORS],
-                PATHS,
+                REDRAWN,
                 name="redraw",
+            ),
+            node(
+                redraw_in_words,
+                [*PARAMETERS, "pictures", "captioner_test_captions", "words"],
+                ["words_pictures", "words_round_trip"],
+                name="redraw_in_words",
             ),
             node(
                 measure,
@@ -86,6 +94,7 @@ def create_pipeline() -> Pipeline:
                 [
                     "ingestion_summary",
                     "evaluation_figures",
+                    "words_round_trip",
                     *(f"{name}_figures" for name in MODELS),
                     "classes_figures",
                     "memorisation_figures",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.metrics.retrieval import most_candidates, r_precision
-from lexipix.pipelines.evaluation.drawing import text_paths
+from lexipix.pipelines.evaluation.paths import text_paths
 from lexipix.records import ModelBundle, OnnxModel, Pictures, Split
 from lexipix.training.judge import Judge, Vectors
 
@@ -49,6 +49,7 @@ def measure_prompts(
     evaluator: ModelBundle,
     prior: ModelBundle,
     gan: ModelBundle,
+    words: ModelBundle,
     champion: dict[str, Any],
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
@@ -62,7 +63,9 @@ def measure_prompts(
         that was drawn from; ``n_prompts`` how many of each split. Empty where there is nothing to ask for.
     """
     judge = Judge(evaluator, run, evaluation.batch_size)
-    paths = text_paths(prior, gan, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size)
+    paths = text_paths(
+        prior, gan, words, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size
+    )
     figures: dict[str, Any] = {}
     for name, split in (("train", pictures.train), ("test", pictures.test)):
         prompts = choose_prompts(split, evaluation.n_prompts)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -88,11 +88,16 @@ class Drawer(_Model):
 
     Two graphs: ``read`` takes what a caption decides about its pictures, and ``draw`` that and noise to
     pictures. A prompt that is drawn again, in one call or a later one, is not read again.
+
+    Attributes:
+        needs: Names of the graphs.
     """
+
+    needs: ClassVar[Sequence[str]] = ("read", "draw")
 
     def __init__(self, model: OnnxModel) -> None:
         super().__init__(model)
-        missing = [f"{name}.onnx" for name in ("read", "draw") if name not in model.graphs]
+        missing = [f"{name}.onnx" for name in self.needs if name not in model.graphs]
         if missing:
             raise LexipixError(
                 f"An exported generator lacks {' and '.join(missing)}; it is damaged or of an earlier "

@@ -15,12 +15,16 @@ from lexipix.config.generator import (
     VAEParameters,
 )
 from lexipix.config.run import RunParameters
-from lexipix.pipelines.generator.parts import finish, reads, require_one_tokenizer
+from lexipix.config.words import VisualWordsParameters, WriterParameters
+from lexipix.networks.words_to_image import WordsToImage
+from lexipix.pipelines.generator.parts import finish, leave_out, reads, require_one_tokenizer
 from lexipix.pipelines.generator.tasks import make_gan, make_prior, make_vae
+from lexipix.pipelines.generator.words import make_visual_words, make_words
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.bundles import fingerprint
 from lexipix.training.launching import train_shared
 
+WORDS_KEY = "generator.words.enabled"
 Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 
 
@@ -127,3 +131,78 @@ def train_gan(
     )
     reading = {**reads(contrastive_pair), "noise_width": made.config["prior"]["noise_width"]}
     return finish("text_to_image", made, result, parameters, digest, **reading)
+
+
+def train_visual_words(
+    enabled: bool,
+    parameters: VisualWordsParameters,
+    launch: GeneratorLaunchParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    machine_choices: MutableMapping[str, str],
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> Outputs:
+    """Train the words that pictures are written in, on all training pictures, captioned or not.
+
+    Returns:
+        The visual words, the curves and figures of their training, and a sheet of originals above what their
+        words give. Where they are not wanted, stand-ins.
+    """
+    if not enabled:
+        return leave_out(WORDS_KEY)
+    digest = pictures.digest
+    made, result = train_shared(
+        make_visual_words,
+        (parameters, pictures),
+        parameters.training,
+        run,
+        launch,
+        name="visual_words",
+        fingerprint=fingerprint("visual_words", parameters, run, digest),
+        stream=stream,
+        checkpoints=checkpoints,
+        choices=machine_choices,
+    )
+    return finish("visual_words", made, result, parameters, digest, image_size=made.config["image_size"])
+
+
+def train_words(
+    enabled: bool,
+    parameters: WriterParameters,
+    launch: GeneratorLaunchParameters,
+    flip: bool,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    captioner: ModelBundle,
+    visual_words: ModelBundle,
+    machine_choices: MutableMapping[str, str],
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> Outputs:
+    """Train the captioner's language model to write visual words from captions.
+
+    Returns:
+        The whole model (language model and visual words), the curves and figures of the training, and a sheet
+        as for the prior. Where it is not wanted, stand-ins.
+    """
+    if not enabled:
+        return leave_out(WORDS_KEY)
+    digest = pictures.digest
+    made, result = train_shared(
+        make_words,
+        (parameters, flip, pictures, captions_complete, captioner, visual_words),
+        parameters.training,
+        run,
+        launch,
+        name="words",
+        fingerprint=fingerprint("words", parameters, flip, run, digest, captioner, visual_words),
+        stream=stream,
+        checkpoints=checkpoints,
+        choices=machine_choices,
+    )
+    network = made.network
+    assert isinstance(network, WordsToImage)
+    reading = {**reads(captioner), "noise_width": network.noise_width}
+    return finish("words_to_image", made, result, parameters, digest, **reading)

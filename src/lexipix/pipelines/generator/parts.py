@@ -1,4 +1,4 @@
-"""What the three trainings of the generator stage share."""
+"""What the trainings of the generator stage share."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from lexipix.config.run import Parameters, RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.clip import ContrastivePair
 from lexipix.records import ModelBundle, Pictures, Split
-from lexipix.training.bundles import to_bundle
+from lexipix.training.bundles import left_out, to_bundle
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import Images
@@ -23,6 +23,8 @@ from lexipix.training.loop import TrainingResult
 from lexipix.training.machine import resolve_device
 from lexipix.training.prior import PriorTask
 from lexipix.training.vae import VAETask
+from lexipix.training.visual_words import VisualWordsTask
+from lexipix.training.words import WordsTask
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Made:
         config: What the network can be built from again.
     """
 
-    task: VAETask | PriorTask | GANTask
+    task: VAETask | PriorTask | GANTask | VisualWordsTask | WordsTask
     network: nn.Module
     config: dict[str, Any]
 
@@ -99,6 +101,12 @@ def finish(
     )
     assert result.sheet is not None
     return bundle, pd.DataFrame(result.curves), result.figures, result.sheet
+
+
+def leave_out(key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Make the outputs of a training that a parameter, ``key``, leaves out: no model, and an empty sheet."""
+    curves = pd.DataFrame({"images_seen": [], "seconds": []})
+    return left_out(key), curves, {}, np.full((8, 8, 3), 255, np.uint8)
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:

@@ -1,8 +1,14 @@
-"""Wiring of the generator stage: three trainings, each with a tag of its own."""
+"""Wiring of the generator stage: five trainings, each with a tag of its own."""
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_vae
+from lexipix.pipelines.generator.nodes import (
+    train_gan,
+    train_prior,
+    train_vae,
+    train_visual_words,
+    train_words,
+)
 
 
 def _parameters(name: str) -> list[str]:
@@ -20,7 +26,7 @@ def _outputs(name: str) -> list[str]:
 
 
 def create_pipeline() -> Pipeline:
-    """Train the VAE, then the prior from captions to its latents, then the GAN that starts from both."""
+    """Train the VAE, the prior from captions to its latents, the GAN that starts from both, and the words."""
     captions = ["pictures", "captions_complete", "contrastive_pair"]
     return Pipeline(
         [
@@ -44,6 +50,38 @@ def create_pipeline() -> Pipeline:
                 _outputs("gan"),
                 name="train_gan",
                 tags="gan",
+            ),
+            node(
+                train_visual_words,
+                [
+                    "params:generator.words.enabled",
+                    "params:generator.words.tokenizer",
+                    "params:generator.launch",
+                    "params:run",
+                    "pictures",
+                    *_machinery("visual_words"),
+                ],
+                _outputs("visual_words"),
+                name="train_visual_words",
+                tags="visual_words",
+            ),
+            node(
+                train_words,
+                [
+                    "params:generator.words.enabled",
+                    "params:generator.words.writer",
+                    "params:generator.launch",
+                    "params:generator.flip",
+                    "params:run",
+                    "pictures",
+                    "captions_complete",
+                    "captioner",
+                    "visual_words",
+                    *_machinery("words"),
+                ],
+                _outputs("words"),
+                name="train_words",
+                tags="words",
             ),
         ]
     )

@@ -1,0 +1,145 @@
+"""Pictures as visual words: an 8x8 grid whose cells hold a few words each, and back, in one pass each way.
+
+Finite scalar quantisation (Mentzer et al. 2023, arXiv 2309.15505): every number of a cell is bounded and
+rounded to one of a few levels, and a word is the combination of some of these numbers. There is no codebook
+to be learned, and no word that is never used. The words of a cell go from coarse to fine: the first says its
+color, so that the first words alone are a thumbnail of the picture.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lexipix.networks.vae import GRID, Decoder, Encoder
+
+# Numbers of variance 1 are bounded by tanh of this times them: they then use all levels about as much
+STEEPNESS = 0.75
+OUTERMOST = 1 - 1e-3  # no number lies further out; its arc tangent must stay finite
+
+
+class VisualWords(nn.Module):
+    """An autoencoder whose latent is words.
+
+    Args:
+        image_size: Side in pixels, a multiple of 8.
+        levels: For each word of a cell the levels of its numbers; a codebook has as many words as their
+            product. The first word has three numbers.
+        width: Channels of the residual trunks.
+        depth: Residual blocks in each trunk.
+
+    Raises:
+        ValueError: The side is no multiple of 8.
+    """
+
+    levels: Tensor
+
+    def __init__(self, image_size: int, levels: Sequence[Sequence[int]], width: int, depth: int) -> None:
+        super().__init__()
+        if image_size % GRID:
+            raise ValueError(f"image_size must be a multiple of {GRID}, not {image_size}")
+        self.image_size = image_size
+        self.groups = [len(group) for group in levels]  # numbers of each word
+        self.codebooks = [math.prod(group) for group in levels]  # words in each codebook
+        channels = sum(self.groups)
+        self.encoder = Encoder(image_size, channels, width, depth)
+        self.decoder = Decoder(image_size, channels, width, depth)
+        flat = torch.tensor([float(level) for group in levels for level in group])
+        self.register_buffer("levels", flat[:, None, None], persistent=False)
+
+    @property
+    def bits(self) -> float:
+        """Information in the words of a picture, in bits, when each is written with its codebook's length."""
+        return GRID**2 * sum(math.log2(size) for size in self.codebooks)
+
+    # From pictures to words
+
+    def look(self, images: Tensor) -> Tensor:
+        """Pictures in [-1, 1], (B, 3, S, S), to numbers within (-1, 1), (B, C, 8, 8), not rounded yet."""
+        return torch.tanh(STEEPNESS * self.encoder(images)[0].float())
+
+    def round(self, numbers: Tensor) -> Tensor:
+        """Move numbers to the middle of their level, (B, C, 8, 8); gradients pass as if they had stayed."""
+        index = torch.minimum(((numbers + 1) / 2 * self.levels).floor().clamp_min(0), self.levels - 1)
+        return numbers + ((2 * index + 1) / self.levels - 1 - numbers).detach()
+
+    def words(self, images: Tensor) -> Tensor:
+        """Pictures in [-1, 1], (B, 3, S, S), to words of their codebooks, int64 (B, words per cell, 64)."""
+        numbers = (
+            ((self.round(self.look(images)) + 1) * self.levels / 2).floor().long()
+        )  # the levels' indices
+        written = []
+        for digits, bases in zip(
+            numbers.split(self.groups, 1), self.levels.long().split(self.groups), strict=True
+        ):
+            word = torch.zeros_like(digits[:, 0])
+            for digit, base in zip(digits.unbind(1), bases, strict=True):
+                word = word * base + digit
+            written.append(word)
+        return torch.stack(written, 1).flatten(2)
+
+    # From words to pictures
+
+    def numbers(self, words: Tensor) -> Tensor:
+        """What words (B, words per cell, 64) stand for: (B, C, 8, 8) within (-1, 1)."""
+        found: list[Tensor] = []
+        for word, bases in zip(words.unbind(1), self.levels.long().split(self.groups), strict=True):
+            digits = []
+            for base in bases.flip(0):
+                digits.append(word % base)
+                word = word // base
+            found += reversed(digits)
+        index: Tensor = torch.stack(found, 1).unflatten(2, (GRID, GRID))
+        middles: Tensor = (2 * index + 1) / self.levels - 1
+        return middles
+
+    def picture(self, numbers: Tensor, known: int | None = None) -> Tensor:
+        """Numbers (B, C, 8, 8) to pictures (B, 3, S, S), about [-1, 1] and not clamped.
+
+        Args:
+            numbers: Within (-1, 1).
+            known: How many words of each cell count, the first ones; the others are taken for average. None:
+                all.
+        """
+        if known is not None:
+            n_numbers = sum(self.groups[:known])
+            numbers = torch.cat([numbers[:, :n_numbers], torch.zeros_like(numbers[:, n_numbers:])], 1)
+        images: Tensor = self.decoder(torch.atanh(numbers.clamp(-OUTERMOST, OUTERMOST)) / STEEPNESS)
+        return images
+
+    def forward(self, images: Tensor, known: int | None = None) -> Tensor:
+        """Pictures in [-1, 1], (B, 3, S, S), through words and back; ``known`` as for :meth:`picture`."""
+        return self.picture(self.round(self.look(images)), known)
+
+    @torch.no_grad()
+    def initialise(self, images: Tensor) -> None:
+        """Set the linear maps to principal components of the pictures' patches, whitened.
+
+        The numbers of the first word are those of the patches' mean color, the others those of what it
+        leaves.
+
+        Args:
+            images: A sample of training pictures in [-1, 1], (N, 3, S, S).
+        """
+        encode, decode = self.encoder.linear, self.decoder.linear
+        assert encode.bias is not None and decode.bias is not None
+        patches = F.pixel_unshuffle(images, self.encoder.patch).permute(0, 2, 3, 1).flatten(0, 2).double()
+        mean = patches.mean(0)
+        covariance = (patches - mean).T @ (patches - mean) / len(patches)
+        flat = torch.kron(torch.eye(3, dtype=torch.float64), torch.ones(self.encoder.patch**2, 1).double())
+        flat = flat / self.encoder.patch  # (3 * p * p, 3), orthonormal: one column for each color
+        _, colors = torch.linalg.eigh(flat.T @ covariance @ flat)
+        first = flat @ colors.flip(1)
+        rest = torch.eye(len(mean), dtype=torch.float64) - flat @ flat.T
+        _, others = torch.linalg.eigh(rest @ covariance @ rest)
+        axes = torch.cat([first, others.flip(1)], 1)[:, : encode.out_channels]
+        # eigh leaves signs open; fix them, so that every machine starts from the same axes
+        axes = axes * torch.sign(axes.gather(0, axes.abs().argmax(0, keepdim=True)))
+        deviations = (axes * (covariance @ axes)).sum(0).clamp_min(1e-8).sqrt()
+        project, unproject = (axes / deviations).T, axes * deviations
+        encode.weight.copy_(project[:, :, None, None])
+        encode.bias.copy_(-project @ mean)
+        decode.weight.copy_(unproject[:, :, None, None])
+        decode.bias.copy_(mean)

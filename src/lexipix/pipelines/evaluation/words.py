@@ -1,0 +1,73 @@
+"""The path by visual words: from captions, and pictures through the words and back."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lexipix.config.run import RunParameters
+from lexipix.networks.words_to_image import WordsToImage
+from lexipix.pipelines.evaluation.baselines import quality
+from lexipix.pipelines.evaluation.drawing import noise_for
+from lexipix.records import ModelBundle
+from lexipix.training.bundles import load_network
+from lexipix.training.data import to_uint8, to_unit
+from lexipix.training.machine import Machine, resolve_device
+from lexipix.training.tokenization import encode
+
+Pixels = NDArray[np.uint8]
+
+
+def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int) -> Pixels:
+    """One picture for each caption, in words that are written in a few steps.
+
+    It is drawn in the precision in which the writer was trained.
+
+    Args:
+        bundle: A ``words_to_image``.
+        captions: N texts.
+        run: Its seed decides the noise; the n-th caption always gets the n-th noise.
+        batch_size: Captions at a time.
+
+    Returns:
+        uint8 (N, H, W, 3).
+    """
+    assert bundle.tokenizer is not None
+    device = resolve_device(run)
+    model = cast(WordsToImage, load_network(bundle)).to(device)
+    ids = torch.from_numpy(
+        encode(Tokenizer.from_str(bundle.tokenizer), captions, bundle.config["max_tokens"])
+    )
+    noise = noise_for(len(ids), model.noise_width, run)
+    machine = Machine.from_name(str(bundle.card["figures"]["precision"]), run)
+    drawn = []
+    with torch.inference_mode(), machine.autocast():
+        for some_ids, some_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):
+            drawn.append(to_uint8(model(some_ids.to(device), some_noise.to(device))))
+    return np.concatenate(drawn)
+
+
+def round_trip(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int) -> dict[str, float]:
+    """How pictures come back from their visual words, all of them.
+
+    Args:
+        bundle: A ``words_to_image``.
+        images: uint8 (N, H, W, 3).
+        run: Chooses the device.
+        batch_size: Pictures at a time.
+
+    Returns:
+        ``psnr``, ``ssim``, and ``bits_per_image``: the logarithm of the number of things the words can say.
+    """
+    device = resolve_device(run)
+    visual_words = cast(WordsToImage, load_network(bundle)).visual_words.to(device)
+    back = []
+    with torch.inference_mode():
+        for start in range(0, len(images), batch_size):
+            batch = to_unit(torch.from_numpy(np.array(images[start : start + batch_size])).to(device))
+            words = visual_words.words(batch)  # whole numbers: nothing else goes from here to there
+            back.append(to_uint8(visual_words.picture(visual_words.numbers(words))))
+    return quality(images, np.concatenate(back)) | {"bits_per_image": visual_words.bits}

@@ -1,0 +1,170 @@
+"""What the trainings of the visual words and of their writer are made of."""
+
+from typing import Any
+
+import pandas as pd
+import torch
+from tokenizers import Tokenizer
+from transformers import GPT2LMHeadModel
+
+from lexipix.config.run import RunParameters
+from lexipix.config.words import VisualWordsParameters, WriterParameters
+from lexipix.errors import LexipixError
+from lexipix.networks.captioner import Captioner, language_model_from_config, small_gpt2
+from lexipix.networks.visual_words import VisualWords
+from lexipix.networks.word_writer import CELLS, WordWriter
+from lexipix.networks.words_to_image import WordsToImage
+from lexipix.pipelines.generator.parts import Made
+from lexipix.records import ModelBundle, Pictures, Split
+from lexipix.training.bundles import is_left_out, load_network
+from lexipix.training.captioned import for_training
+from lexipix.training.captions import CaptionRows
+from lexipix.training.machine import resolve_device
+from lexipix.training.parallel import Share
+from lexipix.training.seeding import seeded
+from lexipix.training.visual_words import VisualWordsTask
+from lexipix.training.words import WordsTask
+
+
+def make_visual_words(
+    share: Share, run: RunParameters, parameters: VisualWordsParameters, pictures: Pictures
+) -> Made:
+    """The visual words of all training pictures, captioned or not."""
+    validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
+    network: dict[str, Any] = {
+        "image_size": int(pictures.train.images.shape[1]),
+        "levels": [list(group) for group in parameters.levels],
+        "width": parameters.width,
+        "depth": parameters.depth,
+    }
+    with seeded(run.seed):
+        visual_words = VisualWords(**network)
+    n_numbers, n_most = sum(map(len, parameters.levels)), 3 * visual_words.encoder.patch**2
+    if n_numbers > n_most:
+        raise LexipixError(
+            f"generator.words.tokenizer.levels makes {n_numbers} numbers of a cell, and a cell of pictures "
+            f"of {network['image_size']} pixels has only {n_most}: list fewer levels."
+        )
+    task = VisualWordsTask(
+        visual_words,
+        pictures.train.images,
+        validation,
+        learning_rate=parameters.training.learning_rate,
+        cut_share=parameters.cut_share,
+        device=resolve_device(run),
+        share=share,
+    )
+    return Made(task, visual_words, network)
+
+
+def make_words(
+    share: Share,
+    run: RunParameters,
+    parameters: WriterParameters,
+    flip: bool,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    captioner: ModelBundle,
+    visual_words: ModelBundle,
+) -> Made:
+    """A GPT-2 that knows what the captioner's does, with the visual words in its vocabulary.
+
+    Raises:
+        LexipixError: There are no visual words.
+    """
+    if is_left_out(visual_words):
+        raise LexipixError(
+            "The visual words were left out when they were to be trained: run "
+            "`kedro run --pipelines generator --tags visual_words` with generator.words.enabled = true."
+        )
+    speaker, reader = load_network(captioner), load_network(visual_words)
+    assert isinstance(speaker, Captioner) and isinstance(reader, VisualWords)
+    assert captioner.tokenizer is not None
+    tokenizer = Tokenizer.from_str(captioner.tokenizer)
+    levels = visual_words.config["network"]["levels"]
+    max_tokens = int(captioner.config["max_tokens"])
+    with seeded(run.seed):
+        language_model = larger_vocabulary(
+            speaker,
+            tokenizer.get_vocab_size(),
+            sum(reader.codebooks) + len(reader.codebooks),
+            max_tokens,
+            parameters.width,
+            parameters.depth,
+        )
+        writer = WordWriter(language_model, levels, parameters.near, speaker.pad_id, speaker.eos_id)
+    network: dict[str, Any] = {
+        "writer": {
+            "language_model": language_model.config.to_dict(),
+            "near": parameters.near,
+            "pad_id": speaker.pad_id,
+            "eos_id": speaker.eos_id,
+        },
+        "visual_words": visual_words.config["network"],
+        "steps": list(parameters.steps),
+        "guidance": parameters.guidance,
+        "temperatures": list(parameters.temperatures),
+    }
+    model = WordsToImage(writer, reader, parameters.steps, parameters.guidance, parameters.temperatures)
+    train = Split(pictures.train.images, captions_complete)
+    learn, validate = for_training(train, pictures.val, "generator")
+    device = resolve_device(run)
+    rows, val_rows = (
+        CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device)
+        for part in (learn, validate)
+    )
+    task = WordsTask(
+        model,
+        learn.images,
+        rows,
+        (validate.images, val_rows),
+        learning_rate=parameters.training.learning_rate,
+        canonical_share=parameters.canonical_share,
+        caption_dropout=parameters.caption_dropout,
+        flip=flip,
+        device=device,
+        share=share,
+    )
+    return Made(task, model, network)
+
+
+def larger_vocabulary(
+    speaker: Captioner, vocabulary: int, n_words: int, max_tokens: int, width: int, depth: int
+) -> GPT2LMHeadModel:
+    """A GPT-2 with visual words behind the captions' tokens, and cells behind their positions.
+
+    Where the captioner's language model is a GPT-2 of the same width, all that fits is taken from it: tokens,
+    positions, and as many layers as both have. Another one is too large or of another kind, and the writer
+    starts from random weights.
+
+    Args:
+        speaker: The captioner.
+        vocabulary: Tokens of captions.
+        n_words: Visual words, those not written yet included.
+        max_tokens: Longest caption.
+        width: Of the new model.
+        depth: Its layers.
+    """
+    made = small_gpt2(
+        vocabulary + n_words, max_tokens + CELLS, width, depth, speaker.eos_id, cross_attention=False
+    )
+    config = made.config.to_dict() | {"activation_function": "gelu_pytorch_tanh"}  # the same in one pass
+    model = language_model_from_config(config)
+    assert isinstance(model, GPT2LMHeadModel)
+    known = speaker.language_model
+    if (
+        isinstance(known, GPT2LMHeadModel)
+        and known.config.n_embd == width
+        and known.config.n_head == width // 32
+    ):
+        state = known.transformer.state_dict()
+        with torch.no_grad():
+            for name, weight in model.transformer.state_dict().items():
+                if name == "wte.weight":
+                    weight[:vocabulary].copy_(state[name][:vocabulary])
+                elif name == "wpe.weight":
+                    n_positions = min(max_tokens, len(state[name]))
+                    weight[:n_positions].copy_(state[name][:n_positions])
+                elif name in state:
+                    weight.copy_(state[name])
+    return model

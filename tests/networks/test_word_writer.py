@@ -1,0 +1,113 @@
+import pytest
+import torch
+
+from lexipix.networks.captioner import small_gpt2
+from lexipix.networks.visual_words import VisualWords
+from lexipix.networks.word_writer import CELLS, WordWriter, draw_words, features_of_words
+from lexipix.networks.words_to_image import WordsToImage
+
+LEVELS = [[4, 3, 2], [3, 3], [2, 2]]
+PAD, EOS = 0, 1
+STEPS, TEMPERATURES = (3, 2, 1), (1.0, 0.9, 0.8)
+
+
+@pytest.fixture
+def writer():
+    torch.manual_seed(0)
+    model = small_gpt2(20 + 24 + 9 + 4 + 3, 10 + CELLS, 32, 1, EOS, cross_attention=False)
+    writer = WordWriter(model, LEVELS, 1, PAD, EOS)
+    for layers in (writer.before, writer.behind):  # as after some training: the branches start as nothing
+        torch.nn.init.normal_(layers[0].second.weight, std=0.1)
+    return writer.eval()
+
+
+@pytest.fixture
+def ids():
+    return torch.tensor([[5, 6, EOS, PAD], [7, EOS, PAD, PAD], [8, 9, 10, EOS]])
+
+
+def test_features_of_a_word_say_where_it_lies():
+    found = features_of_words([2, 3])
+    assert found.shape == (6, 2 * 4 + 1)
+    assert found[:, :2].tolist()[0] == pytest.approx([-0.5, -2 / 3])
+    assert found[1, 1] == 0 and found[5, 8] == pytest.approx(0.5 * 2 / 3)
+
+
+@torch.no_grad()
+def test_cells_see_the_caption_and_one_another(writer, ids):
+    words = torch.zeros(3, 3, CELLS, dtype=torch.long)
+    before = writer.read(ids, words)
+    other = words.clone()
+    other[:, 0, 63] = 5
+    changed = (writer.read(ids, other) - before).abs().amax(-1)
+    assert changed.min() > 1e-6, "every cell sees the last one"
+    assert (writer.read(ids[:, :3], words)[:2] - before[:2]).abs().max() < 1e-5, "padding is not seen"
+    assert (writer.read(ids.flip(0), words) - before)[0].abs().max() > 1e-4, (
+        "another caption, another picture"
+    )
+
+
+@torch.no_grad()
+def test_tokens_are_read_as_without_a_picture(writer, ids):
+    """A caption's states are those of the language model alone: what it has learned of them stays true."""
+    seen = writer._seen(ids != PAD, torch.arange(4 + CELLS))
+    assert seen[0, 0, :4, :4].tolist() == [
+        [True, False, False, False], [True, True, False, False],
+        [True, True, True, False], [True, True, True, False],
+    ]  # fmt: skip
+    assert not seen[:, :, :4, 4:].any() and seen[:, :, 4:, 4:].all()
+
+
+def test_a_word_is_drawn_as_often_as_it_is_likely():
+    logits = torch.tensor([0.5, 0.3, 0.2]).log().expand(1, 100, 3)
+    lots = (torch.arange(100) + 0.5)[None] / 100
+    words, certainty = draw_words(logits, lots)
+    assert words[0].bincount().tolist() == [50, 30, 20]
+    torch.testing.assert_close(certainty[0, [0, 60, 99]], torch.tensor([0.5, 0.3, 0.2]).log())
+
+
+@torch.no_grad()
+def test_every_word_is_written_whatever_is_drawn_beside_it(writer, ids):
+    noise = torch.randn(3, writer.noise_width(STEPS), generator=torch.Generator().manual_seed(0))
+    words = writer.write(ids, noise, STEPS, 1.5, TEMPERATURES)
+    for place, size in enumerate(writer.codebooks):
+        assert int(words[:, place].min()) >= 0 and int(words[:, place].max()) < size
+    alone = writer.write(ids[1:2, :2], noise[1:2], STEPS, 1.5, TEMPERATURES)
+    assert torch.equal(alone, words[1:2])
+    assert not torch.equal(writer.write(ids, -noise, STEPS, 1.5, TEMPERATURES), words)
+
+
+@torch.no_grad()
+def test_words_are_written_in_as_many_readings_as_there_are_steps(writer, ids, monkeypatch):
+    unwritten, read = [], WordWriter.read
+
+    def watched(self, ids, words):
+        unwritten.append((words == torch.tensor(self.codebooks)[:, None]).sum(2)[0].tolist())
+        return read(self, ids, words)
+
+    monkeypatch.setattr(WordWriter, "read", watched)
+    writer.write(ids, torch.randn(3, writer.noise_width(STEPS)), STEPS, 0.0, TEMPERATURES)
+    assert len(unwritten) == sum(STEPS)
+    assert unwritten[0] == [64, 64, 64] and unwritten[3] == [0, 64, 64] and unwritten[5] == [0, 0, 64]
+    assert 64 > unwritten[1][0] > unwritten[2][0] > 0 and unwritten[4][1] < 64
+
+
+@torch.no_grad()
+def test_guidance_drives_away_from_the_caption_that_says_nothing(writer, ids):
+    words = writer.blank(3)
+    given = writer.scores(writer.read(ids, words), 0).log_softmax(-1)
+    free = writer.scores(writer.read(writer.nothing(ids), words), 0).log_softmax(-1)
+    torch.testing.assert_close(writer._guided(ids, words, 0, 2.0), 3 * given - 2 * free, atol=1e-4, rtol=0)
+    assert (free - free[:1]).abs().max() < 1e-5, "without a caption all are the same"
+
+
+@torch.no_grad()
+def test_a_whole_model_draws_pictures(writer, ids):
+    torch.manual_seed(1)
+    visual_words = VisualWords(16, LEVELS, 8, 1)
+    model = WordsToImage(writer, visual_words, STEPS, 1.0, TEMPERATURES).eval()
+    noise = torch.randn(3, model.noise_width)
+    assert model.noise_width == 2 * CELLS * 6
+    expected = visual_words.picture(visual_words.numbers(model.write(ids, noise)))
+    assert model(ids, noise).shape == (3, 3, 16, 16) and torch.equal(model(ids, noise), expected)
+    assert not model.train().visual_words.training and model.writer.training
