@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lexipix.cli_generation import generate, redraw
+from lexipix.cli_generation import generate
+from lexipix.cli_redraw import redraw
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.errors import LexipixError
 from lexipix.pipelines.generation import models
-from lexipix.pipelines.generation.drawing import draw
 from lexipix.pipelines.generation.words import WordsDrawer
 from lexipix.training.bundles import left_out
+
+from .conftest import draw
 
 TEXT = "a big red circle at the left on white"
 OTHER = "a small star"
