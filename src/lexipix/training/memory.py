@@ -99,11 +99,11 @@ def solve(memory: Memory, texts: Tensor, latents: Tensor, weights: Tensor | None
 
     feature_mean = torch.zeros(features.out_features).double()
     for batch, share in zip(_in_batches(memory, texts), shares.split(BATCH), strict=True):
-        feature_mean += share @ batch
+        feature_mean += share @ batch.double()
     latent_mean = shares @ latents.double()
     square, cross = _moments(
-        (batch - feature_mean for batch in _in_batches(memory, texts)),
-        (batch.double() - latent_mean for batch in latents.split(BATCH)),
+        (batch - feature_mean.float() for batch in _in_batches(memory, texts)),
+        (batch - latent_mean.float() for batch in latents.float().split(BATCH)),
         shares.split(BATCH),
     )
     square.diagonal().add_(RIDGE * square.diagonal().mean())
@@ -141,15 +141,15 @@ def emphasise(texts: Tensor, latents: Tensor, shares: Tensor, kept: int) -> Tens
 
 def _in_batches(memory: Memory, texts: Tensor) -> Iterator[Tensor]:
     """The features of captions, a batch at a time: all of them at once would need gigabytes."""
-    return (memory.random_features(batch).double() for batch in texts.split(BATCH))
+    return (memory.random_features(batch) for batch in texts.split(BATCH))
 
 
 def _moments(
     batches: Iterable[Tensor], others: Iterable[Tensor], shares: Iterable[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Mean of x xᵀ and of x yᵀ over all rows, each with its share."""
+    """Mean of x xᵀ and of x yᵀ over all rows, each with its share; a batch in float32, sums in float64."""
     square, cross = torch.zeros(()).double(), torch.zeros(()).double()
     for x, y, share in zip(batches, others, shares, strict=True):
-        weighted = (x * share[:, None]).T
-        square, cross = square + weighted @ x, cross + weighted @ y
+        weighted = (x * share[:, None].float()).T
+        square, cross = square + (weighted @ x).double(), cross + (weighted @ y).double()
     return square, cross
