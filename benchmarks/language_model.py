@@ -1,7 +1,7 @@
 """What a language model that was trained before is worth to the generators' training.
 
     python benchmarks/language_model.py [--env ENV] [--stages prior gan] [--arms frozen …] [--seeds 0 1 2]
-        [--images 32000] [--target 0.8]
+        [--images 32000] [--target 0.7]
 
 Needs the features, the captioner and the VAE of a run whose captions describe scenes (`make run`). Each arm
 (benchmarks/readers.py) trains the text prior, and the GAN, from random weights, reading the captions in its
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=32_000, help="pictures after which a training gives up")
     parser.add_argument("--gan-images", type=int, default=12_000, help="the same for the GAN")
-    parser.add_argument("--target", type=float, default=0.8, help="attribute accuracy that ends a training")
+    parser.add_argument("--target", type=float, default=0.7, help="attribute accuracy that ends a training")
     parser.add_argument("--gan-target", type=float, default=0.5, help="the same for the GAN")
     parser.add_argument("--width", type=int, help="of the prior [default: the environment's]")
     parser.add_argument("--every", type=int, default=2_000, help="pictures between two looks at the accuracy")
