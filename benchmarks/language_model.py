@@ -1,16 +1,18 @@
 """What a language model that was trained before is worth to the generators' training.
 
     python benchmarks/language_model.py [--env ENV] [--stages prior gan] [--arms frozen …] [--seeds 0 1 2]
-        [--images 32000] [--target 0.8]
+        [--images 32000] [--target 0.7]
 
 Needs the features, the captioner and the VAE of a run whose captions describe scenes (`make run`). Each arm
 (benchmarks/readers.py) trains the text prior, and the GAN, from random weights, reading the captions in its
-own way; everything else, the batches and the random numbers are the same. With and without what the
-contrastive text encoder says beside it, which was trained on the same captions and may know already all that
-a language model could tell. Every so many pictures the validation captions are drawn with the same noise, and
-the oracle says which attributes are there; a training ends once it has the target. Seconds are pictures over
-a rate that is measured afterwards, all arms taking turns. What is finished is kept as JSON in the folder that
-`--out` names, and an interrupted comparison goes on from there.
+own way; everything else, the batches and the random numbers are the same. Beside it the prior reads
+(`--beside`) what the contrastive text encoder says, which was trained on the same captions and may know
+already all that a language model could tell; or, without that encoder, a vector in the space of pictures that
+a linear map of the arm's own states gives, solved in seconds before the training; or no vector. Every so many
+pictures the validation captions are drawn with the same noise, and the oracle says which attributes are
+there; a training ends once it has the target. Seconds are pictures over a rate that is measured afterwards,
+all arms taking turns. What is finished is kept as JSON in the folder that `--out` names, and an interrupted
+comparison goes on from there.
 """
 
 # ruff: noqa: T201
@@ -27,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from readers import ARMS
+from readers import ARMS, Beside
 from reading_probe import probed
 from reading_trials import Bench, Setting, images_to, rates, trained
 from record import REPOSITORY, Row, save, table
@@ -38,9 +40,15 @@ from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.training.machine import choose_precision
 from lexipix.workshop import Workshop
 
-Curves = dict[tuple[str, bool], list[dict[str, Any]]]  # by arm and by whether the contrastive encoder is read
+Curves = dict[tuple[str, Beside], list[dict[str, Any]]]  # by arm and by what is read beside it
 SHOWN_ARMS = ("frozen", "finetuned", "random", "bag")
 BASE = "random"  # speed-ups are over this arm
+# Where the caption's vector comes from
+BESIDE: dict[Beside, str] = {
+    "contrastive": "and states of the contrastive text encoder",
+    "solved": "from the own states, solved",
+    "nothing": "none",
+}
 FEWER, FASTER = f"times as few pictures as {BASE}", f"times as fast as {BASE}"
 N_PROBED = 3_000  # captions that linear maps are fitted on
 COLORS = {
@@ -56,11 +64,11 @@ def main() -> None:
     parser.add_argument("--env", help="environment whose models and pictures are used [default: base]")
     parser.add_argument("--stages", nargs="+", choices=("prior", "gan"), default=["prior", "gan"])
     parser.add_argument("--arms", nargs="+", choices=tuple(ARMS), default=list(SHOWN_ARMS))
-    parser.add_argument("--contrastive", nargs="+", choices=("with", "without"), default=["without", "with"])
+    parser.add_argument("--beside", nargs="+", choices=tuple(BESIDE), default=["solved", "contrastive"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=32_000, help="pictures after which a training gives up")
     parser.add_argument("--gan-images", type=int, default=12_000, help="the same for the GAN")
-    parser.add_argument("--target", type=float, default=0.8, help="attribute accuracy that ends a training")
+    parser.add_argument("--target", type=float, default=0.7, help="attribute accuracy that ends a training")
     parser.add_argument("--gan-target", type=float, default=0.5, help="the same for the GAN")
     parser.add_argument("--width", type=int, help="of the prior [default: the environment's]")
     parser.add_argument("--every", type=int, default=2_000, help="pictures between two looks at the accuracy")
@@ -75,17 +83,17 @@ def main() -> None:
     facts: dict[str, Any] = {"captions drawn": bench.n_shown}
     for stage in arguments.stages:
         setting = settled(bench, stage, arguments)
-        arms = [(name, said == "with") for said in arguments.contrastive for name in arguments.arms]
+        arms: list[tuple[str, Beside]] = [(name, to) for to in arguments.beside for name in arguments.arms]
         arms = [arm for arm in arms if possible(stage, *arm)]
         found: Curves = {arm: [] for arm in arms}
         for seed in arguments.seeds:  # all arms of a seed first: what is there can be compared
-            for name, contrastive in arms:
-                place = f"{stage}-{name}{'-contrastive' if contrastive else ''}-{seed}.json"
-                found[name, contrastive].append(
+            for name, beside in arms:
+                place = f"{stage}-{name}-{beside}-{seed}.json"
+                found[name, beside].append(
                     kept(
                         arguments.out / "language_model" / place,
                         asdict(setting),
-                        partial(trained, bench, setting, name, contrastive, seed),
+                        partial(trained, bench, setting, name, beside, seed),
                     )
                 )
         speed = rates(bench, stage, arms, setting.batch, setting.precision)
@@ -103,10 +111,10 @@ def main() -> None:
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 
 
-def possible(stage: str, name: str, contrastive: bool) -> bool:
+def possible(stage: str, name: str, beside: Beside) -> bool:
     """Whether there is anything to read, and whether the stage has the loss that the arm asks for."""
     arm = ARMS[name]
-    return (contrastive or arm.weights != "none") and (stage == "prior" or not arm.told)
+    return (beside == "contrastive" or arm.weights != "none") and (stage == "prior" or not arm.told)
 
 
 def settled(bench: Bench, stage: str, arguments: argparse.Namespace) -> Setting:
@@ -116,7 +124,7 @@ def settled(bench: Bench, stage: str, arguments: argparse.Namespace) -> Setting:
 
     def fastest() -> dict[str, Any]:
         run = bench.run.model_copy(update={"precision": arguments.precision})
-        task = bench.task(stage, arguments.arms[0], True, 0)
+        task = bench.task(stage, arguments.arms[0], "contrastive", 0)
         machine = choose_precision(task, training.batch_size, run, stage)
         return {"precision": "bf16" if machine.bf16 else "fp32"}
 
@@ -157,10 +165,10 @@ def known(bench: Bench) -> list[str]:
 
 def row(
     stage: str,
-    arm: tuple[str, bool],
-    arms: Sequence[tuple[str, bool]],
+    arm: tuple[str, Beside],
+    arms: Sequence[tuple[str, Beside]],
     found: Curves,
-    speed: Mapping[tuple[str, bool], float],
+    speed: Mapping[tuple[str, Beside], float],
     setting: Setting,
 ) -> Row:
     """What the seeds of an arm came to; a speed-up is the base's pictures over its own, the mean over seeds.
@@ -168,18 +176,18 @@ def row(
     A seed that gave up counts with all the pictures of its schedule: its true number is larger. Where both
     gave up there is nothing to say.
     """
-    name, contrastive = arm
+    name, beside = arm
     reached = [images_to(setting.target, one["images"], one["accuracy"]) for one in found[arm]]
     images = [float(setting.images) if one is None else one for one in reached]
     given_up = sum(one is None for one in reached)
     last: Row = {
-        "stage": stage, "contrastive": "with" if contrastive else "without", "language model": name,
+        "stage": stage, "caption's vector": BESIDE[beside], "language model": name,
         "pictures to target": statistics.mean(images), "least": min(images), "most": max(images),
         "gave up": f"{given_up} of {len(images)}",
         "seconds to target": statistics.mean(images) / speed[arm], "pictures/s": speed[arm],
         "accuracy at the end": statistics.mean(one["accuracy"][-1] for one in found[arm]),
     }  # fmt: skip
-    base = (BASE, contrastive)
+    base = (BASE, beside)
     if base in arms:
         slow = [
             images_to(setting.target, one["images"], one["accuracy"]) or float(setting.images)
@@ -195,17 +203,17 @@ def row(
 
 
 def said(stage: str, rows: Sequence[Row]) -> str:
-    """What the pretrained language model is worth, beside the contrastive encoder and without it."""
+    """What the pretrained language model is worth, with each source of the caption's vector."""
     sentences = []
-    for reading in ("without", "with"):
-        some = [one for one in rows if one["stage"] == stage and one["contrastive"] == reading]
+    for vector in BESIDE.values():
+        some = [one for one in rows if one["stage"] == stage and one["caption's vector"] == vector]
         ahead = [one for one in some if ARMS[one["language model"]].weights == "captioner"]
         ahead = [one for one in ahead if FEWER in one]
         if not ahead:
             continue
         best = max(ahead, key=lambda one: float(one[FEWER]))
         sentences.append(
-            f"{stage}, {reading} the contrastive text encoder: the best use of the language model "
+            f"{stage}, vector {vector}: the best use of the language model "
             f"({best['language model']}) needs {best[FEWER]:.2f} times fewer pictures "
             f"({best['times, least']:.2f} to {best['times, most']:.2f}) than {BASE} weights that learn along "
             f"and is {best[FASTER]:.2f} times as fast."
@@ -214,13 +222,13 @@ def said(stage: str, rows: Sequence[Row]) -> str:
 
 
 def plot(stage: str, found: Curves, setting: Setting) -> NDArray[np.uint8]:
-    """Accuracy over pictures seen: a thin line for each seed, without and with the contrastive encoder."""
-    readings = sorted({contrastive for _, contrastive in found})
+    """Accuracy over pictures seen: a thin line for each seed, a panel for each source of the vector."""
+    readings = [beside for beside in BESIDE if any(beside == one for _, one in found)]
     figure = blank_figure(6 * len(readings), 4)
-    for place, contrastive in enumerate(readings):
+    for place, beside in enumerate(readings):
         axes = figure.add_subplot(1, len(readings), place + 1)
         for (name, reading), curves in found.items():
-            if reading != contrastive:
+            if reading != beside:
                 continue
             for number, one in enumerate(curves):
                 axes.plot(
@@ -228,9 +236,8 @@ def plot(stage: str, found: Curves, setting: Setting) -> NDArray[np.uint8]:
                     label=None if number else name,
                 )  # fmt: skip
         axes.axhline(setting.target, color="gray", linewidth=0.8, linestyle="--")
-        reads = "and the contrastive text encoder" if contrastive else "alone"
         axes.set(
-            title=f"{stage}: language model {reads}", xlabel="pictures seen", ylabel="attribute accuracy"
+            title=f"{stage}: vector {BESIDE[beside]}", xlabel="pictures seen", ylabel="attribute accuracy"
         )
         axes.set(ylim=(0, 1))
         axes.legend(fontsize=8)

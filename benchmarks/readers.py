@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.networks.captioner import Captioner, language_model_from_config
-from lexipix.networks.text_encoder import TextEncoder
+from lexipix.networks.text_encoder import TextEncoder, masked_mean
 from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.vae import Decoder
@@ -54,6 +54,10 @@ ARMS = {
     "told": Arm("captioner", told=0.1),
     "none-told": Arm("none", told=0.1),
 }
+
+
+Beside = Literal["contrastive", "solved", "nothing"]
+RIDGE = 1e-2  # of the standardised states' mean square
 
 
 class Words(NamedTuple):
@@ -117,31 +121,74 @@ class Reader(nn.Module):
         return torch.cat([F.layer_norm(layer, layer.shape[-1:]) for layer in read.hidden_states], dim=-1)
 
 
+class SentenceVector(nn.Module):
+    """A reader's states to a vector of the caption in the space of pictures, by a linear map that is solved.
+
+    Args:
+        reader: As it is before the training; one that learns is copied, since the map is solved for that.
+        vector_width: Length of the pictures' vectors.
+    """
+
+    def __init__(self, reader: Reader, vector_width: int) -> None:
+        super().__init__()
+        self.reader = copy.deepcopy(reader) if reader.arm.learns else None
+        self.map = nn.Linear(2 * reader.width, vector_width)
+
+    @torch.no_grad()
+    def forward(self, states: Tensor, words: Words) -> Tensor:
+        """Unit vectors (B, V) from the reader's ``states`` (B, L, W) of :class:`Words`."""
+        with torch.autocast(states.device.type, enabled=False):
+            return F.normalize(self.map(self.describe(states, words)), dim=-1)
+
+    def describe(self, states: Tensor, words: Words) -> Tensor:
+        """Mean and maximum of the states, (B, 2W), as the contrastive text encoder takes them."""
+        if self.reader is not None:
+            states = self.reader(words.ids, words.mask)
+        highest = states.masked_fill(~words.mask.unsqueeze(-1), -1e4).amax(1)
+        return torch.cat([masked_mean(states, words.mask), highest], dim=1).float()
+
+    @torch.no_grad()
+    def solve(self, described: Tensor, vectors: Tensor) -> None:
+        """Ridge regression of pictures' vectors (N, V) on what :meth:`describe` gave for captions (N, 2W)."""
+        mean, scale = described.double().mean(0), described.double().std(0) + 1e-6
+        x = (described.double() - mean) / scale
+        target = vectors.double().mean(0)
+        square = x.T @ x / len(x) + RIDGE * torch.eye(x.shape[1], dtype=torch.float64)
+        solution = torch.linalg.solve(square, x.T @ (vectors.double() - target) / len(x)).T / scale
+        self.map.weight.copy_(solution)
+        self.map.bias.copy_(target - solution @ mean)
+
+
 class ReadingPrior(TextPrior):
     """A text prior with a reader of its own.
 
     Args:
         reader: See :class:`Reader`.
-        contrastive: Whether the contrastive text encoder's states and vector are read beside it; without,
-            the vector is zero.
-        encoder_width: Of those states.
+        beside: Where the caption's vector comes from: the contrastive text encoder, whose states are then
+            read beside the reader's; a map of the reader's own states that is solved; or nowhere.
+        encoder_width: Of the contrastive text encoder's states.
         **sizes: As for :class:`TextPrior`.
     """
 
-    def __init__(self, reader: Reader, contrastive: bool, encoder_width: int, **sizes: Any) -> None:
-        super().__init__(text_width=reader.width + encoder_width * contrastive, **sizes)
-        self.reader, self.contrastive = reader, contrastive
+    def __init__(self, reader: Reader, beside: Beside, encoder_width: int, **sizes: Any) -> None:
+        super().__init__(text_width=reader.width + encoder_width * (beside == "contrastive"), **sizes)
+        self.reader, self.beside = reader, beside
+        self.sentence = SentenceVector(reader, sizes["vector_width"]) if beside == "solved" else None
 
     def set_trainable(self, trainable: bool) -> None:
         """As ever, but for a reader that stays as it is."""
         super().set_trainable(trainable)
         self.reader.requires_grad_(trainable and self.reader.arm.learns)
+        if self.sentence is not None:
+            self.sentence.requires_grad_(False)
 
     def answer(self, words: Words, noise: Tensor) -> Tensor:
         """Latents (B, C, 8, 8) for captions and noise (B, noise_width)."""
         states, vector = self.reader(words.ids, words.mask), words.vector
-        if self.contrastive:
+        if self.beside == "contrastive":
             states = torch.cat([states, words.states], dim=-1)
+        elif self.sentence is not None:
+            vector = self.sentence(states, words)
         else:
             vector = torch.zeros_like(vector)
         latents: Tensor = self(states, words.mask, vector, noise)

@@ -8,11 +8,22 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from readers import ARMS, Arm, Reader, ReadingModel, ReadingPrior, ToldPriorTask, grouped
+from readers import (
+    ARMS,
+    Arm,
+    Beside,
+    Reader,
+    ReadingModel,
+    ReadingPrior,
+    SentenceVector,
+    ToldPriorTask,
+    grouped,
+)
 from trials import Silent
 
 from lexipix.config.run import RunParameters
@@ -26,7 +37,7 @@ from lexipix.records import Split
 from lexipix.scenes.truth import SceneTruth
 from lexipix.training.bundles import load_network
 from lexipix.training.captioned import for_training
-from lexipix.training.data import to_uint8
+from lexipix.training.data import ImageRows, to_uint8
 from lexipix.training.gan import GANTask
 from lexipix.training.loop import Task, train
 from lexipix.training.machine import Machine, resolve_device
@@ -36,6 +47,7 @@ from lexipix.workshop import Workshop
 
 LEARNING_SHARE = 0.25  # of the prior's rate, for a language model that was trained before and learns along
 GAN_RATE = 1e-3  # of a generator from random weights; the product's continues from a trained prior
+N_SOLVED = 4_096  # captions and pictures from which a caption's vector is solved
 RATE_STEPS, RATE_ROUNDS = 12, 3
 
 
@@ -101,14 +113,23 @@ class Bench:
         drawn = [to_uint8(self.captions.validation.draw(model, some)[0]) for some in rows]
         return self.truth.accuracy(np.concatenate(drawn))
 
-    def task(self, stage: str, name: str, contrastive: bool, seed: int) -> PriorTask | GANTask:
+    @cached_property
+    def pictured(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids of some training captions, (N, L), and the vectors of their pictures, (N, V)."""
+        rows = torch.arange(min(N_SOLVED, len(self.captions.rows)))
+        images = ImageRows(self.captions.images, self.captions.rows.device)
+        with torch.no_grad():
+            vectors = [self.pair.image_encoder(images[some]).vector for some in rows.split(256)]
+        return self.captions.rows.canonical(rows), torch.cat(vectors)
+
+    def task(self, stage: str, name: str, beside: Beside, seed: int) -> PriorTask | GANTask:
         """The training of an arm, before its first step; the networks that do not learn are shared."""
         arm, own = ARMS[name], self.generator.prior
         reader = Reader(arm, self.captioner, seed)
         with seeded(seed):
             prior = ReadingPrior(
                 reader,
-                contrastive,
+                beside,
                 self.pair.text_encoder.width,
                 vector_width=self.pair.text_encoder.project.out_features,
                 latent_channels=self.vae_bundle.config["network"]["latent_channels"],
@@ -118,6 +139,8 @@ class Bench:
             )
         decoder = copy.deepcopy(self.autoencoder.decoder)
         model = ReadingModel(self.pair.text_encoder, prior, decoder, self.captioner.pad_id)
+        if prior.sentence is not None:
+            self._solve(model, prior.sentence)
         run = self.run.model_copy(update={"seed": seed})
         task = self._prior_task(model, arm) if stage == "prior" else self._gan_task(model, run)
         learning = "prior" if stage == "prior" else "generator"
@@ -125,6 +148,14 @@ class Bench:
         if arm.learns and arm.weights != "none":
             task.optimizers = {**task.optimizers, learning: grouped(task.optimizers[learning], reader, share)}
         return task
+
+    def _solve(self, model: ReadingModel, sentence: SentenceVector) -> None:
+        ids, vectors = self.pictured
+        model.to(ids.device)
+        with torch.no_grad():
+            words = [model.read(some) for some in ids.split(256)]
+            described = [sentence.describe(model.prior.reader(some.ids, some.mask), some) for some in words]
+        sentence.solve(torch.cat(described), vectors)
 
     def _prior_task(self, model: ReadingModel, arm: Arm) -> PriorTask:
         own, captions = self.generator.prior, self.captions
@@ -179,9 +210,9 @@ class Watched:
         """None."""
 
 
-def trained(bench: Bench, setting: Setting, name: str, contrastive: bool, seed: int) -> dict[str, Any]:
+def trained(bench: Bench, setting: Setting, name: str, beside: Beside, seed: int) -> dict[str, Any]:
     """Train one arm and give its curve: ``images``, ``accuracy``, and ``seconds`` with everything around."""
-    task = bench.task(setting.stage, name, contrastive, seed)
+    task = bench.task(setting.stage, name, beside, seed)
     parameters = SharedTrainingParameters(
         images=setting.images, batch_size=setting.batch, learning_rate=1e-3,  # each optimizer has its own
         reports=max(1, round(setting.images / setting.every)), patience=1, keep_best=False,
@@ -189,7 +220,7 @@ def trained(bench: Bench, setting: Setting, name: str, contrastive: bool, seed: 
     )  # fmt: skip
     run = bench.run.model_copy(update={"seed": seed, "precision": setting.precision})
     watched = Watched(task, lambda: bench.accuracy(task.model), setting.target)
-    label = f"{setting.stage}, {name}{' and contrastive' if contrastive else ''}, seed {seed}"
+    label = f"{setting.stage}, {name}, {beside}, seed {seed}"
     silent = Silent()
     result = train(watched, parameters, run, name=label, fingerprint="", stream=silent, checkpoints=silent)
     rows = result.curves
@@ -212,13 +243,13 @@ def images_to(target: float, images: Sequence[int], accuracy: Sequence[float]) -
 
 
 def rates(
-    bench: Bench, stage: str, arms: Sequence[tuple[str, bool]], batch: int, precision: str
-) -> dict[tuple[str, bool], float]:
+    bench: Bench, stage: str, arms: Sequence[tuple[str, Beside]], batch: int, precision: str
+) -> dict[tuple[str, Beside], float]:
     """Pictures a second of each arm's steps: medians of rounds in which all take turns."""
     run = bench.run.model_copy(update={"precision": precision})
     machine = Machine.from_name(f"{resolve_device(run).type}/{precision}", run)
     tasks = {arm: bench.task(stage, *arm, seed=0) for arm in arms}
-    taken: dict[tuple[str, bool], list[float]] = {arm: [] for arm in arms}
+    taken: dict[tuple[str, Beside], list[float]] = {arm: [] for arm in arms}
     found = torch.arange(batch)
     for task in tasks.values():
         machine.prepare(task.modules)

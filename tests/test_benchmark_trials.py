@@ -85,7 +85,7 @@ def test_a_reader_learns_with_its_prior_or_stays(name, learns):
 
     reader, _, _ = read(name)
     sizes = {"vector_width": 8, "latent_channels": 4, "width": 32, "depth": 1, "noise_width": 3}
-    prior = ReadingPrior(reader, False, 32, **sizes)
+    prior = ReadingPrior(reader, "solved", 32, **sizes)
     model = ReadingModel(TextEncoder(40, 16, 32, 1, 8), prior, world().vae().decoder, PAD_ID)
     assert isinstance(model.decoder, Decoder)
     model.requires_grad_(False)
@@ -94,6 +94,7 @@ def test_a_reader_learns_with_its_prior_or_stays(name, learns):
     with torch.no_grad():
         reading = model.read(IDS)
     model.draw(reading, torch.randn(2, 3)).sum().backward()
+    assert all(weight.grad is None for weight in prior.sentence.parameters())
     assert prior.words[1].weight.grad is not None and prior.words[1].in_features == 32
     if learns:
         assert any(weight.grad is not None for weight in reader.parameters())
@@ -102,6 +103,28 @@ def test_a_reader_learns_with_its_prior_or_stays(name, learns):
         assert [group["lr"] for group in optimizer.param_groups] == [1e-2, 2.5e-3]
         assert optimizer.defaults["betas"] == (0.5, 0.6)
         assert sum(len(group["params"]) for group in optimizer.param_groups) == len(weights)
+
+
+def test_a_vector_is_solved_for_the_states_as_they_are_before_the_training():
+    from readers import SentenceVector, Words
+
+    reader, states, _ = read("bag")
+    mask = IDS != PAD_ID
+    words = Words(IDS, mask, states, torch.zeros(2, 3))
+    sentence = SentenceVector(reader, 3)
+    wanted = torch.eye(3)[:2]
+    described = torch.randn(200, 64)
+    described[:2] = sentence.describe(states, words).detach()
+    vectors = torch.cat([wanted, torch.zeros(198, 3)])
+    sentence.solve(described.repeat(4, 1), vectors.repeat(4, 1))
+    before = sentence(states, words)
+    assert torch.allclose(before.norm(dim=1), torch.ones(2)) and (before @ wanted.T).argmax(1).tolist() == [
+        0,
+        1,
+    ]
+    with torch.no_grad():
+        reader.network.weight.zero_()  # what learns along may become anything
+    assert torch.equal(sentence(reader(IDS, mask), words), before)
 
 
 def test_a_probe_finds_objects_and_what_states_know_of_them():
@@ -140,7 +163,7 @@ def test_the_language_model_is_compared_and_goes_on_where_it_was(smoke, monkeypa
     asked = [
         "--arms", "frozen", "finetuned", "random", "bag", "told", "--seeds", "0", "--images", "64",
         "--gan-images", "32", "--every", "32", "--shown", "8", "--target", "0.99", "--precision", "fp32",
-        "--contrastive", "without",
+        "--beside", "solved",
     ]  # fmt: skip
     rows = run(language_model, smoke, monkeypatch, tmp_path, *asked)
     assert [(one["stage"], one["language model"]) for one in rows] == [
