@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -28,9 +30,20 @@ def ids():
 
 def test_features_of_a_word_say_where_it_lies():
     found = features_of_words([2, 3])
-    assert found.shape == (6, 2 * 4 + 1)
-    assert found[:, :2].tolist()[0] == pytest.approx([-0.5, -2 / 3])
-    assert found[1, 1] == 0 and found[5, 8] == pytest.approx(0.5 * 2 / 3)
+    assert found.shape == (6, 1 + 2 + 1 * 2)
+    low, high = math.cos(math.pi / 4), math.cos(math.pi / 6)
+    assert found[0].tolist() == pytest.approx([low, high, 0.5, low * high, low * 0.5])
+    assert found[5].tolist() == pytest.approx([-low, -high, 0.5, low * high, -low * 0.5])
+    assert torch.linalg.matrix_rank(found) == 5
+
+
+def test_a_score_of_features_can_favour_a_word_and_its_neighbours():
+    """Weights of ordinary size draw a narrow bump around the ninth of 28 levels."""
+    features = features_of_words([28])
+    wish = torch.exp(-0.5 * ((torch.arange(28) - 9) / 1.5) ** 2)
+    weights = torch.linalg.lstsq(features, wish - wish.mean()).solution
+    assert weights.abs().max() < 0.3
+    assert int((features @ weights).argmax()) == 9
 
 
 @torch.no_grad()

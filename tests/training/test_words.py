@@ -8,8 +8,9 @@ from lexipix.networks.visual_words import VisualWords
 from lexipix.networks.word_writer import CELLS, WordWriter
 from lexipix.networks.words_to_image import WordsToImage
 from lexipix.training.data import ImageRows
+from lexipix.training.parallel import Share
 from lexipix.training.tokenization import EOS_ID, PAD_ID
-from lexipix.training.words import WordsTask, guessing_loss, hide, place_of_rows
+from lexipix.training.words import WordsTask, cells_to_hide, guessing_losses, hide, place_of_rows
 
 from .generator_world import CPU, Training, check_reproducible, check_resumes, world
 
@@ -45,7 +46,7 @@ def test_half_of_the_rows_learn_the_first_word():
 def test_hidden_words_are_those_in_writing_and_all_that_come_later():
     words = torch.zeros(2, 3, CELLS, dtype=torch.long)
     order = torch.arange(CELLS).expand(2, CELLS) / CELLS
-    partly, hidden = hide(words, torch.tensor([0, 1]), torch.tensor([0.25, 1.0]), order, [7, 8, 9])
+    partly, hidden = hide(words, torch.tensor([0, 1]), torch.tensor([16, 64]), order, [7, 8, 9])
     assert hidden.sum(1).tolist() == [16, 64] and hidden[0, :16].all()
     assert partly[0, 0].tolist() == [7] * 16 + [0] * 48
     assert (partly[0, 1] == 8).all() and (partly[0, 2] == 9).all()
@@ -53,9 +54,7 @@ def test_hidden_words_are_those_in_writing_and_all_that_come_later():
 
 
 def test_one_word_at_least_is_hidden():
-    words = torch.zeros(1, 1, CELLS, dtype=torch.long)
-    _, hidden = hide(words, torch.tensor([0]), torch.tensor([0.0]), torch.rand(1, CELLS), [3])
-    assert int(hidden.sum()) == 1
+    assert cells_to_hide(torch.tensor([0.0, 0.01, 0.5, 1.0])).tolist() == [1, 1, 32, 64]
 
 
 @torch.no_grad()
@@ -63,8 +62,8 @@ def test_whoever_knows_nothing_pays_the_logarithm_of_the_codebook(make):
     writer = make().model.writer
     words = torch.zeros(3, 2, CELLS, dtype=torch.long)
     hidden = torch.ones(3, CELLS, dtype=torch.bool)
-    losses = guessing_loss(writer, torch.zeros(3, CELLS, 32), words, torch.tensor([0, 0, 0]), hidden)
-    assert [float(x) for x in losses] == pytest.approx([math.log(24), 0.0])
+    losses = guessing_losses(writer, torch.zeros(3, CELLS, 32), words, torch.tensor([0, 0, 0]), hidden)
+    assert [float(x) for x in losses] == pytest.approx([3 * 64 * math.log(24), 0.0])
 
 
 def test_a_few_pictures_are_learned(make):
@@ -72,6 +71,20 @@ def test_a_few_pictures_are_learned(make):
     losses = [row["val_objective"] for row in result.curves]
     assert losses[-1] < losses[0] < math.log(24)
     assert {"val_loss_of_1", "val_loss_of_2"} <= result.figures.keys()
+
+
+def test_micro_batches_learn_what_a_whole_batch_does(make):
+    tasks = [make(), make(share=Share(micro_batches=4))]
+    figures = []
+    for task in tasks:
+        torch.manual_seed(3)
+        figures.append({key: float(value) for key, value in task.step(torch.arange(8), 0.5).items()})
+    assert figures[0] == pytest.approx(figures[1], rel=1e-4)
+    gradients = [
+        torch.cat([p.grad.flatten() for p in t.model.writer.parameters() if p.grad is not None])
+        for t in tasks
+    ]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5)
 
 
 def test_only_the_writer_learns(make):

@@ -9,7 +9,7 @@ before what is drawn in them.
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, combinations
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from lexipix.networks.blocks import ResidualConv
 from lexipix.networks.vae import GRID
 
 CELLS = GRID**2
+MOST_WAVES, SLOWEST = 12, 2  # of a number with many levels; and of those that are multiplied
+# Weights of the features and of the scores at the start: with 0.02 and 1, as GPT-2's own, learning takes long
+FEATURE_DEVIATION, SCORE_SCALE = 0.15, 0.2
 RARE = 1e-6  # uniform numbers keep this far from 0 and 1, whose logarithms are infinite
 
 
@@ -30,13 +33,20 @@ def features_of_words(levels: Sequence[int]) -> Tensor:
         levels: Of the numbers that a word is made of.
 
     Returns:
-        (words, F): powers of the numbers, which lie within (-1, 1), and the products of any two. A score that
-        is linear in these can be any normal distribution over the words.
+        (words, F): cosines over the levels of each number, as of a cosine transform, and the products of the
+        slowest ones of any two numbers. A score that is linear in these can favour any neighbourhood of words
+        over the others; powers in place of the cosines need large weights for that, and learn half as fast.
     """
-    axes = [(2 * torch.arange(base) + 1) / base - 1 for base in levels]
-    numbers = torch.cartesian_prod(*axes).reshape(-1, len(levels))
-    products = [numbers[:, i] * numbers[:, j] for i in range(len(levels)) for j in range(i)]
-    return torch.cat([numbers, numbers**2, numbers**3, numbers**4, *(p[:, None] for p in products)], 1)
+    index = torch.cartesian_prod(*(torch.arange(base) for base in levels)).reshape(-1, len(levels))
+    waves = []
+    for number, base in enumerate(levels):
+        frequencies = torch.arange(1, min(base - 1, MOST_WAVES) + 1)
+        waves.append(torch.cos(math.pi * frequencies * (index[:, number, None] + 0.5) / base))
+    products = [
+        (one[:, :SLOWEST, None] * other[:, None, :SLOWEST]).flatten(1)
+        for one, other in combinations(waves, 2)
+    ]
+    return torch.cat([*waves, *products], 1)
 
 
 class WordWriter(nn.Module):
@@ -76,11 +86,11 @@ class WordWriter(nn.Module):
         # Words of one codebook share what they learn with those that lie near
         self.shared = nn.ModuleList(nn.Linear(part.shape[1], width, bias=False) for part in known)
         for weight in self.shared.parameters():
-            nn.init.normal_(weight, std=config.initializer_range)
+            nn.init.normal_(weight, std=FEATURE_DEVIATION)
         self.before, self.behind = (
             nn.Sequential(*(ResidualConv(width) for _ in range(depth))) for _ in range(2)
         )
-        self.scales = nn.Parameter(torch.ones(len(levels), width))
+        self.scales = nn.Parameter(torch.full((len(levels), width), SCORE_SCALE))
 
     @property
     def words_per_cell(self) -> int:

@@ -31,22 +31,26 @@ def place_of_rows(n_rows: int, words_per_cell: int) -> Tensor:
     return torch.bucketize(torch.arange(n_rows), ends.long(), right=True).clamp_max(words_per_cell - 1)
 
 
+def cells_to_hide(shares: Tensor) -> Tensor:
+    """In how many cells a word is hidden, at least in one, for shares (B,) of them: int64 (B,)."""
+    return (shares * CELLS).ceil().long().clamp(1, CELLS)
+
+
 def hide(
-    words: Tensor, places: Tensor, shares: Tensor, order: Tensor, codebooks: Sequence[int]
+    words: Tensor, places: Tensor, n_hidden: Tensor, order: Tensor, codebooks: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
     """Hide words as they are when a picture is half written.
 
     Args:
         words: (B, words per cell, 64).
         places: (B,), which word of each cell is being written; the words after it are hidden everywhere.
-        shares: (B,), of the cells in which it is hidden; at least one.
+        n_hidden: (B,), in how many cells it is hidden.
         order: (B, 64), random numbers: the cells with the smallest hide it.
         codebooks: Their sizes, which are the numbers of words that are not written.
 
     Returns:
         The words, and where those to be guessed are: bool (B, 64).
     """
-    n_hidden = (shares * CELLS).ceil().long().clamp(1, CELLS)
     hidden = order.argsort(1).argsort(1) < n_hidden[:, None]
     index = torch.arange(words.shape[1], device=words.device)[None, :, None]
     at = places[:, None, None]
@@ -55,10 +59,10 @@ def hide(
     return torch.where(gone, unwritten, words), hidden
 
 
-def guessing_loss(
+def guessing_losses(
     writer: WordWriter, states: Tensor, words: Tensor, places: Tensor, hidden: Tensor
 ) -> list[Tensor]:
-    """Cross-entropy, in nats per word, of the hidden words of each place that some row learns.
+    """Cross-entropy, in nats, of the hidden words of each place, summed.
 
     Args:
         writer: Gives the scores.
@@ -74,8 +78,7 @@ def guessing_loss(
     for place in range(writer.words_per_cell):
         chosen = hidden & (places == place)[:, None]
         logits = writer.scores(states[chosen], place).float()
-        total = F.cross_entropy(logits, words[:, place][chosen], reduction="sum")
-        losses.append(total / chosen.sum().clamp_min(1))
+        losses.append(F.cross_entropy(logits, words[:, place][chosen], reduction="sum"))
     return losses
 
 
@@ -140,43 +143,48 @@ class WordsTask:
         ids = own(self.captions.any_wording(rows, self.canonical_share))
         silent = own(torch.rand(len(rows)) < self.caption_dropout).to(self.device)
         ids = torch.where(silent[:, None], self.model.writer.nothing(ids), ids)
-        losses = self._guess(
-            images,
-            ids,
-            own(place_of_rows(len(rows), self.model.writer.words_per_cell)),
-            own(torch.rand(len(rows))),
-            own(torch.rand(len(rows), CELLS)),
-        )
+        places = place_of_rows(len(rows), self.model.writer.words_per_cell)
+        n_hidden = self._cells_to_hide(places, torch.rand(len(rows)))
+        order = torch.rand(len(rows), CELLS)
+        # The whole batch's numbers of words, so that its parts add up to what it would have given
+        counts = self._counts(places, n_hidden) * (len(images) / len(rows))
+        sums = self._guess(images, ids, own(places), own(n_hidden), own(order))
+        losses = [total / count for total, count in zip(sums, counts.tolist(), strict=True)]
         loss = torch.stack(losses).mean()
         named = {f"loss_of_{place}": value.detach() for place, value in enumerate(losses, 1)}
         return loss, {"loss": loss, **named}
 
+    def _cells_to_hide(self, places: Tensor, lots: Tensor) -> Tensor:
+        """As many as when it is written; what is written in one step is always hidden everywhere."""
+        several = torch.tensor(self.model.steps)[places] > 1
+        return cells_to_hide(torch.where(several, torch.cos(lots * math.pi / 2), 1.0))
+
+    def _counts(self, places: Tensor, n_hidden: Tensor) -> Tensor:
+        """Hidden words of each place, at least one: (words per cell,)."""
+        counts = torch.zeros(self.model.writer.words_per_cell).index_add_(0, places, n_hidden.float())
+        return counts.clamp_min(1)
+
     def _guess(
-        self, images: Tensor, ids: Tensor, places: Tensor, lots: Tensor, order: Tensor
+        self, images: Tensor, ids: Tensor, places: Tensor, n_hidden: Tensor, order: Tensor
     ) -> list[Tensor]:
-        """Losses of the words of pictures; the random numbers are (B,) and (B, 64)."""
-        writer, steps = self.model.writer, torch.tensor(self.model.steps)
+        """Summed losses of the hidden words of pictures, of each place."""
+        writer = self.model.writer
         with torch.no_grad():
             words = self.model.visual_words.words(images)
-        # As large a share is hidden as when it is written; what is written in one step is always all hidden
-        shares = torch.where(steps[places] > 1, torch.cos(lots * math.pi / 2), 1.0)
-        places, shares, order = (part.to(self.device) for part in (places, shares, order))
-        partly, hidden = hide(words, places, shares, order, writer.codebooks)
-        return guessing_loss(writer, writer.read(ids, partly), words, places, hidden)
+        places, n_hidden, order = (part.to(self.device) for part in (places, n_hidden, order))
+        partly, hidden = hide(words, places, n_hidden, order, writer.codebooks)
+        return guessing_losses(writer, writer.read(ids, partly), words, places, hidden)
 
     def validate(self) -> dict[str, float]:
         """Cross-entropy of the hidden words of up to 256 validation pictures, in nats per word."""
         rows = torch.arange(min(len(self.validation), N_VALIDATED))
         n_words = self.model.writer.words_per_cell
-        places = torch.arange(len(rows)) % n_words
-        losses = self._guess(
-            self.validation[rows],
-            self.validation_captions.canonical(rows),
-            places,
-            (torch.arange(len(rows)) // n_words + 0.5) / math.ceil(len(rows) / n_words),
-            torch.rand(len(rows), CELLS),
-        )
-        figures = {f"loss_of_{place}": float(value) for place, value in enumerate(losses, 1)}
+        places = rows % n_words
+        n_hidden = self._cells_to_hide(places, (rows // n_words + 0.5) / math.ceil(len(rows) / n_words))
+        ids = self.validation_captions.canonical(rows)
+        sums = self._guess(self.validation[rows], ids, places, n_hidden, torch.rand(len(rows), CELLS))
+        counts = self._counts(places, n_hidden).tolist()
+        figures = {f"loss_of_{i}": float(sums[i - 1]) / counts[i - 1] for i in range(1, n_words + 1)}
         return {"objective": sum(figures.values()) / n_words, **figures}
 
     def sheet(self) -> NDArray[np.uint8]:
