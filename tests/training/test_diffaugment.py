@@ -4,7 +4,7 @@ import torch
 from lexipix.training import diffaugment
 from lexipix.training.diffaugment import augment
 
-NAMES = ["color", "translation", "cutout"]
+NAMES = ["color", "translation", "cutout", "jitter"]
 
 
 @pytest.fixture
@@ -25,6 +25,19 @@ def test_shapes_stay_and_gradients_flow(images, policy):
     assert not torch.equal(changed, images)
     changed.square().sum().backward()
     assert (images.grad.flatten(1).abs().sum(1) > 0).all()
+
+
+def test_jitter_without_any_change_is_the_picture(images, monkeypatch):
+    draws = iter([torch.full((6, 1, 1, 1), value) for value in (0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0)])
+    monkeypatch.setattr(diffaugment, "_draw", lambda *_: next(draws))
+    torch.testing.assert_close(augment(images, ["jitter"]), images, atol=1e-5, rtol=0)
+
+
+def test_jitter_moves_by_a_part_of_the_side(images, monkeypatch):
+    draws = iter([torch.full((6, 1, 1, 1), value) for value in (0.0, 1.0, 0.125, 0.0, 1.0, 1.0, 0.0)])
+    monkeypatch.setattr(diffaugment, "_draw", lambda *_: next(draws))
+    moved = augment(images, ["jitter"])
+    torch.testing.assert_close(moved[..., :15], images[..., 1:], atol=1e-5, rtol=0)
 
 
 def test_no_policy_changes_nothing(images):

@@ -30,8 +30,8 @@ class EvaluatorParameters(Parameters):
         max_tokens: Longer captions are cut.
         words_weight: Of naming the caption's words, beside the contrastive loss.
         flip: Mirror its training pictures; only where captions name no side.
-        augmentations: For few pictures: any of ``color``, ``translation``, ``cutout``; nothing that captions
-            name.
+        augmentations: For few pictures: any of ``jitter`` (small turns, sizes, shifts and changes of color),
+            ``color``, ``translation``, ``cutout``; nothing that captions name.
         held_out_share: Of the judge's split, for choosing the best weights.
         min_captioned: Where fewer pictures of the judge's split have a caption, the captioner of the run
             describes the others for it; 0: never.
@@ -47,7 +47,7 @@ class EvaluatorParameters(Parameters):
     max_tokens: int = Field(64, ge=4, le=1_024)
     words_weight: float = Field(0.1, ge=0)
     flip: bool = False
-    augmentations: tuple[Literal["color", "translation", "cutout"], ...] = ()
+    augmentations: tuple[Literal["jitter", "color", "translation", "cutout"], ...] = ()
     held_out_share: float = Field(0.1, gt=0, le=0.5)
     min_captioned: int = Field(200, ge=0)
     seed_offset: int = Field(1_000, ge=1)

@@ -1,6 +1,6 @@
 """Differentiable augmentation of real and drawn pictures alike (DiffAugment, arXiv 2006.10738)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from lexipix.training.parallel import Share
 
-Augmentation = Literal["color", "translation", "cutout"]
+Augmentation = Literal["color", "translation", "cutout", "jitter"]
 
 
 def augment(images: Tensor, policy: Sequence[Augmentation], share: Share | None = None) -> Tensor:
@@ -18,15 +18,17 @@ def augment(images: Tensor, policy: Sequence[Augmentation], share: Share | None 
     Args:
         images: (B, 3, S, S) in about [-1, 1].
         policy: Any of ``color`` (brightness, saturation, contrast), ``translation`` (up to an eighth of the
-            side, mid-grey behind), ``cutout`` (a mid-grey square of about half the side). Colors and places
-            that captions name must not be changed.
+            side, mid-grey behind), ``cutout`` (a mid-grey square of about half the side), ``jitter`` (turned
+            by up to ten degrees, scaled by up to a seventh, moved by up to a sixteenth of the side, the edges
+            repeated, and colors changed so little that their names stay). Colors and places that captions
+            name must not be changed.
         share: Where these are one part of a batch: numbers are drawn for the whole of it.
 
     Returns:
         Pictures of the same shape, no longer bounded by [-1, 1] after ``color``.
     """
     for name in policy:
-        images = {"color": _color, "translation": _translate, "cutout": _cut}[name](images, share or Share())
+        images = _POLICIES[name](images, share or Share())
     return images
 
 
@@ -67,3 +69,27 @@ def _cut(images: Tensor, share: Share) -> Tensor:
     hole = inside[0][:, :, None] & inside[1][:, None, :]
     cut: Tensor = images * (~hole)[:, None]
     return cut
+
+
+def _jitter(images: Tensor, share: Share) -> Tensor:
+    angle, scale, dx, dy = (
+        _draw(images, share, low, high).flatten()
+        for low, high in ((-0.175, 0.175), (0.85, 1.15), (-0.125, 0.125), (-0.125, 0.125))  # the side is 2
+    )
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    turned = torch.stack([torch.stack([cos, -sin, dx], 1), torch.stack([sin, cos, dy], 1)], 1)  # (B, 2, 3)
+    grid = F.affine_grid(turned, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    grey = moved.mean(1, keepdim=True)
+    moved = grey + (moved - grey) * _draw(images, share, 0.6, 1.4)
+    mean = moved.mean((1, 2, 3), keepdim=True)
+    changed: Tensor = mean + (moved - mean) * _draw(images, share, 0.75, 1.25)
+    return (changed + _draw(images, share, -0.15, 0.15)).clamp(-1, 1)
+
+
+_POLICIES: Mapping[Augmentation, Callable[[Tensor, Share], Tensor]] = {
+    "color": _color,
+    "translation": _translate,
+    "cutout": _cut,
+    "jitter": _jitter,
+}
