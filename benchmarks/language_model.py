@@ -154,11 +154,13 @@ def known(bench: Bench) -> list[str]:
         own.config["max_tokens"],
         learn[:N_PROBED],
         test,
+        (bench.pictured, bench.validated),
     )
     said = (
         "Shares of an object's size, color and shape that a linear map finds in the state of the last word "
         "of its place, on validation captions (guessing: 0.5, 0.125 and 0.125); at once: in directions in "
-        "which the states differ most, which gradient descent finds first."
+        "which the states differ most, which gradient descent finds first. Picture among 64: the share of "
+        "validation pictures whose own caption is the nearest, by vectors that a linear map of states gives."
     )
     return [said, table(found)]
 
