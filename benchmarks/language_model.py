@@ -104,7 +104,7 @@ def main() -> None:
             f"{stage} images": setting.images,
             f"{stage} precision": setting.precision,
         }
-    sentences = [said(stage, rows) for stage in arguments.stages]
+    sentences = [sentence for stage in arguments.stages if (sentence := said(stage, rows))]
     notes = "\n\n".join([*sentences, *known(bench), (__doc__ or "").split("\n\n")[-1]])
     page = save("language_model", rows, facts, arguments.out, notes, pictures=plots)
     print(page.read_text(encoding="utf-8"))
