@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 import torch
-from readers import Arm, Reader
+from readers import Arm, Reader, SentenceVector, Words
 from record import Row
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -42,8 +42,12 @@ def probed(
     max_tokens: int,
     learn: Sequence[str],
     test: Sequence[str],
+    pictured: Sequence[tuple[Tensor, Tensor]],
 ) -> list[Row]:
     """Shares of size, color and shape that a linear map finds in the state of an object's last word.
+
+    And the share of pictures whose own caption is the nearest of 64, where a linear map takes the mean and
+    the maximum of a caption's states to the space of pictures.
 
     Args:
         captioner: Whose language model reads.
@@ -52,6 +56,8 @@ def probed(
         max_tokens: Longest caption.
         learn: Canonical captions of scenes, to fit the maps on.
         test: Others, to test them on.
+        pictured: Token ids of captions (N, L) and the vectors of their pictures (N, V), to fit such a map on;
+            and others, to test it on.
 
     Returns:
         One row for each reader.
@@ -71,8 +77,43 @@ def probed(
             truth = [true[:, number] for *_, true in parts]
             found[kind] = agreement(states, truth, len(words), ANY)
             found[f"{kind}, at once"] = agreement(states, truth, len(words), LARGE)
+        reader = networks.get(name)
+        found["picture among 64"] = nearest_own(reader, text_encoder, pad_id(tokenizer), *pictured)
         rows.append(found)
     return rows
+
+
+@torch.no_grad()
+def nearest_own(
+    reader: Reader | None,
+    text_encoder: TextEncoder,
+    padding: int,
+    learn: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+) -> float:
+    """Share of the second part's pictures whose own caption is the nearest of 64.
+
+    The captions' vectors are solved for the reader on the first part; without one they are the contrastive
+    text encoder's own.
+    """
+    sentence = SentenceVector(reader, learn[1].shape[1]) if reader is not None else None
+
+    def words(ids: Tensor) -> Words:
+        mask = ids != padding
+        return Words(ids, mask, *text_encoder.read(ids, mask))
+
+    if sentence is not None and reader is not None:
+        known = [words(some) for some in learn[0].split(256)]
+        states = [sentence.describe(reader(one.ids, one.mask), one) for one in known]
+        sentence.solve(torch.cat(states), learn[1])
+    right: list[Tensor] = []
+    for ids, vectors in zip(test[0].split(64), test[1].split(64), strict=True):
+        read = words(ids)
+        own = read.vector
+        if sentence is not None and reader is not None:
+            own = sentence(reader(ids, read.mask), read)
+        right.append((vectors @ own.T).argmax(1) == torch.arange(len(ids)))
+    return float(torch.cat(right).float().mean())
 
 
 def ends(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Tensor, Tensor, Tensor]:

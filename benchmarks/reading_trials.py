@@ -37,7 +37,8 @@ from lexipix.records import Split
 from lexipix.scenes.truth import SceneTruth
 from lexipix.training.bundles import load_network
 from lexipix.training.captioned import for_training
-from lexipix.training.data import ImageRows, to_uint8
+from lexipix.training.captions import CaptionRows
+from lexipix.training.data import N_VALIDATION, ImageRows, to_uint8
 from lexipix.training.gan import GANTask
 from lexipix.training.loop import Task, train
 from lexipix.training.machine import Machine, resolve_device
@@ -116,11 +117,22 @@ class Bench:
     @cached_property
     def pictured(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids of some training captions, (N, L), and the vectors of their pictures, (N, V)."""
-        rows = torch.arange(min(N_SOLVED, len(self.captions.rows)))
         images = ImageRows(self.captions.images, self.captions.rows.device)
+        return self._pictured(self.captions.rows, images, N_SOLVED)
+
+    @cached_property
+    def validated(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same of some validation captions."""
+        validation = self.captions.validation
+        return self._pictured(validation.captions, validation.images, N_VALIDATION)
+
+    def _pictured(
+        self, captions: CaptionRows, images: ImageRows, most: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = torch.arange(min(most, len(images)))
         with torch.no_grad():
             vectors = [self.pair.image_encoder(images[some]).vector for some in rows.split(256)]
-        return self.captions.rows.canonical(rows), torch.cat(vectors)
+        return captions.canonical(rows), torch.cat(vectors)
 
     def task(self, stage: str, name: str, beside: Beside, seed: int) -> PriorTask | GANTask:
         """The training of an arm, before its first step; the networks that do not learn are shared."""
