@@ -66,7 +66,7 @@ def test_what_is_up_to_date_is_not_run_again_and_that_is_known_in_five_seconds(p
         ("generator", "prior.noises", 9, "generator_prior"),
         ("generator", "gan.training.images", 9, "generator_gan"),
         ("generator", "words.tokenizer.training.images", 9, "generator_visual_words"),
-        ("generator", "words.writer.guidance", 3.0, "generator_words"),
+        ("generator", "words.writer.caption_dropout", 0.3, "generator_words"),
         ("compression", "measurement.batch_size", 3, "compression"),
         ("evaluation", "kid_subsets", 3, "evaluation"),
     ],

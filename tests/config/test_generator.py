@@ -88,6 +88,7 @@ def test_the_words_of_a_picture_have_at_most_2600_bits():
             "make 10000 words, and a codebook has",
         ),
         ({"words": {"writer": {"steps": [5, 2]}}}, "must have a value for each of the 4 words of a cell"),
+        ({"words": {"writer": {"guidance": [1, 1, 1, -1]}}}, "greater than or equal to 0"),
         ({"words": {"writer": {"temperatures": [1, 1, 1, 0]}}}, "greater than 0"),
     ],
 )

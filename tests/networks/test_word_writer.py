@@ -10,7 +10,7 @@ from lexipix.networks.words_to_image import WordsToImage
 
 LEVELS = [[4, 3, 2], [3, 3], [2, 2]]
 PAD, EOS = 0, 1
-STEPS, TEMPERATURES = (3, 2, 1), (1.0, 0.9, 0.8)
+STEPS, GUIDANCE, TEMPERATURES = (3, 2, 1), (1.5, 0.5, 0.0), (1.0, 0.9, 0.8)
 
 
 @pytest.fixture
@@ -82,12 +82,12 @@ def test_a_word_is_drawn_as_often_as_it_is_likely():
 @torch.no_grad()
 def test_every_word_is_written_whatever_is_drawn_beside_it(writer, ids):
     noise = torch.randn(3, writer.noise_width(STEPS), generator=torch.Generator().manual_seed(0))
-    words = writer.write(ids, noise, STEPS, 1.5, TEMPERATURES)
+    words = writer.write(ids, noise, STEPS, GUIDANCE, TEMPERATURES)
     for place, size in enumerate(writer.codebooks):
         assert int(words[:, place].min()) >= 0 and int(words[:, place].max()) < size
-    alone = writer.write(ids[1:2, :2], noise[1:2], STEPS, 1.5, TEMPERATURES)
+    alone = writer.write(ids[1:2, :2], noise[1:2], STEPS, GUIDANCE, TEMPERATURES)
     assert torch.equal(alone, words[1:2])
-    assert not torch.equal(writer.write(ids, -noise, STEPS, 1.5, TEMPERATURES), words)
+    assert not torch.equal(writer.write(ids, -noise, STEPS, GUIDANCE, TEMPERATURES), words)
 
 
 @torch.no_grad()
@@ -99,7 +99,7 @@ def test_words_are_written_in_as_many_readings_as_there_are_steps(writer, ids, m
         return read(self, ids, words)
 
     monkeypatch.setattr(WordWriter, "read", watched)
-    writer.write(ids, torch.randn(3, writer.noise_width(STEPS)), STEPS, 0.0, TEMPERATURES)
+    writer.write(ids, torch.randn(3, writer.noise_width(STEPS)), STEPS, (0.0, 0.0, 0.0), TEMPERATURES)
     assert len(unwritten) == sum(STEPS)
     assert unwritten[0] == [64, 64, 64] and unwritten[3] == [0, 64, 64] and unwritten[5] == [0, 0, 64]
     assert 64 > unwritten[1][0] > unwritten[2][0] > 0 and unwritten[4][1] < 64
@@ -118,7 +118,7 @@ def test_guidance_drives_away_from_the_caption_that_says_nothing(writer, ids):
 def test_a_whole_model_draws_pictures(writer, ids):
     torch.manual_seed(1)
     visual_words = VisualWords(16, LEVELS, 8, 1)
-    model = WordsToImage(writer, visual_words, STEPS, 1.0, TEMPERATURES).eval()
+    model = WordsToImage(writer, visual_words, STEPS, GUIDANCE, TEMPERATURES).eval()
     noise = torch.randn(3, model.noise_width)
     assert model.noise_width == 2 * CELLS * 6
     expected = visual_words.picture(visual_words.numbers(model.write(ids, noise)))

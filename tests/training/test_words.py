@@ -29,10 +29,9 @@ def make():
             "learning_rate": 4e-3, "canonical_share": 0.5, "caption_dropout": 0.25, "flip": True,
             "device": CPU,
         }  # fmt: skip
-        return WordsTask(
-            WordsToImage(writer, visual_words, (2, 1), 1.0, (1.0, 1.0)), world().images, world().captions,
-            (world().images[:8], world().captions), **(settings | changes),
-        )  # fmt: skip
+        model = WordsToImage(writer, visual_words, (2, 1), (1.0, 0.0), (1.0, 1.0))
+        validation = world().images[:8], world().captions
+        return WordsTask(model, world().images, world().captions, validation, **(settings | changes))
 
     return make
 

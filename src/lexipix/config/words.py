@@ -26,7 +26,7 @@ class WordsTrainingParameters(SharedTrainingParameters):
 
     key: ClassVar[str] = "generator.words.writer.training"
     images: int = Field(8_000, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, le=1)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
     reports: int = Field(4, ge=1, le=1000)
 
 
@@ -74,7 +74,8 @@ class WriterParameters(Parameters):
         canonical_share: Share of the captions read in their first wording; the others in any.
         caption_dropout: Share of the pictures that are written without a caption, for the guidance.
         steps: For each word of a cell, in how many steps it is written in all cells.
-        guidance: How far a caption's logits are driven away from those of no caption; 0 leaves them.
+        guidance: For each word of a cell, how far a caption's logits are driven away from those of no
+            caption; 0 leaves them.
         temperatures: For each word of a cell; below 1 likely words are taken more often than they are likely.
         training: Its length and pace.
     """
@@ -85,8 +86,8 @@ class WriterParameters(Parameters):
     canonical_share: float = Field(0.5, ge=0, le=1)
     caption_dropout: float = Field(0.1, ge=0, lt=1)
     steps: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (5, 2, 1, 1)
-    guidance: float = Field(1.0, ge=0, le=20)
-    temperatures: tuple[Annotated[float, Field(gt=0, le=10)], ...] = (0.9, 0.8, 0.7, 0.7)
+    guidance: tuple[Annotated[float, Field(ge=0, le=20)], ...] = (1.0, 0.5, 0.0, 0.0)
+    temperatures: tuple[Annotated[float, Field(gt=0, le=10)], ...] = (0.9, 0.5, 0.4, 0.4)
     training: WordsTrainingParameters = WordsTrainingParameters()
 
 
@@ -106,7 +107,7 @@ class WordsParameters(Parameters):
     @model_validator(mode="after")
     def _says_how_each_word_is_written(self) -> Self:
         n_words = len(self.tokenizer.levels)
-        for name in ("steps", "temperatures"):
+        for name in ("steps", "guidance", "temperatures"):
             values = getattr(self.writer, name)
             if len(values) != n_words:
                 raise ValueError(

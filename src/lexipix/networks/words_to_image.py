@@ -15,7 +15,8 @@ class WordsToImage(nn.Module):
         writer: Captions to visual words.
         visual_words: Visual words to pictures, and back.
         steps: For each word of a cell, in how many steps it is written everywhere.
-        guidance: How far the caption's logits are driven away from those of no caption.
+        guidance: For each word of a cell, how far the caption's logits are driven away from those of no
+            caption.
         temperatures: For each word of a cell, of the draw.
     """
 
@@ -24,12 +25,12 @@ class WordsToImage(nn.Module):
         writer: WordWriter,
         visual_words: VisualWords,
         steps: Sequence[int],
-        guidance: float,
+        guidance: Sequence[float],
         temperatures: Sequence[float],
     ) -> None:
         super().__init__()
         self.writer, self.visual_words = writer, visual_words
-        self.steps, self.guidance, self.temperatures = tuple(steps), guidance, tuple(temperatures)
+        self.steps, self.guidance, self.temperatures = tuple(steps), tuple(guidance), tuple(temperatures)
 
     @property
     def noise_width(self) -> int:

@@ -194,7 +194,7 @@ def words(pictures: Pictures) -> ModelBundle:
     config = {
         "writer": {"language_model": model.config.to_dict(), "near": 1, "pad_id": PAD_ID, "eos_id": EOS_ID},
         "visual_words": {"image_size": 32, "levels": levels, "width": 8, "depth": 1},
-        "steps": [2, 1], "guidance": 1.0, "temperatures": [1.0, 0.8],
+        "steps": [2, 1], "guidance": [1.0, 0.0], "temperatures": [1.0, 0.8],
     }  # fmt: skip
     network = build("words_to_image", config)
     network.visual_words.initialise(to_unit(torch.from_numpy(pictures.train.images)))

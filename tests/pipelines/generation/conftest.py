@@ -186,7 +186,7 @@ def words_model(toys):
     network = {
         "writer": {"language_model": model.config.to_dict(), "near": 1, "pad_id": PAD_ID, "eos_id": EOS_ID},
         "visual_words": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
-        "steps": [2, 1], "guidance": 1.0, "temperatures": [1.0, 0.8],
+        "steps": [2, 1], "guidance": [1.0, 0.0], "temperatures": [1.0, 0.8],
     }  # fmt: skip
     made = build("words_to_image", network)
     return to_bundle(

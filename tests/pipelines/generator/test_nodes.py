@@ -48,7 +48,7 @@ OWN = GANNetworkParameters(width=32, depth=1, noise_width=5)
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
 VISUAL_WORDS = VisualWordsParameters(levels=[[4, 3, 2], [3, 3]], width=8, depth=1, training=TRAINING)
 WRITER = WriterParameters(  # as wide as the captioner's language model
-    width=96, depth=3, steps=(2, 1), temperatures=(1.0, 0.8), training=TRAINING
+    width=96, depth=3, steps=(2, 1), guidance=(1.0, 0.0), temperatures=(1.0, 0.8), training=TRAINING
 )
 MODELS = ("vae", "prior", "gan")
 OFF, ON = LoopParameters(), LoopParameters(enabled=True)

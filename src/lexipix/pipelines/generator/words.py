@@ -102,7 +102,7 @@ def make_words(
         },
         "visual_words": visual_words.config["network"],
         "steps": list(parameters.steps),
-        "guidance": parameters.guidance,
+        "guidance": list(parameters.guidance),
         "temperatures": list(parameters.temperatures),
     }
     model = WordsToImage(writer, reader, parameters.steps, parameters.guidance, parameters.temperatures)
