@@ -20,6 +20,7 @@ IMAGE_ENCODER_SIZES = {
     "tiny": ImageEncoderSize((16, 32, 64), (0, 1, 0), 64),
     "small": ImageEncoderSize((48, 96, 192), (1, 2, 1), 128),
     "base": ImageEncoderSize((64, 128, 256), (1, 3, 2), 128),
+    "large": ImageEncoderSize((128, 256, 512), (2, 4, 3), 256),
 }
 PRETRAINED_VECTOR_WIDTH = 128
 
@@ -34,7 +35,7 @@ class ImageEncoderParameters(Parameters):
     """
 
     source: Literal["scratch", "pretrained"] = "scratch"
-    size: Literal["tiny", "small", "base"] = "small"
+    size: Literal["tiny", "small", "base", "large"] = "small"
     path: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Parameters of the generators: the VAE, the text prior in its latent space, the GAN, and visual words."""
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -89,8 +89,8 @@ class PriorParameters(Parameters):
     training: PriorTrainingParameters = PriorTrainingParameters()
 
 
-class GANNetworkParameters(Parameters):
-    """The generator's own network where it has one (``generator.gan.network.*``).
+class GeneratorSize(NamedTuple):
+    """A generator's own network.
 
     Attributes:
         width: Of words and of the 8x8 grid, a multiple of 32; half of it at twice the side, and so on.
@@ -98,9 +98,17 @@ class GANNetworkParameters(Parameters):
         noise_width: Length of the noise vector; ``start: scratch`` only.
     """
 
-    width: int = Field(128, ge=32, le=1024, multiple_of=32)
-    depth: int = Field(2, ge=1, le=32)
-    noise_width: int = Field(64, ge=1, le=1024)
+    width: int
+    depth: int
+    noise_width: int
+
+
+GENERATOR_SIZES = {
+    "tiny": GeneratorSize(32, 1, 16),
+    "small": GeneratorSize(128, 2, 64),
+    "base": GeneratorSize(192, 3, 128),
+    "large": GeneratorSize(256, 4, 128),
+}
 
 
 class GANParameters(Parameters):
@@ -111,7 +119,7 @@ class GANParameters(Parameters):
             where; ``upsampling`` from the trained prior with a decoder of its own, which first learns to draw
             what the VAE's draws; ``scratch`` is a whole network of its own with random weights, for captions
             that leave much open.
-        network: Of a generator from scratch, or of its upsampling decoder.
+        size: Of a generator from scratch, or of its upsampling decoder.
         teaching: Share of the training in which an upsampling decoder learns from the VAE's.
         adversary: Loss: ``hinge``, ``wasserstein`` with gradient penalty, ``relativistic`` with R1 and R2.
         discriminator_width: Channels of its heads.
@@ -131,7 +139,7 @@ class GANParameters(Parameters):
     """
 
     start: Literal["regression", "upsampling", "scratch"] = "regression"
-    network: GANNetworkParameters = GANNetworkParameters()
+    size: Literal["tiny", "small", "base", "large"] = "small"
     teaching: float = Field(0.2, ge=0, lt=1)
     adversary: Literal["hinge", "wasserstein", "relativistic"] = "hinge"
     discriminator_width: int = Field(64, ge=8, le=1024, multiple_of=2)

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from lexipix.config.captioner import CaptionerParameters
 from lexipix.config.generator import (
-    GANNetworkParameters,
+    GENERATOR_SIZES,
     GANParameters,
     GeneratorLaunchParameters,
     LoopParameters,
@@ -44,7 +44,7 @@ RUN = RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
 TRAINING = {"images": 16, "batch_size": 8, "reports": 2}
 VAE = VAEParameters(latent_channels=4, width=8, depth=1, training=TRAINING)
 PRIOR = PriorParameters(width=32, depth=1, noise_width=3, training=TRAINING)
-OWN = GANNetworkParameters(width=32, depth=1, noise_width=5)
+OWN = GENERATOR_SIZES["tiny"]
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
 VISUAL_WORDS = VisualWordsParameters(levels=[[4, 3, 2], [3, 3]], width=8, depth=1, training=TRAINING)
 WRITER = WriterParameters(  # as wide as the captioner's language model
@@ -222,7 +222,7 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     scratch = GAN.model_copy(
         update={
             "start": "scratch",
-            "network": OWN,
+            "size": "tiny",
             "training": GAN.training.model_copy(update={"learning_rate": 1e-9}),
         }
     )
@@ -233,15 +233,15 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     )  # fmt: skip
     model, prior = load_network(bundle), load_network(catalog.load("prior"))
     assert isinstance(model.decoder, UpsamplingDecoder)
-    assert model.prior.noise_width == bundle.config["noise_width"] == 5
+    assert model.prior.noise_width == bundle.config["noise_width"] == OWN.noise_width
     assert not torch.allclose(model.prior.cells, prior.prior.cells, atol=1e-3)
     ids = torch.tensor([[5, 6, 1]])
-    assert model(ids, torch.zeros(1, 5)).shape == (1, 3, SIZE, SIZE)
+    assert model(ids, torch.zeros(1, OWN.noise_width)).shape == (1, 3, SIZE, SIZE)
 
 
 def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, contrastive_pair):
     parameters = GAN.model_copy(
-        update={"start": "upsampling", "network": OWN, "teaching": 0.5, "head_start": 0.4}
+        update={"start": "upsampling", "size": "tiny", "teaching": 0.5, "head_start": 0.4}
     )
     trained = catalog.load("prior")
     bundle, curves, *_ = train_gan(

@@ -2,7 +2,13 @@
 
 import pandas as pd
 
-from lexipix.config.generator import GANParameters, LoopParameters, PriorParameters, VAEParameters
+from lexipix.config.generator import (
+    GENERATOR_SIZES,
+    GANParameters,
+    LoopParameters,
+    PriorParameters,
+    VAEParameters,
+)
 from lexipix.config.run import RunParameters
 from lexipix.networks.captioner import Captioner
 from lexipix.networks.clip import ContrastivePair
@@ -121,11 +127,11 @@ def make_gan(
     assert isinstance(pair, ContrastivePair) and isinstance(model, TextToImage)
     network = dict(prior.config["network"])
     device = resolve_device(run)  # first of all: the random rotations depend on the number of threads
-    own, teacher = parameters.network, None
+    own, teacher = GENERATOR_SIZES[parameters.size], None
     with seeded(run.seed):
         if parameters.start == "scratch":
             network["prior"] = {
-                **network["prior"], **own.model_dump(), "latent_channels": own.width, "memory": 0,
+                **network["prior"], **own._asdict(), "latent_channels": own.width, "memory": 0,
             }  # fmt: skip
             model.prior = TextPrior(**network["prior"])
         if parameters.start == "upsampling":
