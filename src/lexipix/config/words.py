@@ -16,7 +16,7 @@ class VisualWordsTrainingParameters(SharedTrainingParameters):
     """How the visual words are trained (``generator.words.tokenizer.training.*``)."""
 
     key: ClassVar[str] = "generator.words.tokenizer.training"
-    images: int = Field(8_000, ge=1)
+    images: int = Field(6_000, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     reports: int = Field(4, ge=1, le=1000)
 
@@ -25,7 +25,7 @@ class WordsTrainingParameters(SharedTrainingParameters):
     """How the writer is trained (``generator.words.writer.training.*``)."""
 
     key: ClassVar[str] = "generator.words.writer.training"
-    images: int = Field(8_000, ge=1)
+    images: int = Field(6_000, ge=1)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     reports: int = Field(4, ge=1, le=1000)
 

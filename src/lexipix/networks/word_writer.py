@@ -2,9 +2,9 @@
 
 A text is the caption's tokens, which see what stands before them as ever, and then 64 cells, which see the
 caption and one another. A cell's place in the sequence holds the sum of its words' vectors; a word that is
-not written yet has a token of its own. The words of many cells are written at once, by and by of all (MaskGIT;
-Chang et al. 2022, arXiv 2202.04200), the first word of every cell before the second of any: colors before
-what is drawn in them.
+not written yet has a token of its own. The words of many cells are written at once, in a few steps those of
+all (MaskGIT; Chang et al. 2022, arXiv 2202.04200), the first word of every cell before the second of any:
+colors before what is drawn in them.
 """
 
 import math
