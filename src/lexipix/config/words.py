@@ -16,7 +16,7 @@ class VisualWordsTrainingParameters(SharedTrainingParameters):
     """How the visual words are trained (``generator.words.tokenizer.training.*``)."""
 
     key: ClassVar[str] = "generator.words.tokenizer.training"
-    images: int = Field(8_000, ge=1)
+    images: int = Field(6_000, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     reports: int = Field(4, ge=1, le=1000)
 
@@ -25,7 +25,7 @@ class WordsTrainingParameters(SharedTrainingParameters):
     """How the writer is trained (``generator.words.writer.training.*``)."""
 
     key: ClassVar[str] = "generator.words.writer.training"
-    images: int = Field(8_000, ge=1)
+    images: int = Field(6_000, ge=1)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     reports: int = Field(4, ge=1, le=1000)
 
@@ -85,9 +85,9 @@ class WriterParameters(Parameters):
     near: int = Field(1, ge=0, le=16)
     canonical_share: float = Field(0.5, ge=0, le=1)
     caption_dropout: float = Field(0.1, ge=0, lt=1)
-    steps: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (5, 2, 1, 1)
-    guidance: tuple[Annotated[float, Field(ge=0, le=20)], ...] = (1.0, 0.5, 0.0, 0.0)
-    temperatures: tuple[Annotated[float, Field(gt=0, le=10)], ...] = (0.9, 0.5, 0.4, 0.4)
+    steps: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (8, 2, 1, 1)
+    guidance: tuple[Annotated[float, Field(ge=0, le=20)], ...] = (1.5, 0.0, 0.0, 0.0)
+    temperatures: tuple[Annotated[float, Field(gt=0, le=10)], ...] = (0.8, 0.4, 0.3, 0.3)
     training: WordsTrainingParameters = WordsTrainingParameters()
 
 

@@ -2,9 +2,9 @@
 
 A text is the caption's tokens, which see what stands before them as ever, and then 64 cells, which see the
 caption and one another. A cell's place in the sequence holds the sum of its words' vectors; a word that is
-not written yet has a token of its own. The words of many cells are written at once, the most certain first
-(MaskGIT; Chang et al. 2022, arXiv 2202.04200), the first word of every cell before the second of any: colors
-before what is drawn in them.
+not written yet has a token of its own. The words of many cells are written at once, in a few steps those of
+all (MaskGIT; Chang et al. 2022, arXiv 2202.04200), the first word of every cell before the second of any:
+colors before what is drawn in them.
 """
 
 import math
@@ -23,6 +23,9 @@ CELLS = GRID**2
 MOST_WAVES, SLOWEST = 12, 2  # of a number with many levels; and of those that are multiplied
 # Weights of the features and of the scores at the start: with 0.02 and 1, as GPT-2's own, learning takes long
 FEATURE_DEVIATION, SCORE_SCALE = 0.15, 0.2
+# How much chance has in the order of the cells. What is certain first is black or white first: with 1 whole
+# pictures are, with 20 the order is nearly random, and more things are seen in them (MaskGIT's code has 4.5)
+DOUBT = 20.0
 RARE = 1e-6  # uniform numbers keep this far from 0 and 1, whose logarithms are infinite
 
 
@@ -204,8 +207,7 @@ class WordWriter(nn.Module):
                     CELLS if step == n_steps else round(CELLS * (1 - math.cos(math.pi / 2 * step / n_steps)))
                 )
                 wanted = max(wanted, done + 1)
-                # Not always the most certain cells first: else all pictures grow from their easiest parts
-                certainty = certainty - (1 - step / n_steps) * torch.log(-torch.log(doubt))
+                certainty = certainty - DOUBT * (1 - step / n_steps) * torch.log(-torch.log(doubt))
                 unwritten = words[:, place] == self.codebooks[place]
                 certainty = certainty.masked_fill(~unwritten, -torch.inf)
                 now = certainty.topk(wanted - done, dim=1).indices
