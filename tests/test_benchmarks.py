@@ -113,4 +113,4 @@ def test_projects_for_start_up(tmp_path):
     assert "Pipeline execution completed" in run(bare_project(tmp_path / "bare"), "kedro", "run")
     assert "didn't change, skipping" in run(tmp_path / "bare", "dvc", "repro")
     said = run(copy_of_this(tmp_path / "copy"), "dvc", "repro")
-    assert said.count("didn't change, skipping") == 8
+    assert said.count("didn't change, skipping") == 10

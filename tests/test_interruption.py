@@ -11,11 +11,12 @@ from .conftest import copy_project, environment_without_settings, listen_to_inte
 # A line of the log that says where the run is, and what happens at a random moment within so many seconds
 PLACES = (
     ("Running node: ingest", signal.SIGINT, 0.3),
-    ("evaluator: training on", signal.SIGKILL, 2.0),
     ("features: training on", signal.SIGKILL, 1.5),
     ("vae: training on", signal.SIGKILL, 2.0),
     ("captioner: training on", signal.SIGINT, 2.0),
+    ("evaluator: training on", signal.SIGKILL, 2.0),
     ("prior: training on", signal.SIGKILL, 2.0),
+    ("words: training on", signal.SIGKILL, 1.0),
     ("gan: training on", signal.SIGKILL, 2.0),
     ("small: training on", signal.SIGINT, 0.5),
 )
@@ -23,7 +24,8 @@ PLACES = (
 SECONDS = ",".join(
     f"{training}.training.checkpoint_seconds=0.5"
     for training in (
-        "features", "captioner", "generator.vae", "generator.prior", "generator.gan", "compression.small",
+        "features", "captioner", "generator.vae", "generator.prior", "generator.gan",
+        "generator.words.writer", "compression.small",
         "evaluation.evaluator",
     )
 )  # fmt: skip

@@ -37,4 +37,4 @@ def test_a_captioner_from_elsewhere_at_64(smoke, tmp_path):
     assert set(table["caption_source"]) == {"generated"} and table["caption"].str.len().min() > 0
     metrics = json.loads((data / "08_reporting" / "metrics.json").read_text())
     assert metrics["data"]["image_size"] == 64
-    assert {"vae", "gan", "champion"} == set(metrics["text"])
+    assert {"vae", "gan", "champion", "words"} == set(metrics["text"])

@@ -27,7 +27,7 @@ from .parallel_world import RUN, trained, weights
 
 # Sums in another order: a figure near 1 moves in its seventh digit, and one near 0 is compared as such
 CURVE = {"rel": 1e-4, "abs": 1e-4}
-PAYING = RUN.model_copy(update={"seed": 9})  # two of eight steps pay the GAN's penalty
+PAYING = RUN.model_copy(update={"seed": 11})  # two of eight steps pay the GAN's penalty
 
 
 @pytest.fixture(autouse=True)
