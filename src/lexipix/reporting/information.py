@@ -1,0 +1,77 @@
+"""Quality over what is told of a picture, drawn: from nothing to a latent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, blank_figure, note, rendered, tidy
+from lexipix.reporting.rate import MEASURES
+from lexipix.reporting.sheet import Pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Path -> how it is called and drawn
+LINES = {
+    "nothing": ("nothing: the mean picture", GREY),
+    "class": ("the class: its mean picture", GREY),
+    "caption": ("the caption, drawn by each path", ORANGE),
+    "words_alone": ("visual words alone", "#8ab4e0"),
+    "words": ("caption and visual words, the writer adds the rest", BLUE),
+    "latent": ("direct path: the latent, rounded and whole", INK),
+}
+SINGLE = ("nothing", "class", "caption")
+CODED = "the same, words as likely as the writer holds them"
+
+
+def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
+    """Draw PSNR and SSIM over the bits that are told of a picture, 0 among them.
+
+    Args:
+        table: Columns ``path``, ``setting``, ``bits_per_image``, ``bits_coded``, ``psnr`` and ``ssim``.
+        n_images: Pictures that the figures are means of.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    if not len(table):
+        return note("what a picture needs to be told", "nothing was measured")
+    figure = blank_figure(13.5, 4.2)
+    for axis, (measure, name) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
+        for path, (label, color) in LINES.items():
+            own = table[table["path"] == path]
+            if not len(own):
+                continue
+            joined = "" if path in SINGLE else "-"
+            marker = "s" if path == "class" else "o"
+            axis.plot(
+                own["bits_per_image"], own[measure], joined, marker=marker, markersize=4, color=color,
+                linewidth=1.5, label=label,
+            )  # fmt: skip
+            if not own["bits_coded"].equals(own["bits_per_image"]):
+                axis.plot(
+                    own["bits_coded"], own[measure], "--", marker="o", markersize=2.5, color=color,
+                    linewidth=1.0, label=CODED,
+                )  # fmt: skip
+            if path in ("nothing", "class", "words_alone"):  # the legend says it, or the line above
+                continue
+            for row in own.itertuples():
+                below = path == "latent"
+                axis.annotate(
+                    _short(str(row.setting)), (row.bits_per_image, getattr(row, measure)),
+                    (4, -3) if not below else (4, -9), textcoords="offset points", fontsize=6, color=color,
+                )  # fmt: skip
+        axis.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+        axis.set_xlim(-0.3, 3 * table["bits_per_image"].max())
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.minorticks_off()
+        axis.margins(y=0.08)
+        tidy(axis)
+        axis.set_title(name, fontsize=9, loc="left", color=INK)
+        axis.set_xlabel(f"bits per picture, mean of {n_images:,}", fontsize=8, color=INK)
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return rendered(figure)
+
+
+def _short(setting: str) -> str:
+    return setting.removesuffix(" of all cells").removeprefix("1 word of ").removeprefix("steps of ")
