@@ -142,7 +142,7 @@ class InformationParameters(Parameters):
         steps: Of the direct path, as ``evaluation.rate.steps``.
     """
 
-    n_images: int | None = Field(100, ge=1)
+    n_images: int | None = Field(64, ge=1)
     apart: tuple[Literal[2, 4, 8], ...] = (4, 2)
     steps: tuple[Annotated[float, Field(gt=0)], ...] = (2.0, 4.0, 8.0, 16.0, 32.0)
 

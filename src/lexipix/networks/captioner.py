@@ -129,8 +129,14 @@ class Captioner(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), ids.flatten(), ignore_index=self.pad_id)
 
     def code_length(self, ids: Tensor) -> Tensor:
-        """What captions ``ids`` (B, L) cost if they are written down with the probabilities of a reader who
-        does not see the picture, in bits, (B,); EOS is counted, padding is not."""
+        """Bits of captions that are written down for a reader who has this language model and no picture.
+
+        Args:
+            ids: (B, L), ending in EOS, then padding, which is not counted.
+
+        Returns:
+            (B,).
+        """
         logs = self.logits(ids, None).float().log_softmax(-1)
         own = logs.gather(-1, ids[..., None]).squeeze(-1)
         return -own.masked_fill(ids == self.pad_id, 0.0).sum(1) / math.log(2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, blank_figure, note, rendered, tidy
 from lexipix.reporting.rate import MEASURES
@@ -21,6 +21,7 @@ LINES = {
     "latent": ("direct path: the latent, rounded and whole", INK),
 }
 SINGLE = ("nothing", "class", "caption")
+NAMED = ("caption", "words", "latent")  # points whose setting is written beside them
 CODED = "the same, words as likely as the writer holds them"
 
 
@@ -39,30 +40,10 @@ def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     figure = blank_figure(13.5, 4.2)
     for axis, (measure, name) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
         for path, (label, color) in LINES.items():
-            own = table[table["path"] == path]
-            if not len(own):
-                continue
-            joined = "" if path in SINGLE else "-"
-            marker = "s" if path == "class" else "o"
-            axis.plot(
-                own["bits_per_image"], own[measure], joined, marker=marker, markersize=4, color=color,
-                linewidth=1.5, label=label,
-            )  # fmt: skip
-            if not own["bits_coded"].equals(own["bits_per_image"]):
-                axis.plot(
-                    own["bits_coded"], own[measure], "--", marker="o", markersize=2.5, color=color,
-                    linewidth=1.0, label=CODED,
-                )  # fmt: skip
-            if path in ("nothing", "class", "words_alone"):  # the legend says it, or the line above
-                continue
-            for row in own.itertuples():
-                below = path == "latent"
-                axis.annotate(
-                    _short(str(row.setting)), (row.bits_per_image, getattr(row, measure)),
-                    (4, -3) if not below else (4, -9), textcoords="offset points", fontsize=6, color=color,
-                )  # fmt: skip
+            if (table["path"] == path).any():
+                _draw(axis, table, path, measure, label, color)
         axis.set_xscale("symlog", linthresh=1.0, linscale=0.4)
-        axis.set_xlim(-0.3, 3 * table["bits_per_image"].max())
+        axis.set_xlim(-0.3, 4 * table["bits_per_image"].max())
         axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.minorticks_off()
         axis.margins(y=0.08)
@@ -73,5 +54,30 @@ def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     return rendered(figure)
 
 
+def _draw(axis: Any, table: pd.DataFrame, path: str, measure: str, label: str, color: str) -> None:
+    """One path's points with their names, joined where one tells more than the other."""
+    own = table[table["path"] == path]
+    single = path in SINGLE
+    joined = own
+    if path == "words":  # its line begins where no word is given
+        joined = table[(table["path"] == path) | ((table["path"] == "caption") & (table["setting"] == path))]
+    style = {"color": color, "linestyle": "none" if single else "-", "linewidth": 1.5}
+    marker = "s" if path == "class" else "o"
+    axis.plot(joined["bits_per_image"], joined[measure], marker=marker, markersize=4, label=label, **style)
+    if not own["bits_coded"].equals(own["bits_per_image"]):
+        style |= {"linestyle": "--", "linewidth": 1.0}
+        axis.plot(joined["bits_coded"], joined[measure], marker="o", markersize=2.5, label=CODED, **style)
+    if path not in NAMED:
+        return
+    points = zip(own["setting"], own["bits_per_image"], own[measure], strict=True)
+    for number, (setting, *point) in enumerate(sorted(points, key=lambda one: one[2])):
+        # Points of the caption lie above one another: their names stand on both sides in turns
+        left = single and number % 2
+        axis.annotate(
+            _short(setting), point, (-5 if left else 5, -9 if path == "latent" else -3),
+            textcoords="offset points", fontsize=6, color=color, ha="right" if left else "left",
+        )  # fmt: skip
+
+
 def _short(setting: str) -> str:
-    return setting.removesuffix(" of all cells").removeprefix("1 word of ").removeprefix("steps of ")
+    return setting.removesuffix(" of all cells").removeprefix("1 word of ")

@@ -27,7 +27,9 @@ from lexipix.training.machine import Machine, resolve_device
 from lexipix.training.tokenization import encode
 
 Pixels = NDArray[np.uint8]
-FIRST = 3  # of the rows and columns of cells that are given: near the middle, and among those of any finer grid
+FIRST = (
+    3  # of the rows and columns of cells that are given: near the middle, and among those of any finer grid
+)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from tokenizers import Tokenizer
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
+from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
 from lexipix.networks.captioner import Captioner
 from lexipix.pipelines.evaluation.baselines import mean_image, quality
 from lexipix.pipelines.evaluation.drawing import from_captions
 from lexipix.pipelines.evaluation.given_words import Told, told_in_words
 from lexipix.pipelines.evaluation.measuring import Evaluated, evaluated, spread
 from lexipix.pipelines.evaluation.rate import N_FITTED, Latents
-from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
 from lexipix.records import ModelBundle, Pictures, Split
 from lexipix.reporting.information import information_figure
 from lexipix.reporting.plots import note
@@ -70,8 +70,8 @@ def measure_information(
         drawn += told_in_words(
             words, images, captions, caption_bits, parameters.apart, run, evaluation.batch_size
         )
-    if real.scenes is not None:
-        drawn.append(Told("caption", "rendered again", caption_bits, SceneTruth.of(captions, images.shape[1]).redraw(None)))
+    if real.scenes is not None and (scenes := SceneTruth.of(captions, images.shape[1])) is not None:
+        drawn.append(Told("caption", "rendered again", caption_bits, scenes.redraw(None)))
     told = [
         *without_words(real, rows, pictures.train),
         *drawn,
@@ -105,7 +105,9 @@ def code_lengths(
     assert isinstance(network, Captioner)
     ids = encode(Tokenizer.from_str(captioner.tokenizer), captions, int(captioner.config["max_tokens"]))
     with torch.inference_mode():
-        found = [network.code_length(some.to(device)).cpu() for some in torch.from_numpy(ids).split(batch_size)]
+        found = [
+            network.code_length(some.to(device)).cpu() for some in torch.from_numpy(ids).split(batch_size)
+        ]
     return torch.cat(found).double().numpy()
 
 
@@ -115,7 +117,9 @@ def without_words(real: Evaluated, rows: NDArray[np.intp], train: Split) -> list
     The class costs the entropy of the classes of all pictures under evaluation.
     """
     shape = (len(rows), *real.images.shape[1:])
-    told = [Told("nothing", "mean picture", np.zeros(len(rows)), np.broadcast_to(mean_image(train.images), shape))]
+    told = [
+        Told("nothing", "mean picture", np.zeros(len(rows)), np.broadcast_to(mean_image(train.images), shape))
+    ]
     labels, known = real.table["label"], train.captions["label"]
     if labels.isna().any() or labels.nunique() < 2 or not set(labels) <= set(known.dropna()):
         return told
