@@ -22,6 +22,7 @@ LINES = {
 }
 SINGLE = ("nothing", "class", "caption")
 NAMED = ("caption", "words", "latent")  # points whose setting is written beside them
+WHOLE = "not rounded"
 CODED = "the same, words as likely as the writer holds them"
 
 
@@ -69,12 +70,14 @@ def _draw(axis: Any, table: pd.DataFrame, path: str, measure: str, label: str, c
         axis.plot(joined["bits_coded"], joined[measure], marker="o", markersize=2.5, label=CODED, **style)
     if path not in NAMED:
         return
-    points = zip(own["setting"], own["bits_per_image"], own[measure], strict=True)
+    points = list(zip(own["setting"], own["bits_per_image"], own[measure], strict=True))
+    if path == "latent":  # the points between would not be read
+        points = [point for n, point in enumerate(points) if n == 0 or n >= len(points) - 2]
     for number, (setting, *point) in enumerate(sorted(points, key=lambda one: one[2])):
         # Points of the caption lie above one another: their names stand on both sides in turns
-        left = single and number % 2
+        left = bool(number % 2) or setting == "words" if single else path == "latent" and setting != WHOLE
         axis.annotate(
-            _short(setting), point, (-5 if left else 5, -9 if path == "latent" else -3),
+            _short(setting), point, (-5 if left else 5, 3 if path == "latent" else -3),
             textcoords="offset points", fontsize=6, color=color, ha="right" if left else "left",
         )  # fmt: skip
 

@@ -126,7 +126,7 @@ def without_words(real: Evaluated, rows: NDArray[np.intp], train: Split) -> list
     shares = labels.value_counts(normalize=True).to_numpy()
     entropy = float(-(shares * np.log2(shares)).sum())
     asked = labels.iloc[rows].tolist()
-    means = {label: mean_image(train.images[np.flatnonzero(known == label)]) for label in sorted(set(asked))}
+    means = {label: mean_image(train.images, np.flatnonzero(known == label)) for label in sorted(set(asked))}
     drawn = np.stack([means[label] for label in asked])
     return [*told, Told("class", "mean picture of the class", np.full(len(rows), entropy), drawn)]
 
