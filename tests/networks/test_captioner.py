@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
@@ -139,3 +141,18 @@ def test_language_model_from_its_description():
     ids = torch.tensor([[3, 4]])
     with torch.no_grad():
         assert torch.equal(again.eval()(ids).logits, model.eval()(ids).logits)
+
+
+@torch.no_grad()
+def test_a_caption_costs_the_logarithm_of_its_probability(captioner):
+    ids = torch.tensor([[5, 6, EOS, PAD], [7, 8, 9, EOS]])
+    lengths = captioner.code_length(ids)
+    alone = captioner.code_length(ids[:1, :3])
+    assert float(alone) == pytest.approx(float(lengths[0]), rel=1e-5), "padding costs nothing"
+    shares = captioner.logits(ids, None).softmax(-1)
+    product = shares[1, 0, 7] * shares[1, 1, 8] * shares[1, 2, 9] * shares[1, 3, EOS]
+    assert float(lengths[1]) == pytest.approx(float(-product.log2()), rel=1e-4)
+    n_tokens = int((ids != PAD).sum())
+    assert float(lengths.sum()) == pytest.approx(
+        float(captioner.loss(ids, None)) * n_tokens / math.log(2), rel=1e-4
+    )

@@ -106,6 +106,63 @@ def test_words_are_written_in_as_many_readings_as_there_are_steps(writer, ids, m
 
 
 @torch.no_grad()
+def test_given_words_stay_and_all_others_are_written(writer, ids):
+    noise = torch.randn(3, writer.noise_width(STEPS), generator=torch.Generator().manual_seed(0))
+    blank, settings = writer.blank(3), (STEPS, GUIDANCE, TEMPERATURES)
+    assert torch.equal(writer.complete(blank, ids, noise, *settings), writer.write(ids, noise, *settings))
+    given = blank.clone()
+    given[:, 0, ::2] = torch.arange(32) % 24
+    given[:, 0, 1:60:2] = 3  # two cells are left, for three steps
+    words = writer.complete(given, ids, noise, *settings)
+    assert torch.equal(words[:, 0, :60], given[:, 0, :60])
+    for place, size in enumerate(writer.codebooks):
+        assert int(words[:, place].min()) >= 0 and int(words[:, place].max()) < size
+    assert torch.equal(writer.complete(words, ids, -noise, *settings), words), "nothing was left to write"
+
+
+@torch.no_grad()
+def test_given_words_take_no_reading(writer, ids, monkeypatch):
+    n_read, read = [], WordWriter.read
+    monkeypatch.setattr(WordWriter, "read", lambda *given: n_read.append(1) or read(*given))
+    given = writer.blank(3)
+    given[:, 0] = 5
+    writer.complete(given, ids, torch.randn(3, writer.noise_width(STEPS)), STEPS, GUIDANCE, TEMPERATURES)
+    assert len(n_read) == STEPS[1] + STEPS[2]
+
+
+@torch.no_grad()
+def test_words_cost_the_logarithm_of_their_probability(writer, ids):
+    before = writer.blank(3)
+    before[:, 0] = 7
+    after = before.clone()
+    after[:, 1, :2] = torch.tensor([4, 8])
+    shares = writer.scores(writer.read(ids, before), 1).softmax(-1)
+    expected = -(shares[:, 0, 4] * shares[:, 1, 8]).log2()
+    torch.testing.assert_close(writer.code_length(ids, before, after), expected)
+    assert writer.code_length(ids, after, after).tolist() == [0.0] * 3
+    writer.scales.zero_()  # one that holds all words for as likely
+    after[:, 1] = 0
+    assert writer.code_length(ids, before, after).tolist() == pytest.approx([64 * math.log2(9)] * 3)
+
+
+@torch.no_grad()
+def test_what_is_not_written_is_taken_for_average(writer, ids):
+    torch.manual_seed(1)
+    visual_words = VisualWords(16, LEVELS, 8, 1)
+    model = WordsToImage(writer, visual_words, STEPS, GUIDANCE, TEMPERATURES).eval()
+    words = model.write(ids, torch.randn(3, model.noise_width))
+    numbers = visual_words.numbers(words)
+    assert torch.equal(model.picture(words), visual_words.picture(numbers))
+    some = writer.blank(3)
+    some[:, :2] = words[:, :2]
+    assert torch.equal(model.picture(some), visual_words.picture(numbers, known=2))
+    some[:, :, :63] = writer.blank(3)[:, :, :63]
+    zeros = torch.zeros_like(numbers)
+    zeros[:, :5, 7, 7] = numbers[:, :5, 7, 7]  # three numbers of the first word, two of the second
+    assert torch.equal(model.picture(some), visual_words.picture(zeros))
+
+
+@torch.no_grad()
 def test_guidance_drives_away_from_the_caption_that_says_nothing(writer, ids):
     words = writer.blank(3)
     given = writer.scores(writer.read(ids, words), 0).log_softmax(-1)

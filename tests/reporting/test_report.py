@@ -107,6 +107,12 @@ class TestRenderReport:
         assert "JPEG, 30 dB" in page.words and "6,543 bits" in page.words
         assert png(pictures(1)[0]) in html and png(pictures(2)[1]) in html
 
+    def test_what_a_picture_needs_to_be_told_is_shown_where_it_was_measured(self) -> None:
+        heading = "What a picture needs to be told"
+        assert heading not in Page(render_report(context())).words
+        html = render_report(context(information=pictures(3)[2]))
+        assert heading in Page(html).words and png(pictures(3)[2]) in html
+
     def test_with_nothing_measured_it_still_opens(self) -> None:
         page = Page(render_report(ReportContext("empty", {})))
         assert page.open == []

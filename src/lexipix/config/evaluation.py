@@ -132,6 +132,30 @@ class RateParameters(Parameters):
     )
 
 
+class InformationParameters(Parameters):
+    """How well pictures come back over what is told of them (``evaluation.information.*``).
+
+    Attributes:
+        n_images: Test pictures at most, evenly spread; null measures none.
+        apart: The first word of every so many cells in either direction is given, one point each; then that
+            of all cells, and the further words.
+        steps: Of the direct path, as ``evaluation.rate.steps``.
+    """
+
+    n_images: int | None = Field(64, ge=1)
+    apart: tuple[Literal[2, 4, 8], ...] = (4, 2)
+    steps: tuple[Annotated[float, Field(gt=0)], ...] = (2.0, 4.0, 8.0, 16.0, 32.0)
+
+    @field_validator("apart")
+    @classmethod
+    def _from_few_to_many(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value), reverse=True):
+            raise ValueError(
+                f"evaluation.information.apart = {list(value)} must go from the largest to the smallest"
+            )
+        return value
+
+
 class EvaluationParameters(Parameters):
     """Parameters of the pipeline ``evaluation`` (``evaluation.*``).
 
@@ -140,6 +164,7 @@ class EvaluationParameters(Parameters):
         classifier: A second one, where pictures have classes.
         memorisation: Whether models repeat training pictures.
         rate: What the direct path costs in bits.
+        information: How well pictures come back over what is told of them.
         n_images: Test pictures to evaluate, evenly spread; null takes all.
         n_candidates: Captions that R-precision chooses among; fewer where there are fewer different ones.
         kid_subsets: Random subsets that the kernel distance is averaged over.
@@ -155,6 +180,7 @@ class EvaluationParameters(Parameters):
     classifier: ClassifierParameters = ClassifierParameters()
     memorisation: MemorisationParameters = MemorisationParameters()
     rate: RateParameters = RateParameters()
+    information: InformationParameters = InformationParameters()
     n_images: int | None = Field(None, ge=4)
     n_candidates: int = Field(100, ge=2)
     n_prompts: int = Field(500, ge=0)

@@ -5,6 +5,7 @@ has no cross-attention, so it reads the grid as a prefix of embeddings in front 
 run without a picture; its hidden states for a caption are what the generators draw from.
 """
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -126,6 +127,19 @@ class Captioner(nn.Module):
         """Mean cross-entropy per token of captions ``ids`` (B, L); padding does not count, EOS does."""
         logits = self.logits(ids, cells).float()
         return F.cross_entropy(logits.flatten(0, 1), ids.flatten(), ignore_index=self.pad_id)
+
+    def code_length(self, ids: Tensor) -> Tensor:
+        """Bits of captions that are written down for a reader who has this language model and no picture.
+
+        Args:
+            ids: (B, L), ending in EOS, then padding, which is not counted.
+
+        Returns:
+            (B,).
+        """
+        logs = self.logits(ids, None).float().log_softmax(-1)
+        own = logs.gather(-1, ids[..., None]).squeeze(-1)
+        return -own.masked_fill(ids == self.pad_id, 0.0).sum(1) / math.log(2)
 
     def text_states(self, ids: Tensor) -> Tensor:
         """Hidden states of the captions alone, without a picture.

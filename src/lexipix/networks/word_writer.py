@@ -193,20 +193,44 @@ class WordWriter(nn.Module):
         Returns:
             int64 (B, words per cell, 64).
         """
-        words = self.blank(len(ids))
+        return self.complete(self.blank(len(ids)), ids, noise, steps, guidance, temperatures)
+
+    def complete(
+        self,
+        words: Tensor,
+        ids: Tensor,
+        noise: Tensor,
+        steps: Sequence[int],
+        guidance: Sequence[float],
+        temperatures: Sequence[float],
+    ) -> Tensor:
+        """Write what is not written yet of the words of pictures, as :meth:`write` does from nothing.
+
+        Args:
+            words: (B, words per cell, 64); those that are as large as their codebook are to be written, and
+                they must be the same ones in all pictures.
+            ids: As for :meth:`write`, and so on.
+            noise: Likewise.
+            steps: Likewise; a word that is written in some cells already is written in the others in as many.
+            guidance: Likewise.
+            temperatures: Likewise.
+
+        Returns:
+            int64 (B, words per cell, 64).
+        """
         # Uniform numbers, for the choice of words and of the cells that are sure enough
         lots = (0.5 * (1 + torch.erf(noise / math.sqrt(2)))).clamp(RARE, 1 - RARE)
         parts = iter(lots.unflatten(1, (-1, 2, CELLS)).unbind(1))
         for place, n_steps in enumerate(steps):
-            done = 0
+            missing, done = int((words[0, place] == self.codebooks[place]).sum()), 0
             for step in range(1, n_steps + 1):
-                logits = self._guided(ids, words, place, guidance[place])
                 lot, doubt = next(parts).unbind(1)
+                if done == missing:  # the next word's lots are its own whatever was given
+                    continue
+                logits = self._guided(ids, words, place, guidance[place])
                 chosen, certainty = draw_words(logits / temperatures[place], lot)
-                wanted = (
-                    CELLS if step == n_steps else round(CELLS * (1 - math.cos(math.pi / 2 * step / n_steps)))
-                )
-                wanted = max(wanted, done + 1)
+                share = 1.0 if step == n_steps else 1 - math.cos(math.pi / 2 * step / n_steps)
+                wanted = max(round(missing * share), done + 1)
                 certainty = certainty - DOUBT * (1 - step / n_steps) * torch.log(-torch.log(doubt))
                 unwritten = words[:, place] == self.codebooks[place]
                 certainty = certainty.masked_fill(~unwritten, -torch.inf)
@@ -215,6 +239,25 @@ class WordWriter(nn.Module):
                 words = torch.cat([words[:, :place], row[:, None], words[:, place + 1 :]], 1)
                 done = wanted
         return words
+
+    def code_length(self, ids: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """What words cost that are written down with the writer's own probabilities for them, in bits, (B,).
+
+        Args:
+            ids: Captions (B, L).
+            before: Words (B, words per cell, 64) that the reader has already.
+            after: Those and more; the further ones are written each for itself, in one reading.
+        """
+        states = self.read(ids, before)
+        bits = torch.zeros(len(ids), device=states.device)
+        for place, codebook in enumerate(self.codebooks):
+            new = (before[:, place] == codebook) & (after[:, place] != codebook)
+            if not bool(new.any()):
+                continue
+            logs = self.scores(states, place).float().log_softmax(-1)
+            own = logs.gather(-1, after[:, place].clamp_max(codebook - 1)[..., None]).squeeze(-1)
+            bits = bits - own.masked_fill(~new, 0.0).sum(1) / math.log(2)
+        return bits
 
     def _guided(self, ids: Tensor, words: Tensor, place: int, guidance: float) -> Tensor:
         """Logits (B, 64, words) of one word of every cell."""

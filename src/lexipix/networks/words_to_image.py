@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
+from lexipix.networks.vae import GRID
 from lexipix.networks.visual_words import VisualWords
 from lexipix.networks.word_writer import WordWriter
 
@@ -46,6 +48,25 @@ class WordsToImage(nn.Module):
     def write(self, ids: Tensor, noise: Tensor) -> Tensor:
         """Words, int64 (B, words per cell, 64), for captions ``ids`` (B, L) and noise (B, noise_width)."""
         return self.writer.write(ids, noise, self.steps, self.guidance, self.temperatures)
+
+    def complete(self, words: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
+        """As :meth:`write`, where some words (B, words per cell, 64) of each picture are given.
+
+        What is as large as its codebook is not given, and must be the same in all pictures.
+        """
+        return self.writer.complete(words, ids, noise, self.steps, self.guidance, self.temperatures)
+
+    def picture(self, words: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S), about [-1, 1], from words of which not all must be written.
+
+        Args:
+            words: (B, words per cell, 64); one that is as large as its codebook is taken for average.
+        """
+        unwritten = words == self.writer.blank(len(words))
+        numbers = self.visual_words.numbers(words.masked_fill(unwritten, 0))
+        counts = torch.tensor(self.visual_words.groups, device=words.device)
+        unknown = unwritten.repeat_interleave(counts, 1).unflatten(2, (GRID, GRID))
+        return self.visual_words.picture(numbers.masked_fill(unknown, 0.0))
 
     def forward(self, ids: Tensor, noise: Tensor) -> Tensor:
         """Pictures (B, 3, S, S), about [-1, 1], from captions ``ids`` (B, L) and noise (B, noise_width)."""

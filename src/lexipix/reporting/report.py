@@ -61,6 +61,7 @@ class ReportContext:
         caption_facts: Further lines on the captions.
         neighbours: Sheet of drawn pictures beside the nearest training pictures, uint8 (H, W, 3).
         rate: Plot of the direct path's quality over bits, likewise.
+        information: Plot of both paths' quality over what is told of a picture, likewise.
         attention: Sheets of where it looked, uint8 (H, W, 3).
         curves: Training by name: one row a report.
         stage_seconds: Stage to the seconds it took.
@@ -84,6 +85,7 @@ class ReportContext:
     caption_facts: Mapping[str, str] = field(default_factory=dict)
     neighbours: Pixels | None = None
     rate: Pixels | None = None
+    information: Pixels | None = None
     attention: Sequence[Pixels] = ()
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)

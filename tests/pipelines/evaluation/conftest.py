@@ -114,6 +114,7 @@ def evaluation() -> EvaluationParameters:
             "n_candidates": 100, "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2,
             "batch_size": 16, "n_prompts": 20, "memorisation": {"n_drawn": 10, "n_shown": 4},
             "rate": {"n_images": 5, "bits": [2, 8], "steps": [1.0, 8.0], "qualities": [10, 95]},
+            "information": {"n_images": 6, "apart": [4], "steps": [1.0, 8.0]},
         }
     )  # fmt: skip
 
@@ -202,4 +203,21 @@ def words(pictures: Pictures) -> ModelBundle:
         "words_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
         data_digest="d", figures={"precision": "cpu/fp32"}, image_size=32,
         known_words=["red", "circle", "star"], noise_width=network.noise_width,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def captioner(pictures: Pictures) -> ModelBundle:
+    """One that has learned nothing: every token is about as likely."""
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    torch.manual_seed(4)
+    speaker = small_gpt2(tokenizer.get_vocab_size(), 49, 32, 1, EOS_ID)
+    config = {
+        "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "vector_width": 8},
+        "language_model": speaker.config.to_dict(), "conditioning": "cross_attention", "cells": 64,
+        "start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID,
+    }  # fmt: skip
+    return to_bundle(
+        "captioner", build("captioner", config), config, tokenizer=tokenizer, max_tokens=48,
+        card_parameters={}, data_digest="d", figures={},
     )  # fmt: skip

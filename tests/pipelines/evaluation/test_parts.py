@@ -25,6 +25,10 @@ class TestBaselines:
     def test_mean_image_of_many_is_that_of_all_at_once(self):
         images = np.random.default_rng(0).integers(0, 256, (2500, 8, 8, 3), dtype=np.uint8)
         np.testing.assert_array_equal(mean_image(images), np.rint(images.mean(axis=0)).astype(np.uint8))
+        rows = np.arange(0, 2500, 2)
+        np.testing.assert_array_equal(
+            mean_image(images, rows), np.rint(images[rows].mean(axis=0)).astype(np.uint8)
+        )
 
     def test_partners_share_the_caption_or_else_the_label(self):
         asked = pd.DataFrame({"caption": ["a", "b", None, "x"], "label": ["cat", "dog", "dog", None]})

@@ -23,12 +23,12 @@ SPEED = {
 
 
 @pytest.fixture(scope="module")
-def results(pictures, test_captions, run, evaluation, vae, prior, words, shipped):
+def results(pictures, test_captions, run, evaluation, vae, prior, words, shipped, captioner):
     curves = pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})
     given = {
         "params:evaluation": evaluation, "params:run": run, "pictures": pictures,
         "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior, "words": words,
-        "captioner": None,  # every picture of the judge has a caption
+        "captioner": captioner,
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
         "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
@@ -184,7 +184,8 @@ def test_rate_and_memorisation_are_in_the_report_and_in_files(results):
     }
     assert "Bits for a picture" in results["report"] and "Is anything repeated?" in results["report"]
     assert results["memorisation_figures"]["n_train"] == 40
-    for name in ("rate_sheet", "memorisation_sheet"):
+    assert "What a picture needs to be told" in results["report"]
+    for name in ("rate_sheet", "memorisation_sheet", "information_sheet"):
         assert results[name].dtype == np.uint8 and results[name].shape[2] == 3
 
 

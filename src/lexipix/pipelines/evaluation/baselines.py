@@ -16,12 +16,19 @@ def quality(images: Pixels, others: Pixels) -> dict[str, float]:
     return {"psnr": float(psnr(images, others).mean()), "ssim": float(ssim(images, others).mean())}
 
 
-def mean_image(images: Pixels) -> Pixels:
-    """The mean of all pictures, rounded: uint8 (H, W, 3); what one would answer without looking at all."""
+def mean_image(images: Pixels, rows: NDArray[np.intp] | None = None) -> Pixels:
+    """The mean of pictures, rounded: uint8 (H, W, 3); what one would answer without looking at all.
+
+    Args:
+        images: uint8 (N, H, W, 3).
+        rows: Which of them; None: all.
+    """
+    n_images = len(images) if rows is None else len(rows)
     total = np.zeros(images.shape[1:], np.float64)
-    for start in range(0, len(images), 1024):
-        total += images[start : start + 1024].sum(axis=0, dtype=np.float64)
-    mean: Pixels = np.rint(total / len(images)).astype(np.uint8)
+    for start in range(0, n_images, 1024):
+        part = slice(start, start + 1024)
+        total += images[part if rows is None else rows[part]].sum(axis=0, dtype=np.float64)
+    mean: Pixels = np.rint(total / n_images).astype(np.uint8)
     return mean
 
 

@@ -58,6 +58,7 @@ def assemble(
     judge: ModelBundle,
     neighbours: Pixels,
     rate: Pixels,
+    information: Pixels,
     attention: Pixels,
     data_sheet: Pixels,
     curves: Mapping[str, pd.DataFrame],
@@ -76,6 +77,7 @@ def assemble(
         judge: The evaluator, for its card.
         neighbours: Sheet of drawn pictures and the nearest training pictures.
         rate: Plot of the direct path's quality over bits.
+        information: Plot of both paths' quality over what is told of a picture.
         attention: Sheet of the captioner's attention.
         data_sheet: Samples of the data.
         curves: Of each training.
@@ -105,6 +107,7 @@ def assemble(
         caption_facts=_generated_captions(captioner),
         neighbours=neighbours,
         rate=rate if "rate" in metrics else None,
+        information=information if evaluation.information.n_images is not None else None,
         attention=[attention],
         curves={name: rows for name, rows in curves.items() if len(rows)},
         stage_seconds={

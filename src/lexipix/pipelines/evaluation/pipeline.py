@@ -3,6 +3,7 @@
 from kedro.pipeline import Pipeline, node
 
 from lexipix.pipelines.evaluation.classes import judge_classes, train_classifier
+from lexipix.pipelines.evaluation.information import measure_information
 from lexipix.pipelines.evaluation.memorisation import find_neighbours
 from lexipix.pipelines.evaluation.nodes import (
     MODELS,
@@ -90,6 +91,21 @@ def create_pipeline() -> Pipeline:
                 name="measure_rate",
             ),
             node(
+                measure_information,
+                [
+                    *PARAMETERS,
+                    "pictures",
+                    "captioner_test_captions",
+                    "captioner",
+                    "vae",
+                    "prior",
+                    "gan",
+                    "words",
+                ],
+                ["information_table", "information_sheet"],
+                name="measure_information",
+            ),
+            node(
                 collect_metrics,
                 [
                     "ingestion_summary",
@@ -125,6 +141,7 @@ def create_pipeline() -> Pipeline:
                     "evaluator",
                     "memorisation_sheet",
                     "rate_sheet",
+                    "information_sheet",
                     "attention_sheet",
                     "ingestion_sheet",
                     *(f"{name}_curves" for name in MODELS),
