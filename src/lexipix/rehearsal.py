@@ -231,7 +231,7 @@ def _expected(
     if name in WITHIN and (images := _at(parameters, WITHIN[name][0])) is not None:
         each = (steps[1].seconds[name] - steps[0].seconds[name]) / (MORE_STEPS - FEW_STEPS)
         seconds += max(0.0, each) * (images / _at(parameters, WITHIN[name][1]).batch_size - FEW_STEPS)
-    return Estimate(name, seconds, peak_mb=peak)
+    return Estimate(name, max(0.0, seconds), peak_mb=peak)  # a neighbour may have slowed the shorter one
 
 
 def _peak(
