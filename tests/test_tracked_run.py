@@ -10,6 +10,7 @@ DRAWING = ("vae", "prior", "gan", "visual_words", "words", "small", "pruned")
 IMAGES = {
     "ingestion/sample", "captioner/attention", "compression/frontier",
     "evaluation/paths", "evaluation/reconstructions", "evaluation/memorisation", "evaluation/rate",
+    "evaluation/information",
     *(f"{name}/{kind}" for name in DRAWING for kind in ("samples", "sheet")),
 }  # fmt: skip
 # 72 of 158 are the models; a sheet of the image grid takes two, a thumbnail of the captions table one
