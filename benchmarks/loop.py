@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from quality import MEASURES
 from record import REPOSITORY, Row, save, table
 from trials import Silent, kept
 
@@ -36,16 +37,6 @@ from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.training.judge import Judge
 from lexipix.workshop import Workshop
 
-# Figures: their name in the table, and the sign that makes more of them better
-MEASURES = {
-    "attribute_accuracy": ("attribute accuracy", 1),
-    "r_precision": ("R-precision", 1),
-    "kid": ("KID", -1),
-    "frechet": ("Frechet", -1),
-    "recall": ("recall", 1),
-    "psnr": ("PSNR", 1),
-    "ssim": ("SSIM", 1),
-}
 CURVES = ("val_psnr", "val_alignment")
 COLORS = {"on": "#d1651b", "off": "#2f6db5"}
 Trials = dict[str, list[dict[str, Any]]]  # "on" and "off" to a result for each seed

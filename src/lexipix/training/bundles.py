@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from lexipix.errors import LexipixError
 from lexipix.metrics.text import tokens
 from lexipix.networks.build import build
 from lexipix.records import ModelBundle
+from lexipix.training.tokenization import encode
 
 LEFT_OUT = "none"  # the kind of a model that is not trained
 
@@ -53,13 +54,27 @@ def to_bundle(
 
 def left_out(key: str) -> ModelBundle:
     """The record of a model that is not trained because a parameter, ``key``, says so."""
-    nothing = {"nothing": torch.zeros(1)}  # a file of weights cannot be empty
-    return ModelBundle({"kind": LEFT_OUT, "because": f"{key} is false"}, nothing, None, {})
+    return ModelBundle({"kind": LEFT_OUT, "because": f"{key} is false"}, {}, None, {})
 
 
 def is_left_out(bundle: ModelBundle) -> bool:
     """Whether nothing was trained here: the record is that of :func:`left_out`."""
     return bool(bundle.config["kind"] == LEFT_OUT)
+
+
+def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
+    """Texts as the model of a bundle reads them: int64 (N, L).
+
+    Raises:
+        LexipixError: It has no tokenizer.
+    """
+    if bundle.tokenizer is None:
+        raise LexipixError(
+            f"A model of kind {bundle.config['kind']} needs its tokenizer.json, and this one has none: "
+            "train it."
+        )
+    tokenizer = Tokenizer.from_str(bundle.tokenizer)
+    return torch.from_numpy(encode(tokenizer, texts, int(bundle.config["max_tokens"])))
 
 
 def load_network(bundle: ModelBundle) -> nn.Module:

@@ -13,7 +13,7 @@ from lexipix.config.run import RunParameters
 from lexipix.networks.classifier import Classifier
 from lexipix.records import ModelBundle
 from lexipix.training.bundles import load_network
-from lexipix.training.data import ImageRows, Images, to_unit
+from lexipix.training.data import ImageRows, Images, mirror, shift, to_unit
 from lexipix.training.machine import Machine
 
 Numbers = NDArray[np.int64]
@@ -33,19 +33,9 @@ def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
     Returns:
         The same shape, channels last in memory.
     """
-    n_images, n_channels, height, width = images.shape
-    padded = F.pad(images, (pixels,) * 4, mode="reflect")
-    down, right = (torch.randint(0, 2 * pixels + 1, (n_images, 1)) for _ in range(2))
-    rows, columns = down + torch.arange(height), right + torch.arange(width)
+    moved = shift(images, pixels, border="reflect")
     if flip:
-        columns = torch.where(torch.rand(n_images, 1) < 0.5, columns.flip(1), columns)
-    device = images.device
-    moved = padded[
-        torch.arange(n_images, device=device)[:, None, None, None],
-        torch.arange(n_channels, device=device)[:, None, None],
-        rows.to(device)[:, None, :, None],
-        columns.to(device)[:, None, None, :],
-    ]
+        moved = mirror(moved, torch.rand(len(images)))
     return moved.contiguous(memory_format=torch.channels_last)
 
 

@@ -77,17 +77,22 @@ def psnr_of(images: Tensor, others: Tensor) -> Tensor:
     return -10 * error.clamp_min(1e-10).log10()
 
 
-def shift(images: Tensor, pixels: int) -> Tensor:
-    """Move each picture by a random whole number of pixels in each direction, repeating the border."""
+def shift(images: Tensor, pixels: int, border: str = "replicate") -> Tensor:
+    """Move each picture by a random whole number of pixels in each direction, channels last in memory.
+
+    Args:
+        images: (B, C, H, W).
+        pixels: At most so far.
+        border: What comes in at the edge, a mode of torch's ``pad``: its pixel repeated, or ``reflect``.
+    """
     n_images, _, height, width = images.shape
     device = images.device
-    padded = F.pad(images, (pixels,) * 4, mode="replicate").permute(0, 2, 3, 1)
+    padded = F.pad(images, (pixels,) * 4, mode=border).permute(0, 2, 3, 1)
     down, right = torch.randint(0, 2 * pixels + 1, (2, n_images, 1)).to(device)
     rows = (down + torch.arange(height, device=device))[:, :, None]
     columns = (right + torch.arange(width, device=device))[:, None, :]
-    return padded[torch.arange(n_images, device=images.device)[:, None, None], rows, columns].permute(
-        0, 3, 1, 2
-    )
+    each = torch.arange(n_images, device=device)[:, None, None]
+    return padded[each, rows, columns].permute(0, 3, 1, 2)
 
 
 def mirror(images: Tensor, coins: Tensor) -> Tensor:

@@ -7,18 +7,15 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.vae import VAE
 from lexipix.records import ModelBundle
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.data import to_uint8, to_unit
 from lexipix.training.machine import resolve_device
-from lexipix.training.tokenization import encode
 
 Pixels = NDArray[np.uint8]
 
@@ -81,12 +78,9 @@ def from_captions(
     Returns:
         uint8 (N, H, W, 3).
     """
-    if bundle.tokenizer is None:
-        raise LexipixError("A text-to-image model needs its tokenizer.json, and this one has none: train it.")
     device = resolve_device(run)
     model = cast(TextToImage, load_network(bundle)).to(device)
-    tokenizer = Tokenizer.from_str(bundle.tokenizer)
-    ids = torch.from_numpy(encode(tokenizer, captions, int(bundle.config["max_tokens"])))
+    ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.prior.noise_width, run)
     drawn = []
     with torch.inference_mode():

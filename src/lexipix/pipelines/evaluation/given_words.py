@@ -13,7 +13,6 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
@@ -21,15 +20,13 @@ from lexipix.networks.vae import GRID
 from lexipix.networks.words_to_image import WordsToImage
 from lexipix.pipelines.evaluation.drawing import noise_for
 from lexipix.records import ModelBundle
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.data import to_uint8, to_unit
 from lexipix.training.machine import Machine, resolve_device
-from lexipix.training.tokenization import encode
 
 Pixels = NDArray[np.uint8]
-FIRST = (
-    3  # of the rows and columns of cells that are given: near the middle, and among those of any finer grid
-)
+# Of the rows and columns of cells that are given: near the middle, and among those of any finer grid
+FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -96,12 +93,9 @@ def told_in_words(
         The caption without any word (path ``caption``, setting ``words``); then for each setting paths
         ``words`` and ``words_alone``.
     """
-    assert bundle.tokenizer is not None
     device = resolve_device(run)
     model = cast(WordsToImage, load_network(bundle)).to(device)
-    ids = torch.from_numpy(
-        encode(Tokenizer.from_str(bundle.tokenizer), captions, int(bundle.config["max_tokens"]))
-    )
+    ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
     precision = Machine.from_name(str(bundle.card["figures"]["precision"]), run)
     given = settings(model.writer.words_per_cell, apart)

@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
 from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
 from lexipix.networks.captioner import Captioner
 from lexipix.pipelines.evaluation.baselines import mean_image, quality
@@ -26,9 +24,8 @@ from lexipix.records import ModelBundle, Pictures, Split
 from lexipix.reporting.information import information_figure
 from lexipix.reporting.plots import note
 from lexipix.scenes import SceneTruth
-from lexipix.training.bundles import is_left_out, load_network
+from lexipix.training.bundles import is_left_out, load_network, token_ids
 from lexipix.training.machine import resolve_device
-from lexipix.training.tokenization import encode
 
 Pixels = NDArray[np.uint8]
 # bits_coded: with the visual words at what they cost a reader who has the writer; elsewhere the same bits
@@ -98,16 +95,12 @@ def code_lengths(
     Raises:
         LexipixError: The captioner has no tokenizer.
     """
-    if captioner.tokenizer is None:
-        raise LexipixError("A captioner needs its tokenizer.json, and this one has none: train it.")
     device = resolve_device(run)
     network = load_network(captioner).to(device)
     assert isinstance(network, Captioner)
-    ids = encode(Tokenizer.from_str(captioner.tokenizer), captions, int(captioner.config["max_tokens"]))
+    ids = token_ids(captioner, captions)
     with torch.inference_mode():
-        found = [
-            network.code_length(some.to(device)).cpu() for some in torch.from_numpy(ids).split(batch_size)
-        ]
+        found = [network.code_length(some.to(device)).cpu() for some in ids.split(batch_size)]
     return torch.cat(found).double().numpy()
 
 

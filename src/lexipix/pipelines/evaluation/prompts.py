@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.pipelines.evaluation.measuring import spread
 from lexipix.pipelines.evaluation.paths import text_paths
 from lexipix.records import ModelBundle, OnnxModel, Pictures, Split
 from lexipix.training.judge import Judge, Vectors
@@ -89,8 +90,7 @@ def measure_prompts(
 def choose_prompts(split: Split, n: int) -> Prompts:
     """Up to ``n`` pictures of a split that have a caption, evenly spread, with all that is said of them."""
     rows = np.flatnonzero(split.captions["caption"].notna().to_numpy())
-    if len(rows) > n:
-        rows = rows[np.linspace(0, len(rows) - 1, n).round().astype(np.intp)]
+    rows = rows[spread(len(rows), n)]
     chosen: pd.DataFrame = split.captions.iloc[rows]
     wordings = [
         [str(caption), *map(str, others)]

@@ -6,17 +6,15 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from lexipix.config.run import RunParameters
 from lexipix.networks.words_to_image import WordsToImage
 from lexipix.pipelines.evaluation.baselines import quality
 from lexipix.pipelines.evaluation.drawing import noise_for
 from lexipix.records import ModelBundle
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.data import to_uint8, to_unit
 from lexipix.training.machine import Machine, resolve_device
-from lexipix.training.tokenization import encode
 
 Pixels = NDArray[np.uint8]
 
@@ -35,12 +33,9 @@ def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, b
     Returns:
         uint8 (N, H, W, 3).
     """
-    assert bundle.tokenizer is not None
     device = resolve_device(run)
     model = cast(WordsToImage, load_network(bundle)).to(device)
-    ids = torch.from_numpy(
-        encode(Tokenizer.from_str(bundle.tokenizer), captions, bundle.config["max_tokens"])
-    )
+    ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
     machine = Machine.from_name(str(bundle.card["figures"]["precision"]), run)
     drawn = []

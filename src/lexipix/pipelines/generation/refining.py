@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from lexipix.config.generation import Fit, RedrawParameters, Start
@@ -21,11 +20,10 @@ from lexipix.pipelines.generation.redrawing import Redrawn
 from lexipix.pipelines.generation.refined import Refined, Step
 from lexipix.pipelines.generation.targets import Target
 from lexipix.records import ModelBundle
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.data import to_uint8, to_unit
 from lexipix.training.descent import descend
 from lexipix.training.machine import resolve_device
-from lexipix.training.tokenization import encode
 
 # The trained network of each generator, by the name of the generator
 TRAINED = {"vae": "prior", "gan": "gan"}
@@ -70,8 +68,7 @@ def from_words(
     """
     device = resolve_device(run)
     model = cast(TextToImage, load_network(bundle)).to(device).requires_grad_(False)
-    tokenizer = Tokenizer.from_str(bundle.tokenizer or "")
-    ids = torch.from_numpy(encode(tokenizer, texts, int(bundle.config["max_tokens"]))).to(device)
+    ids = token_ids(bundle, texts).to(device)
     given = torch.from_numpy(noise).to(device)
     with torch.no_grad():
         plan = model.plan(ids)
