@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -43,6 +43,14 @@ def test_a_word_is_the_same_token_wherever_it_stands():
     assert alone[:-1] == behind[-1 - len(alone[:-1]) : -1]
 
 
+def test_chinese_characters_are_tokens_of_their_own_and_come_back_without_spaces():
+    tokenizer = train_tokenizer(["红色的心, noto", "红色的车", "白色的心", "a red heart"] * 8, 400)
+    phrase, heart = (encode(tokenizer, [text], 20)[0].tolist() for text in ("红色的心", "心"))
+    assert len(phrase) == 1 + 4 + 1 and phrase[-2] == heart[-2]  # the space before, four characters, the end
+    texts = ["白色的车, noto", "a red heart", "心 heart"]
+    assert decode(tokenizer, encode(tokenizer, texts, 40)) == texts
+
+
 def test_text_of_a_tokenizer_is_all_there_is_to_it():
     again = Tokenizer.from_str(TOKENIZER.to_str())
     assert (pad_id(again), eos_id(again)) == (0, 1)
@@ -61,6 +69,7 @@ def test_tokenizer_of_others_that_knows_no_padding_is_told():
 
 
 @settings(max_examples=100, deadline=None)
+@example("a <eos> star")
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=30))
 def test_any_text_comes_back(text):
     import unicodedata

@@ -8,7 +8,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 PAD, EOS = "<pad>", "<eos>"
 PAD_ID, EOS_ID = 0, 1
@@ -16,6 +25,9 @@ PAD_ID, EOS_ID = 0, 1
 
 def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     """Learn a tokenizer; any text of any language can be encoded afterwards (byte fallback).
+
+    Chinese puts no spaces between words, and whole phrases would become tokens, which say nothing of a new
+    phrase with the same characters in it: no token is longer than one of them.
 
     Args:
         captions: Training captions.
@@ -27,9 +39,14 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     # A leading space on the first word too: "star" is one token wherever it stands
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip()]
+        [normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip(), normalizers.Prepend(" ")]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -76,6 +93,8 @@ def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> ND
     """
     if not captions:
         return np.empty((0, 1), np.int64)
+    # What a caption says is text, even where it spells the name of a token; tokenizer.json does not keep this
+    tokenizer.encode_special_tokens = True
     ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(captions))], np.int64)
     if ids.shape[1] > max_tokens:
         pad, eos = pad_id(tokenizer), eos_id(tokenizer)
