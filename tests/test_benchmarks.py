@@ -114,3 +114,38 @@ def test_projects_for_start_up(tmp_path):
     assert "didn't change, skipping" in run(tmp_path / "bare", "dvc", "repro")
     said = run(copy_of_this(tmp_path / "copy"), "dvc", "repro")
     assert said.count("didn't change, skipping") == 10
+
+
+def test_a_smaller_folder_keeps_some_captions(tmp_path, monkeypatch, capsys):
+    import subset
+
+    for split, n in (("train", 20), ("test", 3)):
+        folder = tmp_path / "all" / split
+        (folder / "a").mkdir(parents=True)
+        rows = [
+            {"file_name": f"a/{i}.png", "text": f"{i}心", "style": "noto" if i % 2 else "3d"}
+            for i in range(n)
+        ]
+        for row in rows:
+            (folder / row["file_name"]).write_bytes(row["text"].encode())
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")
+
+    def made(*given):
+        monkeypatch.setattr(sys, "argv", ["subset.py", str(tmp_path / "all"), *map(str, given)])
+        subset.main()
+
+    out = tmp_path / "some"
+    made(out, "--pictures", 8, "--captioned", 0.25, "--style", "noto")
+    pictures = sorted((out / "train" / "a").iterdir())
+    assert len(pictures) == 8 and all(int(path.stem) % 2 for path in pictures)
+    kept = [json.loads(line) for line in (out / "train" / "metadata.jsonl").read_text("utf-8").splitlines()]
+    assert len(kept) == 2
+    assert all((out / "train" / row["file_name"]).read_text("utf-8") == row["text"] for row in kept)
+    assert len((out / "test" / "metadata.jsonl").read_text("utf-8").splitlines()) == 1
+    made(tmp_path / "bare", "--pictures", 20, "--captioned", 0)
+    assert not list((tmp_path / "bare").rglob("metadata.jsonl")) and not (tmp_path / "bare" / "test").exists()
+    for wrong, named in (([out, "--pictures", 1], "new folder"), ([tmp_path / "x", "--pictures", 21], "20")):
+        with pytest.raises(SystemExit):
+            made(*wrong)
+        assert named in capsys.readouterr().err
