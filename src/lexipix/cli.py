@@ -22,6 +22,8 @@ from lexipix.errors import LexipixError
 from lexipix.lineage import PIPELINE_ORDER
 from lexipix.pipeline_registry import DEFAULT
 
+GO_ON = "What was finished is kept: the same command with --only-missing-outputs goes on."
+
 
 @click.group(name="lexipix")
 def cli() -> None:
@@ -33,25 +35,25 @@ class Stopped(click.ClickException):
 
     exit_code = 128 + signal.SIGINT
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Stopped. What was finished is kept: the same command with --only-missing-outputs goes on."
-        )
-
 
 @contextmanager
-def told_in_a_sentence() -> Iterator[None]:
-    """Show the user's mistakes as one sentence each; a defect of ours keeps its traceback."""
+def told_in_a_sentence(how_to_go_on: str = "") -> Iterator[None]:
+    """Show the user's mistakes as one sentence each; a defect of ours keeps its traceback.
+
+    Args:
+        how_to_go_on: What Ctrl-C leaves, and how the command is taken up again, if it can be.
+    """
+    stopped = Stopped(f"Stopped. {how_to_go_on}".rstrip())
     # Asked to end, unwind as on Ctrl-C: temporary files go, the MLflow run is closed.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with interrupts.remembered():
             yield
     except KeyboardInterrupt:
-        raise Stopped from None
+        raise stopped from None
     except Exception as error:
         if interrupts.heard():  # some libraries turn it into an error of their own
-            raise Stopped from error
+            raise stopped from error
         message = sentence(error)
         if message is None:
             raise
@@ -83,7 +85,7 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
                 f"{', '.join(unknown)} is no pipeline: choose from {', '.join(PIPELINE_ORDER)}.",
                 param_hint="--pipelines",
             )
-        with told_in_a_sentence():
+        with told_in_a_sentence(GO_ON):
             return callback(**options)
 
     return run

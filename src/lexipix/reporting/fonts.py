@@ -86,7 +86,7 @@ class Typeface:
         """The text in pieces of one font each; spaces and joiners stay with the letters before them."""
         if not self._others:
             return [(self._default, text)]
-        fonts = []
+        fonts: list[Font] = []
         for letter in text:
             follows = fonts and _draws_nothing(letter)
             fonts.append(fonts[-1] if follows else self._others.get(letter, self._default))
