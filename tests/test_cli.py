@@ -17,7 +17,7 @@ def test_ctrl_c_says_how_to_go_on_where_the_command_can(words, said):
 
 
 def test_a_mistake_of_the_users_is_found_behind_the_error_that_kedro_makes_of_it():
-    with pytest.raises(click.ClickException, match="^name a folder$"), told_in_a_sentence():
+    with pytest.raises(click.ClickException, match=r"^name a folder$"), told_in_a_sentence():
         try:
             raise LexipixError("name a folder")
         except LexipixError as error:

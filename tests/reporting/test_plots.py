@@ -10,6 +10,8 @@ from lexipix.reporting.plots import (
     pareto_front,
 )
 
+from .example import has_color
+
 CURVES = pd.DataFrame(
     {
         "images_seen": [100, 200, 300],
@@ -21,10 +23,6 @@ CURVES = pd.DataFrame(
         "val_psnr": [20.0, 25.0, 28.0],
     }
 )
-
-
-def has_color(figure: np.ndarray, color: tuple[int, int, int]) -> bool:
-    return bool((np.abs(figure.astype(int) - color).max(axis=-1) < 12).any())
 
 
 def test_validation_shares_the_panel_of_its_figure_and_clocks_have_none() -> None:
