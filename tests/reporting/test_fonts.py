@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from lexipix.reporting import fonts
@@ -65,6 +66,9 @@ def test_a_font_file_that_cannot_be_read_is_passed_over(chinese_font: str, tmp_p
     assert fonts.spare_path("红") == chinese_font
 
 
-def test_the_fonts_of_the_system_are_looked_for_without_an_error() -> None:
-    fonts.system_fonts.cache_clear()
-    assert all(path.endswith((".ttf", ".otf", ".ttc")) for path in map(str.lower, fonts.system_fonts()))
+def test_the_fonts_of_the_system_are_looked_for_afresh_and_trouble_means_none(monkeypatch) -> None:
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: ["/b/Abc.ttf", "/z/NotoSansCJK-Regular.ttc"])
+    search = fonts.system_fonts.__wrapped__
+    assert search() == ("/z/NotoSansCJK-Regular.ttc", "/b/Abc.ttf")
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: 1 / 0)
+    assert search() == ()
