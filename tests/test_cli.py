@@ -4,9 +4,12 @@ import errno
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from lexipix.cli import GO_ON, Stopped, told_in_a_sentence
+from lexipix.cli import GO_ON, Stopped, run, told_in_a_sentence
 from lexipix.errors import LexipixError
+
+from .conftest import REPOSITORY
 
 
 @pytest.mark.parametrize(("words", "said"), [((), "Stopped."), ((GO_ON,), f"Stopped. {GO_ON}")])
@@ -29,3 +32,13 @@ def test_a_full_disk_is_told_and_a_defect_keeps_its_traceback():
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(KeyError), told_in_a_sentence():
         raise KeyError("x")
+
+
+@pytest.mark.parametrize(("options", "env"), [(["--env", "nope"], {}), ([], {"KEDRO_ENV": "nope"})])
+def test_an_unknown_environment_names_the_known_ones(options, env, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    answer = CliRunner().invoke(run, options, env=env)
+    assert answer.exit_code == 1
+    assert (
+        answer.output == "Error: There is no environment 'nope': choose from base, cifar10, folder, smoke.\n"
+    )

@@ -3,14 +3,17 @@
 import copy
 import errno
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.utils import find_kedro_project
 
 from lexipix import interrupts
 from lexipix.cli_dvc import dvc
@@ -21,6 +24,7 @@ from lexipix.cli_reproduce import reproduce
 from lexipix.errors import LexipixError
 from lexipix.lineage import PIPELINE_ORDER
 from lexipix.pipeline_registry import DEFAULT
+from lexipix.workshop import require_environment
 
 GO_ON = "What was finished is kept: the same command with --only-missing-outputs goes on."
 
@@ -86,6 +90,11 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
                 param_hint="--pipelines",
             )
         with told_in_a_sentence(GO_ON):
+            project = find_kedro_project(Path.cwd())
+            if project is not None and not options["conf_source"]:
+                require_environment(
+                    Path(project, "conf"), options["env"] or os.environ.get("KEDRO_ENV") or None
+                )
             return callback(**options)
 
     return run
