@@ -68,16 +68,19 @@ def measure(source: dict[str, Any], store: str, **changes: Any) -> dict[str, flo
     from lexipix.config.ingestion import IngestionParameters
     from lexipix.config.run import RunParameters
     from lexipix.datasets.picture_store import PictureStoreDataset
+    from lexipix.datasets.pretrained import PretrainedModelsDataset
     from lexipix.datasets.sources.dataset import SourcesDataset
-    from lexipix.pipelines.ingestion.nodes import describe_pictures, ingest
+    from lexipix.pipelines.ingestion.nodes import ingest
+    from lexipix.records import SPLITS
 
     parameters = IngestionParameters.model_validate({"source": source, **changes})
     dataset = PictureStoreDataset(filepath=store)
     started = time.perf_counter()
-    dataset.save(ingest(parameters, RunParameters(), SourcesDataset().load()))
+    pretrained = PretrainedModelsDataset().load()
+    dataset.save(ingest(parameters, RunParameters(), SourcesDataset().load(), pretrained))
     seconds = time.perf_counter() - started
-    summary, _, _ = describe_pictures(dataset.load())
-    n_images = summary["rejected"] + sum(summary[f"n_{split}"] for split in ("train", "val", "test", "judge"))
+    summary = dataset.load().summary
+    n_images = summary["rejected"] + sum(summary[f"n_{split}"] for split in SPLITS)
     return {
         "n_images": n_images, "images_per_s": n_images / seconds, "seconds": seconds, "peak_mib": peak_mib(),
     }  # fmt: skip

@@ -15,7 +15,6 @@ measured without the captioner.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from record import REPOSITORY, OwnMemory, in_a_process, options, plot_growth, save, use_cores
+
+from lexipix.datasets.sources.pool import n_workers
 
 STAGES = ("ingestion", "features", "captioning", "evaluation")
 SMALLEST, STEP = 1_000, 10
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128], help="sides in pixels")
     parser.add_argument("--env", help="environment whose models are used [default: base, the scenes]")
     arguments = options(parser, measure)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = n_workers(0)
     plan = [(n_images, 32, cores) for n_images in numbers(arguments.largest)]
     plan += [(10 * SMALLEST, size, cores) for size in arguments.sizes if size != 32]
     plan += [(10 * SMALLEST, 32, threads) for threads in range(1, cores)]

@@ -1,5 +1,7 @@
 """The pieces of the stage benchmarks work; what they measure is no test's business."""
 
+import ast
+import importlib
 import json
 import sys
 
@@ -96,6 +98,24 @@ def test_pictures(tmp_path):
     pytest.importorskip("datasets")
     (row,) = ingestion(tmp_path / "beside", 40, 1)
     assert row["lexipix median"] > 0 and row["other median"] > 0
+
+
+def test_ingestion_of_a_source(tmp_path):
+    from ingestion import measure
+
+    counts = {"n_train": 60, "n_val": 5, "n_test": 6, "n_judge": 7}
+    found = measure({"kind": "scenes", "scenes": counts}, str(tmp_path / "store"), image_size=16)
+    assert found["n_images"] == 78 and found["images_per_s"] > 0 and found["peak_mib"] > 0
+
+
+@pytest.mark.parametrize("script", sorted((REPOSITORY / "benchmarks").glob("*.py")), ids=lambda one: one.stem)
+def test_what_a_script_takes_from_lexipix_is_there(script):
+    """Some scripts import libraries that a test run is without, and would not be missed when they break."""
+    for node in ast.walk(ast.parse(script.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("lexipix"):
+            module = importlib.import_module(str(node.module))
+            lacking = [name.name for name in node.names if not hasattr(module, name.name)]
+            assert not lacking, f"{node.module} lacks {', '.join(lacking)}"
 
 
 def test_same_captions_from_both():

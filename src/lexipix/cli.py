@@ -3,14 +3,17 @@
 import copy
 import errno
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.utils import find_kedro_project
 
 from lexipix import interrupts
 from lexipix.cli_dvc import dvc
@@ -21,6 +24,9 @@ from lexipix.cli_reproduce import reproduce
 from lexipix.errors import LexipixError
 from lexipix.lineage import PIPELINE_ORDER
 from lexipix.pipeline_registry import DEFAULT
+from lexipix.workshop import require_environment
+
+GO_ON = "What was finished is kept: the same command with --only-missing-outputs goes on."
 
 
 @click.group(name="lexipix")
@@ -33,25 +39,25 @@ class Stopped(click.ClickException):
 
     exit_code = 128 + signal.SIGINT
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Stopped. What was finished is kept: the same command with --only-missing-outputs goes on."
-        )
-
 
 @contextmanager
-def told_in_a_sentence() -> Iterator[None]:
-    """Show the user's mistakes as one sentence each; a defect of ours keeps its traceback."""
+def told_in_a_sentence(how_to_go_on: str = "") -> Iterator[None]:
+    """Show the user's mistakes as one sentence each; a defect of ours keeps its traceback.
+
+    Args:
+        how_to_go_on: What Ctrl-C leaves, and how the command is taken up again, if it can be.
+    """
+    stopped = Stopped(f"Stopped. {how_to_go_on}".rstrip())
     # Asked to end, unwind as on Ctrl-C: temporary files go, the MLflow run is closed.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with interrupts.remembered():
             yield
     except KeyboardInterrupt:
-        raise Stopped from None
+        raise stopped from None
     except Exception as error:
         if interrupts.heard():  # some libraries turn it into an error of their own
-            raise Stopped from error
+            raise stopped from error
         message = sentence(error)
         if message is None:
             raise
@@ -83,7 +89,12 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
                 f"{', '.join(unknown)} is no pipeline: choose from {', '.join(PIPELINE_ORDER)}.",
                 param_hint="--pipelines",
             )
-        with told_in_a_sentence():
+        with told_in_a_sentence(GO_ON):
+            project = find_kedro_project(Path.cwd())
+            if project is not None and not options["conf_source"]:
+                require_environment(
+                    Path(project, "conf"), options["env"] or os.environ.get("KEDRO_ENV") or None
+                )
             return callback(**options)
 
     return run

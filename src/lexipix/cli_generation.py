@@ -8,20 +8,18 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from lexipix.config.generation import MAX_CANDIDATES, MAX_SEED, Budget, ModelChoice
 from lexipix.errors import LexipixError
 from lexipix.workshop import Workshop
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
-MODELS = ("champion", "vae", "gan", "words")
-BUDGETS = ("fast", "balanced", "best")
-_MAX_SEED = 2**31 - 1
-_MAX_CANDIDATES = 1024
+MODELS = (*get_args(ModelChoice), "words")
 _MAX_WARNINGS = 5
 _CAPTIONED_AT_ONCE = 64
 
@@ -69,7 +67,7 @@ def drawing_options(function: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--seed",
-            type=click.IntRange(0, _MAX_SEED),
+            type=click.IntRange(0, MAX_SEED),
             metavar="N",
             help="The same seed gives the same pictures, byte by byte [default: run.seed].",
         ),
@@ -87,7 +85,7 @@ def drawing_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("-n", "n", type=int, metavar="N", help="Pictures of each prompt [default: generation.n].")
 @click.option(
     "--budget",
-    type=click.Choice(BUDGETS),
+    type=click.Choice(get_args(Budget)),
     help="Which form of the model: the fastest of some quality, the fastest of the same quality as the whole "
     "network, or the whole network. The same seed gives the same composition [default: balanced].",
 )
@@ -98,7 +96,7 @@ def drawing_options(function: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--candidates",
-    type=click.IntRange(1, _MAX_CANDIDATES),
+    type=click.IntRange(1, MAX_CANDIDATES),
     metavar="K",
     help="Draw K pictures for each and keep the one that fits its words best "
     "[default: generation.candidates].",

@@ -4,19 +4,17 @@ Like the other commands it answers without torch; only the refinement, which nee
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from lexipix.cli_generation import as_command, drawing_options, save_results, warn
+from lexipix.config.generation import MAX_STEPS, Fit, Start
 from lexipix.errors import LexipixError
 from lexipix.workshop import Workshop
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
-
-FITS, STARTS = ("latent", "noise"), ("best", "picture")
-_MAX_STEPS = 1000
 
 
 @click.command()
@@ -30,20 +28,20 @@ _MAX_STEPS = 1000
 )
 @click.option(
     "--refine",
-    type=click.IntRange(0, _MAX_STEPS),
+    type=click.IntRange(0, MAX_STEPS),
     metavar="N",
     help="After that, at most N gradient steps towards the picture itself "
     "[default: generation.redraw.refine].",
 )
 @click.option(
     "--fit",
-    type=click.Choice(FITS),
+    type=click.Choice(get_args(Fit)),
     help="What the steps change: the latent, or only the noise, whose pictures the words still draw "
     "[default: generation.redraw.fit].",
 )
 @click.option(
     "--start",
-    type=click.Choice(STARTS),
+    type=click.Choice(get_args(Start)),
     help="Where they begin: at the best picture of the words, or at what the encoder sees of the given "
     "picture, which has no words in it [default: generation.redraw.start].",
 )

@@ -34,9 +34,7 @@ class Workshop:
         from lexipix.settings import CONFIG_LOADER_ARGS
 
         conf = project_path / "conf"
-        known = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
-        if env is not None and env not in {*known, "local"}:
-            raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")
+        require_environment(conf, env)
         arguments: dict[str, Any] = CONFIG_LOADER_ARGS
         loader = OmegaConfigLoader(conf_source=str(conf), env=env, runtime_params=given, **arguments)
         self.parameters: LexipixParameters = validate(loader["parameters"])
@@ -133,3 +131,14 @@ class Workshop:
         from lexipix.datasets.given import read_picture
 
         return read_picture(path, self.parameters.ingestion.model_copy(update={"image_size": image_size}))
+
+
+def require_environment(conf: Path, env: str | None) -> None:
+    """Check that an environment has a folder of its own; None is what ``kedro run`` takes without one.
+
+    Raises:
+        LexipixError: It has none.
+    """
+    known = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
+    if env is not None and env not in {*known, "local"}:
+        raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")

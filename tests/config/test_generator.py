@@ -14,30 +14,8 @@ def written(env):
     return yaml.safe_load((CONF / env / "parameters_generator.yml").read_text())["generator"]
 
 
-def merged(base, change):
-    if not isinstance(change, dict):
-        return change
-    return base | {key: merged(base.get(key, {}), value) for key, value in change.items()}
-
-
-def keys(tree, path=""):
-    if not isinstance(tree, dict):
-        return {path}
-    return {key for name, value in tree.items() for key in keys(value, f"{path}.{name}")}
-
-
-def test_base_file_says_every_parameter():
-    assert keys(written("base")) == keys(GeneratorParameters().model_dump(mode="json"))
-
-
-@pytest.mark.parametrize("env", ["smoke", "cifar10", "folder"])
-def test_environments_are_valid(env):
-    GeneratorParameters.model_validate(merged(written("base"), written(env)))
-
-
 def test_scenes_and_folders_are_not_mirrored_for_their_captions_name_sides():
-    assert not written("base")["flip"]
-    assert not written("folder")["flip"]
+    assert not written("base")["flip"] and not written("folder")["flip"]
 
 
 @pytest.mark.parametrize("model", ["vae", "prior", "gan"])

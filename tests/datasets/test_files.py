@@ -129,6 +129,15 @@ def test_what_is_no_picture_is_refused(tmp_path, image):
         PngDataset(filepath=str(tmp_path / "a.png")).save(image)
 
 
+@pytest.mark.parametrize("n_bytes", [0, 20, 60])
+def test_damaged_picture_is_told(tmp_path, n_bytes):
+    dataset = PngDataset(filepath=str(tmp_path / "a.png"))
+    dataset.save(np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8))
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:n_bytes])
+    with pytest.raises(DatasetError, match=r"a\.png is damaged \(.*remove it and make it again"):
+        dataset.load()
+
+
 def test_text_round_trip(tmp_path):
     dataset = TextDataset(filepath=str(tmp_path / "report.html"))
     dataset.save("<p>星</p>")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from lexipix.datasets.folders import ArrayFolderDataset, BytesFolderDataset
+from lexipix.datasets.folders import ArrayFolderDataset
 
 
 def test_arrays_and_plain_data_round_trip(tmp_path):
@@ -30,16 +30,3 @@ def test_array_of_objects_leaves_the_old_folder(tmp_path):
         dataset.save({"test": np.zeros(2), "train": np.array([object()])})
     assert set(dataset.load()) == {"train"}
     assert [path.name for path in tmp_path.iterdir()] == ["features"]
-
-
-def test_bytes_round_trip_in_subfolders(tmp_path):
-    files = {"vae/decoder.onnx": b"\x00\x01", "gan/generator.onnx": b"\x02", "readme.txt": b""}
-    dataset = BytesFolderDataset(filepath=str(tmp_path / "onnx"))
-    dataset.save(files)
-    assert dataset.load() == files
-
-
-def test_name_that_leads_out_of_the_folder_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match="leads out of its folder"):
-        BytesFolderDataset(filepath=str(tmp_path / "onnx")).save({"../evil": b""})
-    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lexipix.metrics.retrieval import mean_cosine, most_candidates, r_precision
+from lexipix.metrics.retrieval import most_candidates, r_precision
 
 
 def test_a_perfect_pair_finds_every_caption() -> None:
@@ -51,9 +51,3 @@ def test_too_few_other_captions_are_refused_with_what_is_possible() -> None:
     with pytest.raises(ValueError, match="2 to 4 captions here, asked for 5"):
         r_precision(vectors, vectors, captions, n_candidates=5)
     assert most_candidates([]) == 0
-
-
-def test_mean_cosine_by_hand() -> None:
-    images = np.array([[3.0, 0.0], [0.0, 2.0]])
-    texts = np.array([[1.0, 1.0], [0.0, -5.0]])
-    assert mean_cosine(images, texts) == pytest.approx((np.sqrt(0.5) - 1) / 2)

@@ -1,6 +1,8 @@
-"""Figures of a made-up run."""
+"""Figures of a made-up run, and what tests of drawings look for."""
 
 from typing import Any
+
+import numpy as np
 
 METRICS: dict[str, Any] = {
     "data": {"n_train": 9000, "n_val": 500, "n_test": 1000, "rejected": 3, "image_size": 32},
@@ -20,3 +22,8 @@ METRICS: dict[str, Any] = {
     "speed": {"champion": "int8", "int8": {"images_per_s": 1310, "latency_p50_ms": 1.3, "size_mb": 1.1}},
     "training": {"vae": {"images_per_s": 500, "seconds": 300, "images_seen": 150000}},
 }
+
+
+def has_color(figure: np.ndarray, color: tuple[int, int, int]) -> bool:
+    """Whether a drawing, uint8 (H, W, 3), has a color somewhere; antialiasing may change it a little."""
+    return bool((np.abs(figure.astype(int) - color).max(axis=-1) < 12).any())

@@ -3,6 +3,8 @@ import pandas as pd
 
 from lexipix.reporting.information import information_figure
 
+from .example import has_color
+
 COLUMNS = ["path", "setting", "bits_per_image", "bits_coded", "psnr", "ssim"]
 TABLE = pd.DataFrame(
     [
@@ -18,10 +20,6 @@ TABLE = pd.DataFrame(
     ],
     columns=COLUMNS,
 )
-
-
-def has_color(figure: np.ndarray, color: tuple[int, int, int]) -> bool:
-    return bool((np.abs(figure.astype(int) - color).max(axis=-1) < 12).any())
 
 
 def test_every_path_is_drawn() -> None:

@@ -5,11 +5,12 @@ import pytest
 from lexipix.reporting.plots import (
     _panels,
     _wants_logarithm,
-    bars_figure,
     curves_figure,
     frontier_figure,
     pareto_front,
 )
+
+from .example import has_color
 
 CURVES = pd.DataFrame(
     {
@@ -22,10 +23,6 @@ CURVES = pd.DataFrame(
         "val_psnr": [20.0, 25.0, 28.0],
     }
 )
-
-
-def has_color(figure: np.ndarray, color: tuple[int, int, int]) -> bool:
-    return bool((np.abs(figure.astype(int) - color).max(axis=-1) < 12).any())
 
 
 def test_validation_shares_the_panel_of_its_figure_and_clocks_have_none() -> None:
@@ -55,11 +52,6 @@ def test_a_wide_span_is_drawn_in_powers_of_ten() -> None:
     assert not _wants_logarithm(pd.DataFrame({"loss": [10.0, 1.0]}))
     assert not _wants_logarithm(pd.DataFrame({"loss": [100.0, -1.0]}))
     assert not _wants_logarithm(pd.DataFrame({"loss": [np.nan]}))
-
-
-def test_bars() -> None:
-    assert has_color(bars_figure({"vae": 3.0, "gan": 1.0}, best="gan"), (0xD1, 0x65, 0x1B))
-    assert bars_figure({}).size
 
 
 def test_drawing_leaves_no_figure_behind() -> None:

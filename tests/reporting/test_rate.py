@@ -3,6 +3,8 @@ import pandas as pd
 
 from lexipix.reporting.rate import rate_figure, unbeaten
 
+from .example import has_color
+
 TABLE = pd.DataFrame(
     [
         ("latent", "1 bits", 768.0, 768.0, 20.0, 0.7),
@@ -13,10 +15,6 @@ TABLE = pd.DataFrame(
     ],
     columns=["coder", "setting", "bits_per_image", "bits_without_headers", "psnr", "ssim"],
 )
-
-
-def has_color(figure: np.ndarray, color: tuple[int, int, int]) -> bool:
-    return bool((np.abs(figure.astype(int) - color).max(axis=-1) < 12).any())
 
 
 def test_every_coder_that_was_measured_is_drawn() -> None:

@@ -64,6 +64,15 @@ class TestContactSheet:
         ]
         assert contact_sheet(pictures(7), captions).size
 
+    def test_a_caption_that_no_font_can_draw_gives_way_to_the_key(self, system_fonts) -> None:
+        system_fonts()
+        images = pictures(2)
+        sheet = contact_sheet(images, ["红色", "a star"], keys=["one.png", "two.png"])
+        np.testing.assert_array_equal(sheet, contact_sheet(images, ["one.png", "a star"]))
+        np.testing.assert_array_equal(
+            contact_sheet(images, ["a star", "红色"]), contact_sheet(images, ["a star", "picture 2"])
+        )
+
     def test_not_square_and_larger_pictures(self) -> None:
         images = pictures(3, height=20, width=150)
         sheet = contact_sheet(images, ["a"] * 3, columns=2, scale=1)
@@ -96,6 +105,14 @@ class TestRowsSheet:
         plain, with_words = rows_sheet({"a": images}), rows_sheet({"a": images}, ["x", "y"])
         assert with_words.shape[1] > plain.shape[1]
 
+    def test_words_that_no_font_can_draw_give_way_to_the_picture(self, system_fonts) -> None:
+        system_fonts()
+        images = pictures(2)
+        sheet = rows_sheet({"original": images, "caption": ["a star", "红色"]})
+        np.testing.assert_array_equal(
+            sheet, rows_sheet({"original": images, "caption": ["a star", "picture 2"]})
+        )
+
     def test_unequal_columns_are_refused(self) -> None:
         with pytest.raises(ValueError, match=r"one length, got \[2, 3\]"):
             rows_sheet({"a": pictures(2), "b": pictures(3)})
@@ -113,6 +130,13 @@ class TestAttentionSheet:
         orange = (sheet[..., 0].astype(int) - sheet[..., 2]) > 120
         rows, columns = np.nonzero(orange)
         assert np.ptp(rows) < 44 and np.ptp(columns) < 44  # one quarter of one of the three pictures
+
+    def test_a_word_that_no_font_can_draw_is_told_by_its_code_point(self, system_fonts) -> None:
+        system_fonts()
+        image, maps = pictures(1)[0], np.ones((1, 8, 8))
+        np.testing.assert_array_equal(
+            attention_sheet(image, ["红"], maps), attention_sheet(image, ["U+7EA2"], maps)
+        )
 
     def test_words_and_maps_must_agree(self) -> None:
         with pytest.raises(ValueError, match="2 maps for 1 words"):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from lexipix.config.run import Parameters
 from lexipix.config.training import TrainingParameters
@@ -12,10 +12,19 @@ ENGINES = (
     "torch_fp32", "torch_channels_last", "torch_bf16", "torch_compile", "onnx_fp32", "onnx_int8",
     "openvino_fp32",
 )  # fmt: skip
+
+
+def _is_variant(name: str) -> str:
+    if name not in ENGINES and name not in {
+        f"{network}_{engine}" for network in NETWORKS for engine in ENGINES
+    }:
+        in_front = " or ".join(f"{network}_" for network in NETWORKS)
+        raise ValueError(f"it must be one of {', '.join(ENGINES)}, or one of them with {in_front} in front")
+    return name
+
+
 # An engine for the whole network, or NETWORK_ENGINE: small_onnx_int8 is the small student in int8.
-Variant = Annotated[str, StringConstraints(pattern=rf"^(({'|'.join(NETWORKS)})_)?({'|'.join(ENGINES)})$")]
-
-
+Variant = Annotated[str, AfterValidator(_is_variant)]
 CaptionerVariant = Literal["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"]
 
 

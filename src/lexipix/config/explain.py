@@ -1,5 +1,6 @@
 """Turns pydantic's errors into one sentence each, with the parameter's full key and the mend."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -24,7 +25,14 @@ def explain(
         Sentences, in the order of pydantic's errors.
     """
     known = list(keys(model))
-    return [_sentence(details, raw, known, where) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    # Of a list whose values are all wrong pydantic also says that it is empty
+    wrong_inside = {details["loc"][:-1] for details in found}
+    return [
+        _sentence(details, raw, known, where)
+        for details in found
+        if details["type"] != "too_short" or details["loc"] not in wrong_inside
+    ]
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -48,6 +56,9 @@ def _sentence(details: Any, raw: Mapping[str, Any], known: list[str], where: Whe
     key = _key(details["loc"], raw)
     if details["type"] == "extra_forbidden":
         return f"parameters: {key} is unknown: {_nearest(key, known)} ({where(key)})."
+    if details["type"] == "missing" and isinstance(details["loc"][-1], int):
+        lack = f"has too few values, number {details['loc'][-1] + 1} is missing"
+        return f"parameters: {key} = {list(details['input'])} {lack} ({_mend(key, where)})."
     if details["type"] == "missing":
         return f"parameters: {key} is missing: add it ({_mend(key, where)})."
     if not key:  # two sections do not fit each other; the model's sentence names both
@@ -67,7 +78,11 @@ def _complaint(details: Any) -> str:
     message: str = details["msg"]
     if kind in ("value_error", "assertion_error"):  # the model's own sentence
         return f"is not valid: {message.partition(', ')[2].rstrip('.')}"
-    rule = message.replace("Input should", "must", 1).rstrip(".")
+    if kind == "model_type":
+        return "is not valid: must be a group of keys"
+    if kind in ("tuple_type", "list_type"):
+        return "is not valid: must be a list, as [a, b]"
+    rule = re.sub(r"^\w+ should", "must", message).replace(" after validation", "").rstrip(".")
     if kind.startswith(("greater_than", "less_than", "multiple_of")):
         return f"is out of range: {rule}"
     if kind in ("literal_error", "enum"):

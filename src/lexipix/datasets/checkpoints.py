@@ -69,9 +69,7 @@ class CheckpointStoreDataset(AbstractDataset[NoReturn, CheckpointStore]):
         raise TypeError("a checkpoint store is written to by the training itself")
 
     def _exists(self) -> bool:
-        return (
-            True  # the store is always there to be written to; whether it holds something is load()'s answer
-        )
+        return True  # to be written to; whether it holds something is the answer of the store's load()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path)}

@@ -104,8 +104,11 @@ class PngDataset(PathDataset["np.ndarray"]):
         import numpy as np
         from PIL import Image
 
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+        try:
+            with Image.open(path) as image:
+                return np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError) as error:  # of a broken chunk Pillow says the latter
+            raise LexipixError(f"{path} is damaged ({error}): remove it and make it again.") from error
 
     def _write(self, path: Path, data: "np.ndarray") -> None:
         import numpy as np

@@ -1,4 +1,4 @@
-"""Folders that are replaced as a whole: several arrays, or several binary files."""
+"""Several arrays in a folder that is replaced as a whole."""
 
 import json
 from collections.abc import Mapping
@@ -39,22 +39,3 @@ class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
             else:
                 text = json.dumps(plain(value, name), indent=2, ensure_ascii=False, allow_nan=False)
                 (path / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-
-
-class BytesFolderDataset(FolderDataset[Mapping[str, bytes]]):
-    """Relative path -> content, such as exported ONNX models with their description files."""
-
-    def _read(self, path: Path) -> Mapping[str, bytes]:
-        return {
-            file.relative_to(path).as_posix(): file.read_bytes()
-            for file in sorted(path.rglob("*"))
-            if file.is_file()
-        }
-
-    def _write(self, path: Path, data: Mapping[str, bytes]) -> None:
-        for name, content in data.items():
-            target = path / name
-            if not target.resolve().is_relative_to(path.resolve()):
-                raise ValueError(f"{name!r} leads out of its folder")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)

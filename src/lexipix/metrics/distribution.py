@@ -178,9 +178,7 @@ def _covered(members: Vectors, others: Vectors, k: int) -> float:
     radii = np.empty(len(members))
     for start in range(0, len(members), 512):
         squared = _squared_distances(members[start : start + 512], members)
-        radii[start : start + 512] = np.partition(squared, k, axis=1)[
-            :, k
-        ]  # the nearest is the member itself
+        radii[start : start + 512] = np.partition(squared, k, axis=1)[:, k]  # at 0 the member itself
     n_covered = 0
     for start in range(0, len(others), 512):
         squared = _squared_distances(others[start : start + 512], members)

@@ -72,11 +72,6 @@ def most_candidates(captions: Sequence[str]) -> int:
     return int(len(captions) - counts.max() + 1)
 
 
-def mean_cosine(image_vectors: Vectors, text_vectors: Vectors) -> float:
-    """Mean cosine of each picture's vector with its own caption's, in [-1, 1]."""
-    return float(np.mean(np.sum(_unit(image_vectors) * _unit(text_vectors), axis=1)))
-
-
 def _unit(vectors: Vectors) -> NDArray[np.float32]:
     vectors = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

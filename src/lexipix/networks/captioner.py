@@ -141,21 +141,6 @@ class Captioner(nn.Module):
         own = logs.gather(-1, ids[..., None]).squeeze(-1)
         return -own.masked_fill(ids == self.pad_id, 0.0).sum(1) / math.log(2)
 
-    def text_states(self, ids: Tensor) -> Tensor:
-        """Hidden states of the captions alone, without a picture.
-
-        Args:
-            ids: (B, L) ending in EOS, then padding.
-
-        Returns:
-            (B, L, width); state i has read tokens 0..i. What stands on padding means nothing.
-        """
-        mask = (ids != self.pad_id).long()
-        states: Tensor = self.language_model.base_model(input_ids=ids, attention_mask=mask, use_cache=False)[
-            0
-        ]
-        return states
-
     @torch.no_grad()
     def generate(self, images: Tensor, max_tokens: int, beams: int = 1) -> Tensor:
         """Caption pictures in [-1, 1], (B, 3, S, S), with a key-value cache.

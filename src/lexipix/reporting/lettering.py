@@ -1,51 +1,29 @@
-"""Fonts and line breaking for text drawn into pictures, in whatever language it comes.
-
-DejaVu Sans travels inside matplotlib's wheel and covers Latin, Greek, Cyrillic and more, so it is found by
-its path without paying for an import of matplotlib (0.3 s). Only a character it lacks, such as a Chinese one,
-makes us ask matplotlib's font manager for a font of the system that has it; where there is none the text is
-still drawn, with the font's box for an unknown character.
-"""
+"""Text drawn into pictures: broken into lines, in whatever language it comes, and never as empty boxes."""
 
 from __future__ import annotations
 
 import functools
-import importlib.util
+import logging
 import unicodedata
-from pathlib import Path
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from PIL import ImageFont
+from lexipix.reporting import fonts
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_log = logging.getLogger(__name__)
 
 ELLIPSIS = "…"
-# Asked first, because they hold whole languages and draw them well; any other font of the system comes after.
-PREFERRED_FAMILIES = (
-    "Noto Sans CJK",
-    "Source Han Sans",
-    "Noto Sans JP",
-    "Noto Sans SC",
-    "Noto Sans KR",
-    "WenQuanYi",
-    "Droid Sans Fallback",
-    "PingFang",
-    "Hiragino Sans",
-    "Microsoft YaHei",
-    "Yu Gothic",
-    "Malgun Gothic",
-    "Arial Unicode MS",
-    "Noto Sans",
-    "FreeSans",
-    "Unifont",
-)
-_UNASSIGNED = "\U000effff"  # no font has it: what is drawn for it is the font's box for an unknown character
+# Drawn for a text of which no letter can be, where nothing better is known.
+NO_FONT = "(no font for this text)"
+# What the names of letters begin with that CJK fonts hold.
+_CJK = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH")
 
 
 class Lines(NamedTuple):
-    """Text broken to fit a width: its lines and the font to draw them with."""
+    """Text broken to fit a width: its lines and the face to draw them with."""
 
     lines: list[str]
-    font: Font
+    face: fonts.Typeface
 
 
 def clean(text: str) -> str:
@@ -55,35 +33,52 @@ def clean(text: str) -> str:
     return " ".join(kept.split())
 
 
-def font_for(text: str, size: int, bold: bool = False) -> Font:
-    """The font for `text` at `size` pixels: the default, or one of the system with what the default lacks."""
-    font = _load(_default_path(bold), size)
-    for character in text:
-        if character > "~" and not _has(_default_path(bold), character):
-            path = _fallback_path(ord(character) >> 8, character)
-            return _load(path, size) if path else font
-    return font
+def legible(texts: Iterable[str | None], otherwise: str = NO_FONT) -> str:
+    """Chooses what can be read of several texts that say the same.
+
+    Args:
+        texts: Wordings in order of preference.
+        otherwise: What to call the thing where no font has a letter of them, such as a file's name.
+
+    Returns:
+        The first text of which this machine's fonts have every letter; without such a text the first in which
+        some word is left, an ellipsis in place of what no font has; else `otherwise`, and at last `NO_FONT`.
+    """
+    wordings = [text for text in map(clean, filter(None, texts)) if text]
+    if not wordings:
+        return ""
+    written = [_written(text) for text in wordings]
+    whole = (text for text, own in zip(wordings, written, strict=True) if text == own)
+    in_part = (text for text in written if any(map(str.isalnum, text)))
+    return (
+        next(whole, None)
+        or next(in_part, None)
+        or (otherwise if _written(otherwise) == otherwise else NO_FONT)
+    )
 
 
-def wrap(text: str, width: int, size: int, max_lines: int = 8, bold: bool = False) -> Lines:
+def wrap(
+    text: str, width: int, size: int, max_lines: int = 8, bold: bool = False, otherwise: str = NO_FONT
+) -> Lines:
     """Breaks `text` into at most `max_lines` lines of at most `width` pixels.
 
     Breaks at spaces; inside a word only where the word alone is wider than a line, which is also how text
-    without spaces (Chinese, Japanese, Thai) is broken. What does not fit ends in an ellipsis.
+    without spaces (Chinese, Japanese, Thai) is broken. What does not fit ends in an ellipsis, which also
+    stands for letters that no font has; a text of such letters alone gives way to `otherwise`.
     """
-    text = clean(text)
-    font = font_for(text, size, bold)
+    text = legible([text], otherwise)
+    face = fonts.Typeface(text + ELLIPSIS, size, bold)
     lines: list[str] = []
     line = ""
     for word in text.split(" ") if text else []:
         joined = f"{line} {word}" if line else word
-        if font.getlength(joined) <= width:
+        if face.getlength(joined) <= width:
             line = joined
             continue
         if line:
             lines.append(line)
-        while font.getlength(word) > width and len(word) > 1:
-            n_characters = _fitting(word, width, font)
+        while face.getlength(word) > width and len(word) > 1:
+            n_characters = _fitting(word, width, face)
             lines.append(word[:n_characters])
             word = word[n_characters:]
         line = word
@@ -91,10 +86,10 @@ def wrap(text: str, width: int, size: int, max_lines: int = 8, bold: bool = Fals
         lines.append(line)
     if len(lines) > max_lines:
         last = lines[max_lines - 1]
-        while last and font.getlength(last + ELLIPSIS) > width:
+        while last and face.getlength(last + ELLIPSIS) > width:
             last = last[:-1]
         lines = [*lines[: max_lines - 1], last.rstrip() + ELLIPSIS]
-    return Lines(lines, font)
+    return Lines(lines, face)
 
 
 def line_height(size: int) -> int:
@@ -102,67 +97,45 @@ def line_height(size: int) -> int:
     return round(size * 1.3)
 
 
-def _fitting(word: str, width: int, font: Font) -> int:
+def _fitting(word: str, width: int, face: fonts.Typeface) -> int:
     """How many leading characters of `word` fit into `width`; at least one, so that breaking goes on."""
     low, high = 1, len(word)
     while low < high:
         middle = (low + high + 1) // 2
-        if font.getlength(word[:middle]) <= width:
+        if face.getlength(word[:middle]) <= width:
             low = middle
         else:
             high = middle - 1
     return low
 
 
+def _written(text: str) -> str:
+    """The text as the fonts can write it: an ellipsis in place of letters in a row that none has."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    for letter in text:
+        if fonts.drawable(letter):
+            kept.append(letter)
+            continue
+        _advise(_package(letter))
+        if not kept or kept[-1] != ELLIPSIS:
+            kept.append(ELLIPSIS)
+    return "".join(kept)
+
+
+def _package(letter: str) -> str:
+    """The font package of Debian and Ubuntu that has a letter."""
+    if unicodedata.name(letter, "").startswith(_CJK):
+        return "fonts-noto-cjk"
+    return "fonts-symbola" if unicodedata.category(letter).startswith("S") else "fonts-noto-core"
+
+
 @functools.cache
-def _default_path(bold: bool) -> str | None:
-    found = importlib.util.find_spec("matplotlib")
-    if found is None or found.origin is None:
-        return None
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / name
-    return str(path) if path.is_file() else None
-
-
-@functools.lru_cache(maxsize=64)
-def _load(path: str | None, size: int) -> Font:
-    if path is not None:
-        try:
-            return ImageFont.truetype(path, size)
-        except OSError:
-            pass
-    return ImageFont.load_default(size)
-
-
-@functools.lru_cache(maxsize=4096)
-def _has(path: str | None, character: str) -> bool:
-    """Whether the font draws `character` as itself and not as its box for an unknown one."""
-    if character.isspace() or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return True
-    font = _load(path, 16)
-    return bytes(font.getmask(character)) != bytes(font.getmask(_UNASSIGNED))
-
-
-@functools.lru_cache(maxsize=256)
-def _fallback_path(block: int, character: str) -> str | None:
-    """A font file of the system that has `character`, or None; asked once for each character and block."""
-    try:
-        from matplotlib import font_manager
-
-        entries = font_manager.fontManager.ttflist
-    except Exception:  # a broken font cache must cost the text its looks, never the user the picture
-        return None
-
-    def rank(entry: font_manager.FontEntry) -> tuple[int, bool, str]:
-        family = next((i for i, name in enumerate(PREFERRED_FAMILIES) if name in entry.name), 99)
-        return family, str(entry.weight) not in ("400", "normal"), entry.fname
-
-    for entry in sorted(entries, key=rank):
-        if "LastResort" in entry.fname:
-            continue
-        try:
-            if _has(entry.fname, character):
-                return str(entry.fname)
-        except Exception:  # an unreadable font file: try the next
-            continue
-    return None
+def _advise(package: str) -> None:
+    """Say once in a process how to get the letters that are missing."""
+    _log.warning(
+        "Sheets leave out letters that no font of this machine has: install one, from the package %s of "
+        "Debian and Ubuntu or from https://fonts.google.com/noto",
+        package,
+    )

@@ -73,42 +73,6 @@ def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: in
     return rendered(figure)
 
 
-def bars_figure(
-    values: Mapping[str, float], title: str | None = None, unit: str = "", best: str | None = None
-) -> Pixels:
-    """Draws named numbers as horizontal bars with their values written beside them.
-
-    Args:
-        values: Name to number, drawn from top to bottom.
-        title: Above the bars.
-        unit: Written behind each value.
-        best: The name to set off in colour.
-
-    Returns:
-        uint8 (height, width, 3).
-    """
-    if not values:
-        return note(title, "nothing was measured")
-    figure = blank_figure(6.2, 0.32 * len(values) + (0.55 if title else 0.25))
-    axis = figure.subplots()
-    names = list(values)
-    bars = axis.barh(
-        names, list(values.values()), color=[ORANGE if n == best else BLUE for n in names], height=0.62
-    )
-    axis.bar_label(
-        bars, [f" {value:,.4g} {unit}".rstrip() for value in values.values()], fontsize=8, color=INK
-    )
-    axis.invert_yaxis()
-    axis.margins(x=0.16)
-    tidy(axis)
-    axis.grid(False)
-    axis.set_xticks([])
-    axis.spines["bottom"].set_visible(False)
-    if title:
-        axis.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
-    return rendered(figure)
-
-
 def frontier_figure(
     table: Mapping[str, Mapping[str, float]], champion: str | None = None, title: str | None = None
 ) -> Pixels:

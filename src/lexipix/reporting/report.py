@@ -54,7 +54,8 @@ class ReportContext:
     Attributes:
         name: Of the data set, as a heading.
         metrics: As in `metrics.json`.
-        text_extras: By path (`vae`, `gan`) further figures of the text path: frechet, recall, sharpness.
+        text_extras: By path (`vae`, `gan`, `words`, `champion`) further figures of the text path: frechet,
+            recall, sharpness.
         floor: Distances of real pictures to other real ones: kid, kid_std, frechet, recall.
         galleries: The fixed test pictures first, then best and worst.
         captions: Examples of what the captioner said.

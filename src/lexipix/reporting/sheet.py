@@ -33,6 +33,7 @@ def contact_sheet(
     scale: int = 3,
     title: str | None = None,
     max_lines: int = 8,
+    keys: Sequence[str] | None = None,
 ) -> Pixels:
     """Lays pictures out in a grid, enlarged without smoothing, each with its caption below it.
 
@@ -43,6 +44,8 @@ def contact_sheet(
         scale: Whole-number enlargement of every pixel.
         title: A heading over the whole sheet.
         max_lines: Captions longer than this many lines end in an ellipsis.
+        keys: N short texts to stand for captions in a script that no font of this machine has; by default
+            "picture 1" and so on.
 
     Returns:
         uint8 (height, width, 3).
@@ -62,7 +65,8 @@ def contact_sheet(
     heading = lettering.wrap(title or "", sheet_width - 2 * MARGIN, TITLE_SIZE, max_lines=3, bold=True)
     top = MARGIN + _text_height(len(heading.lines), TITLE_SIZE) + (GAP if heading.lines else 0)
     texts = [
-        lettering.wrap(c or "", cell_width, CAPTION_SIZE, max_lines) for c in captions or [""] * n_images
+        lettering.wrap(caption or "", cell_width, CAPTION_SIZE, max_lines, otherwise=key)
+        for caption, key in zip(captions or [""] * n_images, keys or _numbered(n_images), strict=True)
     ]
 
     row_tops: list[int] = []
@@ -139,8 +143,13 @@ def rows_sheet(
 
     image_height = max((c.shape[1] * scale for _, c in columns if isinstance(c, np.ndarray)), default=0)
     texts = [
-        [] if isinstance(c, np.ndarray) else [lettering.wrap(t or "", w, CAPTION_SIZE) for t in c]
-        for (_, c), w in zip(columns, widths, strict=True)
+        []
+        if isinstance(column, np.ndarray)
+        else [
+            lettering.wrap(text or "", width, CAPTION_SIZE, otherwise=key)
+            for text, key in zip(column, _numbered(n_rows), strict=True)
+        ]
+        for (_, column), width in zip(columns, widths, strict=True)
     ]
     row_heights = [
         max([image_height, *(_text_height(len(column[i].lines), CAPTION_SIZE) for column in texts if column)])
@@ -207,13 +216,19 @@ def attention_sheet(
             np.asarray(share.resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)[..., None] * 0.85
         )
         frames.append((pale * (1 - weight) + orange * weight).round().astype(np.uint8))
-    return contact_sheet(np.stack(frames), ["", *words], columns=columns, scale=1, max_lines=2)
+    # What cannot be drawn can still be looked up
+    keys = ["", *(" ".join(f"U+{ord(letter):04X}" for letter in word) for word in words)]
+    return contact_sheet(np.stack(frames), ["", *words], columns=columns, scale=1, max_lines=2, keys=keys)
 
 
 def _checked(images: Pixels) -> Pixels:
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(f"A sheet is made of uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
     return images
+
+
+def _numbered(n: int) -> list[str]:
+    return [f"picture {number}" for number in range(1, n + 1)]
 
 
 def _paste(pixels: Pixels, image: Pixels, x: int, y: int, scale: int) -> None:
@@ -236,5 +251,5 @@ def _write(
     color: tuple[int, int, int] = INK,
 ) -> None:
     for line in text.lines:
-        draw.text((x, y), line, fill=color, font=text.font)
+        text.face.write(draw, x, y, line, color)
         y += lettering.line_height(size)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lexipix.config.generation import MAX_CANDIDATES, GenerationParameters
+from lexipix.config.generation import GenerationParameters
 from lexipix.errors import LexipixError
 from lexipix.pipelines.generation.candidates import Effort, best_of
 from lexipix.pipelines.generation.drawing import Drawing
@@ -107,11 +107,3 @@ def test_the_parameters_effort_holds_where_nothing_else_is_wished():
     assert Effort.wished(GenerationParameters()) == Effort(1, None)
     with pytest.raises(LexipixError, match=r"leave out --no-score, or draw one"):
         Effort.wished(parameters, score=False)
-
-
-def test_the_commands_limits_are_the_parameters():
-    from lexipix import cli_generation, cli_redraw
-    from lexipix.config.generation import MAX_STEPS
-
-    assert cli_generation._MAX_CANDIDATES == MAX_CANDIDATES
-    assert cli_redraw._MAX_STEPS == MAX_STEPS

@@ -15,7 +15,10 @@ from lexipix.datasets.pretrained import PretrainedModelsDataset
 from lexipix.datasets.sources.dataset import SourcesDataset
 from lexipix.errors import LexipixError
 from lexipix.pipelines.ingestion import create_pipeline
-from lexipix.records import OnnxModel
+from lexipix.pipelines.ingestion.nodes import describe_pictures
+from lexipix.records import OnnxModel, Pictures, Split
+from lexipix.reporting import fonts
+from lexipix.reporting.sheet import contact_sheet
 from lexipix.training.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 
 from ..generation.conftest import MAX_TOKENS, SAID, SIZE, saying, seeing
@@ -102,6 +105,21 @@ def test_folder(run, tmp_path):
     captions = pd.concat([pictures[split].captions for split in ("train", "val", "test", "judge")])
     assert set(captions.caption) == {f"图 {number}" for number in range(150)}
     assert captions.digest.is_unique
+
+
+def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(monkeypatch):
+    monkeypatch.setattr(fonts, "spare_path", lambda letter: None)
+    table = pd.DataFrame({"paraphrases": [["a heart"], [], []]})
+    examples = [
+        {"row": row, "file": f"{row}.png", "caption": text} for row, text in enumerate(["心", "星", None])
+    ]
+    counts = dict.fromkeys(["n_train", "n_val", "n_test", "n_judge", "rejected"], 1)
+    summary = {"source": "folder", "image_size": 8, "examples": examples} | counts
+    split = Split(np.zeros((3, 8, 8, 3), np.uint8), table)
+    sheet = describe_pictures(Pictures(split, split, split, split, summary))[2]
+    captions = ["a heart", "1.png", "(no caption)"]
+    title = "folder: 1 train, 1 val, 1 test, 1 judge; 1 rejected"
+    np.testing.assert_array_equal(sheet, contact_sheet(split.images, captions, scale=12, title=title))
 
 
 def test_a_captioner_from_elsewhere_describes_what_has_no_text(run, tmp_path, elsewhere):

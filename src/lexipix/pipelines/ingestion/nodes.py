@@ -10,6 +10,7 @@ from lexipix.config.run import RunParameters
 from lexipix.pipelines.ingestion.describing import describer
 from lexipix.pipelines.ingestion.stream import PictureStream
 from lexipix.records import OnnxModel, OpenedSource, Pictures
+from lexipix.reporting.lettering import legible
 from lexipix.reporting.sheet import contact_sheet
 
 # pandas.DataFrame: importing pandas takes half a second that this module does not need.
@@ -50,7 +51,12 @@ def describe_pictures(pictures: Pictures) -> tuple[dict[str, Any], Table, NDArra
     summary = dict(pictures.summary)
     examples = summary["examples"]
     images = np.stack([pictures.train.images[example["row"]] for example in examples])
-    captions = [example["caption"] or "(no caption)" for example in examples]
+    paraphrases = pictures.train.captions["paraphrases"]
+    captions = [
+        # In another language or by the file's name, where no font can draw the caption
+        legible([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
+        for example in examples
+    ]
     counts = ", ".join(f"{summary[f'n_{split}']:,} {split}" for split in ("train", "val", "test", "judge"))
     title = f"{summary['source']}: {counts}; {summary['rejected']:,} rejected"
     scale = max(1, 96 // summary["image_size"])
