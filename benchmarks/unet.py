@@ -26,8 +26,8 @@ from lexipix.networks.text_to_image import Reading
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Images, to_uint8
 from lexipix.training.ema import Averages
-from lexipix.training.loop import learning_rate_factor, rows_of_step
 from lexipix.training.machine import choose_precision, step_flops
+from lexipix.training.schedule import learning_rate_factor, rows_of_step
 from lexipix.training.seeding import seeded
 
 Pixels = NDArray[np.uint8]

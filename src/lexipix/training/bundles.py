@@ -16,8 +16,6 @@ from lexipix.networks.build import build
 from lexipix.records import ModelBundle
 from lexipix.training.tokenization import encode
 
-LEFT_OUT = "none"  # the kind of a model that is not trained
-
 
 def to_bundle(
     kind: str,
@@ -50,16 +48,6 @@ def to_bundle(
     card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "figures": dict(figures)}
     text = tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else tokenizer
     return ModelBundle(config, own_weights(module), text, card)
-
-
-def left_out(key: str) -> ModelBundle:
-    """The record of a model that is not trained because a parameter, ``key``, says so."""
-    return ModelBundle({"kind": LEFT_OUT, "because": f"{key} is false"}, {}, None, {})
-
-
-def is_left_out(bundle: ModelBundle) -> bool:
-    """Whether nothing was trained here: the record is that of :func:`left_out`."""
-    return bool(bundle.config["kind"] == LEFT_OUT)
 
 
 def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:

@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 
 from lexipix.config.evaluation import EvaluationParameters
-from lexipix.pipelines.evaluation.classes import classed, classes_of, judge_classes, judged, train_classifier
+from lexipix.pipelines.evaluation.classed import classed, classes_of
+from lexipix.pipelines.evaluation.classes import judge_classes, judged, train_classifier
 from lexipix.records import Pictures, Split
 from lexipix.training.aside import Sequel
+from lexipix.training.left_out import is_left_out
 
 from ...training.toy import MemoryCheckpoints
 from .conftest import ListStream, NoCheckpoints
@@ -88,12 +90,15 @@ class TestClassifier:
         assert figures["val_accuracy"] > 0.8
         assert bundle.card["data_digest"] == "d"
 
-    @pytest.mark.parametrize("change", [{"n_drawn": None}, {"min_pictures": 1000}])
-    def test_where_it_does_not_apply_nothing_is_trained(self, colors, parameters, run, change):
+    @pytest.mark.parametrize(
+        ("change", "because"),
+        [({"n_drawn": None}, "n_drawn is null"), ({"min_pictures": 1000}, "min_pictures = 1000 and a test")],
+    )
+    def test_where_it_does_not_apply_it_is_left_out(self, colors, parameters, run, change, because):
         own = parameters.model_copy(update={"classifier": parameters.classifier.model_copy(update=change)})
         stream = ListStream()
         bundle, curves, figures = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
-        assert bundle.config["classes"] == [] and bundle.weights == {} and figures == {}
+        assert is_left_out(bundle) and because in bundle.config["because"] and figures == {}
         assert list(curves.columns) == ["images_seen", "seconds"] and stream.rows == []
         assert judge_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 7) == {}
 

@@ -8,8 +8,7 @@ from lexipix.errors import LexipixError
 from lexipix.pipelines.evaluation.baselines import mean_image, same_caption_rows
 from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
 from lexipix.pipelines.evaluation.judge import train_judge, with_captions
-from lexipix.pipelines.evaluation.measuring import Evaluated, baselines, extremes
-from lexipix.pipelines.evaluation.nodes import evaluated
+from lexipix.pipelines.evaluation.measuring import Evaluated, baselines, evaluated, extremes
 from lexipix.records import ModelBundle, Split
 from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge

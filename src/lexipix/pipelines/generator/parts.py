@@ -13,12 +13,13 @@ from lexipix.config.run import Parameters, RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.clip import ContrastivePair
 from lexipix.records import ModelBundle, Pictures, Split
-from lexipix.training.bundles import left_out, to_bundle
+from lexipix.training.bundles import to_bundle
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import Images
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.gan import GANTask
+from lexipix.training.left_out import left_out, untrained
 from lexipix.training.loop import TrainingResult
 from lexipix.training.machine import resolve_device
 from lexipix.training.prior import PriorTask
@@ -105,8 +106,7 @@ def finish(
 
 def leave_out(key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
     """Make the outputs of a training that a parameter, ``key``, leaves out: no model, and an empty sheet."""
-    curves = pd.DataFrame({"images_seen": [], "seconds": []})
-    return left_out(key), curves, {}, np.full((8, 8, 3), 255, np.uint8)
+    return left_out(f"{key} is false"), *untrained(), np.full((8, 8, 3), 255, np.uint8)
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:

@@ -16,9 +16,10 @@ from lexipix.networks.word_writer import CELLS, WordWriter
 from lexipix.networks.words_to_image import WordsToImage
 from lexipix.pipelines.generator.parts import Made
 from lexipix.records import ModelBundle, Pictures, Split
-from lexipix.training.bundles import is_left_out, load_network
+from lexipix.training.bundles import load_network
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
+from lexipix.training.left_out import is_left_out
 from lexipix.training.machine import resolve_device
 from lexipix.training.parallel import Share
 from lexipix.training.seeding import seeded
