@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from lexipix.pipelines.generation.candidates import cosines, text_vectors
-from lexipix.pipelines.generation.models import from_pixels, noise_of, on_all_cores
+from lexipix.pipelines.generation.cores import on_all_cores
+from lexipix.pipelines.generation.models import from_pixels, noise_of
 from lexipix.training.data import to_uint8, to_unit
 
 from .conftest import draw
@@ -22,7 +23,7 @@ def test_picture_depends_on_prompt_seed_and_index_alone(drawer):
 
 def test_one_core_draws_what_two_draw(drawer, monkeypatch):
     two = draw(drawer, PROMPTS, n=3, seed=7)
-    monkeypatch.setattr("lexipix.pipelines.generation.models._n_cores", lambda: 1)
+    monkeypatch.setattr("lexipix.pipelines.generation.cores._n_cores", lambda: 1)
     assert np.array_equal(draw(drawer, PROMPTS, n=3, seed=7), two)
 
 

@@ -10,7 +10,7 @@ from lexipix.cli_generation import generate
 from lexipix.cli_redraw import redraw
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation import models
+from lexipix.pipelines.generation import cores
 from lexipix.pipelines.generation.words import WordsDrawer
 from lexipix.training.left_out import left_out
 
@@ -37,7 +37,7 @@ def test_picture_depends_on_prompt_seed_and_index_alone(drawer):
 def test_one_core_draws_what_two_draw(drawer, monkeypatch):
     drawn = []
     for n_cores in (1, 2):
-        monkeypatch.setattr(models, "_n_cores", lambda n=n_cores: n)
+        monkeypatch.setattr(cores, "_n_cores", lambda n=n_cores: n)
         drawn.append(draw(drawer, [TEXT, OTHER], 2, 3))
     assert np.array_equal(*drawn)
 

@@ -27,7 +27,8 @@ from lexipix.pipelines.compression.forms import (
 )
 from lexipix.pipelines.compression.quality import quality_loss
 from lexipix.pipelines.compression.quantization import quantized_captioner
-from lexipix.pipelines.generation.models import WHOLE, Describer
+from lexipix.pipelines.generation.choice import WHOLE
+from lexipix.pipelines.generation.models import Describer
 from lexipix.records import ModelBundle, OnnxModel, Pictures
 from lexipix.training.bundles import load_network
 from lexipix.training.data import to_unit

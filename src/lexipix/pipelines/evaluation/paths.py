@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.pipelines.evaluation.drawing import from_captions, noise_for
 from lexipix.pipelines.evaluation.words import by_words
-from lexipix.pipelines.generation.models import Drawer, choose
+from lexipix.pipelines.generation.choice import choose
+from lexipix.pipelines.generation.models import Drawer
 from lexipix.records import ModelBundle, OnnxModel
 from lexipix.training.left_out import is_left_out
 
