@@ -50,19 +50,27 @@ def to_bundle(
     return ModelBundle(config, own_weights(module), text, card)
 
 
-def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
-    """Texts as the model of a bundle reads them: int64 (N, L).
+def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
+    """The tokenizer of a model that reads or writes words.
 
     Raises:
-        LexipixError: It has no tokenizer.
+        LexipixError: It has none.
     """
     if bundle.tokenizer is None:
         raise LexipixError(
             f"A model of kind {bundle.config['kind']} needs its tokenizer.json, and this one has none: "
             "train it."
         )
-    tokenizer = Tokenizer.from_str(bundle.tokenizer)
-    return torch.from_numpy(encode(tokenizer, texts, int(bundle.config["max_tokens"])))
+    return Tokenizer.from_str(bundle.tokenizer)
+
+
+def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
+    """Texts as the model of a bundle reads them: int64 (N, L).
+
+    Raises:
+        LexipixError: It has no tokenizer.
+    """
+    return torch.from_numpy(encode(tokenizer_of(bundle), texts, int(bundle.config["max_tokens"])))
 
 
 def load_network(bundle: ModelBundle) -> nn.Module:

@@ -12,12 +12,11 @@ from lexipix.config.compression import CompressionParameters, PrunedParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.pipelines.compression.champion import choose_family
-from lexipix.pipelines.compression.export import tokenizer_of
 from lexipix.pipelines.compression.forms import split_name
 from lexipix.pipelines.compression.students import own_reader, smaller
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures, Split
 from lexipix.reporting.plots import note
-from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import N_VALIDATION
