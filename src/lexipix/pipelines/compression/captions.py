@@ -15,7 +15,7 @@ from lexipix.config.run import RunParameters
 from lexipix.networks.captioner import Captioner
 from lexipix.pipelines.captioner.scores import is_scenes, score
 from lexipix.pipelines.compression.champion import fastest, require_whole, wished
-from lexipix.pipelines.compression.engines import MEGA, REFERENCE, put_channels_last, weights_mb
+from lexipix.pipelines.compression.engines import MEGA, REFERENCE, weights_mb
 from lexipix.pipelines.compression.export import Unavailable, megabytes
 from lexipix.pipelines.compression.quality import quality_loss
 from lexipix.pipelines.compression.quantization import quantized_captioner
@@ -25,6 +25,7 @@ from lexipix.pipelines.generation.models import Describer
 from lexipix.records import ModelBundle, OnnxModel, Pictures
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.data import to_unit
+from lexipix.training.machine import put_channels_last
 from lexipix.training.tokenization import decode
 
 _log = logging.getLogger(__name__)

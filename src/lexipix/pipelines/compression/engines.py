@@ -15,6 +15,7 @@ from lexipix.pipelines.generation.models import Drawer
 from lexipix.records import ModelBundle, OnnxModel
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.data import to_uint8
+from lexipix.training.machine import put_channels_last
 from lexipix.training.tokenization import encode
 
 REFERENCE = "torch_fp32"
@@ -65,13 +66,6 @@ def weights_mb(bundle: ModelBundle, engine: str) -> float:
     """Size of a network's weights as an engine of torch holds them, in MB (10^6 bytes)."""
     n_bytes = 2 if engine == "torch_bf16" else 4
     return sum(weight.numel() for weight in bundle.weights.values()) * n_bytes / MEGA
-
-
-def put_channels_last(network: nn.Module) -> None:
-    """Lay the weights of convolutions out as they are fastest on most processors."""
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _with_torch(bundle: ModelBundle, engine: str) -> Draw:

@@ -22,10 +22,11 @@ from lexipix.training.captions import CaptionRows
 from lexipix.training.data import N_VALIDATION
 from lexipix.training.distillation import DistillationTask, draw_lessons
 from lexipix.training.left_out import untrained
-from lexipix.training.loop import TrainingResult, train
+from lexipix.training.loop import train
 from lexipix.training.machine import resolve_device
 from lexipix.training.reading import ReadingTask, hear
 from lexipix.training.seeding import seeded
+from lexipix.training.task import TrainingResult
 
 Taught = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 CANONICAL_SHARE = 0.5

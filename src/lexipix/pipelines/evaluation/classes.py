@@ -23,9 +23,10 @@ from lexipix.training.aside import Sequel, Unheard
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
 from lexipix.training.left_out import is_left_out, left_out, untrained
-from lexipix.training.loop import TrainingResult, train
+from lexipix.training.loop import train
 from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
+from lexipix.training.task import TrainingResult
 
 
 def train_classifier(

@@ -19,9 +19,10 @@ from lexipix.training.captioned import Captioned, captioned, with_generated
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import ContrastiveTask
 from lexipix.training.data import Images, Subset
-from lexipix.training.loop import TrainingResult, train
+from lexipix.training.loop import train
 from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
+from lexipix.training.task import TrainingResult
 from lexipix.training.tokenization import train_tokenizer
 from lexipix.training.writing import write_captions
 

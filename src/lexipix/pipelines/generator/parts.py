@@ -20,9 +20,9 @@ from lexipix.training.data import Images
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.gan import GANTask
 from lexipix.training.left_out import left_out, untrained
-from lexipix.training.loop import TrainingResult
 from lexipix.training.machine import resolve_device
 from lexipix.training.prior import PriorTask
+from lexipix.training.task import TrainingResult
 from lexipix.training.vae import VAETask
 from lexipix.training.visual_words import VisualWordsTask
 from lexipix.training.words import WordsTask
