@@ -44,9 +44,9 @@ class TrainingResult:
     Attributes:
         curves: One dict per report: ``images_seen``, ``seconds`` and the figures.
         figures: ``images_seen``, ``seconds``, ``images_per_s``, ``mflop_per_image`` (of a step, see
-            :func:`lexipix.training.machine.step_flops`), ``gflops`` (what the machine made of it, 10^9 a second, reports included),
-            ``precision``, ``stopped_early``, and the validation of the weights that are shipped
-            (``val_objective``, ``val_…``).
+            :func:`lexipix.training.machine.step_flops`), ``gflops`` (what the machine made of it, 10^9 a
+            second, reports included), ``precision``, ``stopped_early``, and the validation of the weights
+            that are shipped (``val_objective``, ``val_…``).
         sheet: Samples of the shipped weights, for tasks that show any.
     """
 
