@@ -8,7 +8,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from lexipix.pipelines.evaluation.collecting import JUDGES, MODELS, collect_metrics
+from lexipix.pipelines.evaluation.collecting import JUDGES, MODELS
 from lexipix.pipelines.evaluation.nodes import measure_words, redraw
 from lexipix.pipelines.evaluation.paths import Generators
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
@@ -167,23 +167,6 @@ def test_without_classes_there_is_no_second_judge(results):
     assert results["classifier_stream"].rows == []
 
 
-def test_figures_by_class_join_those_of_the_paths():
-    figures = {
-        "direct": {}, "text": {"gan": {"kid": 0.1}}, "ceiling": {},
-        "baseline": {"real": {"r_precision": 0.5}},
-    }  # fmt: skip
-    classes = {
-        "text": {"gan": {"class_agreement": 0.8}, "vae": {"cas": 0.2}},
-        "baseline": {"real": {"cas": 0.7}, "shuffled": {"cas": 0.1}},
-        "by_class": {"gan": {"cat": 1.0}},
-    }
-    metrics = collect_metrics({}, figures, {}, classes, *[{}] * 5, *[{}] * len(MODELS))
-    assert metrics == {
-        "text": {"gan": {"kid": 0.1, "class_agreement": 0.8}, "vae": {"cas": 0.2}},
-        "baseline": {"real": {"r_precision": 0.5, "cas": 0.7}, "shuffled": {"cas": 0.1}},
-    }
-
-
 def test_rate_and_memorisation_are_in_the_report_and_in_files(results):
     assert set(results["rate_table"]["coder"]) == {
         "latent",
@@ -203,9 +186,3 @@ def test_reconstructions_stand_below_their_originals(results, pictures):
     first, below = results["reconstructions_sheet"][:96:3, :96:3], results["reconstructions_sheet"][98:194:3]
     assert np.array_equal(first, pictures.test.images[0])
     assert np.array_equal(below[:, :96:3], results["direct_pictures"][0])
-
-
-def test_what_does_not_apply_is_absent_not_zero():
-    figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * (7 + len(MODELS)))
-    assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from lexipix.pipelines.generation.candidates import cosines, text_vectors
-from lexipix.pipelines.generation.cores import on_all_cores
 from lexipix.pipelines.generation.models import from_pixels, noise_of
 from lexipix.training.data import to_uint8, to_unit
 
@@ -110,7 +109,3 @@ def test_agreement_is_the_cosine_of_unit_vectors(drawer, scorer):
     assert found == pytest.approx(by_hand)
     assert np.linalg.norm(scorer.image_vector(images[0])) == pytest.approx(1, abs=1e-6)
     assert (np.abs(found) <= 1 + 1e-6).all()
-
-
-def test_work_is_shared_out_in_order():
-    assert on_all_cores(lambda x: x * x, range(50)) == [x * x for x in range(50)]
