@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,7 +102,7 @@ class TestJudge:
         from lexipix.pipelines.evaluation import judge
 
         monkeypatch.setattr(judge, "load_network", lambda bundle: object.__new__(judge.Captioner))
-        monkeypatch.setattr(judge, "Tokenizer", SimpleNamespace(from_str=lambda text: None))
+        monkeypatch.setattr(judge, "tokenizer_of", lambda bundle: None)
         monkeypatch.setattr(
             judge, "write_captions", lambda *args, **_: [f"seen {i}" for i in range(len(args[2]))]
         )

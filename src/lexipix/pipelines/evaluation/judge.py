@@ -6,7 +6,6 @@ from collections.abc import MutableMapping
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
@@ -14,7 +13,7 @@ from lexipix.errors import LexipixError
 from lexipix.networks.build import contrastive_pair
 from lexipix.networks.captioner import Captioner
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Split
-from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
 from lexipix.training.captioned import Captioned, captioned, with_generated
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import ContrastiveTask
@@ -48,10 +47,10 @@ def with_captions(
         "evaluator: %s of %s pictures have a caption", f"{len(split) - len(rows):,}", f"{len(split):,}"
     )
     network = load_network(captioner)
-    assert isinstance(network, Captioner) and captioner.tokenizer is not None
+    assert isinstance(network, Captioner)
     written = write_captions(
         network,
-        Tokenizer.from_str(captioner.tokenizer),
+        tokenizer_of(captioner),
         Subset(split.images, rows),
         captioner.config["max_tokens"],
         device=resolve_device(run),

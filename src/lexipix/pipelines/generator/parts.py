@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import nn
 
 from lexipix.config.run import Parameters, RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.clip import ContrastivePair
 from lexipix.records import ModelBundle, Pictures, Split
-from lexipix.training.bundles import to_bundle
+from lexipix.training.bundles import to_bundle, tokenizer_of
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import Images
@@ -64,8 +63,7 @@ def captions_for(
     train = Split(pictures.train.images, captions_complete)
     learn, validate = for_training(train, pictures.val, "generator")
     device = resolve_device(run)
-    assert contrastive_pair.tokenizer is not None
-    tokenizer = Tokenizer.from_str(contrastive_pair.tokenizer)
+    tokenizer = tokenizer_of(contrastive_pair)
     rows, val_rows = (
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
         for part in (learn, validate)
