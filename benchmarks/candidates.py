@@ -40,8 +40,7 @@ from record import REPOSITORY, Row, save
 from rich.console import Console
 
 from lexipix.config.generation import RedrawParameters
-from lexipix.pipelines.evaluation.measuring import Evaluated, TextPath
-from lexipix.pipelines.evaluation.nodes import Pixels, evaluated
+from lexipix.pipelines.evaluation.measuring import Evaluated, Pixels, TextPath, evaluated
 from lexipix.pipelines.generation.candidates import Chosen, Effort, best_of
 from lexipix.pipelines.generation.models import Drawer, Scorer, noise_of
 from lexipix.pipelines.generation.redrawing import redraw

@@ -30,8 +30,7 @@ from trials import Silent, kept
 from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.pipelines.evaluation.drawing import from_captions
-from lexipix.pipelines.evaluation.measuring import TextPath
-from lexipix.pipelines.evaluation.nodes import evaluated
+from lexipix.pipelines.evaluation.measuring import TextPath, evaluated
 from lexipix.pipelines.generator.nodes import train_gan, train_prior
 from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.training.judge import Judge

@@ -29,9 +29,9 @@ from record import REPOSITORY, Row, save
 from rich.console import Console
 from tokenizers import Tokenizer
 
+from lexipix.pipelines.evaluation.collecting import JUDGES, MODELS
 from lexipix.pipelines.evaluation.drawing import noise_for
-from lexipix.pipelines.evaluation.measuring import Evaluated, TextPath
-from lexipix.pipelines.evaluation.nodes import JUDGES, MODELS, Pixels, evaluated
+from lexipix.pipelines.evaluation.measuring import Evaluated, Pixels, TextPath, evaluated
 from lexipix.pipelines.generator.parts import captions_for
 from lexipix.records import Pictures
 from lexipix.reporting.plots import frontier_figure

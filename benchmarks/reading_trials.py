@@ -40,10 +40,11 @@ from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import N_VALIDATION, ImageRows, to_uint8
 from lexipix.training.gan import GANTask
-from lexipix.training.loop import Task, train
+from lexipix.training.loop import train
 from lexipix.training.machine import Machine, resolve_device
 from lexipix.training.prior import PriorTask
 from lexipix.training.seeding import seeded
+from lexipix.training.task import Task
 from lexipix.workshop import Workshop
 
 LEARNING_SHARE = 0.25  # of the prior's rate, for a language model that was trained before and learns along

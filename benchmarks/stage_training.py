@@ -23,10 +23,11 @@ from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.pipelines.generator.tasks import make_prior, make_vae
-from lexipix.training.loop import Task, train
+from lexipix.training.loop import train
 from lexipix.training.machine import Machine, step_flops
 from lexipix.training.parallel import Share
 from lexipix.training.prior import PriorTask
+from lexipix.training.task import Task
 from lexipix.training.vae import VAETask, structural_dissimilarity, vae_loss
 from lexipix.workshop import Workshop
 

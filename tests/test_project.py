@@ -121,8 +121,9 @@ def test_kedro_can_read_the_annotations_of_every_node():
     """Kedro makes typed parameters of them; a name that only a type checker knows switches that off."""
     for node in register_pipelines()[DEFAULT].nodes:
         hints = typing.get_type_hints(node.func)
-        for argument, name in inspect.signature(node.func).bind(*node.inputs).arguments.items():
-            if name.startswith("params:"):
+        for argument, bound in inspect.signature(node.func).bind(*node.inputs).arguments.items():
+            names = bound if isinstance(bound, tuple) else (bound,)  # any number of inputs are no parameters
+            for name in (one for one in names if one.startswith("params:")):
                 plain = "." in name and hints[argument] in (bool, int, float, str)
                 assert plain or hasattr(hints[argument], "model_validate"), f"{node.name}: {argument}"
 

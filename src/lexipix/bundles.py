@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lexipix.config.root import LexipixParameters
 from lexipix.datasets.model_files import read_json
 from lexipix.dvc_stages import used_modules
-from lexipix.pipelines.generation.models import WHOLE, choose
+from lexipix.pipelines.generation.choice import WHOLE, choose
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature

@@ -60,7 +60,7 @@ COUNTED = {
     "caption_missing": ("uncaptioned",),
     "caption_test": ("test",),
     "redraw": ("test",),
-    "redraw_in_words": ("test",),
+    "measure_words": ("test",),
     "measure": ("test",),
     "judge_classes": ("test",),
     "find_neighbours": ("train",),

@@ -73,7 +73,8 @@ class Workshop:
             choice: ``champion``, a family, or ``words``.
             budget: ``fast``, ``balanced`` or ``best``; smaller forms exist of the champion's family only.
         """
-        from lexipix.pipelines.generation.models import Choice, Drawer, choose
+        from lexipix.pipelines.generation.choice import Choice, choose
+        from lexipix.pipelines.generation.models import Drawer
 
         if choice == "words":
             from lexipix.pipelines.generation.words import WordsDrawer
@@ -104,7 +105,8 @@ class Workshop:
 
     def describer(self) -> "Describer":
         """The captioner, in the form that the compression chose."""
-        from lexipix.pipelines.generation.models import WHOLE, Describer
+        from lexipix.pipelines.generation.choice import WHOLE
+        from lexipix.pipelines.generation.models import Describer
 
         variant = WHOLE
         if self.place("captioner_champion").is_file():

@@ -23,7 +23,8 @@ from lexipix.networks.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.captions import CaptionRows
 from lexipix.training.drawing import DrawingValidation
-from lexipix.training.loop import TrainingResult, train
+from lexipix.training.loop import train
+from lexipix.training.task import TrainingResult
 from lexipix.training.tokenization import EOS_ID, PAD_ID, train_tokenizer
 
 CPU = torch.device("cpu")

@@ -7,7 +7,8 @@ from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks import build
 from lexipix.networks.captioner import small_gpt2
-from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle
+from lexipix.records import ModelBundle
+from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle, tokenizer_of
 from lexipix.training.tokenization import train_tokenizer
 
 CONFIG = {
@@ -105,3 +106,8 @@ def test_fingerprint_tells_trainings_apart_and_nothing_else(bundle):
 
 def test_known_words_are_words():
     assert known_words(["A red star, red!", "two  STARS"]) == ["a", "red", "star", "stars", "two"]
+
+
+def test_a_model_without_a_tokenizer_is_told():
+    with pytest.raises(LexipixError, match=r"kind vae needs its tokenizer\.json, and this one has none"):
+        tokenizer_of(ModelBundle({"kind": "vae"}, {}))

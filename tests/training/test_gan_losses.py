@@ -3,11 +3,14 @@ import math
 import pytest
 import torch
 
+from lexipix.networks.discriminator import Verdict
 from lexipix.training.gan_losses import (
+    ALIGNMENT_SCALE,
+    alignment_loss,
     discriminator_loss,
-    energy_distance,
     generator_loss,
     gradient_penalty,
+    over_heads,
     zero_penalty,
 )
 
@@ -106,39 +109,18 @@ def test_gradient_penalty_looks_between_the_pictures():
     assert 0 <= share.min() < 0.2 and 0.8 < share.max() <= 1
 
 
-def test_energy_distance_by_hand():
-    real, fake = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [1.0]])
-    together = torch.tensor([4, 4])
-    # 2 E|x - y| = 2, E|x - x'| = 2, E|y - y'| = 0; real vectors lie 2 apart
-    assert float(energy_distance(real, fake, together)) == pytest.approx((2 - 2 - 0) / 2)
-    assert float(energy_distance(real, real, together)) == pytest.approx((2 - 2 - 2) / 2)
-    assert float(energy_distance(100 * real, 100 * fake + 500, together)) == pytest.approx((1000 - 200) / 200)
+def test_every_head_counts_alike_whatever_it_sees():
+    few, many = torch.full((2, 4), 3.0), torch.full((2, 64), 1.0)
+    real, fake = Verdict(torch.zeros(2, 2), (few, many)), Verdict(torch.full((2, 2), 0.5), (many, few))
+    # hinge: -fake, averaged over the places of each head and then over the heads
+    found = over_heads(generator_loss, "hinge", real, fake)
+    assert found.item() == pytest.approx(-0.5 - (1.0 + 3.0) / 2)
 
 
-def test_energy_distance_compares_within_groups_alone():
-    real = torch.tensor([[0.0], [1.0], [10.0], [11.0], [50.0]])
-    groups = torch.tensor([0, 0, 1, 1, 2])
-    assert float(energy_distance(real, real, groups)) < 0
-    swapped = real[[2, 3, 0, 1, 4]]
-    assert float(energy_distance(real, swapped, groups)) > 0.5
-    alone = real.clone()
-    alone[4] = 1e4  # the only one of its group: there is nothing to tell of its distribution
-    assert energy_distance(real, alone, groups) == energy_distance(real, real, groups)
-    assert float(energy_distance(real, real, torch.arange(5))) == 0
-
-
-def test_energy_distance_is_least_for_the_distribution_itself():
-    generator = torch.Generator().manual_seed(0)
-    real, fake = torch.randn(2, 4000, 2, generator=generator)
-    one = torch.zeros(4000, dtype=torch.long)
-    own = float(energy_distance(real, fake, one))
-    assert abs(own) < 0.01
-    for other in (0.5 * fake, 2 * fake, fake + 0.5, 0 * fake):
-        assert float(energy_distance(real, other, one)) > own + 0.03
-
-
-def test_energy_distance_pushes_repetitions_apart():
-    real = torch.tensor([[-3.0, 0.0], [3.0, 0.0]])
-    fake = torch.tensor([[-0.1, 0.0], [0.1, 0.0]], requires_grad=True)
-    energy_distance(real, fake, torch.zeros(2, dtype=torch.long)).backward()
-    assert fake.grad[0, 0] > 0 > fake.grad[1, 0]
+def test_alignment_loss_by_hand():
+    captions, groups = torch.eye(2), torch.arange(2)
+    near, far = softplus(-ALIGNMENT_SCALE), softplus(ALIGNMENT_SCALE)
+    assert float(alignment_loss(captions, captions, groups)) == pytest.approx(near, abs=1e-6)
+    assert float(alignment_loss(captions.flip(0), captions, groups)) == pytest.approx(far)
+    same = torch.zeros(2, dtype=torch.long)  # either drawing may be taken for either caption
+    assert float(alignment_loss(captions, captions, same)) == pytest.approx((near + far) / 2)

@@ -10,7 +10,7 @@ from lexipix.training.gan import GANTask
 from lexipix.training.prior import PriorTask
 from lexipix.training.schedule import rows_of_step
 from lexipix.training.steady import STEADY
-from lexipix.training.steering import Steering, effects_of_words, energy_distance, expected
+from lexipix.training.steering import Steering, effects_of_words, expected
 
 from .generator_world import CPU, Training, check_reproducible, check_resumes, world
 
@@ -73,14 +73,6 @@ def test_words_of_captions_that_fail_carry_the_blame():
 def test_expected_chances_stay_within_four_times_the_mean():
     effects = torch.tensor([0.0, 5.0, -5.0, 0.0], dtype=torch.float64)
     assert expected(torch.tensor([[1], [2]]), effects, 0.1).tolist() == pytest.approx([0.4, 0.025])
-
-
-def test_energy_distance_by_hand():
-    a, b = torch.tensor([[1.0, 0.0], [2.0, 0.0]]), torch.tensor([[-1.0, 0.0]])
-    assert energy_distance(a, a) == pytest.approx(0, abs=1e-6)
-    assert energy_distance(a, b) == pytest.approx(4)  # all of a in one place, b at the other end
-    both = torch.cat([a[:1], b])
-    assert energy_distance(both, a) == pytest.approx(2 * 1 - 1 - 0)
 
 
 def test_rows_come_in_turn_until_something_fails():

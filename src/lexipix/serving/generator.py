@@ -18,7 +18,8 @@ from lexipix.datasets.model_files import read_json, read_onnx_model
 from lexipix.datasets.png import encode_png
 from lexipix.errors import LexipixError
 from lexipix.pipelines.generation.candidates import Effort, best_of
-from lexipix.pipelines.generation.models import WHOLE, Choice, Drawer, Scorer, choose
+from lexipix.pipelines.generation.choice import WHOLE, Choice, choose
+from lexipix.pipelines.generation.models import Drawer, Scorer
 from lexipix.pipelines.generation.prompts import CheckedPrompt, check_prompt, shown
 from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, told_in_a_sentence
 

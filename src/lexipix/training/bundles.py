@@ -16,8 +16,6 @@ from lexipix.networks.build import build
 from lexipix.records import ModelBundle
 from lexipix.training.tokenization import encode
 
-LEFT_OUT = "none"  # the kind of a model that is not trained
-
 
 def to_bundle(
     kind: str,
@@ -52,14 +50,18 @@ def to_bundle(
     return ModelBundle(config, own_weights(module), text, card)
 
 
-def left_out(key: str) -> ModelBundle:
-    """The record of a model that is not trained because a parameter, ``key``, says so."""
-    return ModelBundle({"kind": LEFT_OUT, "because": f"{key} is false"}, {}, None, {})
+def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
+    """The tokenizer of a model that reads or writes words.
 
-
-def is_left_out(bundle: ModelBundle) -> bool:
-    """Whether nothing was trained here: the record is that of :func:`left_out`."""
-    return bool(bundle.config["kind"] == LEFT_OUT)
+    Raises:
+        LexipixError: It has none.
+    """
+    if bundle.tokenizer is None:
+        raise LexipixError(
+            f"A model of kind {bundle.config['kind']} needs its tokenizer.json, and this one has none: "
+            "train it."
+        )
+    return Tokenizer.from_str(bundle.tokenizer)
 
 
 def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
@@ -68,13 +70,7 @@ def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
     Raises:
         LexipixError: It has no tokenizer.
     """
-    if bundle.tokenizer is None:
-        raise LexipixError(
-            f"A model of kind {bundle.config['kind']} needs its tokenizer.json, and this one has none: "
-            "train it."
-        )
-    tokenizer = Tokenizer.from_str(bundle.tokenizer)
-    return torch.from_numpy(encode(tokenizer, texts, int(bundle.config["max_tokens"])))
+    return torch.from_numpy(encode(tokenizer_of(bundle), texts, int(bundle.config["max_tokens"])))
 
 
 def load_network(bundle: ModelBundle) -> nn.Module:

@@ -1,6 +1,6 @@
 """Adversarial training of a text-to-image model, taught by regression before or from random weights."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,16 +13,17 @@ from lexipix.networks.discriminator import Discriminator, Seen, Verdict
 from lexipix.networks.text_to_image import Reading, TextToImage
 from lexipix.networks.vae import Decoder
 from lexipix.training.captions import CaptionRows
-from lexipix.training.contrastive import contrastive_loss
 from lexipix.training.data import ImageRows, Images, mirror
 from lexipix.training.diffaugment import Augmentation, augment
 from lexipix.training.drawing import DrawingValidation
+from lexipix.training.energy import energy_loss
 from lexipix.training.gan_losses import (
     Adversary,
+    alignment_loss,
     discriminator_loss,
-    energy_distance,
     generator_loss,
     gradient_penalty,
+    over_heads,
     zero_penalty,
 )
 from lexipix.training.groups import CaptionGroups
@@ -33,10 +34,9 @@ from lexipix.training.vae import structural_dissimilarity
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
 TEACHING_RATE = 2e-3  # of a decoder that learns by regression what another one draws
 CELLS = 4  # side of the grid that features are averaged to before distributions are compared
-ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
 
 
-class Scene(NamedTuple):
+class Batch(NamedTuple):
     """What the discriminator and the generator look at in one step.
 
     Attributes:
@@ -75,12 +75,12 @@ class GANTask:
         learning_rate: Peak rate of the generator.
         discriminator_learning_rate: Peak rate of the discriminator.
         penalty: Weight of the gradient penalty (``wasserstein``) or of R1 and R2 (the others); 0 is without.
-        alignment: Weight of telling, among the batch's captions, which one each drawing was drawn from.
+        alignment: Weight of :func:`alignment_loss`.
         adversarial: Weight of the adversarial loss.
         anchor: Weight of the squared error to the real picture.
         anchor_cell: Side, in pixels, of the squares over which both are averaged for it.
         structure_weight: Of :func:`structural_dissimilarity` beside it; plain backgrounds stay plain.
-        variety: Weight of :func:`energy_distance` between the drawings of a caption and its real pictures.
+        variety: Weight of :func:`energy_loss` between the drawings of a caption and its real pictures.
         head_start: Share of the training in which the discriminator learns alone.
         teacher: A decoder of the same latents; the model's own learns to draw what this one draws, before
             anything else.
@@ -172,23 +172,23 @@ class GANTask:
         again = self.share.again()
         if progress < self.teaching:
             return self.share.update(self.optimizers["decoder"], lambda: self._teach(rows), again=again)
-        scenes: dict[int, Scene] = {}
+        batches: dict[int, Batch] = {}
 
-        def scene() -> Scene:
-            if self.share.turn not in scenes:
-                scenes.clear()  # a micro-batch is let go before the next is drawn
-                scenes[self.share.turn] = self._scene(rows, with_gradients=progress >= self.drawing_from)
-            return scenes[self.share.turn]
+        def batch() -> Batch:
+            if self.share.turn not in batches:
+                batches.clear()  # a micro-batch is let go before the next is drawn
+                batches[self.share.turn] = self._batch(rows, with_gradients=progress >= self.drawing_from)
+            return batches[self.share.turn]
 
         judging = self.share.update(
-            self.optimizers["discriminator"], lambda: self._judging(scene()), again=again
+            self.optimizers["discriminator"], lambda: self._judging(batch()), again=again
         )
         # At first the discriminator learns alone: what it says at random ruins a generator that can draw
         if progress < self.drawing_from:
             return judging
         self.discriminator.requires_grad_(False)
         drawing = self.share.update(
-            self.optimizers["generator"], lambda: self._drawing(scene()), clip=5.0, again=again
+            self.optimizers["generator"], lambda: self._drawing(batch()), clip=5.0, again=again
         )
         self._unfreeze()
         return {"loss_g": drawing.pop("loss_g"), **judging, **drawing}
@@ -204,46 +204,46 @@ class GANTask:
         noise = own(torch.randn(len(rows), self.model.prior.noise_width, device=real.device))
         return rows, real, reading, noise
 
-    def _scene(self, rows: Tensor, with_gradients: bool) -> Scene:
+    def _batch(self, rows: Tensor, with_gradients: bool) -> Batch:
         rows, real, reading, noise = self._prompts(rows)
         with torch.set_grad_enabled(with_gradients):
             fake = self.model.draw(reading, noise).float()
         seen_real = self.discriminator.look(augment(real, self.augmentations, self.share))
         seen_fake = self.discriminator.look(augment(fake, self.augmentations, self.share))
         groups = self.groups.of_rows[self.share.of_turn(rows)]
-        return Scene(real, fake, seen_real, seen_fake, reading.vector, groups)
+        return Batch(real, fake, seen_real, seen_fake, reading.vector, groups)
 
-    def _judging(self, scene: Scene) -> tuple[Tensor, dict[str, Tensor]]:
+    def _judging(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Discriminator: real with its caption against drawn, and against real with another picture's."""
-        vector, groups = scene.vector, scene.groups
-        on_real = self.discriminator.judge(scene.seen_real, vector, self.share.jointly(_others, vector))
-        on_fake = self.discriminator.judge(scene.seen_fake.detach(), vector)
-        loss = self._over_heads(discriminator_loss, on_real, on_fake)
+        vector, groups = batch.vector, batch.groups
+        on_real = self.discriminator.judge(batch.seen_real, vector, self.share.jointly(_others, vector))
+        on_fake = self.discriminator.judge(batch.seen_fake.detach(), vector)
+        loss = over_heads(discriminator_loss, self.adversary, on_real, on_fake)
         different = groups != _others(groups)
         if different.any():
             assert on_real.misfit is not None
             fit, misfit = self.share.together(on_real.fit), self.share.together(on_real.misfit)
             loss = loss + discriminator_loss(self.adversary, fit[different], misfit[different])
         if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
-            loss = loss + PENALTY_EVERY * self.penalty * self._gradient_penalty(scene)
+            loss = loss + PENALTY_EVERY * self.penalty * self._gradient_penalty(batch)
         return loss, {"loss_d": loss}
 
-    def _drawing(self, scene: Scene) -> tuple[Tensor, dict[str, Tensor]]:
+    def _drawing(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Generator: look real, fit the caption, stay near the picture."""
-        real, fake, vector = scene.real, scene.fake, scene.vector
-        on_fake = self.discriminator.judge(scene.seen_fake, vector)
+        real, fake, vector = batch.real, batch.fake, batch.vector
+        on_fake = self.discriminator.judge(batch.seen_fake, vector)
         on_real = on_fake
         if self.adversary == "relativistic":
-            on_real = self.discriminator.judge(scene.seen_real, vector)
-        adversarial = self._over_heads(generator_loss, on_real, on_fake)
-        aligned = self._alignment_loss(scene)
+            on_real = self.discriminator.judge(batch.seen_real, vector)
+        adversarial = over_heads(generator_loss, self.adversary, on_real, on_fake)
+        aligned = self._alignment_loss(batch)
         near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
         loss = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
         if self.structure_weight:
             loss = loss + self.structure_weight * structural_dissimilarity(real, fake)
         figures = {"loss_g": adversarial, "alignment_loss": aligned, "anchor": near}
         if self.variety:
-            apart = self._distance_of_captions(scene)
+            apart = self._distance_of_captions(batch)
             loss, figures["energy_distance"] = loss + self.variety * apart, apart
         return loss, figures
 
@@ -257,15 +257,8 @@ class GANTask:
         loss = F.mse_loss(self.model.decoder(latents).float(), target)
         return loss, {"teaching_loss": loss}
 
-    def _over_heads(
-        self, loss: Callable[[Adversary, Tensor, Tensor], Tensor], real: Verdict, fake: Verdict
-    ) -> Tensor:
-        """A loss of whole pictures and of places; each head counts alike, however many places it sees."""
-        places = [loss(self.adversary, *pair) for pair in zip(real.patches, fake.patches, strict=True)]
-        return loss(self.adversary, real.fit, fake.fit) + torch.stack(places).mean()
-
-    def _gradient_penalty(self, scene: Scene) -> Tensor:
-        real, fake, vector = scene.real.float(), scene.fake.float(), scene.vector.float()
+    def _gradient_penalty(self, batch: Batch) -> Tensor:
+        real, fake, vector = batch.real.float(), batch.fake.float(), batch.vector.float()
 
         def judge(images: Tensor) -> Tensor:
             verdict: Verdict = self.discriminator(images, vector)
@@ -276,23 +269,21 @@ class GANTask:
                 return gradient_penalty(judge, real, fake, self.share)
             return zero_penalty(judge, real) + zero_penalty(judge, fake)
 
-    def _alignment_loss(self, scene: Scene) -> Tensor:
+    def _alignment_loss(self, batch: Batch) -> Tensor:
         if not self.alignment:
-            return torch.zeros((), device=scene.vector.device)
-        own = self.discriminator.image_encoder.summarise(scene.seen_fake.maps).vector.float()
-        drawn, captions = self.share.together(own), self.share.together(scene.vector.float())
-        similarities = ALIGNMENT_SCALE * drawn @ captions.T
-        same = torch.eq(scene.groups[:, None], scene.groups[None])
-        return contrastive_loss(similarities, same.to(similarities.device))
-
-    def _distance_of_captions(self, scene: Scene) -> Tensor:
-        """How far the drawings of a caption are from its real pictures, as distributions of features."""
-        total = torch.zeros((), device=scene.fake.device)
+            return torch.zeros((), device=batch.vector.device)
+        own = self.discriminator.image_encoder.summarise(batch.seen_fake.maps).vector.float()
         together = self.share.together
-        for real, fake in zip(scene.seen_real.maps, scene.seen_fake.maps, strict=True):
+        return alignment_loss(together(own), together(batch.vector.float()), batch.groups)
+
+    def _distance_of_captions(self, batch: Batch) -> Tensor:
+        """How far the drawings of a caption are from its real pictures, as distributions of features."""
+        total = torch.zeros((), device=batch.fake.device)
+        together = self.share.together
+        for real, fake in zip(batch.seen_real.maps, batch.seen_fake.maps, strict=True):
             cells = [F.adaptive_avg_pool2d(maps.float(), CELLS).flatten(1) for maps in (real, fake)]
-            total = total + energy_distance(together(cells[0]), together(cells[1]), scene.groups)
-        return total / len(scene.seen_real.maps)
+            total = total + energy_loss(together(cells[0]), together(cells[1]), batch.groups)
+        return total / len(batch.seen_real.maps)
 
     def _unfreeze(self) -> None:
         self.discriminator.heads.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""Adversarial losses as pure functions of logits, and the penalties on the discriminator's gradients.
+"""Losses of adversarial training as pure functions of logits and vectors, and penalties on gradients.
 
 ``real`` are logits of real pictures with their captions; ``wrong`` of pictures drawn from the same captions,
 or of the real pictures with each other's captions. Any shape; scalars come back.
@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.networks.discriminator import Verdict
+from lexipix.training.contrastive import contrastive_loss
 from lexipix.training.parallel import Share
 
 Adversary = Literal["hinge", "wasserstein", "relativistic"]
+ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
 
 
 def discriminator_loss(kind: Adversary, real: Tensor, wrong: Tensor) -> Tensor:
@@ -39,6 +42,27 @@ def generator_loss(kind: Adversary, real: Tensor, fake: Tensor) -> Tensor:
     if kind == "relativistic":
         return F.softplus(real - fake).mean()
     return -fake.mean()
+
+
+def over_heads(
+    loss: Callable[[Adversary, Tensor, Tensor], Tensor], kind: Adversary, real: Verdict, wrong: Verdict
+) -> Tensor:
+    """A loss of whole pictures and of places; each head counts alike, however many places it sees."""
+    places = [loss(kind, *pair) for pair in zip(real.patches, wrong.patches, strict=True)]
+    return loss(kind, real.fit, wrong.fit) + torch.stack(places).mean()
+
+
+def alignment_loss(drawn: Tensor, captions: Tensor, groups: Tensor) -> Tensor:
+    """Loss of telling, among a batch's captions, which one each picture was drawn from, and the reverse.
+
+    Args:
+        drawn: Unit vectors of drawn pictures, (B, V).
+        captions: Those of their captions, (B, V).
+        groups: int (B,): equal numbers mark equal captions.
+    """
+    similarities = ALIGNMENT_SCALE * drawn @ captions.T
+    same = torch.eq(groups[:, None], groups[None])
+    return contrastive_loss(similarities, same.to(similarities.device))
 
 
 def gradient_penalty(
@@ -78,34 +102,3 @@ def _gradient(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     judged = judge(images.view_as(images)).mean(1).sum()
     (gradient,) = torch.autograd.grad(judged, images, create_graph=True)
     return gradient
-
-
-def energy_distance(real: Tensor, fake: Tensor, groups: Tensor) -> Tensor:
-    """Generalised energy distance between real and drawn vectors of each group, mean over the groups.
-
-    `2 E|x - y| - E|x - x'| - E|y - y'|` (Szekely and Rizzo 2013; as a loss, Gritsenko et al. 2020, arXiv
-    2008.01160), each norm divided by the typical one between real vectors of the batch. It is zero only
-    where the two distributions agree: the last term pushes drawings of one caption apart as far as its real
-    pictures are. Unbiased for groups of two or more; a group of one has no say.
-
-    Args:
-        real: (B, D).
-        fake: (B, D), row by row of the same groups.
-        groups: int (B,), equal numbers mark one group.
-
-    Returns:
-        Scalar; 0 where no group has two rows.
-    """
-    same = torch.eq(groups[:, None], groups[None]).to(real.device)
-    others = same & ~torch.eye(len(groups), dtype=torch.bool, device=real.device)
-    sizes = same.sum(1)
-    accompanied = sizes > 1
-    if not accompanied.any():
-        return (0 * fake).sum()
-    # Every pair of a group weighs alike, and every group by its rows
-    across = same / sizes[:, None] * accompanied[:, None]
-    within = others / (sizes - 1).clamp_min(1)[:, None]
-    among_real, among_fake = torch.cdist(real, real), torch.cdist(fake, fake)
-    scale = among_real.detach().sum() / max(1, len(groups) * (len(groups) - 1))
-    apart = 2 * (across * torch.cdist(real, fake)).sum() - (within * (among_real + among_fake)).sum()
-    return apart / (accompanied.sum() * scale.clamp_min(1e-8))

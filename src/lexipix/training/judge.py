@@ -6,13 +6,11 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
 from lexipix.networks.clip import ContrastivePair
 from lexipix.records import ModelBundle
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.data import to_unit
 from lexipix.training.machine import resolve_device
 from lexipix.training.tokenization import encode, pad_id
@@ -33,9 +31,7 @@ class Judge:
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
         self._pair = cast(ContrastivePair, load_network(bundle)).to(self._device)
-        if bundle.tokenizer is None:
-            raise LexipixError("A contrastive pair has no tokenizer.json: train it again.")
-        self._tokenizer = Tokenizer.from_str(bundle.tokenizer)
+        self._tokenizer = tokenizer_of(bundle)
         self._pad_id = pad_id(self._tokenizer)
         self._max_tokens = int(bundle.config["max_tokens"])
         self._batch_size = batch_size

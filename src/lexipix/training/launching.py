@@ -20,9 +20,10 @@ from lexipix.config.training import LaunchParameters, SharedTrainingParameters
 from lexipix.errors import LexipixError
 from lexipix.records import CheckpointStore, MetricStream
 from lexipix.training.crew import Crew
-from lexipix.training.loop import Task, TrainingResult, follow, train
+from lexipix.training.loop import follow, train
 from lexipix.training.machine import resolve_device
 from lexipix.training.parallel import Share
+from lexipix.training.task import Task, TrainingResult
 
 # How long a process waits for another: the others wait while the leading one probes, validates and saves.
 # With gloo one that died is noticed at once, by its closed connection; with nccl perhaps only after that.

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -14,9 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.training.state import fixed_names, live_state
-
-if TYPE_CHECKING:
-    from lexipix.training.loop import Task
+from lexipix.training.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +55,7 @@ class Machine:
     def prepare(self, modules: Mapping[str, nn.Module]) -> None:
         """Move modules to the device; convolution weights to channels_last, which most kernels prefer."""
         for module in modules.values():
-            module.to(self.device)
-            for parameter in module.parameters():
-                if parameter.ndim == 4:
-                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            put_channels_last(module.to(self.device))
 
     def release(self, modules: Mapping[str, nn.Module]) -> None:
         """Bring modules back to the CPU in evaluation mode, laid out plainly."""
@@ -69,6 +63,13 @@ class Machine:
             module.to("cpu").eval()
             for parameter in module.parameters():
                 parameter.data = parameter.data.contiguous()
+
+
+def put_channels_last(network: nn.Module) -> None:
+    """Lay the weights of convolutions out as they are fastest on most processors."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def resolve_device(run: RunParameters) -> torch.device:
@@ -85,7 +86,7 @@ def resolve_device(run: RunParameters) -> torch.device:
 
 
 def choose_precision(
-    task: "Task",
+    task: Task,
     batch_size: int,
     run: RunParameters,
     name: str,
@@ -142,7 +143,7 @@ def products_gain(device: torch.device) -> float:
     return seconds[torch.float32] / seconds[torch.bfloat16]
 
 
-def step_flops(task: "Task", batch_size: int, run: RunParameters, machine: Machine) -> float:
+def step_flops(task: Task, batch_size: int, run: RunParameters, machine: Machine) -> float:
     """Multiplications and additions, counted apart, that one image costs in a step; the task stays as it is.
 
     Counted are matrix products, convolutions and attention, forwards and backwards, where torch tells; what a
@@ -157,7 +158,7 @@ def step_flops(task: "Task", batch_size: int, run: RunParameters, machine: Machi
 
 
 @contextmanager
-def left_as_found(task: "Task") -> Iterator[None]:
+def left_as_found(task: Task) -> Iterator[None]:
     """Take steps in the body; weights, gradients, optimizers and modes are put back afterwards."""
     fixed = fixed_names(task.modules, task.optimizers)
     before = {key: value.clone() for key, value in live_state(task.modules, fixed).items()}
@@ -176,7 +177,7 @@ def left_as_found(task: "Task") -> Iterator[None]:
 
 
 def _rates(
-    task: "Task", machines: Mapping[bool, Machine], batch_size: int, run: RunParameters
+    task: Task, machines: Mapping[bool, Machine], batch_size: int, run: RunParameters
 ) -> dict[bool, float]:
     """Images per second of the fastest step on each machine; they take turns and so meet the same load."""
     rows = torch.arange(batch_size) % task.n_rows

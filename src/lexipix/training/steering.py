@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from lexipix.config.generator import LoopParameters
 from lexipix.training.captions import CaptionRows
 from lexipix.training.drawing import DrawingValidation
+from lexipix.training.energy import energy_distance
+from lexipix.training.gan_losses import ALIGNMENT_SCALE
 from lexipix.training.schedule import rows_of_step
 from lexipix.training.steady import Steady
 
-SCALE = 20.0  # inverse temperature between drawings and captions, that of the GAN's alignment loss
 RIDGE = 10.0  # of the words' effects: about a failure's variance over that of a word's effect
 MOST_OFTEN = 4.0  # a caption is drawn again at most so many times as often as the average, or as seldom
 FEWEST = 1e-4  # mean chance of failing below which rows come in turn
@@ -96,7 +96,7 @@ class Steering(Steady):
         if first not in self._real:
             real = self.validation.encoder(self.validation.images[rows]).vector.float()
             self._real[first], self._real_found[first] = real, self._found(rows, real, vectors)
-        own = (SCALE * drawn @ vectors.T).softmax(1).cpu() * self._same(rows)
+        own = (ALIGNMENT_SCALE * drawn @ vectors.T).softmax(1).cpu() * self._same(rows)
         self._seen.append((drawn, 1 - own.sum(1)))
 
     def react(self, task: Any, progress: float, figures: Mapping[str, float]) -> dict[str, float]:
@@ -224,15 +224,3 @@ def expected(ids: Tensor, effects: Tensor, mean: float) -> Tensor:
     """Expected chance of failing of captions ``ids`` (B, L), within :data:`MOST_OFTEN` of the mean: (B,)."""
     chances: Tensor = mean + effects[ids.clamp(max=len(effects) - 1)].sum(1)
     return chances.clamp(mean / MOST_OFTEN, mean * MOST_OFTEN)
-
-
-def energy_distance(vectors: Tensor, others: Tensor) -> float:
-    """2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo 2013) of unit vectors (N, V) and (M, V).
-
-    Zero for the same spread, at most 4; it needs no scale.
-    """
-
-    def apart(a: Tensor, b: Tensor) -> Tensor:
-        return torch.cdist(F.normalize(a.double(), dim=1), F.normalize(b.double(), dim=1)).mean()
-
-    return float(2 * apart(vectors, others) - apart(vectors, vectors) - apart(others, others))

@@ -13,7 +13,8 @@ from lexipix.config.run import RunParameters
 from lexipix.datasets.files import JsonDataset
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
 from lexipix.errors import LexipixError
-from lexipix.pipelines.compression.export import Exporter, Samples, _Read, largest_difference
+from lexipix.pipelines.compression.export import Exporter, Samples, largest_difference
+from lexipix.pipelines.compression.graphs import Read
 from lexipix.pipelines.compression.nodes import real_input, teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.pipelines.generation.models import Describer, Drawer, Scorer, from_pixels, noise_of
@@ -241,7 +242,7 @@ def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
 def test_a_graph_that_computes_something_else_is_refused(made, prior, gan, pictures):
     batch = {"ids": torch.ones(1, 3, dtype=torch.int64)}
     graph = made["onnx_vae"].graphs["read"]
-    right, wrong = (_Read(load_network(bundle)).eval() for bundle in (prior, gan))
+    right, wrong = (Read(load_network(bundle)).eval() for bundle in (prior, gan))
     assert largest_difference(graph, right, [batch]) < 1e-4
     assert largest_difference(graph, wrong, [batch]) > 1e-2
     exporter = Exporter(real_input(pictures, 4), max_difference=1e-12)

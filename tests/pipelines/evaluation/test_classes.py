@@ -1,37 +1,19 @@
-import numpy as np
-import pandas as pd
 import pytest
 
 from lexipix.config.evaluation import EvaluationParameters
-from lexipix.pipelines.evaluation.classes import classed, classes_of, judge_classes, judged, train_classifier
+from lexipix.pipelines.evaluation.classes import judge_classes, judged, train_classifier
 from lexipix.records import Pictures, Split
 from lexipix.training.aside import Sequel
+from lexipix.training.left_out import is_left_out
 
 from ...training.toy import MemoryCheckpoints
+from .colored_world import CLASSES, colored, colored_pictures
 from .conftest import ListStream, NoCheckpoints
-
-CLASSES = ("blue", "green", "red")
-COLORS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
-
-
-def colored(names, seed):
-    """Noisy pictures of one color each, around which the single pictures vary."""
-    rng = np.random.default_rng(seed)
-    base = np.array([COLORS[name] for name in names])[:, None, None]
-    tint = rng.integers(-40, 41, (len(names), 1, 1, 3))
-    return np.clip(base + tint + rng.integers(-20, 21, (len(names), 16, 16, 3)), 0, 255).astype(np.uint8)
-
-
-def split_of(n, seed):
-    names = [CLASSES[i % 3] for i in range(n)]
-    table = pd.DataFrame({"file": [f"{seed}-{i}.png" for i in range(n)], "label": names})
-    table = table.assign(caption=[f"a {name} picture" for name in names], withheld_caption=None)
-    return Split(colored(names, seed), table)
 
 
 @pytest.fixture(scope="module")
 def colors():
-    return Pictures(split_of(48, 0), split_of(12, 1), split_of(30, 2), split_of(3, 3), {"digest": "d"})
+    return colored_pictures()
 
 
 @pytest.fixture(scope="module")
@@ -56,30 +38,6 @@ def wrong(captions):
     return colored([CLASSES[(CLASSES.index(caption.split()[1]) + 1) % 3] for caption in captions], 9)
 
 
-class TestClasses:
-    def test_small_ones_and_untested_ones_do_not_count(self, colors):
-        assert classes_of(colors, 16) == list(CLASSES)
-        assert classes_of(colors, 17) == []
-        untested = colors.test.captions.assign(label=["red", "blue"] * 15)
-        test = Split(colors.test.images, untested)
-        assert classes_of(Pictures(colors.train, colors.val, test, colors.judge), 2) == ["blue", "red"]
-
-    def test_one_class_is_none(self, colors):
-        train = Split(colors.train.images, colors.train.captions.assign(label="red"))
-        assert classes_of(Pictures(train, colors.val, colors.test, colors.judge), 2) == []
-
-    def test_pictures_of_other_classes_and_without_any_are_left_out(self, colors):
-        table = colors.test.captions.copy()
-        table.loc[0, "label"], table.loc[1, "label"] = None, "other"
-        table.loc[2, ["caption", "withheld_caption"]] = None, "a withheld one"
-        table.loc[3, "caption"] = None
-        chosen = classed(Split(colors.test.images, table), list(CLASSES))
-        assert len(chosen) == 28
-        assert chosen.captions[:3] == ["a withheld one", "", "a green picture"]
-        assert chosen.numbers[:3].tolist() == [2, 0, 1]
-        np.testing.assert_array_equal(chosen.images[np.array([0])][0], colors.test.images[2])
-
-
 class TestClassifier:
     def test_it_is_trained_on_the_real_training_pictures(self, classifier, colors):
         bundle, curves, figures = classifier
@@ -88,12 +46,15 @@ class TestClassifier:
         assert figures["val_accuracy"] > 0.8
         assert bundle.card["data_digest"] == "d"
 
-    @pytest.mark.parametrize("change", [{"n_drawn": None}, {"min_pictures": 1000}])
-    def test_where_it_does_not_apply_nothing_is_trained(self, colors, parameters, run, change):
+    @pytest.mark.parametrize(
+        ("change", "because"),
+        [({"n_drawn": None}, "n_drawn is null"), ({"min_pictures": 1000}, "min_pictures = 1000 and a test")],
+    )
+    def test_where_it_does_not_apply_it_is_left_out(self, colors, parameters, run, change, because):
         own = parameters.model_copy(update={"classifier": parameters.classifier.model_copy(update=change)})
         stream = ListStream()
         bundle, curves, figures = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
-        assert bundle.config["classes"] == [] and bundle.weights == {} and figures == {}
+        assert is_left_out(bundle) and because in bundle.config["because"] and figures == {}
         assert list(curves.columns) == ["images_seen", "seconds"] and stream.rows == []
         assert judge_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 7) == {}
 

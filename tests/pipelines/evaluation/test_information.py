@@ -15,7 +15,7 @@ from lexipix.pipelines.evaluation.information import (
 )
 from lexipix.pipelines.evaluation.measuring import Evaluated, spread
 from lexipix.records import Split
-from lexipix.training.bundles import left_out
+from lexipix.training.left_out import left_out
 
 ROWS = [0, 6, 12, 17, 23, 29]
 
@@ -83,7 +83,7 @@ def test_words_that_were_left_out_have_no_rows(
     evaluation, run, pictures, test_captions, captioner, vae, prior
 ):
     table, _ = measure_information(
-        evaluation, run, pictures, test_captions, captioner, vae, prior, prior, left_out("a.b")
+        evaluation, run, pictures, test_captions, captioner, vae, prior, prior, left_out("a.b is false")
     )
     assert set(table["path"]) == {"nothing", "caption", "latent"} and "words" not in set(table["setting"])
 

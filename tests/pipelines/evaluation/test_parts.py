@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +6,7 @@ from lexipix.errors import LexipixError
 from lexipix.pipelines.evaluation.baselines import mean_image, same_caption_rows
 from lexipix.pipelines.evaluation.drawing import from_captions, latent_bits, through_latent
 from lexipix.pipelines.evaluation.judge import train_judge, with_captions
-from lexipix.pipelines.evaluation.measuring import Evaluated, baselines, extremes
-from lexipix.pipelines.evaluation.nodes import evaluated
+from lexipix.pipelines.evaluation.measuring import Evaluated, baselines, evaluated, extremes
 from lexipix.records import ModelBundle, Split
 from lexipix.scenes import SceneTruth
 from lexipix.training.judge import Judge
@@ -105,7 +102,7 @@ class TestJudge:
         from lexipix.pipelines.evaluation import judge
 
         monkeypatch.setattr(judge, "load_network", lambda bundle: object.__new__(judge.Captioner))
-        monkeypatch.setattr(judge, "Tokenizer", SimpleNamespace(from_str=lambda text: None))
+        monkeypatch.setattr(judge, "tokenizer_of", lambda bundle: None)
         monkeypatch.setattr(
             judge, "write_captions", lambda *args, **_: [f"seen {i}" for i in range(len(args[2]))]
         )

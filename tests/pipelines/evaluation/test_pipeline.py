@@ -8,14 +8,17 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from lexipix.pipelines.evaluation.nodes import JUDGES, MODELS, collect_metrics, redraw_in_words
+from lexipix.pipelines.evaluation.collecting import JUDGES, MODELS
+from lexipix.pipelines.evaluation.nodes import measure_words, redraw
+from lexipix.pipelines.evaluation.paths import Generators
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
-from lexipix.training.bundles import left_out
+from lexipix.training.left_out import is_left_out, left_out
 
 from .conftest import Kept, ListStream, NoCheckpoints
 
 TRAINED_BEFORE = [name for name in MODELS if name not in JUDGES]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
+CHAMPION = {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}}
 SPEED = {
     "champion": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
     "vae_fp32": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
@@ -35,7 +38,7 @@ def results(pictures, test_captions, run, evaluation, vae, prior, words, shipped
         "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
         "classes_checkpoints": NoCheckpoints(),
         "captioner_speed_table": SPEED,
-        "champion": {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}},
+        "champion": CHAMPION,
         "onnx_vae": None, "onnx_gan": None, "onnx_forms": {"small_onnx_fp32": shipped},
     }  # fmt: skip
     for name in TRAINED_BEFORE:
@@ -108,9 +111,16 @@ def test_pictures_of_both_paths(results, pictures):
         assert results[name].shape == pictures.test.images.shape
 
 
-def test_words_that_were_left_out_leave_nothing(pictures, test_captions, run, evaluation):
-    images, figures = redraw_in_words(evaluation, run, pictures, test_captions, left_out("a.b"))
-    assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8 and figures == {}
+def test_words_that_were_left_out_leave_nothing(
+    pictures, test_captions, run, evaluation, vae, prior, shipped, results
+):
+    words = left_out("a.b is false")
+    generators = Generators(prior, prior, words, CHAMPION, None, None, {"small_onnx_fp32": shipped})
+    *others, images = redraw(evaluation, run, pictures, test_captions, vae, *generators)
+    assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
+    for name, drawn in zip(("direct", "vae", "gan", "champion"), others, strict=True):
+        np.testing.assert_array_equal(drawn, results[f"{name}_pictures"])
+    assert measure_words(evaluation, run, pictures, test_captions, words) == {}
 
 
 def test_pictures_come_back_from_their_words(results):
@@ -151,27 +161,10 @@ def test_the_table_has_pictures_chosen_in_three_ways_with_what_was_said_and_draw
 
 
 def test_without_classes_there_is_no_second_judge(results):
-    assert results["classifier"].config["classes"] == [] and not results["classifier"].weights
+    assert is_left_out(results["classifier"])
     assert results["classes_figures"] == {} and results["classifier_figures"] == {}
     assert "Class agreement" not in results["report"]
     assert results["classifier_stream"].rows == []
-
-
-def test_figures_by_class_join_those_of_the_paths():
-    figures = {
-        "direct": {}, "text": {"gan": {"kid": 0.1}}, "ceiling": {},
-        "baseline": {"real": {"r_precision": 0.5}},
-    }  # fmt: skip
-    classes = {
-        "text": {"gan": {"class_agreement": 0.8}, "vae": {"cas": 0.2}},
-        "baseline": {"real": {"cas": 0.7}, "shuffled": {"cas": 0.1}},
-        "by_class": {"gan": {"cat": 1.0}},
-    }
-    metrics = collect_metrics({}, figures, *[{}] * 13, classes, *[{}] * 5)
-    assert metrics == {
-        "text": {"gan": {"kid": 0.1, "class_agreement": 0.8}, "vae": {"cas": 0.2}},
-        "baseline": {"real": {"r_precision": 0.5, "cas": 0.7}, "shuffled": {"cas": 0.1}},
-    }
 
 
 def test_rate_and_memorisation_are_in_the_report_and_in_files(results):
@@ -193,9 +186,3 @@ def test_reconstructions_stand_below_their_originals(results, pictures):
     first, below = results["reconstructions_sheet"][:96:3, :96:3], results["reconstructions_sheet"][98:194:3]
     assert np.array_equal(first, pictures.test.images[0])
     assert np.array_equal(below[:, :96:3], results["direct_pictures"][0])
-
-
-def test_what_does_not_apply_is_absent_not_zero():
-    figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, {}, *[{}] * 18)
-    assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lexipix.pipelines.generation.candidates import cosines, text_vectors
-from lexipix.pipelines.generation.models import from_pixels, noise_of, on_all_cores
+from lexipix.pipelines.generation.models import from_pixels, noise_of
 from lexipix.training.data import to_uint8, to_unit
 
 from .conftest import draw
@@ -22,7 +22,7 @@ def test_picture_depends_on_prompt_seed_and_index_alone(drawer):
 
 def test_one_core_draws_what_two_draw(drawer, monkeypatch):
     two = draw(drawer, PROMPTS, n=3, seed=7)
-    monkeypatch.setattr("lexipix.pipelines.generation.models._n_cores", lambda: 1)
+    monkeypatch.setattr("lexipix.pipelines.generation.cores._n_cores", lambda: 1)
     assert np.array_equal(draw(drawer, PROMPTS, n=3, seed=7), two)
 
 
@@ -109,7 +109,3 @@ def test_agreement_is_the_cosine_of_unit_vectors(drawer, scorer):
     assert found == pytest.approx(by_hand)
     assert np.linalg.norm(scorer.image_vector(images[0])) == pytest.approx(1, abs=1e-6)
     assert (np.abs(found) <= 1 + 1e-6).all()
-
-
-def test_work_is_shared_out_in_order():
-    assert on_all_cores(lambda x: x * x, range(50)) == [x * x for x in range(50)]

@@ -10,9 +10,9 @@ from lexipix.cli_generation import generate
 from lexipix.cli_redraw import redraw
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.errors import LexipixError
-from lexipix.pipelines.generation import models
+from lexipix.pipelines.generation import cores
 from lexipix.pipelines.generation.words import WordsDrawer
-from lexipix.training.bundles import left_out
+from lexipix.training.left_out import left_out
 
 from .conftest import draw
 
@@ -37,14 +37,14 @@ def test_picture_depends_on_prompt_seed_and_index_alone(drawer):
 def test_one_core_draws_what_two_draw(drawer, monkeypatch):
     drawn = []
     for n_cores in (1, 2):
-        monkeypatch.setattr(models, "_n_cores", lambda n=n_cores: n)
+        monkeypatch.setattr(cores, "_n_cores", lambda n=n_cores: n)
         drawn.append(draw(drawer, [TEXT, OTHER], 2, 3))
     assert np.array_equal(*drawn)
 
 
 def test_a_training_that_was_left_out_is_told():
     with pytest.raises(LexipixError, match=r"no generator 'words' here: generator\.words\.enabled is false"):
-        WordsDrawer(left_out("generator.words.enabled"))
+        WordsDrawer(left_out("generator.words.enabled is false"))
 
 
 def test_generate_and_redraw_by_words(project, tmp_path):
@@ -63,7 +63,7 @@ def test_generate_and_redraw_by_words(project, tmp_path):
 def test_without_a_trained_writer_the_command_that_makes_it_is_told(project):
     for model, said in (
         (None, "There is no trained words at"),
-        (left_out("a.b"), "no generator 'words' here"),
+        (left_out("a.b is false"), "no generator 'words' here"),
     ):
         folder = project.project_path / "data/06_models/words"
         if model is None:

@@ -33,8 +33,9 @@ from lexipix.pipelines.generator.parts import require_one_tokenizer
 from lexipix.pipelines.generator.pipeline import create_pipeline
 from lexipix.records import Pictures, Split
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
-from lexipix.training.bundles import is_left_out, known_words, load_network, to_bundle
+from lexipix.training.bundles import known_words, load_network, to_bundle
 from lexipix.training.data import to_uint8
+from lexipix.training.left_out import is_left_out
 from lexipix.training.tokenization import encode, train_tokenizer
 
 from ...training.generator_world import pair_on

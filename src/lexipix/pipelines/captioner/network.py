@@ -9,7 +9,7 @@ from lexipix.errors import LexipixError
 from lexipix.networks.captioner import PREFIX_SIDE, Captioner, Conditioning, small_gpt2
 from lexipix.networks.clip import ContrastivePair
 from lexipix.records import ModelBundle, PretrainedLanguageModel
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.tokenization import eos_id, pad_id
 
 PATH_KEY = "captioner.language_model.path"
@@ -41,8 +41,7 @@ def make_captioner(
     else:
         if parameters.conditioning != "prefix":
             conditioning = "cross_attention"
-        assert contrastive_pair.tokenizer is not None
-        tokenizer = Tokenizer.from_str(contrastive_pair.tokenizer)
+        tokenizer = tokenizer_of(contrastive_pair)
         width, depth = LANGUAGE_MODEL_SIZES[parameters.language_model.size]
         start = eos_id(tokenizer)
         model = small_gpt2(

@@ -16,7 +16,7 @@ from lexipix.pipelines.captioner.attention import as_arrays, draw, look
 from lexipix.pipelines.captioner.network import LanguageModels, make_captioner
 from lexipix.pipelines.captioner.scores import is_scenes, score, worth_of_generated
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
-from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
 from lexipix.training.captioned import for_training, with_generated
 from lexipix.training.captioner import CaptionerTask
 from lexipix.training.captions import CaptionRows
@@ -170,5 +170,5 @@ def _write(
 
 def _load(captioner: ModelBundle) -> tuple[Captioner, Tokenizer]:
     network = load_network(captioner)
-    assert isinstance(network, Captioner) and captioner.tokenizer is not None
-    return network, Tokenizer.from_str(captioner.tokenizer)
+    assert isinstance(network, Captioner)
+    return network, tokenizer_of(captioner)

@@ -15,22 +15,17 @@ from lexipix.config.run import RunParameters
 from lexipix.networks.captioner import Captioner
 from lexipix.pipelines.captioner.scores import is_scenes, score
 from lexipix.pipelines.compression.champion import fastest, require_whole, wished
-from lexipix.pipelines.compression.export import Unavailable, megabytes, tokenizer_of
-from lexipix.pipelines.compression.forms import (
-    MEGA,
-    QUALITY_SECONDS,
-    REFERENCE,
-    Row,
-    put_channels_last,
-    timed,
-    weights_mb,
-)
+from lexipix.pipelines.compression.engines import MEGA, REFERENCE, weights_mb
+from lexipix.pipelines.compression.export import Unavailable, megabytes
 from lexipix.pipelines.compression.quality import quality_loss
 from lexipix.pipelines.compression.quantization import quantized_captioner
-from lexipix.pipelines.generation.models import WHOLE, Describer
+from lexipix.pipelines.compression.timing import QUALITY_SECONDS, Row, timed
+from lexipix.pipelines.generation.choice import WHOLE
+from lexipix.pipelines.generation.models import Describer
 from lexipix.records import ModelBundle, OnnxModel, Pictures
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.data import to_unit
+from lexipix.training.machine import put_channels_last
 from lexipix.training.tokenization import decode
 
 _log = logging.getLogger(__name__)
@@ -57,7 +52,7 @@ def measure_captioner(
     Returns:
         The forms that can be shipped beside the whole captioner, by variant; the table, variant -> figures,
         with those of the champion once more as ``champion``: those of
-        ``forms.timed`` with ``size_mb``, ``parameters``, ``mflop`` (of a picture and its caption),
+        ``timing.timed`` with ``size_mb``, ``parameters``, ``mflop`` (of a picture and its caption),
         ``agreement`` (share of validation pictures that it describes word for word as the whole captioner in
         fp32 does), and, where these have captions, the figures of ``captioner.scores.score``; and the
         champion: ``variant``, ``max_quality_loss``, ``figures``.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from lexipix.config.compression import ChampionParameters
 from lexipix.errors import LexipixError
 from lexipix.pipelines.compression.quality import quality_loss
-from lexipix.pipelines.generation.models import WHOLE
+from lexipix.pipelines.generation.choice import WHOLE
 
 Family = Literal["vae", "gan"]
 FAMILIES: tuple[Family, ...] = ("vae", "gan")

@@ -11,25 +11,30 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import GPT2LMHeadModel
 
 from lexipix.networks.captioner import Captioner
 from lexipix.networks.clip import ContrastivePair
-from lexipix.networks.greedy import Look, looks_of, next_word
-from lexipix.networks.text_prior import Plan
 from lexipix.networks.text_to_image import TextToImage
+from lexipix.pipelines.compression.graphs import (
+    PLAN,
+    Draw,
+    ImageVector,
+    NextWord,
+    NextWordAfterPrefix,
+    Read,
+    See,
+    TextVector,
+)
 from lexipix.quiet import quiet
 from lexipix.records import ModelBundle, OnnxModel
-from lexipix.training.bundles import load_network
-from lexipix.training.data import to_levels, to_unit
+from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.data import to_unit
 from lexipix.training.tokenization import encode, pad_id
 
 _log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, Tensor]
-PLAN = Plan._fields
 
 
 class Unavailable(Exception):
@@ -47,135 +52,6 @@ class Samples:
 
     captions: Sequence[str]
     images: NDArray[np.uint8]
-
-
-class _See(nn.Module):
-    """Pictures to the cells that the captioner's language model reads."""
-
-    def __init__(self, captioner: Captioner) -> None:
-        super().__init__()
-        self.captioner = captioner
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, S, S) in [-1, 1] to (B, cells, width)."""
-        return self.captioner.read(images)
-
-
-class _NextWord(nn.Module):
-    """One step of writing by a language model that looks at cells: logits of the word that follows."""
-
-    def __init__(self, captioner: Captioner) -> None:
-        super().__init__()
-        model = captioner.language_model
-        assert isinstance(model, GPT2LMHeadModel)
-        self.language_model = model
-        for number, look in enumerate(looks_of(model)):
-            for name, part in look._asdict().items():
-                self.register_buffer(f"{name}_{number}", part.detach())
-        heads, depth = model.config.n_head, model.config.n_layer
-        self.memory = (2 * depth, heads, model.config.n_embd // heads)
-
-    def forward(
-        self, words: Tensor, position: Tensor, cells: Tensor, memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The last word.
-
-        Args:
-            words: The last words, (B,).
-            position: Of them in their texts, (1,); the start token's is 0.
-            cells: Of the pictures, (B, cells, W).
-            memory: Keys and values of the words before, by layer, (B, 2 layers, heads, position, W / heads).
-
-        Returns:
-            Logits (B, V), and the memory with the last words in it.
-        """
-        model, kept = self.language_model, list[Tensor]()
-
-        def remember(number: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-            places = enumerate((key, value), 2 * number)
-            kept.extend(torch.cat([memory[:, place], new.unsqueeze(2)], 2) for place, new in places)
-            return kept[-2], kept[-1]
-
-        looks = [
-            Look(*(getattr(self, f"{name}_{number}") for name in Look._fields))
-            for number in range(model.config.n_layer)
-        ]
-        states = model.transformer.wte(words) + model.transformer.wpe(position)
-        logits = next_word(model, looks, states, cells, remember)
-        return logits.float(), torch.stack(kept, 1)
-
-
-class _NextWordAfterPrefix(nn.Module):
-    """One step of writing by a language model that has cells in front of its text."""
-
-    def __init__(self, captioner: Captioner) -> None:
-        super().__init__()
-        self.language_model = captioner.language_model
-
-    def forward(self, ids: Tensor, cells: Tensor) -> Tensor:
-        """Tokens written so far with the start token in front (B, L), and cells, to logits (B, V).
-
-        Without a memory of the words before: every family of language models has its own form of it.
-        """
-        words = self.language_model.get_input_embeddings()(ids)
-        together = torch.cat([cells.to(words.dtype), words], dim=1)
-        mask = torch.ones_like(together[..., 0], dtype=torch.long)
-        output = self.language_model(inputs_embeds=together, attention_mask=mask, use_cache=False)
-        logits: Tensor = output.logits[:, -1]
-        return logits.float()
-
-
-class _Read(nn.Module):
-    """All that captions decide about their pictures."""
-
-    def __init__(self, network: TextToImage) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
-        """(B, L) to the parts of a plan that there are, each (B, …)."""
-        return tuple(part for part in self.network.plan(ids) if part is not None)
-
-
-class _Draw(nn.Module):
-    """Plans and noise to pictures."""
-
-    def __init__(self, network: TextToImage) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, noise: Tensor, grid: Tensor, context: Tensor, remembered: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """(B, Z), and the parts of a plan, to pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
-        images = self.network.carry_out(Plan(grid, context, remembered), noise)
-        return images, to_levels(images)
-
-
-class _ImageVector(nn.Module):
-    """Pictures to unit vectors."""
-
-    def __init__(self, pair: ContrastivePair) -> None:
-        super().__init__()
-        self.encoder = pair.image_encoder
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, S, S) in [-1, 1] to (B, D)."""
-        vector: Tensor = self.encoder(images).vector
-        return vector
-
-
-class _TextVector(nn.Module):
-    """Captions to unit vectors."""
-
-    def __init__(self, pair: ContrastivePair, pad: int) -> None:
-        super().__init__()
-        self.encoder, self.pad = pair.text_encoder, pad
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """(B, L) to (B, D)."""
-        vector: Tensor = self.encoder(ids, ids != self.pad)
-        return vector
 
 
 class Exporter:
@@ -199,7 +75,7 @@ class Exporter:
         network = bundle.config["network"]
         module = load_network(bundle)
         assert isinstance(module, TextToImage)
-        read, draw = _Read(module).eval(), _Draw(module).eval()
+        read, draw = Read(module).eval(), Draw(module).eval()
         noise_width = int(network["prior"]["noise_width"])
         reads, draws = [], []
         for ids in self._ids(bundle):
@@ -239,7 +115,7 @@ class Exporter:
         """
         module = load_network(bundle)
         assert isinstance(module, Captioner)
-        see = _See(module).eval()
+        see = See(module).eval()
         images = self._images()
         with torch.no_grad():
             cells = see(images["images"])
@@ -250,11 +126,11 @@ class Exporter:
         step: nn.Module
         steps: list[Inputs]
         if module.conditioning == "prefix":
-            step = _NextWordAfterPrefix(module).eval()
+            step = NextWordAfterPrefix(module).eval()
             steps = [{"ids": ids, "cells": rows} for ids, rows in texts]
             free, outputs, memory = {"ids": (0, 1), "cells": (0,)}, ["logits"], None
         else:
-            step = _NextWord(module).eval()
+            step = NextWord(module).eval()
             steps = [one for ids, rows in texts for one in _written(step, ids, rows)]
             free = {"words": (0,), "position": (), "cells": (0,), "memory": (0, 3)}
             outputs, memory = ["logits", "kept"], step.memory
@@ -276,8 +152,8 @@ class Exporter:
         """Export the scorer: ``image`` takes pictures, ``text`` takes ids; both give unit vectors (B, D)."""
         module = load_network(bundle)
         assert isinstance(module, ContrastivePair)
-        image = _ImageVector(module).eval()
-        text = _TextVector(module, pad_id(tokenizer_of(bundle))).eval()
+        image = ImageVector(module).eval()
+        text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
         images, texts = self._images(), [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _content(_export(image, images, {"images": (0,)}, ["vectors"])),
@@ -325,7 +201,7 @@ class Exporter:
 
 
 @torch.no_grad()
-def _written(step: _NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
+def _written(step: NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
     """Inputs of the last step of writing texts ``ids`` (B, L), and of the first."""
     layers, heads, width = step.memory
     memory = cells.new_zeros(len(ids), layers, heads, 0, width)
@@ -364,12 +240,6 @@ def start(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
 def megabytes(*contents: bytes) -> float:
     """Size of files in MB (10^6 bytes)."""
     return sum(map(len, contents)) / 1e6
-
-
-def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
-    """The tokenizer of a model that reads or writes words."""
-    assert bundle.tokenizer is not None, f"a {bundle.config['kind']} reads text"
-    return Tokenizer.from_str(bundle.tokenizer)
 
 
 def _export(

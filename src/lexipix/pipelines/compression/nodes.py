@@ -16,11 +16,13 @@ from lexipix.pipelines.compression.champion import (
     choose_family,
     speed_table,
 )
+from lexipix.pipelines.compression.engines import Network
 from lexipix.pipelines.compression.export import Exporter, Samples
-from lexipix.pipelines.compression.forms import Network, Row, as_lines, measure_forms, split_name
+from lexipix.pipelines.compression.forms import as_lines, measure_forms, split_name
 from lexipix.pipelines.compression.quality import TaskQuality
 from lexipix.pipelines.compression.quantization import quantized
 from lexipix.pipelines.compression.teaching import lesson
+from lexipix.pipelines.compression.timing import Row
 from lexipix.records import ModelBundle, OnnxModel, Pictures
 from lexipix.reporting.plots import frontier_figure
 from lexipix.training.captioned import for_training

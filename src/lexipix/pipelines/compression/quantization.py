@@ -16,7 +16,8 @@ from onnxruntime.quantization import (
 )
 from tokenizers import Tokenizer
 
-from lexipix.pipelines.compression.export import PLAN, Unavailable, start
+from lexipix.pipelines.compression.export import Unavailable, start
+from lexipix.pipelines.compression.graphs import PLAN
 from lexipix.pipelines.generation.models import from_pixels
 from lexipix.quiet import quiet
 from lexipix.records import OnnxModel

@@ -12,20 +12,21 @@ from lexipix.config.compression import CompressionParameters, PrunedParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.text_to_image import TextToImage
 from lexipix.pipelines.compression.champion import choose_family
-from lexipix.pipelines.compression.export import tokenizer_of
 from lexipix.pipelines.compression.forms import split_name
 from lexipix.pipelines.compression.students import own_reader, smaller
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures, Split
 from lexipix.reporting.plots import note
-from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import N_VALIDATION
 from lexipix.training.distillation import DistillationTask, draw_lessons
-from lexipix.training.loop import TrainingResult, train
+from lexipix.training.left_out import untrained
+from lexipix.training.loop import train
 from lexipix.training.machine import resolve_device
 from lexipix.training.reading import ReadingTask, hear
 from lexipix.training.seeding import seeded
+from lexipix.training.task import TrainingResult
 
 Taught = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 CANONICAL_SHARE = 0.5
@@ -64,7 +65,7 @@ def teach_reader(
     bundle = _chosen(compression, prior, gan, prior_figures, gan_figures)
     parameters = compression.small
     if not _is_wanted(compression, "small") or not own_reader(bundle.config["network"], parameters):
-        return bundle, *_not_taught()
+        return bundle, *untrained()
     school = _school(bundle, run, pictures, captions_complete)
     with seeded(run.seed):
         network, student = smaller(school.teacher, dict(bundle.config["network"]), parameters)
@@ -120,7 +121,7 @@ def lesson(name: str) -> Callable[..., Taught]:
     ) -> Taught:
         bundle = _chosen(compression, prior, gan, prior_figures, gan_figures)
         if not _is_wanted(compression, name):
-            return bundle, *_not_taught(), note(name, "compression.variants names no form of it: not taught")
+            return bundle, *untrained(), note(name, "compression.variants names no form of it: not taught")
         parameters: PrunedParameters = getattr(compression, name)
         school = _school(bundle, run, pictures, captions_complete)
         if reader is not None and own_reader(bundle.config["network"], parameters):
@@ -161,11 +162,6 @@ def lesson(name: str) -> Callable[..., Taught]:
 
     teach.__name__ = f"teach_{name}"
     return teach
-
-
-def _not_taught() -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Curves and figures of a training that did not take place."""
-    return pd.DataFrame({"images_seen": [], "seconds": []}), {}
 
 
 def _chosen(

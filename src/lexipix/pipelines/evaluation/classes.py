@@ -7,74 +7,26 @@ drawn pictures know real ones (``cas``, classification accuracy score, Ravuri an
 """
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lexipix.config.evaluation import ClassifierParameters, EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.networks.build import classifier as build_classifier
+from lexipix.pipelines.evaluation.classed import Classed, classed, classes_of
 from lexipix.pipelines.evaluation.measuring import spread
-from lexipix.pipelines.evaluation.paths import Draw, text_paths
-from lexipix.records import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures, Split
+from lexipix.pipelines.evaluation.paths import Draw, Generators, text_paths
+from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.training.aside import Sequel, Unheard
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
-from lexipix.training.data import Images, Subset
-from lexipix.training.loop import TrainingResult, train
+from lexipix.training.left_out import is_left_out, left_out, untrained
+from lexipix.training.loop import train
 from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
-
-Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Classed:
-    """Pictures with the numbers of their classes.
-
-    Attributes:
-        images: uint8 (N, S, S, 3), read as they are asked for.
-        numbers: int64 (N,), places in the list of classes.
-        captions: N true captions; empty where a picture came without.
-    """
-
-    images: Images
-    numbers: Numbers
-    captions: list[str]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def some(self, rows: NDArray[np.int64]) -> "Classed":
-        """Some of them."""
-        return Classed(Subset(self.images, rows), self.numbers[rows], [self.captions[row] for row in rows])
-
-
-def classes_of(pictures: Pictures, min_pictures: int) -> list[str]:
-    """Names of the classes that count, sorted; none where there are fewer than two.
-
-    Args:
-        pictures: The data set.
-        min_pictures: Training pictures that a class must have; test pictures it must have as well.
-    """
-    counts = pictures.train.captions["label"].dropna().value_counts()
-    tested = set(pictures.test.captions["label"].dropna())
-    found = sorted(str(name) for name, count in counts.items() if count >= min_pictures and name in tested)
-    return found if len(found) > 1 else []
-
-
-def classed(split: Split, classes: list[str]) -> Classed:
-    """The pictures of a split that are of one of the classes."""
-    places = {name: place for place, name in enumerate(classes)}
-    numbers = split.captions["label"].map(places).to_numpy(float)  # NaN where it is of none
-    rows = np.flatnonzero(np.isfinite(numbers))
-    table = split.captions.iloc[rows]
-    captions = table["caption"].where(table["caption"].notna(), table["withheld_caption"])
-    texts = [text if isinstance(text, str) else "" for text in captions]
-    return Classed(Subset(split.images, rows), numbers[rows].astype(np.int64), texts)
+from lexipix.training.task import TrainingResult
 
 
 def train_classifier(
@@ -88,14 +40,16 @@ def train_classifier(
     """Train the classifier on the real pictures of the training split; nothing else is trained with it.
 
     Returns:
-        The classifier, its curves and its figures. Where the pictures have no classes, or
-        ``evaluation.classifier.n_drawn`` is null, one of no classes and without weights.
+        The classifier, its curves and its figures. It is left out where the pictures have no classes, or
+        ``evaluation.classifier.n_drawn`` is null.
     """
     parameters = evaluation.classifier
-    classes = classes_of(pictures, parameters.min_pictures) if parameters.n_drawn else []
+    if parameters.n_drawn is None:
+        return left_out("evaluation.classifier.n_drawn is null"), *untrained()
+    classes = classes_of(pictures, parameters.min_pictures)
     if not classes:
-        nothing = ModelBundle({"kind": "classifier", "classes": []}, {})
-        return nothing, pd.DataFrame({"images_seen": [], "seconds": []}), {}
+        wanted = f"evaluation.classifier.min_pictures = {parameters.min_pictures}"
+        return left_out(f"fewer than two classes have {wanted} and a test picture"), *untrained()
     bundle, result = _trained(
         classed(pictures.train, classes),
         classed(pictures.val, classes),
@@ -117,24 +71,16 @@ def judge_classes(
     pictures: Pictures,
     classifier: ModelBundle,
     classes_checkpoints: CheckpointStore,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    words: ModelBundle,
-    champion: dict[str, Any],
-    onnx_vae: OnnxModel,
-    onnx_gan: OnnxModel,
-    onnx_forms: dict[str, OnnxModel],
+    *generators: Any,
 ) -> dict[str, Any]:
     """Draw from the true captions of the test split by every text path, and judge by class.
 
     Returns:
-        As :func:`judged` gives it; empty where there is no classifier.
+        As :func:`judged` gives it; empty where the classifier was left out.
     """
-    if not classifier.config["classes"]:
+    if is_left_out(classifier):
         return {}
-    paths = text_paths(
-        prior, gan, words, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size
-    )
+    paths = text_paths(Generators(*generators), run, evaluation.batch_size)
     sequel = Sequel(classes_checkpoints)
     figures = judged(paths, pictures, classifier, evaluation, run, sequel)
     sequel.close()
@@ -172,8 +118,9 @@ def judged(
     told = np.flatnonzero([bool(caption) for caption in test.captions])
     asked = test.some(told[spread(len(told), parameters.n_drawn)])
     answers = classify(classifier, test.images, run, evaluation.batch_size)
-    shares, answered = (np.bincount(some, minlength=len(classes)) / len(some)
-                        for some in (test.numbers, answers))  # fmt: skip
+    shares, answered = (
+        np.bincount(some, minlength=len(classes)) / len(some) for some in (test.numbers, answers)
+    )
     real = {"class_agreement": float((answers == test.numbers).mean())}
     shuffled = {"class_agreement": float(shares @ answered)}
     by_class = {"real": _by_class(answers, test.numbers, classes)}
@@ -222,7 +169,7 @@ def _cas(
     changes = {"images": parameters.cas_images, "reports": 1, "keep_best": False, "patience": 0}
     training = parameters.training.model_copy(update=changes)
     short = parameters.model_copy(update={"training": training})
-    content = fingerprint({"pictures": _digest(learned)})
+    content = fingerprint({"pictures": learned.digest()})
 
     def accuracy() -> float:
         held = learned.some(np.arange(min(len(learned), MAX_VALIDATION)))
@@ -291,14 +238,3 @@ def _by_class(answers: Numbers, numbers: Numbers, classes: list[str]) -> dict[st
         for place, name in enumerate(classes)
         if (numbers == place).any()
     }
-
-
-def _digest(learned: Classed) -> str:
-    """Of pictures and classes."""
-    import hashlib
-
-    content = hashlib.sha256(learned.numbers.tobytes())
-    for start in range(0, len(learned), 1024):
-        rows = np.arange(start, min(start + 1024, len(learned)))
-        content.update(np.ascontiguousarray(learned.images[rows]).tobytes())
-    return content.hexdigest()

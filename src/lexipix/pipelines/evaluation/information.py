@@ -24,7 +24,8 @@ from lexipix.records import ModelBundle, Pictures, Split
 from lexipix.reporting.information import information_figure
 from lexipix.reporting.plots import note
 from lexipix.scenes import SceneTruth
-from lexipix.training.bundles import is_left_out, load_network, token_ids
+from lexipix.training.bundles import load_network, token_ids
+from lexipix.training.left_out import is_left_out
 from lexipix.training.machine import resolve_device
 
 Pixels = NDArray[np.uint8]

@@ -6,7 +6,6 @@ from collections.abc import MutableMapping
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
@@ -14,14 +13,15 @@ from lexipix.errors import LexipixError
 from lexipix.networks.build import contrastive_pair
 from lexipix.networks.captioner import Captioner
 from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Split
-from lexipix.training.bundles import fingerprint, load_network, to_bundle
+from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
 from lexipix.training.captioned import Captioned, captioned, with_generated
 from lexipix.training.captions import CaptionRows
 from lexipix.training.contrastive import ContrastiveTask
 from lexipix.training.data import Images, Subset
-from lexipix.training.loop import TrainingResult, train
+from lexipix.training.loop import train
 from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
+from lexipix.training.task import TrainingResult
 from lexipix.training.tokenization import train_tokenizer
 from lexipix.training.writing import write_captions
 
@@ -47,10 +47,10 @@ def with_captions(
         "evaluator: %s of %s pictures have a caption", f"{len(split) - len(rows):,}", f"{len(split):,}"
     )
     network = load_network(captioner)
-    assert isinstance(network, Captioner) and captioner.tokenizer is not None
+    assert isinstance(network, Captioner)
     written = write_captions(
         network,
-        Tokenizer.from_str(captioner.tokenizer),
+        tokenizer_of(captioner),
         Subset(split.images, rows),
         captioner.config["max_tokens"],
         device=resolve_device(run),

@@ -140,7 +140,7 @@ def measure_paths(
     Args:
         real: The pictures under evaluation.
         direct: They, through the latent and back.
-        drawn: By path (``vae``, ``gan``) the pictures drawn from ``real.asked``.
+        drawn: By path (``vae``, ``gan``, …) the pictures drawn from ``real.asked``.
         train_images: The training split, for baselines and the floor of the distances.
         train_table: Its captions and labels.
         judge: The evaluator.

@@ -26,7 +26,7 @@ class Paths:
     Attributes:
         real: The pictures under evaluation.
         direct: They, through the latent and back.
-        drawn: By path (``vae``, ``gan``, ``champion``) the pictures drawn from their generated captions.
+        drawn: By path (``vae``, ``gan``, …) the pictures drawn from their generated captions.
     """
 
     real: Evaluated

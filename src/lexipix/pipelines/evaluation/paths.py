@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,29 +10,23 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.pipelines.evaluation.drawing import from_captions, noise_for
 from lexipix.pipelines.evaluation.words import by_words
-from lexipix.pipelines.generation.models import Drawer, choose
+from lexipix.pipelines.generation.choice import choose
+from lexipix.pipelines.generation.models import Drawer
 from lexipix.records import ModelBundle, OnnxModel
-from lexipix.training.bundles import is_left_out
+from lexipix.training.left_out import is_left_out
 
 Pixels = NDArray[np.uint8]
 # One picture for each caption, uint8 (N, H, W, 3); the n-th caption always gets the n-th noise
 Draw = Callable[[Sequence[str]], Pixels]
+TEXT_PATHS = ("vae", "gan", "champion", "words")  # in the order in which results list them
 
 
-def text_paths(
-    prior: ModelBundle,
-    gan: ModelBundle,
-    words: ModelBundle,
-    champion: Mapping[str, Any],
-    onnx_vae: OnnxModel,
-    onnx_gan: OnnxModel,
-    onnx_forms: Mapping[str, OnnxModel],
-    run: RunParameters,
-    batch_size: int,
-) -> dict[str, Draw]:
-    """The ways from captions to pictures, by name and in the order in which results list them.
+class Generators(NamedTuple):
+    """The generators under evaluation, each under the name of its catalog entry.
 
-    Args:
+    A node takes these entries as its last arguments, in this order.
+
+    Attributes:
         prior: The text prior with the VAE's decoder.
         gan: The GAN's generator.
         words: The writer of visual words, or what stands for one that was left out.
@@ -40,25 +34,42 @@ def text_paths(
         onnx_vae: ``prior`` as it runs without torch.
         onnx_gan: ``gan`` likewise.
         onnx_forms: The other forms that can be shipped.
+    """
+
+    prior: ModelBundle
+    gan: ModelBundle
+    words: ModelBundle
+    champion: Mapping[str, Any]
+    onnx_vae: OnnxModel
+    onnx_gan: OnnxModel
+    onnx_forms: Mapping[str, OnnxModel]
+
+
+def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> dict[str, Draw]:
+    """The ways from captions to pictures, of :data:`TEXT_PATHS` those that there are.
+
+    Args:
+        generators: What draws.
         run: Its seed decides the noise.
         batch_size: Captions at a time.
     """
 
     def by_champion(captions: Sequence[str]) -> Pixels:
-        drawer = Drawer(choose(dict(champion)).among({"vae": onnx_vae, "gan": onnx_gan}, dict(onnx_forms)))
+        whole = {"vae": generators.onnx_vae, "gan": generators.onnx_gan}
+        drawer = Drawer(choose(generators.champion).among(whole, generators.onnx_forms))
         return drawer.draw(captions, noise_for(len(captions), drawer.noise_width, run).numpy())
 
     paths: dict[str, Draw] = {
-        "vae": partial(from_captions, prior, run=run, batch_size=batch_size),
-        "gan": partial(from_captions, gan, run=run, batch_size=batch_size),
+        "vae": partial(from_captions, generators.prior, run=run, batch_size=batch_size),
+        "gan": partial(from_captions, generators.gan, run=run, batch_size=batch_size),
         "champion": by_champion,
     }
-    if not is_left_out(words):
-        paths["words"] = partial(by_words, words, run=run, batch_size=batch_size)
+    if not is_left_out(generators.words):
+        paths["words"] = partial(by_words, generators.words, run=run, batch_size=batch_size)
     return paths
 
 
 def drawn_by_path(vae: Pixels, gan: Pixels, champion: Pixels, words: Pixels) -> dict[str, Pixels]:
     """Pictures drawn from captions, by path; a path without a model has none and is absent."""
-    paths = {"vae": vae, "gan": gan, "champion": champion, "words": words}
+    paths = dict(zip(TEXT_PATHS, (vae, gan, champion, words), strict=True))
     return {path: images for path, images in paths.items() if len(images)}

@@ -3,25 +3,24 @@
 from kedro.pipeline import Pipeline, node
 
 from lexipix.pipelines.evaluation.classes import judge_classes, train_classifier
+from lexipix.pipelines.evaluation.collecting import MODELS, collect_metrics
 from lexipix.pipelines.evaluation.information import measure_information
 from lexipix.pipelines.evaluation.memorisation import find_neighbours
 from lexipix.pipelines.evaluation.nodes import (
-    MODELS,
-    collect_metrics,
     measure,
+    measure_words,
     redraw,
-    redraw_in_words,
     show_examples,
     train_evaluator,
     write_report,
 )
+from lexipix.pipelines.evaluation.paths import TEXT_PATHS, Generators
 from lexipix.pipelines.evaluation.prompts import measure_prompts
 from lexipix.pipelines.evaluation.rate import measure_rate
 
-REDRAWN = ["direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures"]
-PATHS = [*REDRAWN, "words_pictures"]
-SHIPPED = ["champion", "onnx_vae", "onnx_gan", "onnx_forms"]
-GENERATORS = ["prior", "gan", "words", *SHIPPED]
+DRAWN = [f"{path}_pictures" for path in TEXT_PATHS]
+REDRAWN = ["direct_pictures", *DRAWN]
+GENERATORS = Generators._fields
 PARAMETERS = ["params:evaluation", "params:run"]
 
 
@@ -49,14 +48,14 @@ def create_pipeline() -> Pipeline:
                 name="redraw",
             ),
             node(
-                redraw_in_words,
+                measure_words,
                 [*PARAMETERS, "pictures", "captioner_test_captions", "words"],
-                ["words_pictures", "words_round_trip"],
-                name="redraw_in_words",
+                "words_round_trip",
+                name="measure_words",
             ),
             node(
                 measure,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", "vae", *PATHS],
+                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", "vae", *REDRAWN],
                 "evaluation_figures",
                 name="measure",
             ),
@@ -74,7 +73,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 find_neighbours,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", *PATHS[1:]],
+                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", *DRAWN],
                 ["memorisation_figures", "memorisation_sheet"],
                 name="find_neighbours",
             ),
@@ -111,20 +110,20 @@ def create_pipeline() -> Pipeline:
                     "ingestion_summary",
                     "evaluation_figures",
                     "words_round_trip",
-                    *(f"{name}_figures" for name in MODELS),
                     "classes_figures",
                     "memorisation_figures",
                     "prompt_figures",
                     "rate_figures",
                     "speed_table",
                     "captioner_speed_table",
+                    *(f"{name}_figures" for name in MODELS),
                 ],
                 "metrics",
                 name="collect_metrics",
             ),
             node(
                 show_examples,
-                [*PARAMETERS, "pictures", "captioner_test_captions", *PATHS],
+                [*PARAMETERS, "pictures", "captioner_test_captions", *REDRAWN],
                 ["captions_table", "reconstructions_sheet"],
                 name="show_examples",
             ),
@@ -134,7 +133,7 @@ def create_pipeline() -> Pipeline:
                     *PARAMETERS,
                     "pictures",
                     "captioner_test_captions",
-                    *PATHS,
+                    *REDRAWN,
                     "metrics",
                     "evaluation_figures",
                     "captioner_figures",

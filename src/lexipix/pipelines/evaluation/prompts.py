@@ -17,8 +17,8 @@ from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.metrics.retrieval import most_candidates, r_precision
 from lexipix.pipelines.evaluation.measuring import spread
-from lexipix.pipelines.evaluation.paths import text_paths
-from lexipix.records import ModelBundle, OnnxModel, Pictures, Split
+from lexipix.pipelines.evaluation.paths import Generators, text_paths
+from lexipix.records import ModelBundle, Pictures, Split
 from lexipix.training.judge import Judge, Vectors
 
 Pixels = NDArray[np.uint8]
@@ -48,13 +48,7 @@ def measure_prompts(
     run: RunParameters,
     pictures: Pictures,
     evaluator: ModelBundle,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    words: ModelBundle,
-    champion: dict[str, Any],
-    onnx_vae: OnnxModel,
-    onnx_gan: OnnxModel,
-    onnx_forms: dict[str, OnnxModel],
+    *generators: Any,
 ) -> dict[str, Any]:
     """Draw from captions of training and of test pictures, and let the judge find them again.
 
@@ -64,9 +58,7 @@ def measure_prompts(
         that was drawn from; ``n_prompts`` how many of each split. Empty where there is nothing to ask for.
     """
     judge = Judge(evaluator, run, evaluation.batch_size)
-    paths = text_paths(
-        prior, gan, words, champion, onnx_vae, onnx_gan, onnx_forms, run, evaluation.batch_size
-    )
+    paths = text_paths(Generators(*generators), run, evaluation.batch_size)
     figures: dict[str, Any] = {}
     for name, split in (("train", pictures.train), ("test", pictures.test)):
         prompts = choose_prompts(split, evaluation.n_prompts)

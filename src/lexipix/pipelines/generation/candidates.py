@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lexipix.config.generation import GenerationParameters
 from lexipix.errors import LexipixError
+from lexipix.pipelines.generation.cores import on_all_cores
 from lexipix.pipelines.generation.models import (
     IN_MEMORY,
     Drawer,
@@ -16,7 +17,6 @@ from lexipix.pipelines.generation.models import (
     Scorer,
     Vectors,
     noise_of,
-    on_all_cores,
 )
 from lexipix.pipelines.generation.targets import parse_target
 

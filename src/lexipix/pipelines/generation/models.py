@@ -1,10 +1,8 @@
 """Trained models at work without torch: draw, describe, score."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime
@@ -13,6 +11,7 @@ from tokenizers import Tokenizer
 
 from lexipix.errors import LexipixError
 from lexipix.metrics.text import tokens
+from lexipix.pipelines.generation.cores import on_all_cores
 from lexipix.records import OnnxModel
 from lexipix.training.tokenization import decode, encode, pad_id
 
@@ -22,13 +21,9 @@ Vectors = NDArray[np.float32]
 # What a caption decides about its pictures, by name of the graphs' tensors
 Plan = dict[str, NDArray[np.generic]]
 
-WHOLE = "onnx_fp32"  # the variant that is no form beside the whole network
 AT_ONCE = 16  # pictures in a run of a graph: more are no faster, and pictures are shared out among cores
 IN_MEMORY = 1024  # pictures whose prompts are read before the first of them is drawn
 MAX_PLANS = 256  # kept for prompts that come again, some 40 kB each
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class _Model:
@@ -240,43 +235,6 @@ class Scorer(_Model):
         return vector
 
 
-class Choice(NamedTuple):
-    """A generator: its family, and the form that is drawn with; None is the whole network in fp32."""
-
-    family: str
-    form: str | None
-
-    @property
-    def name(self) -> str:
-        """For lists and sheets: the family, and the form if it is not the whole network."""
-        return self.family if self.form is None else f"{self.family} {self.form}"
-
-    def among(self, whole: Mapping[str, OnnxModel], forms: Mapping[str, OnnxModel]) -> OnnxModel:
-        """The model that is meant, of the families' whole networks and the champion's forms."""
-        return whole[self.family] if self.form is None else forms[self.form]
-
-
-def choose(champion: Mapping[str, Any], model: str = "champion", budget: str = "balanced") -> Choice:
-    """Say which generator a wish means; smaller forms exist of the champion's family only.
-
-    Args:
-        champion: What the compression chose.
-        model: ``champion``, or a family.
-        budget: ``fast``, ``balanced`` or ``best``.
-
-    Raises:
-        LexipixError: An earlier version made the choice.
-    """
-    if "budgets" not in champion:
-        raise LexipixError(
-            "champion.json was written by an earlier version and knows no budgets: run "
-            "`kedro run --pipelines compression` again."
-        )
-    family: str = champion["family"] if model == "champion" else model
-    variant = champion["budgets"][budget] if family == champion["family"] else WHOLE
-    return Choice(family, None if variant == WHOLE else variant)
-
-
 def noise_of(seed: int, index: int, width: int, candidate: int = 0) -> Vectors:
     """Standard normal noise (1, width) of a candidate for picture ``index`` under a seed.
 
@@ -288,21 +246,3 @@ def noise_of(seed: int, index: int, width: int, candidate: int = 0) -> Vectors:
 def from_pixels(images: Pixels) -> Vectors:
     """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1]."""
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1)
-
-
-def on_all_cores(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Apply a function to items, in order, on as many threads as there are cores."""
-    n_cores = _n_cores()
-    if min(n_cores, len(items)) <= 1:
-        return [function(item) for item in items]
-    return list(_pool(n_cores).map(function, items))
-
-
-@cache
-def _pool(n_threads: int) -> ThreadPoolExecutor:
-    """Threads that stay: to start two of them for every batch costs a twentieth of its time."""
-    return ThreadPoolExecutor(n_threads, "lexipix")
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,8 +9,9 @@ from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
 from lexipix.errors import LexipixError
 from lexipix.pipelines.generation.candidates import Effort
+from lexipix.pipelines.generation.choice import choose
 from lexipix.pipelines.generation.drawing import Drawing, require_at_most
-from lexipix.pipelines.generation.models import Drawer, Scorer, choose
+from lexipix.pipelines.generation.models import Drawer, Scorer
 from lexipix.pipelines.generation.prompts import check_prompts
 from lexipix.records import OnnxModel
 

@@ -7,10 +7,12 @@ import torch
 
 from lexipix.errors import LexipixError
 from lexipix.networks.words_to_image import WordsToImage
-from lexipix.pipelines.generation.models import Drawer, Pixels, Vectors, on_all_cores
+from lexipix.pipelines.generation.cores import on_all_cores
+from lexipix.pipelines.generation.models import Drawer, Pixels, Vectors
 from lexipix.records import ModelBundle, OnnxModel
-from lexipix.training.bundles import is_left_out, load_network
+from lexipix.training.bundles import load_network
 from lexipix.training.data import to_uint8
+from lexipix.training.left_out import is_left_out
 
 
 class WordsDrawer(Drawer):

@@ -6,22 +6,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import nn
 
 from lexipix.config.run import Parameters, RunParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.clip import ContrastivePair
 from lexipix.records import ModelBundle, Pictures, Split
-from lexipix.training.bundles import left_out, to_bundle
+from lexipix.training.bundles import to_bundle, tokenizer_of
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import Images
 from lexipix.training.drawing import DrawingValidation
 from lexipix.training.gan import GANTask
-from lexipix.training.loop import TrainingResult
+from lexipix.training.left_out import left_out, untrained
 from lexipix.training.machine import resolve_device
 from lexipix.training.prior import PriorTask
+from lexipix.training.task import TrainingResult
 from lexipix.training.vae import VAETask
 from lexipix.training.visual_words import VisualWordsTask
 from lexipix.training.words import WordsTask
@@ -63,8 +63,7 @@ def captions_for(
     train = Split(pictures.train.images, captions_complete)
     learn, validate = for_training(train, pictures.val, "generator")
     device = resolve_device(run)
-    assert contrastive_pair.tokenizer is not None
-    tokenizer = Tokenizer.from_str(contrastive_pair.tokenizer)
+    tokenizer = tokenizer_of(contrastive_pair)
     rows, val_rows = (
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
         for part in (learn, validate)
@@ -105,8 +104,7 @@ def finish(
 
 def leave_out(key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
     """Make the outputs of a training that a parameter, ``key``, leaves out: no model, and an empty sheet."""
-    curves = pd.DataFrame({"images_seen": [], "seconds": []})
-    return left_out(key), curves, {}, np.full((8, 8, 3), 255, np.uint8)
+    return left_out(f"{key} is false"), *untrained(), np.full((8, 8, 3), 255, np.uint8)
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:

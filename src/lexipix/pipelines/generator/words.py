@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tokenizers import Tokenizer
 from transformers import GPT2LMHeadModel
 
 from lexipix.config.run import RunParameters
@@ -16,9 +15,10 @@ from lexipix.networks.word_writer import CELLS, WordWriter
 from lexipix.networks.words_to_image import WordsToImage
 from lexipix.pipelines.generator.parts import Made
 from lexipix.records import ModelBundle, Pictures, Split
-from lexipix.training.bundles import is_left_out, load_network
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.captioned import for_training
 from lexipix.training.captions import CaptionRows
+from lexipix.training.left_out import is_left_out
 from lexipix.training.machine import resolve_device
 from lexipix.training.parallel import Share
 from lexipix.training.seeding import seeded
@@ -79,8 +79,7 @@ def make_words(
         )
     speaker, reader = load_network(captioner), load_network(visual_words)
     assert isinstance(speaker, Captioner) and isinstance(reader, VisualWords)
-    assert captioner.tokenizer is not None
-    tokenizer = Tokenizer.from_str(captioner.tokenizer)
+    tokenizer = tokenizer_of(captioner)
     levels = visual_words.config["network"]["levels"]
     max_tokens = int(captioner.config["max_tokens"])
     with seeded(run.seed):
