@@ -65,9 +65,9 @@ def test_the_words_of_a_picture_have_at_most_2600_bits():
             {"words": {"tokenizer": {"levels": [[4, 3, 2], [100, 100]]}}},
             "make 10000 words, and a codebook has",
         ),
-        ({"words": {"writer": {"steps": [5, 2]}}}, "must have a value for each of the 4 words of a cell"),
-        ({"words": {"writer": {"guidance": [1, 1, 1, -1]}}}, "greater than or equal to 0"),
-        ({"words": {"writer": {"temperatures": [1, 1, 1, 0]}}}, "greater than 0"),
+        ({"words": {"writer": {"passes": [1, 2]}}}, "writes 3 words of a cell, and it has 4"),
+        ({"words": {"writer": {"passes": [4, 0]}}}, "greater than or equal to 1"),
+        ({"words": {"writer": {"adversarial": 0.1}}}, r"no longer than .* alone \(generator.gan.head_start"),
     ],
 )
 def test_wrong_values_are_refused(change, said):

@@ -178,3 +178,20 @@ def pair_on(sheet, number, n_pairs, size):
     y, x = number // columns * (2 * 96 + 2 + 8), number % columns * (96 + 8)
     upper, lower = (sheet[top : top + 96, x : x + 96] for top in (y, y + 96 + 2))
     return upper[::scale, ::scale], lower[::scale, ::scale]
+
+
+def parts_moved_by(task, progress, steps=3):
+    """Names of the parts whose weights some updates change."""
+
+    def weights():
+        return {
+            f"{name}.{key}": value.detach().clone()
+            for name, module in task.modules.items()
+            for key, value in module.named_parameters()
+        }
+
+    before = weights()
+    for _ in range(steps):
+        task.step(torch.arange(8), progress)
+    after = weights()
+    return {".".join(key.split(".")[:2]) for key in before if not torch.equal(before[key], after[key])}

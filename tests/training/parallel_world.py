@@ -13,6 +13,7 @@ from lexipix.training.gan import GANTask
 from lexipix.training.launching import train_shared
 from lexipix.training.prior import PriorTask
 from lexipix.training.steering import Steering
+from lexipix.training.taught_gan import TaughtGANTask
 from lexipix.training.vae import VAETask
 
 from .generator_world import CPU, ListStream, MemoryCheckpoints, world
@@ -52,11 +53,15 @@ def steered(share, run):
 
 def gan(share, run, upsampling=False, **changes):
     """By plain gradient descent, which shows the size of gradients, as Adam does not."""
-    teacher = world().vae().decoder if upsampling else None
-    task = GANTask(
-        world().text_to_image(upsampling), world().discriminator(), world().images, world().captions,
-        world().groups, world().validation(), teacher=teacher, teaching=0.25, share=share, **(GAN | changes),
+    given = (
+        world().discriminator(), world().images, world().captions, world().groups, world().validation()
     )  # fmt: skip
+    settings = {**GAN, **changes, "share": share}
+    if upsampling:
+        teacher = world().vae().decoder
+        task = TaughtGANTask(world().text_to_image(True), teacher, *given, teaching=0.25, **settings)
+    else:
+        task = GANTask(world().text_to_image(), *given, **settings)
     task.optimizers = {
         name: torch.optim.SGD(optimizer.param_groups[0]["params"], 0.02)
         for name, optimizer in task.optimizers.items()

@@ -18,8 +18,7 @@ class Painter(nn.Module):
     def __init__(self, validation, shift=0, blur=False):
         super().__init__()
         self.validation, self.shift, self.blur = validation, shift, blur
-        self.prior = nn.Module()
-        self.prior.noise_width = 2
+        self.noise_width = 2
         captions = validation.captions.canonical(torch.arange(len(validation.images)))
         self.known = [row.tolist() for row in captions]
 

@@ -216,6 +216,16 @@ class GeneratorParameters(Parameters):
     words: WordsParameters = WordsParameters()
 
     @model_validator(mode="after")
+    def _leaves_the_writer_time_to_draw(self) -> Self:
+        share, alone = self.words.writer.adversarial, self.gan.head_start
+        if 0 < share <= alone:
+            raise ValueError(
+                f"generator.words.writer.adversarial = {share:g} is no longer than the discriminator learns "
+                f"alone (generator.gan.head_start = {alone:g}): make it longer, or 0 to leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _shares_batches_out(self) -> Self:
         of_words = (self.words.tokenizer.training, self.words.writer.training)
         for training in (self.vae.training, self.prior.training, self.gan.training, *of_words):

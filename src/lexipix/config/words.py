@@ -22,12 +22,18 @@ class VisualWordsTrainingParameters(SharedTrainingParameters):
 
 
 class WordsTrainingParameters(SharedTrainingParameters):
-    """How the writer is trained (``generator.words.writer.training.*``)."""
+    """How the writer is trained (``generator.words.writer.training.*``).
+
+    Attributes:
+        learning_rate: Of guessing; that of drawing is the GAN's.
+    """
 
     key: ClassVar[str] = "generator.words.writer.training"
-    images: int = Field(6_000, ge=1)
+    images: int = Field(24_000, ge=1)
     learning_rate: float = Field(2e-3, gt=0, le=1)
-    reports: int = Field(4, ge=1, le=1000)
+    ema_share: float = Field(0.05, gt=0, le=0.5)
+    reports: int = Field(6, ge=1, le=1000)
+    keep_best: bool = False
 
 
 class VisualWordsParameters(Parameters):
@@ -71,23 +77,19 @@ class WriterParameters(Parameters):
             one.
         depth: Layers of the language model; the captioner's are the first of them.
         near: Residual convolutions between neighbouring cells, before the language model and behind it.
+        passes: How many words of every cell are written at once, from the first pass to the last.
         canonical_share: Share of the captions read in their first wording; the others in any.
-        caption_dropout: Share of the pictures that are written without a caption, for the guidance.
-        steps: For each word of a cell, in how many steps it is written in all cells.
-        guidance: For each word of a cell, how far a caption's logits are driven away from those of no
-            caption; 0 leaves them.
-        temperatures: For each word of a cell; below 1 likely words are taken more often than they are likely.
+        adversarial: Share of the training, its last, in which the writer draws against a discriminator with
+            the losses of ``generator.gan``; before, it guesses hidden words. 0 where captions say everything.
         training: Its length and pace.
     """
 
     width: int = Field(128, ge=32, le=1024, multiple_of=32)
     depth: int = Field(4, ge=1, le=32)
     near: int = Field(1, ge=0, le=16)
+    passes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 3)
     canonical_share: float = Field(0.5, ge=0, le=1)
-    caption_dropout: float = Field(0.1, ge=0, lt=1)
-    steps: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (8, 2, 1, 1)
-    guidance: tuple[Annotated[float, Field(ge=0, le=20)], ...] = (1.5, 0.0, 0.0, 0.0)
-    temperatures: tuple[Annotated[float, Field(gt=0, le=10)], ...] = (0.8, 0.4, 0.3, 0.3)
+    adversarial: float = Field(0.0, ge=0, le=1)
     training: WordsTrainingParameters = WordsTrainingParameters()
 
 
@@ -105,13 +107,11 @@ class WordsParameters(Parameters):
     writer: WriterParameters = WriterParameters()
 
     @model_validator(mode="after")
-    def _says_how_each_word_is_written(self) -> Self:
-        n_words = len(self.tokenizer.levels)
-        for name in ("steps", "guidance", "temperatures"):
-            values = getattr(self.writer, name)
-            if len(values) != n_words:
-                raise ValueError(
-                    f"generator.words.writer.{name} = {list(values)} must have a value for each of the "
-                    f"{n_words} words of a cell (generator.words.tokenizer.levels)"
-                )
+    def _writes_every_word(self) -> Self:
+        n_words, passes = len(self.tokenizer.levels), self.writer.passes
+        if sum(passes) != n_words:
+            raise ValueError(
+                f"generator.words.writer.passes = {list(passes)} writes {sum(passes)} words of a cell, and "
+                f"it has {n_words} (generator.words.tokenizer.levels): the numbers must add up to {n_words}"
+            )
         return self

@@ -88,15 +88,21 @@ def visual_words(config: Config) -> VisualWords:
 
 
 def words_to_image(config: Config) -> WordsToImage:
-    """Keys: writer (language_model, near, pad_id, eos_id), visual_words, steps, guidance, temperatures."""
+    """Keys: text_encoder, writer (language_model, passes, near, pad_id), visual_words."""
     writer, words = config["writer"], config["visual_words"]
-    language_model = language_model_from_config(writer["language_model"])
+    reader = text_encoder(config["text_encoder"])
     return WordsToImage(
-        WordWriter(language_model, words["levels"], writer["near"], writer["pad_id"], writer["eos_id"]),
+        reader,
+        WordWriter(
+            language_model_from_config(writer["language_model"]),
+            words["levels"],
+            writer["passes"],
+            writer["near"],
+            reader.width,
+            reader.project.out_features,
+            writer["pad_id"],
+        ),
         visual_words(words),
-        config["steps"],
-        config["guidance"],
-        config["temperatures"],
     )
 
 

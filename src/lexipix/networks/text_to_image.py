@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from lexipix.networks.drawing import Drawing
 from lexipix.networks.text_encoder import TextEncoder
 from lexipix.networks.text_prior import Plan, TextPrior
 from lexipix.networks.upsampling import UpsamplingDecoder
@@ -26,7 +27,7 @@ class Reading(NamedTuple):
     vector: Tensor
 
 
-class TextToImage(nn.Module):
+class TextToImage(Drawing):
     """Language model, text prior and decoder; what the prior's and the GAN's model folders hold.
 
     Args:
@@ -53,6 +54,11 @@ class TextToImage(nn.Module):
         self.decoder = decoder
         self.pad_id = pad_id
 
+    @property
+    def noise_width(self) -> int:
+        """Length of the noise vector that decides about a picture."""
+        return self.prior.noise_width
+
     def train(self, mode: bool = True) -> "TextToImage":
         """Training mode for prior and decoder; those who read stay as they are."""
         super().train(mode)
@@ -60,6 +66,13 @@ class TextToImage(nn.Module):
             self.language_model.eval()
         self.text_encoder.eval()
         return self
+
+    def release(self) -> list[nn.Parameter]:
+        """Let prior and decoder learn and nothing else; their weights."""
+        self.requires_grad_(False)
+        self.prior.set_trainable(True)
+        self.decoder.requires_grad_(True)
+        return [weight for weight in self.parameters() if weight.requires_grad]
 
     def read(self, ids: Tensor) -> Reading:
         """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them."""
@@ -93,7 +106,3 @@ class TextToImage(nn.Module):
         """Pictures (B, 3, S, S), about [-1, 1], from plans and noise (B, Z)."""
         images: Tensor = self.decoder(self.prior.draw(plan, noise))
         return images
-
-    def forward(self, ids: Tensor, noise: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), about [-1, 1], from captions ``ids`` (B, L) and noise (B, Z)."""
-        return self.draw(self.read(ids), noise)

@@ -95,6 +95,25 @@ class VisualWords(nn.Module):
         middles: Tensor = (2 * index + 1) / self.levels - 1
         return middles
 
+    def numbers_of(self, chosen: Sequence[Tensor]) -> Tensor:
+        """What words stand for that are given as shares of their codebooks, with gradients.
+
+        Args:
+            chosen: For each word of a cell (B, 64, codebook); where it is 1 at one word and 0 elsewhere, this
+                is what :meth:`numbers` gives.
+
+        Returns:
+            (B, C, 8, 8) within (-1, 1).
+        """
+        found = []
+        for shares, bases in zip(chosen, self.levels.flatten().split(self.groups), strict=True):
+            middles = [(2 * torch.arange(n, device=n.device) + 1) / n - 1 for n in bases]
+            meanings = torch.cartesian_prod(*middles).reshape(-1, len(bases))
+            with torch.autocast(shares.device.type, enabled=False):  # bf16 is coarser than the levels
+                found.append(shares.float() @ meanings)
+        numbers: Tensor = torch.cat(found, -1).transpose(1, 2).unflatten(2, (GRID, GRID))
+        return numbers
+
     def picture(self, numbers: Tensor, known: int | None = None) -> Tensor:
         """Numbers (B, C, 8, 8) to pictures (B, 3, S, S), about [-1, 1] and not clamped.
 

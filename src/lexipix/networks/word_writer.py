@@ -2,14 +2,15 @@
 
 A text is the caption's tokens, which see what stands before them as ever, and then 64 cells, which see the
 caption and one another. A cell's place in the sequence holds the sum of its words' vectors; a word that is
-not written yet has a token of its own. The words of many cells are written at once, in a few steps those of
-all (MaskGIT; Chang et al. 2022, arXiv 2202.04200), the first word of every cell before the second of any:
-colors before what is drawn in them.
+not written yet has a token of its own. All cells are written at once, in a few passes from coarse to fine:
+first every cell's color, then what is drawn in it. What captions leave open is decided by noise that the
+cells hear, not by drawing each word by itself: words that are drawn apart fit badly together.
 """
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate, combinations
+from itertools import accumulate, combinations, pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,9 @@ CELLS = GRID**2
 MOST_WAVES, SLOWEST = 12, 2  # of a number with many levels; and of those that are multiplied
 # Weights of the features and of the scores at the start: with 0.02 and 1, as GPT-2's own, learning takes long
 FEATURE_DEVIATION, SCORE_SCALE = 0.15, 0.2
-# How much chance has in the order of the cells. What is certain first is black or white first: with 1 whole
-# pictures are, with 20 the order is nearly random, and more things are seen in them (MaskGIT's code has 4.5)
-DOUBT = 20.0
-RARE = 1e-6  # uniform numbers keep this far from 0 and 1, whose logarithms are infinite
+# Random numbers that every cell hears, and that each hears alone; and what they weigh at the start
+NOISE, CELL_NOISE = 64, 8
+NOISE_DEVIATION = 0.02, 0.05
 
 
 def features_of_words(levels: Sequence[int]) -> Tensor:
@@ -52,6 +52,20 @@ def features_of_words(levels: Sequence[int]) -> Tensor:
     return torch.cat([*waves, *products], 1)
 
 
+class Heard(NamedTuple):
+    """What a batch of captions says to a writer.
+
+    Attributes:
+        ids: Tokens (B, L), ending in EOS, then padding.
+        states: What the contrastive text encoder makes of them, (B, L, text_width).
+        vector: The captions in the space of pictures, unit vectors (B, V).
+    """
+
+    ids: Tensor
+    states: Tensor
+    vector: Tensor
+
+
 class WordWriter(nn.Module):
     """Writes the visual words of pictures that a caption describes.
 
@@ -60,25 +74,33 @@ class WordWriter(nn.Module):
             token for the unwritten word of each codebook; its positions those of a caption, then 64 for the
             cells.
         levels: For each word of a cell the levels of its numbers.
+        passes: How many words of every cell are written at once, from the first pass to the last.
         depth: Residual convolutions between neighbouring cells, before the language model and behind it.
+        text_width: Of the text encoder's states.
+        vector_width: Of its vectors.
         pad_id: Padding of captions.
-        eos_id: Token that ends a caption; alone it is the caption that says nothing.
     """
 
     def __init__(
         self,
         language_model: GPT2LMHeadModel,
         levels: Sequence[Sequence[int]],
+        passes: Sequence[int],
         depth: int,
+        text_width: int,
+        vector_width: int,
         pad_id: int,
-        eos_id: int,
     ) -> None:
         super().__init__()
         config = language_model.config
         # For so short texts the fused kernel's way back takes half of a training step
         language_model.set_attn_implementation("eager")
-        self.language_model, self.pad_id, self.eos_id = language_model, pad_id, eos_id
+        self.language_model, self.pad_id = language_model, pad_id
         self.codebooks = [math.prod(group) for group in levels]
+        bounds = [0, *accumulate(passes)]
+        assert bounds[-1] == len(self.codebooks)
+        self.passes = [range(*pair) for pair in pairwise(bounds)]
+        self.ends = [places.stop for places in self.passes for _ in places]  # of each word's pass
         n_words = sum(self.codebooks) + len(self.codebooks)
         first = config.vocab_size - n_words
         self.starts = [first + n for n in accumulate([0, *self.codebooks])]  # the last: unwritten
@@ -90,6 +112,12 @@ class WordWriter(nn.Module):
         self.shared = nn.ModuleList(nn.Linear(part.shape[1], width, bias=False) for part in known)
         for weight in self.shared.parameters():
             nn.init.normal_(weight, std=FEATURE_DEVIATION)
+        self.vector_scale = vector_width**0.5  # unit vectors to unit variance
+        self.states = nn.Linear(text_width, width, bias=False)
+        self.vector = nn.Linear(vector_width, width, bias=False)
+        self.noise, self.cell_noise = (nn.Linear(n, width, bias=False) for n in (NOISE, CELL_NOISE))
+        for layer, deviation in zip((self.noise, self.cell_noise), NOISE_DEVIATION, strict=True):
+            nn.init.normal_(layer.weight, std=deviation)
         self.before, self.behind = (
             nn.Sequential(*(ResidualConv(width) for _ in range(depth))) for _ in range(2)
         )
@@ -99,6 +127,11 @@ class WordWriter(nn.Module):
     def words_per_cell(self) -> int:
         """Words in a cell."""
         return len(self.codebooks)
+
+    @property
+    def noise_width(self) -> int:
+        """How many numbers decide about a picture beside its caption."""
+        return NOISE + CELLS * CELL_NOISE
 
     def blank(self, n_pictures: int) -> Tensor:
         """Cells of which no word is written: int64 (B, words per cell, 64)."""
@@ -113,29 +146,37 @@ class WordWriter(nn.Module):
         together: Tensor = own + self.shared[place](self.known[place])
         return together
 
-    def read(self, ids: Tensor, words: Tensor) -> Tensor:
-        """What each cell comes to, given the caption and the words that are written.
+    def unwritten(self, place: int) -> Tensor:
+        """Vector of a word of this place that is not written yet, (W,)."""
+        vector: Tensor = self.language_model.transformer.wte.weight[self.starts[-1] + place]
+        return vector
+
+    def cells(self, heard: Heard, noise: Tensor, words: Tensor) -> Tensor:
+        """What cells hold before they are read: (B, 64, W).
 
         Args:
-            ids: Captions (B, L), ending in EOS, then padding.
+            heard: The captions.
+            noise: Standard normal (B, :attr:`noise_width`).
             words: (B, words per cell, 64); one that is as large as its codebook is not written yet.
-
-        Returns:
-            (B, 64, W).
         """
-        core = self.language_model.transformer
-        cells = torch.zeros((), device=ids.device)
-        for place, codebook in enumerate(self.codebooks):
-            unwritten = core.wte.weight[self.starts[-1] + place][None]
-            table = torch.cat([self.vectors(place), unwritten])
-            assert len(table) == codebook + 1
+        everywhere, each = noise.split([NOISE, CELLS * CELL_NOISE], 1)
+        cells = self.cell_noise(each.unflatten(1, (CELLS, CELL_NOISE)))
+        cells = cells + (self.noise(everywhere) + self.vector(self.vector_scale * heard.vector))[:, None]
+        for place in range(self.words_per_cell):
+            table = torch.cat([self.vectors(place), self.unwritten(place)[None]])
             cells = cells + F.embedding(words[:, place], table)
+        together: Tensor = cells
+        return together
+
+    def read(self, heard: Heard, cells: Tensor) -> Tensor:
+        """What each cell comes to, (B, 64, W), given the caption and what the cells hold (B, 64, W)."""
+        core = self.language_model.transformer
         cells = self._on_grid(self.before, cells)
-        n_tokens = ids.shape[1]
-        places = torch.arange(n_tokens + CELLS, device=ids.device)
+        n_tokens = heard.ids.shape[1]
+        places = torch.arange(n_tokens + CELLS, device=heard.ids.device)
         positions = torch.where(places < n_tokens, places, places - n_tokens + self.text_positions)
-        together = torch.cat([core.wte(ids), cells], 1)
-        seen = self._seen(ids != self.pad_id, places)
+        together = torch.cat([core.wte(heard.ids) + self.states(heard.states), cells], 1)
+        seen = self._seen(heard.ids != self.pad_id, places)
         unseen = torch.zeros_like(seen, dtype=together.dtype).masked_fill(
             ~seen, torch.finfo(together.dtype).min
         )
@@ -161,123 +202,39 @@ class WordWriter(nn.Module):
         grid: Tensor = layers(cells.transpose(1, 2).unflatten(2, (GRID, GRID)))
         return grid.flatten(2).transpose(1, 2)
 
-    def nothing(self, ids: Tensor) -> Tensor:
-        """The caption that says nothing, in the shape of captions (B, L)."""
-        empty = torch.full_like(ids, self.pad_id)
-        empty[:, 0] = self.eos_id
-        return empty
-
-    def noise_width(self, steps: Sequence[int]) -> int:
-        """How many numbers decide about a picture that is written in so many steps."""
-        return 2 * CELLS * sum(steps)
-
-    def write(
-        self,
-        ids: Tensor,
-        noise: Tensor,
-        steps: Sequence[int],
-        guidance: Sequence[float],
-        temperatures: Sequence[float],
-    ) -> Tensor:
-        """Write the words of pictures, those of many cells at once.
+    def choose(self, heard: Heard, noise: Tensor, given: Tensor) -> list[Tensor]:
+        """Write what is not written yet of the words of pictures, each the likeliest of its codebook.
 
         Args:
-            ids: Captions (B, L).
-            noise: Standard normal (B, :meth:`noise_width`).
-            steps: For each word of a cell, in how many steps it is written everywhere.
-            guidance: For each word of a cell, how far the caption's logits are driven away from those of no
-                caption; 0 leaves them and takes half the time.
-            temperatures: For each word of a cell; below 1 likely words are taken more often than they are
-                likely.
+            heard: The captions.
+            noise: Standard normal (B, :attr:`noise_width`).
+            given: Words (B, words per cell, 64); those that are as large as their codebook are to be written.
 
         Returns:
-            int64 (B, words per cell, 64).
+            For each word of a cell (B, 64, codebook): 1 at the word that is written, 0 elsewhere. Gradients
+            pass as if these were the words' probabilities.
         """
-        return self.complete(self.blank(len(ids)), ids, noise, steps, guidance, temperatures)
-
-    def complete(
-        self,
-        words: Tensor,
-        ids: Tensor,
-        noise: Tensor,
-        steps: Sequence[int],
-        guidance: Sequence[float],
-        temperatures: Sequence[float],
-    ) -> Tensor:
-        """Write what is not written yet of the words of pictures, as :meth:`write` does from nothing.
-
-        Args:
-            words: (B, words per cell, 64); those that are as large as their codebook are to be written, and
-                they must be the same ones in all pictures.
-            ids: As for :meth:`write`, and so on.
-            noise: Likewise.
-            steps: Likewise; a word that is written in some cells already is written in the others in as many.
-            guidance: Likewise.
-            temperatures: Likewise.
-
-        Returns:
-            int64 (B, words per cell, 64).
-        """
-        # Uniform numbers, for the choice of words and of the cells that are sure enough
-        lots = (0.5 * (1 + torch.erf(noise / math.sqrt(2)))).clamp(RARE, 1 - RARE)
-        parts = iter(lots.unflatten(1, (-1, 2, CELLS)).unbind(1))
-        for place, n_steps in enumerate(steps):
-            missing, done = int((words[0, place] == self.codebooks[place]).sum()), 0
-            for step in range(1, n_steps + 1):
-                lot, doubt = next(parts).unbind(1)
-                if done == missing:  # the next word's lots are its own whatever was given
-                    continue
-                logits = self._guided(ids, words, place, guidance[place])
-                chosen, certainty = draw_words(logits / temperatures[place], lot)
-                share = 1.0 if step == n_steps else 1 - math.cos(math.pi / 2 * step / n_steps)
-                wanted = max(round(missing * share), done + 1)
-                certainty = certainty - DOUBT * (1 - step / n_steps) * torch.log(-torch.log(doubt))
-                unwritten = words[:, place] == self.codebooks[place]
-                certainty = certainty.masked_fill(~unwritten, -torch.inf)
-                now = certainty.topk(wanted - done, dim=1).indices
-                row = words[:, place].scatter(1, now, chosen.gather(1, now))
-                words = torch.cat([words[:, :place], row[:, None], words[:, place + 1 :]], 1)
-                done = wanted
-        return words
-
-    def code_length(self, ids: Tensor, before: Tensor, after: Tensor) -> Tensor:
-        """What words cost that are written down with the writer's own probabilities for them, in bits, (B,).
-
-        Args:
-            ids: Captions (B, L).
-            before: Words (B, words per cell, 64) that the reader has already.
-            after: Those and more; the further ones are written each for itself, in one reading.
-        """
-        states = self.read(ids, before)
-        bits = torch.zeros(len(ids), device=states.device)
-        for place, codebook in enumerate(self.codebooks):
-            new = (before[:, place] == codebook) & (after[:, place] != codebook)
-            if not bool(new.any()):
-                continue
-            logs = self.scores(states, place).float().log_softmax(-1)
-            own = logs.gather(-1, after[:, place].clamp_max(codebook - 1)[..., None]).squeeze(-1)
-            bits = bits - own.masked_fill(~new, 0.0).sum(1) / math.log(2)
-        return bits
-
-    def _guided(self, ids: Tensor, words: Tensor, place: int, guidance: float) -> Tensor:
-        """Logits (B, 64, words) of one word of every cell."""
-        if not guidance:
-            return self.scores(self.read(ids, words), place).float()
-        both = self.read(torch.cat([ids, self.nothing(ids)]), torch.cat([words, words]))
-        given, free = self.scores(both, place).float().log_softmax(-1).chunk(2)
-        return given + guidance * (given - free)
+        cells, chosen = self.cells(heard, noise, given), []
+        sizes = torch.tensor(self.codebooks, device=given.device)[None, :, None]
+        to_write = given == sizes
+        known = given.masked_fill(to_write, 0)
+        for places in self.passes:
+            anything = bool(to_write[:, places.start : places.stop].any())
+            states = self.read(heard, cells) if anything else cells
+            for place in places:
+                choice = F.one_hot(known[:, place], self.codebooks[place]).float()
+                if anything:
+                    new = to_write[:, place, :, None]
+                    choice = torch.where(new, straight_through(self.scores(states, place)), choice)
+                    cells = cells + new * (choice @ self.vectors(place) - self.unwritten(place))
+                chosen.append(choice)
+        return chosen
 
 
-def draw_words(logits: Tensor, lots: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw a word for each cell: the one in whose share of [0, 1] its lot falls.
-
-    Args:
-        logits: (B, 64, words).
-        lots: Uniform (B, 64).
-
-    Returns:
-        The words, int64 (B, 64), and the logarithms of their probabilities.
-    """
-    shares = logits.softmax(-1)
-    chosen = (shares.cumsum(-1) < lots[..., None]).sum(-1).clamp_max(logits.shape[-1] - 1)
-    return chosen, shares.gather(-1, chosen[..., None]).squeeze(-1).clamp_min(1e-30).log()
+def straight_through(scores: Tensor) -> Tensor:
+    """1 at the largest of the scores (…, N), 0 elsewhere; gradients pass as if it were their softmax."""
+    likeliest = F.one_hot(scores.argmax(-1), scores.shape[-1]).float()
+    if not torch.is_grad_enabled():
+        return likeliest
+    shares = scores.float().softmax(-1)
+    return likeliest + shares - shares.detach()

@@ -23,14 +23,13 @@ LINES = {
 SINGLE = ("nothing", "class", "caption")
 NAMED = ("caption", "words", "latent")  # points whose setting is written beside them
 WHOLE = "not rounded"
-CODED = "the same, words as likely as the writer holds them"
 
 
 def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     """Draw PSNR and SSIM over the bits that are told of a picture, 0 among them.
 
     Args:
-        table: Columns ``path``, ``setting``, ``bits_per_image``, ``bits_coded``, ``psnr`` and ``ssim``.
+        table: Columns ``path``, ``setting``, ``bits_per_image``, ``psnr`` and ``ssim``.
         n_images: Pictures that the figures are means of.
 
     Returns:
@@ -65,9 +64,6 @@ def _draw(axis: Any, table: pd.DataFrame, path: str, measure: str, label: str, c
     style = {"color": color, "linestyle": "none" if single else "-", "linewidth": 1.5}
     marker = "s" if path == "class" else "o"
     axis.plot(joined["bits_per_image"], joined[measure], marker=marker, markersize=4, label=label, **style)
-    if not own["bits_coded"].equals(own["bits_per_image"]):
-        style |= {"linestyle": "--", "linewidth": 1.0}
-        axis.plot(joined["bits_coded"], joined[measure], marker="o", markersize=2.5, label=CODED, **style)
     if path not in NAMED:
         return
     points = list(zip(own["setting"], own["bits_per_image"], own[measure], strict=True))

@@ -52,7 +52,7 @@ def draw_lessons(
         device: Where the teacher is, and the lessons go.
     """
     n = min(n, len(captions))
-    noise = torch.randn(n, teacher.prior.noise_width, device=device)
+    noise = torch.randn(n, teacher.noise_width, device=device)
     kept, pictures = [], []
     for rows in in_chunks(n, name, "drawing", device.type):
         latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])

@@ -1,7 +1,7 @@
-"""Adversarial training of a text-to-image model, taught by regression before or from random weights."""
+"""Adversarial training of a model that draws from captions, taught before or from random weights."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.networks.discriminator import Discriminator, Seen, Verdict
-from lexipix.networks.text_to_image import Reading, TextToImage
-from lexipix.networks.vae import Decoder
+from lexipix.networks.drawing import Drawing
 from lexipix.training.captions import CaptionRows
 from lexipix.training.data import ImageRows, Images, mirror
 from lexipix.training.diffaugment import Augmentation, augment
@@ -32,7 +31,6 @@ from lexipix.training.steady import STEADY, Steady
 from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
-TEACHING_RATE = 2e-3  # of a decoder that learns by regression what another one draws
 CELLS = 4  # side of the grid that features are averaged to before distributions are compared
 
 
@@ -62,10 +60,10 @@ def _others(rows: Tensor) -> Tensor:
 
 
 class GANTask:
-    """Trains prior and decoder of a :class:`TextToImage` against a :class:`Discriminator`.
+    """Trains what draws from captions against a :class:`Discriminator`.
 
     Args:
-        model: Language model and text encoder stay as they are.
+        model: What of it learns is its own to say (``release``).
         discriminator: Its frozen encoder also measures whether a drawing fits its caption.
         images: Captioned training pictures, uint8 (N, S, S, 3).
         captions: Their wordings.
@@ -82,9 +80,7 @@ class GANTask:
         structure_weight: Of :func:`structural_dissimilarity` beside it; plain backgrounds stay plain.
         variety: Weight of :func:`energy_loss` between the drawings of a caption and its real pictures.
         head_start: Share of the training in which the discriminator learns alone.
-        teacher: A decoder of the same latents; the model's own learns to draw what this one draws, before
-            anything else.
-        teaching: Share of the training for that.
+        teaching: Share of the training before that in which the model has a :meth:`lesson` of another kind.
         augmentations: See :func:`augment`.
         canonical_share: Share of the captions drawn in their first wording; the others in any.
         flip: Mirror pictures; only where captions name no side.
@@ -96,7 +92,7 @@ class GANTask:
 
     def __init__(
         self,
-        model: TextToImage,
+        model: Drawing,
         discriminator: Discriminator,
         images: Images,
         captions: CaptionRows,
@@ -112,7 +108,6 @@ class GANTask:
         anchor: float,
         anchor_cell: int,
         head_start: float,
-        teacher: Decoder | None = None,
         teaching: float = 0.0,
         structure_weight: float = 0.0,
         variety: float = 0.0,
@@ -134,17 +129,9 @@ class GANTask:
         self.canonical_share, self.structure_weight = canonical_share, structure_weight
         self.variety = variety
         self.adversarial, self.anchor_cell = adversarial, anchor_cell
-        self.teacher, self.teaching = teacher, teaching if teacher is not None else 0.0
-        self.drawing_from = self.teaching + head_start
-        model.requires_grad_(False).train()
-        model.prior.set_trainable(True)
-        model.decoder.requires_grad_(True)
-        drawing = [
-            weight
-            for part in (model.prior, model.decoder)
-            for weight in part.parameters()
-            if weight.requires_grad
-        ]
+        self.teaching, self.drawing_from = teaching, teaching + head_start
+        model.train()
+        drawing = model.release()
         judging = [weight for weight in discriminator.parameters() if weight.requires_grad]
         self.modules: Mapping[str, torch.nn.Module] = {"model": model, "discriminator": discriminator}
         self.averaged: Sequence[str] = ("model",)
@@ -154,24 +141,20 @@ class GANTask:
                 judging, discriminator_learning_rate, betas=(0.0, 0.99), fused=True
             ),
         }
-        if teacher is not None:
-            taught = torch.optim.Adam(model.decoder.parameters(), TEACHING_RATE, fused=True)
-            self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
-            self.optimizers = {**self.optimizers, "decoder": taught}
         self.n_rows = len(images)
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update of the discriminator, then one of the generator, on the same pictures and captions.
 
-        Before that, where there is a teacher, updates of the decoder alone.
+        Before that, for a share of the training, lessons.
 
         With micro-batches each player's update is made of all of them, the generator's after the
         discriminator's. What compares pictures with each other (batch norm, the pixel head, the alignment)
         then sees a micro-batch instead of a batch, and pictures are drawn anew for the generator's update.
         """
-        again = self.share.again()
         if progress < self.teaching:
-            return self.share.update(self.optimizers["decoder"], lambda: self._teach(rows), again=again)
+            return self.lesson(rows)
+        again = self.share.again()
         batches: dict[int, Batch] = {}
 
         def batch() -> Batch:
@@ -193,7 +176,11 @@ class GANTask:
         self._unfreeze()
         return {"loss_g": drawing.pop("loss_g"), **judging, **drawing}
 
-    def _prompts(self, rows: Tensor) -> tuple[Tensor, Tensor, Reading, Tensor]:
+    def lesson(self, rows: Tensor) -> dict[str, Tensor]:
+        """One update of another kind; a model without lessons has no ``teaching`` either."""
+        raise NotImplementedError
+
+    def _prompts(self, rows: Tensor) -> tuple[Tensor, Tensor, Any, Tensor]:
         """Company, its own pictures, what is read in their captions, and noise."""
         own, rows = self.share.own, self.groups.in_company(rows)
         real = self.images[own(rows)]
@@ -201,7 +188,7 @@ class GANTask:
             real = mirror(real, own(torch.rand(len(rows))))
         with torch.no_grad():
             reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
-        noise = own(torch.randn(len(rows), self.model.prior.noise_width, device=real.device))
+        noise = own(torch.randn(len(rows), self.model.noise_width, device=real.device))
         return rows, real, reading, noise
 
     def _batch(self, rows: Tensor, with_gradients: bool) -> Batch:
@@ -246,16 +233,6 @@ class GANTask:
             apart = self._distance_of_captions(batch)
             loss, figures["energy_distance"] = loss + self.variety * apart, apart
         return loss, figures
-
-    def _teach(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The decoder alone: towards what the teacher draws from the same latents."""
-        assert self.teacher is not None
-        _, _, reading, noise = self._prompts(rows)
-        with torch.no_grad():
-            latents = self.model.latents(reading, noise)
-            target = self.teacher(latents).float()
-        loss = F.mse_loss(self.model.decoder(latents).float(), target)
-        return loss, {"teaching_loss": loss}
 
     def _gradient_penalty(self, batch: Batch) -> Tensor:
         real, fake, vector = batch.real.float(), batch.fake.float(), batch.vector.float()

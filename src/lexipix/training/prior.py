@@ -116,7 +116,7 @@ class PriorTask:
         with torch.no_grad():
             target = self.encoder(images)[0].float()
             reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
-        noise = torch.randn(self.noises, len(rows), self.model.prior.noise_width, device=images.device)
+        noise = torch.randn(self.noises, len(rows), self.model.noise_width, device=images.device)
         noise = torch.stack([own(z) for z in noise])
         if self.noises > 1:  # find the best candidate without gradients, then learn from it alone
             with torch.no_grad():

@@ -1,30 +1,27 @@
-"""Training of the writer of visual words: words that are hidden are to be guessed from the others."""
+"""Training of the writer of visual words: it guesses hidden words, then draws against a discriminator.
 
-import math
-from collections.abc import Mapping, Sequence
+Guessing alone teaches which words are likely in a cell; what is written in all cells at once then fits
+together as little as words that are drawn apart. The lessons make a start from which adversarial training
+learns within minutes to draw whole things, its gradients passing straight through the choice of words.
+"""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.networks.word_writer import CELLS, WordWriter
 from lexipix.networks.words_to_image import WordsToImage
-from lexipix.training.captions import CaptionRows
-from lexipix.training.data import ImageRows, Images
-from lexipix.training.parallel import Share
-from lexipix.training.sheets import two_rows
-
-N_VALIDATED = 256  # pictures whose words are guessed for validation
-N_SHOWN = 16
+from lexipix.training.data import N_VALIDATION, mirror
+from lexipix.training.gan import GANTask
 
 
-def place_of_rows(n_rows: int, words_per_cell: int) -> Tensor:
-    """Which word of its cells each row of a batch learns: int64 (B,).
+def known_words(n_rows: int, words_per_cell: int) -> Tensor:
+    """How many words of its cells each row of a batch knows: int64 (B,).
 
-    Half of the rows the first one, half of the rest the second, and so on: the first says most of the
-    picture.
+    Half of the rows none, half of the rest one, and so on: the first word says most of the picture.
     """
     shares = torch.tensor([0.5 ** (place + 1) for place in range(words_per_cell)], dtype=torch.float64)
     ends = (shares.cumsum(0) / shares.sum() * n_rows).round()
@@ -36,159 +33,135 @@ def cells_to_hide(shares: Tensor) -> Tensor:
     return (shares * CELLS).ceil().long().clamp(1, CELLS)
 
 
-def hide(
-    words: Tensor, places: Tensor, n_hidden: Tensor, order: Tensor, codebooks: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """Hide words as they are when a picture is half written.
+def hide(words: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor, codebooks: Sequence[int]) -> Tensor:
+    """Hide words of half told pictures.
 
     Args:
         words: (B, words per cell, 64).
-        places: (B,), which word of each cell is being written; the words after it are hidden everywhere.
-        n_hidden: (B,), in how many cells it is hidden.
+        known: (B,), how many words of each cell are known; those after the next one are hidden everywhere.
+        n_hidden: (B,), in how many cells the next one is hidden.
         order: (B, 64), random numbers: the cells with the smallest hide it.
         codebooks: Their sizes, which are the numbers of words that are not written.
 
     Returns:
-        The words, and where those to be guessed are: bool (B, 64).
+        The words.
     """
     hidden = order.argsort(1).argsort(1) < n_hidden[:, None]
     index = torch.arange(words.shape[1], device=words.device)[None, :, None]
-    at = places[:, None, None]
+    at = known[:, None, None]
     gone = (index > at) | ((index == at) & hidden[:, None])
     unwritten = torch.tensor(list(codebooks), device=words.device)[None, :, None]
-    return torch.where(gone, unwritten, words), hidden
+    return torch.where(gone, unwritten, words)
 
 
-def guessing_losses(
-    writer: WordWriter, states: Tensor, words: Tensor, places: Tensor, hidden: Tensor
-) -> list[Tensor]:
-    """Cross-entropy, in nats, of the hidden words of each place, summed.
+def to_guess(writer: WordWriter, partly: Tensor, known: Tensor) -> Tensor:
+    """Which hidden words are written in the next pass: bool (B, words per cell, 64).
+
+    Args:
+        writer: Has the passes.
+        partly: Words (B, words per cell, 64), the hidden ones as large as their codebook.
+        known: (B,), how many words of each cell are known.
+    """
+    index = torch.arange(partly.shape[1], device=partly.device)
+    now = index[None] < torch.tensor(writer.ends, device=partly.device)[known][:, None]
+    return (partly == writer.blank(len(partly))) & now[:, :, None]
+
+
+def guess_counts(writer: WordWriter, known: Tensor, n_hidden: Tensor) -> Tensor:
+    """How many words of each place :func:`to_guess` finds, at least one: (words per cell,).
+
+    Args:
+        writer: Has the passes.
+        known: (B,), how many words of each cell are known.
+        n_hidden: (B,), in how many cells the next one is hidden.
+    """
+    index = torch.arange(writer.words_per_cell)
+    later = (index > known[:, None]) & (index < torch.tensor(writer.ends)[known][:, None])
+    counts = later * CELLS + (index == known[:, None]) * n_hidden[:, None]
+    return counts.sum(0).clamp_min(1)
+
+
+def guessing_losses(writer: WordWriter, states: Tensor, words: Tensor, guessed: Tensor) -> list[Tensor]:
+    """Cross-entropy of the guessed words of each place, in nats, summed.
 
     Args:
         writer: Gives the scores.
         states: Of the cells (B, 64, W).
         words: The true ones, (B, words per cell, 64).
-        places: (B,), which word each row learns.
-        hidden: bool (B, 64).
+        guessed: bool (B, words per cell, 64).
 
     Returns:
-        A scalar for each place; of a place that no row learns, zero.
+        A scalar for each place; of a place that no row guesses, zero.
     """
     losses = []
-    for place in range(writer.words_per_cell):
-        chosen = hidden & (places == place)[:, None]
+    for place, chosen in enumerate(guessed.unbind(1)):
         logits = writer.scores(states[chosen], place).float()
         losses.append(F.cross_entropy(logits, words[:, place][chosen], reduction="sum"))
     return losses
 
 
-class WordsTask:
+class WordsTask(GANTask):
     """Trains the writer of a :class:`WordsToImage`; the visual words stay as they are.
 
     Args:
-        model: The writer and the visual words.
-        images: Captioned training pictures, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        validation: Validation pictures and their wordings.
-        learning_rate: Peak rate.
-        canonical_share: Share of the captions drawn in their first wording; the others in any.
-        caption_dropout: Share of the pictures that are written without a caption, for guidance.
-        flip: Mirror pictures; only where captions name no side.
-        device: Where to train.
-        share: Where batches are shared out.
+        model: The writer, what it hears, and the visual words.
+        given: As for :class:`GANTask`.
+        guessing_rate: Peak rate of the lessons.
+        settings: As for :class:`GANTask`, ``teaching`` among them.
     """
 
-    def __init__(
-        self,
-        model: WordsToImage,
-        images: Images,
-        captions: CaptionRows,
-        validation: tuple[Images, CaptionRows],
-        *,
-        learning_rate: float,
-        canonical_share: float,
-        caption_dropout: float,
-        flip: bool,
-        device: torch.device,
-        share: Share | None = None,
-    ) -> None:
-        self.share = share or Share()
-        self.model, self.device = model, device
-        self.images, self.captions = ImageRows(images, device), captions
-        self.validation, self.validation_captions = ImageRows(validation[0], device), validation[1]
-        self.canonical_share, self.caption_dropout, self.flip = canonical_share, caption_dropout, flip
-        model.visual_words.requires_grad_(False).eval()
-        self.modules: Mapping[str, torch.nn.Module] = {
-            "writer": model.writer,
-            "visual_words": model.visual_words,
-        }
-        self.averaged: Sequence[str] = ("writer",)
-        weights = [weight for weight in model.writer.parameters() if weight.requires_grad]
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "writer": torch.optim.AdamW(
-                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
-            )
-        }
-        self.n_rows = len(images)
+    def __init__(self, model: WordsToImage, *given: Any, guessing_rate: float, **settings: Any) -> None:
+        super().__init__(model, *given, **settings)
+        self.words = model
+        guessing = torch.optim.AdamW(
+            model.release(), guessing_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
+        )
+        self.optimizers = {**self.optimizers, "guessing": guessing}
 
-    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
+    def lesson(self, rows: Tensor) -> dict[str, Tensor]:
         """One update towards the words of the given pictures, from a random wording of each caption."""
-        return self.share.update(self.optimizers["writer"], lambda: self._losses(rows), clip=1.0)
+        return self.share.update(self.optimizers["guessing"], lambda: self._guess(rows), clip=1.0)
 
-    def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        own = self.share.own
+    def _guess(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        own, n_words = self.share.own, self.words.writer.words_per_cell
         images = self.images[own(rows)]
-        if self.flip and torch.rand(()) < 0.5:
-            images = images.flip(-1)
+        if self.flip:
+            images = mirror(images, own(torch.rand(len(rows))))
         ids = own(self.captions.any_wording(rows, self.canonical_share))
-        silent = own(torch.rand(len(rows)) < self.caption_dropout).to(self.device)
-        ids = torch.where(silent[:, None], self.model.writer.nothing(ids), ids)
-        places = place_of_rows(len(rows), self.model.writer.words_per_cell)
-        n_hidden = self._cells_to_hide(places, torch.rand(len(rows)))
+        noise = own(torch.randn(len(rows), self.words.noise_width)).to(images.device)
+        known, lots = known_words(len(rows), n_words), torch.rand(len(rows))
+        # The first word is to be guessed from any number of neighbours, the others of all cells at once
+        n_hidden = cells_to_hide(torch.where(known == 0, torch.cos(lots * torch.pi / 2), 1.0))
         order = torch.rand(len(rows), CELLS)
+        sums = self._guesses(images, ids, noise, own(known), own(n_hidden), own(order))
         # The whole batch's numbers of words, so that its parts add up to what it would have given
-        counts = self._counts(places, n_hidden) * (len(images) / len(rows))
-        sums = self._guess(images, ids, own(places), own(n_hidden), own(order))
+        counts = guess_counts(self.words.writer, known, n_hidden) * (len(images) / len(rows))
         losses = [total / count for total, count in zip(sums, counts.tolist(), strict=True)]
         loss = torch.stack(losses).mean()
         named = {f"loss_of_{place}": value.detach() for place, value in enumerate(losses, 1)}
-        return loss, {"loss": loss, **named}
+        return loss, {"guessing_loss": loss, **named}
 
-    def _cells_to_hide(self, places: Tensor, lots: Tensor) -> Tensor:
-        """As many as when it is written; what is written in one step is always hidden everywhere."""
-        several = torch.tensor(self.model.steps)[places] > 1
-        return cells_to_hide(torch.where(several, torch.cos(lots * math.pi / 2), 1.0))
-
-    def _counts(self, places: Tensor, n_hidden: Tensor) -> Tensor:
-        """Hidden words of each place, at least one: (words per cell,)."""
-        counts = torch.zeros(self.model.writer.words_per_cell).index_add_(0, places, n_hidden.float())
-        return counts.clamp_min(1)
-
-    def _guess(
-        self, images: Tensor, ids: Tensor, places: Tensor, n_hidden: Tensor, order: Tensor
+    def _guesses(
+        self, images: Tensor, ids: Tensor, noise: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor
     ) -> list[Tensor]:
-        """Summed losses of the hidden words of pictures, of each place."""
-        writer = self.model.writer
+        """Summed losses of the guessed words of each place."""
+        writer, device = self.words.writer, images.device
         with torch.no_grad():
-            words = self.model.visual_words.words(images)
-        places, n_hidden, order = (part.to(self.device) for part in (places, n_hidden, order))
-        partly, hidden = hide(words, places, n_hidden, order, writer.codebooks)
-        return guessing_losses(writer, writer.read(ids, partly), words, places, hidden)
+            words, heard = self.words.visual_words.words(images), self.words.read(ids)
+        known, n_hidden, order = (part.to(device) for part in (known, n_hidden, order))
+        partly = hide(words, known, n_hidden, order, writer.codebooks)
+        guessed = to_guess(writer, partly, known)
+        states = writer.read(heard, writer.cells(heard, noise, partly))
+        return guessing_losses(writer, states, words, guessed)
 
     def validate(self) -> dict[str, float]:
-        """Cross-entropy of the hidden words of up to 256 validation pictures, in nats per word."""
-        rows = torch.arange(min(len(self.validation), N_VALIDATED))
-        n_words = self.model.writer.words_per_cell
-        places = rows % n_words
-        n_hidden = self._cells_to_hide(places, (rows // n_words + 0.5) / math.ceil(len(rows) / n_words))
-        ids = self.validation_captions.canonical(rows)
-        sums = self._guess(self.validation[rows], ids, places, n_hidden, torch.rand(len(rows), CELLS))
-        counts = self._counts(places, n_hidden).tolist()
-        figures = {f"loss_of_{i}": float(sums[i - 1]) / counts[i - 1] for i in range(1, n_words + 1)}
-        return {"objective": sum(figures.values()) / n_words, **figures}
-
-    def sheet(self) -> NDArray[np.uint8]:
-        """Up to sixteen validation pictures above what their captions give: uint8 (height, width, 3)."""
-        rows = torch.arange(min(len(self.validation), N_SHOWN))
-        noise = torch.randn(len(rows), self.model.noise_width, device=self.device)
-        return two_rows(self.validation[rows], self.model(self.validation_captions.canonical(rows), noise))
+        """Figures of the drawings, and the cross-entropy of the words, in nats, given those before."""
+        rows = torch.arange(min(len(self.validation.images), N_VALIDATION))
+        writer = self.words.writer
+        images, ids = self.validation.images[rows], self.validation.captions.canonical(rows)
+        noise = torch.randn(len(rows), self.words.noise_width, device=images.device)
+        known, n_hidden = rows % writer.words_per_cell, torch.full((len(rows),), CELLS)
+        sums = self._guesses(images, ids, noise, known, n_hidden, torch.rand(len(rows), CELLS))
+        counts = guess_counts(writer, known, n_hidden).tolist()
+        losses = {f"loss_of_{place}": float(sums[place - 1]) / n for place, n in enumerate(counts, 1)}
+        return {**super().validate(), **losses}

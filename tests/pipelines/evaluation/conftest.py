@@ -134,8 +134,7 @@ class ToyTextToImage(torch.nn.Module):
 
     def __init__(self, vocabulary: int, noise_width: int) -> None:
         super().__init__()
-        self.prior = torch.nn.Module()
-        self.prior.noise_width = noise_width
+        self.noise_width = noise_width
         self.colors = torch.nn.EmbeddingBag(vocabulary, 3, padding_idx=PAD_ID)
         self.noise = torch.nn.Linear(noise_width, 3)
 
@@ -193,9 +192,14 @@ def words(pictures: Pictures) -> ModelBundle:
         tokenizer.get_vocab_size() + 256 + 9 + 2, 48 + CELLS, 32, 1, EOS_ID, cross_attention=False
     )
     config = {
-        "writer": {"language_model": model.config.to_dict(), "near": 1, "pad_id": PAD_ID, "eos_id": EOS_ID},
+        "writer": {
+            "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
+        },
         "visual_words": {"image_size": 32, "levels": levels, "width": 8, "depth": 1},
-        "steps": [2, 1], "guidance": [1.0, 0.0], "temperatures": [1.0, 0.8],
+        "text_encoder": {
+            "vocabulary": tokenizer.get_vocab_size(), "max_tokens": 48, "width": 32, "depth": 1,
+            "vector_width": 8,
+        },
     }  # fmt: skip
     network = build("words_to_image", config)
     network.visual_words.initialise(to_unit(torch.from_numpy(pictures.train.images)))

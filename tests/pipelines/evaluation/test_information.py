@@ -67,7 +67,6 @@ def test_bits_grow_with_what_is_told(measured, captioner, pictures, run):
     assert table.loc[table["path"] == "words_alone", "bits_per_image"].tolist() == pytest.approx(expected)
     given = table[table["path"] == "words"]
     assert given["bits_per_image"].tolist() == pytest.approx([bits + one for one in expected])
-    assert given["bits_coded"].is_monotonic_increasing and given["bits_coded"].iloc[0] > bits
     latent = table[table["path"] == "latent"]
     assert latent["bits_per_image"].is_monotonic_increasing
     assert latent["bits_per_image"].iloc[-1] == 32 * 4 * 64

@@ -184,9 +184,13 @@ def words_model(toys):
     torch.manual_seed(0)
     model = small_gpt2(vocabulary + 24 + 4 + 2, MAX_TOKENS + CELLS, 32, 1, EOS_ID, cross_attention=False)
     network = {
-        "writer": {"language_model": model.config.to_dict(), "near": 1, "pad_id": PAD_ID, "eos_id": EOS_ID},
+        "writer": {
+            "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
+        },
         "visual_words": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
-        "steps": [2, 1], "guidance": [1.0, 0.0], "temperatures": [1.0, 0.8],
+        "text_encoder": {
+            "vocabulary": VOCABULARY, "max_tokens": MAX_TOKENS, "width": 32, "depth": 1, "vector_width": 8,
+        },
     }  # fmt: skip
     made = build("words_to_image", network)
     return to_bundle(

@@ -49,7 +49,7 @@ OWN = GENERATOR_SIZES["tiny"]
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
 VISUAL_WORDS = VisualWordsParameters(levels=[[4, 3, 2], [3, 3]], width=8, depth=1, training=TRAINING)
 WRITER = WriterParameters(  # as wide as the captioner's language model
-    width=96, depth=3, steps=(2, 1), guidance=(1.0, 0.0), temperatures=(1.0, 0.8), training=TRAINING
+    width=96, depth=3, passes=(1, 1), adversarial=0.5, training=TRAINING
 )
 MODELS = ("vae", "prior", "gan")
 OFF, ON = LoopParameters(), LoopParameters(enabled=True)
@@ -295,13 +295,13 @@ def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrasti
         )  # fmt: skip
 
 
-def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, captioner):
+def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, contrastive_pair, captioner):
     parameters = WRITER.model_copy(
-        update={"training": WRITER.training.model_copy(update={"learning_rate": 1e-9})}
+        update={"adversarial": 0.0, "training": WRITER.training.model_copy(update={"learning_rate": 1e-9})}
     )
     bundle, *_ = train_words(
-        True, parameters, ONE, False, RUN, pictures, pictures.train.captions, captioner,
-        catalog.load("visual_words"), {}, Machinery(), Machinery(),
+        True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
+        captioner, catalog.load("visual_words"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     vocabulary, found = captioner.config["network"]["language_model"]["vocab_size"], 0
     for name, weight in captioner.weights.items():
@@ -326,23 +326,26 @@ def test_words_can_be_written_by_the_bundle_alone(catalog):
     assert model(torch.tensor([[5, 6, 1]]), torch.zeros(1, model.noise_width)).shape == (1, 3, SIZE, SIZE)
 
 
-def test_a_captioner_of_another_width_only_lends_its_tokenizer(catalog, pictures, captioner):
+def test_a_captioner_of_another_width_only_lends_its_tokenizer(
+    catalog, pictures, contrastive_pair, captioner
+):
     parameters = WRITER.model_copy(update={"width": 32, "depth": 1})
     bundle, *_ = train_words(
-        True, parameters, ONE, False, RUN, pictures, pictures.train.captions, captioner,
-        catalog.load("visual_words"), {}, Machinery(), Machinery(),
+        True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
+        captioner, catalog.load("visual_words"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     assert bundle.config["network"]["writer"]["language_model"]["n_embd"] == 32
     assert bundle.tokenizer == captioner.tokenizer
 
 
-def test_words_can_be_left_out(catalog, pictures, captioner):
+def test_words_can_be_left_out(catalog, pictures, contrastive_pair, captioner):
     nothing = Machinery()
     words, curves, figures, sheet = train_visual_words(
         False, VISUAL_WORDS, ONE, RUN, pictures, {}, nothing, nothing
     )
     assert is_left_out(words) and len(curves) == 0 and figures == {} and sheet.ndim == 3
-    rest = ONE, False, RUN, pictures, pictures.train.captions, captioner, words, {}, nothing, nothing
+    models = contrastive_pair, captioner, words
+    rest = GAN, ONE, False, RUN, pictures, pictures.train.captions, *models, {}, nothing, nothing
     assert is_left_out(train_words(False, WRITER, *rest)[0])
     with pytest.raises(LexipixError, match=r"--tags visual_words` with generator\.words\.enabled = true"):
         train_words(True, WRITER, *rest)

@@ -81,7 +81,7 @@ def from_captions(
     device = resolve_device(run)
     model = cast(TextToImage, load_network(bundle)).to(device)
     ids = token_ids(bundle, captions)
-    noise = noise_for(len(ids), model.prior.noise_width, run)
+    noise = noise_for(len(ids), model.noise_width, run)
     drawn = []
     with torch.inference_mode():
         for some_ids, some_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):

@@ -1,9 +1,8 @@
 """Pictures of which the caption and the first of their own visual words are told; the writer adds the rest.
 
 Words are given from coarse to fine: the first word of some cells, the first of all, the second of all, and so
-on. Each costs the logarithm of its codebook's size, or what it costs a reader who holds the writer's
-probabilities: every setting's words are coded in one reading, from the caption and the words of the setting
-before. Beside it stand the same words with all others taken for average, which needs no caption.
+on. Each costs the logarithm of its codebook's size. Beside it stand the same words with all others taken for
+average, which needs no caption.
 """
 
 from collections.abc import Sequence
@@ -38,14 +37,12 @@ class Told:
         setting: How much of it.
         bits: Of each picture, (N,).
         images: uint8 (N, H, W, 3).
-        coded: Bits with visual words entropy-coded, (N,); None where there is no other count.
     """
 
     path: str
     setting: str
     bits: NDArray[np.float64]
     images: Pixels
-    coded: NDArray[np.float64] | None = None
 
 
 def settings(n_words: int, apart: Sequence[int]) -> dict[str, Tensor]:
@@ -101,34 +98,30 @@ def told_in_words(
     given = settings(model.writer.words_per_cell, apart)
     plain = {name: _plain_bits(mask, model.writer.codebooks) for name, mask in given.items()}
     pictures: dict[tuple[str, str], list[Pixels]] = {}
-    costs: dict[str, list[Tensor]] = {name: [] for name in given}
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
         some_ids, some_noise = ids[rows].to(device), noise[rows].to(device)
         with torch.inference_mode():
             whole = model.visual_words.words(to_unit(torch.from_numpy(images[rows]).to(device)))
-            before = blank = model.writer.blank(len(whole))
+            blank = model.writer.blank(len(whole))
             with precision.autocast():
                 drawn = to_uint8(model(some_ids, some_noise))
             pictures.setdefault(("caption", "words"), []).append(drawn)
             for name, mask in given.items():
                 known = torch.where(mask.to(device), whole, blank)
                 with precision.autocast():
-                    costs[name].append(model.writer.code_length(some_ids, before, known).cpu())
                     completed = model.complete(known, some_ids, some_noise)
                     drawn = to_uint8(model.picture(completed))
                     alone = to_uint8(model.picture(known))
                 pictures.setdefault(("words", name), []).append(drawn)
                 pictures.setdefault(("words_alone", name), []).append(alone)
-                before = known
-    coded, told = caption_bits, []
+    told = []
     for (path, name), parts in pictures.items():
         together = np.concatenate(parts)
         if path == "caption":
             told.append(Told(path, name, caption_bits, together))
         elif path == "words":
-            coded = coded + torch.cat(costs[name]).double().numpy()
-            told.append(Told(path, name, caption_bits + plain[name], together, coded))
+            told.append(Told(path, name, caption_bits + plain[name], together))
         else:
             told.append(Told(path, name, np.full(len(images), plain[name]), together))
     return told

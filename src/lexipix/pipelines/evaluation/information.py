@@ -29,8 +29,7 @@ from lexipix.training.left_out import is_left_out
 from lexipix.training.machine import resolve_device
 
 Pixels = NDArray[np.uint8]
-# bits_coded: with the visual words at what they cost a reader who has the writer; elsewhere the same bits
-COLUMNS = ("path", "setting", "bits_per_image", "bits_coded", "psnr", "ssim")
+COLUMNS = ("path", "setting", "bits_per_image", "psnr", "ssim")
 FLOAT_BITS = 32  # of a latent's number that is not rounded
 
 
@@ -147,7 +146,6 @@ def in_a_latent(
     return [*told, Told("latent", "not rounded", whole, latents.decode(numbers))]
 
 
-def _row(told: Told, images: Pixels) -> tuple[str, str, float, float, float, float]:
-    bits, likeness = float(told.bits.mean()), quality(images, told.images)
-    coded = bits if told.coded is None else float(told.coded.mean())
-    return told.path, told.setting, bits, coded, likeness["psnr"], likeness["ssim"]
+def _row(told: Told, images: Pixels) -> tuple[str, str, float, float, float]:
+    likeness = quality(images, told.images)
+    return told.path, told.setting, float(told.bits.mean()), likeness["psnr"], likeness["ssim"]

@@ -170,11 +170,13 @@ def train_visual_words(
 def train_words(
     enabled: bool,
     parameters: WriterParameters,
+    gan: GANParameters,
     launch: GeneratorLaunchParameters,
     flip: bool,
     run: RunParameters,
     pictures: Pictures,
     captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     visual_words: ModelBundle,
     machine_choices: MutableMapping[str, str],
@@ -184,25 +186,28 @@ def train_words(
     """Train the captioner's language model to write visual words from captions.
 
     Returns:
-        The whole model (language model and visual words), the curves and figures of the training, and a sheet
-        as for the prior. Where it is not wanted, stand-ins.
+        The whole model (text encoder, language model and visual words), the curves and figures of the
+        training, and a sheet as for the prior. Where it is not wanted, stand-ins.
     """
     if not enabled:
         return leave_out(WORDS_KEY)
+    require_one_tokenizer(contrastive_pair, captioner)
     digest = pictures.digest
     made, result = train_shared(
         make_words,
-        (parameters, flip, pictures, captions_complete, captioner, visual_words),
+        (parameters, gan, flip, pictures, captions_complete, contrastive_pair, captioner, visual_words),
         parameters.training,
         run,
         launch,
         name="words",
-        fingerprint=fingerprint("words", parameters, flip, run, digest, captioner, visual_words),
+        fingerprint=fingerprint(
+            "words", parameters, gan, flip, run, digest, contrastive_pair, captioner, visual_words
+        ),
         stream=stream,
         checkpoints=checkpoints,
         choices=machine_choices,
     )
     network = made.network
     assert isinstance(network, WordsToImage)
-    reading = {**reads(captioner), "noise_width": network.noise_width}
+    reading = {**reads(contrastive_pair), "noise_width": network.noise_width}
     return finish("words_to_image", made, result, parameters, digest, **reading)

@@ -70,11 +70,11 @@ def create_pipeline() -> Pipeline:
                 [
                     "params:generator.words.enabled",
                     "params:generator.words.writer",
+                    "params:generator.gan",
                     "params:generator.launch",
                     "params:generator.flip",
                     "params:run",
-                    "pictures",
-                    "captions_complete",
+                    *captions,
                     "captioner",
                     "visual_words",
                     *_machinery("words"),

@@ -1,5 +1,7 @@
 """What each training of the stage is made of; every process of a training makes it for itself."""
 
+from typing import Any
+
 import pandas as pd
 
 from lexipix.config.generator import (
@@ -26,6 +28,7 @@ from lexipix.training.parallel import Share
 from lexipix.training.prior import PriorTask
 from lexipix.training.seeding import seeded
 from lexipix.training.steering import Steering
+from lexipix.training.taught_gan import TaughtGANTask
 from lexipix.training.vae import VAETask
 
 
@@ -111,6 +114,21 @@ def make_prior(
     return Made(task, model, network)
 
 
+def discriminator_for(pair: ContrastivePair, parameters: GANParameters) -> Discriminator:
+    """A new discriminator that looks through the features stage's CNN."""
+    encoder, vector_width = pair.image_encoder, pair.text_encoder.project.out_features
+    return Discriminator(encoder, encoder.map_channels, vector_width, parameters.discriminator_width)
+
+
+def adversarial_settings(parameters: GANParameters) -> dict[str, Any]:
+    """Losses of the GAN and of the discriminator, as :class:`GANTask` takes them."""
+    names = (
+        "adversary", "discriminator_learning_rate", "penalty", "alignment", "adversarial", "anchor",
+        "anchor_cell", "head_start", "structure_weight", "variety", "augmentations",
+    )  # fmt: skip
+    return {name: getattr(parameters, name) for name in names}
+
+
 def make_gan(
     share: Share,
     run: RunParameters,
@@ -144,39 +162,21 @@ def make_gan(
                 "width": own.width,
             }
             model.decoder = UpsamplingDecoder(**network["decoder"])
-        discriminator = Discriminator(
-            pair.image_encoder,
-            pair.image_encoder.map_channels,
-            network["prior"]["vector_width"],
-            parameters.discriminator_width,
-        )
+        discriminator = discriminator_for(pair, parameters)
     captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
-    task = GANTask(
-        model,
-        discriminator,
-        captions.images,
-        captions.rows,
-        captions.groups,
-        captions.validation,
-        adversary=parameters.adversary,
-        learning_rate=parameters.training.learning_rate,
-        discriminator_learning_rate=parameters.discriminator_learning_rate,
-        penalty=parameters.penalty,
-        alignment=parameters.alignment,
-        adversarial=parameters.adversarial,
-        anchor=parameters.anchor,
-        anchor_cell=parameters.anchor_cell,
-        head_start=parameters.head_start,
-        teacher=teacher,
-        teaching=parameters.teaching,
-        structure_weight=parameters.structure_weight,
-        variety=parameters.variety,
-        augmentations=parameters.augmentations,
-        canonical_share=parameters.canonical_share,
-        flip=flip,
-        device=device,
-        share=share,
-    )
+    settings = {
+        **adversarial_settings(parameters),
+        "learning_rate": parameters.training.learning_rate,
+        "canonical_share": parameters.canonical_share,
+        "flip": flip,
+        "device": device,
+        "share": share,
+    }
+    given = (discriminator, captions.images, captions.rows, captions.groups, captions.validation)
+    if teacher is None:
+        task = GANTask(model, *given, **settings)
+    else:
+        task = TaughtGANTask(model, teacher, *given, teaching=parameters.teaching, **settings)
     if loop.enabled:
         task.steering = Steering(
             loop,

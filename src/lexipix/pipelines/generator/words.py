@@ -6,18 +6,19 @@ import pandas as pd
 import torch
 from transformers import GPT2LMHeadModel
 
+from lexipix.config.generator import GANParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.words import VisualWordsParameters, WriterParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.captioner import Captioner, language_model_from_config, small_gpt2
+from lexipix.networks.clip import ContrastivePair
 from lexipix.networks.visual_words import VisualWords
 from lexipix.networks.word_writer import CELLS, WordWriter
 from lexipix.networks.words_to_image import WordsToImage
-from lexipix.pipelines.generator.parts import Made
-from lexipix.records import ModelBundle, Pictures, Split
+from lexipix.pipelines.generator.parts import Made, captions_for
+from lexipix.pipelines.generator.tasks import adversarial_settings, discriminator_for
+from lexipix.records import ModelBundle, Pictures
 from lexipix.training.bundles import load_network, tokenizer_of
-from lexipix.training.captioned import for_training
-from lexipix.training.captions import CaptionRows
 from lexipix.training.left_out import is_left_out
 from lexipix.training.machine import resolve_device
 from lexipix.training.parallel import Share
@@ -61,9 +62,11 @@ def make_words(
     share: Share,
     run: RunParameters,
     parameters: WriterParameters,
+    gan: GANParameters,
     flip: bool,
     pictures: Pictures,
     captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     visual_words: ModelBundle,
 ) -> Made:
@@ -77,49 +80,53 @@ def make_words(
             "The visual words were left out when they were to be trained: run "
             "`kedro run --pipelines generator --tags visual_words` with generator.words.enabled = true."
         )
-    speaker, reader = load_network(captioner), load_network(visual_words)
-    assert isinstance(speaker, Captioner) and isinstance(reader, VisualWords)
-    tokenizer = tokenizer_of(captioner)
-    levels = visual_words.config["network"]["levels"]
-    max_tokens = int(captioner.config["max_tokens"])
+    pair, speaker, reader = map(load_network, (contrastive_pair, captioner, visual_words))
+    assert isinstance(pair, ContrastivePair) and isinstance(speaker, Captioner)
+    assert isinstance(reader, VisualWords)
+    text_encoder, device = pair.text_encoder, resolve_device(run)  # first of all, as for the GAN
     with seeded(run.seed):
         language_model = larger_vocabulary(
             speaker,
-            tokenizer.get_vocab_size(),
+            tokenizer_of(contrastive_pair).get_vocab_size(),
             sum(reader.codebooks) + len(reader.codebooks),
-            max_tokens,
+            int(contrastive_pair.config["max_tokens"]),
             parameters.width,
             parameters.depth,
         )
-        writer = WordWriter(language_model, levels, parameters.near, speaker.pad_id, speaker.eos_id)
+        writer = WordWriter(
+            language_model,
+            visual_words.config["network"]["levels"],
+            parameters.passes,
+            parameters.near,
+            text_encoder.width,
+            text_encoder.project.out_features,
+            speaker.pad_id,
+        )
+        discriminator = discriminator_for(pair, gan)
     network: dict[str, Any] = {
+        "text_encoder": contrastive_pair.config["network"]["text_encoder"],
         "writer": {
             "language_model": language_model.config.to_dict(),
+            "passes": list(parameters.passes),
             "near": parameters.near,
             "pad_id": speaker.pad_id,
-            "eos_id": speaker.eos_id,
         },
         "visual_words": visual_words.config["network"],
-        "steps": list(parameters.steps),
-        "guidance": list(parameters.guidance),
-        "temperatures": list(parameters.temperatures),
     }
-    model = WordsToImage(writer, reader, parameters.steps, parameters.guidance, parameters.temperatures)
-    train = Split(pictures.train.images, captions_complete)
-    learn, validate = for_training(train, pictures.val, "generator")
-    device = resolve_device(run)
-    rows, val_rows = (
-        CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device)
-        for part in (learn, validate)
-    )
+    model = WordsToImage(text_encoder, writer, reader)
+    captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
     task = WordsTask(
         model,
-        learn.images,
-        rows,
-        (validate.images, val_rows),
-        learning_rate=parameters.training.learning_rate,
+        discriminator,
+        captions.images,
+        captions.rows,
+        captions.groups,
+        captions.validation,
+        **adversarial_settings(gan),
+        guessing_rate=parameters.training.learning_rate,
+        learning_rate=gan.training.learning_rate,
+        teaching=1 - parameters.adversarial,
         canonical_share=parameters.canonical_share,
-        caption_dropout=parameters.caption_dropout,
         flip=flip,
         device=device,
         share=share,
