@@ -26,7 +26,7 @@ MOST_WAVES, SLOWEST = 12, 2  # of a number with many levels; and of those that a
 FEATURE_DEVIATION, SCORE_SCALE = 0.15, 0.2
 # Random numbers that every cell hears, and that each hears alone; and what they weigh at the start
 NOISE, CELL_NOISE = 64, 8
-NOISE_DEVIATION = 0.02, 0.05
+NOISE_DEVIATION = 0.05, 0.1
 
 
 def features_of_words(levels: Sequence[int]) -> Tensor:
@@ -79,6 +79,7 @@ class WordWriter(nn.Module):
         text_width: Of the text encoder's states.
         vector_width: Of its vectors.
         pad_id: Padding of captions.
+        hears_noise: Whether cells hear noise before any training; else they must learn to.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class WordWriter(nn.Module):
         text_width: int,
         vector_width: int,
         pad_id: int,
+        hears_noise: bool = True,
     ) -> None:
         super().__init__()
         config = language_model.config
@@ -117,7 +119,7 @@ class WordWriter(nn.Module):
         self.vector = nn.Linear(vector_width, width, bias=False)
         self.noise, self.cell_noise = (nn.Linear(n, width, bias=False) for n in (NOISE, CELL_NOISE))
         for layer, deviation in zip((self.noise, self.cell_noise), NOISE_DEVIATION, strict=True):
-            nn.init.normal_(layer.weight, std=deviation)
+            nn.init.normal_(layer.weight, std=deviation * hears_noise)
         self.before, self.behind = (
             nn.Sequential(*(ResidualConv(width) for _ in range(depth))) for _ in range(2)
         )

@@ -89,6 +89,7 @@ class GANTask:
     """
 
     steering: Steady = STEADY
+    restarts: Sequence[float] = ()
 
     def __init__(
         self,

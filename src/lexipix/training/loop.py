@@ -19,7 +19,7 @@ from lexipix.training.ema import Averages
 from lexipix.training.machine import Machine, choose_precision, resolve_device, step_flops
 from lexipix.training.parallel import Share
 from lexipix.training.progress import TrainingProgress
-from lexipix.training.schedule import learning_rate_factor, next_report_after
+from lexipix.training.schedule import learning_rate_factor, next_report_after, since_restart
 from lexipix.training.state import fixed_names, pack_learning, pack_state, unpack_learning, unpack_state
 from lexipix.training.steady import STEADY, Steady
 from lexipix.training.task import Task, TrainingResult
@@ -262,7 +262,8 @@ def _step(
     """One update of the task, a pure function of its state and of how many images it has seen."""
     progress = images_seen / parameters.images
     steering = _steering(task)
-    factor = steering.rate * learning_rate_factor(progress, parameters.warmup)
+    in_phase = since_restart(progress, getattr(task, "restarts", ()))
+    factor = steering.rate * learning_rate_factor(in_phase, parameters.warmup)
     for key, optimizer in task.optimizers.items():
         for group, peak in zip(optimizer.param_groups, peaks[key], strict=True):
             group["lr"] = peak * factor

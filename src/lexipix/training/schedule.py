@@ -1,6 +1,7 @@
 """What happens when in a training, as pure functions of the images seen: learning rate, rows, reports."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,6 +16,14 @@ def learning_rate_factor(progress: float, warmup: float) -> float:
         return max(progress / warmup, 0.01)
     cosine = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
     return 0.01 + 0.99 * cosine
+
+
+def since_restart(progress: float, restarts: Sequence[float]) -> float:
+    """Progress within the part of a training that lies between two restarts; all from 0 to 1."""
+    bounds = [0.0, *restarts, 1.0]
+    start = max(bound for bound in bounds[:-1] if bound <= progress)
+    end = min((bound for bound in bounds if bound > start), default=1.0)
+    return (progress - start) / (end - start)
 
 
 def rows_of_step(images_seen: int, batch_size: int, n_rows: int, seed: int) -> Tensor:

@@ -117,6 +117,7 @@ class WordsTask(GANTask):
             model.release(), guessing_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
         )
         self.optimizers = {**self.optimizers, "guessing": guessing}
+        self.restarts = (self.teaching,) if self.teaching < 1 else ()
 
     def lesson(self, rows: Tensor) -> dict[str, Tensor]:
         """One update towards the words of the given pictures, from a random wording of each caption."""
@@ -128,12 +129,11 @@ class WordsTask(GANTask):
         if self.flip:
             images = mirror(images, own(torch.rand(len(rows))))
         ids = own(self.captions.any_wording(rows, self.canonical_share))
-        noise = own(torch.randn(len(rows), self.words.noise_width)).to(images.device)
         known, lots = known_words(len(rows), n_words), torch.rand(len(rows))
         # The first word is to be guessed from any number of neighbours, the others of all cells at once
         n_hidden = cells_to_hide(torch.where(known == 0, torch.cos(lots * torch.pi / 2), 1.0))
         order = torch.rand(len(rows), CELLS)
-        sums = self._guesses(images, ids, noise, own(known), own(n_hidden), own(order))
+        sums = self._guesses(images, ids, own(known), own(n_hidden), own(order))
         # The whole batch's numbers of words, so that its parts add up to what it would have given
         counts = guess_counts(self.words.writer, known, n_hidden) * (len(images) / len(rows))
         losses = [total / count for total, count in zip(sums, counts.tolist(), strict=True)]
@@ -142,16 +142,17 @@ class WordsTask(GANTask):
         return loss, {"guessing_loss": loss, **named}
 
     def _guesses(
-        self, images: Tensor, ids: Tensor, noise: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor
+        self, images: Tensor, ids: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor
     ) -> list[Tensor]:
-        """Summed losses of the guessed words of each place."""
+        """Summed losses of the guessed words of each place; noise, which says nothing of them, is not heard."""
         writer, device = self.words.writer, images.device
         with torch.no_grad():
             words, heard = self.words.visual_words.words(images), self.words.read(ids)
         known, n_hidden, order = (part.to(device) for part in (known, n_hidden, order))
         partly = hide(words, known, n_hidden, order, writer.codebooks)
         guessed = to_guess(writer, partly, known)
-        states = writer.read(heard, writer.cells(heard, noise, partly))
+        silence = torch.zeros(len(ids), writer.noise_width, device=device)
+        states = writer.read(heard, writer.cells(heard, silence, partly))
         return guessing_losses(writer, states, words, guessed)
 
     def validate(self) -> dict[str, float]:
@@ -159,9 +160,8 @@ class WordsTask(GANTask):
         rows = torch.arange(min(len(self.validation.images), N_VALIDATION))
         writer = self.words.writer
         images, ids = self.validation.images[rows], self.validation.captions.canonical(rows)
-        noise = torch.randn(len(rows), self.words.noise_width, device=images.device)
         known, n_hidden = rows % writer.words_per_cell, torch.full((len(rows),), CELLS)
-        sums = self._guesses(images, ids, noise, known, n_hidden, torch.rand(len(rows), CELLS))
+        sums = self._guesses(images, ids, known, n_hidden, torch.rand(len(rows), CELLS))
         counts = guess_counts(writer, known, n_hidden).tolist()
         losses = {f"loss_of_{place}": float(sums[place - 1]) / n for place, n in enumerate(counts, 1)}
         return {**super().validate(), **losses}

@@ -101,6 +101,7 @@ def make_words(
             text_encoder.width,
             text_encoder.project.out_features,
             speaker.pad_id,
+            hears_noise=parameters.adversarial > 0,
         )
         discriminator = discriminator_for(pair, gan)
     network: dict[str, Any] = {
