@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lexipix.errors import LexipixError
 from lexipix.training.loop import train
-from lexipix.training.schedule import learning_rate_factor, rows_of_step
+from lexipix.training.schedule import learning_rate_factor, rows_of_step, since_restart
 
 from .toy import RUN, ListStream, MemoryCheckpoints, ToyTask, fast
 
@@ -36,6 +36,27 @@ def timeless(result):
 
 def equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_rates_begin_anew_at_restarts():
+    assert [since_restart(x, ()) for x in (0.0, 0.3)] == [0.0, 0.3]
+    assert [since_restart(x, (0.5,)) for x in (0.0, 0.25, 0.5, 0.75)] == pytest.approx([0, 0.5, 0, 0.5])
+    assert [since_restart(x, (0.0, 0.2)) for x in (0.1, 0.2, 0.6)] == pytest.approx([0.5, 0, 0.5])
+
+
+def test_a_task_with_restarts_has_its_rates_warmed_up_again():
+    task, rates = ToyTask(), []
+    task.restarts, step = (0.5,), task.step
+
+    def watched(rows, progress):
+        rates.append(task.optimizers["head"].param_groups[0]["lr"])
+        return step(rows, progress)
+
+    task.step = watched
+    do(task, fast(images=400), RUN, ListStream(), MemoryCheckpoints())
+    rates = rates[COUNTING:]
+    half = len(rates) // 2
+    assert rates[:half] == pytest.approx(rates[half:]) and max(rates[:half]) > 10 * rates[half]
 
 
 def test_learning_rate_by_hand():

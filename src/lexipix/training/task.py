@@ -13,8 +13,8 @@ from torch import Tensor, nn
 class Task(Protocol):
     """What the loop needs to know of a model in training.
 
-    One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steady`; one whose
-    learning rates begin anew has ``restarts``, the shares of the training at which they do.
+    One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steady`; one
+    whose learning rates begin anew has ``restarts``, the shares of the training at which they do.
 
     Attributes:
         modules: Everything with weights that a checkpoint must hold, by name.

@@ -144,7 +144,7 @@ class WordsTask(GANTask):
     def _guesses(
         self, images: Tensor, ids: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor
     ) -> list[Tensor]:
-        """Summed losses of the guessed words of each place; noise, which says nothing of them, is not heard."""
+        """Summed losses of the guessed words of each place; noise says nothing of them and is not heard."""
         writer, device = self.words.writer, images.device
         with torch.no_grad():
             words, heard = self.words.visual_words.words(images), self.words.read(ids)
