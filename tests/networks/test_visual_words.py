@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lexipix.networks.visual_words import VisualWords
+from lexipix.networks.visual_words import VisualWords, meanings, nearest_words
 from lexipix.scenes import render_many, sample_scene
 
 LEVELS = [[8, 4, 3], [5, 5], [3, 2]]
@@ -95,3 +95,16 @@ def test_initialisation_does_not_depend_on_the_first_random_weights(images):
 def test_sides_that_are_no_multiple_of_eight_are_refused():
     with pytest.raises(ValueError, match="multiple of 8, not 20"):
         VisualWords(20, LEVELS, 8, 1)
+
+
+def test_words_mean_what_their_numbers_are():
+    words = VisualWords(16, [[4, 3, 2], [3, 3]], 8, 1)
+    torch.manual_seed(0)
+    given = torch.stack([torch.randint(24, (2, 64)), torch.randint(9, (2, 64))], 1)
+    numbers = words.numbers(given)
+    chosen = [torch.nn.functional.one_hot(given[:, place], size).float() for place, size in ((0, 24), (1, 9))]
+    assert torch.equal(words.numbers_of(chosen), numbers)
+    first = numbers[:, :3].flatten(2).transpose(1, 2)
+    assert torch.equal(meanings([4, 3, 2])[given[:, 0]], first)
+    assert torch.equal(nearest_words(first, [4, 3, 2]), given[:, 0])
+    assert int(nearest_words(torch.tensor([9.0, -9.0, 0.99]), [4, 3, 2])) == 3 * 6 + 0 + 1  # clamped

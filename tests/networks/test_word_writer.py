@@ -5,7 +5,7 @@ import torch
 
 from lexipix.networks.captioner import small_gpt2
 from lexipix.networks.text_encoder import TextEncoder
-from lexipix.networks.visual_words import VisualWords
+from lexipix.networks.visual_words import VisualWords, meanings
 from lexipix.networks.word_writer import CELLS, Heard, WordWriter, features_of_words, straight_through
 from lexipix.networks.words_to_image import WordsToImage
 
@@ -140,13 +140,24 @@ def test_given_words_stay_and_all_others_are_written(writer, heard, noise):
 
 def test_gradients_pass_straight_through_a_choice():
     scores = torch.tensor([[1.0, 3.0, 2.0]], requires_grad=True)
-    choice = straight_through(scores)
+    choice = straight_through(scores, meanings([3]), [3])
     assert choice.tolist() == [[0, 1, 0]]
     worth = torch.tensor([1.0, 2.0, 4.0])
     (choice * worth).sum().backward()
     shares = scores.detach().softmax(-1)
     expected = shares * (worth - (shares * worth).sum())
     torch.testing.assert_close(scores.grad, expected)
+
+
+@torch.no_grad()
+def test_the_word_is_chosen_that_is_nearest_to_the_mean():
+    """A light cell with probability 0.4, in four shades of it, is no dark one."""
+    shares = torch.tensor([0.3, 0.3, 0, 0, 0, 0, 0.1, 0.1, 0.1, 0.1])
+    assert int(shares.argmax()) == 0
+    assert int(straight_through(shares.log(), meanings([10]), [10]).argmax()) == 3
+    certain = torch.full((24,), -50.0)
+    certain[17] = 50.0
+    assert int(straight_through(certain, meanings([4, 3, 2]), [4, 3, 2]).argmax()) == 17
 
 
 def test_a_drawing_tells_the_writer_what_it_lacks(whole, ids, noise):

@@ -20,6 +20,24 @@ STEEPNESS = 0.75
 OUTERMOST = 1 - 1e-3  # no number lies further out; its arc tangent must stay finite
 
 
+def meanings(levels: Sequence[int]) -> Tensor:
+    """What the words of a codebook stand for: (words, numbers) within (-1, 1).
+
+    Args:
+        levels: Of the numbers that a word is made of.
+    """
+    middles = [(2 * torch.arange(n) + 1) / n - 1 for n in levels]
+    return torch.cartesian_prod(*middles).reshape(-1, len(levels))
+
+
+def nearest_words(numbers: Tensor, levels: Sequence[int]) -> Tensor:
+    """Words, int64 (…), whose meanings are nearest to numbers (…, numbers) within (-1, 1)."""
+    words = torch.zeros(numbers.shape[:-1], dtype=torch.int64, device=numbers.device)
+    for number, base in zip(numbers.unbind(-1), levels, strict=True):
+        words = words * base + ((number + 1) / 2 * base).floor().long().clamp(0, base - 1)
+    return words
+
+
 class VisualWords(nn.Module):
     """An autoencoder whose latent is words.
 
@@ -46,6 +64,7 @@ class VisualWords(nn.Module):
         channels = sum(self.groups)
         self.encoder = Encoder(image_size, channels, width, depth)
         self.decoder = Decoder(image_size, channels, width, depth)
+        self.meanings = [meanings(group) for group in levels]
         flat = torch.tensor([float(level) for group in levels for level in group])
         self.register_buffer("levels", flat[:, None, None], persistent=False)
 
@@ -105,12 +124,11 @@ class VisualWords(nn.Module):
         Returns:
             (B, C, 8, 8) within (-1, 1).
         """
-        found = []
-        for shares, bases in zip(chosen, self.levels.flatten().split(self.groups), strict=True):
-            middles = [(2 * torch.arange(n, device=n.device) + 1) / n - 1 for n in bases]
-            meanings = torch.cartesian_prod(*middles).reshape(-1, len(bases))
-            with torch.autocast(shares.device.type, enabled=False):  # bf16 is coarser than the levels
-                found.append(shares.float() @ meanings)
+        device = self.levels.device
+        with torch.autocast(device.type, enabled=False):  # bf16 is coarser than the levels
+            found = [
+                shares.float() @ words.to(device) for shares, words in zip(chosen, self.meanings, strict=True)
+            ]
         numbers: Tensor = torch.cat(found, -1).transpose(1, 2).unflatten(2, (GRID, GRID))
         return numbers
 

@@ -4,7 +4,9 @@ A text is the caption's tokens, which see what stands before them as ever, and t
 caption and one another. A cell's place in the sequence holds the sum of its words' vectors; a word that is
 not written yet has a token of its own. All cells are written at once, in a few passes from coarse to fine:
 first every cell's color, then what is drawn in it. What captions leave open is decided by noise that the
-cells hear, not by drawing each word by itself: words that are drawn apart fit badly together.
+cells hear, not by drawing each word by itself: words that are drawn apart fit badly together. Of every
+codebook the word is written that is nearest to the mean of what its words mean, each as likely as it is: the
+likeliest one alone would leave out whatever is less likely than not, though many words agree about it.
 """
 
 import math
@@ -19,6 +21,7 @@ from transformers import GPT2LMHeadModel
 
 from lexipix.networks.blocks import ResidualConv
 from lexipix.networks.vae import GRID
+from lexipix.networks.visual_words import meanings, nearest_words
 
 CELLS = GRID**2
 MOST_WAVES, SLOWEST = 12, 2  # of a number with many levels; and of those that are multiplied
@@ -98,6 +101,7 @@ class WordWriter(nn.Module):
         # For so short texts the fused kernel's way back takes half of a training step
         language_model.set_attn_implementation("eager")
         self.language_model, self.pad_id = language_model, pad_id
+        self.levels, self.meanings = levels, [meanings(group) for group in levels]
         self.codebooks = [math.prod(group) for group in levels]
         bounds = [0, *accumulate(passes)]
         assert bounds[-1] == len(self.codebooks)
@@ -205,7 +209,7 @@ class WordWriter(nn.Module):
         return grid.flatten(2).transpose(1, 2)
 
     def choose(self, heard: Heard, noise: Tensor, given: Tensor) -> list[Tensor]:
-        """Write what is not written yet of the words of pictures, each the likeliest of its codebook.
+        """Write what is not written yet of the words of pictures.
 
         Args:
             heard: The captions.
@@ -227,16 +231,26 @@ class WordWriter(nn.Module):
                 choice = F.one_hot(known[:, place], self.codebooks[place]).float()
                 if anything:
                     new = to_write[:, place, :, None]
-                    choice = torch.where(new, straight_through(self.scores(states, place)), choice)
+                    words = self.meanings[place].to(new.device), self.levels[place]
+                    choice = torch.where(new, straight_through(self.scores(states, place), *words), choice)
                     cells = cells + new * (choice @ self.vectors(place) - self.unwritten(place))
                 chosen.append(choice)
         return chosen
 
 
-def straight_through(scores: Tensor) -> Tensor:
-    """1 at the largest of the scores (…, N), 0 elsewhere; gradients pass as if it were their softmax."""
-    likeliest = F.one_hot(scores.argmax(-1), scores.shape[-1]).float()
-    if not torch.is_grad_enabled():
-        return likeliest
-    shares = scores.float().softmax(-1)
-    return likeliest + shares - shares.detach()
+def straight_through(scores: Tensor, meanings: Tensor, levels: Sequence[int]) -> Tensor:
+    """Choose words by what they mean on average.
+
+    Args:
+        scores: Logits (…, words) of a codebook.
+        meanings: Of its words, (words, numbers).
+        levels: Of these numbers.
+
+    Returns:
+        1 at the word that is nearest to the mean of the meanings, 0 elsewhere, (…, words); gradients pass as
+        if these were the words' probabilities, whose mean the chosen word stands for.
+    """
+    with torch.autocast(scores.device.type, enabled=False):
+        shares = scores.float().softmax(-1)
+        chosen = F.one_hot(nearest_words(shares @ meanings, levels), scores.shape[-1]).float()
+    return chosen + shares - shares.detach() if torch.is_grad_enabled() else chosen
