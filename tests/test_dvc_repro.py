@@ -64,9 +64,8 @@ def test_what_is_up_to_date_is_not_run_again_and_that_is_known_in_five_seconds(p
         ("captioner", "beams", 3, "captioner"),
         ("generator", "vae.latent_channels", 3, "generator_vae"),
         ("generator", "prior.noises", 9, "generator_prior"),
-        ("generator", "gan.training.images", 9, "generator_gan"),
         ("generator", "words.tokenizer.training.images", 9, "generator_visual_words"),
-        ("generator", "words.writer.caption_dropout", 0.3, "generator_words"),
+        ("generator", "words.writer.near", 0, "generator_words"),
         ("compression", "measurement.batch_size", 3, "compression"),
         ("evaluation", "kid_subsets", 3, "evaluation"),
     ],
@@ -79,10 +78,17 @@ def test_changed_parameter_concerns_one_stage(project, section, path, value, sta
         file.write_text(before, encoding="utf-8")
 
 
-def test_parameter_that_two_trainings_share_concerns_both(project):
-    file, before = change(project, "generator", "flip", True)
+@pytest.mark.parametrize(
+    ("path", "value", "stages"),
+    [
+        ("flip", True, {"generator_prior", "generator_gan", "generator_words"}),
+        ("gan.variety", 3, {"generator_gan", "generator_words"}),  # the writer's losses are the GAN's
+    ],
+)
+def test_parameter_that_trainings_share_concerns_all_of_them(project, path, value, stages):
+    file, before = change(project, "generator", path, value)
     try:
-        assert changed(project) == {"generator_prior", "generator_gan", "generator_words"}
+        assert changed(project) == stages
     finally:
         file.write_text(before, encoding="utf-8")
 

@@ -29,7 +29,7 @@ class WordsTrainingParameters(SharedTrainingParameters):
     """
 
     key: ClassVar[str] = "generator.words.writer.training"
-    images: int = Field(24_000, ge=1)
+    images: int = Field(16_000, ge=1)
     learning_rate: float = Field(2e-3, gt=0, le=1)
     ema_share: float = Field(0.05, gt=0, le=0.5)
     reports: int = Field(6, ge=1, le=1000)

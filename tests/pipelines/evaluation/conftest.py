@@ -184,7 +184,7 @@ def prior(pictures: Pictures) -> Iterator[ModelBundle]:
 
 @pytest.fixture(scope="session")
 def words(pictures: Pictures) -> ModelBundle:
-    """Visual words as they are before any training, and a writer that knows nothing."""
+    """Visual words as they are before any training, and a writer that is sure of what it does not know."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     levels = [[8, 8, 4], [3, 3]]
     torch.manual_seed(2)
@@ -202,6 +202,7 @@ def words(pictures: Pictures) -> ModelBundle:
         },
     }  # fmt: skip
     network = build("words_to_image", config)
+    torch.nn.init.normal_(network.writer.scales, std=20.0)
     network.visual_words.initialise(to_unit(torch.from_numpy(pictures.train.images)))
     return to_bundle(
         "words_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
