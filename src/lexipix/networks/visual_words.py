@@ -64,7 +64,7 @@ class VisualWords(nn.Module):
         channels = sum(self.groups)
         self.encoder = Encoder(image_size, channels, width, depth)
         self.decoder = Decoder(image_size, channels, width, depth)
-        self.meanings = [meanings(group) for group in levels]
+        self.codebook_levels, self.meanings = levels, [meanings(group) for group in levels]
         flat = torch.tensor([float(level) for group in levels for level in group])
         self.register_buffer("levels", flat[:, None, None], persistent=False)
 
@@ -86,33 +86,20 @@ class VisualWords(nn.Module):
 
     def words(self, images: Tensor) -> Tensor:
         """Pictures in [-1, 1], (B, 3, S, S), to words of their codebooks, int64 (B, words per cell, 64)."""
-        numbers = (
-            ((self.round(self.look(images)) + 1) * self.levels / 2).floor().long()
-        )  # the levels' indices
-        written = []
-        for digits, bases in zip(
-            numbers.split(self.groups, 1), self.levels.long().split(self.groups), strict=True
-        ):
-            word = torch.zeros_like(digits[:, 0])
-            for digit, base in zip(digits.unbind(1), bases, strict=True):
-                word = word * base + digit
-            written.append(word)
+        parts = self.look(images).movedim(1, -1).split(self.groups, -1)
+        written = [
+            nearest_words(part, group) for part, group in zip(parts, self.codebook_levels, strict=True)
+        ]
         return torch.stack(written, 1).flatten(2)
 
     # From words to pictures
 
     def numbers(self, words: Tensor) -> Tensor:
         """What words (B, words per cell, 64) stand for: (B, C, 8, 8) within (-1, 1)."""
-        found: list[Tensor] = []
-        for word, bases in zip(words.unbind(1), self.levels.long().split(self.groups), strict=True):
-            digits = []
-            for base in bases.flip(0):
-                digits.append(word % base)
-                word = word // base
-            found += reversed(digits)
-        index: Tensor = torch.stack(found, 1).unflatten(2, (GRID, GRID))
-        middles: Tensor = (2 * index + 1) / self.levels - 1
-        return middles
+        read = [
+            table.to(words.device)[word] for word, table in zip(words.unbind(1), self.meanings, strict=True)
+        ]
+        return self._on_grid(read)
 
     def numbers_of(self, chosen: Sequence[Tensor]) -> Tensor:
         """What words stand for that are given as shares of their codebooks, with gradients.
@@ -129,8 +116,13 @@ class VisualWords(nn.Module):
             found = [
                 shares.float() @ words.to(device) for shares, words in zip(chosen, self.meanings, strict=True)
             ]
-        numbers: Tensor = torch.cat(found, -1).transpose(1, 2).unflatten(2, (GRID, GRID))
-        return numbers
+        return self._on_grid(found)
+
+    @staticmethod
+    def _on_grid(numbers: Sequence[Tensor]) -> Tensor:
+        """Numbers of each word, (B, 64, numbers), together as (B, C, 8, 8)."""
+        grid: Tensor = torch.cat(list(numbers), -1).transpose(1, 2).unflatten(2, (GRID, GRID))
+        return grid
 
     def picture(self, numbers: Tensor, known: int | None = None) -> Tensor:
         """Numbers (B, C, 8, 8) to pictures (B, 3, S, S), about [-1, 1] and not clamped.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
-from lexipix.networks.text_to_image import TextToImage
+from lexipix.networks.drawing import Drawing
 from lexipix.networks.vae import VAE
 from lexipix.records import ModelBundle
 from lexipix.training.bundles import load_network, token_ids
@@ -67,10 +67,10 @@ def noise_for(n_captions: int, noise_width: int, run: RunParameters) -> Tensor:
 def from_captions(
     bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int
 ) -> Pixels:
-    """The text path: one picture for each caption, in one forward pass.
+    """The text path: one picture for each caption.
 
     Args:
-        bundle: A ``text_to_image``: the prior's or the GAN's.
+        bundle: A ``text_to_image``, the prior's or the GAN's, or a ``words_to_image``.
         captions: N texts.
         run: Its seed decides the noise; the n-th caption always gets the n-th noise.
         batch_size: Captions at a time; it does not change the pictures but for rounding.
@@ -79,7 +79,7 @@ def from_captions(
         uint8 (N, H, W, 3).
     """
     device = resolve_device(run)
-    model = cast(TextToImage, load_network(bundle)).to(device)
+    model = cast(Drawing, load_network(bundle)).to(device)
     ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
     drawn = []

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.networks.words_to_image import WordsToImage
 from lexipix.pipelines.evaluation.baselines import quality
-from lexipix.pipelines.evaluation.drawing import noise_for
+from lexipix.pipelines.evaluation.drawing import from_captions
 from lexipix.records import ModelBundle
-from lexipix.training.bundles import load_network, token_ids
+from lexipix.training.bundles import load_network
 from lexipix.training.data import to_uint8, to_unit
 from lexipix.training.machine import Machine, resolve_device
 
@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int) -> Pixels:
-    """One picture for each caption, in words that are written in a few steps.
+    """One picture for each caption, in words that are written in a few passes.
 
     It is drawn in the precision in which the writer was trained.
 
@@ -33,16 +33,8 @@ def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, b
     Returns:
         uint8 (N, H, W, 3).
     """
-    device = resolve_device(run)
-    model = cast(WordsToImage, load_network(bundle)).to(device)
-    ids = token_ids(bundle, captions)
-    noise = noise_for(len(ids), model.noise_width, run)
-    machine = Machine.from_name(str(bundle.card["figures"]["precision"]), run)
-    drawn = []
-    with torch.inference_mode(), machine.autocast():
-        for some_ids, some_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):
-            drawn.append(to_uint8(model(some_ids.to(device), some_noise.to(device))))
-    return np.concatenate(drawn)
+    with Machine.from_name(str(bundle.card["figures"]["precision"]), run).autocast():
+        return from_captions(bundle, captions, run, batch_size)
 
 
 def round_trip(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int) -> dict[str, float]:
