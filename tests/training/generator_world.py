@@ -118,6 +118,8 @@ class Training:
 
     make: Callable
     images: int = 64
+    device: str = "cpu"
+    precision: str = "fp32"
 
     def __call__(self, stream=None, checkpoints=None, seed=5) -> tuple[TrainingResult, dict, ListStream]:
         """Give the result, the bytes of the shipped weights, and what the stream heard."""
@@ -128,7 +130,7 @@ class Training:
             TrainingParameters(
                 images=self.images, batch_size=8, learning_rate=2e-3, reports=4, checkpoint_seconds=1e-9
             ),
-            RunParameters(seed=seed, threads=1, device="cpu", precision="fp32"),
+            RunParameters(seed=seed, threads=1, device=self.device, precision=self.precision),
             name="toy",
             fingerprint="f",
             stream=stream,

@@ -124,3 +124,11 @@ def test_alignment_loss_by_hand():
     assert float(alignment_loss(captions.flip(0), captions, groups)) == pytest.approx(far)
     same = torch.zeros(2, dtype=torch.long)  # either drawing may be taken for either caption
     assert float(alignment_loss(captions, captions, same)) == pytest.approx((near + far) / 2)
+
+
+@pytest.mark.parametrize("kind", ["hinge", "wasserstein", "relativistic"])
+def test_rows_that_do_not_count_have_no_say(kind):
+    real, wrong = REAL[:, None].expand(2, 3), FAKE[:, None].expand(2, 3)
+    counted = torch.tensor([True, False])
+    assert discriminator_loss(kind, real, wrong, counted) == discriminator_loss(kind, real[:1], wrong[:1])
+    assert float(discriminator_loss(kind, real, wrong, torch.zeros(2, dtype=torch.bool))) == 0

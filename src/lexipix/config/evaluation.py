@@ -80,6 +80,8 @@ class ClassifierParameters(Parameters):
             class; null trains no classifier.
         cas_images: Images that a classifier sees which learns from a model's pictures alone, for its accuracy
             on real ones (arXiv 1905.10887); null trains none.
+        cas_drawn: Pictures of a model that it learns from, and as many real ones beside them: where more than
+            the test captions, these are drawn from again with other noise. Null: one for each.
         min_pictures: Training pictures that a class must have to count.
         width: Channels of the first convolution.
         weight_decay: Of convolutions and head.
@@ -89,6 +91,7 @@ class ClassifierParameters(Parameters):
 
     n_drawn: int | None = Field(None, ge=2)
     cas_images: int | None = Field(80_000, ge=1)
+    cas_drawn: int | None = Field(None, ge=2)
     min_pictures: int = Field(10, ge=1)
     width: int = Field(32, ge=1, le=512)
     weight_decay: float = Field(0.05, ge=0)

@@ -106,11 +106,11 @@ class ContrastiveTask:
         if self.augmentations:
             images = augment(images, self.augmentations).contiguous(memory_format=torch.channels_last)
         ids = self.captions.any_wording(rows)
-        groups = self.groups[rows]
+        groups = self.groups[rows].to(images.device)
         features = self.pair.image_encoder(images)
         text_vectors = self.pair.text_encoder(ids, ids != self.captions.pad_id)
         similarities = self.pair.similarities(features.vector, text_vectors)
-        contrast = contrastive_loss(similarities, (groups[:, None] == groups[None]).to(similarities.device))
+        contrast = contrastive_loss(similarities, groups[:, None] == groups[None])
         words = words_loss(
             self.pair.words(features.pooled).float(),
             self.captions.canonical(rows),
@@ -121,7 +121,7 @@ class ContrastiveTask:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.pair.parameters(), 1.0)
         self.optimizers["pair"].step()
-        found = groups[similarities.argmax(1).cpu()] == groups
+        found = groups[similarities.argmax(1)] == groups
         return {"loss": contrast, "words_loss": words, "accuracy": found.float().mean()}
 
     def validate(self) -> dict[str, float]:

@@ -68,7 +68,10 @@ class ImageRows:
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         """Pictures of the given rows in [-1, 1], (B, 3, H, W)."""
-        return to_unit(torch.from_numpy(self.images[rows.numpy()]).to(self.device))
+        batch = torch.from_numpy(self.images[rows.numpy()])
+        if self.device.type == "cuda":  # so that the copy need not wait for what the GPU is still at
+            batch = batch.pin_memory()
+        return to_unit(batch.to(self.device, non_blocking=True))
 
 
 def psnr_of(images: Tensor, others: Tensor) -> Tensor:

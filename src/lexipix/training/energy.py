@@ -30,15 +30,13 @@ def energy_loss(real: Tensor, fake: Tensor, groups: Tensor) -> Tensor:
     others = same & ~torch.eye(len(groups), dtype=torch.bool, device=real.device)
     sizes = same.sum(1)
     accompanied = sizes > 1
-    if not accompanied.any():
-        return (0 * fake).sum()
     # Every pair of a group weighs alike, and every group by its rows
     across = same / sizes[:, None] * accompanied[:, None]
     within = others / (sizes - 1).clamp_min(1)[:, None]
     among_real, among_fake = torch.cdist(real, real), torch.cdist(fake, fake)
     scale = among_real.detach().sum() / max(1, len(groups) * (len(groups) - 1))
     apart = 2 * (across * torch.cdist(real, fake)).sum() - (within * (among_real + among_fake)).sum()
-    return apart / (accompanied.sum() * scale.clamp_min(1e-8))
+    return apart / (accompanied.sum().clamp_min(1) * scale.clamp_min(1e-8))
 
 
 def energy_distance(vectors: Tensor, others: Tensor) -> float:

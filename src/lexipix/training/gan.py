@@ -1,6 +1,6 @@
 """Adversarial training of a model that draws from captions, taught before or from random weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +27,28 @@ from lexipix.training.gan_losses import (
 )
 from lexipix.training.groups import CaptionGroups
 from lexipix.training.parallel import Share
+from lexipix.training.recording import Recording
 from lexipix.training.steady import STEADY, Steady
 from lexipix.training.vae import structural_dissimilarity
 
 PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
 CELLS = 4  # side of the grid that features are averaged to before distributions are compared
+
+
+class Prompts(NamedTuple):
+    """What is drawn from in one step, and what it is compared with.
+
+    Attributes:
+        real: This process's own pictures, (b, 3, S, S).
+        reading: What the model reads in their captions, a tuple of tensors.
+        noise: (b, Z).
+        groups: int (B,), of the rows of all processes: equal numbers mark equal captions.
+    """
+
+    real: Tensor
+    reading: Any
+    noise: Tensor
+    groups: Tensor
 
 
 class Batch(NamedTuple):
@@ -90,6 +107,7 @@ class GANTask:
 
     steering: Steady = STEADY
     restarts: Sequence[float] = ()
+    recording: Recording | None = None
 
     def __init__(
         self,
@@ -155,34 +173,51 @@ class GANTask:
         """
         if progress < self.teaching:
             return self.lesson(rows)
+        drawing = progress >= self.drawing_from
+        if self.recording is None:
+            return self._updates(lambda: self._prompts(rows), drawing)
+        real, reading, noise, groups = self._prompts(rows)
+
+        def updates(real: Tensor, noise: Tensor, groups: Tensor, *parts: Tensor) -> dict[str, Tensor]:
+            return self._updates(lambda: Prompts(real, type(reading)(*parts), noise, groups), drawing)
+
+        return self.recording(updates, (real, noise, groups, *reading), drawing)
+
+    def record(self) -> None:
+        """Let steps on a GPU be recorded and replayed from now on, where nothing in them depends on lots."""
+        if self.share.parts == 1 and not self.penalty:
+            self.recording = Recording(self.optimizers.values())
+
+    def _updates(self, prompts: Callable[[], Prompts], drawing: bool) -> dict[str, Tensor]:
+        """The discriminator's update and, if ``drawing``, the generator's."""
         again = self.share.again()
         batches: dict[int, Batch] = {}
 
         def batch() -> Batch:
             if self.share.turn not in batches:
                 batches.clear()  # a micro-batch is let go before the next is drawn
-                batches[self.share.turn] = self._batch(rows, with_gradients=progress >= self.drawing_from)
+                batches[self.share.turn] = self._batch(prompts(), with_gradients=drawing)
             return batches[self.share.turn]
 
         judging = self.share.update(
             self.optimizers["discriminator"], lambda: self._judging(batch()), again=again
         )
         # At first the discriminator learns alone: what it says at random ruins a generator that can draw
-        if progress < self.drawing_from:
+        if not drawing:
             return judging
         self.discriminator.requires_grad_(False)
-        drawing = self.share.update(
+        drawn = self.share.update(
             self.optimizers["generator"], lambda: self._drawing(batch()), clip=5.0, again=again
         )
         self._unfreeze()
-        return {"loss_g": drawing.pop("loss_g"), **judging, **drawing}
+        return {"loss_g": drawn.pop("loss_g"), **judging, **drawn}
 
     def lesson(self, rows: Tensor) -> dict[str, Tensor]:
         """One update of another kind; a model without lessons has no ``teaching`` either."""
         raise NotImplementedError
 
-    def _prompts(self, rows: Tensor) -> tuple[Tensor, Tensor, Any, Tensor]:
-        """Company, its own pictures, what is read in their captions, and noise."""
+    def _prompts(self, rows: Tensor) -> Prompts:
+        """Pictures in company, what is read in their captions, and noise."""
         own, rows = self.share.own, self.groups.in_company(rows)
         real = self.images[own(rows)]
         if self.flip:
@@ -190,15 +225,15 @@ class GANTask:
         with torch.no_grad():
             reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
         noise = own(torch.randn(len(rows), self.model.noise_width, device=real.device))
-        return rows, real, reading, noise
+        groups = self.groups.of_rows[self.share.of_turn(rows)].to(real.device)
+        return Prompts(real, reading, noise, groups)
 
-    def _batch(self, rows: Tensor, with_gradients: bool) -> Batch:
-        rows, real, reading, noise = self._prompts(rows)
+    def _batch(self, prompts: Prompts, with_gradients: bool) -> Batch:
+        real, reading, noise, groups = prompts
         with torch.set_grad_enabled(with_gradients):
             fake = self.model.draw(reading, noise).float()
         seen_real = self.discriminator.look(augment(real, self.augmentations, self.share))
         seen_fake = self.discriminator.look(augment(fake, self.augmentations, self.share))
-        groups = self.groups.of_rows[self.share.of_turn(rows)]
         return Batch(real, fake, seen_real, seen_fake, reading.vector, groups)
 
     def _judging(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -207,11 +242,9 @@ class GANTask:
         on_real = self.discriminator.judge(batch.seen_real, vector, self.share.jointly(_others, vector))
         on_fake = self.discriminator.judge(batch.seen_fake.detach(), vector)
         loss = over_heads(discriminator_loss, self.adversary, on_real, on_fake)
-        different = groups != _others(groups)
-        if different.any():
-            assert on_real.misfit is not None
-            fit, misfit = self.share.together(on_real.fit), self.share.together(on_real.misfit)
-            loss = loss + discriminator_loss(self.adversary, fit[different], misfit[different])
+        assert on_real.misfit is not None
+        fit, misfit = self.share.together(on_real.fit), self.share.together(on_real.misfit)
+        loss = loss + discriminator_loss(self.adversary, fit, misfit, groups != _others(groups))
         if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
             loss = loss + PENALTY_EVERY * self.penalty * self._gradient_penalty(batch)
         return loss, {"loss_d": loss}

@@ -19,8 +19,8 @@ Adversary = Literal["hinge", "wasserstein", "relativistic"]
 ALIGNMENT_SCALE = 20.0  # inverse temperature between drawn pictures and captions
 
 
-def discriminator_loss(kind: Adversary, real: Tensor, wrong: Tensor) -> Tensor:
-    """What the discriminator minimises.
+def discriminator_loss(kind: Adversary, real: Tensor, wrong: Tensor, counted: Tensor | None = None) -> Tensor:
+    """What the discriminator minimises, a mean over all logits or over the rows that ``counted`` (B,) marks.
 
     - ``hinge``: max(0, 1 - real) + max(0, 1 + wrong) (Lim and Ye 2017, arXiv 1705.02894);
     - ``wasserstein``: wrong - real (Arjovsky et al. 2017), to be used with :func:`gradient_penalty`;
@@ -28,10 +28,17 @@ def discriminator_loss(kind: Adversary, real: Tensor, wrong: Tensor) -> Tensor:
       :func:`zero_penalty`.
     """
     if kind == "hinge":
-        return F.relu(1 - real).mean() + F.relu(1 + wrong).mean()
+        return _mean(F.relu(1 - real), counted) + _mean(F.relu(1 + wrong), counted)
     if kind == "wasserstein":
-        return wrong.mean() - real.mean()
-    return F.softplus(wrong - real).mean()
+        return _mean(wrong, counted) - _mean(real, counted)
+    return _mean(F.softplus(wrong - real), counted)
+
+
+def _mean(values: Tensor, counted: Tensor | None) -> Tensor:
+    """Mean over the counted rows of (B, H), 0 where there is none; nothing waits for how many there are."""
+    if counted is None:
+        return values.mean()
+    return (values * counted[:, None]).sum() / (counted.sum() * values.shape[1]).clamp_min(1)
 
 
 def generator_loss(kind: Adversary, real: Tensor, fake: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from lexipix.training.ema import Averages
 from lexipix.training.machine import Machine, choose_precision, resolve_device, step_flops
 from lexipix.training.parallel import Share
 from lexipix.training.progress import TrainingProgress
+from lexipix.training.recording import set_rate
 from lexipix.training.schedule import learning_rate_factor, next_report_after, since_restart
 from lexipix.training.state import fixed_names, pack_learning, pack_state, unpack_learning, unpack_state
 from lexipix.training.steady import STEADY, Steady
@@ -143,6 +144,9 @@ def _train(
     if saved is not None and images_seen:
         peaks = {key: list(saved[1]["peaks"][key]) for key in task.optimizers}
 
+    if device.type == "cuda" and (record := getattr(task, "record", None)):
+        record()
+
     # The others start where this process does, and from its weights that nothing moves, too
     if share.processes > 1:
         everything = pack_learning(task.modules, task.optimizers, frozenset())
@@ -265,8 +269,7 @@ def _step(
     in_phase = since_restart(progress, getattr(task, "restarts", ()))
     factor = steering.rate * learning_rate_factor(in_phase, parameters.warmup)
     for key, optimizer in task.optimizers.items():
-        for group, peak in zip(optimizer.param_groups, peaks[key], strict=True):
-            group["lr"] = peak * factor
+        set_rate(optimizer, [peak * factor for peak in peaks[key]])
     rows = steering.rows(images_seen, parameters.batch_size, task.n_rows, run.seed)
     torch.manual_seed((run.seed * 1_000_003 + images_seen) % 2**63)
     with machine.autocast():

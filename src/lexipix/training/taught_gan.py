@@ -37,9 +37,9 @@ class TaughtGANTask(GANTask):
 
     def _teach(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The decoder towards what the teacher draws from the same latents."""
-        _, _, reading, noise = self._prompts(rows)
+        prompts = self._prompts(rows)
         with torch.no_grad():
-            latents = self.drawer.latents(reading, noise)
+            latents = self.drawer.latents(prompts.reading, prompts.noise)
             target = self.teacher(latents).float()
         loss = F.mse_loss(self.drawer.decoder(latents).float(), target)
         return loss, {"teaching_loss": loss}

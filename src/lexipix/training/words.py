@@ -119,6 +119,9 @@ class WordsTask(GANTask):
         self.optimizers = {**self.optimizers, "guessing": guessing}
         self.restarts = (self.teaching,) if self.teaching < 1 else ()
 
+    def record(self) -> None:
+        """Not these steps: which words are nearest is looked up by sizes that differ from step to step."""
+
     def lesson(self, rows: Tensor) -> dict[str, Tensor]:
         """One update towards the words of the given pictures, from a random wording of each caption."""
         return self.share.update(self.optimizers["guessing"], lambda: self._guess(rows), clip=1.0)

@@ -117,6 +117,9 @@ def judged(
     test = classed(pictures.test, classes)
     told = np.flatnonzero([bool(caption) for caption in test.captions])
     asked = test.some(told[spread(len(told), parameters.n_drawn)])
+    # Drawn again from the same captions, each with other noise, where a classifier is to learn from more
+    n_lessons = max(len(asked), parameters.cas_drawn or 0) if len(asked) else 0
+    lessons = asked.some(np.arange(n_lessons) % max(1, len(asked)))
     answers = classify(classifier, test.images, run, evaluation.batch_size)
     shares, answered = (
         np.bincount(some, minlength=len(classes)) / len(some) for some in (test.numbers, answers)
@@ -130,18 +133,18 @@ def judged(
         return _cas(name, learned, test, classes, evaluation, run, sequel)
 
     for path, draw in paths.items():
-        if not len(asked):
+        if not len(lessons):
             break
-        drawn = draw(asked.captions)
-        named = classify(classifier, drawn, run, evaluation.batch_size)
+        drawn = draw(lessons.captions)
+        named = classify(classifier, drawn[: len(asked)], run, evaluation.batch_size)
         text[path] = {"class_agreement": float((named == asked.numbers).mean())}
         by_class[path] = _by_class(named, asked.numbers, classes)
         if parameters.cas_images:
-            text[path]["cas"] = score(path, Classed(drawn, asked.numbers, asked.captions))
+            text[path]["cas"] = score(path, Classed(drawn, lessons.numbers, lessons.captions))
     if parameters.cas_images and len(asked):
         train_pictures = classed(pictures.train, classes)
         order = np.random.default_rng(run.seed).permutation(len(train_pictures))
-        real["cas"] = score("real", train_pictures.some(np.sort(order[: len(asked)])))
+        real["cas"] = score("real", train_pictures.some(np.sort(order[: len(lessons)])))
         shuffled["cas"] = float(shares.max())
     return {
         "text": text,
