@@ -35,5 +35,17 @@ class TestFindings:
         metrics["text"]["gan"]["cas"] = 0.2  # one picture for each class
         assert findings(metrics, {})[0].tone == "bad"
 
+    def test_visual_words_are_judged_by_what_comes_back_and_by_what_they_draw(self) -> None:
+        metrics = {
+            "words": {"psnr": 29.8, "ssim": 0.944, "bits_per_image": 2513.2},
+            "text": {"words": {"attribute_accuracy": 0.5}},
+        }
+        back, drawn = findings(metrics, {})
+        assert back.figure == "29.8 dB" and back.tone == "good" and "SSIM 0.944" in back.words
+        assert "2,513 bits" in back.words
+        assert drawn.tone == "bad" and "by the writer of visual words from its caption alone" in drawn.words
+        metrics["words"]["ssim"] = 0.87
+        assert findings(metrics, {})[0].tone == "fair"
+
     def test_nothing_measured_nothing_said(self) -> None:
         assert findings({}, {}) == []

@@ -12,6 +12,7 @@ Tone = Literal["good", "fair", "bad"]
 
 # The project's bars for the direct path; below the second of each pair a figure is called bad.
 DIRECT_PSNR, DIRECT_SSIM = (29.0, 26.0), (0.88, 0.80)
+DRAWN_BY = {"vae": "the VAE", "gan": "the GAN", "words": "the writer of visual words"}
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ def findings(metrics: Mapping[str, Any], text_extras: Mapping[str, Mapping[str, 
 
     Args:
         metrics: As in `metrics.json`.
-        text_extras: By path (`vae`, `gan`) the figures of the text path that are not in it, such as
+        text_extras: By path (`vae`, `gan`, `words`) the figures of the text path that are not in it, such as
             sharpness.
     """
-    found = [_captions(metrics), _direct(metrics)]
-    found += [_text(metrics, text_extras, path) for path in ("vae", "gan")]
+    found = [_captions(metrics), _direct(metrics), _visual_words(metrics)]
+    found += [_text(metrics, text_extras, path) for path in DRAWN_BY]
     found.append(_speed(metrics))
     return [finding for finding in found if finding is not None]
 
@@ -81,6 +82,18 @@ def _direct(metrics: Mapping[str, Any]) -> Finding | None:
     )
 
 
+def _visual_words(metrics: Mapping[str, Any]) -> Finding | None:
+    psnr, ssim, bits = (lookup(metrics, "words", key) for key in ("psnr", "ssim", "bits_per_image"))
+    if psnr is None or ssim is None or bits is None:
+        return None
+    return Finding(
+        f"{psnr:.1f} dB",
+        f"and SSIM {ssim:.3f} remain when a picture is written in visual words ({bits:,.0f} bits) and read "
+        "again.",
+        _tone(min(psnr - DIRECT_PSNR[0], 100 * (ssim - DIRECT_SSIM[0])), 0.0, -3.0),
+    )
+
+
 def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]], path: str) -> Finding | None:
     get = ("text", path)
     accuracy, precision = (lookup(metrics, *get, k) for k in ("attribute_accuracy", "r_precision"))
@@ -88,7 +101,7 @@ def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]],
     sharpness = extras.get(path, {}).get("sharpness")
     baselines = [lookup(metrics, "baseline", name, "psnr") for name in ("mean_image", "same_caption")]
     least = min((value for value in baselines if value is not None), default=None)
-    drawn = f"by the {path.upper()} from its caption alone"
+    drawn = f"by {DRAWN_BY[path]} from its caption alone"
     sharp = "" if sharpness is None else f" Edges are {sharpness:.0%} as steep as real ones."
     if accuracy is not None:
         beside, tone = "", _tone(accuracy, 0.95 if path == "vae" else 0.90, 0.7)
@@ -113,7 +126,7 @@ def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]],
             beside += "" if most is None else f", and {most:.0%} if from as many real ones"
         return Finding(
             f"{agreement:.0%}",
-            f"of the pictures drawn by the {path.upper()} are taken for their caption's class by a "
+            f"of the pictures drawn by {DRAWN_BY[path]} are taken for their caption's class by a "
             f"classifier of real pictures{beside}.{sharp}",
             _tone(min(agreement, 1.5 * (1.0 if learned is None else learned)), 0.8, 0.5),
         )
