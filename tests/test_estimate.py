@@ -10,10 +10,11 @@ from click.testing import CliRunner
 
 from lexipix.cli_estimate import estimate as command
 from lexipix.config.root import LexipixParameters
+from lexipix.estimating import FEW_STEPS, _peak
 from lexipix.hooks import told
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
 from lexipix.records import SPLITS
-from lexipix.rehearsal import COUNTED, FEW_STEPS, LESSONS, TRAININGS, _at, _peak, shortened
+from lexipix.rehearsal import COUNTED, LESSONS, TRAININGS, at, shortened
 
 
 def test_every_training_and_every_reader_of_pictures_is_known():
@@ -27,12 +28,12 @@ def test_rehearsal_is_the_run_made_short():
     parameters = LexipixParameters()
     short = shortened(parameters, 6, 200)
     for section in TRAININGS.values():
-        training, whole = _at(short, section), _at(parameters, section)
+        training, whole = at(short, section), at(parameters, section)
         assert training.images == 6 * whole.batch_size and training.learning_rate == whole.learning_rate
     for section, lessons in LESSONS.items():
-        training, whole = _at(parameters, section).training, getattr(_at(parameters, section), lessons)
+        training, whole = at(parameters, section).training, getattr(at(parameters, section), lessons)
         proportion = 6 * training.batch_size / training.images
-        assert getattr(_at(short, section), lessons) == pytest.approx(proportion * whole, abs=1)
+        assert getattr(at(short, section), lessons) == pytest.approx(proportion * whole, abs=1)
     assert short.ingestion.source.scenes.n_train == 200
     assert short.generator.prior.width == parameters.generator.prior.width
     own = parameters.model_dump()

@@ -96,16 +96,8 @@ def _link(project: Path) -> Iterator[str]:
 def _synchronise(project: Path, check: bool) -> list[str]:
     """Differences in words, each with its file; they are mended unless they are only to be checked."""
     from lexipix.datasets.atomic import replace_file
-    from lexipix.dvc_stages import (
-        as_text,
-        commands,
-        differences,
-        environments,
-        head_of,
-        merged,
-        place,
-        stage,
-    )
+    from lexipix.dvc_files import as_text, differences, head_of, merged
+    from lexipix.dvc_stages import commands, environments, place, stage
 
     found = []
     for env in environments(project):

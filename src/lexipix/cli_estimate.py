@@ -15,7 +15,7 @@ from lexipix.workshop import Workshop
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
-    from lexipix.rehearsal import Estimate
+    from lexipix.estimating import Estimate
 
 
 @click.command()
@@ -55,7 +55,7 @@ def _estimate(workshop: Workshop) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from lexipix.datasets.files import JsonDataset
-    from lexipix.rehearsal import estimate as rehearse
+    from lexipix.estimating import estimate as rehearse
 
     counts = _counts(workshop)
     if tracking.enabled():  # a run has it in memory from its beginning

@@ -7,7 +7,7 @@ is a pipeline, or a tag of it where its nodes have tags.
 
 import importlib
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from lexipix.dvc_files import LISTS, Stage, path_of
 from lexipix.errors import LexipixError
 from lexipix.lineage import PIPELINE_ORDER, sets
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
@@ -39,9 +40,6 @@ RESOURCES = {"lexipix.reporting.report": "src/lexipix/reporting/templates"}
 PICTURE, CURVES = "lexipix.datasets.files.PngDataset", "lexipix.datasets.curves.CurvesDataset"
 CURVE = {"x": "images_seen"}
 METRICS = "metrics"
-
-LISTS = ("deps", "params", "outs", "metrics", "plots")
-Stage = dict[str, Any]
 
 
 def environments(project: Path) -> list[str]:
@@ -180,63 +178,6 @@ def sources(project: Path, env: str, keys: Iterable[str]) -> list[str]:
     return [str(path) for path in paths if path and not Path(path).is_absolute()]
 
 
-def merged(before: Mapping[str, Any], wanted: Mapping[str, Stage]) -> dict[str, Any]:
-    """Stages as they are to be, with what was written by hand.
-
-    Kept are stages whose command is no ``kedro run``, other keys of a stage (``desc``, ``frozen``, …), and
-    the options of an output (``cache``, ``persist``, ``x``, …).
-    """
-    stages = dict(before.get("stages") or {})
-    found = {}
-    for name, own in wanted.items():
-        old = dict(stages.pop(name, {}))
-        kept = {key: value for key, value in old.items() if key not in (*LISTS, "cmd", "wdir")}
-        lists = {key: _with_options(own[key], old.get(key) or []) for key in LISTS if key in own}
-        found[name] = {"cmd": own["cmd"], **({"wdir": own["wdir"]} if "wdir" in own else {}), **kept, **lists}
-    by_hand = {name: one for name, one in stages.items() if not str(one.get("cmd")).startswith("kedro run")}
-    return {**before, "stages": {**found, **by_hand}}
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Every difference between the stages that are written and those that should be, in words."""
-    old, new = (dict(one.get("stages") or {}) for one in (before, after))
-    found = [f"there is no stage {name}" for name in new if name not in old]
-    found += [f"{name}: no pipeline is run by it any more" for name in old if name not in new]
-    for name in (name for name in new if name in old):
-        for key in ("cmd", "wdir"):
-            if old[name].get(key) != new[name].get(key):
-                found.append(f"{name}: {key} is {old[name].get(key)!r} instead of {new[name].get(key)!r}")
-        for key in LISTS:
-            had, has = (set(_entries(one[name].get(key) or [])) for one in (old, new))
-            found += [f"{name}: {key} lack {entry}" for entry in sorted(has - had)]
-            found += [f"{name}: {key} name {entry} without need" for entry in sorted(had - has)]
-    return found
-
-
-def as_text(content: Mapping[str, Any], head: str) -> str:
-    """The content of ``dvc.yaml``: an item in a line, a blank line between stages."""
-    rest = {key: value for key, value in content.items() if key != "stages"}
-    lines = [head.rstrip("\n")] if head else []
-    lines += [yaml.safe_dump(rest, sort_keys=False).rstrip("\n")] if rest else []
-    lines.append("stages:")
-    for name, own in content["stages"].items():
-        lines.append(f"  {name}:")
-        for key, value in own.items():
-            if isinstance(value, list):
-                lines += [f"    {key}:", *(f"      - {_item(item)}" for item in value)]
-            else:
-                lines.append(f"    {key}: {_flow(value)}")
-        lines.append("")
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def head_of(text: str) -> str:
-    """The comment at the top of a file."""
-    lines = text.splitlines(keepends=True)
-    count = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return "".join(lines[:count])
-
-
 def is_plumbing(module: str) -> bool:
     """Whether a module only carries data."""
     return _within(module, PLUMBING) and not _within(module, NOT_PLUMBING)
@@ -289,38 +230,7 @@ def _within(module: str, packages: Sequence[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-def _path(item: Any) -> str:
-    """Of an item of a list, which may carry options."""
-    return item if isinstance(item, str) else str(next(iter(item)))
-
-
 def _unique(items: Iterable[Any]) -> list[Any]:
     """Items by their paths; code behind data, as they come."""
-    by_path = {_path(item): item for item in items}
+    by_path = {path_of(item): item for item in items}
     return [by_path[path] for path in sorted(by_path, key=lambda path: (path.startswith(CODE), path))]
-
-
-def _with_options(wanted: Sequence[Any], before: Sequence[Any]) -> list[Any]:
-    if any(isinstance(item, dict) and isinstance(next(iter(item.values())), list) for item in wanted):
-        return list(wanted)  # parameters: a file and its keys, nothing of which is written by hand
-    options = {_path(item): item for item in before if not isinstance(item, str)}
-    return [options.get(_path(item), item) for item in wanted]
-
-
-def _entries(items: Iterable[Any]) -> Iterator[str]:
-    """Paths, or keys of files."""
-    for item in items:
-        value = None if isinstance(item, str) else next(iter(item.values()))
-        if isinstance(value, list):
-            yield from (f"{key} of {_path(item)}" for key in value)
-        else:
-            yield _path(item)
-
-
-def _item(item: Any) -> str:
-    return _flow(item) if isinstance(item, str) else f"{_path(item)}: {_flow(next(iter(item.values())))}"
-
-
-def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")

@@ -23,7 +23,7 @@ from lexipix.reporting.wording import write_seconds
 _log = logging.getLogger(__name__)
 SHORT_SECONDS = 5.0
 SUMMARY, PICTURES = "ingestion_summary", "pictures"
-# What a node takes: seconds, and peak_mb where the system tells it (lexipix.rehearsal.Estimate says of what)
+# What a node takes: seconds, and peak_mb where the system tells it (lexipix.estimating.Estimate says of what)
 Cost = dict[str, float | None]
 
 
