@@ -94,9 +94,23 @@ def test_captions_whose_words_fail_are_drawn_more_often():
         assert torch.equal(rows, steered.rows(seen, 8, 4, 3))
     failing, fine = 0.5 + 1 / 12, 0.5 - 1 / 12
     assert (often[0] + often[2]) / 2000 == pytest.approx(failing / (failing + fine), abs=0.04)
-    everything = steering(ON.model_copy(update={"share": 1.0}))
-    report(everything, [2, 3, 2, 3])
-    assert not torch.equal(everything.rows(0, 8, 4, 3)[::2], rows_of_step(0, 8, 4, 3)[::2])
+
+
+@pytest.mark.parametrize(("most", "share"), [(1.0, 0.25), (0.1, 0.1)])
+def test_as_much_of_a_batch_as_fails_and_no_more(most, share):
+    steered = steering(ON.model_copy(update={"share": most}))
+    report(steered, [2, 1, 2, 3], alignment=0.75)
+    assert steered.share == pytest.approx(share, abs=0.01)
+    turns = rows_of_step(0, 1000, 4, 3)
+    assert 0 < (steered.rows(0, 1000, 4, 3) != turns).float().mean() <= share
+
+
+def test_what_fails_with_real_pictures_too_is_no_failure():
+    steered = steering()
+    report(steered, [2, 3, 2, 3], alignment=0.5)
+    steered._real_failures = {0: torch.ones(4)}
+    report(steered, [2, 3, 2, 3], alignment=0.5)
+    assert steered.cumulated is None and steered.share == 0
 
 
 def test_share_of_nothing_leaves_the_rows():

@@ -171,7 +171,8 @@ class LoopParameters(Parameters):
 
     Attributes:
         enabled: Whether it does.
-        share: Of each batch, drawn anew by how likely a caption's words are to fail; the rest comes in turn.
+        share: Of each batch at most, drawn anew by how likely a caption's words are to fail; as much as fails
+            more often than with real pictures. The rest comes in turn.
         tolerance: Share of the validation captions by which fewer may be recognised, than of real pictures or
             than before, until the weights of losses react.
         tolerance_db: PSNR that may be lost until they do, where pictures are to resemble the real ones.

@@ -63,9 +63,11 @@ class Steering(Steady):
         self.rate, self.without_gain = 1.0, 0
         self.best: dict[str, float] = {}
         self.cumulated: Tensor | None = None
+        self.share = 0.0
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._real: dict[int, Tensor] = {}
         self._real_found: dict[int, Tensor] = {}
+        self._real_failures: dict[int, Tensor] = {}
         validation.watch = self.watch
 
     # What a step asks for
@@ -79,7 +81,7 @@ class Steering(Steady):
         rows = rows_of_step(images_seen, batch_size, n_rows, seed)
         if self.cumulated is None:
             return rows
-        passed = np.floor(np.arange(batch_size + 1) * self.parameters.share)
+        passed = np.floor(np.arange(batch_size + 1) * self.share)
         again = torch.from_numpy(np.diff(passed) > 0)
         drawn = np.random.default_rng((seed, images_seen, AGAIN)).random(int(again.sum()))
         failing = np.searchsorted(self.cumulated.numpy(), drawn, side="right").clip(max=n_rows - 1)
@@ -96,8 +98,8 @@ class Steering(Steady):
         if first not in self._real:
             real = self.validation.encoder(self.validation.images[rows]).vector.float()
             self._real[first], self._real_found[first] = real, self._found(rows, real, vectors)
-        own = (ALIGNMENT_SCALE * drawn @ vectors.T).softmax(1).cpu() * self._same(rows)
-        self._seen.append((drawn, 1 - own.sum(1)))
+            self._real_failures[first] = self._failures(rows, real, vectors)
+        self._seen.append((drawn, self._failures(rows, drawn, vectors)))
 
     def react(self, task: Any, progress: float, figures: Mapping[str, float]) -> dict[str, float]:
         """Change what the next steps do.
@@ -120,7 +122,7 @@ class Steering(Steady):
             added = {"val_distance": distance, "val_objective": distance + max(0.0, behind)}
         lost = {name: self._lost(name, figures) for name in ("val_alignment", "val_psnr")}
         if progress > self.begins:
-            self._draw_again(failures)
+            self._draw_again((failures - torch.cat(list(self._real_failures.values()))).clamp_min(0))
             self._weigh(behind, lost)
             self._slow_down(added.get("val_objective", figures["val_objective"]))
             self._apply(task)
@@ -132,7 +134,9 @@ class Steering(Steady):
             setattr(task, name, weight * self.factors[name])
 
     def _draw_again(self, failures: Tensor) -> None:
+        """Draw rows by what fails beyond what real pictures do: no larger a share of a batch than that is."""
         mean = float(failures.mean())
+        self.share = min(self.parameters.share, mean)
         if not self.parameters.share or mean < FEWEST:
             self.cumulated = None
             return
@@ -177,6 +181,11 @@ class Steering(Steady):
         groups = self.validation.groups[rows]
         return groups[:, None] == groups[None]
 
+    def _failures(self, rows: Tensor, pictures: Tensor, vectors: Tensor) -> Tensor:
+        """The chance of each picture to be taken for another caption's, (B,)."""
+        own = (ALIGNMENT_SCALE * pictures @ vectors.T).softmax(1).cpu() * self._same(rows)
+        return 1 - own.sum(1)
+
     def _found(self, rows: Tensor, pictures: Tensor, vectors: Tensor) -> Tensor:
         """Whether each picture's own caption is the nearest, (B,)."""
         groups = self.validation.groups[rows]
@@ -186,14 +195,16 @@ class Steering(Steady):
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = {} if self.cumulated is None else {"steering/cumulated": self.cumulated}
-        state = {"factors": self.factors, "rate": self.rate, "without_gain": self.without_gain}
+        state = {
+            "factors": self.factors, "rate": self.rate, "without_gain": self.without_gain, "share": self.share
+        }  # fmt: skip
         return tensors, {**state, "best": self.best}
 
     def unpack(self, task: Any, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         kept = tensors.get("steering/cumulated")
         self.cumulated = None if kept is None else kept.cpu().clone()
         self.factors, self.best = dict(meta["factors"]), dict(meta["best"])
-        self.rate, self.without_gain = meta["rate"], meta["without_gain"]
+        self.rate, self.without_gain, self.share = meta["rate"], meta["without_gain"], meta["share"]
         self._apply(task)
 
 
