@@ -83,7 +83,7 @@ class PriorParameters(Parameters):
     width: int = Field(128, ge=32, le=1024, multiple_of=32)
     depth: int = Field(3, ge=1, le=32)
     noise_width: int = Field(32, ge=1, le=1024)
-    memory: int = Field(0, ge=0, le=8192)
+    memory: int = Field(0, ge=0, le=16384)
     canonical_share: float = Field(0.5, ge=0, le=1)
     noises: int = Field(1, ge=1, le=64)
     training: PriorTrainingParameters = PriorTrainingParameters()

@@ -73,6 +73,7 @@ def make_prior(
     assert (
         isinstance(pair, ContrastivePair) and isinstance(writer, Captioner) and isinstance(autoencoder, VAE)
     )
+    captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
     language_model = captioner.config["network"]["language_model"]
     prior_config = {
         "text_width": writer.language_model.config.get_text_config().hidden_size + pair.text_encoder.width,
@@ -81,7 +82,9 @@ def make_prior(
         "width": parameters.width,
         "depth": parameters.depth,
         "noise_width": parameters.noise_width,
-        "memory": parameters.memory,
+        "memory": min(
+            parameters.memory, captions.rows.n_wordings
+        ),  # more features have nothing to tell apart
     }
     network = {
         "language_model": language_model,
@@ -95,7 +98,6 @@ def make_prior(
     model = TextToImage(
         writer.language_model, pair.text_encoder, prior, autoencoder.decoder, network["pad_id"]
     )
-    captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
     task = PriorTask(
         model,
         autoencoder.encoder,
