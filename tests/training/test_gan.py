@@ -6,6 +6,7 @@ from lexipix.training import gan
 from lexipix.training.gan import GANTask
 from lexipix.training.groups import CaptionGroups
 from lexipix.training.machine import Machine, step_flops
+from lexipix.training.parallel import Share
 
 from .generator_world import CPU, Training, check_reproducible, check_resumes, parts_moved_by, world
 
@@ -107,6 +108,17 @@ def test_equal_captions_are_no_mismatch(make, monkeypatch):
     task.groups = CaptionGroups(torch.from_numpy(world().groups))
     task.step(torch.arange(8), 0.0)
     assert [bool(rows.any()) for rows in counted] == [False, True]
+
+
+def test_only_steps_that_are_alike_are_recorded(make, monkeypatch):
+    monkeypatch.setattr(gan, "Recording", lambda _: "a recording")
+    alike, steered = make(), make()
+    steered.steering = object()
+    others = [steered, make(penalty=10.0), make(share=Share(micro_batches=2))]
+    for task in (alike, *others):
+        task.record()
+    assert alike.recording == "a recording"
+    assert all(task.recording is None for task in others)
 
 
 def test_same_seed_same_bytes(make):

@@ -184,8 +184,11 @@ class GANTask:
         return self.recording(updates, (real, noise, groups, *reading), drawing)
 
     def record(self) -> None:
-        """Let steps on a GPU be recorded and replayed from now on, where nothing in them depends on lots."""
-        if self.share.parts == 1 and not self.penalty:
+        """Let steps on a GPU be recorded and replayed from now on, where all of them are alike.
+
+        They are not where a penalty is paid now and then, or where reports change the weights of losses.
+        """
+        if self.share.parts == 1 and not self.penalty and self.steering is STEADY:
             self.recording = Recording(self.optimizers.values())
 
     def _updates(self, prompts: Callable[[], Prompts], drawing: bool) -> dict[str, Tensor]:
