@@ -78,6 +78,8 @@ class WriterParameters(Parameters):
         depth: Layers of the language model; the captioner's are the first of them.
         near: Residual convolutions between neighbouring cells, before the language model and behind it.
         passes: How many words of every cell are written at once, from the first pass to the last.
+        sketch: Let every cell hear what the trained text prior would draw there. Worth it where captions say
+            how a picture looks; where they leave much open, that is an average.
         canonical_share: Share of the captions read in their first wording; the others in any.
         adversarial: Share of the training, its last, in which the writer draws against a discriminator with
             the losses of ``generator.gan``; before, it guesses hidden words. 0 where captions say everything.
@@ -88,6 +90,7 @@ class WriterParameters(Parameters):
     depth: int = Field(4, ge=1, le=32)
     near: int = Field(1, ge=0, le=16)
     passes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 3)
+    sketch: bool = True
     canonical_share: float = Field(0.5, ge=0, le=1)
     adversarial: float = Field(0.0, ge=0, le=1)
     training: WordsTrainingParameters = WordsTrainingParameters()

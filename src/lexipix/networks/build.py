@@ -16,7 +16,7 @@ from lexipix.networks.upsampling import UpsamplingDecoder
 from lexipix.networks.vae import VAE, Decoder
 from lexipix.networks.visual_words import VisualWords
 from lexipix.networks.word_writer import WordWriter
-from lexipix.networks.words_to_image import WordsToImage
+from lexipix.networks.words_to_image import Sketch, WordsToImage
 
 Config = dict[str, Any]
 
@@ -88,8 +88,11 @@ def visual_words(config: Config) -> VisualWords:
 
 
 def words_to_image(config: Config) -> WordsToImage:
-    """Keys: text_encoder, writer (language_model, passes, near, pad_id), visual_words."""
-    writer, words = config["writer"], config["visual_words"]
+    """Keys: text_encoder, writer (language_model, passes, near, pad_id), visual_words, and sketch.
+
+    Of the last: null, or language_model and prior.
+    """
+    writer, words, sketch = config["writer"], config["visual_words"], config.get("sketch")
     reader = text_encoder(config["text_encoder"])
     return WordsToImage(
         reader,
@@ -101,8 +104,12 @@ def words_to_image(config: Config) -> WordsToImage:
             reader.width,
             reader.project.out_features,
             writer["pad_id"],
+            sketch["prior"]["latent_channels"] if sketch else 0,
         ),
         visual_words(words),
+        Sketch(language_model_from_config(sketch["language_model"]), TextPrior(**sketch["prior"]))
+        if sketch
+        else None,
     )
 
 

@@ -62,11 +62,13 @@ class Heard(NamedTuple):
         ids: Tokens (B, L), ending in EOS, then padding.
         states: What the contrastive text encoder makes of them, (B, L, text_width).
         vector: The captions in the space of pictures, unit vectors (B, V).
+        sketch: What the text prior would draw of each cell, (B, 64, C), where the writer hears it.
     """
 
     ids: Tensor
     states: Tensor
     vector: Tensor
+    sketch: Tensor | None = None
 
 
 class WordWriter(nn.Module):
@@ -82,6 +84,7 @@ class WordWriter(nn.Module):
         text_width: Of the text encoder's states.
         vector_width: Of its vectors.
         pad_id: Padding of captions.
+        sketch_channels: Of the latents that cells hear; 0: none.
         hears_noise: Whether cells hear noise before any training; else they must learn to.
     """
 
@@ -94,6 +97,7 @@ class WordWriter(nn.Module):
         text_width: int,
         vector_width: int,
         pad_id: int,
+        sketch_channels: int = 0,
         hears_noise: bool = True,
     ) -> None:
         super().__init__()
@@ -121,6 +125,7 @@ class WordWriter(nn.Module):
         self.vector_scale = vector_width**0.5  # unit vectors to unit variance
         self.states = nn.Linear(text_width, width, bias=False)
         self.vector = nn.Linear(vector_width, width, bias=False)
+        self.sketch = nn.Linear(sketch_channels, width, bias=False) if sketch_channels else None
         self.noise, self.cell_noise = (nn.Linear(n, width, bias=False) for n in (NOISE, CELL_NOISE))
         for layer, deviation in zip((self.noise, self.cell_noise), NOISE_DEVIATION, strict=True):
             nn.init.normal_(layer.weight, std=deviation * hears_noise)
@@ -168,6 +173,8 @@ class WordWriter(nn.Module):
         everywhere, each = noise.split([NOISE, CELLS * CELL_NOISE], 1)
         cells = self.cell_noise(each.unflatten(1, (CELLS, CELL_NOISE)))
         cells = cells + (self.noise(everywhere) + self.vector(self.vector_scale * heard.vector))[:, None]
+        if self.sketch is not None:
+            cells = cells + self.sketch(heard.sketch)
         for place in range(self.words_per_cell):
             table = torch.cat([self.vectors(place), self.unwritten(place)[None]])
             cells = cells + F.embedding(words[:, place], table)

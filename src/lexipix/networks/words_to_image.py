@@ -2,12 +2,41 @@
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from lexipix.networks.drawing import Drawing
 from lexipix.networks.text_encoder import TextEncoder
+from lexipix.networks.text_prior import TextPrior
 from lexipix.networks.vae import GRID
 from lexipix.networks.visual_words import VisualWords
 from lexipix.networks.word_writer import Heard, WordWriter
+
+
+class Sketch(nn.Module):
+    """What a trained text prior would draw, for a writer to hear; it stays as it is.
+
+    Args:
+        language_model: Which the prior reads captions by.
+        prior: Trained.
+    """
+
+    def __init__(self, language_model: PreTrainedModel, prior: TextPrior) -> None:
+        super().__init__()
+        self.language_model, self.prior = language_model, prior
+
+    def forward(self, ids: Tensor, mask: Tensor, states: Tensor, vector: Tensor) -> Tensor:
+        """Latents of each cell without noise, (B, 64, C).
+
+        Args:
+            ids: (B, L) token ids.
+            mask: bool (B, L), true where there is a token.
+            states: What the text encoder makes of them, (B, L, W).
+            vector: Unit vectors (B, V) of the captions.
+        """
+        read = self.language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
+        silence = vector.new_zeros(len(ids), self.prior.noise_width)
+        latents: Tensor = self.prior(torch.cat([read, states], dim=-1), mask, vector, silence)
+        return latents.flatten(2).transpose(1, 2)
 
 
 class WordsToImage(Drawing):
@@ -17,11 +46,19 @@ class WordsToImage(Drawing):
         text_encoder: Of the contrastive pair: what the writer hears of captions beside their tokens.
         writer: Captions to visual words.
         visual_words: Visual words to pictures, and back.
+        sketch: Where the writer hears one.
     """
 
-    def __init__(self, text_encoder: TextEncoder, writer: WordWriter, visual_words: VisualWords) -> None:
+    def __init__(
+        self,
+        text_encoder: TextEncoder,
+        writer: WordWriter,
+        visual_words: VisualWords,
+        sketch: Sketch | None = None,
+    ) -> None:
         super().__init__()
         self.text_encoder, self.writer, self.visual_words = text_encoder, writer, visual_words
+        self.sketch = sketch
 
     @property
     def noise_width(self) -> int:
@@ -31,8 +68,9 @@ class WordsToImage(Drawing):
     def train(self, mode: bool = True) -> "WordsToImage":
         """Training mode for the writer; what it hears and the visual words stay what they are."""
         super().train(mode)
-        self.text_encoder.eval()
-        self.visual_words.eval()
+        for fixed in (self.text_encoder, self.visual_words, self.sketch):
+            if fixed is not None:
+                fixed.eval()
         return self
 
     def release(self) -> list[nn.Parameter]:
@@ -44,8 +82,11 @@ class WordsToImage(Drawing):
 
     def read(self, ids: Tensor) -> Heard:
         """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them."""
+        mask = ids != self.writer.pad_id
         with torch.autocast(ids.device.type, enabled=False):
-            return Heard(ids, *self.text_encoder.read(ids, ids != self.writer.pad_id))
+            states, vector = self.text_encoder.read(ids, mask)
+            sketch = None if self.sketch is None else self.sketch(ids, mask, states, vector)
+            return Heard(ids, states, vector, sketch)
 
     def draw(self, heard: Heard, noise: Tensor) -> Tensor:
         """Pictures (B, 3, S, S), about [-1, 1], from captions and noise (B, noise_width)."""

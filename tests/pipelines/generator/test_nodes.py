@@ -301,7 +301,7 @@ def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, cont
     )
     bundle, *_ = train_words(
         True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
-        captioner, catalog.load("visual_words"), {}, Machinery(), Machinery(),
+        captioner, catalog.load("prior"), catalog.load("visual_words"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     vocabulary, found = captioner.config["network"]["language_model"]["vocab_size"], 0
     for name, weight in captioner.weights.items():
@@ -315,6 +315,17 @@ def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, cont
     assert bundle.config["network"]["writer"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
 
 
+def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive_pair, captioner):
+    alone = train_words(
+        True, WRITER.model_copy(update={"sketch": False}), GAN, ONE, False, RUN, pictures,
+        pictures.train.captions, contrastive_pair, captioner, catalog.load("prior"),
+        catalog.load("visual_words"), {}, Machinery(), Machinery(),
+    )[0]  # fmt: skip
+    sketched = catalog.load("words").weights
+    assert alone.config["network"]["sketch"] is None
+    assert {name for name in sketched if "sketch" in name} == sketched.keys() - alone.weights.keys() != set()
+
+
 @torch.no_grad()
 def test_words_can_be_written_by_the_bundle_alone(catalog):
     bundle, words = catalog.load("words"), catalog.load("visual_words")
@@ -323,6 +334,9 @@ def test_words_can_be_written_by_the_bundle_alone(catalog):
     assert isinstance(model, WordsToImage) and model.noise_width == bundle.config["noise_width"]
     for name, weight in words.weights.items():
         assert torch.equal(bundle.weights[f"visual_words.{name}"], weight), name
+    for name, weight in catalog.load("prior").weights.items():
+        if name.startswith("prior."):
+            assert torch.equal(bundle.weights[f"sketch.{name}"], weight), name
     assert model(torch.tensor([[5, 6, 1]]), torch.zeros(1, model.noise_width)).shape == (1, 3, SIZE, SIZE)
 
 
@@ -332,7 +346,7 @@ def test_a_captioner_of_another_width_only_lends_its_tokenizer(
     parameters = WRITER.model_copy(update={"width": 32, "depth": 1})
     bundle, *_ = train_words(
         True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
-        captioner, catalog.load("visual_words"), {}, Machinery(), Machinery(),
+        captioner, catalog.load("prior"), catalog.load("visual_words"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     assert bundle.config["network"]["writer"]["language_model"]["n_embd"] == 32
     assert bundle.tokenizer == captioner.tokenizer
@@ -344,7 +358,7 @@ def test_words_can_be_left_out(catalog, pictures, contrastive_pair, captioner):
         False, VISUAL_WORDS, ONE, RUN, pictures, {}, nothing, nothing
     )
     assert is_left_out(words) and len(curves) == 0 and figures == {} and sheet.ndim == 3
-    models = contrastive_pair, captioner, words
+    models = contrastive_pair, captioner, catalog.load("prior"), words
     rest = GAN, ONE, False, RUN, pictures, pictures.train.captions, *models, {}, nothing, nothing
     assert is_left_out(train_words(False, WRITER, *rest)[0])
     with pytest.raises(LexipixError, match=r"--tags visual_words` with generator\.words\.enabled = true"):

@@ -178,6 +178,7 @@ def train_words(
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
+    prior: ModelBundle,
     visual_words: ModelBundle,
     machine_choices: MutableMapping[str, str],
     stream: MetricStream,
@@ -186,23 +187,21 @@ def train_words(
     """Train the captioner's language model to write visual words from captions.
 
     Returns:
-        The whole model (text encoder, language model and visual words), the curves and figures of the
-        training, and a sheet as for the prior. Where it is not wanted, stand-ins.
+        The whole model (text encoder, language model, visual words, and what sketches), the curves and
+        figures of the training, and a sheet as for the prior. Where it is not wanted, stand-ins.
     """
     if not enabled:
         return leave_out(WORDS_KEY)
     require_one_tokenizer(contrastive_pair, captioner)
-    digest = pictures.digest
+    digest, models = pictures.digest, (contrastive_pair, captioner, prior, visual_words)
     made, result = train_shared(
         make_words,
-        (parameters, gan, flip, pictures, captions_complete, contrastive_pair, captioner, visual_words),
+        (parameters, gan, flip, pictures, captions_complete, *models),
         parameters.training,
         run,
         launch,
         name="words",
-        fingerprint=fingerprint(
-            "words", parameters, gan, flip, run, digest, contrastive_pair, captioner, visual_words
-        ),
+        fingerprint=fingerprint("words", parameters, gan, flip, run, digest, *models),
         stream=stream,
         checkpoints=checkpoints,
         choices=machine_choices,

@@ -76,6 +76,7 @@ def create_pipeline() -> Pipeline:
                     "params:run",
                     *captions,
                     "captioner",
+                    "prior",
                     "visual_words",
                     *_machinery("words"),
                 ],

@@ -12,9 +12,10 @@ from lexipix.config.words import VisualWordsParameters, WriterParameters
 from lexipix.errors import LexipixError
 from lexipix.networks.captioner import Captioner, language_model_from_config, small_gpt2
 from lexipix.networks.clip import ContrastivePair
+from lexipix.networks.text_to_image import TextToImage
 from lexipix.networks.visual_words import VisualWords
 from lexipix.networks.word_writer import CELLS, WordWriter
-from lexipix.networks.words_to_image import WordsToImage
+from lexipix.networks.words_to_image import Sketch, WordsToImage
 from lexipix.pipelines.generator.parts import Made, captions_for
 from lexipix.pipelines.generator.tasks import adversarial_settings, discriminator_for
 from lexipix.records import ModelBundle, Pictures
@@ -68,6 +69,7 @@ def make_words(
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
+    prior: ModelBundle,
     visual_words: ModelBundle,
 ) -> Made:
     """A GPT-2 that knows what the captioner's does, with the visual words in its vocabulary.
@@ -84,6 +86,7 @@ def make_words(
     assert isinstance(pair, ContrastivePair) and isinstance(speaker, Captioner)
     assert isinstance(reader, VisualWords)
     text_encoder, device = pair.text_encoder, resolve_device(run)  # first of all, as for the GAN
+    sketch, sketched = sketch_of(prior) if parameters.sketch else (None, None)
     with seeded(run.seed):
         language_model = larger_vocabulary(
             speaker,
@@ -101,6 +104,7 @@ def make_words(
             text_encoder.width,
             text_encoder.project.out_features,
             speaker.pad_id,
+            sketched["prior"]["latent_channels"] if sketched else 0,
             hears_noise=parameters.adversarial > 0,
         )
         discriminator = discriminator_for(pair, gan)
@@ -113,8 +117,9 @@ def make_words(
             "pad_id": speaker.pad_id,
         },
         "visual_words": visual_words.config["network"],
+        "sketch": sketched,
     }
-    model = WordsToImage(text_encoder, writer, reader)
+    model = WordsToImage(text_encoder, writer, reader, sketch)
     captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
     task = WordsTask(
         model,
@@ -133,6 +138,14 @@ def make_words(
         share=share,
     )
     return Made(task, model, network)
+
+
+def sketch_of(prior: ModelBundle) -> tuple[Sketch, dict[str, Any]]:
+    """What a trained text prior draws, for the writer to hear, and how it is built."""
+    model = load_network(prior)
+    assert isinstance(model, TextToImage) and model.language_model is not None
+    config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
+    return Sketch(model.language_model, model.prior), config
 
 
 def larger_vocabulary(
