@@ -49,7 +49,7 @@ OWN = GENERATOR_SIZES["tiny"]
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
 VISUAL_WORDS = VisualWordsParameters(levels=[[4, 3, 2], [3, 3]], width=8, depth=1, training=TRAINING)
 WRITER = WriterParameters(  # as wide as the captioner's language model
-    width=96, depth=3, passes=(1, 1), adversarial=0.5, training=TRAINING
+    width=96, depth=3, passes=(1, 1), sketch=True, adversarial=0.5, training=TRAINING
 )
 MODELS = ("vae", "prior", "gan")
 OFF, ON = LoopParameters(), LoopParameters(enabled=True)
