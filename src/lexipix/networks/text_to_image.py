@@ -27,6 +27,22 @@ class Reading(NamedTuple):
     vector: Tensor
 
 
+def side_by_side(language_model: PreTrainedModel, ids: Tensor, mask: Tensor, own_states: Tensor) -> Tensor:
+    """What a language model makes of each word, and what a text encoder does.
+
+    Args:
+        language_model: Read without a picture.
+        ids: (B, L) token ids.
+        mask: bool (B, L), true where there is a token.
+        own_states: The text encoder's, (B, L, W).
+
+    Returns:
+        (B, L, text_width).
+    """
+    states = language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
+    return torch.cat([states, own_states], dim=-1)
+
+
 class TextToImage(Drawing):
     """Language model, text prior and decoder; what the prior's and the GAN's model folders hold.
 
@@ -84,8 +100,7 @@ class TextToImage(Drawing):
         own_states, vector = self.text_encoder.read(ids, mask)
         if self.language_model is None:
             return Reading(own_states, mask, vector)
-        states = self.language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
-        return Reading(torch.cat([states, own_states], dim=-1), mask, vector)
+        return Reading(side_by_side(self.language_model, ids, mask, own_states), mask, vector)
 
     def latents(self, reading: Reading, noise: Tensor) -> Tensor:
         """Latents (B, C, 8, 8) from what captions say and noise (B, Z)."""

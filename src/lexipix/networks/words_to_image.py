@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 from lexipix.networks.drawing import Drawing
 from lexipix.networks.text_encoder import TextEncoder
 from lexipix.networks.text_prior import TextPrior
+from lexipix.networks.text_to_image import side_by_side
 from lexipix.networks.vae import GRID
 from lexipix.networks.visual_words import VisualWords
 from lexipix.networks.word_writer import Heard, WordWriter
@@ -33,9 +34,10 @@ class Sketch(nn.Module):
             states: What the text encoder makes of them, (B, L, W).
             vector: Unit vectors (B, V) of the captions.
         """
-        read = self.language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
         silence = vector.new_zeros(len(ids), self.prior.noise_width)
-        latents: Tensor = self.prior(torch.cat([read, states], dim=-1), mask, vector, silence)
+        latents: Tensor = self.prior(
+            side_by_side(self.language_model, ids, mask, states), mask, vector, silence
+        )
         return latents.flatten(2).transpose(1, 2)
 
 

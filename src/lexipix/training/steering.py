@@ -23,7 +23,7 @@ from lexipix.training.steady import Steady
 
 RIDGE = 10.0  # of the words' effects: about a failure's variance over that of a word's effect
 MOST_OFTEN = 4.0  # a caption is drawn again at most so many times as often as the average, or as seldom
-FEWEST = 1e-4  # mean chance of failing below which rows come in turn
+FEWEST = 1e-4  # share of a batch, or mean chance of failing, below which rows come in turn
 AGAIN = 1  # tells the random numbers of rows that are drawn again from other ones of the same step
 CHUNK = 8192  # captions scored at a time
 
@@ -137,7 +137,7 @@ class Steering(Steady):
         """Draw rows by what fails beyond what real pictures do: no larger a share of a batch than that is."""
         mean = float(failures.mean())
         self.share = min(self.parameters.share, mean)
-        if not self.parameters.share or mean < FEWEST:
+        if self.share < FEWEST:
             self.cumulated = None
             return
         ids = self.validation.captions.canonical(torch.arange(len(failures))).cpu()

@@ -120,7 +120,7 @@ class WordsTask(GANTask):
         self.restarts = (self.teaching,) if self.teaching < 1 else ()
 
     def record(self) -> None:
-        """Not these steps: which words are nearest is looked up by sizes that differ from step to step."""
+        """Not these steps: before each pass the writer looks whether anything is left to write."""
 
     def lesson(self, rows: Tensor) -> dict[str, Tensor]:
         """One update towards the words of the given pictures, from a random wording of each caption."""
