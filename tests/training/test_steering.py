@@ -108,7 +108,7 @@ def test_as_much_of_a_batch_as_fails_and_no_more(most, share):
 def test_what_fails_with_real_pictures_too_is_no_failure():
     steered = steering()
     report(steered, [2, 3, 2, 3], alignment=0.5)
-    steered._real_failures = {0: torch.ones(4)}
+    steered._real = {0: steered._real[0]._replace(failures=torch.ones(4))}
     report(steered, [2, 3, 2, 3], alignment=0.5)
     assert steered.cumulated is None and steered.share == 0
 

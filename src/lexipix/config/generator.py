@@ -184,7 +184,7 @@ class LoopParameters(Parameters):
             the GAN's by how its pictures are spread and how many are recognised, the prior's by PSNR.
     """
 
-    enabled: bool = False
+    enabled: bool = True
     share: float = Field(0.5, ge=0, le=1)
     tolerance: float = Field(0.02, ge=0, le=1)
     tolerance_db: float = Field(0.5, ge=0)

@@ -90,7 +90,7 @@ class WriterParameters(Parameters):
     depth: int = Field(4, ge=1, le=32)
     near: int = Field(1, ge=0, le=16)
     passes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 3)
-    sketch: bool = False
+    sketch: bool = True
     canonical_share: float = Field(0.5, ge=0, le=1)
     adversarial: float = Field(0.0, ge=0, le=1)
     training: WordsTrainingParameters = WordsTrainingParameters()

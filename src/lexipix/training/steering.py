@@ -7,7 +7,7 @@ the evaluator. The whole state is part of a checkpoint and is sent to the other 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,20 @@ MOST_OFTEN = 4.0  # a caption is drawn again at most so many times as often as t
 FEWEST = 1e-4  # share of a batch, or mean chance of failing, below which rows come in turn
 AGAIN = 1  # tells the random numbers of rows that are drawn again from other ones of the same step
 CHUNK = 8192  # captions scored at a time
+
+
+class Real(NamedTuple):
+    """What real pictures of validation captions come to, beside their drawings.
+
+    Attributes:
+        vectors: Of the image encoder, (M, V).
+        found: Whether each picture's own caption is the nearest, (M,).
+        failures: The chance of each to be taken for another caption's, (M,).
+    """
+
+    vectors: Tensor
+    found: Tensor
+    failures: Tensor
 
 
 class Steering(Steady):
@@ -65,9 +79,7 @@ class Steering(Steady):
         self.cumulated: Tensor | None = None
         self.share = 0.0
         self._seen: list[tuple[Tensor, Tensor]] = []
-        self._real: dict[int, Tensor] = {}
-        self._real_found: dict[int, Tensor] = {}
-        self._real_failures: dict[int, Tensor] = {}
+        self._real: dict[int, Real] = {}  # by the first row
         validation.watch = self.watch
 
     # What a step asks for
@@ -97,8 +109,9 @@ class Steering(Steady):
             self._seen = []
         if first not in self._real:
             real = self.validation.encoder(self.validation.images[rows]).vector.float()
-            self._real[first], self._real_found[first] = real, self._found(rows, real, vectors)
-            self._real_failures[first] = self._failures(rows, real, vectors)
+            self._real[first] = Real(
+                real, self._found(rows, real, vectors), self._failures(rows, real, vectors)
+            )
         self._seen.append((drawn, self._failures(rows, drawn, vectors)))
 
     def react(self, task: Any, progress: float, figures: Mapping[str, float]) -> dict[str, float]:
@@ -115,14 +128,15 @@ class Steering(Steady):
             ``val_distance``, of the drawings' vectors to those of real pictures, and ``val_objective``.
         """
         drawn, failures = (torch.cat(some) for some in zip(*self._seen, strict=True))
-        behind = float(torch.cat(list(self._real_found.values())).mean()) - figures["val_alignment"]
+        real = Real(*(torch.cat(some) for some in zip(*self._real.values(), strict=True)))
+        behind = float(real.found.mean()) - figures["val_alignment"]
         added: dict[str, float] = {}
         if self.realism:
-            distance = energy_distance(drawn, torch.cat(list(self._real.values())))
+            distance = energy_distance(drawn, real.vectors)
             added = {"val_distance": distance, "val_objective": distance + max(0.0, behind)}
         lost = {name: self._lost(name, figures) for name in ("val_alignment", "val_psnr")}
         if progress > self.begins:
-            self._draw_again((failures - torch.cat(list(self._real_failures.values()))).clamp_min(0))
+            self._draw_again((failures - real.failures).clamp_min(0))
             self._weigh(behind, lost)
             self._slow_down(added.get("val_objective", figures["val_objective"]))
             self._apply(task)

@@ -52,7 +52,7 @@ WRITER = WriterParameters(  # as wide as the captioner's language model
     width=96, depth=3, passes=(1, 1), sketch=True, adversarial=0.5, training=TRAINING
 )
 MODELS = ("vae", "prior", "gan")
-OFF, ON = LoopParameters(), LoopParameters(enabled=True)
+OFF, ON = LoopParameters(enabled=False), LoopParameters()
 WORDS = ("visual_words", "words")
 ONE, TWO = GeneratorLaunchParameters(), GeneratorLaunchParameters(processes=2)
 

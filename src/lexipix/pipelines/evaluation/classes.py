@@ -118,7 +118,8 @@ def judged(
     told = np.flatnonzero([bool(caption) for caption in test.captions])
     asked = test.some(told[spread(len(told), parameters.n_drawn)])
     # Drawn again from the same captions, each with other noise, where a classifier is to learn from more
-    n_lessons = max(len(asked), parameters.cas_drawn or 0) if len(asked) else 0
+    more = parameters.cas_drawn or 0 if parameters.cas_images and len(asked) else 0
+    n_lessons = max(len(asked), more)
     lessons = asked.some(np.arange(n_lessons) % max(1, len(asked)))
     answers = classify(classifier, test.images, run, evaluation.batch_size)
     shares, answered = (
