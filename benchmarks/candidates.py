@@ -4,14 +4,15 @@
 
 Needs a finished run of the environment. Two tables, `candidates` and `refinement`.
 
-Candidates: the champion draws each caption that the evaluation draws from as often as the row says, and the
-scorer keeps the best, as `kedro generate --candidates` does. The scorer is the features stage's pair; what
-judges is the evaluator, which shares neither pictures nor seed nor weights with it. `score` is the scorer's
-own opinion and no measure: a choice by it raises it whatever becomes of the pictures. KID and Frechet are
-distances to the real pictures of the captions, recall the share of real pictures among the drawn ones. `ms
-each` is the time of all pictures together, drawing, scoring and reading of captions included, over their
-number; `ms alone` that of one picture of a new caption, in the median. The last row draws no further
-candidate of a picture whose score has reached what it names.
+Candidates: the champion draws each true caption of test pictures as often as the row says, and the scorer
+keeps the best, as `kedro generate --candidates` does. The scorer is the features stage's pair; what judges
+is the evaluator, which shares neither pictures nor seed nor weights with it, and, where pictures have
+classes, the classifier that learned from real ones (`class agreement`). `score` is the scorer's own opinion
+and no measure: a choice by it raises it whatever becomes of the pictures. KID and Frechet are distances to
+the real pictures of the captions, recall the share of real pictures among the drawn ones. `ms each` is the
+time of all pictures together, drawing, scoring and reading of captions included, over their number; `ms
+alone` that of one picture of a new caption, in the median. The last row draws no further candidate of a
+picture whose score has reached what it names.
 
 Refinement: test pictures are described by the captioner and drawn again by the whole generator, the best of
 eight (`kedro redraw`); from there gradient steps lead to the picture itself. `path` says what the picture
@@ -48,7 +49,9 @@ from lexipix.pipelines.generation.refined import Refined
 from lexipix.pipelines.generation.refining import TRAINED, Beginning, from_pictures, from_words, refine
 from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.reporting.sheet import rows_sheet
+from lexipix.training.classifier import classify
 from lexipix.training.judge import Judge
+from lexipix.training.left_out import is_left_out
 from lexipix.workshop import Workshop
 
 TRIES = 8  # of a redrawing, before it is refined
@@ -83,7 +86,9 @@ def main() -> None:
     real = evaluated(evaluation, workshop.load("pictures"), workshop.load("captioner_test_captions"))
     pages = []
     with status.status("drawing candidates"):
-        pages.append(by_candidates(workshop, real, sorted(arguments.candidates), arguments.out))
+        asked = [truth or said for truth, said in zip(real.truths, real.asked, strict=True)]
+        prompted = replace(real, asked=asked)
+        pages.append(by_candidates(workshop, prompted, sorted(arguments.candidates), arguments.out))
     if arguments.refined:
         with status.status("refining"):
             steps = sorted({0, *arguments.steps})
@@ -99,6 +104,7 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
     judge = TextPath(
         real, Judge(workshop.load("evaluator"), run, evaluation.batch_size), evaluation, run.seed
     )
+    named = classes_named(workshop, real)
     name, drawer = workshop.drawer("champion")
     scorer = workshop.scorer()
     indices = occurrences(real.asked)
@@ -116,7 +122,7 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
         chosen = choose(effort)
         each = (time.perf_counter() - start) / len(real.asked)
         figures, extras = judge(chosen.images)
-        found = figures | extras
+        found = figures | extras | named(chosen.images)
         rows.append(
             {"candidates": label, "drawn": float(chosen.drawn.mean()), "score": float(chosen.scores.mean())}
             | {said: found[key] for key, said in MEASURES.items() if found.get(key) is not None}
@@ -132,10 +138,10 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
     curve = list(rows)
     enough = round(float(np.median(chosen[-1].scores)), 3)
     enter(f"until {enough:g}", Effort(numbers[-1], enough))
-    judged = judge(real.images)[0]
+    judged = judge(real.images)[0] | named(real.images)
     ceilings = {
         f"real pictures' {MEASURES[key]}": judged[key]
-        for key in ("attribute_accuracy", "r_precision")
+        for key in ("attribute_accuracy", "class_agreement", "r_precision")
         if key in judged
     }
     facts = {
@@ -145,6 +151,23 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
     kept = (__doc__ or "").split("\n\n")[3]
     pictures = {"candidates": curves(curve, name), "candidates_sheet": sheet(real, shown)}
     return save("candidates", rows, facts, out, kept, pictures=pictures)
+
+
+def classes_named(workshop: Workshop, real: Evaluated) -> Callable[[Pixels], dict[str, float]]:
+    """How often the classifier names the class of the caption's own picture; nothing without classes."""
+    classifier = workshop.load("classifier")
+    if is_left_out(classifier):
+        return lambda images: {}
+    places = {name: place for place, name in enumerate(classifier.config["classes"])}
+    numbers = real.table["label"].map(places).to_numpy(float)  # NaN where it is of none
+    rows = np.flatnonzero(np.isfinite(numbers))
+    run, batch_size = workshop.parameters.run, workshop.parameters.evaluation.batch_size
+
+    def agreement(images: Pixels) -> dict[str, float]:
+        named = classify(classifier, images[rows], run, batch_size)
+        return {"class_agreement": float((named == numbers[rows]).mean())}
+
+    return agreement
 
 
 def by_steps(

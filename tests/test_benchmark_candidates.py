@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lexipix.pipelines.generation.refined import Step
@@ -44,6 +45,24 @@ def test_the_time_of_one_is_a_median_of_some(candidates):
     asked = []
     assert candidates.alone(asked.append, 1000) < 1
     assert len(asked) == candidates.ALONE and asked[0] == 0 and asked[-1] == 999
+
+
+def test_the_classifier_is_asked_for_pictures_that_have_a_class(candidates, monkeypatch):
+    bundle = SimpleNamespace(config={"classes": ["cat", "dog"]}, card={})
+    workshop = SimpleNamespace(
+        load={"classifier": bundle}.get,
+        parameters=SimpleNamespace(run=None, evaluation=SimpleNamespace(batch_size=2)),
+    )
+    real = SimpleNamespace(table=pd.DataFrame({"label": ["dog", None, "cat", "frog", "dog"]}))
+    answers = {2: 1, 4: 1, 0: 0}  # by the picture's color: of the pictures without a class none is asked for
+    monkeypatch.setattr(candidates, "is_left_out", lambda bundle: False)
+    monkeypatch.setattr(
+        candidates, "classify", lambda bundle, images, run, size: np.array([answers[i] for i in images])
+    )
+    agreement = candidates.classes_named(workshop, real)
+    assert agreement(np.array([2, 1, 4, 3, 0])) == {"class_agreement": pytest.approx(1 / 3)}
+    monkeypatch.setattr(candidates, "is_left_out", lambda bundle: True)
+    assert candidates.classes_named(workshop, real)(np.zeros(5)) == {}
 
 
 def test_the_whole_benchmark_on_finished_models(smoke, tmp_path, empty_mlflow_store):
