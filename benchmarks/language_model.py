@@ -1,7 +1,7 @@
 """What a language model that was trained before is worth to the generators' training.
 
     python benchmarks/language_model.py [--env ENV] [--stages prior gan] [--arms frozen …] [--seeds 0 1 2]
-        [--images 32000] [--target 0.7]
+        [--images 32000] [--target 0.7] [--marks 0.3 0.6]
 
 Needs the features, the captioner and the VAE of a run whose captions describe scenes (`make run`). Each arm
 (benchmarks/readers.py) trains the text prior, and the GAN, from random weights, reading the captions in its
@@ -10,9 +10,10 @@ own way; everything else, the batches and the random numbers are the same. Besid
 already all that a language model could tell; or, without that encoder, a vector in the space of pictures that
 a linear map of the arm's own states gives, solved in seconds before the training; or no vector. Every so many
 pictures the validation captions are drawn with the same noise, and the oracle says which attributes are
-there; a training ends once it has the target. Seconds are pictures over a rate that is measured afterwards,
-all arms taking turns. What is finished is kept as JSON in the folder that `--out` names, and an interrupted
-comparison goes on from there.
+there; a training ends once it has the target. The table has the accuracies passed on the way there, too
+(`--marks`), since a training that gave up before the target tells no more than that it takes longer. Seconds
+are pictures over a rate that is measured afterwards, all arms taking turns. What is finished is kept as JSON
+in the folder that `--out` names, and an interrupted comparison goes on from there.
 """
 
 # ruff: noqa: T201
@@ -67,9 +68,12 @@ def main() -> None:
     parser.add_argument("--beside", nargs="+", choices=tuple(BESIDE), default=["solved", "contrastive"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=32_000, help="pictures after which a training gives up")
-    parser.add_argument("--gan-images", type=int, default=12_000, help="the same for the GAN")
+    parser.add_argument("--gan-images", type=int, default=24_000, help="the same for the GAN")
     parser.add_argument("--target", type=float, default=0.7, help="attribute accuracy that ends a training")
     parser.add_argument("--gan-target", type=float, default=0.5, help="the same for the GAN")
+    parser.add_argument(
+        "--marks", type=float, nargs="*", default=[0.3, 0.6], help="lower accuracies that the table has"
+    )
     parser.add_argument("--width", type=int, help="of the prior [default: the environment's]")
     parser.add_argument("--every", type=int, default=2_000, help="pictures between two looks at the accuracy")
     parser.add_argument("--shown", type=int, default=256, help="validation captions drawn at each look")
@@ -97,7 +101,8 @@ def main() -> None:
                     )
                 )
         speed = rates(bench, stage, arms, setting.batch, setting.precision)
-        rows += [row(stage, arm, arms, found, speed, setting) for arm in arms]
+        marks = sorted({mark for mark in arguments.marks if mark < setting.target} | {setting.target})
+        rows += [row(stage, arm, arms, found, speed, setting, mark) for mark in marks for arm in arms]
         plots[f"language_model_{stage}"] = plot(stage, found, setting)
         facts |= {
             f"{stage} target": setting.target,
@@ -172,28 +177,28 @@ def row(
     found: Curves,
     speed: Mapping[tuple[str, Beside], float],
     setting: Setting,
+    mark: float,
 ) -> Row:
-    """What the seeds of an arm came to; a speed-up is the base's pictures over its own, the mean over seeds.
+    """How soon the seeds of an arm had an accuracy; a speed-up is the base's pictures over its own, the mean.
 
     A seed that gave up counts with all the pictures of its schedule: its true number is larger. Where both
     gave up there is nothing to say.
     """
     name, beside = arm
-    reached = [images_to(setting.target, one["images"], one["accuracy"]) for one in found[arm]]
+    reached = [images_to(mark, one["images"], one["accuracy"]) for one in found[arm]]
     images = [float(setting.images) if one is None else one for one in reached]
     given_up = sum(one is None for one in reached)
     last: Row = {
-        "stage": stage, "caption's vector": BESIDE[beside], "language model": name,
-        "pictures to target": statistics.mean(images), "least": min(images), "most": max(images),
+        "stage": stage, "caption's vector": BESIDE[beside], "accuracy": mark, "language model": name,
+        "pictures to it": statistics.mean(images), "least": min(images), "most": max(images),
         "gave up": f"{given_up} of {len(images)}",
-        "seconds to target": statistics.mean(images) / speed[arm], "pictures/s": speed[arm],
+        "seconds to it": statistics.mean(images) / speed[arm], "pictures/s": speed[arm],
         "accuracy at the end": statistics.mean(one["accuracy"][-1] for one in found[arm]),
     }  # fmt: skip
     base = (BASE, beside)
     if base in arms:
         slow = [
-            images_to(setting.target, one["images"], one["accuracy"]) or float(setting.images)
-            for one in found[base]
+            images_to(mark, one["images"], one["accuracy"]) or float(setting.images) for one in found[base]
         ]
         pairs = [pair for pair in zip(slow, images, strict=True) if min(pair) < setting.images]
         if ratios := [theirs / own for theirs, own in pairs]:
@@ -205,18 +210,23 @@ def row(
 
 
 def said(stage: str, rows: Sequence[Row]) -> str:
-    """What the pretrained language model is worth, with each source of the caption's vector."""
+    """What the pretrained language model is worth, for each accuracy and source of the caption's vector."""
     sentences = []
-    for vector in BESIDE.values():
-        some = [one for one in rows if one["stage"] == stage and one["caption's vector"] == vector]
+    asked = dict.fromkeys((one["caption's vector"], one["accuracy"]) for one in rows if one["stage"] == stage)
+    for vector, mark in asked:
+        some = [
+            one for one in rows
+            if (one["stage"], one["caption's vector"], one["accuracy"]) == (stage, vector, mark)
+        ]  # fmt: skip
         ahead = [one for one in some if ARMS[one["language model"]].weights == "captioner"]
         ahead = [one for one in ahead if FEWER in one]
         if not ahead:
             continue
         best = max(ahead, key=lambda one: float(one[FEWER]))
+        least = any(one["language model"] == BASE and not one["gave up"].startswith("0 ") for one in some)
         sentences.append(
-            f"{stage}, vector {vector}: the best use of the language model "
-            f"({best['language model']}) needs {best[FEWER]:.2f} times fewer pictures "
+            f"{stage}, accuracy {mark:g}, vector {vector}: the best use of the language model "
+            f"({best['language model']}) needs {'at least ' * least}{best[FEWER]:.2f} times fewer pictures "
             f"({best['times, least']:.2f} to {best['times, most']:.2f}) than {BASE} weights that learn along "
             f"and is {best[FASTER]:.2f} times as fast."
         )

@@ -167,6 +167,10 @@ def test_the_language_model_is_compared_and_goes_on_where_it_was(smoke, monkeypa
         "--beside", "solved",
     ]  # fmt: skip
     rows = run(language_model, smoke, monkeypatch, tmp_path, *asked)
+    assert [one["accuracy"] for one in rows] == [0.3] * 5 + [0.6] * 5 + [0.99] * 5 + [0.3] * 4 + [0.6] * 4 + [
+        0.99
+    ] * 4
+    rows = [one for one in rows if one["accuracy"] == 0.99]
     assert [(one["stage"], one["language model"]) for one in rows] == [
         *(("prior", arm) for arm in ("frozen", "finetuned", "random", "bag", "told")),
         *(("gan", arm) for arm in ("frozen", "finetuned", "random", "bag")),
@@ -177,7 +181,34 @@ def test_the_language_model_is_compared_and_goes_on_where_it_was(smoke, monkeypa
     assert trial["images"] == [32, 64] and len(trial["accuracy"]) == 2
     monkeypatch.setattr(language_model, "trained", lambda *_: pytest.fail("trained again"))
     again = run(language_model, smoke, monkeypatch, tmp_path, *asked)
-    assert [one["pictures to target"] for one in again] == [one["pictures to target"] for one in rows]
+    again = [one for one in again if one["accuracy"] == 0.99]
+    assert [one["pictures to it"] for one in again] == [one["pictures to it"] for one in rows]
+
+
+def test_a_speed_up_over_what_gave_up_is_a_lower_bound():
+    from language_model import BESIDE, FEWER, row, said
+
+    beside = "contrastive"
+    setting = SimpleNamespace(images=400)
+    curves = {
+        ("frozen", beside): [{"images": [100, 200], "accuracy": [0.4, 0.8]}],
+        ("random", beside): [{"images": [200, 400], "accuracy": [0.4, 0.6]}],
+    }
+    speed = {("frozen", beside): 50.0, ("random", beside): 25.0}
+    rows = [
+        row("prior", arm, list(curves), curves, speed, setting, mark) for mark in (0.4, 0.7) for arm in curves
+    ]
+    passed, _, reached, gave_up = rows
+    assert (passed["pictures to it"], passed[FEWER], passed["seconds to it"]) == (100, 2.0, 2.0)
+    assert reached["pictures to it"] == pytest.approx(175)
+    assert (gave_up["pictures to it"], gave_up["gave up"]) == (400, "1 of 1")
+    assert reached[FEWER] == pytest.approx(400 / 175) and FEWER not in gave_up
+    text = said("prior", rows)
+    assert (
+        f"accuracy 0.4, vector {BESIDE[beside]}: the best use of the language model (frozen) needs 2.00"
+        in text
+    )
+    assert "accuracy 0.7" in text and "needs at least 2.29 times fewer" in text
 
 
 def test_the_loop_is_compared_seed_by_seed(smoke, monkeypatch, tmp_path, capsys):
