@@ -115,6 +115,16 @@ def test_last_weights_are_shipped_where_the_best_are_not_wanted():
     assert equal(kept.weights(), early.weights()), "both ship what the second report saw"
 
 
+def test_nothing_from_before_the_model_learns_is_taken_for_its_best():
+    late, best = ToyTask(), ToyTask()
+    late.drawing_from = 0.4  # two of five reports
+    for task, patience in ((late, 2), (best, 0)):
+        task.objectives = [1.0, 2.0, 4.0, 3.0, 5.0] if task is late else [5.0, 4.0, 2.0, 1.0, 3.0]
+        result = do(task, fast(patience=patience), RUN, ListStream(), MemoryCheckpoints())
+    assert result.figures["val_objective"] == 1.0
+    assert equal(late.weights(), best.weights()), "both ship what the fourth report saw"
+
+
 def test_stops_when_validation_no_longer_improves():
     task = ToyTask()
     task.objectives = [3.0, 1.0, 2.0, 1.5, 0.5]

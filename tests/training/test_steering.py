@@ -54,11 +54,11 @@ def steering(parameters=ON, **settings):
     return Steering(parameters, TRAINING, Watched(VECTORS, VALIDATION), **settings)
 
 
-def report(steered, drawn, psnr=20.0, alignment=1.0, objective=-20.0, progress=0.5, task=None):
+def report(steered, drawn, psnr=20.0, alignment=1.0, objective=-20.0, learns=True, task=None):
     """Let steering see drawings whose vectors are those of the given captions."""
     steered.watch(torch.arange(4), VECTORS[drawn], VECTORS)
     figures = {"val_objective": objective, "val_psnr": psnr, "val_alignment": alignment}
-    return steered.react(task or SimpleNamespace(), progress, figures)
+    return steered.react(task or SimpleNamespace(), figures, learns)
 
 
 def test_words_of_captions_that_fail_carry_the_blame():
@@ -153,16 +153,16 @@ def test_rate_falls_where_nothing_improves_but_not_without_end():
 
 
 def test_nothing_reacts_before_the_model_learns():
-    steered, task = steering(weights={"alignment": 0.5}, begins=0.25), SimpleNamespace()
-    for progress in (0.1, 0.2, 0.25):
-        report(steered, [1, 0, 3, 2], alignment=0.0, progress=progress, task=task)
+    steered, task = steering(weights={"alignment": 0.5}), SimpleNamespace()
+    for _ in range(3):
+        report(steered, [1, 0, 3, 2], alignment=0.0, learns=False, task=task)
     assert steered.cumulated is None and steered.rate == 1.0 and not vars(task)
-    report(steered, [1, 0, 3, 2], alignment=0.0, progress=0.3, task=task)
+    report(steered, [1, 0, 3, 2], alignment=0.0, task=task)
     assert steered.cumulated is not None and task.alignment == 0.75
 
 
-def test_best_by_realism_is_near_real_pictures_and_recognised():
-    steered = steering(realism=True)
+def test_what_is_not_to_resemble_is_best_near_real_pictures_and_recognised():
+    steered = steering(faithful=False)
     perfect = report(steered, [0, 1, 2, 3], objective=-20.0)
     assert perfect["val_objective"] == perfect["val_distance"] == pytest.approx(0, abs=1e-6)
     wrong = report(steered, [1, 0, 3, 2], alignment=0.0)
@@ -204,9 +204,7 @@ def gan():
         augmentations=[], canonical_share=0.5, flip=False, device=CPU,
     )  # fmt: skip
     weights = {"alignment": 0.5, "adversarial": 1.0}
-    task.steering = Steering(
-        ON, world().captions, task.validation, weights=weights, realism=True, begins=task.drawing_from
-    )
+    task.steering = Steering(ON, world().captions, task.validation, weights=weights, faithful=False)
     return task
 
 
@@ -224,7 +222,8 @@ def test_steered_gan_ships_its_best_and_reports_what_steers_it():
     result, _, _ = Training(gan, images=96)()
     names = {"failing", "rate_factor", "alignment_factor", "adversarial_factor", "val_distance"}
     assert all(names <= row.keys() for row in result.curves)
-    assert result.figures["val_objective"] == min(row["val_objective"] for row in result.curves)
+    learned = [row["val_objective"] for row in result.curves if row["images_seen"] > 0.25 * 96]
+    assert result.figures["val_objective"] == min(learned)
 
 
 def test_steered_prior_differs_from_one_that_is_not():

@@ -180,8 +180,9 @@ class LoopParameters(Parameters):
         limit: Largest factor in all, either way; the learning rate falls no further, too.
         plateau: Reports without a better objective after which the learning rate falls; 0 never.
         slower: Factor by which it does.
-        keep_best: Ship the weights of the best validation, whatever the training's own ``keep_best`` says:
-            the GAN's by how its pictures are spread and how many are recognised, the prior's by PSNR.
+        keep_best: Ship the weights of the best validation, whatever the training's own ``keep_best`` says: by
+            PSNR where pictures are to resemble the captions' own, else by how they are spread and how many
+            are recognised.
     """
 
     enabled: bool = True

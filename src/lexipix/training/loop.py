@@ -114,6 +114,7 @@ def _train(
     averages = Averages({key: task.modules[key] for key in task.averaged}, parameters.ema_share, fixed)
     steering = _steering(task)
     keep_best = parameters.keep_best or steering.keep_best
+    drawing_from = getattr(task, "drawing_from", 0.0)
     result = TrainingResult()
     images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, Window()
     best_objective, best_weights = math.inf, averages.snapshot()
@@ -205,13 +206,14 @@ def _train(
                     torch.manual_seed(run.seed)
                     row |= {f"val_{key}": value for key, value in task.validate().items()}
                     sheet = task.sheet()
-                row |= steering.react(task, images_seen / parameters.images, row)
+                learns = images_seen / parameters.images > drawing_from
+                row |= steering.react(task, row, learns)
                 if steering is not STEADY and share.processes > 1:
                     share.send(*steering.pack())
                 objective = row["val_objective"]
-                if objective < best_objective:
+                if learns and objective < best_objective:
                     best_objective, best_weights, bad_validations = objective, averages.snapshot(), 0
-                else:
+                elif learns:
                     bad_validations += 1
                 stream.log(images_seen, row)
                 if sheet is not None:
@@ -232,7 +234,8 @@ def _train(
         result.sheet = task.sheet()
     machine.release(task.modules)
     checkpoints.clear()
-    shipped = min(result.curves, key=_objective) if keep_best else result.curves[-1]
+    learned = [row for row in result.curves if row["images_seen"] / parameters.images > drawing_from]
+    shipped = min(learned, key=_objective) if keep_best else result.curves[-1]
     result.figures = {
         "images_seen": images_seen,
         "seconds": round(seconds(), 2),

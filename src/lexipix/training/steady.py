@@ -18,7 +18,7 @@ class Steady:
         """See :func:`rows_of_step`."""
         return rows_of_step(images_seen, batch_size, n_rows, seed)
 
-    def react(self, task: Any, progress: float, figures: Mapping[str, float]) -> dict[str, float]:
+    def react(self, task: Any, figures: Mapping[str, float], learns: bool) -> dict[str, float]:
         """Nothing to do or to add."""
         return {}
 

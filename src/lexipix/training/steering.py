@@ -52,10 +52,9 @@ class Steering(Steady):
         weights: Of the losses that react, by the name of the task's attribute: ``alignment`` grows while
             fewer drawings fit their captions than real pictures do, ``adversarial`` shrinks while drawings
             have become worse.
-        realism: Choose the best weights by how the drawings are spread beside real pictures, and by how many
-            fit their captions; otherwise by the training's own objective.
-        faithful: Drawings are meant to resemble the captions' own pictures, so that a lower PSNR is worse.
-        begins: Share of the training before which nothing reacts, since the model does not learn yet.
+        faithful: Drawings are meant to resemble the captions' own pictures: a lower PSNR is worse, and the
+            training's own objective chooses the best weights. Otherwise these are chosen by how the drawings
+            are spread beside real pictures, and by how many fit their captions.
     """
 
     def __init__(
@@ -65,13 +64,11 @@ class Steering(Steady):
         validation: DrawingValidation,
         *,
         weights: Mapping[str, float] | None = None,
-        realism: bool = False,
         faithful: bool = True,
-        begins: float = 0.0,
     ) -> None:
         self.parameters, self.captions, self.validation = parameters, captions, validation
         self.weights = dict(weights or {})
-        self.realism, self.faithful, self.begins = realism, faithful, begins
+        self.faithful = faithful
         self.keep_best = parameters.keep_best
         self.factors = dict.fromkeys(self.weights, 1.0)
         self.rate, self.without_gain = 1.0, 0
@@ -114,28 +111,28 @@ class Steering(Steady):
             )
         self._seen.append((drawn, self._failures(rows, drawn, vectors)))
 
-    def react(self, task: Any, progress: float, figures: Mapping[str, float]) -> dict[str, float]:
+    def react(self, task: Any, figures: Mapping[str, float], learns: bool) -> dict[str, float]:
         """Change what the next steps do.
 
         Args:
             task: Whose weights of losses react.
-            progress: Share of the training that is over.
             figures: Of the report: ``val_objective``, and ``val_psnr`` and ``val_alignment``.
+            learns: Whether the model does by now; until then nothing reacts.
 
         Returns:
             What is to be reported beside or instead of them: ``failing``, the mean chance that a drawing is
-            taken for another caption's; the factors that hold from now on; for ``realism`` also
+            taken for another caption's; the factors that hold from now on; unless ``faithful`` also
             ``val_distance``, of the drawings' vectors to those of real pictures, and ``val_objective``.
         """
         drawn, failures = (torch.cat(some) for some in zip(*self._seen, strict=True))
         real = Real(*(torch.cat(some) for some in zip(*self._real.values(), strict=True)))
         behind = float(real.found.mean()) - figures["val_alignment"]
         added: dict[str, float] = {}
-        if self.realism:
+        if not self.faithful:
             distance = energy_distance(drawn, real.vectors)
             added = {"val_distance": distance, "val_objective": distance + max(0.0, behind)}
         lost = {name: self._lost(name, figures) for name in ("val_alignment", "val_psnr")}
-        if progress > self.begins:
+        if learns:
             self._draw_again((failures - real.failures).clamp_min(0))
             self._weigh(behind, lost)
             self._slow_down(added.get("val_objective", figures["val_objective"]))

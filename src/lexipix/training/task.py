@@ -14,8 +14,10 @@ class Task(Protocol):
     """What the loop needs to know of a model in training.
 
     One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steady`; one
-    whose learning rates begin anew has ``restarts``, the shares of the training at which they do; one whose
-    steps can be recorded on a GPU has ``record()``, see :mod:`lexipix.training.recording`.
+    whose learning rates begin anew has ``restarts``, the shares of the training at which they do; one that is
+    shipped as it came until some share of the training is over has ``drawing_from``, and nothing of before
+    is taken for its best; one whose steps can be recorded on a GPU has ``record()``, see
+    :mod:`lexipix.training.recording`.
 
     Attributes:
         modules: Everything with weights that a checkpoint must hold, by name.

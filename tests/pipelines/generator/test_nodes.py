@@ -276,12 +276,15 @@ def test_steered_trainings_say_what_steered_them(catalog, pictures, contrastive_
     )  # fmt: skip
     assert {"failing", "rate_factor"} <= set(curves.columns)
     assert not {"failing", "rate_factor"} & set(catalog.load("prior_curves").columns)
-    _, curves, figures, _ = train_gan(
-        GAN, ONE, ON, False, RUN, pictures, texts, contrastive_pair, catalog.load("prior"), {}, Machinery(),
-        Machinery(),
-    )  # fmt: skip
-    assert {"alignment_factor", "adversarial_factor", "val_distance"} <= set(curves.columns)
-    assert figures["val_objective"] == curves["val_objective"].min()
+    for anchor, told in ((20.0, {"val_psnr"}), (0.0, {"val_psnr", "val_distance"})):
+        gan = GAN.model_copy(update={"anchor": anchor})
+        _, curves, figures, _ = train_gan(
+            gan, ONE, ON, False, RUN, pictures, texts, contrastive_pair, catalog.load("prior"), {},
+            Machinery(), Machinery(),
+        )  # fmt: skip
+        assert {"alignment_factor", "adversarial_factor", *told} <= set(curves.columns)
+        assert ("val_distance" in curves) == ("val_distance" in told)
+        assert figures["val_objective"] == curves["val_objective"].min()
 
 
 def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):

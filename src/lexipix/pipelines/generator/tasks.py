@@ -185,8 +185,6 @@ def make_gan(
             captions.rows,
             captions.validation,
             weights={"alignment": parameters.alignment, "adversarial": parameters.adversarial},
-            realism=True,
             faithful=parameters.anchor > 0 and parameters.anchor_cell == 1,
-            begins=task.drawing_from,
         )
     return Made(task, model, network)
