@@ -4,8 +4,8 @@
 
 Needs a finished run of the environment. Two tables, `candidates` and `refinement`.
 
-Candidates: the champion draws each true caption of test pictures as often as the row says, and the scorer
-keeps the best, as `kedro generate --candidates` does. The scorer is the features stage's pair; what judges
+Candidates: the champion draws each true caption of test pictures as often as the row says, each with noise
+of its own, and the scorer keeps the best, as `kedro generate --candidates` does. The scorer is the features stage's pair; what judges
 is the evaluator, which shares neither pictures nor seed nor weights with it, and, where pictures have
 classes, the classifier that learned from real ones (`class agreement`). `score` is the scorer's own opinion
 and no measure: a choice by it raises it whatever becomes of the pictures. KID and Frechet are distances to
@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +106,7 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
     named = classes_named(workshop, real)
     name, drawer = workshop.drawer("champion")
     scorer = workshop.scorer()
-    indices = occurrences(real.asked)
+    indices = np.arange(len(real.asked))  # each picture has noise of its own, as in the evaluation
 
     def choose(effort: Effort, rows: slice = slice(None)) -> Chosen:
         drawer.forget()
@@ -202,16 +201,6 @@ def by_steps(
         "refinement_sheet": refinement_sheet(arms, [real.asked[row] for row in chosen]),
     }
     return save("refinement", rows, facts, out, kept, pictures=pictures)
-
-
-def occurrences(captions: Sequence[str]) -> NDArray[np.int64]:
-    """Of each caption, how many equal ones stand before it: so no two of them share their noise."""
-    counted: Counter[str] = Counter()
-    found = []
-    for caption in captions:
-        found.append(counted[caption])
-        counted[caption] += 1
-    return np.array(found, np.int64)
 
 
 def alone(choose: Callable[[int], Any], n: int) -> float:

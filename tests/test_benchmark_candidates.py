@@ -25,10 +25,6 @@ def candidates(monkeypatch):
     return candidates
 
 
-def test_equal_captions_never_share_their_noise(candidates):
-    assert candidates.occurrences(["a", "b", "a", "a", "b"]).tolist() == [0, 0, 1, 2, 1]
-
-
 def test_rows_say_what_the_pictures_come_from(candidates):
     steps = [[Step(0, 0.2, 10.0), Step(1, 0.4, 14.0)], [Step(0, 0.4, 12.0), Step(1, 0.6, 18.0)]]
     each = [SimpleNamespace(steps=some, numbers=768, seconds=0.5) for some in steps]
