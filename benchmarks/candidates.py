@@ -5,14 +5,14 @@
 Needs a finished run of the environment. Two tables, `candidates` and `refinement`.
 
 Candidates: the champion draws each true caption of test pictures as often as the row says, each with noise
-of its own, and the scorer keeps the best, as `kedro generate --candidates` does. The scorer is the features stage's pair; what judges
-is the evaluator, which shares neither pictures nor seed nor weights with it, and, where pictures have
-classes, the classifier that learned from real ones (`class agreement`). `score` is the scorer's own opinion
-and no measure: a choice by it raises it whatever becomes of the pictures. KID and Frechet are distances to
-the real pictures of the captions, recall the share of real pictures among the drawn ones. `ms each` is the
-time of all pictures together, drawing, scoring and reading of captions included, over their number; `ms
-alone` that of one picture of a new caption, in the median. The last row draws no further candidate of a
-picture whose score has reached what it names.
+of its own, and the scorer keeps the best, as `kedro generate --candidates` does. The scorer is the
+features stage's pair; what judges is the evaluator, which shares neither pictures nor seed nor weights
+with it, and, where pictures have classes, the classifier that learned from real ones (`class agreement`).
+`score` is the scorer's own opinion and no measure: a choice by it raises it whatever becomes of the
+pictures. KID and Frechet are distances to the real pictures of the captions, recall the share of real
+pictures among the drawn ones. `ms each` is the time of all pictures together, drawing, scoring and reading
+of captions included, over their number; `ms alone` that of one picture of a new caption, in the median.
+The last row draws no further candidate of a picture whose score has reached what it names.
 
 Refinement: test pictures are described by the captioner and drawn again by the whole generator, the best of
 eight (`kedro redraw`); from there gradient steps lead to the picture itself. `path` says what the picture
