@@ -115,6 +115,8 @@ def _train(
     steering = _steering(task)
     keep_best = parameters.keep_best or steering.keep_best
     drawing_from = getattr(task, "drawing_from", 0.0)
+    if drawing_from >= 1:  # a writer that only guesses learns by that from the start
+        drawing_from = 0.0
     result = TrainingResult()
     images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, Window()
     best_objective, best_weights = math.inf, averages.snapshot()
