@@ -40,12 +40,14 @@ from record import REPOSITORY, Row, save
 from rich.console import Console
 
 from lexipix.config.generation import RedrawParameters
+from lexipix.pipelines.evaluation.classed import classed
 from lexipix.pipelines.evaluation.measuring import Evaluated, Pixels, TextPath, evaluated
 from lexipix.pipelines.generation.candidates import Chosen, Effort, best_of
 from lexipix.pipelines.generation.models import Drawer, Scorer, noise_of
 from lexipix.pipelines.generation.redrawing import redraw
 from lexipix.pipelines.generation.refined import Refined
 from lexipix.pipelines.generation.refining import TRAINED, Beginning, from_pictures, from_words, refine
+from lexipix.records import Split
 from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.classifier import classify
@@ -157,14 +159,12 @@ def classes_named(workshop: Workshop, real: Evaluated) -> Callable[[Pixels], dic
     classifier = workshop.load("classifier")
     if is_left_out(classifier):
         return lambda images: {}
-    places = {name: place for place, name in enumerate(classifier.config["classes"])}
-    numbers = real.table["label"].map(places).to_numpy(float)  # NaN where it is of none
-    rows = np.flatnonzero(np.isfinite(numbers))
     run, batch_size = workshop.parameters.run, workshop.parameters.evaluation.batch_size
 
     def agreement(images: Pixels) -> dict[str, float]:
-        named = classify(classifier, images[rows], run, batch_size)
-        return {"class_agreement": float((named == numbers[rows]).mean())}
+        asked = classed(Split(images, real.table), classifier.config["classes"])
+        named = classify(classifier, asked.images, run, batch_size)
+        return {"class_agreement": float((named == asked.numbers).mean())}
 
     return agreement
 

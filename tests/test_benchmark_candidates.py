@@ -49,11 +49,14 @@ def test_the_classifier_is_asked_for_pictures_that_have_a_class(candidates, monk
         load={"classifier": bundle}.get,
         parameters=SimpleNamespace(run=None, evaluation=SimpleNamespace(batch_size=2)),
     )
-    real = SimpleNamespace(table=pd.DataFrame({"label": ["dog", None, "cat", "frog", "dog"]}))
+    table = pd.DataFrame({"label": ["dog", None, "cat", "frog", "dog"], "caption": "a photo"})
+    real = SimpleNamespace(table=table.assign(withheld_caption=None))
     answers = {2: 1, 4: 1, 0: 0}  # by the picture's color: of the pictures without a class none is asked for
     monkeypatch.setattr(candidates, "is_left_out", lambda bundle: False)
     monkeypatch.setattr(
-        candidates, "classify", lambda bundle, images, run, size: np.array([answers[i] for i in images])
+        candidates,
+        "classify",
+        lambda bundle, images, run, size: np.array([answers[i] for i in images[np.arange(len(images))]]),
     )
     agreement = candidates.classes_named(workshop, real)
     assert agreement(np.array([2, 1, 4, 3, 0])) == {"class_agreement": pytest.approx(1 / 3)}

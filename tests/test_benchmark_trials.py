@@ -158,6 +158,10 @@ def run(module, smoke, monkeypatch, tmp_path, *arguments):
     return json.loads((tmp_path / f"{module.__name__}.json").read_text())["rows"]
 
 
+def at_targets(rows):
+    return [one for one in rows if (one["stage"], one["accuracy"]) in {("prior", 0.99), ("gan", 0.5)}]
+
+
 def test_the_language_model_is_compared_and_goes_on_where_it_was(smoke, monkeypatch, tmp_path, capsys):
     import language_model
 
@@ -169,7 +173,7 @@ def test_the_language_model_is_compared_and_goes_on_where_it_was(smoke, monkeypa
     rows = run(language_model, smoke, monkeypatch, tmp_path, *asked)
     marks = [*[0.3] * 5, *[0.6] * 5, *[0.99] * 5, *[0.3] * 4, *[0.5] * 4]
     assert [one["accuracy"] for one in rows] == marks
-    rows = [one for one in rows if (one["stage"], one["accuracy"]) in {("prior", 0.99), ("gan", 0.5)}]
+    rows = at_targets(rows)
     assert [(one["stage"], one["language model"]) for one in rows] == [
         *(("prior", arm) for arm in ("frozen", "finetuned", "random", "bag", "told")),
         *(("gan", arm) for arm in ("frozen", "finetuned", "random", "bag")),
@@ -180,7 +184,7 @@ def test_the_language_model_is_compared_and_goes_on_where_it_was(smoke, monkeypa
     assert trial["images"] == [32, 64] and len(trial["accuracy"]) == 2
     monkeypatch.setattr(language_model, "trained", lambda *_: pytest.fail("trained again"))
     again = run(language_model, smoke, monkeypatch, tmp_path, *asked)
-    again = [one for one in again if (one["stage"], one["accuracy"]) in {("prior", 0.99), ("gan", 0.5)}]
+    again = at_targets(again)
     assert [one["pictures to it"] for one in again] == [one["pictures to it"] for one in rows]
 
 

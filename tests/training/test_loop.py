@@ -117,7 +117,7 @@ def test_last_weights_are_shipped_where_the_best_are_not_wanted():
 
 def test_nothing_from_before_the_model_learns_is_taken_for_its_best():
     late, best = ToyTask(), ToyTask()
-    late.drawing_from = 0.4  # two of five reports
+    late.learns_from = 0.4  # two of five reports
     for task, patience in ((late, 2), (best, 0)):
         task.objectives = [1.0, 2.0, 4.0, 3.0, 5.0] if task is late else [5.0, 4.0, 2.0, 1.0, 3.0]
         result = do(task, fast(patience=patience), RUN, ListStream(), MemoryCheckpoints())

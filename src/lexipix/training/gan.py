@@ -149,6 +149,7 @@ class GANTask:
         self.variety = variety
         self.adversarial, self.anchor_cell = adversarial, anchor_cell
         self.teaching, self.drawing_from = teaching, teaching + head_start
+        self.learns_from = self.drawing_from if teaching < 1 else 0.0  # lessons alone teach from the start
         model.train()
         drawing = model.release()
         judging = [weight for weight in discriminator.parameters() if weight.requires_grad]

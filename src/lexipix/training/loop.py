@@ -114,9 +114,7 @@ def _train(
     averages = Averages({key: task.modules[key] for key in task.averaged}, parameters.ema_share, fixed)
     steering = _steering(task)
     keep_best = parameters.keep_best or steering.keep_best
-    drawing_from = getattr(task, "drawing_from", 0.0)
-    if drawing_from >= 1:  # a writer that only guesses learns by that from the start
-        drawing_from = 0.0
+    learns_from = getattr(task, "learns_from", 0.0)
     result = TrainingResult()
     images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, Window()
     best_objective, best_weights = math.inf, averages.snapshot()
@@ -208,7 +206,7 @@ def _train(
                     torch.manual_seed(run.seed)
                     row |= {f"val_{key}": value for key, value in task.validate().items()}
                     sheet = task.sheet()
-                learns = images_seen / parameters.images > drawing_from
+                learns = images_seen / parameters.images > learns_from
                 row |= steering.react(task, row, learns)
                 if steering is not STEADY and share.processes > 1:
                     share.send(*steering.pack())
@@ -236,7 +234,7 @@ def _train(
         result.sheet = task.sheet()
     machine.release(task.modules)
     checkpoints.clear()
-    learned = [row for row in result.curves if row["images_seen"] / parameters.images > drawing_from]
+    learned = [row for row in result.curves if row["images_seen"] / parameters.images > learns_from]
     shipped = min(learned, key=_objective) if keep_best else result.curves[-1]
     result.figures = {
         "images_seen": images_seen,

@@ -15,7 +15,7 @@ class Task(Protocol):
 
     One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steady`; one
     whose learning rates begin anew has ``restarts``, the shares of the training at which they do; one that is
-    shipped as it came until some share of the training is over has ``drawing_from``, and nothing of before
+    shipped as it came until some share of the training is over has ``learns_from``, and nothing of before
     is taken for its best; one whose steps can be recorded on a GPU has ``record()``, see
     :mod:`lexipix.training.recording`.
 

@@ -118,8 +118,9 @@ def judged(
     told = np.flatnonzero([bool(caption) for caption in test.captions])
     asked = test.some(told[spread(len(told), parameters.n_drawn)])
     # Drawn again from the same captions, each with other noise, where a classifier is to learn from more
-    more = parameters.cas_drawn or 0 if parameters.cas_images and len(asked) else 0
-    n_lessons = max(len(asked), more)
+    n_lessons = len(asked)
+    if parameters.cas_images and parameters.cas_drawn and n_lessons:
+        n_lessons = max(n_lessons, parameters.cas_drawn)
     lessons = asked.some(np.arange(n_lessons) % max(1, len(asked)))
     answers = classify(classifier, test.images, run, evaluation.batch_size)
     shares, answered = (
