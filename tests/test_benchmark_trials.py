@@ -223,3 +223,19 @@ def test_the_loop_is_compared_seed_by_seed(smoke, monkeypatch, tmp_path, capsys)
     assert all(one.keys() >= {"attribute accuracy", "KID", "PSNR", "training, s"} for one in rows)
     assert rows[2]["PSNR"] != rows[3]["PSNR"]
     assert "| prior | PSNR |" in capsys.readouterr().out
+
+
+def test_what_descriptions_are_worth_is_compared(smoke, monkeypatch, tmp_path):
+    import few_captions
+
+    asked = ["--share", "0.5", "--least", "0", "1", "--seeds", "0", "--judged", "16"]
+    none, every, sure, true = run(few_captions, smoke, monkeypatch, tmp_path, *asked)
+    assert [row["descriptions"] for row in (none, every, sure, true)] == [
+        "none", "as sure as 0.0", "as sure as 1.0", "true",
+    ]  # fmt: skip
+    assert none["learned from"] == sure["learned from"] < true["learned from"] < every["learned from"]
+    assert (none["word for word"], true["word for word"]) == ("-", 1) and 0 <= every["word for word"] < 1
+    for row in (none, every, sure, true):
+        assert all(", real " in row[name] for name in ("kept", "withheld", "test"))
+    monkeypatch.setattr(few_captions, "train_prior", lambda *_: pytest.fail("trained again"))
+    assert run(few_captions, smoke, monkeypatch, tmp_path, *asked) == [none, every, sure, true]

@@ -8,7 +8,7 @@ from lexipix.training.captioner import CaptionerTask
 from lexipix.training.captions import CaptionRows
 from lexipix.training.loop import train
 from lexipix.training.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.training.writing import write_captions
+from lexipix.training.writing import how_sure, write_captions
 
 from .toy import RUN, ListStream, MemoryCheckpoints, fast
 
@@ -54,6 +54,11 @@ def test_learns_eight_pictures_by_heart():
     assert write_captions(task.captioner, tokenizer, images, 24, device=CPU) == captions
     assert write_captions(task.captioner, tokenizer, images, 24, beams=3, device=CPU) == captions
     assert {"loss", "text_loss"} <= result.curves[-1].keys()
+    right, wrong = (
+        how_sure(task.captioner, tokenizer, images, texts, 24, device=CPU)
+        for texts in (captions, captions[1:] + captions[:1])
+    )
+    assert right.shape == (N,) and (right > 0.9).all() and (wrong < right).all() and (wrong >= 0).all()
 
 
 def test_frozen_language_model_leaves_only_what_shows_it_the_picture():

@@ -65,6 +65,8 @@ class CaptionerParameters(Parameters):
             as the features stage made it.
         text_only_share: Share of the batches without a picture: the generators use the language model so.
         beams: 1 writes greedily, more search for the likeliest caption.
+        least_sure: What the captioner writes of a picture without a caption is learned from where it gives its
+            tokens at least this probability (geometric mean); 0 takes all.
         augment: Shift training pictures by up to two pixels.
         flip: Mirror training pictures; only where captions name no side.
         attention_pictures: Pictures whose attention is kept and drawn.
@@ -76,6 +78,7 @@ class CaptionerParameters(Parameters):
     finetune_image_encoder: float = Field(1.0, ge=0, le=10)
     text_only_share: float = Field(0.25, ge=0, lt=1)
     beams: int = Field(1, ge=1, le=16)
+    least_sure: float = Field(0.0, ge=0, le=1)
     augment: bool = False
     flip: bool = False
     attention_pictures: int = Field(8, ge=0, le=64)

@@ -137,9 +137,16 @@ class Captioner(nn.Module):
         Returns:
             (B,).
         """
-        logs = self.logits(ids, None).float().log_softmax(-1)
+        return self._lengths(ids, None) / math.log(2)
+
+    def surprise(self, ids: Tensor, cells: Tensor | None) -> Tensor:
+        """Mean negative log likelihood of each caption's tokens, EOS included, (B,), in nats."""
+        return self._lengths(ids, cells) / (ids != self.pad_id).sum(1)
+
+    def _lengths(self, ids: Tensor, cells: Tensor | None) -> Tensor:
+        logs = self.logits(ids, cells).float().log_softmax(-1)
         own = logs.gather(-1, ids[..., None]).squeeze(-1)
-        return -own.masked_fill(ids == self.pad_id, 0.0).sum(1) / math.log(2)
+        return -own.masked_fill(ids == self.pad_id, 0.0).sum(1)
 
     @torch.no_grad()
     def generate(self, images: Tensor, max_tokens: int, beams: int = 1) -> Tensor:

@@ -2,15 +2,18 @@
 
 import logging
 import time
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from lexipix.networks.captioner import Captioner
 from lexipix.training.data import ImageRows, Images
 from lexipix.training.machine import Machine
-from lexipix.training.tokenization import decode
+from lexipix.training.tokenization import decode, encode
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,38 @@ def write_captions(
                 f"{len(captions):,}", f"{len(rows):,}", rate, left,
             )  # fmt: skip
     return captions
+
+
+def how_sure(
+    captioner: Captioner,
+    tokenizer: Tokenizer,
+    images: Images,
+    captions: Sequence[str],
+    max_tokens: int,
+    *,
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """Tell how sure the captioner is of captions.
+
+    Args:
+        captioner: Trained, in evaluation mode.
+        tokenizer: Of the captioner.
+        images: uint8 (N, S, S, 3).
+        captions: One for each picture.
+        max_tokens: Longer ones are cut.
+        device: Where to work; the captioner is moved there.
+
+    Returns:
+        The probability of a caption's tokens, geometric mean: (N,) in [0, 1].
+    """
+    Machine(device, bf16=False).prepare({"captioner": captioner})
+    rows = ImageRows(images, device)
+    ids = torch.from_numpy(encode(tokenizer, captions, max_tokens)).to(device)
+    sure = []
+    with torch.inference_mode():
+        for batch in torch.arange(len(rows)).split(BATCH):
+            sure.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
+    return torch.cat(sure).exp().cpu().numpy()
 
 
 def _ids(captioner: Captioner, images: Tensor, max_tokens: int, beams: int) -> Tensor:

@@ -130,6 +130,13 @@ def test_missing_captions_are_written_and_marked_and_the_others_are_as_they_were
     pd.testing.assert_frame_equal(data.train.captions, before)
 
 
+def test_captions_that_the_captioner_is_not_sure_of_stay_missing(trained, caplog):
+    data = pictures()
+    complete = caption_missing(captioner(least_sure=1.0), RUN, trained, data)
+    pd.testing.assert_frame_equal(complete, data.train.captions)
+    assert "0 of 10 pictures without a caption" in caplog.text
+
+
 def test_nothing_missing_needs_no_captioner():
     complete = caption_missing(captioner(), RUN, None, pictures(n_uncaptioned=0))
     assert (complete["caption_source"] == "given").all()

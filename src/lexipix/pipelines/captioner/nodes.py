@@ -1,5 +1,6 @@
 """Steps of the captioner."""
 
+import logging
 import time
 from collections.abc import MutableMapping
 from typing import Any
@@ -24,7 +25,9 @@ from lexipix.training.data import Images, Subset
 from lexipix.training.loop import train
 from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
-from lexipix.training.writing import write_captions
+from lexipix.training.writing import how_sure, write_captions
+
+logger = logging.getLogger(__name__)
 
 
 def train_captioner(
@@ -96,16 +99,24 @@ def caption_missing(
     """Write captions for the training pictures that came without.
 
     Returns:
-        The table of the training split with every caption filled; ``caption_source`` of the new ones is
-        "generated".
+        The table of the training split with captions filled where the captioner is sure enough
+        (``captioner.least_sure``); ``caption_source`` of the new ones is "generated".
     """
     table = pictures.train.captions
     rows = np.flatnonzero(table["caption"].isna().to_numpy())
     if not len(rows):
         return table.copy()
-    return with_generated(
-        table, rows, _write(parameters, run, captioner, Subset(pictures.train.images, rows))
+    images = Subset(pictures.train.images, rows)
+    written = np.array(_write(parameters, run, captioner, images), dtype=object)
+    sure = how_sure(
+        *_load(captioner), images, written.tolist(), captioner.config["max_tokens"], device=resolve_device(run)
     )
+    taken = np.flatnonzero(sure >= parameters.least_sure)
+    logger.info(
+        "captioner: %s of %s pictures without a caption described, as sure as captioner.least_sure asks",
+        f"{len(taken):,}", f"{len(rows):,}",
+    )  # fmt: skip
+    return with_generated(table, rows[taken], written[taken].tolist())
 
 
 def caption_test(
