@@ -4,12 +4,12 @@
 
 Needs a finished run of the environment, of pictures that nearly all have a caption. For each seed a share of
 the training and validation captions is kept and the others are withheld; features and captioner are trained
-by their stages' own nodes on what is left, and the captioner describes the others. Then the text prior learns
-from the captions that were kept alone ("none"), with the descriptions that the captioner is at least so sure
-of (`captioner.least_sure`), and from all true ones ("true"). Each draws from captions that were kept, from
-captions that were withheld, and from those of the test split, and the evaluator, which knows the true captions
-of pictures that nothing else sees, says how often it finds each among 100. What is finished is kept as JSON in
-the folder that `--out` names, and an interrupted comparison goes on from there.
+by their stages' own nodes on what is left, and the captioner describes the other pictures. Then the text
+prior learns from the kept captions alone ("none"), with the descriptions that the captioner is at least so
+sure of (`captioner.least_sure`), and from all true ones ("true"). Each draws from kept captions, from
+withheld ones, and from those of the test split, and the evaluator, which knows the true captions of pictures that
+nothing else sees, says how often it finds each among 100. What is finished is kept as JSON in the folder that
+`--out` names, and an interrupted comparison goes on from there.
 """
 
 # ruff: noqa: T201
@@ -83,10 +83,8 @@ class Bench:
             run = self.run(seed)
             parameters, models = self.workshop.parameters, self.workshop.load("pretrained_models")
             pair = train_features(parameters.features, run, few, models, {}, Silent(), Silent())[0]
-            captioner = train_captioner(
-                parameters.captioner, run, few, pair, models, {}, Silent(), Silent()
-            )[0]
-            self._read = {seed: (few, pair, captioner)}
+            given = (parameters.captioner, run, few, pair, models)
+            self._read = {seed: (few, pair, train_captioner(*given, {}, Silent(), Silent())[0])}
         found: tuple[Pictures, Any, Any] = self._read[seed]
         return found
 

@@ -65,7 +65,7 @@ class CaptionerParameters(Parameters):
             as the features stage made it.
         text_only_share: Share of the batches without a picture: the generators use the language model so.
         beams: 1 writes greedily, more search for the likeliest caption.
-        least_sure: What the captioner writes of a picture without a caption is learned from where it gives its
+        least_sure: The generators learn from what it writes of a picture without a caption where it gives the
             tokens at least this probability (geometric mean); 0 takes all.
         augment: Shift training pictures by up to two pixels.
         flip: Mirror training pictures; only where captions name no side.

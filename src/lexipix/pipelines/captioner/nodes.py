@@ -106,17 +106,15 @@ def caption_missing(
     rows = np.flatnonzero(table["caption"].isna().to_numpy())
     if not len(rows):
         return table.copy()
-    images = Subset(pictures.train.images, rows)
-    written = np.array(_write(parameters, run, captioner, images), dtype=object)
-    sure = how_sure(
-        *_load(captioner), images, written.tolist(), captioner.config["max_tokens"], device=resolve_device(run)
-    )
+    images, max_tokens = Subset(pictures.train.images, rows), captioner.config["max_tokens"]
+    written = _write(parameters, run, captioner, images)
+    sure = how_sure(*_load(captioner), images, written, max_tokens, device=resolve_device(run))
     taken = np.flatnonzero(sure >= parameters.least_sure)
     logger.info(
         "captioner: %s of %s pictures without a caption described, as sure as captioner.least_sure asks",
         f"{len(taken):,}", f"{len(rows):,}",
     )  # fmt: skip
-    return with_generated(table, rows[taken], written[taken].tolist())
+    return with_generated(table, rows[taken], [written[row] for row in taken])
 
 
 def caption_test(
