@@ -7,9 +7,9 @@ the training and validation captions is kept and the others are withheld; featur
 by their stages' own nodes on what is left, and the captioner describes the other pictures. Then the text
 prior learns from the kept captions alone ("none"), with the descriptions that the captioner is at least so
 sure of (`captioner.least_sure`), and from all true ones ("true"). Each draws from kept captions, from
-withheld ones, and from those of the test split, and the evaluator, which knows the true captions of pictures that
-nothing else sees, says how often it finds each among 100. What is finished is kept as JSON in the folder that
-`--out` names, and an interrupted comparison goes on from there.
+withheld ones, and from those of the test split, and the evaluator, which knows the true captions of pictures
+that nothing else sees, says how often it finds each among 100. What is finished is kept as JSON in the folder
+that `--out` names, and an interrupted comparison goes on from there.
 """
 
 # ruff: noqa: T201
