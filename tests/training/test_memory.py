@@ -3,7 +3,7 @@ import torch
 
 from lexipix.networks.memory import Memory
 from lexipix.training.data import ImageRows
-from lexipix.training.memory import remember, solve
+from lexipix.training.memory import FEATURES_PER_WORDING, remember, solve
 from lexipix.training.prior import PriorTask
 
 from .generator_world import CPU, world
@@ -29,6 +29,18 @@ def test_captions_that_were_seen_are_remembered():
     memory = make(512)
     solve(memory, texts, latents)
     assert explained(latents, recall(memory, texts)) > 0.95
+
+
+def test_captions_unlike_all_that_were_seen_are_answered_calmly():
+    torch.manual_seed(1)
+    texts, map_ = torch.randn(160, 16), torch.randn(16, 128) / 4
+    latents = (texts @ map_).tanh() + 0.3 * torch.randn(160, 128)
+    answers = {}
+    for factor in (1, FEATURES_PER_WORDING):
+        memory = make(factor * 120)
+        solve(memory, texts[:120], latents[:120])
+        answers[factor] = explained(latents[120:], recall(memory, texts[120:]))
+    assert answers[1] < 0 < answers[FEATURES_PER_WORDING], "as many features as captions swing between them"
 
 
 def test_pictures_that_share_a_caption_are_averaged():

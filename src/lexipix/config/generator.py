@@ -74,7 +74,8 @@ class PriorParameters(Parameters):
         depth: Modulated convolution blocks.
         noise_width: Length of the noise vector.
         memory: Random features of a memory that is solved before the training and that the convolutions start
-            from, for captions that each name something else; 0 is without. Each costs about 6 kB.
+            from, for captions that each name something else; 0 is without. Each costs about 6 kB. No more
+            than eight for each wording are used.
         canonical_share: Share of the captions read in their first wording; the others in any.
         noises: Candidates per picture of which the best learns; 1 is plain regression, more give variety.
         training: Its length and pace.

@@ -36,6 +36,7 @@ from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import known_words, load_network, to_bundle
 from lexipix.training.data import to_uint8
 from lexipix.training.left_out import is_left_out
+from lexipix.training.memory import FEATURES_PER_WORDING
 from lexipix.training.tokenization import encode, train_tokenizer
 
 from ...training.generator_world import pair_on
@@ -285,6 +286,19 @@ def test_steered_trainings_say_what_steered_them(catalog, pictures, contrastive_
         assert {"alignment_factor", "adversarial_factor", *told} <= set(curves.columns)
         assert ("val_distance" in curves) == ("val_distance" in told)
         assert figures["val_objective"] == curves["val_objective"].min()
+
+
+@pytest.mark.parametrize("asked", [40, 10_000])
+def test_a_memory_has_some_features_for_each_wording_at_most(
+    catalog, pictures, contrastive_pair, captioner, asked
+):
+    texts = pictures.train.captions
+    bundle, *_ = train_prior(
+        PRIOR.model_copy(update={"memory": asked}), ONE, OFF, False, RUN, pictures, texts, contrastive_pair,
+        captioner, catalog.load("vae"), {}, Machinery(), Machinery(),
+    )  # fmt: skip
+    n_wordings = len(texts) + texts["paraphrases"].map(len).sum()
+    assert bundle.config["network"]["prior"]["memory"] == min(asked, FEATURES_PER_WORDING * n_wordings)
 
 
 def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):

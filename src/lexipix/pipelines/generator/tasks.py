@@ -24,6 +24,7 @@ from lexipix.records import ModelBundle, Pictures
 from lexipix.training.bundles import load_network
 from lexipix.training.gan import GANTask
 from lexipix.training.machine import resolve_device
+from lexipix.training.memory import FEATURES_PER_WORDING
 from lexipix.training.parallel import Share
 from lexipix.training.prior import PriorTask
 from lexipix.training.seeding import seeded
@@ -82,9 +83,7 @@ def make_prior(
         "width": parameters.width,
         "depth": parameters.depth,
         "noise_width": parameters.noise_width,
-        "memory": min(
-            parameters.memory, captions.rows.n_wordings
-        ),  # more features have nothing to tell apart
+        "memory": min(parameters.memory, FEATURES_PER_WORDING * captions.rows.n_wordings),
     }
     network = {
         "language_model": language_model,
