@@ -52,6 +52,19 @@ def test_pictures_that_share_a_caption_are_averaged():
     assert explained(means, recall(memory, texts)) > 0.95
 
 
+@pytest.mark.parametrize("rounding", [0.0, 1e-7])
+def test_captions_that_all_say_the_same_give_the_mean(rounding):
+    torch.manual_seed(1)
+    texts, latents = (
+        torch.randn(1, 16).repeat(30, 1) * (1 + rounding * torch.randn(30, 16)),
+        torch.randn(30, 128),
+    )
+    memory = make(64)
+    solve(memory, texts, latents)
+    for asked in (texts, torch.randn(5, 16)):
+        torch.testing.assert_close(recall(memory, asked), latents.mean(0).expand(len(asked), -1))
+
+
 def test_rows_count_by_their_weights():
     torch.manual_seed(1)
     texts, latents = torch.randn(30, 16).repeat(2, 1), torch.randn(60, 128)
