@@ -200,7 +200,7 @@ def test_interrupted_run_is_killed_and_leaves_nothing_half(toy, number, expected
     process = start(toy, "run", TOY="hang")
     assert process.stdout.readline() == "hanging\n"
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == expected, out + err
     assert "Traceback" not in err
     if number == signal.SIGINT:

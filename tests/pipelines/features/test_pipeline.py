@@ -68,6 +68,18 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
     assert np.allclose(np.linalg.norm(vectors["train"], axis=1), 1, atol=1e-5)
 
 
+def test_captions_that_all_say_the_same_are_told(train, caplog):
+    data = pictures()
+    train(data=data)
+    assert "every caption" not in caplog.text
+    data.train.captions.loc[data.train.captions["caption"].notna(), "caption"] = "a photo of a holiday"
+    bundle, *_ = train(data=data, folder="same")
+    assert "every caption is 'a photo of a holiday'" in caplog.text
+    assert all(
+        torch.isfinite(values).all() for values in bundle.weights.values() if values.is_floating_point()
+    )
+
+
 def test_only_captioned_pictures_train(train):
     """Changing a picture without a caption changes no weight."""
     data, other = pictures(), pictures()

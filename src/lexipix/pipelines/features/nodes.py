@@ -1,5 +1,6 @@
 """Steps of the features stage."""
 
+import logging
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -24,6 +25,8 @@ from lexipix.training.machine import resolve_device
 from lexipix.training.seeding import seeded
 from lexipix.training.tokenization import train_tokenizer
 
+logger = logging.getLogger(__name__)
+
 EXPORT_BATCH = 256
 
 
@@ -44,6 +47,12 @@ def train_features(
     device = resolve_device(run)
     digest = pictures.digest
     learn, validate = for_training(pictures.train, pictures.val, "features")
+    if len(set(learn.captions)) == 1:
+        logger.warning(
+            "features: every caption is %r, so that pictures can be drawn, but not asked for: give them "
+            "captions of their own (a metadata.jsonl, a NAME.txt beside each, or a folder for each class).",
+            learn.captions[0],
+        )
     if features.tokenizer is None:
         tokenizer = train_tokenizer(learn.wordings(), features.vocabulary)
     else:
