@@ -108,8 +108,10 @@ def caption_missing(
         return table.copy()
     images, max_tokens = Subset(pictures.train.images, rows), captioner.config["max_tokens"]
     written = _write(parameters, run, captioner, images)
-    sure = how_sure(*_load(captioner), images, written, max_tokens, device=resolve_device(run))
-    taken = np.flatnonzero(sure >= parameters.least_sure)
+    taken = np.arange(len(rows))
+    if parameters.least_sure > 0:  # else there is no need to look at the pictures again
+        sure = how_sure(*_load(captioner), images, written, max_tokens, device=resolve_device(run))
+        taken = np.flatnonzero(sure >= parameters.least_sure)
     logger.info(
         "captioner: %s of %s pictures without a caption described, as sure as captioner.least_sure asks",
         f"{len(taken):,}", f"{len(rows):,}",
