@@ -30,10 +30,10 @@ from record import REPOSITORY, Row, save
 from trials import Silent, kept
 
 from lexipix.config.run import RunParameters
-from lexipix.metrics.retrieval import most_candidates, r_precision
 from lexipix.pipelines.captioner.nodes import caption_missing, train_captioner
 from lexipix.pipelines.evaluation.drawing import from_captions
 from lexipix.pipelines.evaluation.measuring import spread
+from lexipix.pipelines.evaluation.prompts import Finding, Prompts
 from lexipix.pipelines.features.nodes import train_features
 from lexipix.pipelines.generator.nodes import train_prior
 from lexipix.records import Pictures, Split
@@ -133,13 +133,9 @@ class Bench:
         """R-precision of what is drawn from a split's captions, and of its pictures."""
         rows = rows[spread(len(rows), self.judged)]
         captions = [str(text) for text in split.captions["caption"].iloc[rows]]
-        texts = self.judge.read(captions)
-        n = min(CANDIDATES, most_candidates(captions))
-        drawn, real = (
-            r_precision(self.judge.look(images)[1], texts, captions, n, run.seed)
-            for images in (from_captions(bundle, captions, run, 128), split.images[rows])
-        )
-        return drawn, real
+        prompts = Prompts(split.images[rows], [[text] for text in captions])
+        finding, every = Finding(prompts, self.judge, CANDIDATES, run.seed), np.arange(len(rows))
+        return finding(from_captions(bundle, captions, run, 128), every), finding(prompts.images, every)
 
     def setting(self, arm: str, seed: int) -> dict[str, Any]:
         """What makes two results the same."""
