@@ -63,7 +63,7 @@ bench: install  ## Compare drawing and every stage with what people would use in
 ui: install  ## Browse the runs: curves, pictures, reports, models
 	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; server=http://127.0.0.1:$(PORT); \
 	echo "MLflow UI: $$server  (stop it with Ctrl-C)"; \
-	$(BIN)/python -m lexipix.mlflow_views "$$store" "$$server" && \
+	$(BIN)/python -m lexipix.tracking.views "$$store" "$$server" && \
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 \
 	  --backend-store-uri "$$store" --host 127.0.0.1 --port $(PORT)
 
@@ -71,7 +71,7 @@ ui: install  ## Browse the runs: curves, pictures, reports, models
 serve: PORT := 5001
 serve: install  ## Answer requests with the champion among the registered models; needs a finished `make run`
 	@export MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; \
-	$(BIN)/python -m lexipix.registry "$(MODEL)" && \
+	$(BIN)/python -m lexipix.tracking.registry "$(MODEL)" && \
 	echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (docs/serve.md says what to send; stop it with Ctrl-C)" && \
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
 	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)

@@ -39,21 +39,21 @@ from numpy.typing import NDArray
 from record import REPOSITORY, Row, save
 from rich.console import Console
 
+from lexipix.cli.project_context import Workshop
 from lexipix.config.generation import RedrawParameters
-from lexipix.pipelines.evaluation.classed import classed
-from lexipix.pipelines.evaluation.measuring import Evaluated, Pixels, TextPath, evaluated
-from lexipix.pipelines.generation.candidates import Chosen, Effort, best_of
-from lexipix.pipelines.generation.models import Drawer, Scorer, noise_of
-from lexipix.pipelines.generation.redrawing import redraw
-from lexipix.pipelines.generation.refined import Refined
-from lexipix.pipelines.generation.refining import TRAINED, Beginning, from_pictures, from_words, refine
-from lexipix.records import Split
+from lexipix.evaluation.embedding import Judge
+from lexipix.evaluation.labeled_images import classed
+from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
+from lexipix.inference.best_of import Chosen, Effort, best_of
+from lexipix.inference.inversion import TRAINED, Beginning, from_pictures, from_words, refine
+from lexipix.inference.inversion_result import Refined
+from lexipix.inference.onnx_models import Drawer, Scorer, noise_of
+from lexipix.inference.redraw import redraw
 from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.reporting.sheet import rows_sheet
-from lexipix.training.classifier import classify
-from lexipix.training.judge import Judge
-from lexipix.training.left_out import is_left_out
-from lexipix.workshop import Workshop
+from lexipix.training.tasks.classifier import classify
+from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.types import Split
 
 TRIES = 8  # of a redrawing, before it is refined
 ALONE = 15  # pictures that are drawn one by one, for the time of one

@@ -29,16 +29,16 @@ from numpy.typing import NDArray
 from record import REPOSITORY, Row, save
 from trials import Silent, kept
 
+from lexipix.cli.project_context import Workshop
 from lexipix.config.run import RunParameters
+from lexipix.evaluation.embedding import Judge
+from lexipix.evaluation.measure import spread
+from lexipix.evaluation.prompts import Finding, Prompts
+from lexipix.evaluation.round_trips import from_captions
 from lexipix.pipelines.captioner.nodes import caption_missing, train_captioner
-from lexipix.pipelines.evaluation.drawing import from_captions
-from lexipix.pipelines.evaluation.measuring import spread
-from lexipix.pipelines.evaluation.prompts import Finding, Prompts
 from lexipix.pipelines.features.nodes import train_features
 from lexipix.pipelines.generator.nodes import train_prior
-from lexipix.records import Pictures, Split
-from lexipix.training.judge import Judge
-from lexipix.workshop import Workshop
+from lexipix.utils.types import Pictures, Split
 
 CANDIDATES = 100
 

@@ -26,9 +26,9 @@ import torch
 from record import REPOSITORY, Row, plot_ratios, save, spread
 from rich.console import Console
 
+from lexipix.cli.project_context import Workshop
 from lexipix.scenes import caption, sample_scene
-from lexipix.training.machine import products_gain
-from lexipix.workshop import Workshop
+from lexipix.training.precision import products_gain
 
 SIZE = 32
 DDPM_STEPS, DDIM_STEPS = 1000, 50

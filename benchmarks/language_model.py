@@ -37,9 +37,9 @@ from record import REPOSITORY, Row, save, table
 from tokenizers import Tokenizer
 from trials import kept
 
+from lexipix.cli.project_context import Workshop
 from lexipix.reporting.plots import blank_figure, rendered
-from lexipix.training.machine import choose_precision
-from lexipix.workshop import Workshop
+from lexipix.training.precision import choose_precision
 
 Curves = dict[tuple[str, Beside], list[dict[str, Any]]]  # by arm and by what is read beside it
 SHOWN_ARMS = ("frozen", "finetuned", "random", "bag")

@@ -27,14 +27,14 @@ from quality import MEASURES
 from record import REPOSITORY, Row, save, table
 from trials import Silent, kept
 
+from lexipix.cli.project_context import Workshop
 from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
-from lexipix.pipelines.evaluation.drawing import from_captions
-from lexipix.pipelines.evaluation.measuring import TextPath, evaluated
+from lexipix.evaluation.embedding import Judge
+from lexipix.evaluation.measure import TextPath, evaluated
+from lexipix.evaluation.round_trips import from_captions
 from lexipix.pipelines.generator.nodes import train_gan, train_prior
 from lexipix.reporting.plots import blank_figure, rendered
-from lexipix.training.judge import Judge
-from lexipix.workshop import Workshop
 
 CURVES = ("val_psnr", "val_alignment")
 COLORS = {"on": "#d1651b", "off": "#2f6db5"}

@@ -29,18 +29,18 @@ from record import REPOSITORY, Row, save
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from lexipix.pipelines.evaluation.collecting import JUDGES, MODELS
-from lexipix.pipelines.evaluation.drawing import noise_for
-from lexipix.pipelines.evaluation.measuring import Evaluated, Pixels, TextPath, evaluated
-from lexipix.pipelines.generator.parts import captions_for
-from lexipix.records import Pictures
+from lexipix.cli.project_context import Workshop
+from lexipix.data.tokenization import encode
+from lexipix.evaluation.collect import JUDGES, MODELS
+from lexipix.evaluation.embedding import Judge
+from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
+from lexipix.evaluation.round_trips import noise_for
 from lexipix.reporting.plots import frontier_figure
 from lexipix.reporting.sheet import rows_sheet
+from lexipix.training.builders.common import captions_for
 from lexipix.training.bundles import load_network
-from lexipix.training.judge import Judge
-from lexipix.training.seeding import seeded
-from lexipix.training.tokenization import encode
-from lexipix.workshop import Workshop
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import Pictures
 
 if TYPE_CHECKING:
     from unet import Trained

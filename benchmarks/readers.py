@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lexipix.networks.captioner import Captioner, language_model_from_config
-from lexipix.networks.text_encoder import TextEncoder, masked_mean
-from lexipix.networks.text_prior import TextPrior
-from lexipix.networks.text_to_image import TextToImage
-from lexipix.networks.vae import Decoder
-from lexipix.training.prior import PriorTask
-from lexipix.training.seeding import seeded
+from lexipix.models.captioner import Captioner, language_model_from_config
+from lexipix.models.text_encoder import TextEncoder, masked_mean
+from lexipix.models.text_prior import TextPrior
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.vae import Decoder
+from lexipix.training.tasks.prior import PriorTask
+from lexipix.utils.seeding import seeded
 
 
 @dataclass(frozen=True)

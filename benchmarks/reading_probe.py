@@ -17,10 +17,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from lexipix.networks.captioner import Captioner
-from lexipix.networks.text_encoder import TextEncoder
+from lexipix.data.tokenization import encode, pad_id
+from lexipix.models.captioner import Captioner
+from lexipix.models.text_encoder import TextEncoder
 from lexipix.scenes.grammar import COLORS, SHAPES, SIZES
-from lexipix.training.tokenization import encode, pad_id
 
 OBJECT = re.compile(r"(\w+) (\w+) (\w+) at the (.+?)(?= and an? |, an? | on )")
 KINDS: dict[str, tuple[str, ...]] = {"size": SIZES, "color": tuple(COLORS), "shape": SHAPES}

@@ -26,26 +26,26 @@ from readers import (
 )
 from trials import Silent
 
+from lexipix.cli.project_context import Workshop
 from lexipix.config.run import RunParameters
 from lexipix.config.training import SharedTrainingParameters
-from lexipix.networks.captioner import Captioner
-from lexipix.networks.clip import ContrastivePair
-from lexipix.networks.discriminator import Discriminator
-from lexipix.networks.vae import VAE
-from lexipix.pipelines.generator.parts import captions_for
-from lexipix.records import Split
+from lexipix.data.caption_batches import CaptionRows
+from lexipix.data.captioned import for_training
+from lexipix.data.images import N_VALIDATION, ImageRows, to_uint8
+from lexipix.models.captioner import Captioner
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.discriminator import Discriminator
+from lexipix.models.vae import VAE
 from lexipix.scenes.truth import SceneTruth
+from lexipix.training.builders.common import captions_for
 from lexipix.training.bundles import load_network
-from lexipix.training.captioned import for_training
-from lexipix.training.captions import CaptionRows
-from lexipix.training.data import N_VALIDATION, ImageRows, to_uint8
-from lexipix.training.gan import GANTask
 from lexipix.training.loop import train
-from lexipix.training.machine import Machine, resolve_device
-from lexipix.training.prior import PriorTask
-from lexipix.training.seeding import seeded
-from lexipix.training.task import Task
-from lexipix.workshop import Workshop
+from lexipix.training.precision import Machine, resolve_device
+from lexipix.training.tasks.base import Task
+from lexipix.training.tasks.gan import GANTask
+from lexipix.training.tasks.prior import PriorTask
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import Split
 
 LEARNING_SHARE = 0.25  # of the prior's rate, for a language model that was trained before and learns along
 GAN_RATE = 1e-3  # of a generator from random weights; the product's continues from a trained prior

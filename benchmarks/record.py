@@ -208,7 +208,7 @@ def plot_growth(
 def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:
     import mlflow
 
-    from lexipix.tracking import enabled, numbers, store
+    from lexipix.tracking.run import enabled, numbers, store
 
     if not enabled():
         return

@@ -120,8 +120,8 @@ def describe(place: Path, env: str | None) -> float:
     import torch
     from tokenizers import Tokenizer
 
+    from lexipix.evaluation.captioning import write_captions
     from lexipix.training.bundles import load_network
-    from lexipix.training.writing import write_captions
 
     bundle, images = _model("captioner", env), _pictures(place).train.images
     network, tokenizer = load_network(bundle), Tokenizer.from_str(bundle.tokenizer)
@@ -144,13 +144,13 @@ def compare(place: Path, env: str | None) -> float:
 
 
 def _pictures(place: Path) -> Any:
-    from lexipix.datasets.picture_store import PictureStoreDataset
+    from lexipix.datasets.image_store import PictureStoreDataset
 
     return PictureStoreDataset(filepath=str(place)).load()
 
 
 def _model(name: str, env: str | None) -> Any:
-    from lexipix.workshop import Workshop
+    from lexipix.cli.project_context import Workshop
 
     return Workshop(REPOSITORY, env).load(name)
 

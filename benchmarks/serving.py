@@ -35,11 +35,11 @@ from typing import Any
 import numpy as np
 from record import REPOSITORY, Row, save, table
 
-from lexipix.datasets.png import encode_png
-from lexipix.registry import CHAMPION, registered_name
+from lexipix.cli.project_context import Workshop
 from lexipix.scenes import caption, sample_scene
-from lexipix.tracking import store
-from lexipix.workshop import Workshop
+from lexipix.tracking.registry import CHAMPION, registered_name
+from lexipix.tracking.run import store
+from lexipix.utils.png import encode_png
 
 N_REQUESTS = 2_000  # different ones; then they come again
 NONSENSE = (b"{]", b'{"inputs": {"prompt": ["a"]}, "params": {"count": 1000000}}', b"x" * 40_000_000, b"")

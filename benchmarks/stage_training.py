@@ -18,18 +18,18 @@ from shapes import seconds_allowed
 from trials import Silent
 from turns import comparison
 
+from lexipix.cli.project_context import Workshop
 from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
-from lexipix.networks.text_to_image import TextToImage
-from lexipix.pipelines.generator.tasks import make_prior, make_vae
+from lexipix.models.text_to_image import TextToImage
+from lexipix.training.builders.generators import make_prior, make_vae
 from lexipix.training.loop import train
-from lexipix.training.machine import Machine, step_flops
 from lexipix.training.parallel import Share
-from lexipix.training.prior import PriorTask
-from lexipix.training.task import Task
-from lexipix.training.vae import VAETask, structural_dissimilarity, vae_loss
-from lexipix.workshop import Workshop
+from lexipix.training.precision import Machine, step_flops
+from lexipix.training.tasks.base import Task
+from lexipix.training.tasks.prior import PriorTask
+from lexipix.training.tasks.vae import VAETask, structural_dissimilarity, vae_loss
 
 CPU = torch.device("cpu")
 BARE_BAR, SHAPES_BAR = 0.95, 0.4

@@ -12,13 +12,13 @@ from shapes import seconds_allowed
 from tokenizers import Tokenizer
 from turns import comparison, take_turns
 
-from lexipix.networks.captioner import Captioner
-from lexipix.networks.greedy import most_likely_words
-from lexipix.pipelines.generation.models import Describer
+from lexipix.cli.project_context import Workshop
+from lexipix.data.tokenization import decode
+from lexipix.evaluation.captioning import write_captions
+from lexipix.inference.onnx_models import Describer
+from lexipix.models.captioner import Captioner
+from lexipix.models.greedy import most_likely_words
 from lexipix.training.bundles import load_network
-from lexipix.training.tokenization import decode
-from lexipix.training.writing import write_captions
-from lexipix.workshop import Workshop
 
 BAR = 3.0
 BATCHES = (64, 256)

@@ -56,10 +56,10 @@ def main() -> None:
 
 def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
     """Seconds of drawing, without loading libraries and model, and peak memory."""
+    from lexipix.cli.project_context import Workshop
     from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
-    from lexipix.pipelines.generation.drawing import Drawing
+    from lexipix.inference.generate import Drawing
     from lexipix.scenes import caption, sample_scene
-    from lexipix.workshop import Workshop
 
     rng = np.random.default_rng(0)
     prompts = [caption(sample_scene(rng)) for _ in range(n_pictures // EACH)]

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.config.run import RunParameters
-from lexipix.networks.text_to_image import Reading
-from lexipix.training.captions import CaptionRows
-from lexipix.training.data import ImageRows, Images, to_uint8
+from lexipix.data.caption_batches import CaptionRows
+from lexipix.data.images import ImageRows, Images, to_uint8
+from lexipix.models.text_to_image import Reading
 from lexipix.training.ema import Averages
-from lexipix.training.machine import choose_precision, step_flops
+from lexipix.training.precision import choose_precision, step_flops
 from lexipix.training.schedule import learning_rate_factor, rows_of_step
-from lexipix.training.seeding import seeded
+from lexipix.utils.seeding import seeded
 
 Pixels = NDArray[np.uint8]
 Read = Callable[[Tensor], Reading]

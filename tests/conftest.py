@@ -2,17 +2,13 @@
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
-
-REPOSITORY = Path(__file__).parents[1]
+from tests.support.project import Project, commit_all, copy_project, run_kedro
 
 for name, value in {
     "DO_NOT_TRACK": "1",
@@ -46,11 +42,6 @@ settings.register_profile("lexipix", deadline=None, suppress_health_check=[Healt
 settings.load_profile("lexipix")
 
 
-def listen_to_interrupts() -> None:
-    """Let a child process hear Ctrl-C, which a shell that runs the tests in the background has it ignore."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture(autouse=True)
 def _paths_as_they_were():
     """A registered model brings modules of ours along, which no later test and no process of one may find."""
@@ -76,60 +67,6 @@ def empty_mlflow_store(_migrated_mlflow_store, tmp_path):
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
-@dataclass(frozen=True)
-class Project:
-    """A copy of the project in which a whole run of the ``smoke`` environment has finished."""
-
-    path: Path
-    said: str
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data" / "smoke"
-
-    def kedro(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the real command line in it."""
-        return run_kedro(self.path, *arguments, **environment)
-
-
-def copy_project(target: Path) -> Path:
-    """Copy what is needed to run the project."""
-    for name in ("conf", "src", "notebooks"):
-        shutil.copytree(
-            REPOSITORY / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-    for path in (target / "conf" / "local").glob("*.yml"):  # a developer's own settings are no part of it
-        path.unlink()
-    for name in ("pyproject.toml", "requirements.lock", ".telemetry", "dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(REPOSITORY / name, target / name)
-    return target
-
-
-def commit_all(project: Path) -> None:
-    """Put a copy of the project under version control, as a clone is."""
-    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "As copied"]):
-        subprocess.run([*git, *words], cwd=project, check=True, capture_output=True)
-
-
-def environment_without_settings() -> dict[str, str]:
-    """This process's environment without what a developer may have set for runs of their own."""
-    unset = {"MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW", "DVC_ROOT", "KEDRO_ENV", "PYTHONPATH"}
-    return {name: value for name, value in os.environ.items() if name not in unset}
-
-
-def run_kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Kedro's command line in a project, with its own MLflow store."""
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env=environment_without_settings() | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Project:
     """The whole chain, once for all tests that look at what it made; none of them changes what lies there."""
@@ -153,6 +90,6 @@ def smoke(tmp_path_factory) -> Project:
 @pytest.fixture(scope="session")
 def recorded(smoke, tmp_path_factory) -> Path:
     """A git project in which DVC knows every stage as run; tests work in copies of it."""
-    from .dvc_project import record
+    from tests.support.dvc_project import record
 
     return record(smoke, tmp_path_factory.mktemp("recorded") / "project")

@@ -8,10 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.project import REPOSITORY, environment_without_settings
 
-from lexipix.pipelines.generation.refined import Step
-
-from .conftest import REPOSITORY, environment_without_settings
+from lexipix.inference.inversion_result import Step
 
 BENCHMARKS = REPOSITORY / "benchmarks"
 

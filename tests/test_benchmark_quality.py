@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.support.project import REPOSITORY, environment_without_settings
+from tests.support.small_world import RUN, split
 
-from lexipix.networks.text_encoder import TextEncoder
-from lexipix.networks.text_to_image import Reading
-from lexipix.training.captions import CaptionRows
-from lexipix.training.tokenization import encode, pad_id, train_tokenizer
-
-from .conftest import REPOSITORY, environment_without_settings
-from .pipelines.small_world import RUN, split
+from lexipix.data.caption_batches import CaptionRows
+from lexipix.data.tokenization import encode, pad_id, train_tokenizer
+from lexipix.models.text_encoder import TextEncoder
+from lexipix.models.text_to_image import Reading
 
 BENCHMARKS = REPOSITORY / "benchmarks"
 

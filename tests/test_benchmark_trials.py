@@ -6,15 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tests.support.generator_world import world
+from tests.support.project import REPOSITORY
 from tokenizers import Tokenizer
 
-from lexipix.networks.captioner import small_gpt2
-from lexipix.networks.text_encoder import TextEncoder
-from lexipix.networks.vae import Decoder
-from lexipix.training.tokenization import EOS_ID, PAD_ID
-
-from .conftest import REPOSITORY
-from .training.generator_world import world
+from lexipix.data.tokenization import EOS_ID, PAD_ID
+from lexipix.models.captioner import small_gpt2
+from lexipix.models.text_encoder import TextEncoder
+from lexipix.models.vae import Decoder
 
 
 @pytest.fixture(autouse=True)
@@ -144,8 +143,8 @@ def test_a_probe_finds_objects_and_what_states_know_of_them():
 def world_tokenizer() -> Tokenizer:
     import numpy as np
 
+    from lexipix.data.tokenization import train_tokenizer
     from lexipix.scenes import caption, sample_scene
-    from lexipix.training.tokenization import train_tokenizer
 
     rng = np.random.default_rng(0)
     return train_tokenizer([caption(sample_scene(rng)) for _ in range(200)], 400)

@@ -8,9 +8,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-
-from .conftest import REPOSITORY
-from .training.toy import ToyTask, fast
+from tests.support.project import REPOSITORY
+from tests.support.toy import ToyTask, fast
 
 
 @pytest.fixture(autouse=True)

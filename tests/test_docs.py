@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from .conftest import REPOSITORY, environment_without_settings
+from tests.support.project import REPOSITORY, environment_without_settings
 
 # What takes minutes, a server or a browser is done by the test that is named, with a command of its kind:
 # page and pattern of the command -> file::test

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from .conftest import copy_project, environment_without_settings, listen_to_interrupts
+from tests.support.project import copy_project, environment_without_settings, listen_to_interrupts
 
 # A line of the log that says where the run is, and what happens at a random moment within so many seconds;
 # in the order of the run, since what a stopped run has finished does not say its line again

@@ -6,9 +6,8 @@ import shutil
 import numpy as np
 import pandas as pd
 from PIL import Image
-
-from .conftest import Project, run_kedro
-from .test_docs import SHORT
+from tests.support.project import Project, run_kedro
+from tests.test_docs import SHORT
 
 
 def test_a_captioner_from_elsewhere_at_64(smoke, tmp_path):

@@ -12,14 +12,14 @@ import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
+from tests.support.project import REPOSITORY
 
-from lexipix.config.explain import keys
+from lexipix.config.errors import keys
 from lexipix.config.root import LexipixParameters, default_place, validate
-from lexipix.lineage import PIPELINE_ORDER, flatten
 from lexipix.pipeline_registry import DEFAULT, register_pipelines
 from lexipix.settings import CONFIG_LOADER_ARGS
+from lexipix.tracking.lineage import PIPELINE_ORDER, flatten
 
-REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENTS = ("base", "smoke", "cifar10", "folder")
 
 
@@ -138,7 +138,7 @@ def test_nothing_heavy_is_imported_to_show_help():
         "from pathlib import Path\n"
         "from kedro.framework.cli.cli import KedroCLI\n"
         "KedroCLI(Path.cwd()).list_commands(None)\n"
-        "import lexipix.cli, lexipix.hooks, lexipix.settings, lexipix.config, lexipix.datasets\n"
+        "import lexipix.cli.main, lexipix.hooks.project, lexipix.settings, lexipix.config, lexipix.datasets\n"
         "for package in (lexipix.config, lexipix.datasets):\n"
         "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
         "        importlib.import_module(module.name)\n"

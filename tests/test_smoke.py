@@ -2,20 +2,16 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import mlflow
 import nbformat
 import pytest
 from kedro.config import OmegaConfigLoader
 from nbclient import NotebookClient
+from tests.support.project import REPOSITORY, Project, copy_project, run_kedro
+from tests.support.small_world import save_language_model
 
 from lexipix.settings import CONFIG_LOADER_ARGS
-
-from .conftest import Project, copy_project, run_kedro
-from .pipelines.small_world import save_language_model
-
-REPOSITORY = Path(__file__).parents[1]
 
 # DESIGN.md's list; a figure that does not apply to a data set is absent, and all of these apply to scenes.
 FIGURES = {

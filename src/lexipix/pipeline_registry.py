@@ -5,7 +5,7 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from lexipix.lineage import PIPELINE_ORDER
+from lexipix.tracking.lineage import PIPELINE_ORDER
 
 DEFAULT = "__default__"
 

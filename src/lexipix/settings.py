@@ -7,7 +7,7 @@ stays cheap, and it is the place where telemetry is switched off.
 import os
 from typing import Any
 
-from lexipix.hooks import ProjectHooks
+from lexipix.hooks.project import ProjectHooks
 
 # No telemetry leaves a user's machine. `setdefault`: whoever wants something else can still say so.
 for _name, _value in {

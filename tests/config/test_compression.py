@@ -1,7 +1,7 @@
 import pytest
 
 from lexipix.config.root import validate
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 
 @pytest.mark.parametrize("name", ["onnx_int8", "small_onnx_int8", "pruned_torch_compile"])

@@ -17,7 +17,7 @@ from lexipix.datasets.files import (
     TextDataset,
     plain,
 )
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 
 def test_missing_file_names_the_command_that_makes_it(tmp_path):

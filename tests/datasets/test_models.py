@@ -5,8 +5,8 @@ import torch
 from kedro.io import DatasetError
 
 from lexipix.datasets.models import ModelFolderDataset, read_tensors, write_tensors
-from lexipix.errors import LexipixError
-from lexipix.records import ModelBundle
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import ModelBundle
 
 MADE_BY = "kedro run --env smoke --pipelines captioner"
 

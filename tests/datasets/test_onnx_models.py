@@ -2,8 +2,8 @@ import pytest
 from kedro.io import DatasetError
 
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
-from lexipix.errors import LexipixError
-from lexipix.records import OnnxModel
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OnnxModel
 
 MODEL = OnnxModel(
     {"max_tokens": 4}, {"see": b"\x01\x02", "next_word": b"\x03"}, '{"t": 1}', {"data_digest": "d"}

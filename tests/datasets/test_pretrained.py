@@ -2,13 +2,12 @@ import json
 
 import pytest
 import torch
+from tests.support.small_world import quiet, save_backbone, save_language_model
 from tokenizers import Tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from lexipix.datasets.pretrained import PretrainedModels, PretrainedModelsDataset
-from lexipix.errors import LexipixError
-
-from ..pipelines.small_world import quiet, save_backbone, save_language_model
+from lexipix.utils.errors import LexipixError
 
 KEY = "features.image_encoder.path"
 

@@ -11,11 +11,11 @@ from kedro_datasets._typing import ImagePreview, JSONPreview, PlotlyPreview
 from PIL import Image
 
 from lexipix.datasets.curves import CurvesDataset
+from lexipix.datasets.image_array import PictureArrayDataset, preview_pictures
+from lexipix.datasets.image_store import PictureStoreDataset
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
-from lexipix.datasets.picture_array import PictureArrayDataset, preview_pictures
-from lexipix.datasets.picture_store import PictureStoreDataset
-from lexipix.records import ModelBundle, OnnxModel
+from lexipix.utils.types import ModelBundle, OnnxModel
 
 
 def decode(preview):

@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DatasetError
 
 from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset, _header
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 
 def image(seed):

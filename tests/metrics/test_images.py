@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.support.reference_metrics import psnr_and_ssim
 
 from lexipix.metrics import images as measures
-
-from .reference import psnr_and_ssim
 
 pixel_pairs = hnp.array_shapes(min_dims=2, max_dims=2, min_side=7, max_side=13).flatmap(
     lambda side: st.tuples(

@@ -1,9 +1,8 @@
 import numpy as np
 import pandas as pd
+from tests.support.example_metrics import has_color
 
 from lexipix.reporting.information import information_figure
-
-from .example import has_color
 
 COLUMNS = ["path", "setting", "bits_per_image", "psnr", "ssim"]
 TABLE = pd.DataFrame(

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.example_metrics import has_color
 
 from lexipix.reporting.plots import (
     _panels,
@@ -9,8 +10,6 @@ from lexipix.reporting.plots import (
     frontier_figure,
     pareto_front,
 )
-
-from .example import has_color
 
 CURVES = pd.DataFrame(
     {

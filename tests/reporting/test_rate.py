@@ -1,9 +1,8 @@
 import numpy as np
 import pandas as pd
+from tests.support.example_metrics import has_color
 
 from lexipix.reporting.rate import rate_figure, unbeaten
-
-from .example import has_color
 
 TABLE = pd.DataFrame(
     [

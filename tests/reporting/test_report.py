@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.support.example_metrics import METRICS
 
 from lexipix.reporting.report import (
     CaptionExample,
@@ -17,8 +18,6 @@ from lexipix.reporting.report import (
     render_report,
     thumbnail_size,
 )
-
-from .example import METRICS
 
 
 def pictures(n: int) -> np.ndarray:

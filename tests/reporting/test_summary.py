@@ -1,6 +1,6 @@
-from lexipix.reporting.summary import findings
+from tests.support.example_metrics import METRICS
 
-from .example import METRICS
+from lexipix.reporting.summary import findings
 
 
 class TestFindings:

@@ -1,6 +1,6 @@
-from lexipix.reporting.tables import direct_table, rate_facts, text_table
+from tests.support.example_metrics import METRICS
 
-from .example import METRICS
+from lexipix.reporting.tables import direct_table, rate_facts, text_table
 
 EXTRAS = {"gan": {"frechet": 0.8, "sharpness": 0.97}}
 FLOOR = {"kid": 0.0002, "kid_std": 0.001, "frechet": 0.11}

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexipix.errors import LexipixError
 from lexipix.scenes import grammar, layout
 from lexipix.scenes.grammar import BACKGROUNDS, COLORS, PLACES, SHAPES, SIZES, Scene, SceneObject
+from lexipix.utils.errors import LexipixError
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from lexipix.errors import LexipixError
 from lexipix.scenes import Oracle, Scene, attribute_accuracy, attribute_f1, render_many, sample_scene
 from lexipix.scenes.grammar import BACKGROUNDS, COLORS, PLACES, SHAPES, SIZES, SceneObject, has_contrast
+from lexipix.utils.errors import LexipixError
 
 
 @pytest.fixture(scope="module")

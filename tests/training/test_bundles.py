@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
-from lexipix.networks import build
-from lexipix.networks.captioner import small_gpt2
-from lexipix.records import ModelBundle
+from lexipix.data.tokenization import train_tokenizer
+from lexipix.models import build
+from lexipix.models.captioner import small_gpt2
 from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle, tokenizer_of
-from lexipix.training.tokenization import train_tokenizer
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import ModelBundle
 
 CONFIG = {
     "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "vector_width": 8},

@@ -4,12 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.toy import RUN, ListStream, MemoryCheckpoints, ToyTask, fast
 
-from lexipix.errors import LexipixError
 from lexipix.training.loop import train
 from lexipix.training.schedule import learning_rate_factor, rows_of_step, since_restart
-
-from .toy import RUN, ListStream, MemoryCheckpoints, ToyTask, fast
+from lexipix.utils.errors import LexipixError
 
 COUNTING = 1  # step before the training, whose arithmetic is counted and which leaves nothing behind
 

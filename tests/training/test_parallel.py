@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.support import parallel_world as made
+from tests.support.generator_world import ListStream, MemoryCheckpoints
+from tests.support.parallel_world import RUN, trained, weights
+from tests.support.project import listen_to_interrupts
 from torch import nn
 
 from lexipix.config.training import LaunchParameters
-from lexipix.errors import LexipixError
-from lexipix.training import gan, launching, loop
+from lexipix.training import launching, loop
 from lexipix.training.crew import Crew, _packed
 from lexipix.training.parallel import Share
-
-from ..conftest import listen_to_interrupts
-from . import parallel_world as made
-from .generator_world import ListStream, MemoryCheckpoints
-from .parallel_world import RUN, trained, weights
+from lexipix.training.tasks import gan
+from lexipix.utils.errors import LexipixError
 
 # Sums in another order: a figure near 1 moves in its seventh digit, and one near 0 is compared as such
 CURVE = {"rel": 1e-4, "abs": 1e-4}
@@ -137,7 +137,7 @@ def test_a_process_that_dies_ends_the_training_and_is_named(how, said):
 def test_ctrl_c_in_a_terminal_ends_every_process_without_a_word_of_the_others():
     root = Path(__file__).parents[2]
     leader = subprocess.Popen(
-        [sys.executable, "-c", "import tests.training.parallel_world as w; w.train_until_stopped()"],
+        [sys.executable, "-c", "import tests.support.parallel_world as w; w.train_until_stopped()"],
         cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=listen_to_interrupts,
     )  # fmt: skip

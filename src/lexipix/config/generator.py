@@ -5,8 +5,8 @@ from typing import ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from lexipix.config.run import Parameters
+from lexipix.config.tokens import WordsParameters
 from lexipix.config.training import LaunchParameters, SharedTrainingParameters
-from lexipix.config.words import WordsParameters
 
 
 class GeneratorLaunchParameters(LaunchParameters):

@@ -7,14 +7,14 @@ from pydantic import ValidationError, model_validator
 
 from lexipix.config.captioner import CaptionerParameters
 from lexipix.config.compression import CompressionParameters
+from lexipix.config.errors import Where, explain
 from lexipix.config.evaluation import EvaluationParameters
-from lexipix.config.explain import Where, explain
 from lexipix.config.features import FeaturesParameters
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.generator import GeneratorParameters
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import Parameters, RunParameters
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 
 class LexipixParameters(Parameters):

@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from kedro.io import AbstractDataset
 
-from lexipix.datasets.atomic import replace_file, replace_folder
-from lexipix.errors import LexipixError
+from lexipix.utils.atomic import replace_file, replace_folder
+from lexipix.utils.errors import LexipixError
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.io import AbstractDataset
 
-from lexipix.datasets.atomic import replace_file
 from lexipix.datasets.files import plain
 from lexipix.datasets.models import read_tensors, write_tensors
-from lexipix.errors import LexipixError
-from lexipix.records import CheckpointStore
+from lexipix.utils.atomic import replace_file
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import CheckpointStore
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
 
 from lexipix.datasets.base import PathDataset
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from typing import Any
 
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import plain, read_array, write_array
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 
 class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from lexipix.datasets.atomic import replace_file
-from lexipix.datasets.roots import kept
+from lexipix.utils.atomic import replace_file
+from lexipix.utils.project_paths import kept
 
 _log = logging.getLogger(__name__)
 

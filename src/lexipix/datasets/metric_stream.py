@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.io import AbstractDataset
 
-from lexipix.records import MetricStream
+from lexipix.utils.types import MetricStream
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from kedro_datasets._typing import JSONPreview
 
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.code_revision import code_revision
 from lexipix.datasets.files import plain
-from lexipix.datasets.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
-from lexipix.errors import LexipixError
-from lexipix.records import ModelBundle
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.git import code_revision
+from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
+from lexipix.utils.types import ModelBundle
 
 if TYPE_CHECKING:
     from torch import Tensor

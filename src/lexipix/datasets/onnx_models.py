@@ -5,11 +5,11 @@ from pathlib import Path
 from kedro_datasets._typing import JSONPreview
 
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.code_revision import code_revision
-from lexipix.datasets.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
 from lexipix.datasets.models import write_json
-from lexipix.errors import LexipixError
-from lexipix.records import OnnxModel
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.git import code_revision
+from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
+from lexipix.utils.types import OnnxModel
 
 
 class OnnxModelDataset(FolderDataset[OnnxModel]):

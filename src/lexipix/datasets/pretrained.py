@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from lexipix.datasets.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
-from lexipix.errors import LexipixError
-from lexipix.records import OnnxModel, PretrainedBackbone, PretrainedLanguageModel
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
+from lexipix.utils.types import OnnxModel, PretrainedBackbone, PretrainedLanguageModel
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -218,7 +218,7 @@ def _own_pad(fast: "PreTrainedTokenizerFast", tokenizer: "Tokenizer") -> str:
 
 
 def _close(tokenizer: "Tokenizer", pad: str, eos: str) -> None:
-    """As lexipix.training.tokenization.with_ends, which datasets may not import."""
+    """As lexipix.data.tokenization.with_ends, which datasets may not import."""
     from tokenizers import processors
 
     tokenizer.post_processor = processors.TemplateProcessing(

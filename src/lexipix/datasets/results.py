@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from lexipix.datasets.atomic import replace_folder
 from lexipix.datasets.base import FolderDataset, PathDataset
 from lexipix.datasets.files import plain
-from lexipix.datasets.png import encode_png
-from lexipix.errors import LexipixError
+from lexipix.utils.atomic import replace_folder
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.png import encode_png
 
 LIST = "generated.jsonl"
 ARCHIVE = ".tar"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from lexipix.reporting import plots, tables, wording
+from lexipix.reporting import metric_specs as wording
+from lexipix.reporting import plots, tables
 from lexipix.reporting.sheet import Pixels
 from lexipix.reporting.summary import findings, lookup
 

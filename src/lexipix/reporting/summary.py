@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lexipix.reporting import wording
+from lexipix.reporting import metric_specs as wording
 
 Tone = Literal["good", "fair", "bad"]
 

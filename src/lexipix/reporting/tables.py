@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lexipix.reporting import wording
+from lexipix.reporting import metric_specs as wording
 from lexipix.reporting.summary import lookup
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lexipix.errors import LexipixError
 from lexipix.scenes import layout
+from lexipix.utils.errors import LexipixError
 
 if TYPE_CHECKING:
     import numpy as np

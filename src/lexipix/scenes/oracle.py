@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.errors import LexipixError
 from lexipix.scenes import layout
 from lexipix.scenes.grammar import (
     BACKGROUNDS,
@@ -27,6 +26,7 @@ from lexipix.scenes.grammar import (
     SceneObject,
 )
 from lexipix.scenes.shapes import masks
+from lexipix.utils.errors import LexipixError
 
 Floats = NDArray[np.float32]
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from lexipix.config.generation import ServingParameters
 from lexipix.config.ingestion import IngestionParameters
-from lexipix.datasets.model_files import read_json, read_onnx_model
 from lexipix.datasets.sources.images import Unusable, read_image
-from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.models import Describer
+from lexipix.inference.onnx_models import Describer
 from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, told_in_a_sentence
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.model_files import read_json, read_onnx_model
 
 PICTURE = "picture"
 

@@ -14,14 +14,14 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from lexipix.config.generation import MAX_SEED, ServingParameters
-from lexipix.datasets.model_files import read_json, read_onnx_model
-from lexipix.datasets.png import encode_png
-from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.candidates import Effort, best_of
-from lexipix.pipelines.generation.choice import WHOLE, Choice, choose
-from lexipix.pipelines.generation.models import Drawer, Scorer
-from lexipix.pipelines.generation.prompts import CheckedPrompt, check_prompt, shown
+from lexipix.inference.best_of import Effort, best_of
+from lexipix.inference.onnx_models import Drawer, Scorer
+from lexipix.inference.prompt_checks import CheckedPrompt, check_prompt, shown
+from lexipix.inference.selection import WHOLE, Choice, choose
 from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, told_in_a_sentence
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.model_files import read_json, read_onnx_model
+from lexipix.utils.png import encode_png
 
 PROMPT = "prompt"
 

@@ -9,7 +9,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 _log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from lexipix.errors import LexipixError
+from lexipix.data.tokenization import encode
 from lexipix.metrics.text import tokens
-from lexipix.networks.build import build
-from lexipix.records import ModelBundle
-from lexipix.training.tokenization import encode
+from lexipix.models.build import build
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import ModelBundle
 
 
 def to_bundle(
@@ -32,7 +32,7 @@ def to_bundle(
     """Make the record of a trained model; nothing else is needed to use it.
 
     Args:
-        kind: Which network it is; a key of :data:`lexipix.networks.build.BUILDERS`.
+        kind: Which network it is; a key of :data:`lexipix.models.build.BUILDERS`.
         module: The trained network.
         network_config: What ``BUILDERS[kind]`` makes the same network from; JSON-able.
         tokenizer: For a model that reads or writes words; a tokenizer or the text of its ``tokenizer.json``.

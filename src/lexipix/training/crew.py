@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
 GRACE_SECONDS = 3.0  # for a process to end, or to say why it ended
 

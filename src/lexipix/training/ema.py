@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from lexipix.training.state import live_state
+from lexipix.training.checkpoint_state import live_state
 
 
 class Averages:

@@ -17,13 +17,13 @@ import torch
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import LaunchParameters, SharedTrainingParameters
-from lexipix.errors import LexipixError
-from lexipix.records import CheckpointStore, MetricStream
 from lexipix.training.crew import Crew
 from lexipix.training.loop import follow, train
-from lexipix.training.machine import resolve_device
 from lexipix.training.parallel import Share
-from lexipix.training.task import Task, TrainingResult
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.base import Task, TrainingResult
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import CheckpointStore, MetricStream
 
 # How long a process waits for another: the others wait while the leading one probes, validates and saves.
 # With gloo one that died is noticed at once, by its closed connection; with nccl perhaps only after that.

@@ -13,18 +13,24 @@ from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
-from lexipix.errors import LexipixError
-from lexipix.records import CheckpointStore, MetricStream
+from lexipix.training.checkpoint_state import (
+    fixed_names,
+    pack_learning,
+    pack_state,
+    unpack_learning,
+    unpack_state,
+)
+from lexipix.training.cuda_graphs import set_rate
 from lexipix.training.ema import Averages
-from lexipix.training.machine import Machine, choose_precision, resolve_device, step_flops
+from lexipix.training.metric_averager import Window
 from lexipix.training.parallel import Share
-from lexipix.training.progress import TrainingProgress
-from lexipix.training.recording import set_rate
+from lexipix.training.precision import Machine, choose_precision, resolve_device, step_flops
 from lexipix.training.schedule import learning_rate_factor, next_report_after, since_restart
-from lexipix.training.state import fixed_names, pack_learning, pack_state, unpack_learning, unpack_state
 from lexipix.training.steady import STEADY, Steady
-from lexipix.training.task import Task, TrainingResult
-from lexipix.training.window import Window
+from lexipix.training.tasks.base import Task, TrainingResult
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.training_progress import TrainingProgress
+from lexipix.utils.types import CheckpointStore, MetricStream
 
 
 def train(

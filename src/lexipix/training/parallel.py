@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lexipix.networks.company import Company
+from lexipix.models.company import Company
 
 # What is to be minimised for the rows of one part, and figures to be averaged over the parts
 Losses = Callable[[], tuple[Tensor, dict[str, Tensor]]]

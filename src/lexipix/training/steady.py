@@ -1,4 +1,4 @@
-"""What a training asks for at each step and report where nothing steers it; see lexipix.training.steering."""
+"""What a training asks for at each step and report where nothing steers it; see lexipix.training.feedback."""
 
 from collections.abc import Mapping
 from typing import Any

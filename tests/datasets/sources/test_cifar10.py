@@ -4,18 +4,17 @@ import io
 import os
 import pickle
 import tarfile
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import yaml
+from tests.support.project import REPOSITORY
 
 from lexipix.datasets.sources import cifar10_files
 from lexipix.datasets.sources.cifar10 import CLASSES, open_cifar10
-from lexipix.errors import LexipixError
+from lexipix.utils.errors import LexipixError
 
-REPOSITORY = Path(__file__).parents[3]
 NAMES = {0: "biplane", 2: "ostrich", 9: "fire_engine"}
 
 

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from lexipix.datasets.sources.folder import open_folder
-from lexipix.errors import LexipixError
-from lexipix.records import Picture, Reject
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import Picture, Reject
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_something_beside_the_splits_is_an_error(tmp_path, make_picture, read):
     ],
 )
 def test_path_that_is_no_folder_of_pictures(tmp_path, parameters, kind, path, said):
-    from lexipix.datasets.sources.dataset import SourcesDataset
+    from lexipix.datasets.sources.sources import SourcesDataset
 
     (tmp_path / "file.png").touch()
     (tmp_path / "empty/inside").mkdir(parents=True)

@@ -6,19 +6,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-
-from lexipix.config.captioner import CaptionerParameters
-from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.files import ParquetDataset
-from lexipix.datasets.models import ModelFolderDataset
-from lexipix.datasets.pretrained import PretrainedModels
-from lexipix.errors import LexipixError
-from lexipix.pipelines.captioner import create_pipeline
-from lexipix.pipelines.captioner.nodes import caption_missing, caption_test, show_attention, train_captioner
-from lexipix.pipelines.features.nodes import train_features
-from lexipix.training.bundles import load_network
-
-from ..small_world import (
+from tests.support.small_world import (
     RUN,
     ListStream,
     NoPretrained,
@@ -27,6 +15,17 @@ from ..small_world import (
     pictures,
     save_language_model,
 )
+
+from lexipix.config.captioner import CaptionerParameters
+from lexipix.datasets.checkpoints import FileCheckpoints
+from lexipix.datasets.files import ParquetDataset
+from lexipix.datasets.models import ModelFolderDataset
+from lexipix.datasets.pretrained import PretrainedModels
+from lexipix.pipelines.captioner import create_pipeline
+from lexipix.pipelines.captioner.nodes import caption_missing, caption_test, show_attention, train_captioner
+from lexipix.pipelines.features.nodes import train_features
+from lexipix.training.bundles import load_network
+from lexipix.utils.errors import LexipixError
 
 
 @pytest.fixture(scope="module")

@@ -7,23 +7,22 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 
+from lexipix.compression.export import Exporter, Samples, largest_difference
+from lexipix.compression.onnx_graphs import Read
 from lexipix.config.compression import CompressionParameters
 from lexipix.config.run import RunParameters
+from lexipix.data.images import to_uint8
+from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
-from lexipix.errors import LexipixError
-from lexipix.pipelines.compression.export import Exporter, Samples, largest_difference
-from lexipix.pipelines.compression.graphs import Read
+from lexipix.inference.onnx_models import Describer, Drawer, Scorer, from_pixels, noise_of
 from lexipix.pipelines.compression.nodes import real_input, teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
-from lexipix.pipelines.generation.models import Describer, Drawer, Scorer, from_pixels, noise_of
-from lexipix.records import Pictures, Split
 from lexipix.training.bundles import load_network
-from lexipix.training.data import to_uint8
-from lexipix.training.tokenization import decode
-
-from ..evaluation.conftest import Kept, ListStream, NoCheckpoints
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import Pictures, Split
 
 TAUGHT = ("small", "small_figures", "small_sheet", "pruned", "pruned_figures", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"

@@ -7,14 +7,13 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 
-from lexipix.pipelines.evaluation.collecting import JUDGES, MODELS
+from lexipix.evaluation.collect import JUDGES, MODELS
+from lexipix.evaluation.paths import Generators
 from lexipix.pipelines.evaluation.nodes import measure_words, redraw
-from lexipix.pipelines.evaluation.paths import Generators
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
-from lexipix.training.left_out import is_left_out, left_out
-
-from .conftest import Kept, ListStream, NoCheckpoints
+from lexipix.utils.skipped_model import is_left_out, left_out
 
 TRAINED_BEFORE = [name for name in MODELS if name not in JUDGES]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}

@@ -3,18 +3,17 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.support.small_world import RUN, ListStream, NoPretrained, features, pictures, save_backbone
 
 from lexipix.config.features import FeaturesParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
-from lexipix.errors import LexipixError
 from lexipix.pipelines.features import create_pipeline
 from lexipix.pipelines.features.nodes import export_features, train_features
-from lexipix.records import Pictures, Split
 from lexipix.training.bundles import load_network
-
-from ..small_world import RUN, ListStream, NoPretrained, features, pictures, save_backbone
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import Pictures, Split
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.support.exported_models import CHAMPION, draw
 
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.drawing import Drawing
-from lexipix.pipelines.generation.models import Drawer
+from lexipix.inference.generate import Drawing
+from lexipix.inference.onnx_models import Drawer
 from lexipix.pipelines.generation.pipeline import create_pipeline
-
-from .conftest import CHAMPION, draw
+from lexipix.utils.errors import LexipixError
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def test_sheet_of_many_says_that_it_shows_some(drawer, scorer):
 
 
 def test_pictures_are_drawn_as_they_are_asked_for(drawer, monkeypatch):
-    monkeypatch.setattr("lexipix.pipelines.generation.drawing.IN_MEMORY", 4)
+    monkeypatch.setattr("lexipix.inference.generate.IN_MEMORY", 4)
     asked, whole = [], drawer.draw
     monkeypatch.setattr(drawer, "draw", lambda *args: asked.append(len(args[0])) or whole(*args))
     files = Drawing(drawer, None, PROMPTS, 5, 7, "vae").files()
@@ -103,8 +102,8 @@ def test_pictures_are_drawn_as_they_are_asked_for(drawer, monkeypatch):
 def test_generation_needs_no_torch():
     code = (
         "import sys\n"
-        "import lexipix.pipelines.generation.pipeline, lexipix.pipelines.generation.redrawing\n"
-        "import lexipix.datasets.onnx_models, lexipix.datasets.results, lexipix.datasets.given\n"
+        "import lexipix.pipelines.generation.pipeline, lexipix.inference.redraw\n"
+        "import lexipix.datasets.onnx_models, lexipix.datasets.results, lexipix.cli.user_inputs\n"
         "heavy = {'torch', 'transformers', 'mlflow', 'pandas', 'skimage', 'scipy', 'onnx'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )

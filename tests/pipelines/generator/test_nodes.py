@@ -9,6 +9,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.support.generator_world import pair_on
 from tokenizers import Tokenizer
 
 from lexipix.config.captioner import CaptionerParameters
@@ -21,25 +22,23 @@ from lexipix.config.generator import (
     VAEParameters,
 )
 from lexipix.config.run import RunParameters
-from lexipix.config.words import VisualWordsParameters, WriterParameters
-from lexipix.errors import LexipixError
-from lexipix.networks.build import build
-from lexipix.networks.text_to_image import TextToImage
-from lexipix.networks.upsampling import UpsamplingDecoder
-from lexipix.networks.words_to_image import WordsToImage
-from lexipix.pipelines.captioner.network import make_captioner
+from lexipix.config.tokens import VisualWordsParameters, WriterParameters
+from lexipix.data.images import to_uint8
+from lexipix.data.tokenization import encode, train_tokenizer
+from lexipix.models.build import build
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_visual_words, train_words
-from lexipix.pipelines.generator.parts import require_one_tokenizer
 from lexipix.pipelines.generator.pipeline import create_pipeline
-from lexipix.records import Pictures, Split
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
+from lexipix.training.builders.captioner import make_captioner
+from lexipix.training.builders.common import require_one_tokenizer
 from lexipix.training.bundles import known_words, load_network, to_bundle
-from lexipix.training.data import to_uint8
-from lexipix.training.left_out import is_left_out
-from lexipix.training.memory import FEATURES_PER_WORDING
-from lexipix.training.tokenization import encode, train_tokenizer
-
-from ...training.generator_world import pair_on
+from lexipix.training.random_features import FEATURES_PER_WORDING
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.types import Pictures, Split
 
 SIZE, MAX_TOKENS = 16, 48
 RUN = RunParameters(seed=3, device="cpu", precision="fp32", threads=1)

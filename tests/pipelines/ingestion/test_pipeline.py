@@ -6,22 +6,21 @@ import pytest
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 from PIL import Image
+from tests.support.exported_models import MAX_TOKENS, SAID, SIZE, saying, seeing
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
+from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
+from lexipix.datasets.image_store import PictureStoreDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
-from lexipix.datasets.picture_store import PictureStoreDataset
 from lexipix.datasets.pretrained import PretrainedModelsDataset
-from lexipix.datasets.sources.dataset import SourcesDataset
-from lexipix.errors import LexipixError
+from lexipix.datasets.sources.sources import SourcesDataset
 from lexipix.pipelines.ingestion import create_pipeline
 from lexipix.pipelines.ingestion.nodes import describe_pictures
-from lexipix.records import OnnxModel, Pictures, Split
 from lexipix.reporting import fonts
 from lexipix.reporting.sheet import contact_sheet
-from lexipix.training.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
-
-from ..generation.conftest import MAX_TOKENS, SAID, SIZE, saying, seeing
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OnnxModel, Pictures, Split
 
 
 @pytest.fixture

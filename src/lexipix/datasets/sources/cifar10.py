@@ -15,10 +15,10 @@ from PIL import Image
 
 from lexipix.config.ingestion import Cifar10SourceParameters, IngestionParameters
 from lexipix.datasets.sources.cifar10_files import ARCHIVE, BATCHES, FOLDER, SIDE, read_batches
+from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.images import to_square
-from lexipix.datasets.sources.words import caption_from
-from lexipix.errors import LexipixError
-from lexipix.records import OpenedSource, Picture, SplitName
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OpenedSource, Picture, SplitName
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _N_TRAIN, _N_TEST = 50_000, 10_000

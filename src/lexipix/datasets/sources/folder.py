@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from lexipix.config.ingestion import IngestionParameters
+from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.folder_layout import Listing, Part, find_parts, scan, walk
 from lexipix.datasets.sources.folder_metadata import check_fields, read_rows
 from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffixes
 from lexipix.datasets.sources.pool import n_workers, ordered_map
-from lexipix.datasets.sources.words import caption_from
-from lexipix.errors import LexipixError
-from lexipix.records import OpenedSource, Picture, Reject, SplitName
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OpenedSource, Picture, Reject, SplitName
 
 _MAX_CAPTION_BYTES = 2**20
 

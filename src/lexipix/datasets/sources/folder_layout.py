@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from lexipix.datasets.sources.images import suffixes
-from lexipix.errors import LexipixError
-from lexipix.records import SplitName
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import SplitName
 
 # Folder names that mean a split, as Hugging Face's ImageFolder has them.
 SPLIT_FOLDERS: dict[str, SplitName] = {

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.config.ingestion import FolderSourceParameters
-from lexipix.datasets.sources.wordings import Wordings
-from lexipix.errors import LexipixError
-from lexipix.records import Reject
+from lexipix.datasets.sources.caption_templates import Wordings
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import Reject
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lexipix import scenes
 from lexipix.config.ingestion import SceneSourceParameters
-from lexipix.records import OpenedSource, Picture, SplitName
+from lexipix.utils.types import OpenedSource, Picture, SplitName
 
 # Scenes drawn at once. Part of what a seed means: another number gives other pictures.
 _BLOCK = 256

@@ -12,20 +12,20 @@ from tokenizers import Tokenizer
 
 from lexipix.config.captioner import CaptionerParameters
 from lexipix.config.run import RunParameters
-from lexipix.networks.captioner import Captioner
-from lexipix.pipelines.captioner.attention import as_arrays, draw, look
-from lexipix.pipelines.captioner.network import LanguageModels, make_captioner
-from lexipix.pipelines.captioner.scores import is_scenes, score, worth_of_generated
-from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.data.caption_batches import CaptionRows
+from lexipix.data.captioned import for_training, with_generated
+from lexipix.data.images import Images, Subset
+from lexipix.evaluation.attention import as_arrays, draw, look
+from lexipix.evaluation.caption_scores import is_scenes, score, worth_of_generated
+from lexipix.evaluation.captioning import how_sure, write_captions
+from lexipix.models.captioner import Captioner
+from lexipix.training.builders.captioner import LanguageModels, make_captioner
 from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
-from lexipix.training.captioned import for_training, with_generated
-from lexipix.training.captioner import CaptionerTask
-from lexipix.training.captions import CaptionRows
-from lexipix.training.data import Images, Subset
 from lexipix.training.loop import train
-from lexipix.training.machine import resolve_device
-from lexipix.training.seeding import seeded
-from lexipix.training.writing import how_sure, write_captions
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.captioner import CaptionerTask
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
 logger = logging.getLogger(__name__)
 

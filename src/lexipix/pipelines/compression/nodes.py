@@ -6,27 +6,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.config.compression import NETWORKS, CompressionParameters
-from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
-from lexipix.pipelines.compression.champion import (
+from lexipix.compression.champion import (
     FAMILIES,
     Family,
     choose_champion,
     choose_family,
     speed_table,
 )
-from lexipix.pipelines.compression.engines import Network
-from lexipix.pipelines.compression.export import Exporter, Samples
-from lexipix.pipelines.compression.forms import as_lines, measure_forms, split_name
-from lexipix.pipelines.compression.quality import TaskQuality
-from lexipix.pipelines.compression.quantization import quantized
-from lexipix.pipelines.compression.teaching import lesson
-from lexipix.pipelines.compression.timing import Row
-from lexipix.records import ModelBundle, OnnxModel, Pictures
+from lexipix.compression.distillation import lesson
+from lexipix.compression.export import Exporter, Samples
+from lexipix.compression.quality import TaskQuality
+from lexipix.compression.quantization import quantized
+from lexipix.compression.runtimes import Network
+from lexipix.compression.timing import Row
+from lexipix.compression.variants import as_lines, measure_forms, split_name
+from lexipix.config.compression import NETWORKS, CompressionParameters
+from lexipix.config.run import RunParameters
+from lexipix.data.captioned import for_training
+from lexipix.evaluation.embedding import Judge
 from lexipix.reporting.plots import frontier_figure
-from lexipix.training.captioned import for_training
-from lexipix.training.judge import Judge
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
 
 _log = logging.getLogger(__name__)
 

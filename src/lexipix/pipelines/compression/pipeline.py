@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.pipelines.compression.captions import measure_captioner
+from lexipix.compression.captioner_variants import measure_captioner
+from lexipix.compression.distillation import teach_reader
 from lexipix.pipelines.compression.nodes import (
     export_captioner,
     export_generators,
@@ -12,7 +13,6 @@ from lexipix.pipelines.compression.nodes import (
     teach_pruned,
     teach_small,
 )
-from lexipix.pipelines.compression.teaching import teach_reader
 
 FIGURES = ["prior_figures", "gan_figures"]
 

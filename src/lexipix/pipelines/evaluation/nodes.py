@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
+from lexipix.evaluation import report_context as page
+from lexipix.evaluation.collect import MODELS
+from lexipix.evaluation.embedding import Judge
+from lexipix.evaluation.evaluator import train_judge, with_captions
+from lexipix.evaluation.examples import choose_rows, tabulate_captions
+from lexipix.evaluation.measure import evaluated, measure_paths
+from lexipix.evaluation.paths import TEXT_PATHS, Generators, drawn_by_path, text_paths
+from lexipix.evaluation.round_trips import latent_bits, through_latent
+from lexipix.evaluation.tokens import round_trip
 from lexipix.metrics.speed import describe_machine
-from lexipix.pipelines.evaluation import page
-from lexipix.pipelines.evaluation.collecting import MODELS
-from lexipix.pipelines.evaluation.drawing import latent_bits, through_latent
-from lexipix.pipelines.evaluation.examples import choose_rows, tabulate_captions
-from lexipix.pipelines.evaluation.judge import train_judge, with_captions
-from lexipix.pipelines.evaluation.measuring import evaluated, measure_paths
-from lexipix.pipelines.evaluation.paths import TEXT_PATHS, Generators, drawn_by_path, text_paths
-from lexipix.pipelines.evaluation.words import round_trip
-from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
 from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
-from lexipix.training.judge import Judge
-from lexipix.training.left_out import is_left_out
-from lexipix.training.sheets import tile_pairs
+from lexipix.training.sample_grid import tile_pairs
+from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
 Pixels = NDArray[np.uint8]
 

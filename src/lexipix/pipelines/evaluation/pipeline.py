@@ -2,10 +2,13 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.pipelines.evaluation.classes import judge_classes, train_classifier
-from lexipix.pipelines.evaluation.collecting import MODELS, collect_metrics
-from lexipix.pipelines.evaluation.information import measure_information
-from lexipix.pipelines.evaluation.memorisation import find_neighbours
+from lexipix.evaluation.class_agreement import judge_classes, train_classifier
+from lexipix.evaluation.collect import MODELS, collect_metrics
+from lexipix.evaluation.information import measure_information
+from lexipix.evaluation.memorisation import find_neighbours
+from lexipix.evaluation.paths import TEXT_PATHS, Generators
+from lexipix.evaluation.prompts import measure_prompts
+from lexipix.evaluation.rate import measure_rate
 from lexipix.pipelines.evaluation.nodes import (
     measure,
     measure_words,
@@ -14,9 +17,6 @@ from lexipix.pipelines.evaluation.nodes import (
     train_evaluator,
     write_report,
 )
-from lexipix.pipelines.evaluation.paths import TEXT_PATHS, Generators
-from lexipix.pipelines.evaluation.prompts import measure_prompts
-from lexipix.pipelines.evaluation.rate import measure_rate
 
 DRAWN = [f"{path}_pictures" for path in TEXT_PATHS]
 REDRAWN = ["direct_pictures", *DRAWN]

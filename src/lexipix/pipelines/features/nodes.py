@@ -12,18 +12,18 @@ from tokenizers import Tokenizer
 
 from lexipix.config.features import FeaturesParameters
 from lexipix.config.run import RunParameters
-from lexipix.networks.clip import ContrastivePair
-from lexipix.pipelines.features.pair import Pretrained, make_pair
-from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.data.caption_batches import CaptionRows
+from lexipix.data.captioned import for_training
+from lexipix.data.images import ImageRows
+from lexipix.data.tokenization import train_tokenizer
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.training.builders.contrastive_pair import Pretrained, make_pair
 from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle
-from lexipix.training.captioned import for_training
-from lexipix.training.captions import CaptionRows
-from lexipix.training.contrastive import ContrastiveTask
-from lexipix.training.data import ImageRows
 from lexipix.training.loop import train
-from lexipix.training.machine import resolve_device
-from lexipix.training.seeding import seeded
-from lexipix.training.tokenization import train_tokenizer
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.contrastive import ContrastiveTask
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
 logger = logging.getLogger(__name__)
 

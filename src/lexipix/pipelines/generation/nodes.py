@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
-from lexipix.errors import LexipixError
-from lexipix.pipelines.generation.candidates import Effort
-from lexipix.pipelines.generation.choice import choose
-from lexipix.pipelines.generation.drawing import Drawing, require_at_most
-from lexipix.pipelines.generation.models import Drawer, Scorer
-from lexipix.pipelines.generation.prompts import check_prompts
-from lexipix.records import OnnxModel
+from lexipix.inference.best_of import Effort
+from lexipix.inference.generate import Drawing, require_at_most
+from lexipix.inference.onnx_models import Drawer, Scorer
+from lexipix.inference.prompt_checks import check_prompts
+from lexipix.inference.selection import choose
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OnnxModel
 
 
 def draw_prompts(

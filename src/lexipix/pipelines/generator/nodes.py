@@ -15,14 +15,14 @@ from lexipix.config.generator import (
     VAEParameters,
 )
 from lexipix.config.run import RunParameters
-from lexipix.config.words import VisualWordsParameters, WriterParameters
-from lexipix.networks.words_to_image import WordsToImage
-from lexipix.pipelines.generator.parts import finish, leave_out, reads, require_one_tokenizer
-from lexipix.pipelines.generator.tasks import make_gan, make_prior, make_vae
-from lexipix.pipelines.generator.words import make_visual_words, make_words
-from lexipix.records import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.config.tokens import VisualWordsParameters, WriterParameters
+from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.training.builders.common import finish, leave_out, reads, require_one_tokenizer
+from lexipix.training.builders.generators import make_gan, make_prior, make_vae
+from lexipix.training.builders.tokens import make_visual_words, make_words
 from lexipix.training.bundles import fingerprint
 from lexipix.training.launching import train_shared
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
 WORDS_KEY = "generator.words.enabled"
 Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
-from lexipix.pipelines.ingestion.describing import describer
-from lexipix.pipelines.ingestion.stream import PictureStream
-from lexipix.records import OnnxModel, OpenedSource, Pictures
+from lexipix.data.ingestion.captioning import describer
+from lexipix.data.ingestion.stream import PictureStream
 from lexipix.reporting.lettering import legible
 from lexipix.reporting.sheet import contact_sheet
+from lexipix.utils.types import OnnxModel, OpenedSource, Pictures
 
 # pandas.DataFrame: importing pandas takes half a second that this module does not need.
 Table = Any

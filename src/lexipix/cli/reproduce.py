@@ -1,0 +1,92 @@
+"""``kedro reproduce``: a tracked run done again and compared, file by file."""
+
+import datetime
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lexipix.cli.errors import told_in_a_sentence
+from lexipix.tracking import run as tracking
+from lexipix.utils.errors import LexipixError
+
+if TYPE_CHECKING:
+    from kedro.framework.startup import ProjectMetadata
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--check", is_flag=True, help="Only say whether the run could be done again.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Do it here and keep it [default: a temporary folder, kept where something differs].",
+)
+@click.pass_obj
+def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path | None) -> None:
+    """Do a run of the MLflow store again, and compare every file that it made.
+
+    Its code is checked out into a git worktree of its own, with the changes that it had; its inputs are taken
+    by digest from the project or from DVC's cache; its command is run. Nothing in the project is touched. On
+    the machine that made the run every file must be the same, times excepted. The verdict becomes a tag of
+    the run.
+
+    \b
+    Examples:
+      kedro reproduce 0af3d6c1b5e24c0f9d7a --check
+      kedro reproduce 0af3d6c1b5e24c0f9d7a
+      kedro reproduce 0af3d6c1b5e24c0f9d7a --out again
+    """  # noqa: D301 - click takes the paragraph after the backspace as it is
+    with told_in_a_sentence():
+        _reproduce(Path(metadata.project_path), run_id, check, out)
+
+
+def _reproduce(project: Path, run_id: str, check: bool, out: Path | None) -> None:
+    import mlflow
+
+    from lexipix.repro import rerun as reproduction
+
+    if out is not None and out.exists():
+        raise LexipixError(f"--out {out} exists already: name a folder that does not.")
+    client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
+    mlflow.set_tracking_uri(tracking.store(project))
+    todo = reproduction.stages(client, run_id)
+    hindrances = reproduction.obstacles(project, todo)
+    for line in hindrances:
+        click.echo(line)
+    if hindrances:
+        raise LexipixError(f"Run {run_id} cannot be reproduced here.")
+    for line in reproduction.remarks(todo):
+        click.echo(f"Note: {line}.")
+    revision = todo[0].tags["git.revision"][:12] + (" with changes" if todo[0].changes else "")
+    for stage in todo:
+        n_inputs, n_outputs = (len(stage.lineage[key]) for key in ("inputs", "outputs"))
+        click.echo(f"{stage.name} at {revision}: kedro {' '.join(stage.command)}")
+        click.echo(f"  {n_inputs} inputs found, {n_outputs} outputs to compare")
+    if check:
+        click.echo("It can be reproduced.")
+        return
+    folder = out or Path(tempfile.mkdtemp(prefix="lexipix-")) / "reproduced"
+    reproduction.prepare(project, todo, folder.absolute())
+    for stage in todo:
+        if code := reproduction.carry_out(stage, folder):
+            raise LexipixError(f"`kedro {' '.join(stage.command)}` ended with {code} in {folder}.")
+    verdicts = list(reproduction.compare(todo, folder))
+    for path, verdict in verdicts:
+        if verdict not in (reproduction.IDENTICAL, reproduction.STEADY):
+            click.echo(f"{path}: {verdict}")
+    counts = Counter(verdict for _, verdict in verdicts)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    client.set_tag(run_id, "reproduced", f"{datetime.date.today()}: {said}")
+    good = all(verdict in reproduction.GOOD for _, verdict in verdicts)
+    if out is None and good:
+        reproduction.remove(project, folder)
+        folder.parent.rmdir()
+    else:
+        click.echo(f"What was made is in {folder}; git worktree remove --force {folder} removes it.")
+    if not good:
+        raise LexipixError(f"Run {run_id} is not reproduced: {said}.")
+    click.echo(f"Reproduced: {said}.")

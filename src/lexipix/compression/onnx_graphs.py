@@ -1,0 +1,143 @@
+"""The parts of trained networks that become graphs, each a module of its own with tensors in and out."""
+
+import torch
+from torch import Tensor, nn
+from transformers import GPT2LMHeadModel
+
+from lexipix.data.images import to_levels
+from lexipix.models.captioner import Captioner
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.greedy import Look, looks_of, next_word
+from lexipix.models.text_prior import Plan
+from lexipix.models.text_to_image import TextToImage
+
+PLAN = Plan._fields
+
+
+class See(nn.Module):
+    """Pictures to the cells that the captioner's language model reads."""
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        self.captioner = captioner
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) in [-1, 1] to (B, cells, width)."""
+        return self.captioner.read(images)
+
+
+class NextWord(nn.Module):
+    """One step of writing by a language model that looks at cells: logits of the word that follows."""
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        model = captioner.language_model
+        assert isinstance(model, GPT2LMHeadModel)
+        self.language_model = model
+        for number, look in enumerate(looks_of(model)):
+            for name, part in look._asdict().items():
+                self.register_buffer(f"{name}_{number}", part.detach())
+        heads, depth = model.config.n_head, model.config.n_layer
+        self.memory = (2 * depth, heads, model.config.n_embd // heads)
+
+    def forward(
+        self, words: Tensor, position: Tensor, cells: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The last word.
+
+        Args:
+            words: The last words, (B,).
+            position: Of them in their texts, (1,); the start token's is 0.
+            cells: Of the pictures, (B, cells, W).
+            memory: Keys and values of the words before, by layer, (B, 2 layers, heads, position, W / heads).
+
+        Returns:
+            Logits (B, V), and the memory with the last words in it.
+        """
+        model, kept = self.language_model, list[Tensor]()
+
+        def remember(number: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+            places = enumerate((key, value), 2 * number)
+            kept.extend(torch.cat([memory[:, place], new.unsqueeze(2)], 2) for place, new in places)
+            return kept[-2], kept[-1]
+
+        looks = [
+            Look(*(getattr(self, f"{name}_{number}") for name in Look._fields))
+            for number in range(model.config.n_layer)
+        ]
+        states = model.transformer.wte(words) + model.transformer.wpe(position)
+        logits = next_word(model, looks, states, cells, remember)
+        return logits.float(), torch.stack(kept, 1)
+
+
+class NextWordAfterPrefix(nn.Module):
+    """One step of writing by a language model that has cells in front of its text."""
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        self.language_model = captioner.language_model
+
+    def forward(self, ids: Tensor, cells: Tensor) -> Tensor:
+        """Tokens written so far with the start token in front (B, L), and cells, to logits (B, V).
+
+        Without a memory of the words before: every family of language models has its own form of it.
+        """
+        words = self.language_model.get_input_embeddings()(ids)
+        together = torch.cat([cells.to(words.dtype), words], dim=1)
+        mask = torch.ones_like(together[..., 0], dtype=torch.long)
+        output = self.language_model(inputs_embeds=together, attention_mask=mask, use_cache=False)
+        logits: Tensor = output.logits[:, -1]
+        return logits.float()
+
+
+class Read(nn.Module):
+    """All that captions decide about their pictures."""
+
+    def __init__(self, network: TextToImage) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
+        """(B, L) to the parts of a plan that there are, each (B, …)."""
+        return tuple(part for part in self.network.plan(ids) if part is not None)
+
+
+class Draw(nn.Module):
+    """Plans and noise to pictures."""
+
+    def __init__(self, network: TextToImage) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, noise: Tensor, grid: Tensor, context: Tensor, remembered: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, Z), and the parts of a plan, to pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
+        images = self.network.carry_out(Plan(grid, context, remembered), noise)
+        return images, to_levels(images)
+
+
+class ImageVector(nn.Module):
+    """Pictures to unit vectors."""
+
+    def __init__(self, pair: ContrastivePair) -> None:
+        super().__init__()
+        self.encoder = pair.image_encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) in [-1, 1] to (B, D)."""
+        vector: Tensor = self.encoder(images).vector
+        return vector
+
+
+class TextVector(nn.Module):
+    """Captions to unit vectors."""
+
+    def __init__(self, pair: ContrastivePair, pad: int) -> None:
+        super().__init__()
+        self.encoder, self.pad = pair.text_encoder, pad
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, L) to (B, D)."""
+        vector: Tensor = self.encoder(ids, ids != self.pad)
+        return vector

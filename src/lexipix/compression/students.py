@@ -1,0 +1,82 @@
+"""Smaller networks from a trained generator: itself with channels pruned, and with a small reader."""
+
+import copy
+from typing import Any
+
+import torch
+import torch_pruning as tp
+from torch import nn
+
+from lexipix.config.compression import PrunedParameters, SmallParameters
+from lexipix.models.blocks import ResidualConv
+from lexipix.models.build import text_to_image
+from lexipix.models.text_prior import ModulatedConv
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.vae import GRID, Decoder
+
+ROUND_TO = 8  # channels that are no multiple of this waste vector lanes
+
+
+def smaller(
+    teacher: TextToImage, network: dict[str, Any], parameters: PrunedParameters
+) -> tuple[dict[str, Any], TextToImage]:
+    """A generator without the least important channels inside its residual convolution blocks.
+
+    The channels between the two convolutions of a block depend on nothing else, so that a share of them can
+    go from each block by itself; importance is the norm of the weights that make and read a channel (Torch-
+    Pruning, Fang et al. 2023, arXiv 2301.12900). The channels of the residual stream stay.
+
+    Args:
+        teacher: The trained generator; left as it is.
+        network: Its dictionary.
+        parameters: How much goes, and for a small network what it reads with.
+
+    Returns:
+        The student's dictionary, as :func:`lexipix.models.build.text_to_image` takes it, and the student,
+        whose own reader, where it has one, has random weights.
+    """
+    config = copy.deepcopy(network)
+    if own_reader(network, parameters):
+        assert isinstance(parameters, SmallParameters)
+        width = parameters.reader.width
+        config["language_model"] = None
+        config["text_encoder"] |= {"width": width, "depth": parameters.reader.depth}
+        config["prior"] |= {"text_width": width, "readers": 0}
+        student = text_to_image(config)
+        for part in ("condition", "start", "painting", "blocks", "outward", "words_norm"):
+            getattr(student.prior, part).load_state_dict(getattr(teacher.prior, part).state_dict())
+        student.prior.cells.data.copy_(teacher.prior.cells)
+        student.decoder.load_state_dict(teacher.decoder.state_dict())
+    else:
+        student = copy.deepcopy(teacher)
+    config["prior"]["hidden"] = [_prune(block, parameters.share) for block in student.prior.blocks]
+    if isinstance(student.decoder, Decoder):
+        config["decoder"]["hidden"] = [
+            _prune(block, parameters.decoder_share) for block in student.decoder.trunk
+        ]
+    return config, student
+
+
+def own_reader(network: dict[str, Any], parameters: PrunedParameters) -> bool:
+    """Whether a student reads for itself; a memory would not know the words of another reader."""
+    own = isinstance(parameters, SmallParameters) and parameters.reads == "own"
+    return own and not network["prior"].get("memory")
+
+
+def _prune(block: nn.Module, share: float) -> int:
+    """Take the least important hidden channels from a block; gives how many are left."""
+    assert isinstance(block, ModulatedConv | ResidualConv)
+    block.requires_grad_(True)
+    channels, width = block.first.out_channels, block.first.in_channels
+    kept = max(ROUND_TO, round(channels * (1 - share) / ROUND_TO) * ROUND_TO)
+    if kept >= channels:
+        return channels
+    example: tuple[torch.Tensor, ...] = (torch.zeros(1, width, GRID, GRID),)
+    if isinstance(block, ModulatedConv):
+        example += (torch.zeros(1, width),)
+    graph = tp.DependencyGraph().build_dependency(block, example)
+    everything = graph.get_pruning_group(block.first, tp.prune_conv_out_channels, list(range(channels)))
+    importance = tp.importance.GroupMagnitudeImportance(p=2)(everything)
+    least = importance.argsort()[: channels - kept].tolist()
+    graph.get_pruning_group(block.first, tp.prune_conv_out_channels, least).prune()
+    return kept

@@ -1,1 +1,0 @@
-"""torch modules and nothing else: each can be read without the trainer."""

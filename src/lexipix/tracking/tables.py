@@ -1,0 +1,39 @@
+"""A table with thumbnails in an MLflow run."""
+
+import re
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from lexipix.datasets.image_table import picture_columns
+from lexipix.utils.png import encode_png
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def log_table(table: "pd.DataFrame", file: str) -> None:
+    """Write a table to the active run; cells that are pictures, uint8 (H, W, 3), become thumbnails.
+
+    ``mlflow.log_table`` stores each ``mlflow.Image`` twice, as PNG and enlarged to 256 pixels as WebP, in a
+    call of its own each. For small pictures one file does for both, and all of them go in one call.
+
+    Args:
+        table: A row for each picture.
+        file: Where it lies in the run, ending in ``.json``.
+    """
+    import mlflow
+
+    cells: dict[str, Any] = {}
+    with TemporaryDirectory() as temporary:
+        folder = PurePosixPath("table_images") / PurePosixPath(file).with_suffix("")
+        for column in picture_columns(table):
+            cells[column] = []
+            for number, image in enumerate(table[column]):
+                name = f"{number:03d}_{re.sub(r'[^a-zA-Z0-9]+', '_', column)}.png"
+                Path(temporary, name).write_bytes(encode_png(image))
+                place = str(folder / name)
+                cells[column].append({"type": "image", "filepath": place, "compressed_filepath": place})
+        if cells:
+            mlflow.log_artifacts(temporary, artifact_path=str(folder))
+    mlflow.log_table(table.assign(**cells), artifact_file=file)

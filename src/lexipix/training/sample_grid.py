@@ -1,0 +1,46 @@
+"""Sample sheets of pictures in pairs."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lexipix.data.images import to_uint8
+
+Pixels = NDArray[np.uint8]
+SHOWN_PIXELS = 96  # a picture is enlarged to about this, so that its own pixels can be seen
+PAPER = 255
+
+
+def two_rows(above: Tensor, below: Tensor) -> Pixels:
+    """Lay pictures out, each above its partner: :func:`tile_pairs` of (N, 3, S, S) in about [-1, 1]."""
+    return tile_pairs(to_uint8(above), to_uint8(below.float()))
+
+
+def tile_pairs(above: Pixels, below: Pixels) -> Pixels:
+    """Lay pictures out in pairs, each above its partner, as nearly square as can be.
+
+    The MLflow UI shows a sheet at 256 pixels; a strip of sixteen pictures would leave each only sixteen.
+
+    Args:
+        above: uint8 (N, S, S, 3), N at least 1.
+        below: The same shape.
+
+    Returns:
+        uint8 (height, width, 3): every pixel enlarged to a square of whole pixels, white between the pairs
+        and, less of it, within them.
+    """
+    n_pairs, size = above.shape[:2]
+    scale = max(1, SHOWN_PIXELS // size)
+    width, gap, seam = scale * size, max(4, scale * size // 12), max(1, scale * size // 48)
+    height = 2 * width + seam
+    columns = min(n_pairs, math.ceil(math.sqrt(2 * n_pairs)))
+    rows = math.ceil(n_pairs / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), PAPER, np.uint8)
+    for number, pair in enumerate(zip(above, below, strict=True)):
+        y, x = number // columns * (height + gap), number % columns * (width + gap)
+        for top, image in zip((y, y + width + seam), pair, strict=True):
+            large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+            sheet[top : top + width, x : x + width] = large
+    return sheet

@@ -1,0 +1,92 @@
+"""Training of the visual words: squared error of the picture that comes back from them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lexipix.data.images import N_VALIDATION, ImageRows, Images, psnr_of
+from lexipix.models.image_tokenizer import VisualWords
+from lexipix.training.parallel import Share
+from lexipix.training.sample_grid import two_rows
+from lexipix.training.tasks.vae import N_INITIAL
+
+
+class VisualWordsTask:
+    """Trains :class:`VisualWords`.
+
+    Args:
+        visual_words: The network; its linear maps are set here from a sample of the training pictures.
+        images: Training pictures, uint8 (N, S, S, 3).
+        validation: Validation pictures, likewise.
+        learning_rate: Peak rate.
+        cut_share: Share of the pictures that are to come back from the first words of each cell alone, so
+            that the words go from coarse to fine (nested dropout; Rippel et al. 2014, arXiv 1402.0915).
+        device: Where to train.
+        share: Where batches are shared out.
+    """
+
+    def __init__(
+        self,
+        visual_words: VisualWords,
+        images: Images,
+        validation: Images,
+        *,
+        learning_rate: float,
+        cut_share: float,
+        device: torch.device,
+        share: Share | None = None,
+    ) -> None:
+        self.share = share or Share()
+        self.images, self.validation = ImageRows(images, device), ImageRows(validation, device)
+        self.cut_share = cut_share
+        sample = ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), N_INITIAL))]
+        visual_words.initialise(sample)
+        self.visual_words = visual_words
+        self.modules: Mapping[str, torch.nn.Module] = {"visual_words": visual_words}
+        self.averaged: Sequence[str] = ("visual_words",)
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+            "visual_words": torch.optim.AdamW(
+                visual_words.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            )
+        }
+        self.n_rows = len(images)
+
+    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
+        """One update towards pictures that come back as they were."""
+        return self.share.update(self.optimizers["visual_words"], lambda: self._losses(rows), clip=1.0)
+
+    def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        own, words = self.share.own, self.visual_words
+        images = self.images[own(rows)]
+        n_words = len(words.groups)
+        known = torch.randint(1, max(2, n_words), (len(rows),))
+        known = own(torch.where(torch.rand(len(rows)) < self.cut_share, known, n_words))
+        of_word = torch.arange(n_words).repeat_interleave(torch.tensor(words.groups))
+        counts = (of_word < known[:, None])[..., None, None].to(images.device)
+        back = words.picture(words.round(words.look(images)) * counts)
+        loss = (back.float() - images.float()).square().mean() / 4  # on [0, 1]
+        return loss, {"loss": loss}
+
+    def reconstruct(self, rows: Tensor) -> Tensor:
+        """Validation pictures by way of all their words."""
+        back: Tensor = self.visual_words(self.validation[rows])
+        return back
+
+    def validate(self) -> dict[str, float]:
+        """Mean per-image PSNR of up to 512 validation pictures, and that of their first words alone."""
+        rows = torch.arange(min(len(self.validation), N_VALIDATION))
+        images = self.validation[rows]
+        figures = {}
+        for known in range(1, len(self.visual_words.groups) + 1):
+            back = self.visual_words(images, known).float().clamp(-1, 1)
+            figures[f"psnr_of_{known}"] = float(psnr_of(back, images).mean())
+        psnr = figures.pop(f"psnr_of_{len(self.visual_words.groups)}")
+        return {"objective": -psnr, "psnr": psnr, **figures}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Up to eight originals above what their words give: uint8 (height, width, 3)."""
+        rows = torch.arange(min(len(self.validation), 8))
+        return two_rows(self.validation[rows], self.reconstruct(rows))

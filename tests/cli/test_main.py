@@ -1,0 +1,44 @@
+"""What a user reads when a command ends before its time."""
+
+import errno
+
+import click
+import pytest
+from click.testing import CliRunner
+from tests.support.project import REPOSITORY
+
+from lexipix.cli.errors import Stopped, told_in_a_sentence
+from lexipix.cli.main import GO_ON, run
+from lexipix.utils.errors import LexipixError
+
+
+@pytest.mark.parametrize(("words", "said"), [((), "Stopped."), ((GO_ON,), f"Stopped. {GO_ON}")])
+def test_ctrl_c_says_how_to_go_on_where_the_command_can(words, said):
+    with pytest.raises(Stopped) as stopped, told_in_a_sentence(*words):
+        raise KeyboardInterrupt
+    assert stopped.value.message == said and stopped.value.exit_code == 130
+
+
+def test_a_mistake_of_the_users_is_found_behind_the_error_that_kedro_makes_of_it():
+    with pytest.raises(click.ClickException, match=r"^name a folder$"), told_in_a_sentence():
+        try:
+            raise LexipixError("name a folder")
+        except LexipixError as error:
+            raise RuntimeError("failed while saving") from error
+
+
+def test_a_full_disk_is_told_and_a_defect_keeps_its_traceback():
+    with pytest.raises(click.ClickException, match="disk is full"), told_in_a_sentence():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(KeyError), told_in_a_sentence():
+        raise KeyError("x")
+
+
+@pytest.mark.parametrize(("options", "env"), [(["--env", "nope"], {}), ([], {"KEDRO_ENV": "nope"})])
+def test_an_unknown_environment_names_the_known_ones(options, env, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    answer = CliRunner().invoke(run, options, env=env)
+    assert answer.exit_code == 1
+    assert (
+        answer.output == "Error: There is no environment 'nope': choose from base, cifar10, folder, smoke.\n"
+    )

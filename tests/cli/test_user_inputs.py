@@ -1,0 +1,91 @@
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lexipix.cli.user_inputs import read_picture, read_prompts, text_beside
+from lexipix.config.ingestion import IngestionParameters
+from lexipix.utils.errors import LexipixError
+
+
+def test_a_picture_is_made_as_small_as_the_models_see_it(tmp_path):
+    Image.new("RGB", (64, 48), (255, 0, 0)).save(tmp_path / "red.jpg")
+    image = read_picture(tmp_path / "red.jpg", IngestionParameters(image_size=16))
+    assert image.shape == (16, 16, 3) and image.dtype == np.uint8
+    assert image[..., 0].min() > 250
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("words.txt", b"a red circle", "not a picture in a known format"),
+        ("empty.png", b"", "empty file"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "cannot be used as a picture"),
+    ],
+)
+def test_what_is_no_picture_is_told(tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LexipixError, match="cannot be used as a picture") as caught:
+        read_picture(tmp_path / name, IngestionParameters())
+    assert told in str(caught.value)
+
+
+def test_missing_picture_and_folder_are_told(tmp_path):
+    with pytest.raises(LexipixError, match="there is no such file"):
+        read_picture(tmp_path / "no.png", IngestionParameters())
+    with pytest.raises(LexipixError, match="is a folder: name"):
+        read_picture(tmp_path, IngestionParameters())
+
+
+def test_text_beside_a_picture(tmp_path):
+    picture = tmp_path / "star.png"
+    assert text_beside(picture) is None
+    (tmp_path / "star.txt").write_bytes("\ufeffein großer\r\n Stern \n".encode())
+    assert text_beside(picture) == "ein großer Stern"
+    (tmp_path / "star.txt").write_text(" \n")
+    assert text_beside(picture) is None
+    (tmp_path / "star.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(LexipixError, match=r"star.txt is not UTF-8 text \(line 1\): save it as UTF-8"):
+        text_beside(picture)
+    assert text_beside(tmp_path / "star.txt") is None  # a text is not its own description
+
+
+def test_prompts_are_the_lines_that_are_not_blank(tmp_path):
+    file = tmp_path / "prompts.txt"
+    file.write_bytes(b"\xef\xbb\xbfa red circle\r\n\r\n  a blue star \n\n")
+    assert read_prompts(file, 2) == [(1, "a red circle"), (3, "a blue star")]
+    with pytest.raises(LexipixError, match=r"has 2 prompts, more than generation\.max_prompts = 1: split"):
+        read_prompts(file, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty: write one prompt a line"),
+        (b" \n\t\n", "is empty: write one prompt a line"),
+        (b"a red circle\n\xff\xfe", r"is not UTF-8 text \(line 2\)"),
+        (b"x" * 30_000, "is too large to be a text"),
+    ],
+)
+def test_wrong_files_of_prompts(tmp_path, content, told):
+    file = tmp_path / "prompts.txt"
+    file.write_bytes(content)
+    with pytest.raises(LexipixError, match=told):
+        read_prompts(file, 2)
+
+
+def test_no_file_of_prompts(tmp_path):
+    with pytest.raises(LexipixError, match=r"does not exist: name a text file with one prompt a line"):
+        read_prompts(tmp_path / "no.txt", 2)
+    with pytest.raises(LexipixError, match="is a folder, not a file"):
+        read_prompts(tmp_path, 2)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_file_that_may_not_be_read(tmp_path):
+    file = tmp_path / "prompts.txt"
+    file.write_text("a")
+    file.chmod(0)
+    with pytest.raises(LexipixError, match="may not be read: check the file's permissions"):
+        read_prompts(file, 2)

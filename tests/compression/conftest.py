@@ -1,0 +1,8 @@
+"""Fixtures of the tests in this folder."""
+
+from tests.support.compression_fixtures import (  # noqa: F401
+    gan,
+    make,
+    pictures,
+    prior,
+)

@@ -1,0 +1,44 @@
+import numpy as np
+
+from lexipix.data.ingestion import captioning as describing
+from lexipix.data.ingestion.captioning import described
+from lexipix.utils.types import Picture, Reject
+
+
+def picture(number, caption=None):
+    return Picture(f"{number}.png", np.full((8, 8, 3), number, np.uint8), caption)
+
+
+def describe(images):
+    return [f"picture {image[0, 0, 0]} " if image[0, 0, 0] else " " for image in images]
+
+
+def test_only_what_lacks_a_caption_is_described_and_the_order_stays(monkeypatch):
+    monkeypatch.setattr(describing, "AT_ONCE", 3)
+    items = [picture(n, f"own {n}" if n % 3 == 1 else None) for n in range(1, 12)]
+    items.insert(4, Reject("bad.png", "empty file"))
+    found = list(described(iter(items), describe))
+    assert [item.file for item in found] == [item.file for item in items]
+    for item in found:
+        if isinstance(item, Picture):
+            number = int(item.file.partition(".")[0])
+            own = number % 3 == 1
+            assert item.caption == (f"own {number}" if own else f"picture {number}")
+            assert item.caption_source == ("given" if own else "generated")
+
+
+def test_a_picture_of_which_nothing_is_said_stays_without_a_caption():
+    assert next(iter(described([picture(0)], describe))).caption is None
+
+
+def test_few_pictures_wait_at_a_time(monkeypatch):
+    monkeypatch.setattr(describing, "MOST_WAITING", 4)
+    drawn = []
+
+    def items():
+        for number in range(1, 11):
+            drawn.append(number)
+            yield picture(number, "own")
+
+    assert next(iter(described(items(), describe))).file == "1.png"
+    assert len(drawn) == 4

@@ -1,0 +1,173 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from lexipix.config.ingestion import IngestionParameters
+from lexipix.data.ingestion.stream import PictureStream
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OpenedSource, Picture, Reject
+
+
+def image(seed):
+    return np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+
+
+def pictures(n_images, first=0, **fields):
+    return [
+        Picture(f"{first + i}.png", image(first + i), f"number {first + i}", **fields)
+        for i in range(n_images)
+    ]
+
+
+def run(items, own=(), **change):
+    """What the stream keeps, what it rejects, and its summary."""
+    source = OpenedSource(lambda: (item for item in items), frozenset(own), len(items))
+    results = list(PictureStream(source, IngestionParameters(image_size=8, **change)))
+    assert all(not isinstance(item, dict) for item in results[:-1])
+    kept = [item for item in results if isinstance(item, Picture)]
+    rejects = {item.file: item.reason for item in results if isinstance(item, Reject)}
+    return kept, rejects, results[-1]
+
+
+ENOUGH = pictures(200)
+
+
+def test_digest_and_split():
+    kept, rejects, summary = run(ENOUGH)
+    assert not rejects and [p.file for p in kept] == [p.file for p in ENOUGH]
+    assert kept[3].digest == hashlib.sha256(image(3).tobytes()).hexdigest()[:32]
+    counts = {split: sum(p.split == split for p in kept) for split in ("train", "val", "test", "judge")}
+    assert counts == {split: summary[f"n_{split}"] for split in counts} and all(counts.values())
+
+
+def test_splits_are_stable_when_files_are_added_renamed_and_reordered():
+    kept, _, _ = run(ENOUGH)
+    renamed = [Picture("x" + p.file, p.image, p.caption) for p in reversed(ENOUGH)]
+    changed, _, _ = run([*pictures(50, 1000), *renamed])
+    before = {p.digest: p.split for p in kept}
+    after = {p.digest: p.split for p in changed}
+    assert before.items() <= after.items() and len(after) == 250
+
+
+def test_duplicates_are_set_aside_and_not_held_against_the_source():
+    twin = Picture("twin.png", image(5), "another caption")
+    kept, rejects, summary = run([*ENOUGH, twin, twin], max_reject_share=0)
+    assert rejects == {"twin.png": "duplicate of 5.png"} and len(kept) == 200
+    assert (summary["rejected"], summary["duplicates"]) == (2, 2)
+
+
+def test_no_picture_is_in_two_splits_and_the_test_split_keeps_its_own():
+    own = pictures(40, split="test")
+    train = pictures(200, 20, split="train")
+    kept, rejects, _ = run([*own, *train], own={"test"})
+    assert sum(p.split == "test" for p in kept) == 40
+    assert rejects["20.png"] == "duplicate of 20.png" and len(rejects) == 20
+    by_split = {}
+    for p in kept:
+        by_split.setdefault(p.split, set()).add(p.digest)
+    assert sum(map(len, by_split.values())) == len(set.union(*by_split.values())) == 220
+
+
+def test_captions_are_tidied():
+    text = "  Ein scho\u0308ner\n\tHu\u0308gel\u00a0 \u5c71 \0"
+    odd = Picture("odd.png", image(900), text, ("  ", "same", "same ", "other"))
+    blank = Picture("blank.png", image(901), " \n ", ("kept",))
+    kept, _, summary = run([*ENOUGH, odd, blank, Picture("none.png", image(902), None)])
+    captions = {p.file: (p.caption, p.paraphrases) for p in kept}
+    assert captions["odd.png"] == ("Ein schöner Hügel 山", ("same", "other"))
+    assert captions["blank.png"] == ("kept", ())
+    assert captions["none.png"] == (None, ())
+    assert summary["uncaptioned"] == 1
+
+
+def test_without_captioner_pictures_without_caption_are_rejected():
+    items = [
+        *ENOUGH,
+        Picture("a.png", image(900), None),
+        Picture("b.png", image(901), None, withheld_caption="b"),
+    ]
+    kept, rejects, _ = run(items, allow_uncaptioned=False)
+    assert rejects == {"a.png": "no caption, and ingestion.allow_uncaptioned is false"}
+    assert kept[-1].file == "b.png" and kept[-1].withheld_caption == "b"
+
+
+@pytest.mark.parametrize(
+    ("odd", "file", "reason"),
+    [
+        (Picture("a.png", image(900), "x" * 1001), "a.png", "its caption has 1,001 characters, ingestion"),
+        (Picture("a.png", image(900), "a", ("y" * 2000,)), "a.png", "2,000 characters"),
+        (Picture("a.png", image(900), "caf\udce9"), "a.png", "its caption is not valid UTF-8"),
+        (Picture("\udcff.png", image(900), "a"), "\\udcff.png", "its name is not valid UTF-8"),
+        (Picture("a.png", None, "a"), "a.png", "no picture"),
+        (Reject("b\udc80.png", "damaged: \udc80"), "b\\udc80.png", "damaged: \\udc80"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_stored_is_rejected(odd, file, reason):
+    _, rejects, summary = run([*ENOUGH, odd])
+    assert list(rejects) == [file] and reason in rejects[file]
+    assert (summary["rejected"], summary["duplicates"]) == (1, 0)
+
+
+def test_too_many_rejects_stop_the_run():
+    bad = [Reject(f"bad{number}.png", f"reason {number}") for number in range(50)]
+    with pytest.raises(LexipixError) as error:
+        run([*bad, *ENOUGH], max_reject_share=0.19)
+    assert "50 of 250 pictures (20.0%)" in str(error.value)
+    assert "ingestion.max_reject_share allows 19.0%" in str(error.value)
+    assert "bad0.png: reason 0; bad1.png: reason 1; bad2.png: reason 2." in str(error.value)
+    _, rejects, _ = run([*bad, *ENOUGH], max_reject_share=0.2)
+    assert len(rejects) == 50
+
+
+def test_nothing_left():
+    with pytest.raises(LexipixError, match="No picture is left"):
+        run([Reject("a.png", "bad")], max_reject_share=1)
+
+
+@pytest.mark.parametrize(
+    ("items", "own", "said"),
+    [
+        (ENOUGH[:1], (), "is left without a picture"),
+        (pictures(50, split="train"), {"test"}, "'test' is left without a picture"),
+        (pictures(50, split="test"), {"test"}, "'train' is left without a picture"),
+    ],
+)
+def test_empty_splits_stop_the_run(items, own, said):
+    with pytest.raises(LexipixError, match=said):
+        run(items, own)
+
+
+def test_summary():
+    _, _, summary = run(ENOUGH)
+    assert summary["source"] == "scenes" and summary["image_size"] == 8
+    assert len(summary["digest"]) == 32 and len(summary["examples"]) == 48
+    kept = [p for p in run(ENOUGH)[0] if p.split == "train"]
+    for example in summary["examples"]:
+        assert kept[example["row"]].file == example["file"]
+        assert kept[example["row"]].caption == example["caption"]
+    assert [e["row"] for e in summary["examples"]] == sorted(e["row"] for e in summary["examples"])
+
+
+def test_the_digest_follows_pictures_captions_and_splits():
+    digest = run(ENOUGH)[2]["digest"]
+    assert run(ENOUGH)[2]["digest"] == digest
+    assert run([Picture("new name", ENOUGH[0].image, ENOUGH[0].caption), *ENOUGH[1:]])[2]["digest"] == digest
+    assert run([Picture("0.png", ENOUGH[0].image, "another caption"), *ENOUGH[1:]])[2]["digest"] != digest
+    assert run([*pictures(1, 700), *ENOUGH[1:]])[2]["digest"] != digest
+    assert run(ENOUGH, splits={"val": 0.1})[2]["digest"] != digest
+
+
+def test_stopping_early_closes_the_source():
+    closed = []
+
+    def read():
+        try:
+            yield from ENOUGH
+        finally:
+            closed.append(True)
+
+    items = iter(PictureStream(OpenedSource(read), IngestionParameters(image_size=8)))
+    next(items)
+    items.close()
+    assert closed

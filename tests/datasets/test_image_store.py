@@ -1,0 +1,237 @@
+import errno
+import json
+import logging
+
+import numpy as np
+import pytest
+from kedro.io import DatasetError
+
+from lexipix.datasets import image_store as picture_store
+from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import SPLITS, Picture, Reject
+
+
+class Stream:
+    """Pictures dealt to the four splits in turn, a reject, the summary; or an end before it."""
+
+    def __init__(self, n_images=40, size=8, breaks=None, seed=0):
+        self.n_pictures, self.size, self.breaks, self.seed = n_images, size, breaks, seed
+        self.closed = False
+
+    def images(self, split):
+        return [self.image(i) for i in range(self.n_pictures) if SPLITS[i % 4] == split]
+
+    def image(self, number):
+        return np.full((self.size, self.size, 3), (number + self.seed) % 256, np.uint8)
+
+    def __iter__(self):
+        try:
+            for number in range(self.n_pictures):
+                if self.breaks and number == self.n_pictures // 2:
+                    raise self.breaks
+                caption = None if number % 5 == 0 else f"ein Bild, 第{number}"
+                yield Picture(
+                    f"{number}.png",
+                    self.image(number),
+                    caption,
+                    ("a", "b") if number % 2 else (),
+                    label="owl" if number % 3 else None,
+                    split=SPLITS[number % 4],
+                    withheld_caption="truth" if number == 0 else None,
+                    digest=f"{number:032x}",
+                )
+            yield Reject("bad, really.png", 'it is "broken"\nvery')
+            yield {"source": "test", "rejected": 1} | {f"n_{split}": self.n_pictures // 4 for split in SPLITS}
+        finally:
+            self.closed = True
+
+
+@pytest.fixture
+def store(tmp_path):
+    return PictureStoreDataset(
+        filepath=str(tmp_path / "deep/pictures"), made_by="kedro run --pipelines ingestion"
+    )
+
+
+def beside(store):
+    return sorted(path.name for path in store.path.parent.iterdir()) if store.path.parent.exists() else []
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4096])
+def test_round_trip(store, monkeypatch, chunk):
+    monkeypatch.setattr(picture_store, "_CHUNK_ROWS", chunk)
+    stream = Stream()
+    store.save(stream)
+    pictures = store.load()
+    for split in SPLITS:
+        images = pictures[split].images
+        assert isinstance(images, np.memmap) and images.dtype == np.uint8 and not images.flags.writeable
+        np.testing.assert_array_equal(images, stream.images(split))
+        assert len(pictures[split].captions) == len(images) == len(pictures[split])
+    captions = pictures.val.captions
+    assert list(captions.columns) == [
+        "file", "caption", "caption_source", "paraphrases", "label", "digest", "withheld_caption",
+    ]  # fmt: skip
+    assert captions.file.tolist()[:2] == ["1.png", "5.png"]
+    assert captions.caption.tolist()[0] == "ein Bild, 第1"
+    assert captions.caption.isna().tolist() == captions.caption_source.isna().tolist()
+    assert captions.caption.isna()[1] and captions.caption_source[0] == "given"
+    assert captions.paraphrases.tolist()[0] == ["a", "b"] and pictures.test.captions.paraphrases[0] == []
+    assert pictures.train.captions.withheld_caption.tolist()[0] == "truth"
+    assert pictures.train.captions.withheld_caption.isna().sum() == 9
+    assert captions.label.isna().sum() == 3
+    assert captions.digest[0] == f"{1:032x}"
+    assert pictures.rejects.to_dict("records") == [
+        {"file": "bad, really.png", "reason": 'it is "broken"\nvery'}
+    ]
+    assert pictures.summary["source"] == "test"
+    assert beside(store) == ["pictures"]
+
+
+def test_plain_numpy_reads_the_images(store):
+    store.save(Stream())
+    images = np.load(store.path / "train/images.npy")
+    assert images.shape == (10, 8, 8, 3)
+    assert (store.path / "train/images.npy").stat().st_size == 128 + images.nbytes
+
+
+def test_same_stream_same_bytes(store, tmp_path):
+    other = PictureStoreDataset(filepath=str(tmp_path / "other"))
+    store.save(Stream())
+    other.save(Stream())
+    files = sorted(path.relative_to(store.path) for path in store.path.rglob("*") if path.is_file())
+    assert len(files) == 10
+    for file in files:
+        assert (store.path / file).read_bytes() == (other.path / file).read_bytes()
+
+
+def test_split_without_pictures(store):
+    store.save(Stream(n_images=1))
+    pictures = store.load()
+    assert len(pictures.train) == 1 and pictures.test.images.shape == (0, 8, 8, 3)
+    assert len(pictures.test.captions) == 0
+
+
+def test_captions_are_read_when_asked_for(store, monkeypatch):
+    import pyarrow.parquet as pq
+
+    store.save(Stream())
+    pictures = store.load()
+    reads = []
+    read_table = pq.read_table
+    monkeypatch.setattr(pq, "read_table", lambda *args: (reads.append(args), read_table(*args))[1])
+    assert pictures.test.captions is pictures.test.captions
+    assert len(reads) == 1
+
+
+def test_nothing_there_yet(store):
+    assert not store.exists()
+    with pytest.raises(DatasetError, match="run `kedro run --pipelines ingestion` first"):
+        store.load()
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        KeyboardInterrupt(),
+        LexipixError("50 of 250 pictures cannot be used"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize("before", [False, True])
+def test_a_stream_that_breaks_leaves_what_was_there(store, breaks, before):
+    if before:
+        store.save(Stream(seed=100))
+    stream = Stream(breaks=breaks)
+    with pytest.raises(KeyboardInterrupt if isinstance(breaks, KeyboardInterrupt) else DatasetError) as error:
+        store.save(stream)
+    if isinstance(breaks, OSError):
+        assert "the disk is full: free some space" in str(error.value)
+    assert stream.closed
+    assert store.exists() is before and beside(store) == (["pictures"] if before else [])
+    if before:
+        np.testing.assert_array_equal(store.load().val.images, Stream(seed=100).images("val"))
+    store.save(Stream(seed=7))
+    np.testing.assert_array_equal(store.load().val.images, Stream(seed=7).images("val"))
+
+
+class FullDisk:
+    """A file on a disk with room for some bytes."""
+
+    def __init__(self, file, room):
+        self._file, self._room = file, room
+
+    def write(self, content):
+        self._room -= len(content)
+        if self._room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self._file.write(content)
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+
+@pytest.mark.parametrize("room", [0, 100, 500, 2_000])
+@pytest.mark.parametrize("name", ["images.npy", "captions.parquet"])
+def test_full_disk_while_writing(store, monkeypatch, room, name):
+    from pathlib import Path
+
+    opened = Path.open
+
+    def open_on_full_disk(path, *args, **options):
+        file = opened(path, *args, **options)
+        return FullDisk(file, room) if path.name == name else file
+
+    store.save(Stream(seed=100))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", open_on_full_disk)
+        with pytest.raises(DatasetError, match="pictures was not written, the disk is full: free some space"):
+            store.save(Stream(n_images=400))
+    assert beside(store) == ["pictures"]
+    np.testing.assert_array_equal(store.load().test.images, Stream(seed=100).images("test"))
+
+
+def test_what_a_killed_run_left_is_removed(store):
+    leftover = store.path.parent / ".pictures.999999999.part"
+    leftover.mkdir(parents=True)
+    (leftover / "images.npy").write_bytes(b"half")
+    assert not store.exists()
+    store.save(Stream())
+    assert beside(store) == ["pictures"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "val/images.npy").unlink(),
+        lambda path: (path / "val/images.npy").write_bytes((path / "val/images.npy").read_bytes()[:-1]),
+        lambda path: np.save(path / "val/images.npy", np.zeros((10, 8, 8, 3))),
+        lambda path: np.save(path / "val/images.npy", np.zeros((9, 8, 8, 3), np.uint8)),
+        lambda path: np.save(path / "val/images.npy", np.array([{}]), allow_pickle=True),
+        lambda path: (path / "val/captions.parquet").write_bytes(b"PAR1"),
+        lambda path: (path / "summary.json").write_text("{"),
+        lambda path: (path / "rejects.csv").unlink(),
+    ],
+)
+def test_damaged_store(store, damage):
+    store.save(Stream())
+    damage(store.path)
+    with pytest.raises(DatasetError, match=r"are not whole .*run `kedro run --pipelines ingestion` again"):
+        store.load()
+
+
+def test_stream_of_uneven_pictures_is_refused(store):
+    stream = Stream()
+    stream.image = lambda number: np.zeros((8 + number // 30, 8, 3), np.uint8)
+    with pytest.raises(DatasetError, match=r"are .8, 8, 3."):
+        store.save(stream)
+    assert not store.exists()
+
+
+def test_it_says_where_the_results_are(store, caplog):
+    with caplog.at_level(logging.INFO, "lexipix"):
+        store.save(Stream())
+    assert [record.message for record in caplog.records if str(store.path) in record.message]
+    assert json.loads((store.path / "summary.json").read_text())["n_train"] == 10

@@ -1,0 +1,13 @@
+"""Fixtures of the tests in this folder."""
+
+from tests.support.evaluation_fixtures import (  # noqa: F401
+    captioner,
+    evaluation,
+    pictures,
+    prior,
+    run,
+    shipped,
+    test_captions,
+    vae,
+    words,
+)

@@ -1,0 +1,68 @@
+import numpy as np
+import pandas as pd
+import pytest
+from tokenizers import Tokenizer
+
+from lexipix.data.tokenization import encode, train_tokenizer
+from lexipix.evaluation.attention import as_arrays, draw, word_spans
+from lexipix.evaluation.caption_scores import score, worth_of_generated
+
+TOKENIZER = train_tokenizer(["a small red star"] * 3 + ["ein Käse"], 275)
+
+
+@pytest.mark.parametrize("text", ["a small red star", "unheard words, twice", "käse", ""])
+def test_words_of_a_caption_and_their_tokens(text):
+    ids = encode(TOKENIZER, [text], 60)[0].tolist()
+    spans = word_spans(TOKENIZER, [*ids, 0, 0])
+    assert [word for word, _ in spans] == text.split()
+    assert [start for _, (start, _) in spans] == [0, *(end for _, (_, end) in spans)][: len(spans)]
+    assert (spans[-1][1][1] if spans else 0) == len(ids) - 1, "the end is no word"
+
+
+def test_script_without_spaces_is_taken_apart():
+    tokenizer = train_tokenizer(["紅い星"] * 3, 300)
+    spans = word_spans(tokenizer, encode(tokenizer, ["紅い星"], 20)[0].tolist())
+    assert "".join(word for word, _ in spans) == "紅い星"
+    assert Tokenizer.from_str(tokenizer.to_str()).get_vocab_size() == tokenizer.get_vocab_size()
+
+
+def test_maps_of_captions_of_unequal_length():
+    maps = [np.full((2, 4, 4), 1 / 16, np.float32), np.full((1, 4, 4), 1 / 16, np.float32)]
+    arrays = as_arrays(["x", "y"], [["a", "b"], ["c"]], maps)
+    assert arrays["maps"].shape == (2, 2, 4, 4) and (arrays["maps"][1, 1] == 0).all()
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    sheet = draw(images, [["a", "b"], ["c"]], maps)
+    assert sheet.dtype == np.uint8 and sheet.shape[0] > 2 * 96
+    assert as_arrays([], [], [])["maps"].shape[0] == 0
+
+
+def truth(*captions):
+    return pd.DataFrame({"caption": list(captions)})
+
+
+def test_scores_of_scenes_by_hand():
+    one, two = "a small red star at the top on white", "a big blue ring at the left on gray"
+    perfect = score([one, two], truth(one, two), scenes=True)
+    assert perfect["exact_match"] == perfect["bleu4"] == perfect["attribute_f1"] == 1.0
+    assert perfect["cider_d"] == pytest.approx(10.0)
+    half = score([one, "nonsense"], truth(one, two), scenes=True)
+    assert half["exact_match"] == half["attribute_f1"] == 0.5
+    wrong_color = score([one.replace("red", "blue"), two], truth(one, two), scenes=True)
+    assert wrong_color["attribute_f1"] == pytest.approx((4 / 5 + 1) / 2)
+
+
+def test_rows_without_truth_do_not_count():
+    assert score(["a", "b"], truth(None, "b"), scenes=False) == {"exact_match": 1.0, "bleu4": 0.0}
+    assert score(["a"], truth(None), scenes=True) == {}
+
+
+def test_worth_of_generated_captions():
+    table = pd.DataFrame(
+        {
+            "caption": ["a", "b", "c", "d"],
+            "caption_source": ["generated", "generated", "given", "generated"],
+            "withheld_caption": ["a", "x", None, None],
+        }
+    )
+    assert worth_of_generated(table) == {"generated_captions": 3, "generated_captions_exact_match": 0.5}
+    assert worth_of_generated(table[table["caption_source"] == "given"]) == {"generated_captions": 0}

@@ -1,0 +1,74 @@
+"""The generator that writes visual words, on a toy that has learned nothing."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tests.support.exported_models import draw
+
+from lexipix.cli.generate import generate
+from lexipix.cli.redraw import redraw
+from lexipix.datasets.models import ModelFolderDataset
+from lexipix.inference.token_generator import WordsDrawer
+from lexipix.utils import threads as cores
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.skipped_model import left_out
+
+TEXT = "a big red circle at the left on white"
+OTHER = "a small star"
+
+
+@pytest.fixture
+def drawer(words_model):
+    return WordsDrawer(words_model)
+
+
+def test_picture_depends_on_prompt_seed_and_index_alone(drawer):
+    together = draw(drawer, [TEXT, OTHER], 2, 7)
+    assert together.shape == (4, 16, 16, 3) and together.dtype == np.uint8
+    assert np.array_equal(together[2], draw(drawer, [OTHER], 1, 7)[0])
+    assert np.array_equal(together[1], drawer.draw_one(TEXT, 7, 1))
+    assert not np.array_equal(together[0], together[1])
+    assert not np.array_equal(together[0], draw(drawer, [TEXT], 1, 8)[0])
+
+
+def test_one_core_draws_what_two_draw(drawer, monkeypatch):
+    drawn = []
+    for n_cores in (1, 2):
+        monkeypatch.setattr(cores, "_n_cores", lambda n=n_cores: n)
+        drawn.append(draw(drawer, [TEXT, OTHER], 2, 3))
+    assert np.array_equal(*drawn)
+
+
+def test_a_training_that_was_left_out_is_told():
+    with pytest.raises(LexipixError, match=r"no generator 'words' here: generator\.words\.enabled is false"):
+        WordsDrawer(left_out("generator.words.enabled is false"))
+
+
+def test_generate_and_redraw_by_words(project, tmp_path):
+    for command, arguments in ((generate, [TEXT, "-n", "2"]), (redraw, ["star.png", "--text", TEXT])):
+        out = tmp_path / command.name
+        asked = [*arguments, "--model", "words", "--out", str(out)]
+        result = CliRunner().invoke(command, asked, obj=project)
+        assert result.exit_code == 0, result.output
+        assert (out / "sheet.png").is_file()
+    lines = (tmp_path / "generate" / "generated.jsonl").read_text().splitlines()
+    assert [json.loads(line)["model"] for line in lines] == ["words", "words"]
+    trail = json.loads((tmp_path / "redraw" / "trail.json").read_text())
+    assert {one["model"] for one in trail["tries"]} == {"words"}
+
+
+def test_without_a_trained_writer_the_command_that_makes_it_is_told(project):
+    for model, said in (
+        (None, "There is no trained words at"),
+        (left_out("a.b is false"), "no generator 'words' here"),
+    ):
+        folder = project.project_path / "data/06_models/words"
+        if model is None:
+            folder.rename(folder.with_name("away"))
+        else:
+            ModelFolderDataset(filepath=str(folder)).save(model)
+        result = CliRunner().invoke(generate, [TEXT, "--model", "words"], obj=project)
+        assert result.exit_code == 1 and said in " ".join(result.output.split())
+        assert "--tags " in result.output

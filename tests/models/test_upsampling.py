@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from lexipix.models.build import build
+from lexipix.models.upsampling import UpsamplingDecoder
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_pictures_have_the_size_and_range_asked_for(size):
+    torch.manual_seed(0)
+    images = UpsamplingDecoder(size, 32, 32)(10 * torch.randn(2, 32, 8, 8))
+    assert images.shape == (2, 3, size, size)
+    assert images.abs().max() <= 1
+
+
+@pytest.mark.parametrize("size", [8, 24, 40])
+def test_sides_that_are_no_doubling_are_told(size):
+    with pytest.raises(ValueError, match=f"must be 16, 32, 64 or another doubling of 8, not {size}"):
+        UpsamplingDecoder(size, 32, 32)
+
+
+def test_the_mean_of_the_features_modulates_every_block():
+    torch.manual_seed(0)
+    decoder = UpsamplingDecoder(32, 12, 32)
+    decoder(torch.randn(4, 12, 8, 8)).square().mean().backward()
+    for block in decoder.blocks:
+        assert all(linear.weight.grad.abs().sum() > 0 for linear in block.modulations)
+
+
+@torch.no_grad()
+def test_in_use_a_picture_does_not_depend_on_the_others_of_its_batch():
+    torch.manual_seed(0)
+    decoder = UpsamplingDecoder(16, 32, 32).eval()
+    latents = torch.randn(3, 32, 8, 8)
+    torch.testing.assert_close(decoder(latents)[:1], decoder(latents[:1]))
+
+
+def test_a_model_with_it_is_rebuilt_from_its_description():
+    from lexipix.models.captioner import small_gpt2
+
+    network = {
+        "language_model": small_gpt2(20, 12, 32, 1, eos_id=1).config.to_dict(),
+        "text_encoder": {"vocabulary": 20, "max_tokens": 12, "width": 32, "depth": 1, "vector_width": 8},
+        "prior": {
+            "text_width": 64, "vector_width": 8, "latent_channels": 32, "width": 32, "depth": 1,
+            "noise_width": 3,
+        },
+        "decoder": {"image_size": 32, "latent_channels": 32, "width": 32},
+        "pad_id": 0,
+    }  # fmt: skip
+    model = build("text_to_image", network)
+    assert isinstance(model.decoder, UpsamplingDecoder)
+    assert model(torch.tensor([[5, 1]]), torch.zeros(1, 3)).shape == (1, 3, 32, 32)

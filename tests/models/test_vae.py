@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lexipix.models.vae import VAE
+from lexipix.scenes import render_many, sample_scene
+
+CHANNELS = 6
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    pixels = render_many([sample_scene(rng) for _ in range(16)], rng)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+@pytest.fixture
+def vae(images):
+    torch.manual_seed(0)
+    vae = VAE(32, CHANNELS, width=16, depth=1)
+    vae.initialise(images)
+    return vae.eval()
+
+
+def patches_of(images):
+    """Patches of 4x4 pixels as rows, in the order of the network."""
+    return F.pixel_unshuffle(images, 4).permute(0, 2, 3, 1).flatten(0, 2).double().numpy()
+
+
+@torch.no_grad()
+def test_an_untrained_vae_reconstructs_like_the_principal_components(vae, images):
+    patches = patches_of(images)
+    mean = patches.mean(0)
+    _, _, axes = np.linalg.svd(patches - mean, full_matrices=False)
+    axes = axes[:CHANNELS]
+    expected = mean + (patches - mean) @ axes.T @ axes
+
+    found = patches_of(vae.decoder(vae.encoder(images)[0]))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@torch.no_grad()
+def test_latents_start_white(vae, images):
+    latents = vae.encoder(images)[0].permute(0, 2, 3, 1).flatten(0, 2)
+    assert latents.mean(0).abs().max() < 1e-3
+    torch.testing.assert_close(latents.T @ latents / len(latents), torch.eye(CHANNELS), atol=1e-2, rtol=0)
+
+
+@torch.no_grad()
+def test_initialisation_does_not_depend_on_the_first_random_weights(images):
+    pairs = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        vae = VAE(32, CHANNELS, width=16, depth=1)
+        vae.initialise(images)
+        pairs.append(vae.decoder(vae.encoder(images)[0]))
+    assert torch.equal(*pairs)
+
+
+@pytest.mark.parametrize("image_size", [8, 16, 64])
+def test_the_latent_is_always_an_8x8_grid(image_size):
+    images = torch.rand(2, 3, image_size, image_size) * 2 - 1
+    reconstruction, mean, logvar = VAE(image_size, 3, width=8, depth=1)(images)
+    assert reconstruction.shape == images.shape
+    assert mean.shape == logvar.shape == (2, 3, 8, 8)
+
+
+def test_only_the_sampled_path_is_random(vae, images):
+    assert not torch.equal(vae(images)[0], vae(images)[0])
+    assert torch.equal(vae.encoder(images)[0], vae.encoder(images)[0])
+
+
+def test_a_side_that_is_no_multiple_of_8_is_refused():
+    with pytest.raises(ValueError, match="multiple of 8, not 30"):
+        VAE(30, 4, 8, 1)
+
+
+def test_constant_pictures_give_finite_weights():
+    vae = VAE(16, 4, 8, 1)
+    vae.initialise(torch.full((4, 3, 16, 16), 0.25))
+    assert all(weight.isfinite().all() for weight in vae.parameters())
+    torch.testing.assert_close(
+        vae.decoder(vae.encoder(torch.full((1, 3, 16, 16), 0.25))[0]), torch.full((1, 3, 16, 16), 0.25)
+    )

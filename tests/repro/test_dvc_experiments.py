@@ -1,0 +1,123 @@
+"""Experiments of DVC in a git project of their own: beside the workspace, from the queue, and in it."""
+
+import csv
+import io
+import json
+import re
+import shutil
+
+import mlflow
+import pytest
+from PIL import Image, ImageChops
+from tests.support.dvc_project import dvc, dvc_and_log, git, introduce, stages_run
+
+PARAMETERS = "conf/base/parameters_evaluation.yml"
+SHEET = "data/08_reporting/evaluation_sheet.png"
+METRICS = "data/08_reporting/metrics.json"
+# Each experiment changes what the report shows, and shortens the rest of the evaluation.
+SHORT = (
+    "-S",
+    f"{PARAMETERS}:evaluation.evaluator.training.images=256",
+    "-S",
+    f"{PARAMETERS}:evaluation.n_images=32",
+)
+
+
+def shown(n):
+    return ("-S", f"{PARAMETERS}:evaluation.n_shown={n}")
+
+
+@pytest.fixture(scope="module")
+def project(recorded, tmp_path_factory):
+    """A clone with the results, in which two experiments have run: `aside` (--temp) and `later` (--queue)."""
+    path = tmp_path_factory.mktemp("experiments") / "project"
+    git(recorded, "clone", "--quiet", str(recorded), str(path))
+    introduce(path)
+    shutil.copytree(recorded / ".dvc" / "cache", path / ".dvc" / "cache")
+    dvc(path, "checkout", "--quiet", "dvc.yaml")
+    for name in ("mlflow.db", "data/06_models/machine_choices.json"):
+        shutil.copy(recorded / name, path / name)
+    said = {"aside": dvc_and_log(path, "exp", "run", "dvc.yaml", "--temp", "-n", "aside", *shown(3), *SHORT)}
+    dvc(path, "exp", "run", "dvc.yaml", "--queue", "-n", "later", *shown(2), *SHORT)
+    assert "later" in dvc(path, "queue", "status")
+    try:
+        said["later"] = dvc_and_log(path, "exp", "run", "--run-all")
+    finally:
+        dvc(path, "queue", "stop", "--kill")
+    return path, said
+
+
+def test_experiments_run_what_they_change_and_leave_the_workspace_alone(project):
+    path, said = project
+    for name, lines in said.items():
+        assert stages_run(lines) == ["evaluation"], name
+        assert "as chosen before on this machine" in lines, name
+    assert git(path, "status", "--porcelain") == ""
+    assert "evaluation:" not in dvc(path, "status", "dvc.yaml")
+
+
+def test_their_runs_are_in_the_main_store_and_say_what_made_them(project):
+    path, _ = project
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("lexipix")
+    runs = client.search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'")
+    assert {run.data.tags["dvc.experiment"] for run in runs} == {"aside", "later"}
+    stages = [run for run in runs if "dvc.stage" in run.data.tags]
+    parents = {run.info.run_id: run.info.run_name for run in runs if run not in stages}
+    assert sorted(parents.values()) == ["aside@base", "later@base"]
+    revision = git(path, "rev-parse", "HEAD").strip()
+    for run in stages:
+        assert parents[run.data.tags["mlflow.parentRunId"]].startswith(run.data.tags["dvc.experiment"])
+        assert run.data.tags["dvc.stage"] == "evaluation"
+        assert run.data.tags["dvc.baseline"] == run.data.tags["git.revision"] == revision
+        shows = {"aside": "3", "later": "2"}[run.data.tags["dvc.experiment"]]
+        assert run.data.params["evaluation.n_shown"] == shows
+        assert run.info.artifact_uri.startswith((path / "mlartifacts").as_uri())
+        pictures = [file.path for file in client.list_artifacts(run.info.run_id, "pictures")]
+        assert "pictures/evaluation_sheet.png" in pictures
+
+
+def test_table_of_experiments_has_their_parameters_and_figures(project):
+    path, _ = project
+    rows = list(csv.DictReader(io.StringIO(dvc(path, "exp", "show", "--csv"))))
+    by_name = {row["Experiment"]: row for row in rows if row["Experiment"]}
+    # Other environments have a parameter of this name too, so that the column has the file's
+    n_shown = {name: row[f"{PARAMETERS}:evaluation.n_shown"] for name, row in by_name.items()}
+    assert n_shown == {"aside": "3", "later": "2"}
+
+    _, baseline = json.loads(dvc(path, "exp", "show", "--json"))
+    for experiment in baseline["experiments"]:
+        (revision,) = experiment["revs"]
+        figures = revision["data"]["metrics"][METRICS]["data"]
+        assert figures["data"]["n_test"] == 64
+        assert float(by_name[experiment["name"]]["direct.psnr"]) == figures["direct"]["psnr"]
+
+
+def test_figures_of_two_revisions_are_compared(project):
+    path, _ = project
+    found = json.loads(dvc(path, "metrics", "diff", "HEAD", "aside", "--json"))[METRICS]
+    psnr = found["direct.psnr"]
+    assert psnr["old"] != psnr["new"] and psnr["diff"] == pytest.approx(psnr["new"] - psnr["old"])
+    found = json.loads(dvc(path, "params", "diff", "HEAD", "aside", "--json"))[PARAMETERS]
+    assert found["evaluation.n_shown"] == {"old": 6, "new": 3, "diff": -3}
+
+
+def test_pictures_of_two_revisions_stand_side_by_side(project, tmp_path):
+    path, _ = project
+    dvc(path, "plots", "diff", "HEAD", "aside", "later", "--targets", SHEET, "--out", str(tmp_path))
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    sources = re.findall(r'<img src="([^"]+)"', page)
+    assert len(sources) == 3
+    whole, aside, later = (Image.open(tmp_path / source).convert("RGB") for source in sources)
+    assert whole.size[1] > aside.size[1] > later.size[1], "six, three and two pictures of the test split"
+    ours = Image.open(path / SHEET).convert("RGB")
+    assert ImageChops.difference(whole, ours).getbbox() is None
+
+
+def test_what_ran_aside_is_not_run_again_in_the_workspace(project):
+    path, _ = project
+    said = dvc(path, "exp", "run", "dvc.yaml", "-n", "here", *shown(3), *SHORT)
+    assert "Stage 'evaluation' is cached - skipping run, checking out outputs" in said
+    assert stages_run(said) == []
+    assert git(path, "status", "--porcelain").split() == ["M", PARAMETERS, "M", "dvc.lock"]
+    assert "here" in dvc(path, "exp", "list", "--name-only").split()

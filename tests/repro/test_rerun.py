@@ -1,0 +1,126 @@
+"""``kedro reproduce``: a run of the MLflow store done again from its revision, inputs and command."""
+
+import json
+import shutil
+import subprocess
+
+import mlflow
+import numpy as np
+import pytest
+from PIL import Image
+from tests.support.project import commit_all, copy_project, run_kedro
+
+
+def store(path):
+    return mlflow.MlflowClient(tracking_uri=f"sqlite:///{path / 'mlflow.db'}")
+
+
+def runs_of(path):
+    client = store(path)
+    experiment = client.get_experiment_by_name("lexipix-smoke")
+    return client.search_runs([experiment.experiment_id])
+
+
+def whole_run(smoke):
+    return next(run for run in runs_of(smoke.path) if run.info.run_name == "all@smoke")
+
+
+def worktrees(path):
+    said = subprocess.run(["git", "worktree", "list"], cwd=path, check=True, capture_output=True, text=True)
+    return said.stdout.splitlines()
+
+
+def test_a_whole_run_gives_the_same_bytes_again(smoke):
+    run_id = whole_run(smoke).info.run_id
+    before = (smoke.data / "08_reporting" / "metrics.json").read_bytes()
+    answer = smoke.kedro("reproduce", run_id)
+    assert answer.returncode == 0, answer.stdout + answer.stderr[-3000:]
+    assert answer.stdout.splitlines()[-1].startswith("Reproduced: ")
+    shown = [line for line in answer.stdout.splitlines() if line.startswith("data/smoke/")]
+    verdicts = {path.rpartition("/")[2]: verdict for path, _, verdict in (x.partition(": ") for x in shown)}
+    # What shows measured speeds is never the same
+    assert verdicts == {"report.html": "measured anew", "frontier_sheet.png": "measured anew"}
+    assert store(smoke.path).get_run(run_id).data.tags["reproduced"].count(" identical") == 2
+    assert len(worktrees(smoke.path)) == 1
+    assert (smoke.data / "08_reporting" / "metrics.json").read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project under version control, with pictures of its own and no run yet."""
+    path = copy_project(tmp_path_factory.mktemp("reproduce"))
+    draw = np.random.default_rng(5)
+    (path / "data" / "mine").mkdir(parents=True)
+    for number in range(30):
+        pixels = draw.integers(0, 255, (40, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(path / "data" / "mine" / f"{number}.png")
+        (path / "data" / "mine" / f"{number}.txt").write_text(f"noise number {number}", encoding="utf-8")
+    commit_all(path)
+    return path
+
+
+def ingest(project):
+    params = ",".join(
+        ("ingestion.source.kind=folder", "ingestion.source.path=data/mine", "ingestion.image_size=32")
+    )
+    answer = run_kedro(project, "run", "--env=smoke", "--pipelines=ingestion", f"--params={params}")
+    assert answer.returncode == 0, answer.stderr
+    return runs_of(project)[0]
+
+
+def test_changed_code_is_kept_with_the_run_and_comes_back(project):
+    nodes = project / "src" / "lexipix" / "pipelines" / "ingestion" / "nodes.py"
+    before = nodes.read_text(encoding="utf-8")
+    nodes.write_text(before + "\nCHANGED = 'é'\n", encoding="utf-8")
+    (nodes.parent / "added.py").write_text("NEW = 1\n", encoding="utf-8")
+    run = ingest(project)
+    nodes.write_text(before, encoding="utf-8")
+    (nodes.parent / "added.py").unlink()
+    assert run.data.tags["git.dirty"] == "true"
+    changes = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/code.diff")
+    assert "+CHANGED = 'é'" in changes
+    assert "added.py" in changes
+    place = project / "again"
+    answer = run_kedro(project, "reproduce", run.info.run_id, "--out", str(place))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "Reproduced: 4 identical." in answer.stdout
+    assert (place / "src/lexipix/pipelines/ingestion/added.py").is_file()
+    assert "CHANGED" in (place / "src/lexipix/pipelines/ingestion/nodes.py").read_text(encoding="utf-8")
+    subprocess.run(["git", "worktree", "remove", "--force", str(place)], cwd=project, check=True)
+
+
+def test_other_pictures_are_noticed(project):
+    run = ingest(project)
+    (project / "data" / "mine" / "3.txt").write_text("something else", encoding="utf-8")
+    answer = run_kedro(project, "reproduce", run.info.run_id)
+    assert answer.returncode == 1
+    assert "data/smoke/03_primary/pictures: different" in answer.stdout
+    assert "is not reproduced" in answer.stderr
+    kept = next(line for line in answer.stdout.splitlines() if line.startswith("What was made is in "))
+    shutil.rmtree(kept.split()[5].rstrip(";"))
+
+
+def test_a_run_that_cannot_be_done_again_is_told_why(project):
+    run = ingest(project)
+    client = store(project)
+    client.set_tag(run.info.run_id, "git.revision", "0" * 40)
+    answer = run_kedro(project, "reproduce", run.info.run_id, "--check")
+    assert answer.returncode == 1
+    assert "is not in this repository: fetch it" in answer.stdout
+    assert "Traceback" not in answer.stderr
+    answer = run_kedro(project, "reproduce", "nonsense")
+    assert answer.returncode == 1
+    assert "There is no run 'nonsense'" in answer.stderr
+
+
+def test_lineage_names_inputs_outputs_and_who_made_them(smoke):
+    run = whole_run(smoke)
+    found = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/lineage.json"))
+    assert found["inputs"] == {}
+    assert found["outputs"]["vae"]["path"] == "data/smoke/06_models/vae"
+    assert found["outputs"]["vae"]["md5"].endswith(".dir")
+    assert f"vae={found['outputs']['vae']['md5'][:16]}" in run.data.tags["outputs"]
+    digest = run.inputs.dataset_inputs[0].dataset.digest
+    assert digest == found["outputs"]["pictures"]["md5"]
+    assert run.data.tags["seed"] == "7"
+    assert len(run.data.tags["requirements.lock"]) == 32

@@ -1,0 +1,227 @@
+"""A small world of scenes with untrained models: every step runs, in a second or two."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from kedro.io import MemoryDataset
+from onnx import TensorProto
+from tests.support.exported_models import graph
+
+from lexipix.config.evaluation import EvaluationParameters
+from lexipix.config.run import RunParameters
+from lexipix.data.images import to_unit
+from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
+from lexipix.models.build import BUILDERS, build
+from lexipix.models.captioner import small_gpt2
+from lexipix.models.token_generator import CELLS
+from lexipix.scenes import caption, paraphrases, render_many, sample_scene
+from lexipix.training.bundles import to_bundle
+from lexipix.utils.types import ModelBundle, OnnxModel, Pictures, Split
+
+
+class ListStream:
+    """A metric stream that remembers."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, dict[str, float]]] = []
+
+    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
+        self.rows.append((images_seen, dict(values)))
+
+    def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
+        pass
+
+
+class NoCheckpoints:
+    """A checkpoint store that keeps nothing."""
+
+    def save(self, tensors: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> None:
+        pass
+
+    def load(self) -> None:
+        return None
+
+    def clear(self) -> None:
+        pass
+
+
+class Kept(MemoryDataset):
+    """Keeps its data after the last node that reads it."""
+
+    def _release(self) -> None:
+        pass
+
+
+def split_of_scenes(n: int, seed: int) -> Split:
+    rng = np.random.default_rng(seed)
+    scenes = [sample_scene(rng) for _ in range(n)]
+    table = pd.DataFrame(
+        {
+            "file": [f"{seed}-{i}.png" for i in range(n)],
+            "caption": [caption(scene) for scene in scenes],
+            "caption_source": "given",
+            "paraphrases": [list(paraphrases(scene)) for scene in scenes],
+            "label": None,
+            "digest": [f"{seed}{i:08x}" for i in range(n)],
+            "withheld_caption": None,
+        }
+    )
+    return Split(render_many(scenes, rng), table)
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    sizes = {"train": 40, "val": 8, "test": 30, "judge": 48}
+    splits = {name: split_of_scenes(n, seed) for seed, (name, n) in enumerate(sizes.items())}
+    summary = {f"n_{name}": n for name, n in sizes.items()} | {
+        "source": "scenes", "rejected": 2, "uncaptioned": 0, "image_size": 32, "digest": "0123456789abcdef",
+    }  # fmt: skip
+    return Pictures(**splits, summary=summary)
+
+
+@pytest.fixture(scope="session")
+def test_captions(pictures: Pictures) -> pd.DataFrame:
+    """What a captioner said: right but for the first picture."""
+    truths = pictures.test.captions["caption"].tolist()
+    return pd.DataFrame(
+        {
+            "file": pictures.test.captions["file"],
+            "caption": ["nothing on white", *truths[1:]],
+            "truth": truths,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def run() -> RunParameters:
+    return RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
+
+
+@pytest.fixture(scope="session")
+def evaluation() -> EvaluationParameters:
+    return EvaluationParameters.model_validate(
+        {
+            "evaluator": {
+                "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "vector_width": 16,
+                "vocabulary": 300,
+                "training": {"images": 96, "batch_size": 16, "reports": 2},
+            },
+            "n_candidates": 100, "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2,
+            "batch_size": 16, "n_prompts": 20, "memorisation": {"n_drawn": 10, "n_shown": 4},
+            "rate": {"n_images": 5, "bits": [2, 8], "steps": [1.0, 8.0], "qualities": [10, 95]},
+            "information": {"n_images": 6, "apart": [4], "steps": [1.0, 8.0]},
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def vae() -> ModelBundle:
+    config = {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1}
+    torch.manual_seed(0)
+    return to_bundle(
+        "vae", build("vae", config), config, tokenizer=None, max_tokens=None, card_parameters={},
+        data_digest="d", figures={},
+    )  # fmt: skip
+
+
+class ToyTextToImage(torch.nn.Module):
+    """Draws one color for each caption and noise: what the evaluation asks of a text-to-image model."""
+
+    def __init__(self, vocabulary: int, noise_width: int) -> None:
+        super().__init__()
+        self.noise_width = noise_width
+        self.colors = torch.nn.EmbeddingBag(vocabulary, 3, padding_idx=PAD_ID)
+        self.noise = torch.nn.Linear(noise_width, 3)
+
+    def forward(self, ids: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        color = torch.tanh(self.colors(ids) + self.noise(noise))
+        return color[:, :, None, None].expand(-1, -1, 32, 32)
+
+
+@pytest.fixture(scope="session")
+def shipped(pictures: Pictures) -> OnnxModel:
+    """Likewise a toy of one color for each caption and noise, as it runs without torch."""
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    rng = np.random.default_rng(0)
+    read = graph(
+        [("Gather", "table ids", "each", {}),
+         ("ReduceMean", "each", "grid", {"axes": [1], "keepdims": 0})],
+        [("ids", TensorProto.INT64, ["b", "l"])],
+        "grid",
+        table=rng.normal(size=(300, 3)).astype("f4"),
+    )  # fmt: skip
+    draw = graph(
+        [("MatMul", "noise map", "moved", {}), ("Add", "grid moved", "sum", {}), ("Tanh", "sum", "color", {}),
+         ("Abs", "color", "positive", {}), ("Mul", "positive most", "levels", {}),
+         ("Cast", "levels", "numbers", {"to": TensorProto.UINT8}),
+         ("Reshape", "numbers shape", "one", {}), ("Tile", "one repeats", "pixels", {})],
+        [("noise", TensorProto.FLOAT, ["b", 8]), ("grid", TensorProto.FLOAT, ["b", 3])],
+        "pixels",
+        map=rng.normal(size=(8, 3)).astype("f4"), most=np.array(255, np.float32),
+        shape=np.array([-1, 1, 1, 3]), repeats=np.array([1, 32, 32, 1]),
+    )  # fmt: skip
+    config = {"max_tokens": 48, "image_size": 32, "noise_width": 8, "known_words": []}
+    return OnnxModel(config, {"read": read, "draw": draw}, tokenizer.to_str())
+
+
+@pytest.fixture(scope="session")
+def prior(pictures: Pictures) -> Iterator[ModelBundle]:
+    BUILDERS["toy_text_to_image"] = lambda config: ToyTextToImage(**config)
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    config = {"vocabulary": tokenizer.get_vocab_size(), "noise_width": 8}
+    torch.manual_seed(1)
+    yield to_bundle(
+        "toy_text_to_image", ToyTextToImage(**config), config, tokenizer=tokenizer, max_tokens=48,
+        card_parameters={}, data_digest="d", figures={},
+    )  # fmt: skip
+    del BUILDERS["toy_text_to_image"]
+
+
+@pytest.fixture(scope="session")
+def words(pictures: Pictures) -> ModelBundle:
+    """Visual words as they are before any training, and a writer that is sure of what it does not know."""
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    levels = [[8, 8, 4], [3, 3]]
+    torch.manual_seed(2)
+    model = small_gpt2(
+        tokenizer.get_vocab_size() + 256 + 9 + 2, 48 + CELLS, 32, 1, EOS_ID, cross_attention=False
+    )
+    config = {
+        "writer": {
+            "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
+        },
+        "visual_words": {"image_size": 32, "levels": levels, "width": 8, "depth": 1},
+        "text_encoder": {
+            "vocabulary": tokenizer.get_vocab_size(), "max_tokens": 48, "width": 32, "depth": 1,
+            "vector_width": 8,
+        },
+    }  # fmt: skip
+    network = build("words_to_image", config)
+    torch.nn.init.normal_(network.writer.scales, std=20.0)
+    network.visual_words.initialise(to_unit(torch.from_numpy(pictures.train.images)))
+    return to_bundle(
+        "words_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
+        data_digest="d", figures={"precision": "cpu/fp32"}, image_size=32,
+        known_words=["red", "circle", "star"], noise_width=network.noise_width,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def captioner(pictures: Pictures) -> ModelBundle:
+    """One that has learned nothing: every token is about as likely."""
+    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    torch.manual_seed(4)
+    speaker = small_gpt2(tokenizer.get_vocab_size(), 49, 32, 1, EOS_ID)
+    config = {
+        "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "vector_width": 8},
+        "language_model": speaker.config.to_dict(), "conditioning": "cross_attention", "cells": 64,
+        "start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID,
+    }  # fmt: skip
+    return to_bundle(
+        "captioner", build("captioner", config), config, tokenizer=tokenizer, max_tokens=48,
+        card_parameters={}, data_digest="d", figures={},
+    )  # fmt: skip

@@ -1,0 +1,249 @@
+"""Toy models written as ONNX by hand: they compute next to nothing, and what they do can be worked out."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+from tests.support.project import REPOSITORY
+
+from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
+from lexipix.datasets.models import ModelFolderDataset
+from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.inference.best_of import Effort, best_of
+from lexipix.inference.onnx_models import Describer, Drawer, Scorer
+from lexipix.models.build import build
+from lexipix.models.captioner import small_gpt2
+from lexipix.models.token_generator import CELLS
+from lexipix.scenes import caption, sample_scene, words
+from lexipix.training.bundles import to_bundle
+from lexipix.utils.types import OnnxModel
+
+SIZE, NOISE, MAX_TOKENS, VOCABULARY = 16, 4, 24, 400
+CHAMPION = {
+    "family": "gan",
+    "variant": "onnx_fp32",
+    "budgets": {"fast": "small_onnx_fp32", "balanced": "onnx_fp32", "best": "onnx_fp32"},
+}
+SAID = "a big red circle at the left on white"  # by the toy captioner, of any picture
+
+
+def draw(drawer, prompts, n, seed):
+    """``n`` pictures of each prompt, prompt by prompt, one candidate of each."""
+    texts = [prompt for prompt in prompts for _ in range(n)]
+    return best_of(drawer, None, texts, np.arange(len(texts)) % n, seed, Effort()).images
+
+
+def graph(nodes, inputs, outputs, **constants):
+    values = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    body = helper.make_graph(
+        [helper.make_node(op, given.split(), [made], **attributes) for op, given, made, attributes in nodes],
+        "toy",
+        [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs],
+        [
+            helper.make_tensor_value_info(
+                name, TensorProto.UINT8 if name == "pixels" else TensorProto.FLOAT, None
+            )
+            for name in outputs.split()
+        ],
+        values,
+    )
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return model.SerializeToString()
+
+
+def drawing(seed):
+    """Tanh of the mean of the words' vectors plus a linear map of the noise."""
+    rng = np.random.default_rng(seed)
+    n = 3 * SIZE * SIZE
+    read = graph(
+        [
+            ("Gather", "table ids", "each", {}),
+            ("ReduceMean", "each", "grid", {"axes": [1], "keepdims": 0}),
+        ],
+        [("ids", TensorProto.INT64, ["b", "l"])],
+        "grid",
+        table=rng.normal(size=(VOCABULARY, n)).astype("f4"),
+    )
+    draw = graph(
+        [
+            ("MatMul", "noise map", "moved", {}),
+            ("Add", "grid moved", "sum", {}),
+            ("Tanh", "sum", "flat", {}),
+            ("Reshape", "flat shape", "images", {}),
+            ("Add", "images one", "raised", {}),
+            ("Mul", "raised half", "levels", {}),
+            ("Round", "levels", "whole", {}),
+            ("Cast", "whole", "numbers", {"to": TensorProto.UINT8}),
+            ("Transpose", "numbers", "pixels", {"perm": [0, 2, 3, 1]}),
+        ],
+        [("noise", TensorProto.FLOAT, ["b", NOISE]), ("grid", TensorProto.FLOAT, ["b", n])],
+        "images pixels",
+        map=(0.2 * rng.normal(size=(NOISE, n))).astype("f4"),
+        shape=np.array([-1, 3, SIZE, SIZE]),
+        one=np.array(1, np.float32),
+        half=np.array(127.5, np.float32),
+    )
+    return {"read": read, "draw": draw}
+
+
+def image_vectors(width=8):
+    """Unit vectors of a fixed linear map of the pixels."""
+    weights = np.random.default_rng(5).normal(size=(3 * SIZE * SIZE, width)).astype("f4")
+    return graph(
+        [
+            ("Flatten", "images", "flat", {}),
+            ("MatMul", "flat map", "raw", {}),
+            ("LpNormalization", "raw", "vectors", {"axis": 1, "p": 2}),
+        ],
+        [("images", TensorProto.FLOAT, ["b", 3, SIZE, SIZE])],
+        "vectors",
+        map=weights,
+    )
+
+
+def text_vectors(width=8):
+    """Unit vectors of the mean of the words' vectors."""
+    return graph(
+        [
+            ("Gather", "table ids", "each", {}),
+            ("ReduceMean", "each", "raw", {"axes": [1], "keepdims": 0}),
+            ("LpNormalization", "raw", "vectors", {"axis": 1, "p": 2}),
+        ],
+        [("ids", TensorProto.INT64, ["b", "l"])],
+        "vectors",
+        table=np.random.default_rng(6).normal(size=(VOCABULARY, width)).astype("f4"),
+    )
+
+
+def seeing():
+    """The pixels as one long cell."""
+    return graph(
+        [("Reshape", "images shape", "cells", {})],
+        [("images", TensorProto.FLOAT, ["b", 3, SIZE, SIZE])],
+        "cells",
+        shape=np.array([-1, 1, 3 * SIZE * SIZE]),
+    )
+
+
+def saying(ids):
+    """Word by word the same sentence; every other word is a little possible."""
+    table = np.zeros((MAX_TOKENS + 2, VOCABULARY), "f4")
+    table[np.arange(len(ids)) + 1, ids] = 8.0
+    return graph(
+        [
+            ("Shape", "ids", "both", {}),
+            ("Gather", "both zero", "batch", {}),
+            ("Gather", "both one", "length", {}),
+            ("Expand", "length batch", "lengths", {}),
+            ("Gather", "table lengths", "logits", {}),
+        ],
+        [
+            ("ids", TensorProto.INT64, ["b", "l"]),
+            ("cells", TensorProto.FLOAT, ["b", 1, 3 * SIZE * SIZE]),
+        ],
+        "logits",
+        table=table,
+        zero=np.array([0]),
+        one=np.array([1]),
+    )
+
+
+@pytest.fixture(scope="session")
+def toys():
+    """Name in the catalog -> toy model."""
+    rng = np.random.default_rng(0)
+    tokenizer = train_tokenizer([caption(sample_scene(rng)) for _ in range(500)] + [*words()], VOCABULARY)
+    text = tokenizer.to_str()
+    shared = {"max_tokens": MAX_TOKENS, "image_size": SIZE}
+    generator = {"kind": "text_to_image", "noise_width": NOISE, "known_words": sorted(words()), **shared}
+    ids = encode(tokenizer, [SAID], MAX_TOKENS)[0]
+    ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
+    return {
+        "onnx_vae": OnnxModel(generator, drawing(1), text, {"data_digest": "d"}),
+        "onnx_gan": OnnxModel(generator, drawing(2), text, {"data_digest": "d"}),
+        "onnx_forms": {"small_onnx_fp32": OnnxModel(generator, drawing(3), text, {"data_digest": "d"})},
+        "onnx_captioner": OnnxModel(
+            {"kind": "captioner", **shared, **ends}, {"see": seeing(), "next_word": saying(ids)}, text
+        ),
+        "onnx_scorer": OnnxModel(
+            {"kind": "contrastive_pair", **shared}, {"image": image_vectors(), "text": text_vectors()}, text
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def words_model(toys):
+    """A writer of visual words that has learned nothing, as it is trained: it has no exported form."""
+    text, vocabulary = toys["onnx_gan"].tokenizer, VOCABULARY
+    torch.manual_seed(0)
+    model = small_gpt2(vocabulary + 24 + 4 + 2, MAX_TOKENS + CELLS, 32, 1, EOS_ID, cross_attention=False)
+    network = {
+        "writer": {
+            "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
+        },
+        "visual_words": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
+        "text_encoder": {
+            "vocabulary": VOCABULARY, "max_tokens": MAX_TOKENS, "width": 32, "depth": 1, "vector_width": 8,
+        },
+    }  # fmt: skip
+    made = build("words_to_image", network)
+    return to_bundle(
+        "words_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
+        data_digest="d", figures={}, image_size=SIZE, known_words=sorted(words()),
+        noise_width=made.noise_width,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def said():
+    return SAID
+
+
+@pytest.fixture
+def drawer(toys):
+    return Drawer(toys["onnx_vae"])
+
+
+@pytest.fixture
+def other_drawer(toys):
+    return Drawer(toys["onnx_gan"])
+
+
+@pytest.fixture
+def describer(toys):
+    return Describer(toys["onnx_captioner"])
+
+
+@pytest.fixture
+def scorer(toys):
+    return Scorer(toys["onnx_scorer"])
+
+
+@pytest.fixture(scope="session")
+def _project(toys, words_model, tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(REPOSITORY / "conf", root / "conf")
+    models = root / "data" / "06_models"
+    for name, model in toys.items():
+        dataset = OnnxFormsDataset if name == "onnx_forms" else OnnxModelDataset
+        dataset(filepath=str(models / "onnx" / name.removeprefix("onnx_"))).save(model)
+    ModelFolderDataset(filepath=str(models / "words")).save(words_model)
+    (models / "champion.json").write_text(json.dumps(CHAMPION))
+    return root
+
+
+@pytest.fixture
+def project(_project, tmp_path, monkeypatch):
+    """Metadata of a project whose models are trained, and which is where the user stands."""
+    root = tmp_path / "project"
+    shutil.copytree(_project, root)
+    rng = np.random.default_rng(3)
+    Image.fromarray(rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)).save(root / "star.png")
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("KEDRO_ENV", raising=False)
+    return SimpleNamespace(project_path=root)

@@ -1,0 +1,194 @@
+"""Some scenes in memory, pretrained networks of a few thousand weights on disk, parameters to match."""
+
+import logging
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+from transformers import (
+    ConvNextConfig,
+    ConvNextForImageClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    ResNetConfig,
+    ResNetForImageClassification,
+)
+
+from lexipix.config.captioner import CaptionerParameters
+from lexipix.config.features import FeaturesParameters
+from lexipix.config.run import RunParameters
+from lexipix.scenes import caption, paraphrases, render_many, sample_scene
+from lexipix.utils.types import Pictures, Split
+
+RUN = RunParameters(seed=3, precision="fp32", device="cpu")
+
+
+class ListStream:
+    """A metric stream that remembers; it can interrupt the training at a report, as Ctrl-C would."""
+
+    def __init__(self, interrupt_at=None):
+        self.rows, self.interrupt_at = [], interrupt_at
+
+    def log(self, images_seen, values):
+        self.rows.append((images_seen, dict(values)))
+        if self.interrupt_at == len(self.rows):
+            raise KeyboardInterrupt
+
+    def image(self, key, images_seen, image):
+        pass
+
+
+def split(n, seed, n_uncaptioned=0):
+    random = np.random.default_rng(seed)
+    scenes = [sample_scene(random) for _ in range(n)]
+    texts = [caption(scene) for scene in scenes]
+    withheld = np.arange(n) < n_uncaptioned
+    table = pd.DataFrame(
+        {
+            "file": [f"{seed}/{i}" for i in range(n)],
+            "caption": [None if hidden else text for text, hidden in zip(texts, withheld, strict=True)],
+            "caption_source": [None if hidden else "given" for hidden in withheld],
+            "paraphrases": [
+                [] if hidden else list(paraphrases(scene))
+                for scene, hidden in zip(scenes, withheld, strict=True)
+            ],
+            "label": None,
+            "digest": [f"{seed}-{i}" for i in range(n)],
+            "withheld_caption": [
+                text if hidden else None for text, hidden in zip(texts, withheld, strict=True)
+            ],
+        }
+    )
+    return Split(render_many(scenes, random), table)
+
+
+def pictures(n=60, n_uncaptioned=10, source="scenes"):
+    return Pictures(
+        split(n, 1, n_uncaptioned), split(12, 2), split(9, 3), split(4, 4),
+        summary={"source": source, "digest": f"{n}-{n_uncaptioned}"},
+    )  # fmt: skip
+
+
+def features(training=None, **changes):
+    return FeaturesParameters(
+        **{
+            "image_encoder": {"size": "tiny"},
+            "text_encoder": {"width": 32, "depth": 1},
+            "vocabulary": 330,
+            "max_tokens": 40,
+            "training": {"images": 64, "batch_size": 16, "reports": 2} | (training or {}),
+        }
+        | changes
+    )
+
+
+def captioner(training=None, **changes):
+    return CaptionerParameters(
+        **{
+            "language_model": {"size": "nano"},
+            "attention_pictures": 3,
+            "training": {"images": 64, "batch_size": 16, "reports": 2} | (training or {}),
+        }
+        | changes
+    )
+
+
+class NoPretrained:
+    """What training from scratch is given: it must not ask for anything."""
+
+    def backbone(self, path, key):
+        raise AssertionError("nothing pretrained was asked for")
+
+    language_model = tokenizer = backbone
+
+
+def save_backbone(folder, family="resnet", normalisation=None):
+    """Save a random image network of a few thousand weights as one saves a real one."""
+    import json
+
+    import torch
+
+    torch.manual_seed(5)
+    sizes = {"hidden_sizes": [8, 12, 16, 24], "depths": [1, 1, 1, 1]}
+    if family == "resnet":
+        model = ResNetForImageClassification(ResNetConfig(embedding_size=8, layer_type="basic", **sizes))
+    else:
+        model = ConvNextForImageClassification(ConvNextConfig(**sizes))
+    with quiet():
+        model.save_pretrained(folder)
+    if normalisation is not None:
+        (folder / "preprocessor_config.json").write_text(json.dumps(normalisation))
+    return model
+
+
+def save_language_model(folder, family="gpt2", positions=128):
+    """Save a random language model and its own tokenizer as one saves real ones.
+
+    GPT-2's way has no padding, and its end is its beginning; Llama's has a beginning of its own, which its
+    tokenizer puts before every text.
+    """
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    random = np.random.default_rng(0)
+    texts = [caption(sample_scene(random)) for _ in range(50)]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>"] if family == "gpt2" else ["<unk>", "<s>", "</s>"]
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=340,
+            special_tokens=special,
+            show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        ),
+    )
+    if family == "gpt2":
+        tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+        named = {"bos_token": special[0], "eos_token": special[0], "unk_token": special[0]}
+    else:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
+        )
+        named = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    size = tokenizer.get_vocab_size()
+    torch.manual_seed(5)
+    if family == "gpt2":
+        model = GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=size, n_positions=positions, n_embd=32, n_layer=1, n_head=2,
+                bos_token_id=0, eos_token_id=0,
+            )
+        )  # fmt: skip
+    else:
+        model = LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=size, hidden_size=32, intermediate_size=48, num_hidden_layers=1,
+                num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=positions,
+                bos_token_id=1, eos_token_id=2,
+            )
+        )  # fmt: skip
+    with quiet():
+        model.save_pretrained(folder)
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(folder)
+    return model
+
+
+@contextmanager
+def quiet():
+    """Keep what transformers says while it saves."""
+    from transformers.utils import logging as chatter
+
+    level = chatter.get_verbosity()
+    chatter.set_verbosity(logging.ERROR)
+    chatter.disable_progress_bar()
+    try:
+        yield
+    finally:
+        chatter.set_verbosity(level)
+        chatter.enable_progress_bar()

@@ -1,0 +1,241 @@
+"""The MLflow UI in a real browser: what a person sees who opens the project's runs.
+
+The screenshots are the documentation's: ``LEXIPIX_SCREENSHOTS=docs/images`` refreshes them.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from tests.support.project import REPOSITORY, copy_project, environment_without_settings, run_kedro
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (apt install chromium)")
+
+# Nothing of the browser's own leaves the machine; root, as in a container, has no sandbox
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+SECONDS = 30  # a busy machine may take for a page
+expect.set_options(timeout=SECONDS * 1000)
+TRAINING = "workflowType=machine_learning"
+# MLflow greets a new browser with a chat panel over a third of the page; a person closes it once
+PANEL_CLOSED = """
+    localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+    localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
+"""
+SHOWN = "images => images.length > 0 && images.every(image => image.complete && image.naturalWidth > 0)"
+
+
+@pytest.fixture(scope="module")
+def store(smoke, tmp_path_factory):
+    """A store of two runs: the whole chain, and a second VAE with another seed.
+
+    It is a copy, as other tests run what they like in the project's own.
+    """
+    project = copy_project(tmp_path_factory.mktemp("second"))
+    shutil.copytree(smoke.data / "03_primary", project / "data" / "smoke" / "03_primary")
+    shutil.copy(smoke.path / "mlflow.db", project / "mlflow.db")
+    address = f"sqlite:///{project / 'mlflow.db'}"
+    client = mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
+    experiment = client.get_experiment_by_name("lexipix-smoke").experiment_id
+    first, *later = client.search_runs([experiment], order_by=["attributes.start_time ASC"])
+    assert first.info.run_name == "all@smoke"
+    for run in later:
+        client.delete_run(run.info.run_id)
+    answer = run_kedro(
+        project, "run", "--env=smoke", "--pipelines=generator", "--tags=vae", "--params=run.seed=8"
+    )
+    assert answer.returncode == 0, answer.stderr
+    return client
+
+
+@pytest.fixture(scope="module")
+def runs(store):
+    """The whole run and the second VAE, by their names."""
+    experiment = store.get_experiment_by_name("lexipix-smoke")
+    found = {run.info.run_name: run for run in store.search_runs([experiment.experiment_id])}
+    return found["all@smoke"], found["generator[vae]@smoke"]
+
+
+@pytest.fixture(scope="module")
+def ui(store):
+    """The address that ``make ui`` names for the experiment, when it serves."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        # What is installed is what runs this test; `make test` has seen to that
+        ["make", "--assume-old=.venv/.lexipix-installed", "ui", f"PORT={port}",
+         f"BIN={Path(sys.executable).parent}"],
+        cwd=REPOSITORY,
+        env=environment_without_settings()
+        | {"MLFLOW_TRACKING_URI": store.tracking_uri, "PYTHONPATH": str(REPOSITORY / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        told = (line.split() for line in server.stdout)
+        address = next((words[-1] for words in told if words[:1] == ["lexipix-smoke:"]), None)
+        assert address is not None, "make ui ended without naming the experiment"
+        wait_until_healthy(address.partition("#")[0] + "health", server)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate()
+
+
+def wait_until_healthy(address, server):
+    deadline = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"make ui does not answer at {address}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, ui):
+    """A browser that nobody has used before, at the address that ``make ui`` names."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(SECONDS * 1000)
+    context.add_init_script(PANEL_CLOSED)
+    page = context.new_page()
+    page.goto(ui)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Take a screenshot into the documentation's folder, or one that pytest clears."""
+    folder = Path(os.environ.get("LEXIPIX_SCREENSHOTS") or tmp_path)
+
+    def keep(name, page):
+        page.mouse.move(0, 0)
+        page.screenshot(path=folder / f"{name}.png")
+
+    return keep
+
+
+def open_run(page, ui, run, *rest):
+    place = "/".join(("runs", run.info.run_id, *rest))
+    page.goto(f"{ui.partition('#')[0]}#/experiments/{run.info.experiment_id}/{place}?{TRAINING}")
+
+
+def wait_for_pictures(images):
+    """Wait until every one of the pictures, at least one, is loaded and has a size."""
+    expect(images.first).to_be_visible()
+    page = images.page
+    deadline = time.monotonic() + SECONDS
+    while not images.evaluate_all(SHOWN):
+        assert time.monotonic() < deadline, "a picture is not shown"
+        page.wait_for_timeout(100)
+
+
+def test_the_list_of_runs_shows_the_figures(page, runs, keep):
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="figures in a table").click()
+    page = opened.value
+    for name in ("direct.psnr", "captioner.cider_d", "text.champion.ssim", "speed.champion.images_per_s"):
+        expect(page.get_by_role("columnheader", name=name).first).to_be_visible()
+        value = str(runs[0].data.metrics[name])[:5]
+        expect(page.get_by_role("gridcell", name=re.compile(rf"^{re.escape(value)}")).first).to_be_visible()
+    keep("mlflow-figures", page)
+
+
+def test_pictures_of_two_runs_stand_side_by_side_and_follow_the_slider(page, store, runs, keep):
+    wait_for_pictures(page.locator("[data-testid=experiment-view-compare-runs-chart-area] img"))
+    card = card_of(page, "vae/samples")
+    pictures = card.locator("img")
+    expect(pictures).to_have_count(2)
+    wait_for_pictures(pictures)
+    for run in runs:
+        expect(card).to_contain_text(run.info.run_name)
+    lefts = [pictures.nth(number).bounding_box() for number in range(2)]
+    assert abs(lefts[0]["y"] - lefts[1]["y"]) < 5 and lefts[0]["x"] != lefts[1]["x"]
+
+    untrained, *steps = steps_of(store, runs[0], "vae/samples")
+    assert untrained == 0 and len(steps) >= 3
+    for step in steps:
+        card.get_by_role("slider").press("ArrowRight")
+        for number in range(2):
+            expect(pictures.nth(number)).to_have_attribute("src", re.compile(rf"%2Bstep%2B{step}%2B"))
+    wait_for_pictures(pictures)
+    shown = {re.search(r"run_uuid=(\w+)", pictures.nth(n).get_attribute("src")).group(1) for n in range(2)}
+    assert shown == {run.info.run_id for run in runs}
+    keep("mlflow-pictures", page)
+
+
+def steps_of(store, run, key):
+    """The steps at which a run has a picture of a key."""
+    names = (file.path for file in store.list_artifacts(run.info.run_id, "images"))
+    found = (re.search(rf"/{key.replace('/', '~')}\+step\+(\d+)\+", name) for name in names)
+    return sorted({int(match.group(1)) for match in found if match})
+
+
+def card_of(page, key):
+    """The card of a picture's key; cards are drawn when they are scrolled to."""
+    area = page.get_by_test_id("experiment-view-compare-runs-chart-area")
+    card = page.get_by_test_id("experiment-view-compare-runs-card").filter(has_text=key)
+    area.hover()
+    for _ in range(50):
+        if card.count():
+            break
+        page.mouse.wheel(0, 300)
+        page.wait_for_timeout(100)
+    card.scroll_into_view_if_needed()
+    return card
+
+
+def test_a_run_shows_its_pictures_and_leads_to_captions_and_report(page, ui, runs, keep):
+    open_run(page, ui, runs[0])
+    page.get_by_text("Show more").click()
+    wait_for_pictures(page.locator("img[src*=get-artifact]"))
+    keep("mlflow-run", page)
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="captions", exact=True).click()
+    page = opened.value
+    thumbnails = page.locator("img[src*=table_images]")
+    wait_for_pictures(thumbnails)
+    expect(page.get_by_role("columnheader", name="truth")).to_be_visible()
+    keep("mlflow-captions", page)
+
+
+def test_the_models_page_shows_signature_and_lineage(page, ui, store, runs, keep):
+    version = store.get_model_version("lexipix-generator-smoke", "1")
+    page.goto(f"{ui.partition('#')[0]}#/models/{version.name}/versions/{version.version}?{TRAINING}")
+    expect(page.get_by_text("Inputs (")).to_be_visible()
+    expect(page.get_by_text("Outputs (")).to_be_visible()
+    run = store.get_run(version.run_id)
+    expect(page.get_by_role("link", name=run.info.run_name, exact=True)).to_be_visible()
+
+    model = page.locator("a[href*='/models/m-']").get_attribute("href")
+    page.goto(f"{ui.partition('#')[0]}{model}?{TRAINING}")
+    expect(page.get_by_role("link", name=run.info.run_name, exact=True).first).to_be_visible()
+    expect(page.get_by_text("Datasets used")).to_be_visible()
+    (data,) = {data.dataset.digest for data in run.inputs.dataset_inputs}
+    expect(page.get_by_text(f"(#{data[:8]}").first).to_be_visible()
+    expect(page.get_by_text(version.name, exact=True).first).to_be_visible()
+    keep("mlflow-model", page)

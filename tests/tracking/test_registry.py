@@ -1,0 +1,222 @@
+"""From an evaluation to MLflow's registry: versions, aliases, tags, and what logged models are linked to."""
+
+import base64
+import json
+import logging
+from dataclasses import replace
+from types import SimpleNamespace
+
+import mlflow
+import numpy as np
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from mlflow.exceptions import MlflowException
+
+from lexipix.cli.project_context import Workshop
+from lexipix.config.generation import ServingParameters
+from lexipix.config.root import LexipixParameters
+from lexipix.hooks.project import ProjectHooks
+from lexipix.inference.best_of import Effort, best_of
+from lexipix.inference.onnx_models import Drawer, Scorer
+from lexipix.tracking import registry
+from lexipix.tracking.registry import CHALLENGER, CHAMPION, Evaluation, missing, register, registered_name
+from lexipix.utils.model_files import read_onnx_model
+from lexipix.utils.png import encode_png
+
+GENERATOR, CAPTIONER = "lexipix-generator-smoke", "lexipix-captioner-smoke"
+
+
+@pytest.fixture
+def evaluation(smoke, empty_mlflow_store):
+    """An open run of a store of its own, with the smoke run's results."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(empty_mlflow_store)
+    workshop = Workshop(smoke.path, "smoke")
+    metrics = workshop.load("metrics")
+    with mlflow.start_run() as run:
+        mlflow.log_metric("text.champion.psnr", metrics["text"]["champion"]["psnr"])
+        yield Evaluation(run.info.run_id, "smoke", "abc", metrics, workshop.parameters, workshop.place)
+    mlflow.set_tracking_uri(before)
+
+
+def with_figures(evaluation, **figures):
+    """The same with other figures of the champion's pictures."""
+    metrics = json.loads(json.dumps(evaluation.metrics))
+    metrics["text"]["champion"] |= figures
+    return replace(evaluation, metrics=metrics)
+
+
+def versions(name=GENERATOR):
+    """The version that each alias names."""
+    aliases = mlflow.MlflowClient().get_registered_model(name).aliases
+    return {alias: str(version) for alias, version in aliases.items()}
+
+
+def test_models_are_promoted_by_their_figures(evaluation):
+    register(evaluation)
+    assert versions() == versions(CAPTIONER) == {CHALLENGER: "1", CHAMPION: "1"}
+
+    register(evaluation)  # identical bytes
+    assert versions() == versions(CAPTIONER) == {CHALLENGER: "2", CHAMPION: "1"}
+
+    register(with_figures(evaluation, attribute_accuracy=0.9, r_precision=0.9))
+    assert versions() == {CHALLENGER: "3", CHAMPION: "3"}
+    assert versions(CAPTIONER) == {CHALLENGER: "3", CHAMPION: "1"}
+    tags = mlflow.MlflowClient().get_model_version(GENERATOR, "3").tags
+    assert (tags["decision"], tags["compared_with"], tags["data"]) == ("promoted", "1", "abc")
+    assert float(tags["figure.r_precision"]) == 0.9
+    assert "better" in tags["reason"]
+
+    register(replace(evaluation, data="other pictures"))
+    assert versions() == {CHALLENGER: "4", CHAMPION: "3"}
+    version = mlflow.MlflowClient().get_model_version(GENERATOR, "4")
+    assert version.tags["decision"] == "not promoted"
+    assert "do not compare" in version.tags["reason"]
+    assert version.description == version.tags["reason"]
+
+
+def test_each_budget_draws_with_its_form_within_the_limits_of_the_run(evaluation, tmp_path):
+    champion = json.loads(evaluation.place("champion").read_text(encoding="utf-8"))
+    champion["budgets"] = {"fast": "small_onnx_int8", "balanced": "small_onnx_fp32", "best": "onnx_fp32"}
+    (tmp_path / "champion.json").write_text(json.dumps(champion), encoding="utf-8")
+
+    def place(name):
+        return tmp_path / "champion.json" if name == "champion" else evaluation.place(name)
+
+    generation = evaluation.parameters.generation.model_copy(
+        update={"serving": ServingParameters(max_pictures=2)}
+    )
+    parameters = evaluation.parameters.model_copy(update={"generation": generation})
+    register(replace(evaluation, place=place, parameters=parameters))
+
+    model = mlflow.pyfunc.load_model(f"models:/{GENERATOR}@{CHAMPION}")
+    request = [{"prompt": "a big red circle at the left on white"}]
+    whole = evaluation.place(f"onnx_{champion['family']}")
+    for budget, form in champion["budgets"].items():
+        (row,) = model.predict(request, params={"budget": budget, "seed": 5})
+        folder = whole if form == "onnx_fp32" else evaluation.place("onnx_forms") / form
+        image = Drawer(read_onnx_model(folder)).draw_one(request[0]["prompt"], 5, 0)
+        assert base64.b64decode(row["png"]) == encode_png(image)
+        assert row["model"] == champion["family"] + ("" if form == "onnx_fp32" else f" {form}")
+    (row,) = model.predict(request, params={"budget": "best", "seed": 5, "candidates": 2})
+    scorer = Scorer(read_onnx_model(evaluation.place("onnx_scorer")))
+    chosen = best_of(
+        Drawer(read_onnx_model(whole)), scorer, [request[0]["prompt"]], np.zeros(1, int), 5, Effort(2)
+    )
+    assert base64.b64decode(row["png"]) == encode_png(chosen.images[0])
+    for params in ({"count": 3}, {"candidates": 3}):
+        with pytest.raises(MlflowException, match="asks for 3 pictures: 1 to 2"):
+            model.predict(request, params=params)
+
+
+def test_champion_whose_alias_was_taken_away_is_replaced(evaluation):
+    register(evaluation)
+    mlflow.MlflowClient().delete_registered_model_alias(GENERATOR, CHAMPION)
+    register(evaluation)
+    assert versions() == {CHALLENGER: "2", CHAMPION: "2"}
+
+
+def test_trouble_costs_a_warning_and_nothing_else(evaluation, monkeypatch, caplog):
+    def fail(kind, evaluation):
+        raise OSError("the store has gone away\nand more")
+
+    monkeypatch.setattr(registry, "_register", fail)
+    with caplog.at_level(logging.WARNING):
+        register(evaluation)
+    said = "The models are not all in MLflow's registry (the store has gone away)."
+    assert [record.message for record in caplog.records] == [said, said]
+
+
+class Run:
+    """An open MLflow run as the hooks see it."""
+
+    run_id = "r"
+
+    def log(self, *_):
+        pass
+
+    log_costs = log_data_set = log_lineage = end = log
+
+
+@pytest.mark.parametrize(
+    ("run", "saved", "times"),
+    [(Run(), "metrics", 1), (Run(), "speed_table", 0), (None, "metrics", 0)],
+    ids=["evaluated", "not evaluated", "not tracked"],
+)
+def test_only_a_tracked_run_that_evaluated_registers(monkeypatch, run, saved, times):
+    found = []
+    monkeypatch.setattr(registry, "register", found.append)
+    hooks = ProjectHooks()
+    hooks._run, hooks._parameters = run, LexipixParameters()
+    hooks.after_dataset_saved(saved, {"text": {}}, SimpleNamespace(name="node"))
+    hooks.after_pipeline_run(DataCatalog({"ingestion_summary": MemoryDataset({"digest": "abc"})}))
+    assert [(one.run_id, one.data, one.metrics) for one in found] == [("r", "abc", {"text": {}})] * times
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [(None, "lexipix-generator"), ("base", "lexipix-generator"), ("smoke", GENERATOR)],
+)
+def test_each_environment_has_models_of_its_own(env, name):
+    assert registered_name("generator", env) == name
+
+
+@pytest.fixture(scope="module")
+def client(smoke):
+    return mlflow.MlflowClient(tracking_uri=f"sqlite:///{smoke.path / 'mlflow.db'}")
+
+
+def test_run_that_evaluates_registers_both_models(smoke, client):
+    for name in (GENERATOR, CAPTIONER):
+        version = client.get_model_version(name, "1")
+        assert version.tags["decision"] == "promoted"
+        assert client.get_run(version.run_id).info.run_name == "all@smoke"
+        assert str(client.get_registered_model(name).aliases[CHAMPION]) == "1"
+    summary = json.loads((smoke.data / "03_primary" / "summary.json").read_text(encoding="utf-8"))
+    assert version.tags["data"] == summary["digest"]
+
+
+def test_logged_model_has_its_metrics_with_the_data_set_and_its_run(client):
+    version = client.get_model_version(GENERATOR, "1")
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
+    run = client.get_run(version.run_id)
+    found = {metric.key: metric for metric in model.metrics}
+    assert found["text.champion.psnr"].value == run.data.metrics["text.champion.psnr"]
+    assert all(key.startswith(("text.champion.", "speed.champion.")) for key in found)
+    (data_set,) = {(metric.dataset_name, metric.dataset_digest) for metric in model.metrics}
+    known = {(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs}
+    assert data_set in known
+    assert model.source_run_id == run.info.run_id
+    assert model.model_id in {output.model_id for output in run.outputs.model_outputs}
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": GENERATOR, "version": 1}]
+    assert model.params["generator.vae.training.images"] == "3200"
+
+
+def test_signature_names_what_goes_in_and_comes_out(client):
+    mlflow.set_tracking_uri(client.tracking_uri)
+    signature = mlflow.models.get_model_info(f"models:/{GENERATOR}/1").signature
+    assert signature.inputs.input_names() == ["prompt"]
+    assert [one.name for one in signature.params] == ["seed", "count", "budget", "candidates"]
+    assert {"png", "seed", "index", "model"} <= set(signature.outputs.input_names())
+    signature = mlflow.models.get_model_info(f"models:/{CAPTIONER}/1").signature
+    assert (signature.inputs.input_names(), signature.outputs.input_names()) == (["picture"], ["caption"])
+
+
+def test_model_holds_what_it_needs_and_no_pickle(client, tmp_path):
+    mlflow.set_tracking_uri(client.tracking_uri)
+    folder = mlflow.artifacts.download_artifacts(f"models:/{GENERATOR}/1", dst_path=str(tmp_path))
+    files = {path.relative_to(folder).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert not [name for name in files if name.endswith((".pkl", ".safetensors", ".pt"))]
+    assert "artifacts/champion.json" in files
+    assert any(name.endswith("/draw.onnx") for name in files)
+    assert "code/lexipix/serving/generator.py" in files
+    assert not [name for name in files if name.startswith(("code/lexipix/networks", "code/lexipix/hooks"))]
+    assert "torch" not in (tmp_path / "requirements.txt").read_text(encoding="utf-8")
+
+
+def test_a_model_that_is_not_there_is_told_with_those_that_are(smoke, tmp_path):
+    store = f"sqlite:///{smoke.path / 'mlflow.db'}"
+    assert missing(store, "lexipix-generator-smoke") is None
+    said = missing(store, "lexipix-painter")
+    assert said is not None and "choose from" in said and "lexipix-captioner-smoke" in said
+    assert "make run" in str(missing(f"sqlite:///{tmp_path / 'none.db'}", "lexipix-generator"))

@@ -1,0 +1,247 @@
+"""A Kedro run from the command line: what it says, what it leaves, what MLflow keeps of it.
+
+A toy project stands in for the real pipelines, with the real settings, hooks, command line and datasets.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from tests.support.project import REPOSITORY, listen_to_interrupts
+
+FILES = {
+    "pyproject.toml": """
+        [tool.kedro]
+        package_name = "toy"
+        project_name = "toy"
+        kedro_init_version = "1.7.0"
+        source_dir = "src"
+    """,
+    "src/toy/__init__.py": "",
+    "src/toy/settings.py": "from lexipix.settings import CONFIG_LOADER_ARGS, HOOKS",
+    "src/toy/cli.py": "from lexipix.cli import cli",
+    "src/toy/pipeline_registry.py": """
+        import os
+        import signal
+        import time
+
+        import numpy as np
+        from kedro.pipeline import Pipeline, node
+
+        from lexipix.config.run import RunParameters
+        from lexipix.utils.errors import LexipixError
+
+
+        def look():
+            if os.environ.get("TOY") == "finaliser":  # Python itself drops what is raised there
+                class Closing:
+                    def __del__(self):
+                        signal.raise_signal(signal.SIGINT)
+
+                Closing()
+                for _ in range(600):
+                    time.sleep(0.1)
+            if os.environ.get("TOY") in ("deaf", "translates"):  # what some libraries make of Ctrl-C
+                try:
+                    signal.raise_signal(signal.SIGINT)
+                except KeyboardInterrupt as error:
+                    if os.environ["TOY"] == "translates":
+                        raise RuntimeError("a callback failed") from error
+            return {"source": "scenes", "n_train": 3, "digest": "d" * 64}
+
+
+        def train(run: RunParameters, summary, stream):
+            for images_seen in (10, 20):
+                stream.log(images_seen, {"loss": 1 / images_seen})
+                stream.image("samples", images_seen, np.zeros((4, 4, 3), np.uint8))
+            if os.environ.get("TOY") == "mistake":
+                raise LexipixError("The caption file words.csv names no picture: add the column file_name.")
+            if os.environ.get("TOY") == "defect":
+                raise ZeroDivisionError("a defect")
+            if os.environ.get("TOY") == "hang":
+                print("hanging", flush=True)
+                for _ in range(1200):  # one long sleep would sleep on after a signal just before it
+                    time.sleep(0.1)
+            return {"psnr": {"vae": 20.5}, "name": "toy"}, np.zeros((4, 4, 3), np.uint8)
+
+
+        def register_pipelines():
+            return {
+                "__default__": Pipeline([
+                    node(look, None, "ingestion_summary", name="look"),
+                    node(train, ["params:run", "ingestion_summary", "toy_stream"],
+                         ["figures", "sheet"], name="train"),
+                ])
+            }
+    """,
+    "conf/base/parameters.yml": "run: {seed: 5}",
+    "conf/base/catalog.yml": """
+        ingestion_summary: {type: lexipix.datasets.files.JsonDataset, filepath: data/summary.json}
+        toy_stream: {type: lexipix.datasets.metric_stream.MetricStreamDataset, name: toy}
+        figures:
+          type: lexipix.datasets.files.JsonDataset
+          filepath: data/figures.json
+          metadata: {mlflow: {metrics: true, artifact: figures}}
+        sheet:
+          type: lexipix.datasets.files.PngDataset
+          filepath: data/sheet.png
+          metadata: {mlflow: {image: toy/sheet}}
+    """,
+    "conf/local/.gitkeep": "",
+    "conf/other/parameters.yml": "run: {threads: -1}",
+}
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch, empty_mlflow_store):
+    """A small Kedro project with its MLflow store ready."""
+    from textwrap import dedent
+
+    for name, content in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(content), encoding="utf-8")
+    shutil.copy(REPOSITORY / "conf" / "logging.yml", tmp_path / "conf" / "logging.yml")
+    for name in ("MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW", "DVC_ROOT", "TOY", "KEDRO_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def start(project, *arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_interrupts,
+    )
+
+
+def kedro(project, *arguments, **environment):
+    process = start(project, *arguments, **environment)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out + err
+
+
+def runs(project):
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client, client.search_runs(experiments, order_by=["start_time"])
+
+
+def test_finished_run_is_in_mlflow_and_is_not_repeated(toy):
+    code, said = kedro(toy, "run", "--params=run.seed=9")
+    assert code == 0, said
+    client, (run,) = runs(toy)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "all@base"
+    assert client.get_experiment(run.info.experiment_id).name == "lexipix"
+    assert run.data.params == {
+        "run.seed": "9",
+        "run.threads": "0",
+        "run.device": "auto",
+        "run.precision": "auto",
+    }
+    assert run.data.metrics["psnr.vae"] == 20.5
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "toy/loss")] == [10, 20]
+    assert run.data.tags["command"] == "kedro run --params=run.seed=9"
+    note = run.data.tags["mlflow.note.content"]
+    assert f"![toy/sheet](get-artifact?path=pictures/sheet.png&run_uuid={run.info.run_id})" in note
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("scenes", "d" * 36)
+    artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
+    assert artifacts.is_relative_to(toy / "mlartifacts")
+    assert (artifacts / "figures" / "figures.json").is_file()
+    assert (artifacts / "pictures" / "sheet.png").is_file()
+    pictures = [path.name for path in (artifacts / "images").glob("*.png")]
+    assert len(pictures) == 3  # two while training, one sheet
+
+    code, said = kedro(toy, "run", "--only-missing-outputs")
+    assert code == 0, said
+    assert "Running node" not in said
+    (toy / "data" / "sheet.png").unlink()
+    code, said = kedro(toy, "run", "--only-missing-outputs", LEXIPIX_MLFLOW="0")
+    assert "Running node: train" in said and "Running node: look" not in said
+    assert (toy / "data" / "sheet.png").is_file()
+    assert len(runs(toy)[1]) == 2  # the last one was not to be tracked
+
+
+def test_users_mistake_is_one_sentence_and_a_failed_run(toy):
+    code, said = kedro(toy, "run", TOY="mistake")
+    sentence = "The caption file words.csv names no picture: add the column file_name."
+    assert code == 1
+    assert f"Error: {sentence}\n" in said
+    assert "Traceback" not in said
+    _, (run,) = runs(toy)
+    assert run.info.status == "FAILED"
+    assert sentence in run.data.tags["error"]
+    assert run.data.metrics["toy/loss"] == 1 / 20  # what was learned until then is kept
+
+
+def test_defect_keeps_its_traceback(toy):
+    code, said = kedro(toy, "run", TOY="defect", LEXIPIX_MLFLOW="0")
+    assert code == 1
+    assert "Traceback" in said and "ZeroDivisionError" in said
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_run_is_killed_and_leaves_nothing_half(toy, number, expected):
+    process = start(toy, "run", TOY="hang")
+    assert process.stdout.readline() == "hanging\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == expected, out + err
+    assert "Traceback" not in err
+    if number == signal.SIGINT:
+        assert "--only-missing-outputs goes on" in err
+    _, (run,) = runs(toy)
+    assert run.info.status == "KILLED"
+    assert sorted(path.name for path in (toy / "data").iterdir()) == ["summary.json"]
+
+
+@pytest.mark.parametrize("library", ["finaliser", "deaf", "translates"])
+def test_interrupt_that_a_library_swallowed_stops_the_run_all_the_same(toy, library):
+    code, said = kedro(toy, "run", TOY=library, LEXIPIX_MLFLOW="0")
+    assert code == 130, said
+    assert "--only-missing-outputs goes on" in said
+    assert "Running node: train" not in said and "Traceback" not in said
+    assert "KeyboardInterrupt" not in said
+    assert (toy / "data" / "summary.json").is_file() == (library == "deaf"), "what was finished is kept"
+
+
+def test_wrong_parameters_stop_before_anything_happens(toy):
+    code, said = kedro(toy, "run", "--env", "other", "--params=run.sed=3")
+    assert code == 1
+    assert (
+        "parameters: run.threads = -1 is out of range: must be greater than or equal to 0 "
+        "(conf/other/parameters.yml or --params=run.threads=…)." in said
+    )
+    assert "parameters: run.sed is unknown: did you mean run.seed? (given by --params)." in said
+    assert "Traceback" not in said
+    assert not (toy / "data").exists()
+    assert runs(toy)[1] == []
+
+
+def test_store_that_cannot_be_used_is_told_before_the_first_node(toy):
+    began = time.monotonic()
+    code, said = kedro(toy, "run", MLFLOW_TRACKING_URI="sqlite:////dev/null/mlflow.db")
+    assert code == 1
+    assert "The MLflow store sqlite:////dev/null/mlflow.db cannot be used" in said
+    assert "LEXIPIX_MLFLOW=0" in said
+    assert "Traceback" not in said
+    assert not (toy / "data").exists()
+    assert time.monotonic() - began < 60
+
+
+def test_unknown_pipeline_lists_the_known(toy):
+    code, said = kedro(toy, "run", "--pipelines", "inges,features")
+    assert code == 2
+    assert "inges is no pipeline: choose from ingestion, features, captioner" in said

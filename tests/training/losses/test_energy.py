@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from lexipix.training.losses.energy import energy_distance, energy_loss
+
+
+def test_energy_loss_by_hand():
+    real, fake = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [1.0]])
+    together = torch.tensor([4, 4])
+    # 2 E|x - y| = 2, E|x - x'| = 2, E|y - y'| = 0; real vectors lie 2 apart
+    assert float(energy_loss(real, fake, together)) == pytest.approx((2 - 2 - 0) / 2)
+    assert float(energy_loss(real, real, together)) == pytest.approx((2 - 2 - 2) / 2)
+    assert float(energy_loss(100 * real, 100 * fake + 500, together)) == pytest.approx((1000 - 200) / 200)
+
+
+def test_energy_loss_compares_within_groups_alone():
+    real = torch.tensor([[0.0], [1.0], [10.0], [11.0], [50.0]])
+    groups = torch.tensor([0, 0, 1, 1, 2])
+    assert float(energy_loss(real, real, groups)) < 0
+    swapped = real[[2, 3, 0, 1, 4]]
+    assert float(energy_loss(real, swapped, groups)) > 0.5
+    alone = real.clone()
+    alone[4] = 1e4  # the only one of its group: there is nothing to tell of its distribution
+    assert energy_loss(real, alone, groups) == energy_loss(real, real, groups)
+    assert float(energy_loss(real, real, torch.arange(5))) == 0
+
+
+def test_energy_loss_is_least_for_the_distribution_itself():
+    generator = torch.Generator().manual_seed(0)
+    real, fake = torch.randn(2, 4000, 2, generator=generator)
+    one = torch.zeros(4000, dtype=torch.long)
+    own = float(energy_loss(real, fake, one))
+    assert abs(own) < 0.01
+    for other in (0.5 * fake, 2 * fake, fake + 0.5, 0 * fake):
+        assert float(energy_loss(real, other, one)) > own + 0.03
+
+
+def test_energy_loss_pushes_repetitions_apart():
+    real = torch.tensor([[-3.0, 0.0], [3.0, 0.0]])
+    fake = torch.tensor([[-0.1, 0.0], [0.1, 0.0]], requires_grad=True)
+    energy_loss(real, fake, torch.zeros(2, dtype=torch.long)).backward()
+    assert fake.grad[0, 0] > 0 > fake.grad[1, 0]
+
+
+def test_energy_distance_by_hand():
+    a, b = torch.tensor([[1.0, 0.0], [2.0, 0.0]]), torch.tensor([[-1.0, 0.0]])
+    assert energy_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert energy_distance(a, b) == pytest.approx(4)  # all of a in one place, b at the other end
+    both = torch.cat([a[:1], b])
+    assert energy_distance(both, a) == pytest.approx(2 * 1 - 1 - 0)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+from tests.support.generator_world import CPU, Training, check_reproducible, check_resumes, pair_on, world
+
+from lexipix.models.image_tokenizer import VisualWords
+from lexipix.training.tasks.image_tokenizer import VisualWordsTask
+
+
+@pytest.fixture
+def make():
+    def make(**changes):
+        torch.manual_seed(0)
+        network = VisualWords(16, [[6, 4, 3], [4, 4], [3]], width=8, depth=1)
+        settings = {"learning_rate": 2e-3, "cut_share": 0.25, "device": CPU}
+        return VisualWordsTask(network, world().images, world().images[:10], **(settings | changes))
+
+    return make
+
+
+def test_a_few_pictures_are_learned(make):
+    result, _, _ = Training(make, images=480)()
+    psnr = [row["val_psnr"] for row in result.curves]
+    assert psnr[-1] > psnr[0] > 15
+    assert result.figures["val_psnr"] > result.figures["val_psnr_of_2"] > result.figures["val_psnr_of_1"]
+
+
+def test_first_words_alone_are_taught_to_be_a_picture(make):
+    """With three quarters of the pictures cut, the first word alone says more than where none is."""
+    cut, whole = (
+        Training(lambda share=share: make(cut_share=share), images=480)()[0].figures for share in (0.75, 0.0)
+    )
+    assert cut["val_psnr_of_1"] > whole["val_psnr_of_1"]
+
+
+def test_the_sheet_shows_originals_above_what_their_words_give(make):
+    sheet = make().sheet()
+    for number in range(8):
+        above, below = pair_on(sheet, number, 8, 16)
+        assert np.array_equal(above, world().images[number])
+        assert np.abs(above.astype(float) - below).mean() < 40
+
+
+def test_same_seed_same_bytes(make):
+    check_reproducible(make)
+
+
+def test_resumes_to_the_bit(make):
+    check_resumes(make)
