@@ -39,20 +39,20 @@ from numpy.typing import NDArray
 from record import REPOSITORY, Row, save
 from rich.console import Console
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generation import RedrawParameters
 from lexipix.evaluation.embedding import Judge
 from lexipix.evaluation.labeled_images import classed
 from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
-from lexipix.inference.best_of import Chosen, Effort, best_of
+from lexipix.inference.best_of import BestOfConfig, BestOfResult, best_of
 from lexipix.inference.inversion import TRAINED, Beginning, from_pictures, from_words, refine
-from lexipix.inference.inversion_result import Refined
-from lexipix.inference.onnx_models import Drawer, Scorer, noise_of
+from lexipix.inference.inversion_result import InversionResult
+from lexipix.inference.onnx_models import OnnxGenerator, Scorer, noise_of
 from lexipix.inference.redraw import redraw
 from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.tasks.classifier import classify
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import Split
 
 TRIES = 8  # of a redrawing, before it is refined
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--model", choices=tuple(TRAINED), help="that is refined [default: the champion's]")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
-    workshop, status = Workshop(REPOSITORY, arguments.env), Console(stderr=True)
+    workshop, status = ProjectContext(REPOSITORY, arguments.env), Console(stderr=True)
     evaluation = workshop.parameters.evaluation.model_copy(update={"n_images": arguments.pictures})
     real = evaluated(evaluation, workshop.load("pictures"), workshop.load("captioner_test_captions"))
     pages = []
@@ -99,7 +99,7 @@ def main() -> None:
     print(f"Written to {' and '.join(map(str, pages))}; in MLflow under the experiment benchmarks.")
 
 
-def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], out: Path) -> Path:
+def by_candidates(workshop: ProjectContext, real: Evaluated, numbers: Sequence[int], out: Path) -> Path:
     """Measure and write the table of candidates."""
     run, evaluation = workshop.parameters.run, workshop.parameters.evaluation
     judge = TextPath(
@@ -110,15 +110,15 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
     scorer = workshop.scorer()
     indices = np.arange(len(real.asked))  # each picture has noise of its own, as in the evaluation
 
-    def choose(effort: Effort, rows: slice = slice(None)) -> Chosen:
+    def choose(effort: BestOfConfig, rows: slice = slice(None)) -> BestOfResult:
         drawer.forget()
         return best_of(drawer, scorer, real.asked[rows], indices[rows], run.seed, effort)
 
-    choose(Effort(), slice(0, 64))  # the first call pays for one-time set-up
+    choose(BestOfConfig(), slice(0, 64))  # the first call pays for one-time set-up
     rows: list[Row] = []
     shown = {}
 
-    def enter(label: str, effort: Effort) -> Chosen:
+    def enter(label: str, effort: BestOfConfig) -> BestOfResult:
         start = time.perf_counter()
         chosen = choose(effort)
         each = (time.perf_counter() - start) / len(real.asked)
@@ -135,10 +135,10 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
         shown[label] = chosen.images
         return chosen
 
-    chosen = [enter(str(number), Effort(number)) for number in numbers]
+    chosen = [enter(str(number), BestOfConfig(number)) for number in numbers]
     curve = list(rows)
     enough = round(float(np.median(chosen[-1].scores)), 3)
-    enter(f"until {enough:g}", Effort(numbers[-1], enough))
+    enter(f"until {enough:g}", BestOfConfig(numbers[-1], enough))
     judged = judge(real.images)[0] | named(real.images)
     ceilings = {
         f"real pictures' {MEASURES[key]}": judged[key]
@@ -154,10 +154,10 @@ def by_candidates(workshop: Workshop, real: Evaluated, numbers: Sequence[int], o
     return save("candidates", rows, facts, out, kept, pictures=pictures)
 
 
-def classes_named(workshop: Workshop, real: Evaluated) -> Callable[[Pixels], dict[str, float]]:
+def classes_named(workshop: ProjectContext, real: Evaluated) -> Callable[[Pixels], dict[str, float]]:
     """How often the classifier names the class of the caption's own picture; nothing without classes."""
     classifier = workshop.load("classifier")
-    if is_left_out(classifier):
+    if is_skipped(classifier):
         return lambda images: {}
     run, batch_size = workshop.parameters.run, workshop.parameters.evaluation.batch_size
 
@@ -170,14 +170,14 @@ def classes_named(workshop: Workshop, real: Evaluated) -> Callable[[Pixels], dic
 
 
 def by_steps(
-    workshop: Workshop, real: Evaluated, n: int, marks: Sequence[int], model: str | None, out: Path
+    workshop: ProjectContext, real: Evaluated, n: int, marks: Sequence[int], model: str | None, out: Path
 ) -> Path:
     """Measure and write the table of refinement steps."""
     run = workshop.parameters.run
     chosen = np.unique(np.linspace(0, len(real.asked) - 1, n).astype(int))
     name, drawer = next(iter(workshop.drawers(model or "champion").items()))
     scorer, bundle = workshop.scorer(), workshop.load(TRAINED[name])
-    arms: dict[str, list[Refined]] = {}
+    arms: dict[str, list[InversionResult]] = {}
     for row in chosen:
         picture, text = real.images[row], real.asked[row]
         noise = best_noise(drawer(), scorer, picture, text, run.seed)
@@ -213,7 +213,9 @@ def alone(choose: Callable[[int], Any], n: int) -> float:
     return float(np.median(seconds))
 
 
-def best_noise(drawer: Drawer, scorer: Scorer, picture: Pixels, text: str, seed: int) -> NDArray[np.float32]:
+def best_noise(
+    drawer: OnnxGenerator, scorer: Scorer, picture: Pixels, text: str, seed: int
+) -> NDArray[np.float32]:
     """The noise (1, Z) of the best of some tries, as ``kedro redraw`` finds it."""
 
     def never() -> Any:
@@ -224,7 +226,7 @@ def best_noise(drawer: Drawer, scorer: Scorer, picture: Pixels, text: str, seed:
     return noise_of(seed, found.tries[found.best].index, drawer.noise_width)
 
 
-def arm_rows(arm: str, each: Sequence[Refined], marks: Sequence[int]) -> list[Row]:
+def arm_rows(arm: str, each: Sequence[InversionResult], marks: Sequence[int]) -> list[Row]:
     """A row for each mark: the mean figures of all pictures after so many steps."""
     rows: list[Row] = []
     for mark in marks:
@@ -294,7 +296,7 @@ def sheet(real: Evaluated, drawn: Mapping[str, Pixels]) -> Pixels:
     return rows_sheet(columns, [real.asked[row] for row in chosen], scale=5)
 
 
-def refinement_sheet(arms: Mapping[str, Sequence[Refined]], texts: Sequence[str]) -> Pixels:
+def refinement_sheet(arms: Mapping[str, Sequence[InversionResult]], texts: Sequence[str]) -> Pixels:
     """The given picture, what the words drew, and what the most steps made of it by way of words."""
     words = arms["text + latent"][:N_SHOWN]
     columns = {

@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from record import REPOSITORY, Row, save
 from trials import Silent, kept
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.run import RunParameters
 from lexipix.evaluation.embedding import Judge
 from lexipix.evaluation.measure import spread
-from lexipix.evaluation.prompts import Finding, Prompts
+from lexipix.evaluation.prompts import Prompts, SummaryLine
 from lexipix.evaluation.round_trips import from_captions
 from lexipix.pipelines.captioner.nodes import caption_missing, train_captioner
 from lexipix.pipelines.features.nodes import train_features
@@ -64,7 +64,7 @@ class Bench:
         judged: Captions of each kind that are drawn from.
     """
 
-    def __init__(self, workshop: Workshop, share: float, judged: int) -> None:
+    def __init__(self, workshop: ProjectContext, share: float, judged: int) -> None:
         self.workshop, self.share, self.judged = workshop, share, judged
         self.pictures: Pictures = workshop.load("pictures")
         self.vae = workshop.load("vae")
@@ -134,7 +134,7 @@ class Bench:
         rows = rows[spread(len(rows), self.judged)]
         captions = [str(text) for text in split.captions["caption"].iloc[rows]]
         prompts = Prompts(split.images[rows], [[text] for text in captions])
-        finding, every = Finding(prompts, self.judge, CANDIDATES, run.seed), np.arange(len(rows))
+        finding, every = SummaryLine(prompts, self.judge, CANDIDATES, run.seed), np.arange(len(rows))
         return finding(from_captions(bundle, captions, run, 128), every), finding(prompts.images, every)
 
     def setting(self, arm: str, seed: int) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=500, help="captions of each kind that are drawn from")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
-    bench = Bench(Workshop(REPOSITORY, arguments.env), arguments.share, arguments.judged)
+    bench = Bench(ProjectContext(REPOSITORY, arguments.env), arguments.share, arguments.judged)
     arms = ["none", *map(str, arguments.least), "true"]
     found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in arms}
     for seed in arguments.seeds:

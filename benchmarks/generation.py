@@ -26,7 +26,7 @@ import torch
 from record import REPOSITORY, Row, plot_ratios, save, spread
 from rich.console import Console
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.scenes import caption, sample_scene
 from lexipix.training.precision import products_gain
 
@@ -100,7 +100,7 @@ def row(name: str, rates: list[float], champion: list[float]) -> Row:
 
 def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:
     """The champion, the fast form and the whole model, on different prompts."""
-    workshop = Workshop(REPOSITORY, env)
+    workshop = ProjectContext(REPOSITORY, env)
     prompts = captions()
     found: dict[str, tuple[Call, float]] = {}
     names: set[str] = set()
@@ -237,7 +237,7 @@ def probe(env: str | None) -> dict[str, str]:
     images, kernel = (x.contiguous(memory_format=torch.channels_last) for x in (images, kernel))
     products = min(timed(lambda: matrix @ matrix) for _ in range(10))
     convolutions = min(timed(lambda: torch.conv2d(images, kernel, padding=1)) for _ in range(10))
-    workshop = Workshop(REPOSITORY, env)
+    workshop = ProjectContext(REPOSITORY, env)
     _, drawer = workshop.drawer("champion")
     prompts, noise = captions(), np.zeros((1, drawer.noise_width), np.float32)
     latencies = []

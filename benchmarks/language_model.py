@@ -37,7 +37,7 @@ from record import REPOSITORY, Row, save, table
 from tokenizers import Tokenizer
 from trials import kept
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.reporting.plots import blank_figure, rendered
 from lexipix.training.precision import choose_precision
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
     given = {"generator": {"prior": {"width": arguments.width}}} if arguments.width else None
-    bench = Bench(Workshop(REPOSITORY, arguments.env, given), arguments.shown)
+    bench = Bench(ProjectContext(REPOSITORY, arguments.env, given), arguments.shown)
     rows: list[Row] = []
     plots: dict[str, NDArray[np.uint8]] = {}
     facts: dict[str, Any] = {"captions drawn": bench.n_shown}

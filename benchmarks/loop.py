@@ -27,7 +27,7 @@ from quality import MEASURES
 from record import REPOSITORY, Row, save, table
 from trials import Silent, kept
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.evaluation.embedding import Judge
@@ -52,7 +52,7 @@ class Bench:
     """
 
     def __init__(
-        self, workshop: Workshop, images: Mapping[str, int | None], reports: int | None, judged: int
+        self, workshop: ProjectContext, images: Mapping[str, int | None], reports: int | None, judged: int
     ) -> None:
         self.workshop, self.run = workshop, workshop.parameters.run
         self.generator = workshop.parameters.generator
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
     lengths = {"prior": arguments.images, "gan": arguments.gan_images}
-    bench = Bench(Workshop(REPOSITORY, arguments.env), lengths, arguments.reports, arguments.judged)
+    bench = Bench(ProjectContext(REPOSITORY, arguments.env), lengths, arguments.reports, arguments.judged)
     changes = {} if arguments.share is None else {"share": arguments.share}
     wanted = bench.generator.loop.model_copy(update=changes)
     rows: list[Row] = []

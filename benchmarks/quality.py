@@ -29,7 +29,7 @@ from record import REPOSITORY, Row, save
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.data.tokenization import encode
 from lexipix.evaluation.collect import JUDGES, MODELS
 from lexipix.evaluation.embedding import Judge
@@ -77,7 +77,7 @@ def main() -> None:
     if importlib.util.find_spec("diffusers") is None:
         raise SystemExit("The U-Net is not installed: .venv/bin/pip install -e '.[bench]'")
     console = Console(stderr=True)
-    workshop = Workshop(REPOSITORY, arguments.env)
+    workshop = ProjectContext(REPOSITORY, arguments.env)
     evaluation, run = workshop.parameters.evaluation, workshop.parameters.run
     pictures = workshop.load("pictures")
     some = evaluation.model_copy(update={"n_images": arguments.pictures})
@@ -121,7 +121,7 @@ def main() -> None:
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 
 
-def forms(workshop: Workshop, captions: Sequence[str]) -> dict[str, Draw]:
+def forms(workshop: ProjectContext, captions: Sequence[str]) -> dict[str, Draw]:
     """The forms that are shipped, by name: champion, whole and fast, where they differ."""
     found: dict[str, Draw] = {}
     known: set[str] = set()
@@ -142,7 +142,7 @@ def forms(workshop: Workshop, captions: Sequence[str]) -> dict[str, Draw]:
 
 
 def trained_unet(
-    workshop: Workshop, pictures: Pictures, asked: Sequence[str], seconds: float, **sizes: Any
+    workshop: ProjectContext, pictures: Pictures, asked: Sequence[str], seconds: float, **sizes: Any
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the U-Net on what lexipix's generators are trained on.
 

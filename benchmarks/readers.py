@@ -126,13 +126,13 @@ class SentenceVector(nn.Module):
 
     Args:
         reader: As it is before the training; one that learns is copied, since the map is solved for that.
-        vector_width: Length of the pictures' vectors.
+        embed_dim: Length of the pictures' vectors.
     """
 
-    def __init__(self, reader: Reader, vector_width: int) -> None:
+    def __init__(self, reader: Reader, embed_dim: int) -> None:
         super().__init__()
         self.reader = copy.deepcopy(reader) if reader.arm.learns else None
-        self.map = nn.Linear(2 * reader.width, vector_width)
+        self.map = nn.Linear(2 * reader.width, embed_dim)
 
     @torch.no_grad()
     def forward(self, states: Tensor, words: Words) -> Tensor:
@@ -173,7 +173,7 @@ class ReadingPrior(TextPrior):
     def __init__(self, reader: Reader, beside: Beside, encoder_width: int, **sizes: Any) -> None:
         super().__init__(text_width=reader.width + encoder_width * (beside == "contrastive"), **sizes)
         self.reader, self.beside = reader, beside
-        self.sentence = SentenceVector(reader, sizes["vector_width"]) if beside == "solved" else None
+        self.sentence = SentenceVector(reader, sizes["embed_dim"]) if beside == "solved" else None
 
     def set_trainable(self, trainable: bool) -> None:
         """As ever, but for a reader that stays as it is."""

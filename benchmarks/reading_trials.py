@@ -26,7 +26,7 @@ from readers import (
 )
 from trials import Silent
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.run import RunParameters
 from lexipix.config.training import SharedTrainingParameters
 from lexipix.data.caption_batches import CaptionRows
@@ -40,7 +40,7 @@ from lexipix.scenes.truth import SceneTruth
 from lexipix.training.builders.common import captions_for
 from lexipix.training.bundles import load_network
 from lexipix.training.loop import train
-from lexipix.training.precision import Machine, resolve_device
+from lexipix.training.precision import Precision, resolve_device
 from lexipix.training.tasks.base import Task
 from lexipix.training.tasks.gan import GANTask
 from lexipix.training.tasks.prior import PriorTask
@@ -88,7 +88,7 @@ class Bench:
         n_shown: Validation captions to draw.
     """
 
-    def __init__(self, workshop: Workshop, n_shown: int) -> None:
+    def __init__(self, workshop: ProjectContext, n_shown: int) -> None:
         self.generator, self.run = workshop.parameters.generator, workshop.parameters.run
         self.pictures, table = workshop.load("pictures"), workshop.load("captions_complete")
         self.pair_bundle, self.vae_bundle = workshop.load("contrastive_pair"), workshop.load("vae")
@@ -144,7 +144,7 @@ class Bench:
                 reader,
                 beside,
                 self.pair.text_encoder.width,
-                vector_width=self.pair.text_encoder.project.out_features,
+                embed_dim=self.pair.text_encoder.project.out_features,
                 latent_channels=self.vae_bundle.config["network"]["latent_channels"],
                 width=own.width,
                 depth=own.depth,
@@ -260,7 +260,7 @@ def rates(
 ) -> dict[tuple[str, Beside], float]:
     """Pictures a second of each arm's steps: medians of rounds in which all take turns."""
     run = bench.run.model_copy(update={"precision": precision})
-    machine = Machine.from_name(f"{resolve_device(run).type}/{precision}", run)
+    machine = Precision.from_name(f"{resolve_device(run).type}/{precision}", run)
     tasks = {arm: bench.task(stage, *arm, seed=0) for arm in arms}
     taken: dict[tuple[str, Beside], list[float]] = {arm: [] for arm in arms}
     found = torch.arange(batch)

@@ -150,9 +150,9 @@ def _pictures(place: Path) -> Any:
 
 
 def _model(name: str, env: str | None) -> Any:
-    from lexipix.cli.project_context import Workshop
+    from lexipix.cli.project_context import ProjectContext
 
-    return Workshop(REPOSITORY, env).load(name)
+    return ProjectContext(REPOSITORY, env).load(name)
 
 
 if __name__ == "__main__":

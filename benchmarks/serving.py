@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from record import REPOSITORY, Row, save, table
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.scenes import caption, sample_scene
 from lexipix.tracking.registry import CHAMPION, registered_name
 from lexipix.tracking.run import store
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
-    workshop = Workshop(REPOSITORY, arguments.env)
+    workshop = ProjectContext(REPOSITORY, arguments.env)
     rows: list[Row] = []
     for kind, bodies in (("generator", prompts(workshop)), ("captioner", pictures(workshop))):
         with serving(registered_name(kind, arguments.env)) as port:
@@ -78,7 +78,7 @@ def main() -> None:
         raise SystemExit("There were errors.")
 
 
-def prompts(workshop: Workshop) -> list[bytes]:
+def prompts(workshop: ProjectContext) -> list[bytes]:
     """Requests for a picture each: scenes, or what the environment's parameters would draw."""
     rng, source = np.random.default_rng(0), workshop.parameters.ingestion.source.kind
     texts: Sequence[str] = workshop.parameters.generation.prompts
@@ -87,7 +87,7 @@ def prompts(workshop: Workshop) -> list[bytes]:
     return [json.dumps({"inputs": {"prompt": [text]}}).encode() for text in texts]
 
 
-def pictures(workshop: Workshop) -> list[bytes]:
+def pictures(workshop: ProjectContext) -> list[bytes]:
     """Requests for a caption each, of pictures of the test split."""
     images = workshop.load("pictures").test.images[:N_REQUESTS]
     texts = [base64.b64encode(encode_png(np.asarray(image))).decode() for image in images]

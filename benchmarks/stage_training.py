@@ -18,7 +18,7 @@ from shapes import seconds_allowed
 from trials import Silent
 from turns import comparison
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
@@ -26,7 +26,7 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.training.builders.generators import make_prior, make_vae
 from lexipix.training.loop import train
 from lexipix.training.parallel import Share
-from lexipix.training.precision import Machine, step_flops
+from lexipix.training.precision import Precision, step_flops
 from lexipix.training.tasks.base import Task
 from lexipix.training.tasks.prior import PriorTask
 from lexipix.training.tasks.vae import VAETask, structural_dissimilarity, vae_loss
@@ -63,7 +63,7 @@ class InTurns:
 
 def training(env: str | None, n_steps: int, repeats: int) -> list[Row]:
     """Two rows for the VAE and two for the text prior of an environment."""
-    workshop = Workshop(REPOSITORY, env)
+    workshop = ProjectContext(REPOSITORY, env)
     torch.manual_seed(0)
     rows = []
     for name, make in (("VAE", vae), ("text prior", prior)):
@@ -91,7 +91,7 @@ def beside(
         repeats: Rounds.
     """
     batch, run = parameters.batch_size, RunParameters(device="cpu", precision="fp32")
-    machine = Machine(CPU, False)
+    machine = Precision(CPU, False)
     machine.prepare(task.modules)
     flops = step_flops(task, batch, run, machine)
     paired = InTurns(task, bare)
@@ -122,7 +122,7 @@ def beside(
     ]  # fmt: skip
 
 
-def vae(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
+def vae(workshop: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
     """The VAE's task, its parameters and a step of its twin."""
     own = workshop.parameters.generator.vae
     made = make_vae(Share(), RunParameters(device="cpu"), own, workshop.load("pictures"))
@@ -144,7 +144,7 @@ def vae(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
     return task, own.training, step
 
 
-def prior(workshop: Workshop) -> tuple[Task, TrainingParameters, BareStep]:
+def prior(workshop: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
     """The text prior's task, its parameters and a step of its twin, which answers one noise."""
     own = workshop.parameters.generator.prior.model_copy(update={"noises": 1})
     names = ("pictures", "captions_complete", "contrastive_pair", "captioner", "vae")
@@ -174,7 +174,7 @@ def _twin(network: Any, learning: Any, task: Task) -> tuple[Any, torch.optim.Opt
     """A copy of a network and an optimizer, with the task's settings, for what learns in it."""
     places = {id(weight): name for name, weight in network.named_parameters()}
     twin = copy.deepcopy(network)
-    Machine(CPU, False).prepare({"twin": twin})
+    Precision(CPU, False).prepare({"twin": twin})
     named = dict(twin.named_parameters())
     (optimizer,) = task.optimizers.values()
     weights = [named[places[id(weight)]] for weight in learning]

@@ -12,10 +12,10 @@ from shapes import seconds_allowed
 from tokenizers import Tokenizer
 from turns import comparison, take_turns
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.data.tokenization import decode
 from lexipix.evaluation.captioning import write_captions
-from lexipix.inference.onnx_models import Describer
+from lexipix.inference.onnx_models import OnnxCaptioner
 from lexipix.models.captioner import Captioner
 from lexipix.models.greedy import most_likely_words
 from lexipix.training.bundles import load_network
@@ -37,7 +37,7 @@ def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
     Raises:
         SystemExit: The two wrote different captions.
     """
-    workshop = Workshop(REPOSITORY, env)
+    workshop = ProjectContext(REPOSITORY, env)
     bundle = workshop.load("captioner")
     captioner = load_network(bundle)
     assert isinstance(captioner, Captioner)
@@ -126,7 +126,7 @@ def _allowed(captioner: Captioner, images: np.ndarray, longest: int) -> float:
 
 
 def _exported(
-    workshop: Workshop,
+    workshop: ProjectContext,
     captioner: Captioner,
     tokenizer: Tokenizer,
     pieces: Sequence[np.ndarray],
@@ -134,7 +134,7 @@ def _exported(
     repeats: int,
 ) -> Row:
     """What `kedro caption` does with pictures: the exported model, without torch."""
-    describer = Describer(workshop.load("onnx_captioner"))
+    describer = OnnxCaptioner(workshop.load("onnx_captioner"))
     written: dict[str, list[str]] = {}
 
     def ours() -> None:

@@ -56,16 +56,16 @@ def main() -> None:
 
 def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
     """Seconds of drawing, without loading libraries and model, and peak memory."""
-    from lexipix.cli.project_context import Workshop
+    from lexipix.cli.project_context import ProjectContext
     from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
-    from lexipix.inference.generate import Drawing
+    from lexipix.inference.generate import GeneratedImages
     from lexipix.scenes import caption, sample_scene
 
     rng = np.random.default_rng(0)
     prompts = [caption(sample_scene(rng)) for _ in range(n_pictures // EACH)]
-    name, drawer = Workshop(REPOSITORY, env).drawer("champion")
+    name, drawer = ProjectContext(REPOSITORY, env).drawer("champion")
     drawer.draw_one(prompts[0], 0, 0)
-    files = Drawing(drawer, None, prompts, EACH, 7, name).files()
+    files = GeneratedImages(drawer, None, prompts, EACH, 7, name).files()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         if place == ARCHIVE:

@@ -84,12 +84,12 @@ class CaptionedUNet(nn.Module):
         design: Its size.
         image_size: Side of the pictures.
         states_width: Of the words' states.
-        vector_width: Of a caption's vector.
+        embed_dim: Of a caption's vector.
     """
 
     places: Tensor
 
-    def __init__(self, design: Design, image_size: int, states_width: int, vector_width: int) -> None:
+    def __init__(self, design: Design, image_size: int, states_width: int, embed_dim: int) -> None:
         super().__init__()
         side, n_scales = image_size // design.patch, len(design.channels)
         kinds = ["CrossAttn" if n_scales - i <= design.attended else "" for i in range(n_scales)]
@@ -106,9 +106,9 @@ class CaptionedUNet(nn.Module):
             attention_head_dim=HEADS,  # which is the number of heads there, whatever its name
             norm_num_groups=GROUPS,
             class_embed_type="simple_projection",
-            projection_class_embeddings_input_dim=vector_width,
+            projection_class_embeddings_input_dim=embed_dim,
         )
-        self.patch, self.scale = design.patch, vector_width**0.5
+        self.patch, self.scale = design.patch, embed_dim**0.5
         line = torch.linspace(-1, 1, side)
         self.register_buffer("places", torch.stack(torch.meshgrid(line, line, indexing="ij"))[None])
 

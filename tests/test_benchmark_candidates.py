@@ -51,7 +51,7 @@ def test_the_classifier_is_asked_for_pictures_that_have_a_class(candidates, monk
     table = pd.DataFrame({"label": ["dog", None, "cat", "frog", "dog"], "caption": "a photo"})
     real = SimpleNamespace(table=table.assign(withheld_caption=None))
     answers = {2: 1, 4: 1, 0: 0}  # by the picture's color: of the pictures without a class none is asked for
-    monkeypatch.setattr(candidates, "is_left_out", lambda bundle: False)
+    monkeypatch.setattr(candidates, "is_skipped", lambda bundle: False)
     monkeypatch.setattr(
         candidates,
         "classify",
@@ -59,7 +59,7 @@ def test_the_classifier_is_asked_for_pictures_that_have_a_class(candidates, monk
     )
     agreement = candidates.classes_named(workshop, real)
     assert agreement(np.array([2, 1, 4, 3, 0])) == {"class_agreement": pytest.approx(1 / 3)}
-    monkeypatch.setattr(candidates, "is_left_out", lambda bundle: True)
+    monkeypatch.setattr(candidates, "is_skipped", lambda bundle: True)
     assert candidates.classes_named(workshop, real)(np.zeros(5)) == {}
 
 

@@ -83,7 +83,7 @@ def test_a_reader_learns_with_its_prior_or_stays(name, learns):
     from readers import ReadingModel, ReadingPrior, grouped
 
     reader, _, _ = read(name)
-    sizes = {"vector_width": 8, "latent_channels": 4, "width": 32, "depth": 1, "noise_width": 3}
+    sizes = {"embed_dim": 8, "latent_channels": 4, "width": 32, "depth": 1, "noise_width": 3}
     prior = ReadingPrior(reader, "solved", 32, **sizes)
     model = ReadingModel(TextEncoder(40, 16, 32, 1, 8), prior, world().vae().decoder, PAD_ID)
     assert isinstance(model.decoder, Decoder)

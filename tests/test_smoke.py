@@ -33,7 +33,7 @@ FIGURES = {
     "training.vae": {"images_per_s", "seconds", "images_seen"},
     "training.captioner": {"images_per_s", "seconds", "images_seen"},
     "training.gan": {"images_per_s", "seconds", "images_seen"},
-    "training.visual_words": {"images_per_s", "seconds", "images_seen"},
+    "training.image_tokenizer": {"images_per_s", "seconds", "images_seen"},
     "training.words": {"images_per_s", "seconds", "images_seen"},
 }
 

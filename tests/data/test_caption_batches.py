@@ -5,7 +5,7 @@ import torch
 
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import captioned, for_training
-from lexipix.data.images import ImageRows, Subset, mirror, shift, to_uint8, to_unit
+from lexipix.data.images import ImageRows, Subset, mirror, normalize, shift, to_uint8
 from lexipix.data.tokenization import decode, train_tokenizer
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Split
@@ -38,7 +38,7 @@ def test_every_wording_of_a_picture_turns_up_and_none_of_another(rows):
 
 def test_pictures_there_and_back():
     images = np.arange(2 * 8 * 8 * 3, dtype=np.int64).reshape(2, 8, 8, 3).astype(np.uint8)
-    unit = to_unit(torch.from_numpy(images))
+    unit = normalize(torch.from_numpy(images))
     assert unit.shape == (2, 3, 8, 8) and unit.min() >= -1 and unit.max() <= 1
     assert np.array_equal(to_uint8(unit), images)
     assert to_uint8(torch.tensor([[[[-9.0]], [[0.0]], [[9.0]]]])).tolist() == [[[[0, 128, 255]]]]

@@ -5,8 +5,8 @@ from tests.support.toy import MemoryCheckpoints
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.evaluation.class_agreement import judge_classes, judged, train_classifier
-from lexipix.training.checkpoint_sequence import Sequel
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.training.checkpoint_sequence import CheckpointSequence
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import Pictures, Split
 
 
@@ -53,7 +53,7 @@ class TestClassifier:
         own = parameters.model_copy(update={"classifier": parameters.classifier.model_copy(update=change)})
         stream = ListStream()
         bundle, curves, figures = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
-        assert is_left_out(bundle) and because in bundle.config["because"] and figures == {}
+        assert is_skipped(bundle) and because in bundle.config["because"] and figures == {}
         assert list(curves.columns) == ["images_seen", "seconds"] and stream.rows == []
         assert judge_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 7) == {}
 
@@ -62,7 +62,7 @@ class TestJudged:
     @pytest.fixture(scope="class")
     def figures(self, classifier, colors, parameters, run):
         paths = {"good": good, "wrong": wrong}
-        return judged(paths, colors, classifier[0], parameters, run, Sequel(MemoryCheckpoints()))
+        return judged(paths, colors, classifier[0], parameters, run, CheckpointSequence(MemoryCheckpoints()))
 
     def test_agreement_with_the_captions_class(self, figures):
         assert figures["text"]["good"]["class_agreement"] > 0.8
@@ -81,7 +81,9 @@ class TestJudged:
         assert baseline["shuffled"] == {"class_agreement": pytest.approx(1 / 3), "cas": pytest.approx(1 / 3)}
 
     def test_same_seed_same_figures(self, figures, classifier, colors, parameters, run):
-        again = judged({"good": good}, colors, classifier[0], parameters, run, Sequel(MemoryCheckpoints()))
+        again = judged(
+            {"good": good}, colors, classifier[0], parameters, run, CheckpointSequence(MemoryCheckpoints())
+        )
         assert again["text"]["good"] == figures["text"]["good"]
 
     def test_an_interrupted_step_goes_on(self, figures, classifier, colors, parameters, run):
@@ -93,10 +95,17 @@ class TestJudged:
 
         with pytest.raises(KeyboardInterrupt):
             judged(
-                {"good": good, "wrong": interrupted}, colors, classifier[0], parameters, run, Sequel(store)
+                {"good": good, "wrong": interrupted},
+                colors,
+                classifier[0],
+                parameters,
+                run,
+                CheckpointSequence(store),
             )
         assert len(store.kept[1]["finished"]) == 1 and drawn == [24]
-        whole = judged({"good": good, "wrong": wrong}, colors, classifier[0], parameters, run, Sequel(store))
+        whole = judged(
+            {"good": good, "wrong": wrong}, colors, classifier[0], parameters, run, CheckpointSequence(store)
+        )
         assert whole == figures
         assert len(store.kept[1]["finished"]) == 3
 
@@ -104,7 +113,7 @@ class TestJudged:
         own = parameters.classifier.model_copy(update={"cas_images": None})
         figures = judged(
             {"good": good}, colors, classifier[0], parameters.model_copy(update={"classifier": own}), run,
-            Sequel(MemoryCheckpoints()),
+            CheckpointSequence(MemoryCheckpoints()),
         )  # fmt: skip
         assert set(figures["text"]["good"]) == set(figures["baseline"]["real"]) == {"class_agreement"}
 
@@ -114,6 +123,8 @@ class TestJudged:
         table = colors.test.captions.assign(caption=None)
         test = Split(colors.test.images, table)
         silent = Pictures(colors.train, colors.val, test, colors.judge, colors.summary)
-        figures = judged({"good": good}, silent, classifier[0], parameters, run, Sequel(MemoryCheckpoints()))
+        figures = judged(
+            {"good": good}, silent, classifier[0], parameters, run, CheckpointSequence(MemoryCheckpoints())
+        )
         assert figures["text"] == {} and figures["n_drawn"] == 0
         assert set(figures["baseline"]["real"]) == {"class_agreement"}

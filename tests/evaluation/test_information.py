@@ -14,7 +14,7 @@ from lexipix.evaluation.information import (
 from lexipix.evaluation.measure import Evaluated, spread
 from lexipix.evaluation.round_trips import from_captions, through_latent
 from lexipix.metrics.images import psnr, ssim
-from lexipix.utils.skipped_model import left_out
+from lexipix.utils.skipped_model import skipped
 from lexipix.utils.types import Split
 
 ROWS = [0, 6, 12, 17, 23, 29]
@@ -82,7 +82,7 @@ def test_words_that_were_left_out_have_no_rows(
     evaluation, run, pictures, test_captions, captioner, vae, prior
 ):
     table, _ = measure_information(
-        evaluation, run, pictures, test_captions, captioner, vae, prior, prior, left_out("a.b is false")
+        evaluation, run, pictures, test_captions, captioner, vae, prior, prior, skipped("a.b is false")
     )
     assert set(table["path"]) == {"nothing", "caption", "latent"} and "words" not in set(table["setting"])
 

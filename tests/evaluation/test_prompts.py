@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lexipix.evaluation.prompts import Finding, choose_prompts, measure_prompts
+from lexipix.evaluation.prompts import SummaryLine, choose_prompts, measure_prompts
 from lexipix.utils.types import Pictures, Split
 
 COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "black": (0, 0, 0)}
@@ -48,15 +48,15 @@ class TestChoosePrompts:
 class TestFinding:
     def test_right_and_wrong_pictures(self):
         prompts = choose_prompts(split_of(["red", "green", "blue"]), 9)
-        finding = Finding(prompts, ColorJudge(), 100, 0)
+        finding = SummaryLine(prompts, ColorJudge(), 100, 0)
         every = np.arange(3)
         assert finding(prompts.images, every) == 1
         assert finding(prompts.images[[1, 2, 0]], every) == 0
         assert finding(prompts.images[[1, 0]], np.array([1, 0])) == 1
 
     def test_one_caption_tells_nothing(self):
-        assert not Finding(choose_prompts(split_of(["red", "red"]), 9), ColorJudge(), 100, 0).applies
-        assert not Finding(choose_prompts(split_of([None, None]), 9), ColorJudge(), 100, 0).applies
+        assert not SummaryLine(choose_prompts(split_of(["red", "red"]), 9), ColorJudge(), 100, 0).applies
+        assert not SummaryLine(choose_prompts(split_of([None, None]), 9), ColorJudge(), 100, 0).applies
 
 
 class TestMeasurePrompts:

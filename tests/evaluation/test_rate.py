@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lexipix.data.images import to_unit
+from lexipix.data.images import normalize
 from lexipix.evaluation.rate import COLUMNS, Latents, bits_at, measure_rate
 from lexipix.evaluation.round_trips import through_latent
 from lexipix.metrics.images import psnr
@@ -15,7 +15,7 @@ def principal(vae, pictures):
     import torch
 
     network = load_network(vae)
-    network.initialise(to_unit(torch.from_numpy(np.array(pictures.train.images))))
+    network.initialise(normalize(torch.from_numpy(np.array(pictures.train.images))))
     return to_bundle(
         "vae", network, vae.config["network"], tokenizer=None, max_tokens=None, card_parameters={},
         data_digest="d", figures={},

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lexipix.config.generation import GenerationParameters
-from lexipix.inference.best_of import Effort, best_of
-from lexipix.inference.generate import Drawing
+from lexipix.inference.best_of import BestOfConfig, best_of
+from lexipix.inference.generate import GeneratedImages
 from lexipix.inference.onnx_models import noise_of
 from lexipix.utils.errors import LexipixError
 
@@ -12,7 +12,7 @@ TEXTS, INDICES = [PROMPTS[0]] * 3 + [PROMPTS[1]] * 3, np.array([0, 1, 2] * 2)
 
 
 def choose(drawer, scorer, texts=TEXTS, indices=INDICES, **effort):
-    return best_of(drawer, scorer, texts, indices, 7, Effort(**effort))
+    return best_of(drawer, scorer, texts, indices, 7, BestOfConfig(**effort))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_few_candidates_are_in_memory_at_a_time(drawer, scorer, monkeypatch):
 
 
 def test_a_stream_of_blocks_has_the_same_choices(drawer, scorer, monkeypatch):
-    drawing = Drawing(drawer, scorer, PROMPTS, 3, 7, "vae", Effort(candidates=6))
+    drawing = GeneratedImages(drawer, scorer, PROMPTS, 3, 7, "vae", BestOfConfig(candidates=6))
     whole = list(drawing.files())
     monkeypatch.setattr("lexipix.inference.generate.IN_MEMORY", 4)
     blocks = list(drawing.files())
@@ -102,8 +102,8 @@ def test_a_stream_of_blocks_has_the_same_choices(drawer, scorer, monkeypatch):
 
 def test_the_parameters_effort_holds_where_nothing_else_is_wished():
     parameters = GenerationParameters(candidates=4, until="score=0.8")
-    assert Effort.wished(parameters) == Effort(4, 0.8)
-    assert Effort.wished(parameters, candidates=2, until="score=0.5") == Effort(2, 0.5)
-    assert Effort.wished(GenerationParameters()) == Effort(1, None)
+    assert BestOfConfig.wished(parameters) == BestOfConfig(4, 0.8)
+    assert BestOfConfig.wished(parameters, candidates=2, until="score=0.5") == BestOfConfig(2, 0.5)
+    assert BestOfConfig.wished(GenerationParameters()) == BestOfConfig(1, None)
     with pytest.raises(LexipixError, match=r"leave out --no-score, or draw one"):
-        Effort.wished(parameters, score=False)
+        BestOfConfig.wished(parameters, score=False)

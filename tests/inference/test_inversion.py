@@ -13,7 +13,7 @@ from lexipix.data.tokenization import PAD_ID, encode, train_tokenizer
 from lexipix.inference.inversion import from_pictures, from_words, refine, refine_best
 from lexipix.inference.inversion_result import figures
 from lexipix.inference.onnx_models import noise_of
-from lexipix.inference.redraw import Redrawn, Try
+from lexipix.inference.redraw import Attempt, Redrawn
 from lexipix.inference.targets import Target
 from lexipix.models.build import build
 from lexipix.scenes import caption, render_many, sample_scene
@@ -40,10 +40,10 @@ def models(scenes):
     tokenizer = train_tokenizer(texts, 300)
     text_encoder = {
         "vocabulary": tokenizer.get_vocab_size(), "max_tokens": 40, "width": 32, "depth": 1,
-        "vector_width": 16,
+        "embed_dim": 16,
     }  # fmt: skip
     prior = {
-        "text_width": 32, "vector_width": 16, "latent_channels": CHANNELS, "width": 32, "depth": 1,
+        "text_width": 32, "embed_dim": 16, "latent_channels": CHANNELS, "width": 32, "depth": 1,
         "noise_width": NOISE,
     }  # fmt: skip
     config = {
@@ -73,7 +73,7 @@ def redrawn(scenes, models):
     texts, images = scenes
 
     def one(number, model):
-        return Try(number, 1, model, texts[0], 5, number - 1, 0.1, 0.1, 0.1, 0.1, 9.0)
+        return Attempt(number, 1, model, texts[0], 5, number - 1, 0.1, 0.1, 0.1, 0.1, 9.0)
 
     drawn = np.zeros((2, SIZE, SIZE, 3), np.uint8)
     return Redrawn(images[0], "captioner", drawn, [one(1, "gan"), one(2, "vae")], 1, None, False)

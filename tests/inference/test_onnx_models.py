@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.support.exported_models import draw
 
-from lexipix.data.images import to_uint8, to_unit
+from lexipix.data.images import normalize, to_uint8
 from lexipix.inference.best_of import cosines, text_vectors
 from lexipix.inference.onnx_models import from_pixels, noise_of
 
@@ -67,7 +67,7 @@ def test_pixels_are_what_training_makes_of_them():
     import torch
 
     images = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    assert np.array_equal(from_pixels(images), to_unit(torch.from_numpy(images)).numpy())
+    assert np.array_equal(from_pixels(images), normalize(torch.from_numpy(images)).numpy())
     assert np.array_equal(to_uint8(torch.from_numpy(from_pixels(images))), images)
     values = np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)
     levels = np.rint((values + 1) * 127.5).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)

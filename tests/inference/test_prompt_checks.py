@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lexipix.inference.onnx_models import Drawer
+from lexipix.inference.onnx_models import OnnxGenerator
 from lexipix.inference.prompt_checks import check_prompt, check_prompts, shown
 from lexipix.utils.errors import LexipixError
 
@@ -51,7 +51,7 @@ def test_punctuation_alone_says_nothing(drawer):
 
 def test_words_of_other_languages_are_compared_too(toys):
     model = replace(toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": ["собака", "кошка"]})
-    drawer = Drawer(model)
+    drawer = OnnxGenerator(model)
     assert check_prompt("Кошка", drawer).warnings == ()
     assert "собака" in check_prompt("кошка собакa", drawer).warnings[0]
 
@@ -71,12 +71,12 @@ def test_prompts_of_other_data_are_no_scenes(toys):
     model = replace(
         toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": ["a", "red", "circle", "dog"]}
     )
-    assert check_prompt("a red circle", Drawer(model)).warnings == ()
+    assert check_prompt("a red circle", OnnxGenerator(model)).warnings == ()
 
 
 def test_model_without_a_word_list_takes_any_word(toys):
     model = replace(toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": []})
-    assert check_prompt("a dragon", Drawer(model)).warnings == ()
+    assert check_prompt("a dragon", OnnxGenerator(model)).warnings == ()
 
 
 def test_text_that_is_no_unicode(drawer):

@@ -10,10 +10,10 @@ from tests.support.exported_models import draw
 from lexipix.cli.generate import generate
 from lexipix.cli.redraw import redraw
 from lexipix.datasets.models import ModelFolderDataset
-from lexipix.inference.token_generator import WordsDrawer
+from lexipix.inference.token_generator import TokenImageGenerator
 from lexipix.utils import threads as cores
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.skipped_model import left_out
+from lexipix.utils.skipped_model import skipped
 
 TEXT = "a big red circle at the left on white"
 OTHER = "a small star"
@@ -21,7 +21,7 @@ OTHER = "a small star"
 
 @pytest.fixture
 def drawer(words_model):
-    return WordsDrawer(words_model)
+    return TokenImageGenerator(words_model)
 
 
 def test_picture_depends_on_prompt_seed_and_index_alone(drawer):
@@ -43,7 +43,7 @@ def test_one_core_draws_what_two_draw(drawer, monkeypatch):
 
 def test_a_training_that_was_left_out_is_told():
     with pytest.raises(LexipixError, match=r"no generator 'words' here: generator\.words\.enabled is false"):
-        WordsDrawer(left_out("generator.words.enabled is false"))
+        TokenImageGenerator(skipped("generator.words.enabled is false"))
 
 
 def test_generate_and_redraw_by_words(project, tmp_path):
@@ -62,7 +62,7 @@ def test_generate_and_redraw_by_words(project, tmp_path):
 def test_without_a_trained_writer_the_command_that_makes_it_is_told(project):
     for model, said in (
         (None, "There is no trained words at"),
-        (left_out("a.b is false"), "no generator 'words' here"),
+        (skipped("a.b is false"), "no generator 'words' here"),
     ):
         folder = project.project_path / "data/06_models/words"
         if model is None:

@@ -144,8 +144,8 @@ def test_language_model_from_its_description():
 @torch.no_grad()
 def test_a_caption_costs_the_logarithm_of_its_probability(captioner):
     ids = torch.tensor([[5, 6, EOS, PAD], [7, 8, 9, EOS]])
-    lengths = captioner.code_length(ids)
-    alone = captioner.code_length(ids[:1, :3])
+    lengths = captioner.description_bits(ids)
+    alone = captioner.description_bits(ids[:1, :3])
     assert float(alone) == pytest.approx(float(lengths[0]), rel=1e-5), "padding costs nothing"
     shares = captioner.logits(ids, None).softmax(-1)
     product = shares[1, 0, 7] * shares[1, 1, 8] * shares[1, 2, 9] * shares[1, 3, EOS]

@@ -102,9 +102,9 @@ def test_gradients_reach_the_pictures_through_frozen_maps():
 
 
 def test_encoders_from_their_descriptions():
-    own = build.image_encoder({"channels": [8, 12, 16], "blocks": [1, 0, 1], "vector_width": 20})
+    own = build.image_encoder({"channels": [8, 12, 16], "blocks": [1, 0, 1], "embed_dim": 20})
     assert own.state_dict().keys() == encoder("own").state_dict().keys()
-    config = {"backbone": BACKBONES["resnet"].to_dict(), "mean": MEAN, "std": STD, "vector_width": 20}
+    config = {"backbone": BACKBONES["resnet"].to_dict(), "mean": MEAN, "std": STD, "embed_dim": 20}
     again, one = build.image_encoder(config), pretrained("resnet")
     again.load_state_dict(one.state_dict())
     images = torch.rand(1, 3, 32, 32)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lexipix.models.image_tokenizer import VisualWords, meanings, nearest_words
+from lexipix.models.image_tokenizer import ImageTokenizer, meanings, nearest_words
 from lexipix.scenes import render_many, sample_scene
 
 LEVELS = [[8, 4, 3], [5, 5], [3, 2]]
@@ -19,9 +19,9 @@ def images():
 
 
 @pytest.fixture
-def visual_words(images):
+def image_tokenizer(images):
     torch.manual_seed(0)
-    network = VisualWords(32, LEVELS, width=16, depth=1)
+    network = ImageTokenizer(32, LEVELS, width=16, depth=1)
     network.initialise(images)
     return network.eval()
 
@@ -31,52 +31,52 @@ def psnr(images, others):
     return float(-10 * error.log10().mean())
 
 
-def test_bits_are_those_of_the_codebooks(visual_words):
-    assert visual_words.codebooks == [96, 25, 6]
-    assert visual_words.bits == pytest.approx(64 * math.log2(96 * 25 * 6))
+def test_bits_are_those_of_the_codebooks(image_tokenizer):
+    assert image_tokenizer.codebooks == [96, 25, 6]
+    assert image_tokenizer.bits == pytest.approx(64 * math.log2(96 * 25 * 6))
 
 
 @torch.no_grad()
-def test_words_say_all_that_the_decoder_is_told(visual_words, images):
-    words = visual_words.words(images)
+def test_words_say_all_that_the_decoder_is_told(image_tokenizer, images):
+    words = image_tokenizer.words(images)
     assert words.shape == (16, 3, 64) and words.dtype == torch.int64
-    for place, size in enumerate(visual_words.codebooks):
+    for place, size in enumerate(image_tokenizer.codebooks):
         assert int(words[:, place].min()) >= 0 and int(words[:, place].max()) < size
-    back = visual_words.picture(visual_words.numbers(words))
-    torch.testing.assert_close(back, visual_words(images), atol=1e-4, rtol=0)
+    back = image_tokenizer.picture(image_tokenizer.numbers(words))
+    torch.testing.assert_close(back, image_tokenizer(images), atol=1e-4, rtol=0)
 
 
-def test_every_word_is_the_word_of_its_numbers(visual_words):
+def test_every_word_is_the_word_of_its_numbers(image_tokenizer):
     """Numbers on the middles of their levels are not moved, and no two words are the same numbers."""
-    words = torch.stack([torch.arange(6 * 64) % size for size in visual_words.codebooks])[None]
-    numbers = visual_words.numbers(words.unflatten(2, (6, 64)).permute(0, 2, 1, 3).flatten(0, 1))
-    torch.testing.assert_close(visual_words.round(numbers), numbers)
+    words = torch.stack([torch.arange(6 * 64) % size for size in image_tokenizer.codebooks])[None]
+    numbers = image_tokenizer.numbers(words.unflatten(2, (6, 64)).permute(0, 2, 1, 3).flatten(0, 1))
+    torch.testing.assert_close(image_tokenizer.round(numbers), numbers)
     first = numbers[:, :3].permute(0, 2, 3, 1).flatten(0, 2)[:96]
     assert len(first.unique(dim=0)) == 96
 
 
-def test_rounding_passes_gradients_and_stays_within_its_range(visual_words):
+def test_rounding_passes_gradients_and_stays_within_its_range(image_tokenizer):
     numbers = torch.linspace(-1, 1, 7 * 64).view(1, 7, 8, 8).requires_grad_()
-    rounded = visual_words.round(numbers)
+    rounded = image_tokenizer.round(numbers)
     rounded.sum().backward()
     assert torch.equal(numbers.grad, torch.ones_like(numbers))
-    widths = 1 / visual_words.levels
+    widths = 1 / image_tokenizer.levels
     assert ((rounded - numbers).abs() <= widths + 1e-6).all()
     assert rounded.abs().max() < 1
 
 
 @torch.no_grad()
-def test_an_untrained_network_already_reconstructs(visual_words, images):
-    found = [psnr(images, visual_words(images, known)) for known in (1, 2, 3)]
+def test_an_untrained_network_already_reconstructs(image_tokenizer, images):
+    found = [psnr(images, image_tokenizer(images, known)) for known in (1, 2, 3)]
     assert found == sorted(found) and found[0] > 15 and found[2] > 18
 
 
 @torch.no_grad()
-def test_the_first_word_starts_as_the_color_of_the_cell(visual_words, images):
+def test_the_first_word_starts_as_the_color_of_the_cell(image_tokenizer, images):
     thumbnail = F.avg_pool2d(images, 4)
-    first = F.avg_pool2d(visual_words(images, 1), 4)
+    first = F.avg_pool2d(image_tokenizer(images, 1), 4)
     assert (first - thumbnail).square().mean().sqrt() < 0.15  # eight levels for the brightest component
-    assert (first - F.avg_pool2d(visual_words(images), 4)).abs().max() < 1e-4, (
+    assert (first - F.avg_pool2d(image_tokenizer(images), 4)).abs().max() < 1e-4, (
         "the other words are of no color"
     )
 
@@ -86,7 +86,7 @@ def test_initialisation_does_not_depend_on_the_first_random_weights(images):
     pairs = []
     for seed in range(2):
         torch.manual_seed(seed)
-        network = VisualWords(32, LEVELS, width=16, depth=1)
+        network = ImageTokenizer(32, LEVELS, width=16, depth=1)
         network.initialise(images)
         pairs.append(network(images))
     assert torch.equal(*pairs)
@@ -94,11 +94,11 @@ def test_initialisation_does_not_depend_on_the_first_random_weights(images):
 
 def test_sides_that_are_no_multiple_of_eight_are_refused():
     with pytest.raises(ValueError, match="multiple of 8, not 20"):
-        VisualWords(20, LEVELS, 8, 1)
+        ImageTokenizer(20, LEVELS, 8, 1)
 
 
 def test_words_mean_what_their_numbers_are():
-    words = VisualWords(16, [[4, 3, 2], [3, 3]], 8, 1)
+    words = ImageTokenizer(16, [[4, 3, 2], [3, 3]], 8, 1)
     torch.manual_seed(0)
     given = torch.stack([torch.randint(24, (2, 64)), torch.randint(9, (2, 64))], 1)
     numbers = words.numbers(given)

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from lexipix.models.text_prior import Painting, TextPrior
+from lexipix.models.text_prior import TextPrior, WordToGridAttention
 
 
 def make(memory=0):
     torch.manual_seed(0)
     return TextPrior(
-        text_width=24, vector_width=6, latent_channels=5, width=32, depth=2, noise_width=4, memory=memory
+        text_width=24, embed_dim=6, latent_channels=5, width=32, depth=2, noise_width=4, memory=memory
     ).eval()
 
 
@@ -76,7 +76,7 @@ def test_with_a_memory_the_convolutions_start_as_nothing(caption):
 @torch.no_grad()
 def test_each_word_spreads_its_paint_over_the_cells():
     torch.manual_seed(0)
-    painting = Painting(32)
+    painting = WordToGridAttention(32)
     words, mask = torch.randn(1, 3, 32), torch.tensor([[True, True, False]])
     # Attention over cells sums to one, and the grid's side scales it: the sum over cells is 8 times the paint
     expected = 8 * painting.paint(words)[:, :2].sum(1)

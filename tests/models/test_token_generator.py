@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from lexipix.models.captioner import small_gpt2
-from lexipix.models.image_tokenizer import VisualWords, meanings
+from lexipix.models.image_tokenizer import ImageTokenizer, meanings
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
-from lexipix.models.token_generator import CELLS, Heard, WordWriter, features_of_words, straight_through
-from lexipix.models.tokens_to_image import Sketch, WordsToImage
+from lexipix.models.token_generator import CELLS, Heard, TokenGenerator, features_of_words, straight_through
+from lexipix.models.tokens_to_image import Sketch, TokensToImage
 
 LEVELS = [[4, 3, 2], [3, 3], [2, 2]]
 PAD, EOS = 0, 1
@@ -19,7 +19,7 @@ TEXT_WIDTH, VECTOR_WIDTH = 32, 6
 def writer():
     torch.manual_seed(0)
     model = small_gpt2(20 + 24 + 9 + 4 + 3, 10 + CELLS, 32, 1, EOS, cross_attention=False)
-    writer = WordWriter(model, LEVELS, (1, 2), 1, TEXT_WIDTH, VECTOR_WIDTH, PAD)
+    writer = TokenGenerator(model, LEVELS, (1, 2), 1, TEXT_WIDTH, VECTOR_WIDTH, PAD)
     for layers in (writer.before, writer.behind):  # as after some training: the branches start as nothing
         torch.nn.init.normal_(layers[0].second.weight, std=0.1)
     return writer.eval()
@@ -62,8 +62,8 @@ def noise(writer):
 @pytest.fixture
 def whole(writer):
     torch.manual_seed(1)
-    visual_words = VisualWords(16, LEVELS, 8, 1)
-    return WordsToImage(TextEncoder(20, 10, TEXT_WIDTH, 1, VECTOR_WIDTH), writer, visual_words).eval()
+    image_tokenizer = ImageTokenizer(16, LEVELS, 8, 1)
+    return TokensToImage(TextEncoder(20, 10, TEXT_WIDTH, 1, VECTOR_WIDTH), writer, image_tokenizer).eval()
 
 
 def close(images, others):
@@ -119,8 +119,8 @@ def test_every_word_is_written_whatever_is_drawn_beside_it(writer, heard, noise)
 
 @torch.no_grad()
 def test_words_are_written_in_as_many_readings_as_there_are_passes(writer, heard, noise, monkeypatch):
-    n_read, read = [], WordWriter.read
-    monkeypatch.setattr(WordWriter, "read", lambda *given: n_read.append(1) or read(*given))
+    n_read, read = [], TokenGenerator.read
+    monkeypatch.setattr(TokenGenerator, "read", lambda *given: n_read.append(1) or read(*given))
     words = written(writer, heard, noise)
     assert len(n_read) == 2
     given = writer.blank(3)
@@ -169,11 +169,11 @@ def test_the_word_is_chosen_that_is_nearest_to_the_mean():
 def test_each_cell_hears_what_is_sketched_there(ids, noise):
     torch.manual_seed(2)
     model = small_gpt2(20 + 24 + 9 + 4 + 3, 10 + CELLS, 32, 1, EOS, cross_attention=False)
-    writer = WordWriter(model, LEVELS, (1, 2), 0, TEXT_WIDTH, VECTOR_WIDTH, PAD, sketch_channels=5)
+    writer = TokenGenerator(model, LEVELS, (1, 2), 0, TEXT_WIDTH, VECTOR_WIDTH, PAD, sketch_channels=5)
     prior = TextPrior(32 + TEXT_WIDTH, VECTOR_WIDTH, 5, 32, 1, 3)
     reader = small_gpt2(20, 10, 32, 1, EOS, cross_attention=False)
     encoder = TextEncoder(20, 10, TEXT_WIDTH, 1, VECTOR_WIDTH)
-    whole = WordsToImage(encoder, writer, VisualWords(16, LEVELS, 8, 1), Sketch(reader, prior)).eval()
+    whole = TokensToImage(encoder, writer, ImageTokenizer(16, LEVELS, 8, 1), Sketch(reader, prior)).eval()
     heard = whole.read(ids)
     assert heard.sketch is not None and heard.sketch.shape == (3, CELLS, 5)
     states = reader.base_model(input_ids=ids, attention_mask=(ids != PAD).long())[0]
@@ -198,29 +198,31 @@ def test_a_drawing_tells_the_writer_what_it_lacks(whole, ids, noise):
     silent = {name for name, weight in writer.items() if weight.grad is None or not weight.grad.any()}
     assert silent == {"known.0", "known.1", "known.2"}
     assert len(weights) == len(writer) - 3
-    assert all(w.grad is None for part in (whole.text_encoder, whole.visual_words) for w in part.parameters())
+    assert all(
+        w.grad is None for part in (whole.text_encoder, whole.image_tokenizer) for w in part.parameters()
+    )
 
 
 @torch.no_grad()
 def test_what_is_not_written_is_taken_for_average(writer, whole, ids, noise):
-    visual_words = whole.visual_words
+    image_tokenizer = whole.image_tokenizer
     words = whole.complete(writer.blank(3), ids, noise)
-    numbers = visual_words.numbers(words)
-    assert close(whole.picture(words), visual_words.picture(numbers))
+    numbers = image_tokenizer.numbers(words)
+    assert close(whole.picture(words), image_tokenizer.picture(numbers))
     some = writer.blank(3)
     some[:, :2] = words[:, :2]
-    assert close(whole.picture(some), visual_words.picture(numbers, known=2))
+    assert close(whole.picture(some), image_tokenizer.picture(numbers, known=2))
     some[:, :, :63] = writer.blank(3)[:, :, :63]
     zeros = torch.zeros_like(numbers)
     zeros[:, :5, 7, 7] = numbers[:, :5, 7, 7]  # three numbers of the first word, two of the second
-    assert close(whole.picture(some), visual_words.picture(zeros))
+    assert close(whole.picture(some), image_tokenizer.picture(zeros))
 
 
 @torch.no_grad()
 def test_a_whole_model_draws_pictures(writer, whole, ids, noise):
     assert whole.noise_width == noise.shape[1] == 64 + 8 * CELLS
     words = whole.complete(writer.blank(3), ids, noise)
-    expected = whole.visual_words.picture(whole.visual_words.numbers(words))
+    expected = whole.image_tokenizer.picture(whole.image_tokenizer.numbers(words))
     assert whole(ids, noise).shape == (3, 3, 16, 16) and close(whole(ids, noise), expected)
     whole.train()
-    assert not whole.visual_words.training and not whole.text_encoder.training and whole.writer.training
+    assert not whole.image_tokenizer.training and not whole.text_encoder.training and whole.writer.training

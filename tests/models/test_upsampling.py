@@ -40,9 +40,9 @@ def test_a_model_with_it_is_rebuilt_from_its_description():
 
     network = {
         "language_model": small_gpt2(20, 12, 32, 1, eos_id=1).config.to_dict(),
-        "text_encoder": {"vocabulary": 20, "max_tokens": 12, "width": 32, "depth": 1, "vector_width": 8},
+        "text_encoder": {"vocabulary": 20, "max_tokens": 12, "width": 32, "depth": 1, "embed_dim": 8},
         "prior": {
-            "text_width": 64, "vector_width": 8, "latent_channels": 32, "width": 32, "depth": 1,
+            "text_width": 64, "embed_dim": 8, "latent_channels": 32, "width": 32, "depth": 1,
             "noise_width": 3,
         },
         "decoder": {"image_size": 32, "latent_channels": 32, "width": 32},

@@ -39,9 +39,9 @@ def make(pictures):
     """Gives a bundle of a kind with random weights."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], VOCABULARY)
     language_model = small_gpt2(VOCABULARY, MAX_TOKENS + 17, WIDTH, 1, EOS_ID).config.to_dict()
-    image_encoder = {"channels": [8, 12, 16], "blocks": [1, 1, 1], "vector_width": 16}
+    image_encoder = {"channels": [8, 12, 16], "blocks": [1, 1, 1], "embed_dim": 16}
     text_encoder = {
-        "vocabulary": VOCABULARY, "max_tokens": MAX_TOKENS, "width": WIDTH, "depth": 1, "vector_width": 16
+        "vocabulary": VOCABULARY, "max_tokens": MAX_TOKENS, "width": WIDTH, "depth": 1, "embed_dim": 16
     }  # fmt: skip
     ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
     captioner = {"image_encoder": image_encoder, "language_model": language_model, "cells": 64, **ends}
@@ -50,7 +50,7 @@ def make(pictures):
             "language_model": language_model,
             "text_encoder": text_encoder,
             "prior": {
-                "text_width": 2 * WIDTH, "vector_width": 16, "latent_channels": 4, "width": WIDTH, "depth": 1,
+                "text_width": 2 * WIDTH, "embed_dim": 16, "latent_channels": 4, "width": WIDTH, "depth": 1,
                 "noise_width": 8,
             },
             "decoder": {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1},

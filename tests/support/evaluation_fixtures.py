@@ -13,7 +13,7 @@ from tests.support.exported_models import graph
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import to_unit
+from lexipix.data.images import normalize
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
 from lexipix.models.build import BUILDERS, build
 from lexipix.models.captioner import small_gpt2
@@ -106,7 +106,7 @@ def evaluation() -> EvaluationParameters:
     return EvaluationParameters.model_validate(
         {
             "evaluator": {
-                "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "vector_width": 16,
+                "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16,
                 "vocabulary": 300,
                 "training": {"images": 96, "batch_size": 16, "reports": 2},
             },
@@ -194,17 +194,17 @@ def words(pictures: Pictures) -> ModelBundle:
         "writer": {
             "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
         },
-        "visual_words": {"image_size": 32, "levels": levels, "width": 8, "depth": 1},
+        "image_tokenizer": {"image_size": 32, "levels": levels, "width": 8, "depth": 1},
         "text_encoder": {
             "vocabulary": tokenizer.get_vocab_size(), "max_tokens": 48, "width": 32, "depth": 1,
-            "vector_width": 8,
+            "embed_dim": 8,
         },
     }  # fmt: skip
-    network = build("words_to_image", config)
+    network = build("tokens_to_image", config)
     torch.nn.init.normal_(network.writer.scales, std=20.0)
-    network.visual_words.initialise(to_unit(torch.from_numpy(pictures.train.images)))
+    network.image_tokenizer.initialise(normalize(torch.from_numpy(pictures.train.images)))
     return to_bundle(
-        "words_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
+        "tokens_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
         data_digest="d", figures={"precision": "cpu/fp32"}, image_size=32,
         known_words=["red", "circle", "star"], noise_width=network.noise_width,
     )  # fmt: skip
@@ -217,7 +217,7 @@ def captioner(pictures: Pictures) -> ModelBundle:
     torch.manual_seed(4)
     speaker = small_gpt2(tokenizer.get_vocab_size(), 49, 32, 1, EOS_ID)
     config = {
-        "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "vector_width": 8},
+        "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "embed_dim": 8},
         "language_model": speaker.config.to_dict(), "conditioning": "cross_attention", "cells": 64,
         "start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID,
     }  # fmt: skip

@@ -14,8 +14,8 @@ from tests.support.project import REPOSITORY
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
-from lexipix.inference.best_of import Effort, best_of
-from lexipix.inference.onnx_models import Describer, Drawer, Scorer
+from lexipix.inference.best_of import BestOfConfig, best_of
+from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer
 from lexipix.models.build import build
 from lexipix.models.captioner import small_gpt2
 from lexipix.models.token_generator import CELLS
@@ -35,7 +35,7 @@ SAID = "a big red circle at the left on white"  # by the toy captioner, of any p
 def draw(drawer, prompts, n, seed):
     """``n`` pictures of each prompt, prompt by prompt, one candidate of each."""
     texts = [prompt for prompt in prompts for _ in range(n)]
-    return best_of(drawer, None, texts, np.arange(len(texts)) % n, seed, Effort()).images
+    return best_of(drawer, None, texts, np.arange(len(texts)) % n, seed, BestOfConfig()).images
 
 
 def graph(nodes, inputs, outputs, **constants):
@@ -186,14 +186,14 @@ def words_model(toys):
         "writer": {
             "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
         },
-        "visual_words": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
+        "image_tokenizer": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
         "text_encoder": {
-            "vocabulary": VOCABULARY, "max_tokens": MAX_TOKENS, "width": 32, "depth": 1, "vector_width": 8,
+            "vocabulary": VOCABULARY, "max_tokens": MAX_TOKENS, "width": 32, "depth": 1, "embed_dim": 8,
         },
     }  # fmt: skip
-    made = build("words_to_image", network)
+    made = build("tokens_to_image", network)
     return to_bundle(
-        "words_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
+        "tokens_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
         data_digest="d", figures={}, image_size=SIZE, known_words=sorted(words()),
         noise_width=made.noise_width,
     )  # fmt: skip
@@ -206,17 +206,17 @@ def said():
 
 @pytest.fixture
 def drawer(toys):
-    return Drawer(toys["onnx_vae"])
+    return OnnxGenerator(toys["onnx_vae"])
 
 
 @pytest.fixture
 def other_drawer(toys):
-    return Drawer(toys["onnx_gan"])
+    return OnnxGenerator(toys["onnx_gan"])
 
 
 @pytest.fixture
 def describer(toys):
-    return Describer(toys["onnx_captioner"])
+    return OnnxCaptioner(toys["onnx_captioner"])
 
 
 @pytest.fixture

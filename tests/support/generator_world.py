@@ -23,7 +23,7 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
-from lexipix.training.generator_validation import DrawingValidation
+from lexipix.training.generator_validation import GeneratorValidation
 from lexipix.training.loop import train
 from lexipix.training.tasks.base import TrainingResult
 
@@ -96,8 +96,8 @@ class World:
         torch.manual_seed(3)
         return Discriminator(encoder, CHANNELS, 8, width=8)
 
-    def validation(self) -> DrawingValidation:
-        return DrawingValidation(self.images, self.captions, self.groups, self.encoder(), CPU)
+    def validation(self) -> GeneratorValidation:
+        return GeneratorValidation(self.images, self.captions, self.groups, self.encoder(), CPU)
 
 
 @cache

@@ -10,7 +10,7 @@ from tests.support.generator_world import CPU, ListStream, MemoryCheckpoints, wo
 from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.training import LaunchParameters, SharedTrainingParameters
-from lexipix.training.feedback import Steering
+from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.launching import train_shared
 from lexipix.training.tasks.gan import GANTask
 from lexipix.training.tasks.pretrained_gan import TaughtGANTask
@@ -46,7 +46,7 @@ def steered(share, run):
     """A prior whose rows, and whose rate, its reports decide about."""
     made = prior(share, run, noises=1)
     loop = LoopParameters(enabled=True, plateau=1, share=0.75)
-    made.task.steering = Steering(loop, world().captions, made.task.validation)
+    made.task.steering = ValidationFeedback(loop, world().captions, made.task.validation)
     return made
 
 

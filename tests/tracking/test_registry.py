@@ -12,12 +12,12 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from mlflow.exceptions import MlflowException
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generation import ServingParameters
 from lexipix.config.root import LexipixParameters
 from lexipix.hooks.project import ProjectHooks
-from lexipix.inference.best_of import Effort, best_of
-from lexipix.inference.onnx_models import Drawer, Scorer
+from lexipix.inference.best_of import BestOfConfig, best_of
+from lexipix.inference.onnx_models import OnnxGenerator, Scorer
 from lexipix.tracking import registry
 from lexipix.tracking.registry import CHALLENGER, CHAMPION, Evaluation, missing, register, registered_name
 from lexipix.utils.model_files import read_onnx_model
@@ -31,7 +31,7 @@ def evaluation(smoke, empty_mlflow_store):
     """An open run of a store of its own, with the smoke run's results."""
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(empty_mlflow_store)
-    workshop = Workshop(smoke.path, "smoke")
+    workshop = ProjectContext(smoke.path, "smoke")
     metrics = workshop.load("metrics")
     with mlflow.start_run() as run:
         mlflow.log_metric("text.champion.psnr", metrics["text"]["champion"]["psnr"])
@@ -95,13 +95,18 @@ def test_each_budget_draws_with_its_form_within_the_limits_of_the_run(evaluation
     for budget, form in champion["budgets"].items():
         (row,) = model.predict(request, params={"budget": budget, "seed": 5})
         folder = whole if form == "onnx_fp32" else evaluation.place("onnx_forms") / form
-        image = Drawer(read_onnx_model(folder)).draw_one(request[0]["prompt"], 5, 0)
+        image = OnnxGenerator(read_onnx_model(folder)).draw_one(request[0]["prompt"], 5, 0)
         assert base64.b64decode(row["png"]) == encode_png(image)
         assert row["model"] == champion["family"] + ("" if form == "onnx_fp32" else f" {form}")
     (row,) = model.predict(request, params={"budget": "best", "seed": 5, "candidates": 2})
     scorer = Scorer(read_onnx_model(evaluation.place("onnx_scorer")))
     chosen = best_of(
-        Drawer(read_onnx_model(whole)), scorer, [request[0]["prompt"]], np.zeros(1, int), 5, Effort(2)
+        OnnxGenerator(read_onnx_model(whole)),
+        scorer,
+        [request[0]["prompt"]],
+        np.zeros(1, int),
+        5,
+        BestOfConfig(2),
     )
     assert base64.b64decode(row["png"]) == encode_png(chosen.images[0])
     for params in ({"count": 3}, {"candidates": 3}):

@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from tests.serving.test_serving import free_port
 from tests.support.project import copy_project, environment_without_settings, run_kedro
 
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.tracking.registry import CHAMPION, Evaluation, register
 
 BUCKET = "lexipix-runs"
@@ -132,7 +132,7 @@ def test_run_and_its_artifacts_are_there(shared, client, tmp_path):
 
 
 def test_models_are_registered_there_and_can_be_used(smoke, shared, client):
-    workshop = Workshop(smoke.path, "smoke")
+    workshop = ProjectContext(smoke.path, "smoke")
     mlflow.set_experiment("lexipix-smoke")
     with mlflow.start_run() as run:
         found = Evaluation(

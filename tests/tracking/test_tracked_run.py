@@ -6,7 +6,7 @@ from collections import Counter
 import mlflow
 import pytest
 
-DRAWING = ("vae", "prior", "gan", "visual_words", "words", "small", "pruned")
+DRAWING = ("vae", "prior", "gan", "image_tokenizer", "words", "small", "pruned")
 IMAGES = {
     "ingestion/sample", "captioner/attention", "compression/frontier",
     "evaluation/paths", "evaluation/reconstructions", "evaluation/memorisation", "evaluation/rate",

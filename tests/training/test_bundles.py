@@ -12,7 +12,7 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ModelBundle
 
 CONFIG = {
-    "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "vector_width": 8},
+    "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "embed_dim": 8},
     "language_model": small_gpt2(270, 12, 32, 1, eos_id=1).config.to_dict(),
     "conditioning": "cross_attention",
     "cells": 16,

@@ -2,7 +2,7 @@ import pytest
 import torch
 from tests.support.toy import MemoryCheckpoints
 
-from lexipix.training.checkpoint_sequence import Sequel, Unheard
+from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
 
 
 def test_what_is_finished_is_not_done_again_after_an_interruption():
@@ -15,7 +15,7 @@ def test_what_is_finished_is_not_done_again_after_an_interruption():
 
         return run
 
-    first = Sequel(store)
+    first = CheckpointSequence(store)
     assert first.once("a", training("a", 0.5)) == 0.5
 
     def interrupted():
@@ -25,7 +25,7 @@ def test_what_is_finished_is_not_done_again_after_an_interruption():
     with pytest.raises(KeyboardInterrupt):
         first.once("b", interrupted)
 
-    second = Sequel(store)
+    second = CheckpointSequence(store)
     assert second.once("a", training("a", 0.9)) == 0.5
     tensors, meta = second.load()
     assert meta["fingerprint"] == "b" and tensors["w"].tolist() == [1, 1]  # the training goes on from here
@@ -37,10 +37,10 @@ def test_what_is_finished_is_not_done_again_after_an_interruption():
 
 def test_a_finished_training_leaves_its_state_to_the_step():
     store = MemoryCheckpoints()
-    sequel = Sequel(store)
+    sequel = CheckpointSequence(store)
     sequel.once("a", lambda: 1.0)
     sequel.clear()
-    assert Sequel(store).once("a", lambda: 2.0) == 1.0
+    assert CheckpointSequence(store).once("a", lambda: 2.0) == 1.0
 
 
 def test_nobody_listens():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.support.generator_world import Training, world
 
-from lexipix.training.cuda_graphs import Recording, set_rate
+from lexipix.training.cuda_graphs import CudaGraphRunner, set_rate
 from lexipix.training.tasks.gan import GANTask
 
 
@@ -41,7 +41,7 @@ def test_recorded_steps_do_what_plain_ones_do():
 
     plain = torch.optim.Adam(network.parameters(), 1e-2, fused=True)
     recorded = torch.optim.Adam(other.parameters(), 1e-2, fused=True)
-    recording = Recording([recorded])
+    recording = CudaGraphRunner([recorded])
     for number, batch in enumerate(batches):
         for optimizer in (plain, recorded):
             set_rate(optimizer, [1e-2 / (number + 1)])

@@ -7,7 +7,7 @@ import torch
 from tests.support.generator_world import CPU, Training, check_reproducible, check_resumes, world
 
 from lexipix.config.generator import LoopParameters
-from lexipix.training.feedback import Steering, effects_of_words, expected
+from lexipix.training.feedback import ValidationFeedback, effects_of_words, expected
 from lexipix.training.schedule import rows_of_step
 from lexipix.training.steady import STEADY
 from lexipix.training.tasks.gan import GANTask
@@ -50,7 +50,7 @@ VECTORS = torch.eye(4)
 
 
 def steering(parameters=ON, **settings):
-    return Steering(parameters, TRAINING, Watched(VECTORS, VALIDATION), **settings)
+    return ValidationFeedback(parameters, TRAINING, Watched(VECTORS, VALIDATION), **settings)
 
 
 def report(steered, drawn, psnr=20.0, alignment=1.0, objective=-20.0, learns=True, task=None):
@@ -191,7 +191,7 @@ def prior():
         world().text_to_image(), world().vae().encoder, world().images, world().captions,
         world().validation(), learning_rate=2e-3, noises=1, canonical_share=0.5, flip=False, device=CPU,
     )  # fmt: skip
-    task.steering = Steering(ON, world().captions, task.validation)
+    task.steering = ValidationFeedback(ON, world().captions, task.validation)
     return task
 
 
@@ -203,7 +203,7 @@ def gan():
         augmentations=[], canonical_share=0.5, flip=False, device=CPU,
     )  # fmt: skip
     weights = {"alignment": 0.5, "adversarial": 1.0}
-    task.steering = Steering(ON, world().captions, task.validation, weights=weights, faithful=False)
+    task.steering = ValidationFeedback(ON, world().captions, task.validation, weights=weights, faithful=False)
     return task
 
 

@@ -6,9 +6,9 @@ import torch
 from tests.support.generator_world import CPU, pair_on, world
 from torch import nn
 
-from lexipix.data.images import to_unit
+from lexipix.data.images import normalize
 from lexipix.models.text_to_image import Reading
-from lexipix.training.generator_validation import DrawingValidation
+from lexipix.training.generator_validation import GeneratorValidation
 
 
 class Painter(nn.Module):
@@ -43,14 +43,14 @@ def validation():
     with torch.no_grad():  # batch statistics of the pictures themselves: vectors that differ
         encoder.train()
         for _ in range(30):
-            encoder(to_unit(torch.from_numpy(world().images)))
+            encoder(normalize(torch.from_numpy(world().images)))
     captions = world().captions
 
-    class Chosen:
+    class BestOfResult:
         def canonical(self, asked):
             return captions.canonical(torch.from_numpy(rows)[asked])
 
-    return DrawingValidation(world().images[rows], Chosen(), world().groups[rows], encoder, CPU)
+    return GeneratorValidation(world().images[rows], BestOfResult(), world().groups[rows], encoder, CPU)
 
 
 @torch.no_grad()

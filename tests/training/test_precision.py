@@ -4,7 +4,7 @@ from tests.support.toy import ToyTask
 
 from lexipix.config.run import RunParameters
 from lexipix.training import precision as machine
-from lexipix.training.precision import Machine, choose_precision, products_gain, resolve_device
+from lexipix.training.precision import Precision, choose_precision, products_gain, resolve_device
 from lexipix.utils.errors import LexipixError
 
 
@@ -78,15 +78,15 @@ def test_precision_of_the_parameters_needs_no_probe():
 def test_name_of_a_machine_and_back():
     run = RunParameters(device="cpu")
     for bf16 in (False, True):
-        one = Machine(torch.device("cpu"), bf16)
-        assert Machine.from_name(one.name, run) == one
+        one = Precision(torch.device("cpu"), bf16)
+        assert Precision.from_name(one.name, run) == one
 
 
 def test_autocast_is_what_the_name_says():
     x = torch.ones(2, 2)
-    with Machine(torch.device("cpu"), True).autocast():
+    with Precision(torch.device("cpu"), True).autocast():
         assert (x @ x).dtype == torch.bfloat16
-    with Machine(torch.device("cpu"), False).autocast():
+    with Precision(torch.device("cpu"), False).autocast():
         assert (x @ x).dtype == torch.float32
 
 

@@ -3,14 +3,14 @@ import torch
 from tests.support.generator_world import CPU, world
 
 from lexipix.data.images import ImageRows
-from lexipix.models.random_features import Memory
+from lexipix.models.random_features import RandomFeatureRegressor
 from lexipix.training.random_features import FEATURES_PER_WORDING, remember, solve
 from lexipix.training.tasks.prior import PriorTask
 
 
-def make(width, text_width=6, vector_width=4, channels=2):
+def make(width, text_width=6, embed_dim=4, channels=2):
     torch.manual_seed(0)
-    return Memory(text_width, vector_width, channels, width)
+    return RandomFeatureRegressor(text_width, embed_dim, channels, width)
 
 
 @torch.no_grad()

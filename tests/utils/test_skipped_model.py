@@ -1,17 +1,17 @@
 import torch
 
-from lexipix.utils.skipped_model import is_left_out, left_out, untrained
+from lexipix.utils.skipped_model import is_skipped, skipped, untrained
 from lexipix.utils.types import ModelBundle
 
 
 def test_it_says_why_and_has_nothing_to_load():
-    bundle = left_out("generator.words.enabled is false")
-    assert is_left_out(bundle) and bundle.config["because"] == "generator.words.enabled is false"
+    bundle = skipped("generator.words.enabled is false")
+    assert is_skipped(bundle) and bundle.config["because"] == "generator.words.enabled is false"
     assert bundle.weights == {} and bundle.tokenizer is None
 
 
 def test_a_trained_model_is_not_left_out():
-    assert not is_left_out(ModelBundle({"kind": "vae"}, {"weight": torch.ones(1)}))
+    assert not is_skipped(ModelBundle({"kind": "vae"}, {"weight": torch.ones(1)}))
 
 
 def test_a_training_that_did_not_take_place_has_columns_and_no_rows():

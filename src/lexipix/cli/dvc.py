@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from lexipix.cli.errors import told_in_a_sentence
+from lexipix.cli.errors import user_errors
 from lexipix.utils.errors import LexipixError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def sync(metadata: "ProjectMetadata", check: bool) -> None:
       kedro dvc sync --check
       dvc repro conf/cifar10/dvc.yaml
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with told_in_a_sentence():
+    with user_errors():
         found = _synchronise(Path(metadata.project_path), check)
         for line in found:
             click.echo(line)
@@ -56,7 +56,7 @@ def link(metadata: "ProjectMetadata") -> None:
     Examples:
       kedro dvc link
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with told_in_a_sentence():
+    with user_errors():
         for line in _link(Path(metadata.project_path)):
             click.echo(line)
 

@@ -19,7 +19,7 @@ class Stopped(click.ClickException):
 
 
 @contextmanager
-def told_in_a_sentence(how_to_go_on: str = "") -> Iterator[None]:
+def user_errors(how_to_go_on: str = "") -> Iterator[None]:
     """Show the user's mistakes as one sentence each; a defect of ours keeps its traceback.
 
     Args:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.cli.utils import _split_params
 
-from lexipix.cli.errors import told_in_a_sentence
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.errors import user_errors
+from lexipix.cli.project_context import ProjectContext
 from lexipix.tracking import run as tracking
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SPLITS
@@ -45,11 +45,11 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any
       kedro run --env cifar10 --pipelines ingestion && kedro estimate --env cifar10
       kedro estimate --params generator.prior.training.images=100000
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with told_in_a_sentence():
-        _estimate(Workshop(metadata.project_path, env, params))
+    with user_errors():
+        _estimate(ProjectContext(metadata.project_path, env, params))
 
 
-def _estimate(workshop: Workshop) -> None:
+def _estimate(workshop: ProjectContext) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -75,7 +75,7 @@ def _estimate(workshop: Workshop) -> None:
     click.echo(f"Kept in {place}; the run will be shown beside it.")
 
 
-def _counts(workshop: Workshop) -> dict[str, int]:
+def _counts(workshop: ProjectContext) -> dict[str, int]:
     """Pictures of each split in the run to come, and those of train without a caption."""
     parameters = workshop.parameters.ingestion
     if parameters.source.kind == "scenes":

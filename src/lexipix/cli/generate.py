@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from lexipix.cli.errors import told_in_a_sentence
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.errors import user_errors
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generation import MAX_CANDIDATES, MAX_SEED, Budget, ModelChoice
 from lexipix.utils.errors import LexipixError
 
@@ -30,7 +30,7 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(metadata: "ProjectMetadata", **options: Any) -> None:
-        with told_in_a_sentence():
+        with user_errors():
             try:
                 function(metadata, **options)
             except KeyboardInterrupt:
@@ -141,14 +141,14 @@ def generate(
     if (prompt is None) == (file is None):
         raise click.UsageError('Say what to draw: kedro generate "…" or kedro generate --prompts FILE.')
     from lexipix.cli.user_inputs import read_prompts
-    from lexipix.inference.best_of import Effort
-    from lexipix.inference.generate import Drawing, require_at_most
+    from lexipix.inference.best_of import BestOfConfig
+    from lexipix.inference.generate import GeneratedImages, require_at_most
     from lexipix.inference.prompt_checks import check_prompt
     from lexipix.utils.image_progress import tracked
 
-    workshop = Workshop(metadata.project_path, env)
+    workshop = ProjectContext(metadata.project_path, env)
     defaults = workshop.parameters.generation
-    effort = Effort.wished(defaults, score, candidates, until)
+    effort = BestOfConfig.wished(defaults, score, candidates, until)
     n = defaults.n if n is None else n
     if not 1 <= n <= defaults.max_pictures:
         raise LexipixError(
@@ -165,9 +165,9 @@ def generate(
     warn([warning for one in checked for warning in one.warnings])
     require_at_most(defaults.max_pictures, len(checked), n)
     texts, scorer = [one.text for one in checked], workshop.scorer() if score else None
-    drawing = Drawing(drawer, scorer, texts, n, workshop.seed(seed), name, effort)
+    drawing = GeneratedImages(drawer, scorer, texts, n, workshop.seed(seed), name, effort)
     folder = save_results(
-        tracked(drawing.files(), len(drawing), "Drawing"), out or workshop.place("generated")
+        tracked(drawing.files(), len(drawing), "GeneratedImages"), out or workshop.place("generated")
     )
     pictures = "picture" if len(drawing) == 1 else "pictures"
     best = f", each the best of {effort.candidates}" if effort.candidates > 1 else ""
@@ -192,7 +192,7 @@ def caption(metadata: "ProjectMetadata", pictures: Sequence[Path], env: str | No
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     import numpy as np
 
-    workshop = Workshop(metadata.project_path, env)
+    workshop = ProjectContext(metadata.project_path, env)
     describer = workshop.describer()
     failures = 0
     for start in range(0, len(pictures), _CAPTIONED_AT_ONCE):

@@ -12,7 +12,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.utils import find_kedro_project
 
 from lexipix.cli.dvc import dvc
-from lexipix.cli.errors import told_in_a_sentence
+from lexipix.cli.errors import user_errors
 from lexipix.cli.estimate import estimate
 from lexipix.cli.generate import caption, generate
 from lexipix.cli.project_context import require_environment
@@ -40,7 +40,7 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
                 f"{', '.join(unknown)} is no pipeline: choose from {', '.join(PIPELINE_ORDER)}.",
                 param_hint="--pipelines",
             )
-        with told_in_a_sentence(GO_ON):
+        with user_errors(GO_ON):
             project = find_kedro_project(Path.cwd())
             if project is not None and not options["conf_source"]:
                 require_environment(

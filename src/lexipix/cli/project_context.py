@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lexipix.config.root import LexipixParameters
-    from lexipix.inference.onnx_models import Describer, Drawer, Scorer
+    from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer
 
 
-class Workshop:
+class ProjectContext:
     """An environment's parameters and exported models, read as they are asked for.
 
     Args:
@@ -66,20 +66,20 @@ class Workshop:
         """Where a dataset of the catalog lies."""
         return self._project_path / str(self._entries[name]["filepath"])
 
-    def drawer(self, choice: str, budget: str = "balanced") -> "tuple[str, Drawer]":
+    def drawer(self, choice: str, budget: str = "balanced") -> "tuple[str, OnnxGenerator]":
         """The generator that was chosen, and its name: family, and variant where it is not the whole network.
 
         Args:
             choice: ``champion``, a family, or ``words``.
             budget: ``fast``, ``balanced`` or ``best``; smaller forms exist of the champion's family only.
         """
-        from lexipix.inference.onnx_models import Drawer
+        from lexipix.inference.onnx_models import OnnxGenerator
         from lexipix.inference.selection import Choice, choose
 
         if choice == "words":
-            from lexipix.inference.token_generator import WordsDrawer
+            from lexipix.inference.token_generator import TokenImageGenerator
 
-            return choice, WordsDrawer(self.load("words"))
+            return choice, TokenImageGenerator(self.load("words"))
 
         if choice == "champion" and not self.place("champion").is_file():
             raise LexipixError(
@@ -90,30 +90,30 @@ class Workshop:
         if self.place("champion").is_file():
             chosen = choose(self.load("champion"), choice, budget)
         if chosen.form is None:
-            return chosen.name, Drawer(self.load(f"onnx_{chosen.family}"))
-        return chosen.name, Drawer(self._load_from("onnx_forms", chosen.form))
+            return chosen.name, OnnxGenerator(self.load(f"onnx_{chosen.family}"))
+        return chosen.name, OnnxGenerator(self._load_from("onnx_forms", chosen.form))
 
-    def drawers(self, choice: str) -> "dict[str, Callable[[], Drawer]]":
+    def drawers(self, choice: str) -> "dict[str, Callable[[], OnnxGenerator]]":
         """The whole generators that take turns: the chosen one; or the champion's, then the other."""
         name, champion = self.drawer(choice, "best")
-        drawers: dict[str, Callable[[], Drawer]] = {name: lambda: champion}
+        drawers: dict[str, Callable[[], OnnxGenerator]] = {name: lambda: champion}
         if choice == "champion":
             other = {"vae": "gan", "gan": "vae"}[name]
             if self.place(f"onnx_{other}").is_dir():
                 drawers[other] = cache(lambda: self.drawer(other)[1])
         return drawers
 
-    def describer(self) -> "Describer":
+    def describer(self) -> "OnnxCaptioner":
         """The captioner, in the form that the compression chose."""
-        from lexipix.inference.onnx_models import Describer
+        from lexipix.inference.onnx_models import OnnxCaptioner
         from lexipix.inference.selection import WHOLE
 
         variant = WHOLE
         if self.place("captioner_champion").is_file():
             variant = self.load("captioner_champion")["variant"]
         if variant == WHOLE:
-            return Describer(self.load("onnx_captioner"))
-        return Describer(self._load_from("captioner_forms", variant))
+            return OnnxCaptioner(self.load("onnx_captioner"))
+        return OnnxCaptioner(self._load_from("captioner_forms", variant))
 
     def scorer(self) -> "Scorer":
         """The judge of pictures against words and pictures."""

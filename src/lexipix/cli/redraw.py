@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from lexipix.cli.generate import as_command, drawing_options, save_results, warn
-from lexipix.cli.project_context import Workshop
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generation import MAX_STEPS, Fit, Start
 from lexipix.utils.errors import LexipixError
 
@@ -84,7 +84,7 @@ def redraw(
 
     if until is not None:
         parse_target(until)
-    workshop = Workshop(metadata.project_path, env)
+    workshop = ProjectContext(metadata.project_path, env)
     defaults = workshop.parameters.generation
     budget = defaults.redraw.budget if budget is None else budget
     if not 1 <= budget <= defaults.max_pictures:

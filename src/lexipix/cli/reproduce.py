@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lexipix.cli.errors import told_in_a_sentence
+from lexipix.cli.errors import user_errors
 from lexipix.tracking import run as tracking
 from lexipix.utils.errors import LexipixError
 
@@ -40,7 +40,7 @@ def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path |
       kedro reproduce 0af3d6c1b5e24c0f9d7a
       kedro reproduce 0af3d6c1b5e24c0f9d7a --out again
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with told_in_a_sentence():
+    with user_errors():
         _reproduce(Path(metadata.project_path), run_id, check, out)
 
 

@@ -18,10 +18,10 @@ from lexipix.compression.runtimes import MEGA, REFERENCE, weights_mb
 from lexipix.compression.timing import QUALITY_SECONDS, Row, timed
 from lexipix.config.compression import ChampionParameters, CompressionParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import to_unit
+from lexipix.data.images import normalize
 from lexipix.data.tokenization import decode
 from lexipix.evaluation.caption_scores import is_scenes, score
-from lexipix.inference.onnx_models import Describer
+from lexipix.inference.onnx_models import OnnxCaptioner
 from lexipix.inference.selection import WHOLE
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import load_network, tokenizer_of
@@ -121,7 +121,7 @@ def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -
 def _engine(variant: str, captioner: ModelBundle, exported: Mapping[str, OnnxModel]) -> Describe:
     if variant.startswith("torch_"):
         return _with_torch(captioner, variant)
-    return Describer(exported[variant]).caption
+    return OnnxCaptioner(exported[variant]).caption
 
 
 def _with_torch(captioner: ModelBundle, engine: str) -> Describe:
@@ -133,7 +133,7 @@ def _with_torch(captioner: ModelBundle, engine: str) -> Describe:
 
     @torch.inference_mode()
     def describe(images: Pixels) -> list[str]:
-        ids = network.generate(to_unit(torch.from_numpy(images)).to(dtype), max_tokens)
+        ids = network.generate(normalize(torch.from_numpy(images)).to(dtype), max_tokens)
         return decode(tokenizer, ids.numpy())
 
     return describe
@@ -155,7 +155,7 @@ def _arithmetic(captioner: ModelBundle, image: Pixels) -> Row:
     """Number of weights, and MFLOP of a picture and its caption."""
     network = _load(captioner).requires_grad_(False)  # gradients come in the counter's way
     with FlopCounterMode(display=False) as counter:
-        network.generate(to_unit(torch.from_numpy(image)), int(captioner.config["max_tokens"]))
+        network.generate(normalize(torch.from_numpy(image)), int(captioner.config["max_tokens"]))
     n_weights = sum(weight.numel() for weight in captioner.weights.values())
     return {"parameters": float(n_weights), "mflop": counter.get_total_flops() / MEGA}
 

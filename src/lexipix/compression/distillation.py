@@ -23,7 +23,7 @@ from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.distillation import DistillationTask, draw_lessons
-from lexipix.training.tasks.text_distillation import ReadingTask, hear
+from lexipix.training.tasks.text_distillation import TextDistillationTask, hear
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import untrained
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures, Split
@@ -78,7 +78,7 @@ def teach_reader(
             )
         )
     training = parameters.reader.training
-    task = ReadingTask(student, heard, validation, learning_rate=training.learning_rate)
+    task = TextDistillationTask(student, heard, validation, learning_rate=training.learning_rate)
     result = train(
         task,
         training,

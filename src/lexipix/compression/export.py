@@ -23,7 +23,7 @@ from lexipix.compression.onnx_graphs import (
     See,
     TextVector,
 )
-from lexipix.data.images import to_unit
+from lexipix.data.images import normalize
 from lexipix.data.tokenization import encode, pad_id
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
@@ -171,7 +171,7 @@ class Exporter:
         return [batch, *alone]
 
     def _images(self) -> dict[str, Tensor]:
-        return {"images": to_unit(torch.from_numpy(np.array(self.samples.images))).contiguous()}
+        return {"images": normalize(torch.from_numpy(np.array(self.samples.images))).contiguous()}
 
     def _model(
         self,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-from lexipix.data.images import to_levels
+from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.greedy import Look, looks_of, next_word
@@ -114,7 +114,7 @@ class Draw(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """(B, Z), and the parts of a plan, to pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
         images = self.network.carry_out(Plan(grid, context, remembered), noise)
-        return images, to_levels(images)
+        return images, denormalize(images)
 
 
 class ImageVector(nn.Module):

@@ -23,7 +23,7 @@ class EvaluatorParameters(Parameters):
     Attributes:
         channels: Of the image encoder at 1/2, 1/4 and 1/8 of the side.
         blocks: Residual blocks at each of the three scales.
-        vector_width: Length of the vectors that pictures and captions meet in.
+        embed_dim: Length of the vectors that pictures and captions meet in.
         text_width: Width of the text encoder, a multiple of 32.
         text_depth: Layers of the text encoder.
         vocabulary: Token ids at most; 258 are bytes, padding and the end.
@@ -40,7 +40,7 @@ class EvaluatorParameters(Parameters):
 
     channels: tuple[int, int, int] = (32, 64, 128)
     blocks: tuple[int, int, int] = (1, 1, 1)
-    vector_width: int = Field(128, ge=8, le=2048)
+    embed_dim: int = Field(128, ge=8, le=2048)
     text_width: int = Field(128, ge=32, le=2048, multiple_of=32)
     text_depth: int = Field(2, ge=1, le=24)
     vocabulary: int = Field(1_024, ge=258, le=65_536)

@@ -13,7 +13,7 @@ class ImageEncoderSize(NamedTuple):
 
     channels: tuple[int, int, int]
     blocks: tuple[int, int, int]
-    vector_width: int
+    embed_dim: int
 
 
 IMAGE_ENCODER_SIZES = {

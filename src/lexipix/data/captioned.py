@@ -15,7 +15,7 @@ N_STAND_IN = 512
 
 
 @dataclass(frozen=True)
-class Captioned:
+class CaptionedImages:
     """Pictures with their captions, row by row.
 
     Attributes:
@@ -40,12 +40,12 @@ class Captioned:
         return [*self.captions, *(text for texts in self.paraphrases for text in texts)]
 
 
-def captioned(split: Split) -> Captioned:
+def captioned(split: Split) -> CaptionedImages:
     """Take the pictures of a split that have a caption."""
     rows = np.flatnonzero(split.captions["caption"].notna().to_numpy())
     chosen = split.captions.iloc[rows]
     kept = split.images if len(rows) == len(split) else Subset(split.images, rows)
-    return Captioned(
+    return CaptionedImages(
         kept, [str(text) for text in chosen["caption"]], [list(texts) for texts in chosen["paraphrases"]]
     )
 
@@ -66,7 +66,7 @@ def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], written: Sequenc
     return complete
 
 
-def for_training(train: Split, validation: Split, stage: str) -> tuple[Captioned, Captioned]:
+def for_training(train: Split, validation: Split, stage: str) -> tuple[CaptionedImages, CaptionedImages]:
     """Take the captioned pictures to learn from, and those to validate with.
 
     Args:
@@ -86,7 +86,7 @@ def for_training(train: Split, validation: Split, stage: str) -> tuple[Captioned
         )
     if len(validate) < 2:
         rows = np.arange(min(len(learn), N_STAND_IN))
-        validate = Captioned(
+        validate = CaptionedImages(
             Subset(learn.images, rows), learn.captions[: len(rows)], learn.paraphrases[: len(rows)]
         )
     return learn, validate

@@ -37,19 +37,19 @@ class Subset:
         return self.images[self.rows[rows]]
 
 
-def to_unit(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], channels_last in memory."""
     return (images.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def to_levels(images: Tensor) -> Tensor:
+def denormalize(images: Tensor) -> Tensor:
     """Float (B, 3, H, W) in about [-1, 1] to a tensor of uint8 (B, H, W, 3), clamped and rounded."""
     return ((images.float() + 1) * 127.5).clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """As :func:`to_levels`, to an array."""
-    return to_levels(images).cpu().contiguous().numpy()
+    """As :func:`denormalize`, to an array."""
+    return denormalize(images).cpu().contiguous().numpy()
 
 
 class ImageRows:
@@ -71,7 +71,7 @@ class ImageRows:
         batch = torch.from_numpy(self.images[rows.numpy()])
         if self.device.type == "cuda":  # so that the copy need not wait for what the GPU is still at
             batch = batch.pin_memory()
-        return to_unit(batch.to(self.device, non_blocking=True))
+        return normalize(batch.to(self.device, non_blocking=True))
 
 
 def psnr_of(images: Tensor, others: Tensor) -> Tensor:

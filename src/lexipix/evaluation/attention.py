@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lexipix.data.images import to_unit
+from lexipix.data.images import normalize
 from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
 from lexipix.reporting.sheet import attention_sheet, contact_sheet
@@ -30,7 +30,7 @@ def look(
     Returns:
         For each picture its words, and maps (words, h, w), each of sum 1.
     """
-    unit = to_unit(torch.from_numpy(np.array(images)).to(captioner.positions.device))
+    unit = normalize(torch.from_numpy(np.array(images)).to(captioner.positions.device))
     with torch.inference_mode():
         ids = captioner.generate(unit, max_tokens, beams)
         attention = captioner.attention(unit, ids).cpu().numpy()

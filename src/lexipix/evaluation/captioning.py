@@ -13,7 +13,7 @@ from torch import Tensor
 from lexipix.data.images import ImageRows, Images
 from lexipix.data.tokenization import decode, encode
 from lexipix.models.captioner import Captioner
-from lexipix.training.precision import Machine
+from lexipix.training.precision import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def write_captions(
     Returns:
         N captions.
     """
-    Machine(device, bf16=False).prepare({"captioner": captioner})
+    Precision(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
     captions: list[str] = []
     start = last = time.monotonic()
@@ -62,7 +62,7 @@ def write_captions(
     return captions
 
 
-def how_sure(
+def sequence_confidence(
     captioner: Captioner,
     tokenizer: Tokenizer,
     images: Images,
@@ -84,7 +84,7 @@ def how_sure(
     Returns:
         The probability of a caption's tokens, geometric mean: (N,) in [0, 1].
     """
-    Machine(device, bf16=False).prepare({"captioner": captioner})
+    Precision(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
     ids = torch.from_numpy(encode(tokenizer, captions, max_tokens)).to(device)
     sure = []

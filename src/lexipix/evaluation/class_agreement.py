@@ -19,13 +19,13 @@ from lexipix.evaluation.measure import spread
 from lexipix.evaluation.paths import Draw, Generators, text_paths
 from lexipix.models.build import classifier as build_classifier
 from lexipix.training.bundles import fingerprint, to_bundle
-from lexipix.training.checkpoint_sequence import Sequel, Unheard
+from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
-from lexipix.utils.skipped_model import is_left_out, left_out, untrained
+from lexipix.utils.skipped_model import is_skipped, skipped, untrained
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
 
@@ -45,11 +45,11 @@ def train_classifier(
     """
     parameters = evaluation.classifier
     if parameters.n_drawn is None:
-        return left_out("evaluation.classifier.n_drawn is null"), *untrained()
+        return skipped("evaluation.classifier.n_drawn is null"), *untrained()
     classes = classes_of(pictures, parameters.min_pictures)
     if not classes:
         wanted = f"evaluation.classifier.min_pictures = {parameters.min_pictures}"
-        return left_out(f"fewer than two classes have {wanted} and a test picture"), *untrained()
+        return skipped(f"fewer than two classes have {wanted} and a test picture"), *untrained()
     bundle, result = _trained(
         classed(pictures.train, classes),
         classed(pictures.val, classes),
@@ -78,10 +78,10 @@ def judge_classes(
     Returns:
         As :func:`judged` gives it; empty where the classifier was left out.
     """
-    if is_left_out(classifier):
+    if is_skipped(classifier):
         return {}
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
-    sequel = Sequel(classes_checkpoints)
+    sequel = CheckpointSequence(classes_checkpoints)
     figures = judged(paths, pictures, classifier, evaluation, run, sequel)
     sequel.close()
     return figures
@@ -93,7 +93,7 @@ def judged(
     classifier: ModelBundle,
     evaluation: EvaluationParameters,
     run: RunParameters,
-    sequel: Sequel,
+    sequel: CheckpointSequence,
 ) -> dict[str, Any]:
     """Class agreement and classification accuracy score of text paths, with floors and ceilings.
 
@@ -164,7 +164,7 @@ def _cas(
     classes: list[str],
     evaluation: EvaluationParameters,
     run: RunParameters,
-    sequel: Sequel,
+    sequel: CheckpointSequence,
 ) -> float:
     """Accuracy on real test pictures of a classifier that learned from the given ones alone.
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import to_unit
+from lexipix.data.images import normalize
 from lexipix.data.tokenization import encode, pad_id
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import load_network, tokenizer_of
@@ -42,7 +42,7 @@ class Judge:
         with torch.inference_mode():
             for start in range(0, len(images), self._batch_size):
                 batch = torch.from_numpy(np.array(images[start : start + self._batch_size]))
-                seen = self._pair.image_encoder(to_unit(batch.to(self._device)))
+                seen = self._pair.image_encoder(normalize(batch.to(self._device)))
                 features.append(seen.pooled.float().cpu().numpy())
                 vectors.append(seen.vector.float().cpu().numpy())
         return np.concatenate(features), np.concatenate(vectors)

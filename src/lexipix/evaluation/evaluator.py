@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.captioned import Captioned, captioned, with_generated
+from lexipix.data.captioned import CaptionedImages, captioned, with_generated
 from lexipix.data.images import Images, Subset
 from lexipix.data.tokenization import train_tokenizer
 from lexipix.evaluation.captioning import write_captions
@@ -95,14 +95,14 @@ def train_judge(
         "image_encoder": {
             "channels": list(parameters.channels),
             "blocks": list(parameters.blocks),
-            "vector_width": parameters.vector_width,
+            "embed_dim": parameters.embed_dim,
         },
         "text_encoder": {
             "vocabulary": tokenizer.get_vocab_size(),
             "max_tokens": parameters.max_tokens,
             "width": parameters.text_width,
             "depth": parameters.text_depth,
-            "vector_width": parameters.vector_width,
+            "embed_dim": parameters.embed_dim,
         },
     }
     with seeded(run.seed):
@@ -149,6 +149,6 @@ def train_judge(
     return bundle, result
 
 
-def _digest(captions: Captioned) -> str:
+def _digest(captions: CaptionedImages) -> str:
     """Of what the judge takes for true, which for described pictures is the captioner's matter."""
     return hashlib.sha256("\n".join(captions.captions).encode()).hexdigest()[:32]

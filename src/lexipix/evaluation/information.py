@@ -25,7 +25,7 @@ from lexipix.reporting.plots import note
 from lexipix.scenes import SceneTruth
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import resolve_device
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, Pictures, Split
 
 Pixels = NDArray[np.uint8]
@@ -63,7 +63,7 @@ def measure_information(
         Told("caption", name, caption_bits, from_captions(model, captions, run, evaluation.batch_size))
         for name, model in (("vae", prior), ("gan", gan))
     ]
-    if not is_left_out(words):
+    if not is_skipped(words):
         drawn += told_in_words(
             words, images, captions, caption_bits, parameters.apart, run, evaluation.batch_size
         )
@@ -100,7 +100,7 @@ def code_lengths(
     assert isinstance(network, Captioner)
     ids = token_ids(captioner, captions)
     with torch.inference_mode():
-        found = [network.code_length(some.to(device)).cpu() for some in ids.split(batch_size)]
+        found = [network.description_bits(some.to(device)).cpu() for some in ids.split(batch_size)]
     return torch.cat(found).double().numpy()
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import to_uint8, to_unit
+from lexipix.data.images import normalize, to_uint8
 from lexipix.evaluation.round_trips import noise_for
-from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import GRID
 from lexipix.training.bundles import load_network, token_ids
-from lexipix.training.precision import Machine, resolve_device
+from lexipix.training.precision import Precision, resolve_device
 from lexipix.utils.types import ModelBundle
 
 Pixels = NDArray[np.uint8]
@@ -77,7 +77,7 @@ def told_in_words(
     """Pictures drawn from captions and given words, and from the words alone.
 
     Args:
-        bundle: A ``words_to_image``; it draws in the precision in which the writer was trained, the n-th
+        bundle: A ``tokens_to_image``; it draws in the precision in which the writer was trained, the n-th
             picture with the n-th noise, as the text path does.
         images: uint8 (N, H, W, 3), whose words are given.
         captions: Theirs.
@@ -91,10 +91,10 @@ def told_in_words(
         ``words`` and ``words_alone``.
     """
     device = resolve_device(run)
-    model = cast(WordsToImage, load_network(bundle)).to(device)
+    model = cast(TokensToImage, load_network(bundle)).to(device)
     ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
-    precision = Machine.from_name(str(bundle.card["figures"]["precision"]), run)
+    precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
     given = settings(model.writer.words_per_cell, apart)
     plain = {name: _plain_bits(mask, model.writer.codebooks) for name, mask in given.items()}
     pictures: dict[tuple[str, str], list[Pixels]] = {}
@@ -102,7 +102,7 @@ def told_in_words(
         rows = slice(start, start + batch_size)
         some_ids, some_noise = ids[rows].to(device), noise[rows].to(device)
         with torch.inference_mode():
-            whole = model.visual_words.words(to_unit(torch.from_numpy(images[rows]).to(device)))
+            whole = model.image_tokenizer.words(normalize(torch.from_numpy(images[rows]).to(device)))
             blank = model.writer.blank(len(whole))
             with precision.autocast():
                 drawn = to_uint8(model(some_ids, some_noise))

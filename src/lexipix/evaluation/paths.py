@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.evaluation.round_trips import from_captions, noise_for
 from lexipix.evaluation.tokens import by_words
-from lexipix.inference.onnx_models import Drawer
+from lexipix.inference.onnx_models import OnnxGenerator
 from lexipix.inference.selection import choose
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, OnnxModel
 
 Pixels = NDArray[np.uint8]
@@ -56,7 +56,7 @@ def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> d
 
     def by_champion(captions: Sequence[str]) -> Pixels:
         whole = {"vae": generators.onnx_vae, "gan": generators.onnx_gan}
-        drawer = Drawer(choose(generators.champion).among(whole, generators.onnx_forms))
+        drawer = OnnxGenerator(choose(generators.champion).among(whole, generators.onnx_forms))
         return drawer.draw(captions, noise_for(len(captions), drawer.noise_width, run).numpy())
 
     paths: dict[str, Draw] = {
@@ -64,7 +64,7 @@ def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> d
         "gan": partial(from_captions, generators.gan, run=run, batch_size=batch_size),
         "champion": by_champion,
     }
-    if not is_left_out(generators.words):
+    if not is_skipped(generators.words):
         paths["words"] = partial(by_words, generators.words, run=run, batch_size=batch_size)
     return paths
 

@@ -62,7 +62,7 @@ def measure_prompts(
     figures: dict[str, Any] = {}
     for name, split in (("train", pictures.train), ("test", pictures.test)):
         prompts = choose_prompts(split, evaluation.n_prompts)
-        finding = Finding(prompts, judge, evaluation.n_candidates, run.seed)
+        finding = SummaryLine(prompts, judge, evaluation.n_candidates, run.seed)
         if not finding.applies:
             continue
         every = np.arange(len(prompts.wordings))
@@ -91,7 +91,7 @@ def choose_prompts(split: Split, n: int) -> Prompts:
     return Prompts(np.asarray(split.images[rows]), wordings)
 
 
-class Finding:
+class SummaryLine:
     """Is each picture's own caption the nearest among others? The judge reads all wordings of each.
 
     Args:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters, RateParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import Images, to_uint8, to_unit
+from lexipix.data.images import Images, normalize, to_uint8
 from lexipix.evaluation.measure import spread
 from lexipix.metrics.codecs import JPEG_COLORS, Coded, jpeg, webp
 from lexipix.metrics.images import psnr, ssim
@@ -86,7 +86,7 @@ class Latents:
             for start in range(0, len(images), self._batch_size):
                 rows = np.arange(start, min(start + self._batch_size, len(images)))
                 batch = torch.from_numpy(np.array(images[rows])).to(self._device)
-                mean, logvar = self._vae.encoder(to_unit(batch))
+                mean, logvar = self._vae.encoder(normalize(batch))
                 found.append(mean.flatten(2).transpose(1, 2).float().cpu().numpy())
                 variances.append(logvar.double().exp().mean(dim=(2, 3)).cpu().numpy())
         return np.concatenate(found), np.sqrt(np.concatenate(variances).mean(axis=0))

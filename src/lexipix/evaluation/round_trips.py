@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import to_uint8, to_unit
-from lexipix.models.conditional_generator import Drawing
+from lexipix.data.images import normalize, to_uint8
+from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.vae import VAE
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import resolve_device
@@ -38,7 +38,7 @@ def through_latent(bundle: ModelBundle, images: Pixels, run: RunParameters, batc
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-            decoded.append(to_uint8(vae.decoder(vae.encoder(to_unit(batch))[0])))
+            decoded.append(to_uint8(vae.decoder(vae.encoder(normalize(batch))[0])))
     return np.concatenate(decoded)
 
 
@@ -54,7 +54,7 @@ def latent_bits(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_s
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-            mean, logvar = vae.encoder(to_unit(batch))
+            mean, logvar = vae.encoder(normalize(batch))
             total += float((mean.square() + logvar.exp() - 1 - logvar).double().sum() / 2)
     return total / len(images) / math.log(2)
 
@@ -70,7 +70,7 @@ def from_captions(
     """The text path: one picture for each caption.
 
     Args:
-        bundle: A ``text_to_image``, the prior's or the GAN's, or a ``words_to_image``.
+        bundle: A ``text_to_image``, the prior's or the GAN's, or a ``tokens_to_image``.
         captions: N texts.
         run: Its seed decides the noise; the n-th caption always gets the n-th noise.
         batch_size: Captions at a time; it does not change the pictures but for rounding.
@@ -79,7 +79,7 @@ def from_captions(
         uint8 (N, H, W, 3).
     """
     device = resolve_device(run)
-    model = cast(Drawing, load_network(bundle)).to(device)
+    model = cast(ConditionalGenerator, load_network(bundle)).to(device)
     ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
     drawn = []

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import to_uint8, to_unit
+from lexipix.data.images import normalize, to_uint8
 from lexipix.evaluation.baselines import quality
 from lexipix.evaluation.round_trips import from_captions
-from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.bundles import load_network
-from lexipix.training.precision import Machine, resolve_device
+from lexipix.training.precision import Precision, resolve_device
 from lexipix.utils.types import ModelBundle
 
 Pixels = NDArray[np.uint8]
@@ -25,7 +25,7 @@ def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, b
     It is drawn in the precision in which the writer was trained.
 
     Args:
-        bundle: A ``words_to_image``.
+        bundle: A ``tokens_to_image``.
         captions: N texts.
         run: Its seed decides the noise; the n-th caption always gets the n-th noise.
         batch_size: Captions at a time.
@@ -33,7 +33,7 @@ def by_words(bundle: ModelBundle, captions: Sequence[str], run: RunParameters, b
     Returns:
         uint8 (N, H, W, 3).
     """
-    with Machine.from_name(str(bundle.card["figures"]["precision"]), run).autocast():
+    with Precision.from_name(str(bundle.card["figures"]["precision"]), run).autocast():
         return from_captions(bundle, captions, run, batch_size)
 
 
@@ -41,7 +41,7 @@ def round_trip(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_si
     """How pictures come back from their visual words, all of them.
 
     Args:
-        bundle: A ``words_to_image``.
+        bundle: A ``tokens_to_image``.
         images: uint8 (N, H, W, 3).
         run: Chooses the device.
         batch_size: Pictures at a time.
@@ -50,11 +50,11 @@ def round_trip(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_si
         ``psnr``, ``ssim``, and ``bits_per_image``: the logarithm of the number of things the words can say.
     """
     device = resolve_device(run)
-    visual_words = cast(WordsToImage, load_network(bundle)).visual_words.to(device)
+    image_tokenizer = cast(TokensToImage, load_network(bundle)).image_tokenizer.to(device)
     back = []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
-            batch = to_unit(torch.from_numpy(np.array(images[start : start + batch_size])).to(device))
-            words = visual_words.words(batch)  # whole numbers: nothing else goes from here to there
-            back.append(to_uint8(visual_words.picture(visual_words.numbers(words))))
-    return quality(images, np.concatenate(back)) | {"bits_per_image": visual_words.bits}
+            batch = normalize(torch.from_numpy(np.array(images[start : start + batch_size])).to(device))
+            words = image_tokenizer.words(batch)  # whole numbers: nothing else goes from here to there
+            back.append(to_uint8(image_tokenizer.picture(image_tokenizer.numbers(words))))
+    return quality(images, np.concatenate(back)) | {"bits_per_image": image_tokenizer.bits}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lexipix.config.generation import GenerationParameters
 from lexipix.inference.onnx_models import (
     IN_MEMORY,
-    Drawer,
+    OnnxGenerator,
     Pixels,
     Scorer,
     Vectors,
@@ -24,7 +24,7 @@ _AHEAD = 4  # drawn together where the first that is good enough ends the search
 
 
 @dataclass(frozen=True)
-class Effort:
+class BestOfConfig:
     """How much is tried for each picture.
 
     Attributes:
@@ -43,7 +43,7 @@ class Effort:
         score: bool = True,
         candidates: int | None = None,
         until: str | None = None,
-    ) -> "Effort":
+    ) -> "BestOfConfig":
         """The parameters' effort, where a command asks for no other.
 
         Args:
@@ -75,7 +75,7 @@ class Effort:
         return cls(candidates, target.value if target else None)
 
 
-class Chosen(NamedTuple):
+class BestOfResult(NamedTuple):
     """The best candidates of N pictures.
 
     Attributes:
@@ -92,13 +92,13 @@ class Chosen(NamedTuple):
 
 
 def best_of(
-    drawer: Drawer,
+    drawer: OnnxGenerator,
     scorer: Scorer | None,
     prompts: Sequence[str],
     indices: NDArray[np.int64],
     seed: int,
-    effort: Effort,
-) -> Chosen:
+    effort: BestOfConfig,
+) -> BestOfResult:
     """Draw candidates of pictures and keep of each the one that agrees best with its text.
 
     A candidate depends on the model, the prompt, the seed, the picture's index and its own number, and on
@@ -117,9 +117,9 @@ def best_of(
     n, size = len(prompts), drawer.image_size
     if scorer is None:
         images = drawer.draw(prompts, candidate_noise(drawer, seed, indices, np.zeros(n, np.int64)))
-        return Chosen(images, np.full(n, np.nan), np.zeros(n, np.int64), np.ones(n, np.int64))
+        return BestOfResult(images, np.full(n, np.nan), np.zeros(n, np.int64), np.ones(n, np.int64))
     vectors = text_vectors(scorer, prompts)
-    best = Chosen(
+    best = BestOfResult(
         np.empty((n, size, size, 3), np.uint8),
         np.full(n, -np.inf),
         np.zeros(n, np.int64),
@@ -143,7 +143,7 @@ def best_of(
 
 
 def candidate_noise(
-    drawer: Drawer, seed: int, indices: NDArray[np.int64], numbers: NDArray[np.int64]
+    drawer: OnnxGenerator, seed: int, indices: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> Vectors:
     """Noise (N, Z) of candidates by their pictures' indices (N,) and their own numbers (N,).
 
@@ -178,12 +178,12 @@ def cosines(scorer: Scorer, images: Pixels, vectors: Vectors) -> NDArray[np.floa
 
 
 def _keep_better(
-    best: Chosen,
+    best: BestOfResult,
     rows: NDArray[np.int64],
     scores: NDArray[np.float64],
     images: Pixels,
     first: int,
-    effort: Effort,
+    effort: BestOfConfig,
 ) -> None:
     """Put the best of further candidates into ``best``: the same number for each of some pictures."""
     several = len(images) // len(rows)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lexipix.inference.best_of import Chosen, Effort, best_of
-from lexipix.inference.onnx_models import IN_MEMORY, Drawer, Pixels, Scorer
+from lexipix.inference.best_of import BestOfConfig, BestOfResult, best_of
+from lexipix.inference.onnx_models import IN_MEMORY, OnnxGenerator, Pixels, Scorer
 from lexipix.reporting.sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
 
@@ -17,7 +17,7 @@ SHEET_PIXELS = 128  # a picture on a sheet is enlarged to about this
 
 
 @dataclass(frozen=True)
-class Drawing:
+class GeneratedImages:
     """Pictures of prompts, drawn and scored as they are asked for, so that memory does not grow with them.
 
     Picture i of a prompt depends on the model, the prompt, the seed, i and the effort, and on nothing else:
@@ -33,13 +33,13 @@ class Drawing:
         effort: How many candidates there are of each picture; more than one need a scorer.
     """
 
-    drawer: Drawer
+    drawer: OnnxGenerator
     scorer: Scorer | None
     prompts: Sequence[str]
     n: int
     seed: int
     model: str
-    effort: Effort = field(default_factory=Effort)
+    effort: BestOfConfig = field(default_factory=BestOfConfig)
 
     def __len__(self) -> int:
         return len(self.prompts) * self.n
@@ -52,7 +52,7 @@ class Drawing:
         prompt's pictures), model, score (null without a scorer), candidates (how many were drawn for it) and
         candidate (which of these it is, from 0).
         """
-        figures: list[tuple[int, Chosen]] = []  # without the pictures
+        figures: list[tuple[int, BestOfResult]] = []  # without the pictures
         first: list[Pixels] = []
         with ThreadPoolExecutor(1) as ahead:  # the next pictures are drawn while these are put away
             coming = ahead.submit(self._block, 0)
@@ -66,7 +66,7 @@ class Drawing:
         yield "sheet.png", self._sheet(first)
         yield "generated.jsonl", (row for block in figures for row in self._rows(*block))
 
-    def _block(self, start: int) -> Chosen:
+    def _block(self, start: int) -> BestOfResult:
         """Pictures from ``start`` on, with their scores, open without a scorer."""
         numbers = np.arange(start, min(start + IN_MEMORY, len(self)))
         texts = [self.prompts[number // self.n] for number in numbers.tolist()]
@@ -75,7 +75,7 @@ class Drawing:
     def _file(self, number: int) -> str:
         return f"{number:0{max(4, len(str(len(self) - 1)))}d}.png"
 
-    def _rows(self, start: int, chosen: Chosen) -> Iterator[dict[str, Any]]:
+    def _rows(self, start: int, chosen: BestOfResult) -> Iterator[dict[str, Any]]:
         each = zip(chosen.scores, chosen.drawn, chosen.places, strict=True)
         for number, (score, drawn, place) in enumerate(each, start):
             yield {

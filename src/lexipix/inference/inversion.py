@@ -11,8 +11,8 @@ from torch import Tensor
 
 from lexipix.config.generation import Fit, RedrawParameters, Start
 from lexipix.config.run import RunParameters
-from lexipix.data.images import to_uint8, to_unit
-from lexipix.inference.inversion_result import Refined, Step
+from lexipix.data.images import normalize, to_uint8
+from lexipix.inference.inversion_result import InversionResult, Step
 from lexipix.inference.latent_optimization import descend
 from lexipix.inference.onnx_models import Pixels, Vectors, noise_of
 from lexipix.inference.redraw import Redrawn
@@ -85,7 +85,7 @@ def from_pictures(bundle: ModelBundle, pictures: Pixels, run: RunParameters) -> 
     device = resolve_device(run)
     vae = cast(VAE, load_network(bundle)).to(device).requires_grad_(False)
     with torch.no_grad():
-        latents = vae.encoder(to_unit(torch.from_numpy(np.array(pictures)).to(device)))[0]
+        latents = vae.encoder(normalize(torch.from_numpy(np.array(pictures)).to(device)))[0]
     return Beginning(latents, vae.decoder, float("inf"), "picture", "latent")
 
 
@@ -125,7 +125,9 @@ def refine_best(
     return replace(redrawn, refined=refined)
 
 
-def refine(beginning: Beginning, picture: Pixels, steps: int, target: Target | None, model: str) -> Refined:
+def refine(
+    beginning: Beginning, picture: Pixels, steps: int, target: Target | None, model: str
+) -> InversionResult:
     """Refine one picture.
 
     Args:
@@ -135,7 +137,7 @@ def refine(beginning: Beginning, picture: Pixels, steps: int, target: Target | N
         target: What is good enough, by ``ssim`` or ``psnr``; another measure ends nothing.
         model: Its name, for the trail.
     """
-    wanted = to_unit(torch.from_numpy(np.array(picture[None]))).to(beginning.points.device)
+    wanted = normalize(torch.from_numpy(np.array(picture[None]))).to(beginning.points.device)
     images, found = list[Pixels](), list[Step]()
     began, reached = time.perf_counter(), False
     for number, (drawn, _) in enumerate(
@@ -149,7 +151,7 @@ def refine(beginning: Beginning, picture: Pixels, steps: int, target: Target | N
         if reached:
             break
     named = str(target) if target is not None and target.metric != "score" else None
-    return Refined(
+    return InversionResult(
         beginning.start, beginning.fit, beginning.numbers, model, picture, np.stack(images), found, named,
         reached, time.perf_counter() - began,
     )  # fmt: skip

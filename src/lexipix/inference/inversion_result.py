@@ -30,7 +30,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Refined:
+class InversionResult:
     """The steps from a start to a picture that is nearer to the given one.
 
     What is fitted knows the given picture itself: none of these pictures but the first is one of the text

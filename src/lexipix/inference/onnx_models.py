@@ -78,7 +78,7 @@ class _Model:
         return self._sessions[graph]
 
 
-class Drawer(_Model):
+class OnnxGenerator(_Model):
     """A generator: prompts and noise to pictures, in one forward pass.
 
     Two graphs: ``read`` takes what a caption decides about its pictures, and ``draw`` that and noise to
@@ -166,7 +166,7 @@ class Drawer(_Model):
         return [(ids[rows, : lengths[rows[0]]], [prompts[row] for row in rows]) for rows in parts]
 
 
-class Describer(_Model):
+class OnnxCaptioner(_Model):
     """A captioner: pictures to words."""
 
     def see(self, images: Pixels) -> Vectors:

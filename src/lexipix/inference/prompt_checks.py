@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from lexipix.inference.onnx_models import Drawer
+from lexipix.inference.onnx_models import OnnxGenerator
 from lexipix.metrics.text import tokens
 from lexipix.scenes import is_drawable, parse_caption, words
 from lexipix.utils.errors import LexipixError
@@ -26,7 +26,7 @@ class CheckedPrompt:
     warnings: tuple[str, ...] = ()
 
 
-def check_prompt(prompt: str, drawer: Drawer) -> CheckedPrompt:
+def check_prompt(prompt: str, drawer: OnnxGenerator) -> CheckedPrompt:
     """Refuse what cannot be drawn, and foresee what will not be drawn well.
 
     Raises:
@@ -51,7 +51,7 @@ def check_prompt(prompt: str, drawer: Drawer) -> CheckedPrompt:
     return CheckedPrompt(text, tuple(warnings))
 
 
-def check_prompts(prompts: Sequence[str], drawer: Drawer, place: str = "") -> list[CheckedPrompt]:
+def check_prompts(prompts: Sequence[str], drawer: OnnxGenerator, place: str = "") -> list[CheckedPrompt]:
     """Check several; ``place`` says in front of a message where they come from, ``{}`` being the number."""
     checked = []
     for number, prompt in enumerate(prompts, 1):

@@ -9,8 +9,8 @@ import numpy as np
 from lexipix.config.generation import RedrawParameters
 from lexipix.inference.best_of import seen
 from lexipix.inference.generate import enlargement
-from lexipix.inference.inversion_result import Refined
-from lexipix.inference.onnx_models import Describer, Drawer, Pixels, Scorer, noise_of
+from lexipix.inference.inversion_result import InversionResult
+from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Pixels, Scorer, noise_of
 from lexipix.inference.targets import Metric, Target, parse_target
 from lexipix.metrics.images import WINDOW, psnr, ssim
 from lexipix.reporting.sheet import contact_sheet
@@ -19,7 +19,7 @@ _MAX_ON_SHEET = 63
 
 
 @dataclass(frozen=True)
-class Try:
+class Attempt:
     """One picture of the loop and how near it came to the given one.
 
     Attributes:
@@ -68,11 +68,11 @@ class Redrawn:
     given: Pixels
     text_source: str
     images: Pixels
-    tries: list[Try]
+    tries: list[Attempt]
     best: int
     target: Target | None
     reached: bool
-    refined: Refined | None = None
+    refined: InversionResult | None = None
 
     def trail(self) -> dict[str, Any]:
         """All of it but the pictures, JSON-able."""
@@ -112,7 +112,7 @@ class Redrawn:
         }
 
 
-def figures(one: Try) -> str:
+def figures(one: Attempt) -> str:
     """The figures of a try in a line."""
     similarity = f"ssim {one.ssim:.3f}, " if one.ssim is not None else ""
     return f"score {one.score:.3f}, {similarity}psnr {one.psnr:.1f}"
@@ -122,8 +122,8 @@ def redraw(
     picture: Pixels,
     text: str | None,
     text_source: str,
-    drawers: Mapping[str, Callable[[], Drawer]],
-    describer: Callable[[], Describer],
+    drawers: Mapping[str, Callable[[], OnnxGenerator]],
+    describer: Callable[[], OnnxCaptioner],
     scorer: Scorer,
     parameters: RedrawParameters,
     seed: int,
@@ -152,7 +152,7 @@ def redraw(
     given_vector = scorer.image_vector(picture)
     names = list(drawers)
     say = _texts(picture, text, describer, parameters, seed)
-    tries: list[Try] = []
+    tries: list[Attempt] = []
     images: list[Pixels] = []
     reached = False
     while len(tries) < parameters.budget and not reached:
@@ -165,7 +165,7 @@ def redraw(
         candidates = _candidates(drawers[model](), words, seed, indices)
         for index, image, vector in zip(indices, candidates, seen(scorer, candidates), strict=True):
             picture_score, text_score = float(vector @ given_vector), float(vector @ text_vector)
-            one = Try(
+            one = Attempt(
                 number=index + 1, round=turn + 1, model=model, text=words, seed=seed, index=index,
                 picture_score=picture_score, text_score=text_score, score=(picture_score + text_score) / 2,
                 ssim=float(ssim(image[None], picture[None])[0]) if min(image.shape[:2]) >= WINDOW else None,
@@ -185,7 +185,7 @@ def redraw(
 def _texts(
     picture: Pixels,
     text: str | None,
-    describer: Callable[[], Describer],
+    describer: Callable[[], OnnxCaptioner],
     parameters: RedrawParameters,
     seed: int,
 ) -> Callable[[int], str]:
@@ -203,11 +203,11 @@ def _texts(
     return say
 
 
-def _candidates(drawer: Drawer, words: str, seed: int, indices: Sequence[int]) -> Pixels:
+def _candidates(drawer: OnnxGenerator, words: str, seed: int, indices: Sequence[int]) -> Pixels:
     noise = np.concatenate([noise_of(seed, index, drawer.noise_width) for index in indices])
     return drawer.draw([words] * len(indices), noise)
 
 
-def _value(one: Try, metric: Metric) -> float:
+def _value(one: Attempt, metric: Metric) -> float:
     value = getattr(one, metric)
     return float("-inf") if value is None else float(value)

@@ -6,23 +6,23 @@ from typing import ClassVar
 import torch
 
 from lexipix.data.images import to_uint8
-from lexipix.inference.onnx_models import Drawer, Pixels, Vectors
-from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.inference.onnx_models import OnnxGenerator, Pixels, Vectors
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.threads import on_all_cores
 from lexipix.utils.types import ModelBundle, OnnxModel
 
 
-class WordsDrawer(Drawer):
+class TokenImageGenerator(OnnxGenerator):
     """Prompts and noise to pictures by way of visual words.
 
     As with the others, a picture depends neither on what is drawn beside it nor on the number of cores: each
     is drawn alone, on one thread, and they are shared out among the cores.
 
     Args:
-        model: A ``words_to_image``.
+        model: A ``tokens_to_image``.
 
     Raises:
         LexipixError: Its training was left out.
@@ -31,14 +31,14 @@ class WordsDrawer(Drawer):
     needs: ClassVar[Sequence[str]] = ()
 
     def __init__(self, model: ModelBundle) -> None:
-        if is_left_out(model):
+        if is_skipped(model):
             raise LexipixError(
-                f"There is no generator 'words' here: {model.config['because']}. Set it to true and run "
-                "`kedro run --pipelines generator --tags visual_words,words`, or choose --model vae or gan."
+                f"There is no generator 'words' here: {model.config['because']}. Set it to true and "
+                "run `kedro run --pipelines generator --tags image_tokenizer,words`, or choose --model vae or gan."
             )
         super().__init__(OnnxModel(model.config, {}, model.tokenizer, model.card))
         network = load_network(model)
-        assert isinstance(network, WordsToImage)
+        assert isinstance(network, TokensToImage)
         self._network = network
 
     def _draw(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:

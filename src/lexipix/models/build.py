@@ -9,12 +9,12 @@ from lexipix.models.captioner import Captioner, language_model_from_config
 from lexipix.models.classifier import Classifier
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.image_encoder import ConvImageEncoder, ImageEncoder
-from lexipix.models.image_tokenizer import VisualWords
+from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
-from lexipix.models.token_generator import WordWriter
-from lexipix.models.tokens_to_image import Sketch, WordsToImage
+from lexipix.models.token_generator import TokenGenerator
+from lexipix.models.tokens_to_image import Sketch, TokensToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import VAE, Decoder
 
@@ -22,18 +22,18 @@ Config = dict[str, Any]
 
 
 def image_encoder(config: Config) -> ImageEncoder:
-    """Keys: channels, blocks, vector_width; or backbone (of transformers), mean, std, vector_width."""
+    """Keys: channels, blocks, embed_dim; or backbone (of transformers), mean, std, embed_dim."""
     if "backbone" in config:
         from lexipix.models.pretrained_image_encoder import PretrainedImageEncoder, backbone_from_config
 
         return PretrainedImageEncoder(
-            backbone_from_config(config["backbone"]), config["mean"], config["std"], config["vector_width"]
+            backbone_from_config(config["backbone"]), config["mean"], config["std"], config["embed_dim"]
         )
-    return ConvImageEncoder(tuple(config["channels"]), tuple(config["blocks"]), config["vector_width"])
+    return ConvImageEncoder(tuple(config["channels"]), tuple(config["blocks"]), config["embed_dim"])
 
 
 def text_encoder(config: Config) -> TextEncoder:
-    """Keys: vocabulary, max_tokens, width, depth, vector_width."""
+    """Keys: vocabulary, max_tokens, width, depth, embed_dim."""
     return TextEncoder(**config)
 
 
@@ -82,21 +82,21 @@ def classifier(config: Config) -> Classifier:
     return Classifier(**config)
 
 
-def visual_words(config: Config) -> VisualWords:
+def image_tokenizer(config: Config) -> ImageTokenizer:
     """Keys: image_size, levels, width, depth."""
-    return VisualWords(**config)
+    return ImageTokenizer(**config)
 
 
-def words_to_image(config: Config) -> WordsToImage:
-    """Keys: text_encoder, writer (language_model, passes, near, pad_id), visual_words, and sketch.
+def tokens_to_image(config: Config) -> TokensToImage:
+    """Keys: text_encoder, writer (language_model, passes, near, pad_id), image_tokenizer, and sketch.
 
     Of the last: null, or language_model and prior.
     """
-    writer, words, sketch = config["writer"], config["visual_words"], config.get("sketch")
+    writer, words, sketch = config["writer"], config["image_tokenizer"], config.get("sketch")
     reader = text_encoder(config["text_encoder"])
-    return WordsToImage(
+    return TokensToImage(
         reader,
-        WordWriter(
+        TokenGenerator(
             language_model_from_config(writer["language_model"]),
             words["levels"],
             writer["passes"],
@@ -106,7 +106,7 @@ def words_to_image(config: Config) -> WordsToImage:
             writer["pad_id"],
             sketch["prior"]["latent_channels"] if sketch else 0,
         ),
-        visual_words(words),
+        image_tokenizer(words),
         Sketch(language_model_from_config(sketch["language_model"]), TextPrior(**sketch["prior"]))
         if sketch
         else None,
@@ -119,8 +119,8 @@ BUILDERS: dict[str, Callable[[Config], nn.Module]] = {
     "vae": vae,
     "text_to_image": text_to_image,
     "classifier": classifier,
-    "visual_words": visual_words,
-    "words_to_image": words_to_image,
+    "image_tokenizer": image_tokenizer,
+    "tokens_to_image": tokens_to_image,
 }
 
 

@@ -128,7 +128,7 @@ class Captioner(nn.Module):
         logits = self.logits(ids, cells).float()
         return F.cross_entropy(logits.flatten(0, 1), ids.flatten(), ignore_index=self.pad_id)
 
-    def code_length(self, ids: Tensor) -> Tensor:
+    def description_bits(self, ids: Tensor) -> Tensor:
         """Bits of captions that are written down for a reader who has this language model and no picture.
 
         Args:

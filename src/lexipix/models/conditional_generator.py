@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class Drawing(nn.Module):
+class ConditionalGenerator(nn.Module):
     """A model that draws pictures from captions and noise, in two steps."""
 
     @property

@@ -19,7 +19,7 @@ from lexipix.models.image_encoder import ImageEncoder
 ALIKE_SCALE = 10.0  # inverse temperature of how near captions weigh
 
 
-class Verdict(NamedTuple):
+class DiscriminatorLogits(NamedTuple):
     """What a discriminator's heads say of a batch; above zero: real.
 
     Attributes:
@@ -33,7 +33,7 @@ class Verdict(NamedTuple):
     misfit: Tensor | None = None
 
 
-class Seen(NamedTuple):
+class DiscriminatorFeatures(NamedTuple):
     """What a discriminator judges by.
 
     Attributes:
@@ -46,10 +46,12 @@ class Seen(NamedTuple):
     rotated: tuple[Tensor, ...]
     images: Tensor
 
-    def detach(self) -> "Seen":
+    def detach(self) -> "DiscriminatorFeatures":
         """The same without the way back to the pictures."""
         half, quarter, eighth = (m.detach() for m in self.maps)
-        return Seen((half, quarter, eighth), tuple(m.detach() for m in self.rotated), self.images.detach())
+        return DiscriminatorFeatures(
+            (half, quarter, eighth), tuple(m.detach() for m in self.rotated), self.images.detach()
+        )
 
 
 class Head(nn.Module):
@@ -58,15 +60,15 @@ class Head(nn.Module):
     Args:
         channels: Of the feature map.
         width: Channels inside.
-        vector_width: Length of the caption vectors.
+        embed_dim: Length of the caption vectors.
     """
 
-    def __init__(self, channels: int, width: int, vector_width: int) -> None:
+    def __init__(self, channels: int, width: int, embed_dim: int) -> None:
         super().__init__()
         self.first = spectral_norm(nn.Conv2d(channels, width, 3, padding=1))
         self.second = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
         self.realism = spectral_norm(nn.Conv2d(width, 1, 1))
-        self.caption = spectral_norm(nn.Linear(vector_width, width, bias=False))
+        self.caption = spectral_norm(nn.Linear(embed_dim, width, bias=False))
 
     def forward(self, maps: Tensor, vectors: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Judge ``maps`` (B, C, h, w) with caption vectors (B, V), one tensor or several.
@@ -108,16 +110,16 @@ class PixelHead(Company):
 
     Args:
         width: Channels at half the side; twice as many at a quarter.
-        vector_width: Length of the caption vectors.
+        embed_dim: Length of the caption vectors.
     """
 
-    def __init__(self, width: int, vector_width: int) -> None:
+    def __init__(self, width: int, embed_dim: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             spectral_norm(nn.Conv2d(3, width, 4, stride=2, padding=1)), nn.LeakyReLU(0.2),
             spectral_norm(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)), nn.LeakyReLU(0.2),
         )  # fmt: skip
-        self.head = Head(2 * width + 1, 2 * width, vector_width)
+        self.head = Head(2 * width + 1, 2 * width, embed_dim)
 
     def forward(self, images: Tensor, vectors: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Pictures (B, 3, S, S) and caption vectors (B, V) to logits: fits (B, 1), patches (B, (S/4)^2).
@@ -140,12 +142,12 @@ class Discriminator(nn.Module):
     Args:
         image_encoder: Trained; frozen here.
         map_channels: Channels of its three maps.
-        vector_width: Length of the caption vectors.
+        embed_dim: Length of the caption vectors.
         width: Channels inside the heads.
     """
 
     def __init__(
-        self, image_encoder: ImageEncoder, map_channels: tuple[int, int, int], vector_width: int, width: int
+        self, image_encoder: ImageEncoder, map_channels: tuple[int, int, int], embed_dim: int, width: int
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder.eval().requires_grad_(False)
@@ -154,9 +156,9 @@ class Discriminator(nn.Module):
             assert isinstance(rotation.weight, Tensor)
             nn.init.orthogonal_(rotation.weight)
         self.rotations.requires_grad_(False)
-        self.heads = nn.ModuleList(Head(c, width, vector_width) for c in map_channels)
-        self.pixels = PixelHead(width // 2, vector_width)
-        self.vector_scale = vector_width**0.5
+        self.heads = nn.ModuleList(Head(c, width, embed_dim) for c in map_channels)
+        self.pixels = PixelHead(width // 2, embed_dim)
+        self.vector_scale = embed_dim**0.5
 
     def train(self, mode: bool = True) -> "Discriminator":
         """Training mode for the heads; the frozen encoder keeps its statistics."""
@@ -164,19 +166,25 @@ class Discriminator(nn.Module):
         self.image_encoder.eval()
         return self
 
-    def look(self, images: Tensor) -> Seen:
+    def look(self, images: Tensor) -> DiscriminatorFeatures:
         """What :meth:`judge` judges of pictures in [-1, 1]."""
         maps = self.image_encoder.maps(images)
-        return Seen(maps, tuple(rotate(m) for rotate, m in zip(self.rotations, maps, strict=True)), images)
+        return DiscriminatorFeatures(
+            maps, tuple(rotate(m) for rotate, m in zip(self.rotations, maps, strict=True)), images
+        )
 
-    def judge(self, seen: Seen, vector: Tensor, other: Tensor | None = None) -> Verdict:
+    def judge(
+        self, seen: DiscriminatorFeatures, vector: Tensor, other: Tensor | None = None
+    ) -> DiscriminatorLogits:
         """Judge what :meth:`look` saw with caption vectors (B, V), and the fit with others (B, V) too."""
         vectors = [self.vector_scale * one for one in (vector, other) if one is not None]
         verdicts = [head(m, vectors) for head, m in zip(self.heads, seen.rotated, strict=True)]
         verdicts.append(self.pixels(seen.images, vectors))
         fits = [torch.cat(fit, dim=1).float() for fit in zip(*(fits for fits, _ in verdicts), strict=True)]
-        return Verdict(fits[0], tuple(p.float() for _, p in verdicts), fits[1] if other is not None else None)
+        return DiscriminatorLogits(
+            fits[0], tuple(p.float() for _, p in verdicts), fits[1] if other is not None else None
+        )
 
-    def forward(self, images: Tensor, vector: Tensor) -> Verdict:
+    def forward(self, images: Tensor, vector: Tensor) -> DiscriminatorLogits:
         """Judge pictures in [-1, 1] with the vectors (B, V) of their captions."""
         return self.judge(self.look(images), vector)

@@ -56,10 +56,10 @@ class ImageEncoder(nn.Module):
     Args:
         channels: Of the maps at 1/2, 1/4 and 1/8 of the side.
         grid_width: Channels of the grid.
-        vector_width: Length of the one vector.
+        embed_dim: Length of the one vector.
     """
 
-    def __init__(self, channels: tuple[int, int, int], grid_width: int, vector_width: int) -> None:
+    def __init__(self, channels: tuple[int, int, int], grid_width: int, embed_dim: int) -> None:
         super().__init__()
         _, second, third = channels
         self.map_channels = channels
@@ -69,7 +69,7 @@ class ImageEncoder(nn.Module):
         self.cell_weight = nn.Conv2d(grid_width, 1, 1)
         self.grid_width = grid_width
         self.pooled_width = 2 * grid_width + third
-        self.project = nn.Linear(self.pooled_width, vector_width)
+        self.project = nn.Linear(self.pooled_width, embed_dim)
 
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Feature maps of pictures in [-1, 1], (B, 3, S, S): the part a discriminator looks through."""
@@ -102,14 +102,12 @@ class ConvImageEncoder(ImageEncoder):
     Args:
         channels: At 1/2, 1/4 and 1/8 of the side.
         blocks: Residual blocks at each of the three scales.
-        vector_width: Length of the one vector.
+        embed_dim: Length of the one vector.
     """
 
-    def __init__(
-        self, channels: tuple[int, int, int], blocks: tuple[int, int, int], vector_width: int
-    ) -> None:
+    def __init__(self, channels: tuple[int, int, int], blocks: tuple[int, int, int], embed_dim: int) -> None:
         first, second, third = channels
-        super().__init__(channels, second, vector_width)
+        super().__init__(channels, second, embed_dim)
         self.stage2 = nn.Sequential(down(3, first, kernel=4), *(Residual(first) for _ in range(blocks[0])))
         self.stage4 = nn.Sequential(down(first, second), *(Residual(second) for _ in range(blocks[1])))
         self.stage8 = nn.Sequential(down(second, third), *(Residual(third) for _ in range(blocks[2])))

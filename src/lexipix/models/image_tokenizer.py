@@ -38,7 +38,7 @@ def nearest_words(numbers: Tensor, levels: Sequence[int]) -> Tensor:
     return words
 
 
-class VisualWords(nn.Module):
+class ImageTokenizer(nn.Module):
     """An autoencoder whose latent is words.
 
     Args:

@@ -30,19 +30,19 @@ class PretrainedImageEncoder(ImageEncoder):
         backbone: Gives ``feature_maps`` of three stages; it stays as it is.
         mean: Red, green and blue on [0, 1] that the backbone expects to be subtracted,
         std: and to be divided by.
-        vector_width: Length of the one vector.
+        embed_dim: Length of the one vector.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, backbone: nn.Module, mean: Sequence[float], std: Sequence[float], vector_width: int
+        self, backbone: nn.Module, mean: Sequence[float], std: Sequence[float], embed_dim: int
     ) -> None:
         with torch.no_grad():
             maps = backbone.eval()(torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE)).feature_maps
         first, second, third = (int(one.shape[1]) for one in maps)
-        super().__init__((first, second, third), min(second, GRID_WIDTH), vector_width)
+        super().__init__((first, second, third), min(second, GRID_WIDTH), embed_dim)
         self.enlarge = PROBE_SIDE / maps[-1].shape[-1] / 8
         self.backbone = backbone.requires_grad_(False)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))

@@ -13,24 +13,24 @@ from lexipix.models.text_encoder import masked_mean
 from lexipix.models.vae import GRID
 
 
-class Memory(nn.Module):
+class RandomFeatureRegressor(nn.Module):
     """A caption to the mean latent of its pictures, without noise.
 
     Args:
         text_width: Width of the words' states.
-        vector_width: Length of the caption's vector.
+        embed_dim: Length of the caption's vector.
         latent_channels: Of the VAE.
         width: Number of random features.
     """
 
-    def __init__(self, text_width: int, vector_width: int, latent_channels: int, width: int) -> None:
+    def __init__(self, text_width: int, embed_dim: int, latent_channels: int, width: int) -> None:
         super().__init__()
-        self.vector_scale = vector_width**0.5
-        self.features = nn.Linear(2 * text_width + vector_width, width)
+        self.vector_scale = embed_dim**0.5
+        self.features = nn.Linear(2 * text_width + embed_dim, width)
         self.recall = nn.Linear(width, latent_channels * GRID * GRID)
 
     def describe(self, states: Tensor, mask: Tensor, vector: Tensor) -> Tensor:
-        """Mean and maximum of the words' states, and the vector: (B, 2 * text_width + vector_width)."""
+        """Mean and maximum of the words' states, and the vector: (B, 2 * text_width + embed_dim)."""
         mean = masked_mean(states, mask)
         highest = states.masked_fill(~mask.unsqueeze(-1), -1e4).amax(1)
         return torch.cat([mean, highest, self.vector_scale * vector], dim=1)

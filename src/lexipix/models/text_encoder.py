@@ -24,10 +24,10 @@ class TextEncoder(nn.Module):
         max_tokens: Longest caption.
         width: Model width; a multiple of 32.
         depth: Transformer layers.
-        vector_width: Length of the vector.
+        embed_dim: Length of the vector.
     """
 
-    def __init__(self, vocabulary: int, max_tokens: int, width: int, depth: int, vector_width: int) -> None:
+    def __init__(self, vocabulary: int, max_tokens: int, width: int, depth: int, embed_dim: int) -> None:
         super().__init__()
         self.width = width
         self.tokens = nn.Embedding(vocabulary, width)
@@ -37,7 +37,7 @@ class TextEncoder(nn.Module):
         )
         self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
-        self.project = nn.Linear(2 * width, vector_width)
+        self.project = nn.Linear(2 * width, embed_dim)
 
     def read(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """States and vectors of captions.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.models.blocks import zero_init
-from lexipix.models.random_features import Memory
+from lexipix.models.random_features import RandomFeatureRegressor
 from lexipix.models.text_encoder import masked_mean
 from lexipix.models.vae import GRID
 
@@ -57,7 +57,7 @@ class ReaderBlock(nn.Module):
         return torch.add(words, self.mlp(self.norms[1](words)))
 
 
-class Painting(nn.Module):
+class WordToGridAttention(nn.Module):
     """Each word chooses where on the grid it paints, and what: attention normalised over cells, not words.
 
     A place word decides its cells by itself; ordinary cross-attention has every cell search among the words
@@ -124,12 +124,12 @@ class TextPrior(nn.Module):
 
     Args:
         text_width: Width of the words' states: the language model's and the text encoder's side by side.
-        vector_width: Length of the caption's vector in the contrastive space.
+        embed_dim: Length of the caption's vector in the contrastive space.
         latent_channels: Of the VAE.
         width: Model width, a multiple of 32.
         depth: Modulated convolution blocks.
         noise_width: Length of the noise vector.
-        memory: Features of a :class:`Memory` that the convolutions start from; 0 is without.
+        memory: Features of a :class:`RandomFeatureRegressor` that the convolutions start from; 0 is without.
         hidden: Channels inside each block, where pruning has left fewer than ``width``.
         readers: Blocks that read the words' states; 0 where these were taught to be what such blocks make.
     """
@@ -137,7 +137,7 @@ class TextPrior(nn.Module):
     def __init__(
         self,
         text_width: int,
-        vector_width: int,
+        embed_dim: int,
         latent_channels: int,
         width: int,
         depth: int,
@@ -148,22 +148,24 @@ class TextPrior(nn.Module):
     ) -> None:
         super().__init__()
         self.noise_width = noise_width
-        self.vector_scale = vector_width**0.5  # unit vectors to unit variance
+        self.vector_scale = embed_dim**0.5  # unit vectors to unit variance
         self.words = nn.Sequential(nn.LayerNorm(text_width), nn.Linear(text_width, width))
         self.readers = nn.ModuleList(ReaderBlock(width) for _ in range(readers))
         self.words_norm = nn.LayerNorm(width)
         self.condition = nn.Sequential(
-            nn.Linear(width + vector_width + noise_width, 2 * width),
+            nn.Linear(width + embed_dim + noise_width, 2 * width),
             nn.SiLU(),
             nn.Linear(2 * width, width),
             nn.SiLU(),
         )
         self.cells = nn.Parameter(torch.randn(width, GRID, GRID) * 0.1)
         self.start = nn.Linear(width, COARSE * COARSE * width)
-        self.painting = Painting(width)
+        self.painting = WordToGridAttention(width)
         self.blocks = nn.ModuleList(ModulatedConv(width, inner) for inner in hidden or [width] * depth)
         self.outward = nn.Conv2d(width, latent_channels, 1)
-        self.memory = Memory(text_width, vector_width, latent_channels, memory) if memory else None
+        self.memory = (
+            RandomFeatureRegressor(text_width, embed_dim, latent_channels, memory) if memory else None
+        )
         if memory:
             zero_init(self.outward)  # the convolutions add to what is remembered
 
@@ -187,7 +189,7 @@ class TextPrior(nn.Module):
         Args:
             states: (B, L, text_width).
             mask: bool (B, L), true where there is a token.
-            vector: (B, vector_width), of unit length, from the contrastive text encoder.
+            vector: (B, embed_dim), of unit length, from the contrastive text encoder.
         """
         words = self.understand(states, mask)
         context = torch.cat([masked_mean(words, mask), self.vector_scale * vector], dim=1)

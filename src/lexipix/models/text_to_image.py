@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lexipix.models.conditional_generator import Drawing
+from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import Plan, TextPrior
 from lexipix.models.upsampling import UpsamplingDecoder
@@ -43,7 +43,7 @@ def side_by_side(language_model: PreTrainedModel, ids: Tensor, mask: Tensor, own
     return torch.cat([states, own_states], dim=-1)
 
 
-class TextToImage(Drawing):
+class TextToImage(ConditionalGenerator):
     """Language model, text prior and decoder; what the prior's and the GAN's model folders hold.
 
     Args:

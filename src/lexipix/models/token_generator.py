@@ -71,7 +71,7 @@ class Heard(NamedTuple):
     sketch: Tensor | None = None
 
 
-class WordWriter(nn.Module):
+class TokenGenerator(nn.Module):
     """Writes the visual words of pictures that a caption describes.
 
     Args:
@@ -82,7 +82,7 @@ class WordWriter(nn.Module):
         passes: How many words of every cell are written at once, from the first pass to the last.
         depth: Residual convolutions between neighbouring cells, before the language model and behind it.
         text_width: Of the text encoder's states.
-        vector_width: Of its vectors.
+        embed_dim: Of its vectors.
         pad_id: Padding of captions.
         sketch_channels: Of the latents that cells hear; 0: none.
         hears_noise: Whether cells hear noise before any training; else they must learn to.
@@ -95,7 +95,7 @@ class WordWriter(nn.Module):
         passes: Sequence[int],
         depth: int,
         text_width: int,
-        vector_width: int,
+        embed_dim: int,
         pad_id: int,
         sketch_channels: int = 0,
         hears_noise: bool = True,
@@ -122,9 +122,9 @@ class WordWriter(nn.Module):
         self.shared = nn.ModuleList(nn.Linear(part.shape[1], width, bias=False) for part in known)
         for weight in self.shared.parameters():
             nn.init.normal_(weight, std=FEATURE_DEVIATION)
-        self.vector_scale = vector_width**0.5  # unit vectors to unit variance
+        self.vector_scale = embed_dim**0.5  # unit vectors to unit variance
         self.states = nn.Linear(text_width, width, bias=False)
-        self.vector = nn.Linear(vector_width, width, bias=False)
+        self.vector = nn.Linear(embed_dim, width, bias=False)
         self.sketch = nn.Linear(sketch_channels, width, bias=False) if sketch_channels else None
         self.noise, self.cell_noise = (nn.Linear(n, width, bias=False) for n in (NOISE, CELL_NOISE))
         for layer, deviation in zip((self.noise, self.cell_noise), NOISE_DEVIATION, strict=True):

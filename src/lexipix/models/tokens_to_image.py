@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lexipix.models.conditional_generator import Drawing
-from lexipix.models.image_tokenizer import VisualWords
+from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import side_by_side
-from lexipix.models.token_generator import Heard, WordWriter
+from lexipix.models.token_generator import Heard, TokenGenerator
 from lexipix.models.vae import GRID
 
 
@@ -41,25 +41,25 @@ class Sketch(nn.Module):
         return latents.flatten(2).transpose(1, 2)
 
 
-class WordsToImage(Drawing):
+class TokensToImage(ConditionalGenerator):
     """A writer of visual words and what reads them; what the model folder ``words`` holds.
 
     Args:
         text_encoder: Of the contrastive pair: what the writer hears of captions beside their tokens.
         writer: Captions to visual words.
-        visual_words: Visual words to pictures, and back.
+        image_tokenizer: Visual words to pictures, and back.
         sketch: Where the writer hears one.
     """
 
     def __init__(
         self,
         text_encoder: TextEncoder,
-        writer: WordWriter,
-        visual_words: VisualWords,
+        writer: TokenGenerator,
+        image_tokenizer: ImageTokenizer,
         sketch: Sketch | None = None,
     ) -> None:
         super().__init__()
-        self.text_encoder, self.writer, self.visual_words = text_encoder, writer, visual_words
+        self.text_encoder, self.writer, self.image_tokenizer = text_encoder, writer, image_tokenizer
         self.sketch = sketch
 
     @property
@@ -67,10 +67,10 @@ class WordsToImage(Drawing):
         """Length of the noise vector that decides about a picture."""
         return self.writer.noise_width
 
-    def train(self, mode: bool = True) -> "WordsToImage":
+    def train(self, mode: bool = True) -> "TokensToImage":
         """Training mode for the writer; what it hears and the visual words stay what they are."""
         super().train(mode)
-        for fixed in (self.text_encoder, self.visual_words, self.sketch):
+        for fixed in (self.text_encoder, self.image_tokenizer, self.sketch):
             if fixed is not None:
                 fixed.eval()
         return self
@@ -93,7 +93,7 @@ class WordsToImage(Drawing):
     def draw(self, heard: Heard, noise: Tensor) -> Tensor:
         """Pictures (B, 3, S, S), about [-1, 1], from captions and noise (B, noise_width)."""
         chosen = self.writer.choose(heard, noise, self.writer.blank(len(heard.ids)))
-        return self.visual_words.picture(self.visual_words.numbers_of(chosen))
+        return self.image_tokenizer.picture(self.image_tokenizer.numbers_of(chosen))
 
     def complete(self, words: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
         """Write what is not given of pictures' words.
@@ -116,7 +116,7 @@ class WordsToImage(Drawing):
             words: (B, words per cell, 64); one that is as large as its codebook is taken for average.
         """
         unwritten = words == self.writer.blank(len(words))
-        numbers = self.visual_words.numbers(words.masked_fill(unwritten, 0))
-        counts = torch.tensor(self.visual_words.groups, device=words.device)
+        numbers = self.image_tokenizer.numbers(words.masked_fill(unwritten, 0))
+        counts = torch.tensor(self.image_tokenizer.groups, device=words.device)
         unknown = unwritten.repeat_interleave(counts, 1).unflatten(2, (GRID, GRID))
-        return self.visual_words.picture(numbers.masked_fill(unknown, 0.0))
+        return self.image_tokenizer.picture(numbers.masked_fill(unknown, 0.0))

@@ -16,7 +16,7 @@ DRAWN_BY = {"vae": "the VAE", "gan": "the GAN", "words": "the writer of visual w
 
 
 @dataclass(frozen=True)
-class Finding:
+class SummaryLine:
     """One line of the summary: a figure, what it says, and whether that is good."""
 
     figure: str
@@ -24,7 +24,7 @@ class Finding:
     tone: Tone
 
 
-def findings(metrics: Mapping[str, Any], text_extras: Mapping[str, Mapping[str, float]]) -> list[Finding]:
+def findings(metrics: Mapping[str, Any], text_extras: Mapping[str, Mapping[str, float]]) -> list[SummaryLine]:
     """The summary of a run; what was not measured is left out.
 
     Args:
@@ -48,17 +48,17 @@ def lookup(metrics: Mapping[str, Any], *keys: str) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _captions(metrics: Mapping[str, Any]) -> Finding | None:
+def _captions(metrics: Mapping[str, Any]) -> SummaryLine | None:
     exact, f1, cider = (lookup(metrics, "captioner", k) for k in ("exact_match", "attribute_f1", "cider_d"))
     if f1 is not None and exact is not None:
-        return Finding(
+        return SummaryLine(
             f"{exact:.1%}",
             "of the test pictures are described word for word as the truth has it; "
             f"attribute F1 is {f1:.3f}.",
             _tone(exact, 0.95, 0.8),
         )
     if cider is not None:
-        return Finding(
+        return SummaryLine(
             f"{cider:.2f}",
             "CIDEr-D of the generated captions: from 0, words that fit any picture, to 10, the true words.",
             _tone(cider, 1.0, 0.3),
@@ -66,7 +66,7 @@ def _captions(metrics: Mapping[str, Any]) -> Finding | None:
     return None
 
 
-def _direct(metrics: Mapping[str, Any]) -> Finding | None:
+def _direct(metrics: Mapping[str, Any]) -> SummaryLine | None:
     psnr, ssim = lookup(metrics, "direct", "psnr"), lookup(metrics, "direct", "ssim")
     if psnr is None or ssim is None:
         return None
@@ -74,7 +74,7 @@ def _direct(metrics: Mapping[str, Any]) -> Finding | None:
     if psnr < DIRECT_PSNR[0] or ssim < DIRECT_SSIM[0]:
         tone = "bad" if psnr < DIRECT_PSNR[1] or ssim < DIRECT_SSIM[1] else "fair"
     reached = "reaches" if tone == "good" else "misses"
-    return Finding(
+    return SummaryLine(
         f"{psnr:.1f} dB",
         f"and SSIM {ssim:.3f} remain when a picture goes through the latent grid and back (direct path); "
         f"that {reached} the bar of {DIRECT_PSNR[0]:.0f} dB and {DIRECT_SSIM[0]}.",
@@ -82,11 +82,11 @@ def _direct(metrics: Mapping[str, Any]) -> Finding | None:
     )
 
 
-def _visual_words(metrics: Mapping[str, Any]) -> Finding | None:
+def _visual_words(metrics: Mapping[str, Any]) -> SummaryLine | None:
     psnr, ssim, bits = (lookup(metrics, "words", key) for key in ("psnr", "ssim", "bits_per_image"))
     if psnr is None or ssim is None or bits is None:
         return None
-    return Finding(
+    return SummaryLine(
         f"{psnr:.1f} dB",
         f"and SSIM {ssim:.3f} remain when a picture is written in visual words ({bits:,.0f} bits) and read "
         "again.",
@@ -94,7 +94,9 @@ def _visual_words(metrics: Mapping[str, Any]) -> Finding | None:
     )
 
 
-def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]], path: str) -> Finding | None:
+def _text(
+    metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]], path: str
+) -> SummaryLine | None:
     get = ("text", path)
     accuracy, precision = (lookup(metrics, *get, k) for k in ("attribute_accuracy", "r_precision"))
     psnr, ceiling = lookup(metrics, *get, "psnr"), lookup(metrics, "ceiling", "psnr")
@@ -111,7 +113,7 @@ def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]],
                 beside += f", less than the {least:.1f} dB of the weakest baseline"
                 tone = "fair" if tone == "good" else tone
             beside += "."
-        return Finding(
+        return SummaryLine(
             f"{accuracy:.1%}",
             f"of the original's attributes are found again in the picture drawn {drawn}.{beside}{sharp}",
             tone,
@@ -124,7 +126,7 @@ def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]],
         if learned is not None:
             beside += f". One that learned from these pictures alone knows {learned:.0%} of real ones"
             beside += "" if most is None else f", and {most:.0%} if from as many real ones"
-        return Finding(
+        return SummaryLine(
             f"{agreement:.0%}",
             f"of the pictures drawn by {DRAWN_BY[path]} are taken for their caption's class by a "
             f"classifier of real pictures{beside}.{sharp}",
@@ -134,7 +136,7 @@ def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]],
         real, chance = (lookup(metrics, "baseline", k, "r_precision") for k in ("real", "shuffled"))
         beside = "" if real is None else f"; for real pictures it does so in {real:.0%}"
         beside += "" if chance is None else f", with shuffled captions in {chance:.0%}"
-        return Finding(
+        return SummaryLine(
             f"{precision:.0%}",
             f"of the pictures drawn {drawn} are matched to their own caption by an independent judge"
             f"{beside}.{sharp}",
@@ -143,7 +145,7 @@ def _text(metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]],
     return None
 
 
-def _speed(metrics: Mapping[str, Any]) -> Finding | None:
+def _speed(metrics: Mapping[str, Any]) -> SummaryLine | None:
     speed = metrics.get("speed", {})
     champion = speed.get("champion")
     figures = speed.get(champion) if isinstance(champion, str) else champion
@@ -155,7 +157,7 @@ def _speed(metrics: Mapping[str, Any]) -> Finding | None:
     batches = "" if rate is None else f", and {rate:,.0f} a second in batches"
     size = lookup(figures, "size_mb")
     small = "" if size is None else f" The model takes {wording.SPEED['size_mb'].write(size)}."
-    return Finding(
+    return SummaryLine(
         f"{latency:.1f} ms",
         f"from prompt to picture with the fastest model that is good enough{batches}.{small}",
         _tone(-latency, -50.0, -500.0),

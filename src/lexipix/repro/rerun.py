@@ -154,8 +154,8 @@ def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
 
 def carry_out(stage: Stage, folder: Path) -> int:
     """Run a stage's command in the worktree, untracked; gives its exit code."""
-    left_out = ("PYTHONPATH", "KEDRO_ENV", "DVC_STAGE", "DVC_ROOT")
-    environment = {key: value for key, value in os.environ.items() if key not in left_out}
+    skipped = ("PYTHONPATH", "KEDRO_ENV", "DVC_STAGE", "DVC_ROOT")
+    environment = {key: value for key, value in os.environ.items() if key not in skipped}
     words = [sys.executable, "-m", "kedro", *stage.command]
     return subprocess.run(
         words, cwd=folder, env=environment | {"LEXIPIX_MLFLOW": "0"}, check=False
@@ -165,9 +165,9 @@ def carry_out(stage: Stage, folder: Path) -> int:
 def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
     """Compare what was made again with what was recorded: each output's path and one of the verdicts."""
     for stage in todo:
-        left_out = stage.lineage["left_out"]
+        skipped = stage.lineage["skipped"]
         for facts in stage.lineage["outputs"].values():
-            yield facts["path"], _verdict(facts, folder, left_out)
+            yield facts["path"], _verdict(facts, folder, skipped)
 
 
 def remove(project: Path, folder: Path) -> None:
@@ -219,7 +219,7 @@ def _obstacles(project: Path, stage: Stage, made: set[str]) -> Iterator[str]:
             )
 
 
-def _verdict(facts: Mapping[str, Any], folder: Path, left_out: Sequence[str]) -> str:
+def _verdict(facts: Mapping[str, Any], folder: Path, skipped: Sequence[str]) -> str:
     path = folder / facts["path"]
     if not path.exists():
         return MISSING
@@ -227,7 +227,7 @@ def _verdict(facts: Mapping[str, Any], folder: Path, left_out: Sequence[str]) ->
         return IDENTICAL
     if "steady" not in facts:
         return MEASURED
-    return STEADY if steady_digest(path, left_out) == facts["steady"] else DIFFERENT
+    return STEADY if steady_digest(path, skipped) == facts["steady"] else DIFFERENT
 
 
 def _named_paths(project: Path, stage: Stage) -> Iterator[Path]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from lexipix.config.generation import ServingParameters
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.images import Unusable, read_image
-from lexipix.inference.onnx_models import Describer
-from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, told_in_a_sentence
+from lexipix.inference.onnx_models import OnnxCaptioner
+from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, user_errors
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import read_json, read_onnx_model
 
@@ -34,7 +34,7 @@ class CaptionerService(PythonModel):  # type: ignore[misc]
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model and describe with it once, so that no request waits for that."""
         places = {name: Path(place) for name, place in context.artifacts.items()}
-        self._describer = Describer(read_onnx_model(places["captioner"]))
+        self._describer = OnnxCaptioner(read_onnx_model(places["captioner"]))
         self._limits = ServingParameters(**read_json(places["settings"]))
         self._ingestion = IngestionParameters(
             **{**read_json(places["ingestion"]), "image_size": self._describer.image_size}
@@ -62,7 +62,7 @@ class CaptionerService(PythonModel):  # type: ignore[misc]
         Raises:
             Refused: A picture cannot be used, or a limit is passed.
         """
-        with told_in_a_sentence():
+        with user_errors():
             pictures = list(model_input[PICTURE])
             require_at_most(len(pictures), self._limits.max_pictures)
             with self._turn:

@@ -14,11 +14,11 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from lexipix.config.generation import MAX_SEED, ServingParameters
-from lexipix.inference.best_of import Effort, best_of
-from lexipix.inference.onnx_models import Drawer, Scorer
+from lexipix.inference.best_of import BestOfConfig, best_of
+from lexipix.inference.onnx_models import OnnxGenerator, Scorer
 from lexipix.inference.prompt_checks import CheckedPrompt, check_prompt, shown
 from lexipix.inference.selection import WHOLE, Choice, choose
-from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, told_in_a_sentence
+from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, user_errors
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import read_json, read_onnx_model
 from lexipix.utils.png import encode_png
@@ -44,7 +44,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
         self._turn = threading.Lock()
         for budget in self._champion["budgets"]:
             drawer = self._choice(budget)[1]
-            best_of(drawer, self._scorer, [""], np.zeros(1, np.int64), 0, Effort())
+            best_of(drawer, self._scorer, [""], np.zeros(1, np.int64), 0, BestOfConfig())
         limit_requests(int(self._limits.max_request_mb * MEGA))
 
     def predict(
@@ -66,7 +66,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
         Raises:
             Refused: A prompt cannot be drawn, or a limit is passed.
         """
-        with told_in_a_sentence():
+        with user_errors():
             names = ("seed", "count", "budget", "candidates")
             seed, count, budget, candidates = (_given(params or {}, name) for name in names)
             prompts = list(model_input[PROMPT])
@@ -77,7 +77,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
                 texts = [one.text for one in checked for _ in range(count)]
                 indices = np.arange(len(texts)) % count
                 scorer = self._scorer if candidates > 1 else None
-                images = best_of(drawer, scorer, texts, indices, seed, Effort(candidates)).images
+                images = best_of(drawer, scorer, texts, indices, seed, BestOfConfig(candidates)).images
             return [
                 {
                     PROMPT: checked[number // count].text,
@@ -101,7 +101,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
                 raise LexipixError(f"{name} is {number}: it must be 1 or more.")
         require_at_most(len(prompts) * count * candidates, self._limits.max_pictures)
 
-    def _checked(self, prompt: Any, drawer: Drawer) -> CheckedPrompt:
+    def _checked(self, prompt: Any, drawer: OnnxGenerator) -> CheckedPrompt:
         if not isinstance(prompt, str):
             raise LexipixError(f"A prompt is text, not {json.dumps(prompt, default=str)[:40]}.")
         if len(prompt) > self._limits.max_prompt_chars:
@@ -111,12 +111,12 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
             )
         return check_prompt(prompt, drawer)
 
-    def _choice(self, budget: str) -> tuple[Choice, Drawer]:
+    def _choice(self, budget: str) -> tuple[Choice, OnnxGenerator]:
         choice = choose(self._champion, budget=budget)
         return choice, self._drawer(choice.form or WHOLE)
 
-    def _load(self, form: str) -> Drawer:
-        return Drawer(read_onnx_model(self._artifacts[form]))
+    def _load(self, form: str) -> OnnxGenerator:
+        return OnnxGenerator(read_onnx_model(self._artifacts[form]))
 
 
 def _given(params: Mapping[str, Any], name: str) -> Any:

@@ -53,7 +53,7 @@ class UnknownKind(Refused):
 
 
 @contextmanager
-def told_in_a_sentence() -> Iterator[None]:
+def user_errors() -> Iterator[None]:
     """Mistakes of whoever asks become refusals; a defect of ours becomes status 500 and is logged.
 
     MLflow itself would answer both with status 400 and a traceback.

@@ -67,11 +67,11 @@ class Provenance:
         """Everything that was read and written, as ``lineage.json`` has it.
 
         ``md5`` is DVC's digest; ``steady`` the digest without measured figures, whose names end as
-        ``left_out`` says; what shows measured speeds has none.
+        ``skipped`` says; what shows measured speeds has none.
         """
         return {
             "nodes": list(self._nodes),
-            "left_out": list(MEASURED),
+            "skipped": list(MEASURED),
             "machine_choices": self._choices(),
             "pins": dict(self._pins()),
             "inputs": {name: self._digested(name, path) for name, path in self._paths(self._read)},

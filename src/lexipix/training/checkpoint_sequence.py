@@ -21,7 +21,7 @@ class Unheard:
         """Nothing."""
 
 
-class Sequel:
+class CheckpointSequence:
     """A checkpoint store for several trainings, one after the other, in the place of one.
 
     An interrupted step then goes on within the training that was interrupted, and those before it are not

@@ -22,7 +22,7 @@ class _Tape(NamedTuple):
     figures: Figures
 
 
-class Recording:
+class CudaGraphRunner:
     """Takes steps on the current GPU, most of them by replaying one that was recorded.
 
     Args:

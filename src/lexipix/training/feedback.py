@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lexipix.config.generator import LoopParameters
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.training.generator_validation import DrawingValidation
+from lexipix.training.generator_validation import GeneratorValidation
 from lexipix.training.losses.energy import energy_distance
 from lexipix.training.losses.gan import ALIGNMENT_SCALE
 from lexipix.training.schedule import rows_of_step
@@ -42,7 +42,7 @@ class Real(NamedTuple):
     failures: Tensor
 
 
-class Steering(Steady):
+class ValidationFeedback(Steady):
     """Reacts to reports; made anew it changes nothing until the first one.
 
     Args:
@@ -61,7 +61,7 @@ class Steering(Steady):
         self,
         parameters: LoopParameters,
         captions: CaptionRows,
-        validation: DrawingValidation,
+        validation: GeneratorValidation,
         *,
         weights: Mapping[str, float] | None = None,
         faithful: bool = True,
@@ -100,7 +100,7 @@ class Steering(Steady):
     # What a report tells
 
     def watch(self, rows: Tensor, drawn: Tensor, vectors: Tensor) -> None:
-        """Remember the drawings of some validation captions; see :class:`DrawingValidation`."""
+        """Remember the drawings of some validation captions; see :class:`GeneratorValidation`."""
         first = int(rows[0])
         if first == 0:
             self._seen = []

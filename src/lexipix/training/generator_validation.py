@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION, ImageRows, Images, psnr_of
-from lexipix.models.conditional_generator import Drawing
+from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.image_encoder import ImageEncoder
 from lexipix.training.sample_grid import two_rows
 
@@ -17,7 +17,7 @@ N_CANDIDATES = 64
 N_SHOWN = 16
 
 
-class DrawingValidation:
+class GeneratorValidation:
     """Draws from validation captions and compares with the pictures they belong to.
 
     Args:
@@ -46,13 +46,13 @@ class DrawingValidation:
         self.images, self.captions = ImageRows(images, device), captions
         self.groups, self.encoder, self.device = torch.from_numpy(groups), encoder.to(device).eval(), device
 
-    def draw(self, model: Drawing, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def draw(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) from the canonical captions of the rows, and the captions' vectors (B, V)."""
         reading = model.read(self.captions.canonical(rows))
         noise = torch.randn(len(rows), model.noise_width, device=self.device)
         return model.draw(reading, noise).float().clamp(-1, 1), reading.vector.float()
 
-    def figures(self, model: Drawing) -> dict[str, float]:
+    def figures(self, model: ConditionalGenerator) -> dict[str, float]:
         """Figures on up to 512 rows.
 
         Returns:
@@ -80,7 +80,7 @@ class DrawingValidation:
             "sharpness": float(steps[0] / steps[1]),
         }
 
-    def sheet(self, model: Drawing) -> NDArray[np.uint8]:
+    def sheet(self, model: ConditionalGenerator) -> NDArray[np.uint8]:
         """Up to sixteen validation pictures above what their captions give: uint8 (height, width, 3)."""
         rows = torch.arange(min(len(self.images), N_SHOWN))
         return two_rows(self.images[rows], self.draw(model, rows)[0])

@@ -22,9 +22,9 @@ from lexipix.training.checkpoint_state import (
 )
 from lexipix.training.cuda_graphs import set_rate
 from lexipix.training.ema import Averages
-from lexipix.training.metric_averager import Window
+from lexipix.training.metric_averager import MetricAverager
 from lexipix.training.parallel import Share
-from lexipix.training.precision import Machine, choose_precision, resolve_device, step_flops
+from lexipix.training.precision import Precision, choose_precision, resolve_device, step_flops
 from lexipix.training.schedule import learning_rate_factor, next_report_after, since_restart
 from lexipix.training.steady import STEADY, Steady
 from lexipix.training.tasks.base import Task, TrainingResult
@@ -85,7 +85,7 @@ def follow(task: Task, parameters: TrainingParameters, run: RunParameters, share
     for module in task.modules.values():
         module.to(device)
     tensors, start = share.receive()
-    machine = Machine.from_name(start["precision"], run)
+    machine = Precision.from_name(start["precision"], run)
     machine.prepare(task.modules)
     unpack_learning(tensors, task.modules, task.optimizers, frozenset())
     steering.unpack(task, tensors, start["steering"])
@@ -122,21 +122,21 @@ def _train(
     keep_best = parameters.keep_best or steering.keep_best
     learns_from = getattr(task, "learns_from", 0.0)
     result = TrainingResult()
-    images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, Window()
+    images_seen, seconds_before, bad_validations, window = 0, 0.0, 0, MetricAverager()
     best_objective, best_weights = math.inf, averages.snapshot()
 
     # Continue an interrupted training of the same thing
     saved = checkpoints.load()
     if saved is not None and saved[1].get("fingerprint") == fingerprint:
         tensors, meta = saved
-        machine = Machine.from_name(meta["precision"], run)
+        machine = Precision.from_name(meta["precision"], run)
         machine.prepare(task.modules)
         best_weights = unpack_state(tensors, task.modules, task.optimizers, averages, fixed)
         images_seen, seconds_before = meta["images_seen"], meta["seconds"]
         best_objective = math.inf if meta["best_objective"] is None else meta["best_objective"]
         bad_validations = meta["bad_validations"]
         result.curves = meta["curves"]
-        window = Window.from_tensors(tensors, meta["window"])
+        window = MetricAverager.from_tensors(tensors, meta["window"])
         steering.unpack(task, tensors, meta.get("steering", {}))
         flops = meta.get("flops", 0.0)  # unknown to a checkpoint of an earlier version
     else:
@@ -268,7 +268,7 @@ def _step(
     task: Task,
     parameters: TrainingParameters,
     run: RunParameters,
-    machine: Machine,
+    machine: Precision,
     peaks: Mapping[str, Sequence[float]],
     images_seen: int,
 ) -> dict[str, Tensor]:

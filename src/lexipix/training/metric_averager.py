@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 
-class Window:
+class MetricAverager:
     """Sums of the figures since the last report, kept as tensors so that no step waits for a number."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Window:
         return {f"window/{key}": total for key, total in self.sums.items()}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> "Window":
+    def from_tensors(cls, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> "MetricAverager":
         window = cls()
         window.counts = dict(counts)
         window.sums = {key: tensors[f"window/{key}"].clone() for key in counts}

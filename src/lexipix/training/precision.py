@@ -25,7 +25,7 @@ BF16_MUST_GAIN = 1.15
 
 
 @dataclass(frozen=True)
-class Machine:
+class Precision:
     """A device with a precision.
 
     Attributes:
@@ -42,7 +42,7 @@ class Machine:
         return f"{self.device.type}/{'bf16' if self.bf16 else 'fp32'}"
 
     @classmethod
-    def from_name(cls, name: str, run: RunParameters) -> "Machine":
+    def from_name(cls, name: str, run: RunParameters) -> "Precision":
         """The machine that :attr:`name` describes, on the device of this run."""
         return cls(resolve_device(run), name.endswith("bf16"))
 
@@ -91,7 +91,7 @@ def choose_precision(
     run: RunParameters,
     name: str,
     choices: MutableMapping[str, str] | None = None,
-) -> Machine:
+) -> Precision:
     """Time a few real steps in fp32 and bf16 and take the faster; the task is left as it was found.
 
     Where one product of two matrices is already slower in bf16, its steps could be fifteen times slower, and
@@ -106,23 +106,23 @@ def choose_precision(
     """
     device = resolve_device(run)
     if run.precision != "auto":
-        return Machine(device, run.precision == "bf16")
+        return Precision(device, run.precision == "bf16")
     n_weights = sum(weight.numel() for module in task.modules.values() for weight in module.parameters())
     key = f"{name}, {n_weights} weights, batch of {batch_size}, {device.type}"
     if choices is not None and key in choices:
-        machine = Machine.from_name(choices[key], run)
+        machine = Precision.from_name(choices[key], run)
         logger.info("%s: %s, as chosen before on this machine", name, machine.name)
         return machine
 
     if products_gain(device) < 1:
-        machine = Machine(device, False)
+        machine = Precision(device, False)
         reason = "matrix products are slower in bf16 here"
     else:
-        machines = {bf16: Machine(device, bf16) for bf16 in (False, True)}
+        machines = {bf16: Precision(device, bf16) for bf16 in (False, True)}
         machines[False].prepare(task.modules)
         with left_as_found(task):
             rates = _rates(task, machines, batch_size, run)
-        machine = Machine(device, rates[True] > BF16_MUST_GAIN * rates[False])
+        machine = Precision(device, rates[True] > BF16_MUST_GAIN * rates[False])
         reason = f"fp32 {rates[False]:.0f} images/s, bf16 {rates[True]:.0f} images/s in a short probe"
     logger.info("%s: %s; taking %s, channels_last", name, reason, machine.name)
     if choices is not None:
@@ -143,7 +143,7 @@ def products_gain(device: torch.device) -> float:
     return seconds[torch.float32] / seconds[torch.bfloat16]
 
 
-def step_flops(task: Task, batch_size: int, run: RunParameters, machine: Machine) -> float:
+def step_flops(task: Task, batch_size: int, run: RunParameters, machine: Precision) -> float:
     """Multiplications and additions, counted apart, that one image costs in a step; the task stays as it is.
 
     Counted are matrix products, convolutions and attention, forwards and backwards, where torch tells; what a
@@ -177,7 +177,7 @@ def left_as_found(task: Task) -> Iterator[None]:
 
 
 def _rates(
-    task: Task, machines: Mapping[bool, Machine], batch_size: int, run: RunParameters
+    task: Task, machines: Mapping[bool, Precision], batch_size: int, run: RunParameters
 ) -> dict[bool, float]:
     """Images per second of the fastest step on each machine; they take turns and so meet the same load."""
     rows = torch.arange(batch_size) % task.n_rows

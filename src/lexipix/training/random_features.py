@@ -1,4 +1,4 @@
-"""Solving a :class:`Memory`: ridge regression from captions to latents, in seconds instead of a training."""
+"""Fits a :class:`RandomFeatureRegressor` by ridge regression from captions to latents."""
 
 import logging
 import math
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows
-from lexipix.models.random_features import Memory
+from lexipix.models.random_features import RandomFeatureRegressor
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Encoder
 
@@ -79,7 +79,9 @@ def remember(
 
 
 @torch.no_grad()
-def solve(memory: Memory, texts: Tensor, latents: Tensor, weights: Tensor | None = None) -> None:
+def solve(
+    memory: RandomFeatureRegressor, texts: Tensor, latents: Tensor, weights: Tensor | None = None
+) -> None:
     """Whiten the features' directions, then solve the map from features to latents.
 
     Captions that all say the same, as of a folder with one class, give the mean latent.
@@ -155,7 +157,7 @@ def emphasise(texts: Tensor, latents: Tensor, shares: Tensor, kept: int) -> Tens
     return emphasis
 
 
-def _in_batches(memory: Memory, texts: Tensor) -> Iterator[Tensor]:
+def _in_batches(memory: RandomFeatureRegressor, texts: Tensor) -> Iterator[Tensor]:
     """The features of captions, a batch at a time: all of them at once would need gigabytes."""
     return (memory.random_features(batch) for batch in texts.split(SUM_BATCH))
 

@@ -9,13 +9,13 @@ from lexipix.utils.types import ModelBundle
 KIND = "none"
 
 
-def left_out(reason: str) -> ModelBundle:
+def skipped(reason: str) -> ModelBundle:
     """The record of a model that is not trained; ``because`` in its configuration says why."""
     return ModelBundle({"kind": KIND, "because": reason}, {}, None, {})
 
 
-def is_left_out(bundle: ModelBundle) -> bool:
-    """Whether nothing was trained here: the record is that of :func:`left_out`."""
+def is_skipped(bundle: ModelBundle) -> bool:
+    """Whether nothing was trained here: the record is that of :func:`skipped`."""
     return bool(bundle.config["kind"] == KIND)
 
 

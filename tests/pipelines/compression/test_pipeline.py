@@ -17,7 +17,7 @@ from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
 from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
-from lexipix.inference.onnx_models import Describer, Drawer, Scorer, from_pixels, noise_of
+from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer, from_pixels, noise_of
 from lexipix.pipelines.compression.nodes import real_input, teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
@@ -84,7 +84,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
 @pytest.mark.parametrize("family", ["vae", "gan"])
 def test_generators_draw_what_their_networks_draw(made, prior, gan, family):
     network = load_network({"vae": prior, "gan": gan}[family])
-    drawer = Drawer(made[f"onnx_{family}"])
+    drawer = OnnxGenerator(made[f"onnx_{family}"])
     assert drawer.image_size == 32 and drawer.known_words == {"circle", "red"}
     for index in range(3):
         with torch.no_grad():
@@ -95,13 +95,13 @@ def test_generators_draw_what_their_networks_draw(made, prior, gan, family):
 
 
 def test_the_two_generators_are_not_one(made):
-    vae, gan = Drawer(made["onnx_vae"]), Drawer(made["onnx_gan"])
+    vae, gan = OnnxGenerator(made["onnx_vae"]), OnnxGenerator(made["onnx_gan"])
     assert not np.array_equal(vae.draw_one(PROMPT, 7, 0), gan.draw_one(PROMPT, 7, 0))
 
 
 def test_captioner_writes_what_its_network_writes(made, make, pictures):
     network = load_network(make("captioner", 3))
-    describer = Describer(made["onnx_captioner"])
+    describer = OnnxCaptioner(made["onnx_captioner"])
     images = pictures.test.images
     ids = network.generate(torch.from_numpy(from_pixels(images)), describer.max_tokens)
     expected = decode(describer.tokenizer, ids.numpy())
@@ -122,9 +122,9 @@ def test_every_form_of_the_captioner_is_measured(made, pictures):
     assert table["onnx_int8"]["size_mb"] < table["onnx_fp32"]["size_mb"]
     assert champion["variant"] in {"onnx_fp32", *made["captioner_forms"]}
     assert table["champion"] == champion["figures"] == table[champion["variant"]]
-    describer = Describer(made["captioner_forms"]["onnx_int8"])
+    describer = OnnxCaptioner(made["captioner_forms"]["onnx_int8"])
     cells = describer.see(pictures.test.images)
-    assert cells == pytest.approx(Describer(made["onnx_captioner"]).see(pictures.test.images), abs=0.5)
+    assert cells == pytest.approx(OnnxCaptioner(made["onnx_captioner"]).see(pictures.test.images), abs=0.5)
 
 
 def test_scorer_gives_the_vectors_of_its_networks(made, make, pictures):
@@ -184,7 +184,7 @@ def test_champion_is_a_form_that_can_be_shipped(made):
 def test_smaller_networks_are_taught_and_exported(made, name):
     figures, bundle = made[f"{name}_figures"], made[name]
     assert figures["images_seen"] == 64 and figures["val_fidelity"] > 0
-    network, drawer = load_network(bundle), Drawer(made["onnx_forms"][f"{name}_onnx_fp32"])
+    network, drawer = load_network(bundle), OnnxGenerator(made["onnx_forms"][f"{name}_onnx_fp32"])
     with torch.no_grad():
         ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, 0, 8))
         expected = to_uint8(network(ids, noise))[0]
@@ -202,7 +202,7 @@ def test_a_network_that_no_form_asks_for_is_not_taught(pictures, gan, prior):
 
 
 def test_quantized_graph_draws_nearly_the_same_with_smaller_weights(made):
-    whole, quantized = Drawer(made["onnx_gan"]), Drawer(made["onnx_forms"]["onnx_int8"])
+    whole, quantized = OnnxGenerator(made["onnx_gan"]), OnnxGenerator(made["onnx_forms"]["onnx_int8"])
     graphs = made["onnx_forms"]["onnx_int8"].graphs
     assert b"QuantizeLinear" in graphs["draw"] and graphs["read"] == made["onnx_gan"].graphs["read"]
     difference = whole.draw_one(PROMPT, 7, 0).astype(int) - quantized.draw_one(PROMPT, 7, 0)
@@ -218,8 +218,8 @@ def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
             if name == "onnx_gan"
             else made["onnx_forms"]["small_onnx_int8" if name.endswith("int8") else "small_onnx_fp32"]
         )
-        together = Drawer(model).draw(prompts, noise)
-        alone = Drawer(model)
+        together = OnnxGenerator(model).draw(prompts, noise)
+        alone = OnnxGenerator(model)
         for row in (0, 1, 17, len(prompts) - 1):
             assert np.array_equal(alone.draw([prompts[row]], noise[row : row + 1])[0], together[row])
 
@@ -232,7 +232,7 @@ def test_same_network_gives_the_same_bytes(made, make, pictures):
 def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
     exporter = Exporter(real_input(pictures, 4), 1e-4)
     bundle = make("captioner_with_prefix", 3)
-    describer = Describer(exporter.captioner(bundle))
+    describer = OnnxCaptioner(exporter.captioner(bundle))
     images = pictures.test.images[:3]
     ids = load_network(bundle).generate(torch.from_numpy(from_pixels(images)), describer.max_tokens)
     assert describer.caption(images) == decode(describer.tokenizer, ids.numpy())

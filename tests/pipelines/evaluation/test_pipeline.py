@@ -13,7 +13,7 @@ from lexipix.evaluation.collect import JUDGES, MODELS
 from lexipix.evaluation.paths import Generators
 from lexipix.pipelines.evaluation.nodes import measure_words, redraw
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
-from lexipix.utils.skipped_model import is_left_out, left_out
+from lexipix.utils.skipped_model import is_skipped, skipped
 
 TRAINED_BEFORE = [name for name in MODELS if name not in JUDGES]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
@@ -113,7 +113,7 @@ def test_pictures_of_both_paths(results, pictures):
 def test_words_that_were_left_out_leave_nothing(
     pictures, test_captions, run, evaluation, vae, prior, shipped, results
 ):
-    words = left_out("a.b is false")
+    words = skipped("a.b is false")
     generators = Generators(prior, prior, words, CHAMPION, None, None, {"small_onnx_fp32": shipped})
     *others, images = redraw(evaluation, run, pictures, test_captions, vae, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
@@ -160,7 +160,7 @@ def test_the_table_has_pictures_chosen_in_three_ways_with_what_was_said_and_draw
 
 
 def test_without_classes_there_is_no_second_judge(results):
-    assert is_left_out(results["classifier"])
+    assert is_skipped(results["classifier"])
     assert results["classes_figures"] == {} and results["classifier_figures"] == {}
     assert "Class agreement" not in results["report"]
     assert results["classifier_stream"].rows == []

@@ -9,8 +9,8 @@ from tests.support.exported_models import CHAMPION, draw
 
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
-from lexipix.inference.generate import Drawing
-from lexipix.inference.onnx_models import Drawer
+from lexipix.inference.generate import GeneratedImages
+from lexipix.inference.onnx_models import OnnxGenerator
 from lexipix.pipelines.generation.pipeline import create_pipeline
 from lexipix.utils.errors import LexipixError
 
@@ -42,7 +42,7 @@ def test_prompts_of_the_parameters_are_drawn_and_scored(run, toys, scorer):
     assert [row["prompt"] for row in rows] == [PROMPTS[0]] * 2 + [PROMPTS[1]] * 2
     assert [row["index"] for row in rows] == [0, 1, 0, 1]
     assert {row["seed"] for row in rows} == {11} and {row["model"] for row in rows} == {"gan"}
-    expected = Drawer(toys["onnx_gan"]).draw_one(PROMPTS[1], 11, 1)
+    expected = OnnxGenerator(toys["onnx_gan"]).draw_one(PROMPTS[1], 11, 1)
     assert np.array_equal(files["0003.png"], expected)
     score = float(scorer.image_vector(expected) @ scorer.text_vector(PROMPTS[1]))
     assert rows[3]["score"] == pytest.approx(score, abs=1e-4)
@@ -51,12 +51,12 @@ def test_prompts_of_the_parameters_are_drawn_and_scored(run, toys, scorer):
 
 def test_model_and_seed_can_be_chosen(run, toys):
     files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, model="vae")
-    assert np.array_equal(files["0000.png"], Drawer(toys["onnx_vae"]).draw_one(PROMPTS[0], 3, 0))
+    assert np.array_equal(files["0000.png"], OnnxGenerator(toys["onnx_vae"]).draw_one(PROMPTS[0], 3, 0))
 
 
 def test_budget_chooses_the_form(run, toys):
     files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, budget="fast")
-    small = Drawer(toys["onnx_forms"]["small_onnx_fp32"])
+    small = OnnxGenerator(toys["onnx_forms"]["small_onnx_fp32"])
     assert np.array_equal(files["0000.png"], small.draw_one(PROMPTS[0], 3, 0))
     assert files["generated.jsonl"][0]["model"] == "gan small_onnx_fp32"
     other, _ = run(prompts=PROMPTS[:1], n=1, seed=3, budget="fast", model="vae")
@@ -79,7 +79,7 @@ def test_more_pictures_than_allowed_are_refused(run):
 
 
 def test_sheet_of_many_says_that_it_shows_some(drawer, scorer):
-    files = dict(Drawing(drawer, None, PROMPTS[:1], 70, 7, "vae").files())
+    files = dict(GeneratedImages(drawer, None, PROMPTS[:1], 70, 7, "vae").files())
     rows = list(files["generated.jsonl"])
     assert len(rows) == 70 and rows[0]["score"] is None
     assert files["sheet.png"].shape[0] < 1800
@@ -89,7 +89,7 @@ def test_pictures_are_drawn_as_they_are_asked_for(drawer, monkeypatch):
     monkeypatch.setattr("lexipix.inference.generate.IN_MEMORY", 4)
     asked, whole = [], drawer.draw
     monkeypatch.setattr(drawer, "draw", lambda *args: asked.append(len(args[0])) or whole(*args))
-    files = Drawing(drawer, None, PROMPTS, 5, 7, "vae").files()
+    files = GeneratedImages(drawer, None, PROMPTS, 5, 7, "vae").files()
     first = [next(files) for _ in range(4)]
     assert asked in ([4], [4, 4]), "one block ahead at most"
     rest = list(files)

@@ -27,7 +27,7 @@ from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import encode, train_tokenizer
 from lexipix.models.build import build
 from lexipix.models.text_to_image import TextToImage
-from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_visual_words, train_words
 from lexipix.pipelines.generator.pipeline import create_pipeline
@@ -37,7 +37,7 @@ from lexipix.training.builders.common import require_one_tokenizer
 from lexipix.training.bundles import known_words, load_network, to_bundle
 from lexipix.training.random_features import FEATURES_PER_WORDING
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import Pictures, Split
 
 SIZE, MAX_TOKENS = 16, 48
@@ -53,7 +53,7 @@ WRITER = WriterParameters(  # as wide as the captioner's language model
 )
 MODELS = ("vae", "prior", "gan")
 OFF, ON = LoopParameters(enabled=False), LoopParameters()
-WORDS = ("visual_words", "words")
+WORDS = ("image_tokenizer", "words")
 ONE, TWO = GeneratorLaunchParameters(), GeneratorLaunchParameters(processes=2)
 
 
@@ -108,10 +108,10 @@ def contrastive_pair(pictures):
     texts = pictures.train.captions["caption"].tolist()
     tokenizer = train_tokenizer(texts, 300)
     network = {
-        "image_encoder": {"channels": [4, 6, 8], "blocks": [0, 0, 0], "vector_width": 8},
+        "image_encoder": {"channels": [4, 6, 8], "blocks": [0, 0, 0], "embed_dim": 8},
         "text_encoder": {
             "vocabulary": tokenizer.get_vocab_size(), "max_tokens": MAX_TOKENS, "width": 32, "depth": 1,
-            "vector_width": 8,
+            "embed_dim": 8,
         },
     }  # fmt: skip
     torch.manual_seed(0)
@@ -317,7 +317,7 @@ def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, cont
     )
     bundle, *_ = train_words(
         True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
-        captioner, catalog.load("prior"), catalog.load("visual_words"), {}, Machinery(), Machinery(),
+        captioner, catalog.load("prior"), catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     vocabulary, found = captioner.config["network"]["language_model"]["vocab_size"], 0
     for name, weight in captioner.weights.items():
@@ -335,7 +335,7 @@ def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive
     alone = train_words(
         True, WRITER.model_copy(update={"sketch": False}), GAN, ONE, False, RUN, pictures,
         pictures.train.captions, contrastive_pair, captioner, catalog.load("prior"),
-        catalog.load("visual_words"), {}, Machinery(), Machinery(),
+        catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
     )[0]  # fmt: skip
     sketched = catalog.load("words").weights
     assert alone.config["network"]["sketch"] is None
@@ -344,12 +344,12 @@ def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive
 
 @torch.no_grad()
 def test_words_can_be_written_by_the_bundle_alone(catalog):
-    bundle, words = catalog.load("words"), catalog.load("visual_words")
-    assert bundle.config["kind"] == "words_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
+    bundle, words = catalog.load("words"), catalog.load("image_tokenizer")
+    assert bundle.config["kind"] == "tokens_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
     model = load_network(bundle)
-    assert isinstance(model, WordsToImage) and model.noise_width == bundle.config["noise_width"]
+    assert isinstance(model, TokensToImage) and model.noise_width == bundle.config["noise_width"]
     for name, weight in words.weights.items():
-        assert torch.equal(bundle.weights[f"visual_words.{name}"], weight), name
+        assert torch.equal(bundle.weights[f"image_tokenizer.{name}"], weight), name
     for name, weight in catalog.load("prior").weights.items():
         if name.startswith("prior."):
             assert torch.equal(bundle.weights[f"sketch.{name}"], weight), name
@@ -362,7 +362,7 @@ def test_a_captioner_of_another_width_only_lends_its_tokenizer(
     parameters = WRITER.model_copy(update={"width": 32, "depth": 1})
     bundle, *_ = train_words(
         True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
-        captioner, catalog.load("prior"), catalog.load("visual_words"), {}, Machinery(), Machinery(),
+        captioner, catalog.load("prior"), catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     assert bundle.config["network"]["writer"]["language_model"]["n_embd"] == 32
     assert bundle.tokenizer == captioner.tokenizer
@@ -373,11 +373,11 @@ def test_words_can_be_left_out(catalog, pictures, contrastive_pair, captioner):
     words, curves, figures, sheet = train_visual_words(
         False, VISUAL_WORDS, ONE, RUN, pictures, {}, nothing, nothing
     )
-    assert is_left_out(words) and len(curves) == 0 and figures == {} and sheet.ndim == 3
+    assert is_skipped(words) and len(curves) == 0 and figures == {} and sheet.ndim == 3
     models = contrastive_pair, captioner, catalog.load("prior"), words
     rest = GAN, ONE, False, RUN, pictures, pictures.train.captions, *models, {}, nothing, nothing
-    assert is_left_out(train_words(False, WRITER, *rest)[0])
-    with pytest.raises(LexipixError, match=r"--tags visual_words` with generator\.words\.enabled = true"):
+    assert is_skipped(train_words(False, WRITER, *rest)[0])
+    with pytest.raises(LexipixError, match=r"--tags image_tokenizer` with generator\.words\.enabled = true"):
         train_words(True, WRITER, *rest)
 
 

@@ -3,14 +3,14 @@ import math
 import pytest
 import torch
 
-from lexipix.models.discriminator import Verdict
+from lexipix.models.discriminator import DiscriminatorLogits
 from lexipix.training.losses.gan import (
     ALIGNMENT_SCALE,
     alignment_loss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
-    over_heads,
+    sum_head_losses,
     zero_penalty,
 )
 
@@ -111,9 +111,12 @@ def test_gradient_penalty_looks_between_the_pictures():
 
 def test_every_head_counts_alike_whatever_it_sees():
     few, many = torch.full((2, 4), 3.0), torch.full((2, 64), 1.0)
-    real, fake = Verdict(torch.zeros(2, 2), (few, many)), Verdict(torch.full((2, 2), 0.5), (many, few))
+    real, fake = (
+        DiscriminatorLogits(torch.zeros(2, 2), (few, many)),
+        DiscriminatorLogits(torch.full((2, 2), 0.5), (many, few)),
+    )
     # hinge: -fake, averaged over the places of each head and then over the heads
-    found = over_heads(generator_loss, "hinge", real, fake)
+    found = sum_head_losses(generator_loss, "hinge", real, fake)
     assert found.item() == pytest.approx(-0.5 - (1.0 + 3.0) / 2)
 
 

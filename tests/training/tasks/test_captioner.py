@@ -4,7 +4,7 @@ from tests.support.toy import RUN, ListStream, MemoryCheckpoints, fast
 
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.evaluation.captioning import how_sure, write_captions
+from lexipix.evaluation.captioning import sequence_confidence, write_captions
 from lexipix.models.captioner import Captioner, small_gpt2
 from lexipix.models.image_encoder import ConvImageEncoder
 from lexipix.scenes import caption, render, sample_scene
@@ -54,7 +54,7 @@ def test_learns_eight_pictures_by_heart():
     assert write_captions(task.captioner, tokenizer, images, 24, beams=3, device=CPU) == captions
     assert {"loss", "text_loss"} <= result.curves[-1].keys()
     right, wrong = (
-        how_sure(task.captioner, tokenizer, images, texts, 24, device=CPU)
+        sequence_confidence(task.captioner, tokenizer, images, texts, 24, device=CPU)
         for texts in (captions, captions[1:] + captions[:1])
     )
     assert right.shape == (N,) and (right > 0.9).all() and (wrong < right).all() and (wrong >= 0).all()

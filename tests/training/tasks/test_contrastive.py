@@ -64,8 +64,8 @@ def test_pair_learns_to_tell_pictures_apart(augmentations):
     torch.manual_seed(0)
     pair = contrastive_pair(
         {
-            "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "vector_width": 8},
-            "text_encoder": {"vocabulary": size, "max_tokens": 8, "width": 32, "depth": 1, "vector_width": 8},
+            "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "embed_dim": 8},
+            "text_encoder": {"vocabulary": size, "max_tokens": 8, "width": 32, "depth": 1, "embed_dim": 8},
         }
     )
     rows = CaptionRows(captions, [[]] * 16, tokenizer, 8, CPU)

@@ -12,7 +12,7 @@ from tests.support.generator_world import (
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_groups import CaptionGroups
 from lexipix.training.parallel import Share
-from lexipix.training.precision import Machine, step_flops
+from lexipix.training.precision import Precision, step_flops
 from lexipix.training.tasks import gan
 from lexipix.training.tasks.gan import GANTask
 
@@ -97,7 +97,7 @@ def test_the_penalty_is_paid_lazily(make, monkeypatch, changes):
 
 @pytest.mark.parametrize("changes", KINDS[1:], ids=IDS[1:])
 def test_the_arithmetic_of_a_penalty_is_counted(make, monkeypatch, changes):
-    task, machine, run = make(**changes), Machine(CPU, bf16=False), RunParameters(device="cpu")
+    task, machine, run = make(**changes), Precision(CPU, bf16=False), RunParameters(device="cpu")
     monkeypatch.setattr(gan, "PENALTY_EVERY", 10**9)
     without = step_flops(task, 4, run, machine)
     monkeypatch.setattr(gan, "PENALTY_EVERY", 1)
@@ -117,7 +117,7 @@ def test_equal_captions_are_no_mismatch(make, monkeypatch):
 
 
 def test_only_steps_that_are_alike_are_recorded(make, monkeypatch):
-    monkeypatch.setattr(gan, "Recording", lambda _: "a recording")
+    monkeypatch.setattr(gan, "CudaGraphRunner", lambda _: "a recording")
     alike, steered = make(), make()
     steered.steering = object()
     others = [steered, make(penalty=10.0), make(share=Share(micro_batches=2))]

@@ -3,17 +3,17 @@ import pytest
 import torch
 from tests.support.generator_world import CPU, Training, check_reproducible, check_resumes, pair_on, world
 
-from lexipix.models.image_tokenizer import VisualWords
-from lexipix.training.tasks.image_tokenizer import VisualWordsTask
+from lexipix.models.image_tokenizer import ImageTokenizer
+from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
 
 
 @pytest.fixture
 def make():
     def make(**changes):
         torch.manual_seed(0)
-        network = VisualWords(16, [[6, 4, 3], [4, 4], [3]], width=8, depth=1)
+        network = ImageTokenizer(16, [[6, 4, 3], [4, 4], [3]], width=8, depth=1)
         settings = {"learning_rate": 2e-3, "cut_share": 0.25, "device": CPU}
-        return VisualWordsTask(network, world().images, world().images[:10], **(settings | changes))
+        return ImageTokenizerTask(network, world().images, world().images[:10], **(settings | changes))
 
     return make
 

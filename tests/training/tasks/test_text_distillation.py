@@ -7,7 +7,7 @@ from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
-from lexipix.training.tasks.text_distillation import ReadingTask, hear, understand
+from lexipix.training.tasks.text_distillation import TextDistillationTask, hear, understand
 
 
 def teacher():
@@ -34,7 +34,7 @@ def wide_vector():
 
 
 def task():
-    return ReadingTask(student(), lessons(), lessons(), learning_rate=3e-3)
+    return TextDistillationTask(student(), lessons(), lessons(), learning_rate=3e-3)
 
 
 def test_lessons_are_what_the_teacher_makes_of_each_word():

@@ -8,13 +8,13 @@ from tests.support.generator_world import CPU, Training, check_reproducible, che
 from lexipix.data.images import ImageRows
 from lexipix.data.tokenization import EOS_ID, PAD_ID
 from lexipix.models.captioner import small_gpt2
-from lexipix.models.image_tokenizer import VisualWords
+from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.text_encoder import TextEncoder
-from lexipix.models.token_generator import CELLS, WordWriter
-from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.models.token_generator import CELLS, TokenGenerator
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.parallel import Share
 from lexipix.training.tasks.token_generator import (
-    WordsTask,
+    TokenGeneratorTask,
     cells_to_hide,
     guess_counts,
     guessing_losses,
@@ -30,10 +30,10 @@ LEVELS = [[4, 3, 2], [3, 3]]
 def make():
     def make(**changes):
         torch.manual_seed(0)
-        visual_words = VisualWords(16, LEVELS, 8, 1)
-        visual_words.initialise(ImageRows(world().images, CPU)[torch.arange(12)])
+        image_tokenizer = ImageTokenizer(16, LEVELS, 8, 1)
+        image_tokenizer.initialise(ImageRows(world().images, CPU)[torch.arange(12)])
         model = small_gpt2(world().vocabulary + 24 + 9 + 2, 48 + CELLS, 32, 1, EOS_ID, cross_attention=False)
-        writer = WordWriter(model, LEVELS, (1, 1), 1, 32, 8, PAD_ID)
+        writer = TokenGenerator(model, LEVELS, (1, 1), 1, 32, 8, PAD_ID)
         text_encoder = TextEncoder(world().vocabulary, 48, 32, 1, 8)
         settings = {
             "adversary": "hinge", "discriminator_learning_rate": 4e-4, "penalty": 0.0, "alignment": 0.5,
@@ -41,8 +41,8 @@ def make():
             "learning_rate": 1e-3, "guessing_rate": 4e-3, "teaching": 0.5, "canonical_share": 0.5,
             "flip": True, "device": CPU,
         }  # fmt: skip
-        return WordsTask(
-            WordsToImage(text_encoder, writer, visual_words),
+        return TokenGeneratorTask(
+            TokensToImage(text_encoder, writer, image_tokenizer),
             world().discriminator(), world().images, world().captions, world().groups, world().validation(),
             **(settings | changes),
         )  # fmt: skip

@@ -15,7 +15,7 @@ class Duplicate(Reject):
     """A picture that is there already; it is set aside but not held against the source."""
 
 
-class Tally:
+class IngestReport:
     """What was seen so far.
 
     Args:

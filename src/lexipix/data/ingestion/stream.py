@@ -12,7 +12,7 @@ import numpy as np
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.data.ingestion.captioning import Describe, described
 from lexipix.data.ingestion.duplicates import DigestIndex
-from lexipix.data.ingestion.report import Duplicate, Tally
+from lexipix.data.ingestion.report import Duplicate, IngestReport
 from lexipix.data.ingestion.splits import choose_split
 from lexipix.utils.types import OpenedSource, Picture, Reject
 
@@ -48,7 +48,7 @@ class PictureStream:
             LexipixError: More was rejected than ``ingestion.max_reject_share`` allows, or a split is left
                 without pictures.
         """
-        index, tally = DigestIndex(), Tally(self._parameters)
+        index, tally = DigestIndex(), IngestReport(self._parameters)
         with closing(self._source.read()) as items:  # its threads end with it, however this ends
             verdicts: Iterator[Picture | Reject] = (self._judge(item, index) for item in items)
             if self._describe is not None:

@@ -17,7 +17,7 @@ from lexipix.data.captioned import for_training, with_generated
 from lexipix.data.images import Images, Subset
 from lexipix.evaluation.attention import as_arrays, draw, look
 from lexipix.evaluation.caption_scores import is_scenes, score, worth_of_generated
-from lexipix.evaluation.captioning import how_sure, write_captions
+from lexipix.evaluation.captioning import sequence_confidence, write_captions
 from lexipix.models.captioner import Captioner
 from lexipix.training.builders.captioner import LanguageModels, make_captioner
 from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
@@ -110,7 +110,7 @@ def caption_missing(
     written = _write(parameters, run, captioner, images)
     taken = np.arange(len(rows))
     if parameters.least_sure > 0:  # else there is no need to look at the pictures again
-        sure = how_sure(*_load(captioner), images, written, max_tokens, device=resolve_device(run))
+        sure = sequence_confidence(*_load(captioner), images, written, max_tokens, device=resolve_device(run))
         taken = np.flatnonzero(sure >= parameters.least_sure)
     logger.info(
         "captioner: %s of %s pictures without a caption described, as sure as captioner.least_sure asks",

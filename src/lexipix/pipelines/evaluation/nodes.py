@@ -22,7 +22,7 @@ from lexipix.metrics.speed import describe_machine
 from lexipix.reporting.report import render_report
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.sample_grid import tile_pairs
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
 Pixels = NDArray[np.uint8]
@@ -91,7 +91,7 @@ def measure_words(
     Returns:
         As :func:`round_trip` gives it; empty where the model was left out.
     """
-    if is_left_out(words):
+    if is_skipped(words):
         return {}
     real = evaluated(evaluation, pictures, captioner_test_captions)
     return round_trip(words, real.images, run, evaluation.batch_size)

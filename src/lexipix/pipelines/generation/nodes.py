@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
-from lexipix.inference.best_of import Effort
-from lexipix.inference.generate import Drawing, require_at_most
-from lexipix.inference.onnx_models import Drawer, Scorer
+from lexipix.inference.best_of import BestOfConfig
+from lexipix.inference.generate import GeneratedImages, require_at_most
+from lexipix.inference.onnx_models import OnnxGenerator, Scorer
 from lexipix.inference.prompt_checks import check_prompts
 from lexipix.inference.selection import choose
 from lexipix.utils.errors import LexipixError
@@ -36,13 +36,13 @@ def draw_prompts(
             '`kedro generate "…"`.'
         )
     chosen = choose(champion, generation.model, generation.budget)
-    drawer = Drawer(chosen.among({"vae": onnx_vae, "gan": onnx_gan}, onnx_forms))
+    drawer = OnnxGenerator(chosen.among({"vae": onnx_vae, "gan": onnx_gan}, onnx_forms))
     prompts = check_prompts(generation.prompts, drawer, "generation.prompts, number {}: ")
     seed = run.seed if generation.seed is None else generation.seed
     texts = [prompt.text for prompt in prompts]
     require_at_most(generation.max_pictures, len(texts), generation.n)
-    effort = Effort.wished(generation)
-    drawing = Drawing(drawer, Scorer(onnx_scorer), texts, generation.n, seed, chosen.name, effort)
+    effort = BestOfConfig.wished(generation)
+    drawing = GeneratedImages(drawer, Scorer(onnx_scorer), texts, generation.n, seed, chosen.name, effort)
     files = dict(drawing.files())
     files["generated.jsonl"] = list(files["generated.jsonl"])
     return files, files["sheet.png"]

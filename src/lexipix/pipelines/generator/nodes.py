@@ -16,7 +16,7 @@ from lexipix.config.generator import (
 )
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import VisualWordsParameters, WriterParameters
-from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.builders.common import finish, leave_out, reads, require_one_tokenizer
 from lexipix.training.builders.generators import make_gan, make_prior, make_vae
 from lexipix.training.builders.tokens import make_visual_words, make_words
@@ -158,13 +158,13 @@ def train_visual_words(
         parameters.training,
         run,
         launch,
-        name="visual_words",
-        fingerprint=fingerprint("visual_words", parameters, run, digest),
+        name="image_tokenizer",
+        fingerprint=fingerprint("image_tokenizer", parameters, run, digest),
         stream=stream,
         checkpoints=checkpoints,
         choices=machine_choices,
     )
-    return finish("visual_words", made, result, parameters, digest, image_size=made.config["image_size"])
+    return finish("image_tokenizer", made, result, parameters, digest, image_size=made.config["image_size"])
 
 
 def train_words(
@@ -179,7 +179,7 @@ def train_words(
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     prior: ModelBundle,
-    visual_words: ModelBundle,
+    image_tokenizer: ModelBundle,
     machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
@@ -193,7 +193,7 @@ def train_words(
     if not enabled:
         return leave_out(WORDS_KEY)
     require_one_tokenizer(contrastive_pair, captioner)
-    digest, models = pictures.digest, (contrastive_pair, captioner, prior, visual_words)
+    digest, models = pictures.digest, (contrastive_pair, captioner, prior, image_tokenizer)
     made, result = train_shared(
         make_words,
         (parameters, gan, flip, pictures, captions_complete, *models),
@@ -207,6 +207,6 @@ def train_words(
         choices=machine_choices,
     )
     network = made.network
-    assert isinstance(network, WordsToImage)
+    assert isinstance(network, TokensToImage)
     reading = {**reads(contrastive_pair), "noise_width": network.noise_width}
-    return finish("words_to_image", made, result, parameters, digest, **reading)
+    return finish("tokens_to_image", made, result, parameters, digest, **reading)

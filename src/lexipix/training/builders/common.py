@@ -14,16 +14,16 @@ from lexipix.data.captioned import for_training
 from lexipix.data.images import Images
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import to_bundle, tokenizer_of
-from lexipix.training.generator_validation import DrawingValidation
+from lexipix.training.generator_validation import GeneratorValidation
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.gan import GANTask
-from lexipix.training.tasks.image_tokenizer import VisualWordsTask
+from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
 from lexipix.training.tasks.prior import PriorTask
-from lexipix.training.tasks.token_generator import WordsTask
+from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.training.tasks.vae import VAETask
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.skipped_model import left_out, untrained
+from lexipix.utils.skipped_model import skipped, untrained
 from lexipix.utils.types import ModelBundle, Pictures, Split
 
 
@@ -34,7 +34,7 @@ class Captions:
     images: Images
     rows: CaptionRows
     groups: NDArray[np.int64]
-    validation: DrawingValidation
+    validation: GeneratorValidation
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Made:
         config: What the network can be built from again.
     """
 
-    task: VAETask | PriorTask | GANTask | VisualWordsTask | WordsTask
+    task: VAETask | PriorTask | GANTask | ImageTokenizerTask | TokenGeneratorTask
     network: nn.Module
     config: dict[str, Any]
 
@@ -68,7 +68,7 @@ def captions_for(
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
         for part in (learn, validate)
     )
-    validation = DrawingValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
+    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
     return Captions(learn.images, rows, learn.groups(), validation)
 
 
@@ -104,7 +104,7 @@ def finish(
 
 def leave_out(key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
     """Make the outputs of a training that a parameter, ``key``, leaves out: no model, and an empty sheet."""
-    return left_out(f"{key} is false"), *untrained(), np.full((8, 8, 3), 255, np.uint8)
+    return skipped(f"{key} is false"), *untrained(), np.full((8, 8, 3), 255, np.uint8)
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:

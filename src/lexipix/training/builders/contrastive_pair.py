@@ -35,7 +35,7 @@ def make_pair(
             "max_tokens": parameters.max_tokens,
             "width": parameters.text_encoder.width,
             "depth": parameters.text_encoder.depth,
-            "vector_width": image_encoder["vector_width"],
+            "embed_dim": image_encoder["embed_dim"],
         },
     }
     pair = build.contrastive_pair(config)
@@ -54,11 +54,11 @@ def _describe_image_encoder(
             "backbone": backbone.model.config.to_dict(),
             "mean": list(backbone.mean),
             "std": list(backbone.std),
-            "vector_width": PRETRAINED_VECTOR_WIDTH,
+            "embed_dim": PRETRAINED_VECTOR_WIDTH,
         }, backbone
     size = IMAGE_ENCODER_SIZES[parameters.size]
     return {
         "channels": list(size.channels),
         "blocks": list(size.blocks),
-        "vector_width": size.vector_width,
+        "embed_dim": size.embed_dim,
     }, None

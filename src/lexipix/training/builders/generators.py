@@ -21,7 +21,7 @@ from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import VAE, Decoder
 from lexipix.training.builders.common import Made, captions_for
 from lexipix.training.bundles import load_network
-from lexipix.training.feedback import Steering
+from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.parallel import Share
 from lexipix.training.precision import resolve_device
 from lexipix.training.random_features import FEATURES_PER_WORDING
@@ -78,7 +78,7 @@ def make_prior(
     language_model = captioner.config["network"]["language_model"]
     prior_config = {
         "text_width": writer.language_model.config.get_text_config().hidden_size + pair.text_encoder.width,
-        "vector_width": pair.text_encoder.project.out_features,
+        "embed_dim": pair.text_encoder.project.out_features,
         "latent_channels": vae.config["network"]["latent_channels"],
         "width": parameters.width,
         "depth": parameters.depth,
@@ -111,14 +111,14 @@ def make_prior(
         share=share,
     )
     if loop.enabled:
-        task.steering = Steering(loop, captions.rows, captions.validation)
+        task.steering = ValidationFeedback(loop, captions.rows, captions.validation)
     return Made(task, model, network)
 
 
 def discriminator_for(pair: ContrastivePair, parameters: GANParameters) -> Discriminator:
     """A new discriminator that looks through the features stage's CNN."""
-    encoder, vector_width = pair.image_encoder, pair.text_encoder.project.out_features
-    return Discriminator(encoder, encoder.map_channels, vector_width, parameters.discriminator_width)
+    encoder, embed_dim = pair.image_encoder, pair.text_encoder.project.out_features
+    return Discriminator(encoder, encoder.map_channels, embed_dim, parameters.discriminator_width)
 
 
 def adversarial_settings(parameters: GANParameters) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def make_gan(
     else:
         task = TaughtGANTask(model, teacher, *given, teaching=parameters.teaching, **settings)
     if loop.enabled:
-        task.steering = Steering(
+        task.steering = ValidationFeedback(
             loop,
             captions.rows,
             captions.validation,

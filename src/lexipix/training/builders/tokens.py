@@ -11,20 +11,20 @@ from lexipix.config.run import RunParameters
 from lexipix.config.tokens import VisualWordsParameters, WriterParameters
 from lexipix.models.captioner import Captioner, language_model_from_config, small_gpt2
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.models.image_tokenizer import VisualWords
+from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.text_to_image import TextToImage
-from lexipix.models.token_generator import CELLS, WordWriter
-from lexipix.models.tokens_to_image import Sketch, WordsToImage
+from lexipix.models.token_generator import CELLS, TokenGenerator
+from lexipix.models.tokens_to_image import Sketch, TokensToImage
 from lexipix.training.builders.common import Made, captions_for
 from lexipix.training.builders.generators import adversarial_settings, discriminator_for
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.parallel import Share
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.image_tokenizer import VisualWordsTask
-from lexipix.training.tasks.token_generator import WordsTask
+from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
+from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
-from lexipix.utils.skipped_model import is_left_out
+from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, Pictures
 
 
@@ -40,15 +40,15 @@ def make_visual_words(
         "depth": parameters.depth,
     }
     with seeded(run.seed):
-        visual_words = VisualWords(**network)
-    n_numbers, n_most = sum(map(len, parameters.levels)), 3 * visual_words.encoder.patch**2
+        image_tokenizer = ImageTokenizer(**network)
+    n_numbers, n_most = sum(map(len, parameters.levels)), 3 * image_tokenizer.encoder.patch**2
     if n_numbers > n_most:
         raise LexipixError(
             f"generator.words.tokenizer.levels makes {n_numbers} numbers of a cell, and a cell of pictures "
             f"of {network['image_size']} pixels has only {n_most}: list fewer levels."
         )
-    task = VisualWordsTask(
-        visual_words,
+    task = ImageTokenizerTask(
+        image_tokenizer,
         pictures.train.images,
         validation,
         learning_rate=parameters.training.learning_rate,
@@ -56,7 +56,7 @@ def make_visual_words(
         device=resolve_device(run),
         share=share,
     )
-    return Made(task, visual_words, network)
+    return Made(task, image_tokenizer, network)
 
 
 def make_words(
@@ -70,21 +70,21 @@ def make_words(
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     prior: ModelBundle,
-    visual_words: ModelBundle,
+    image_tokenizer: ModelBundle,
 ) -> Made:
     """A GPT-2 that knows what the captioner's does, with the visual words in its vocabulary.
 
     Raises:
         LexipixError: There are no visual words.
     """
-    if is_left_out(visual_words):
+    if is_skipped(image_tokenizer):
         raise LexipixError(
             "The visual words were left out when they were to be trained: run "
-            "`kedro run --pipelines generator --tags visual_words` with generator.words.enabled = true."
+            "`kedro run --pipelines generator --tags image_tokenizer` with generator.words.enabled = true."
         )
-    pair, speaker, reader = map(load_network, (contrastive_pair, captioner, visual_words))
+    pair, speaker, reader = map(load_network, (contrastive_pair, captioner, image_tokenizer))
     assert isinstance(pair, ContrastivePair) and isinstance(speaker, Captioner)
-    assert isinstance(reader, VisualWords)
+    assert isinstance(reader, ImageTokenizer)
     text_encoder, device = pair.text_encoder, resolve_device(run)  # first of all, as for the GAN
     sketch, sketched = sketch_of(prior) if parameters.sketch else (None, None)
     with seeded(run.seed):
@@ -96,9 +96,9 @@ def make_words(
             parameters.width,
             parameters.depth,
         )
-        writer = WordWriter(
+        writer = TokenGenerator(
             language_model,
-            visual_words.config["network"]["levels"],
+            image_tokenizer.config["network"]["levels"],
             parameters.passes,
             parameters.near,
             text_encoder.width,
@@ -116,12 +116,12 @@ def make_words(
             "near": parameters.near,
             "pad_id": speaker.pad_id,
         },
-        "visual_words": visual_words.config["network"],
+        "image_tokenizer": image_tokenizer.config["network"],
         "sketch": sketched,
     }
-    model = WordsToImage(text_encoder, writer, reader, sketch)
+    model = TokensToImage(text_encoder, writer, reader, sketch)
     captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
-    task = WordsTask(
+    task = TokenGeneratorTask(
         model,
         discriminator,
         captions.images,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lexipix.models.discriminator import Verdict
+from lexipix.models.discriminator import DiscriminatorLogits
 from lexipix.training.parallel import Share
 from lexipix.training.tasks.contrastive import contrastive_loss
 
@@ -51,8 +51,11 @@ def generator_loss(kind: Adversary, real: Tensor, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def over_heads(
-    loss: Callable[[Adversary, Tensor, Tensor], Tensor], kind: Adversary, real: Verdict, wrong: Verdict
+def sum_head_losses(
+    loss: Callable[[Adversary, Tensor, Tensor], Tensor],
+    kind: Adversary,
+    real: DiscriminatorLogits,
+    wrong: DiscriminatorLogits,
 ) -> Tensor:
     """A loss of whole pictures and of places; each head counts alike, however many places it sees."""
     places = [loss(kind, *pair) for pair in zip(real.patches, wrong.patches, strict=True)]

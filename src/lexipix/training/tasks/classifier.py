@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import ImageRows, Images, mirror, shift, to_unit
+from lexipix.data.images import ImageRows, Images, mirror, normalize, shift
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import load_network
-from lexipix.training.precision import Machine
+from lexipix.training.precision import Precision
 from lexipix.utils.types import ModelBundle
 
 Numbers = NDArray[np.int64]
@@ -120,14 +120,14 @@ def classify(bundle: ModelBundle, images: Images, run: RunParameters, batch_size
     Returns:
         int64 (N,), class numbers.
     """
-    machine = Machine.from_name(str(bundle.card["figures"]["precision"]), run)
+    machine = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
     classifier = cast(Classifier, load_network(bundle))
     machine.prepare({"classifier": classifier})
     found = [np.zeros(0, np.int64)]
     with torch.inference_mode(), machine.autocast():
         for start in range(0, len(images), batch_size):
             rows = np.arange(start, min(start + batch_size, len(images)))
-            batch = to_unit(torch.from_numpy(np.array(images[rows])).to(machine.device))
+            batch = normalize(torch.from_numpy(np.array(images[rows])).to(machine.device))
             logits = classifier(batch).float()
             if bundle.config["flip"]:
                 logits = logits + classifier(batch.flip(-1)).float()

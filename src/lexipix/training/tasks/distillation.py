@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import N_VALIDATION, psnr_of, to_levels, to_unit
+from lexipix.data.images import N_VALIDATION, denormalize, normalize, psnr_of
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
 from lexipix.training.generator_validation import N_SHOWN
@@ -56,7 +56,7 @@ def draw_lessons(
     kept, pictures = [], []
     for rows in in_chunks(n, name, "drawing", device.type):
         latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])
-        pictures.append(to_levels(teacher.decoder(latents)))
+        pictures.append(denormalize(teacher.decoder(latents)))
         if isinstance(teacher.decoder, Decoder):
             kept.append(latents)
     return Drawn(noise, torch.cat(kept) if kept else None, torch.cat(pictures).contiguous())
@@ -117,7 +117,7 @@ class DistillationTask:
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update towards what the teacher draws, from a random wording of each caption."""
         ids = self.captions.any_wording(rows, self.canonical_share)
-        target = to_unit(self.lessons.pictures[rows])
+        target = normalize(self.lessons.pictures[rows])
         latents = self.student.latents(self.student.read(ids), self.lessons.noise[rows])
         drawn = self.student.decoder(latents).float()
         error = F.mse_loss(drawn, target)
@@ -152,4 +152,4 @@ class DistillationTask:
         self.student.eval()
         drawn = self.student(self.validation.canonical(rows), lessons.noise[rows])
         self.student.train()
-        return to_unit(lessons.pictures[rows]), drawn.float().clamp(-1, 1)
+        return normalize(lessons.pictures[rows]), drawn.float().clamp(-1, 1)

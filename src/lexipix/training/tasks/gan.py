@@ -13,10 +13,10 @@ from lexipix.data.augmentation import Augmentation, augment
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.caption_groups import CaptionGroups
 from lexipix.data.images import ImageRows, Images, mirror
-from lexipix.models.conditional_generator import Drawing
-from lexipix.models.discriminator import Discriminator, Seen, Verdict
-from lexipix.training.cuda_graphs import Recording
-from lexipix.training.generator_validation import DrawingValidation
+from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
+from lexipix.training.cuda_graphs import CudaGraphRunner
+from lexipix.training.generator_validation import GeneratorValidation
 from lexipix.training.losses.energy import energy_loss
 from lexipix.training.losses.gan import (
     Adversary,
@@ -24,7 +24,7 @@ from lexipix.training.losses.gan import (
     discriminator_loss,
     generator_loss,
     gradient_penalty,
-    over_heads,
+    sum_head_losses,
     zero_penalty,
 )
 from lexipix.training.parallel import Share
@@ -65,8 +65,8 @@ class Batch(NamedTuple):
 
     real: Tensor
     fake: Tensor
-    seen_real: Seen
-    seen_fake: Seen
+    seen_real: DiscriminatorFeatures
+    seen_fake: DiscriminatorFeatures
     vector: Tensor
     groups: Tensor
 
@@ -107,16 +107,16 @@ class GANTask:
 
     steering: Steady = STEADY
     restarts: Sequence[float] = ()
-    recording: Recording | None = None
+    recording: CudaGraphRunner | None = None
 
     def __init__(
         self,
-        model: Drawing,
+        model: ConditionalGenerator,
         discriminator: Discriminator,
         images: Images,
         captions: CaptionRows,
         groups: NDArray[np.int64],
-        validation: DrawingValidation,
+        validation: GeneratorValidation,
         *,
         adversary: Adversary,
         learning_rate: float,
@@ -190,7 +190,7 @@ class GANTask:
         They are not where a penalty is paid now and then, or where reports change the weights of losses.
         """
         if self.share.parts == 1 and not self.penalty and self.steering is STEADY:
-            self.recording = Recording(self.optimizers.values())
+            self.recording = CudaGraphRunner(self.optimizers.values())
 
     def _updates(self, prompts: Callable[[], Prompts], drawing: bool) -> dict[str, Tensor]:
         """The discriminator's update and, if ``drawing``, the generator's."""
@@ -245,7 +245,7 @@ class GANTask:
         vector, groups = batch.vector, batch.groups
         on_real = self.discriminator.judge(batch.seen_real, vector, self.share.jointly(_others, vector))
         on_fake = self.discriminator.judge(batch.seen_fake.detach(), vector)
-        loss = over_heads(discriminator_loss, self.adversary, on_real, on_fake)
+        loss = sum_head_losses(discriminator_loss, self.adversary, on_real, on_fake)
         assert on_real.misfit is not None
         fit, misfit = self.share.together(on_real.fit), self.share.together(on_real.misfit)
         loss = loss + discriminator_loss(self.adversary, fit, misfit, groups != _others(groups))
@@ -260,7 +260,7 @@ class GANTask:
         on_real = on_fake
         if self.adversary == "relativistic":
             on_real = self.discriminator.judge(batch.seen_real, vector)
-        adversarial = over_heads(generator_loss, self.adversary, on_real, on_fake)
+        adversarial = sum_head_losses(generator_loss, self.adversary, on_real, on_fake)
         aligned = self._alignment_loss(batch)
         near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
         loss = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
@@ -276,7 +276,7 @@ class GANTask:
         real, fake, vector = batch.real.float(), batch.fake.float(), batch.vector.float()
 
         def judge(images: Tensor) -> Tensor:
-            verdict: Verdict = self.discriminator(images, vector)
+            verdict: DiscriminatorLogits = self.discriminator(images, vector)
             return torch.cat([verdict.fit, *(places.mean(1, keepdim=True) for places in verdict.patches)], 1)
 
         with torch.autocast(real.device.type, enabled=False):
@@ -305,9 +305,9 @@ class GANTask:
         self.discriminator.pixels.requires_grad_(True)
 
     def validate(self) -> dict[str, float]:
-        """See :class:`DrawingValidation`."""
+        """See :class:`GeneratorValidation`."""
         return self.validation.figures(self.model)
 
     def sheet(self) -> NDArray[np.uint8]:
-        """See :class:`DrawingValidation`."""
+        """See :class:`GeneratorValidation`."""
         return self.validation.sheet(self.model)

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.data.images import N_VALIDATION, ImageRows, Images, psnr_of
-from lexipix.models.image_tokenizer import VisualWords
+from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.training.parallel import Share
 from lexipix.training.sample_grid import two_rows
 from lexipix.training.tasks.vae import N_INITIAL
 
 
-class VisualWordsTask:
-    """Trains :class:`VisualWords`.
+class ImageTokenizerTask:
+    """Trains :class:`ImageTokenizer`.
 
     Args:
-        visual_words: The network; its linear maps are set here from a sample of the training pictures.
+        image_tokenizer: The network; its linear maps are set here from a sample of the training pictures.
         images: Training pictures, uint8 (N, S, S, 3).
         validation: Validation pictures, likewise.
         learning_rate: Peak rate.
@@ -30,7 +30,7 @@ class VisualWordsTask:
 
     def __init__(
         self,
-        visual_words: VisualWords,
+        image_tokenizer: ImageTokenizer,
         images: Images,
         validation: Images,
         *,
@@ -43,23 +43,23 @@ class VisualWordsTask:
         self.images, self.validation = ImageRows(images, device), ImageRows(validation, device)
         self.cut_share = cut_share
         sample = ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), N_INITIAL))]
-        visual_words.initialise(sample)
-        self.visual_words = visual_words
-        self.modules: Mapping[str, torch.nn.Module] = {"visual_words": visual_words}
-        self.averaged: Sequence[str] = ("visual_words",)
+        image_tokenizer.initialise(sample)
+        self.image_tokenizer = image_tokenizer
+        self.modules: Mapping[str, torch.nn.Module] = {"image_tokenizer": image_tokenizer}
+        self.averaged: Sequence[str] = ("image_tokenizer",)
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "visual_words": torch.optim.AdamW(
-                visual_words.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            "image_tokenizer": torch.optim.AdamW(
+                image_tokenizer.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
             )
         }
         self.n_rows = len(images)
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update towards pictures that come back as they were."""
-        return self.share.update(self.optimizers["visual_words"], lambda: self._losses(rows), clip=1.0)
+        return self.share.update(self.optimizers["image_tokenizer"], lambda: self._losses(rows), clip=1.0)
 
     def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        own, words = self.share.own, self.visual_words
+        own, words = self.share.own, self.image_tokenizer
         images = self.images[own(rows)]
         n_words = len(words.groups)
         known = torch.randint(1, max(2, n_words), (len(rows),))
@@ -72,7 +72,7 @@ class VisualWordsTask:
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Validation pictures by way of all their words."""
-        back: Tensor = self.visual_words(self.validation[rows])
+        back: Tensor = self.image_tokenizer(self.validation[rows])
         return back
 
     def validate(self) -> dict[str, float]:
@@ -80,10 +80,10 @@ class VisualWordsTask:
         rows = torch.arange(min(len(self.validation), N_VALIDATION))
         images = self.validation[rows]
         figures = {}
-        for known in range(1, len(self.visual_words.groups) + 1):
-            back = self.visual_words(images, known).float().clamp(-1, 1)
+        for known in range(1, len(self.image_tokenizer.groups) + 1):
+            back = self.image_tokenizer(images, known).float().clamp(-1, 1)
             figures[f"psnr_of_{known}"] = float(psnr_of(back, images).mean())
-        psnr = figures.pop(f"psnr_of_{len(self.visual_words.groups)}")
+        psnr = figures.pop(f"psnr_of_{len(self.image_tokenizer.groups)}")
         return {"objective": -psnr, "psnr": psnr, **figures}
 
     def sheet(self) -> NDArray[np.uint8]:

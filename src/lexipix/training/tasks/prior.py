@@ -11,7 +11,7 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, mirror
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder, Encoder
-from lexipix.training.generator_validation import DrawingValidation
+from lexipix.training.generator_validation import GeneratorValidation
 from lexipix.training.parallel import Share
 from lexipix.training.random_features import remember
 from lexipix.training.steady import STEADY, Steady
@@ -65,7 +65,7 @@ class PriorTask:
         encoder: Encoder,
         images: Images,
         captions: CaptionRows,
-        validation: DrawingValidation,
+        validation: GeneratorValidation,
         *,
         learning_rate: float,
         noises: int,
@@ -129,9 +129,9 @@ class PriorTask:
         return loss, {"loss": loss}
 
     def validate(self) -> dict[str, float]:
-        """See :class:`DrawingValidation`."""
+        """See :class:`GeneratorValidation`."""
         return self.validation.figures(self.model)
 
     def sheet(self) -> NDArray[np.uint8]:
-        """See :class:`DrawingValidation`."""
+        """See :class:`GeneratorValidation`."""
         return self.validation.sheet(self.model)

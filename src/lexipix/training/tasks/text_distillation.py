@@ -69,7 +69,7 @@ def hear(
     )
 
 
-class ReadingTask:
+class TextDistillationTask:
     """Trains a student's text encoder, and what turns its states into words, to say what a teacher says.
 
     Args:

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.data.images import N_VALIDATION, mirror
-from lexipix.models.token_generator import CELLS, WordWriter
-from lexipix.models.tokens_to_image import WordsToImage
+from lexipix.models.token_generator import CELLS, TokenGenerator
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.tasks.gan import GANTask
 
 
@@ -54,7 +54,7 @@ def hide(words: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor, codebook
     return torch.where(gone, unwritten, words)
 
 
-def to_guess(writer: WordWriter, partly: Tensor, known: Tensor) -> Tensor:
+def to_guess(writer: TokenGenerator, partly: Tensor, known: Tensor) -> Tensor:
     """Which hidden words are written in the next pass: bool (B, words per cell, 64).
 
     Args:
@@ -67,7 +67,7 @@ def to_guess(writer: WordWriter, partly: Tensor, known: Tensor) -> Tensor:
     return (partly == writer.blank(len(partly))) & now[:, :, None]
 
 
-def guess_counts(writer: WordWriter, known: Tensor, n_hidden: Tensor) -> Tensor:
+def guess_counts(writer: TokenGenerator, known: Tensor, n_hidden: Tensor) -> Tensor:
     """How many words of each place :func:`to_guess` finds, at least one: (words per cell,).
 
     Args:
@@ -81,7 +81,7 @@ def guess_counts(writer: WordWriter, known: Tensor, n_hidden: Tensor) -> Tensor:
     return counts.sum(0).clamp_min(1)
 
 
-def guessing_losses(writer: WordWriter, states: Tensor, words: Tensor, guessed: Tensor) -> list[Tensor]:
+def guessing_losses(writer: TokenGenerator, states: Tensor, words: Tensor, guessed: Tensor) -> list[Tensor]:
     """Cross-entropy of the guessed words of each place, in nats, summed.
 
     Args:
@@ -100,8 +100,8 @@ def guessing_losses(writer: WordWriter, states: Tensor, words: Tensor, guessed: 
     return losses
 
 
-class WordsTask(GANTask):
-    """Trains the writer of a :class:`WordsToImage`; the visual words stay as they are.
+class TokenGeneratorTask(GANTask):
+    """Trains the writer of a :class:`TokensToImage`; the visual words stay as they are.
 
     Args:
         model: The writer, what it hears, and the visual words.
@@ -110,7 +110,7 @@ class WordsTask(GANTask):
         settings: As for :class:`GANTask`, ``teaching`` among them.
     """
 
-    def __init__(self, model: WordsToImage, *given: Any, guessing_rate: float, **settings: Any) -> None:
+    def __init__(self, model: TokensToImage, *given: Any, guessing_rate: float, **settings: Any) -> None:
         super().__init__(model, *given, **settings)
         self.words = model
         guessing = torch.optim.AdamW(
@@ -150,7 +150,7 @@ class WordsTask(GANTask):
         """Summed losses of the guessed words of each place; noise says nothing of them and is not heard."""
         writer, device = self.words.writer, images.device
         with torch.no_grad():
-            words, heard = self.words.visual_words.words(images), self.words.read(ids)
+            words, heard = self.words.image_tokenizer.words(images), self.words.read(ids)
         known, n_hidden, order = (part.to(device) for part in (known, n_hidden, order))
         partly = hide(words, known, n_hidden, order, writer.codebooks)
         guessed = to_guess(writer, partly, known)
