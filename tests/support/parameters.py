@@ -1,0 +1,43 @@
+"""The parameters of ``conf/base``, with single values changed: what tests build their own from."""
+
+import copy
+from functools import cache
+from typing import Any
+
+import yaml
+
+from lexipix.config.root import LexipixParameters, validate
+from tests.support.project import REPOSITORY
+
+
+@cache
+def _base() -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for path in sorted((REPOSITORY / "conf" / "base").glob("parameters*.yml")):
+        merged |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return merged
+
+
+def base_parameters(changes: dict[str, Any] | None = None) -> LexipixParameters:
+    """All parameters of ``conf/base``; ``changes`` maps dotted keys to other values."""
+    tree = copy.deepcopy(_base())
+    for key, value in (changes or {}).items():
+        *parents, last = key.split(".")
+        node = tree
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    return validate(tree)
+
+
+def section(key: str, changes: dict[str, Any] | None = None) -> Any:
+    """One section, such as ``section("generator.vae", {"training.batch_size": 8})``.
+
+    Args:
+        key: Dotted key of the section.
+        changes: Dotted keys inside the section to other values.
+    """
+    found: Any = base_parameters({f"{key}.{name}": value for name, value in (changes or {}).items()})
+    for part in key.split("."):
+        found = getattr(found, part)
+    return found
