@@ -53,8 +53,10 @@ def _estimate(workshop: ProjectContext) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from lexipix.config.pipelines import DEFAULT
     from lexipix.datasets.files import JsonDataset
-    from lexipix.repro.cost_estimate import estimate as rehearse
+    from lexipix.pipeline_registry import register_pipelines
+    from lexipix.repro.cost_estimate import estimate as estimate_nodes
 
     counts = _counts(workshop)
     if tracking.enabled():  # a run has it in memory from its beginning
@@ -67,7 +69,8 @@ def _estimate(workshop: ProjectContext) -> None:
         def tell(name: str, number: int, n_nodes: int) -> None:
             progress.update(bar, description=name, completed=number, total=n_nodes)
 
-        found = rehearse(workshop.parameters, workshop.load, counts, tell)
+        nodes = register_pipelines()[DEFAULT].nodes
+        found = estimate_nodes(nodes, workshop.parameters, workshop.load, counts, tell)
     place = workshop.place("estimate")
     kept = {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
     JsonDataset(filepath=str(place)).save(kept)

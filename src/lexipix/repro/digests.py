@@ -52,7 +52,9 @@ def _contents(path: Path, measured: tuple[str, ...]) -> Iterator[tuple[str, byte
 
 def _comparable(data: Any, measured: tuple[str, ...]) -> Any:
     if isinstance(data, dict):
-        return {key: _comparable(value, measured) for key, value in data.items() if not key.endswith(measured)}
+        return {
+            key: _comparable(value, measured) for key, value in data.items() if not key.endswith(measured)
+        }
     return [_comparable(item, measured) for item in data] if isinstance(data, list) else data
 
 

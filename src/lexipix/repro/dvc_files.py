@@ -28,7 +28,9 @@ def merge(
         lists = {key: _with_options(new[key], old.get(key) or []) for key in LISTS if key in new}
         found[name] = {**stage, "do": {"cmd": new["cmd"], **kept, **lists}}
     by_hand = {
-        name: stage for name, stage in stages.items() if not str(_body(stage).get("cmd")).startswith("kedro run")
+        name: stage
+        for name, stage in stages.items()
+        if not str(_body(stage).get("cmd")).startswith("kedro run")
     }
     other = [entry for entry in before.get("vars") or [] if not _is_environments(entry)]
     rest = {key: value for key, value in before.items() if key not in ("vars", "stages")}
@@ -145,7 +147,9 @@ def _entries(items: Iterable[Any]) -> Iterator[str]:
 
 
 def _item(item: Any) -> str:
-    return _flow(item) if isinstance(item, str) else f"{_flow(_path(item))}: {_flow(next(iter(item.values())))}"
+    return (
+        _flow(item) if isinstance(item, str) else f"{_flow(_path(item))}: {_flow(next(iter(item.values())))}"
+    )
 
 
 def _flow(value: Any) -> str:

@@ -1,7 +1,7 @@
 """DVC's stages, computed from the Kedro pipelines, the catalog, the parameters and the imports.
 
-A stage is a pipeline, or a tag of it if its nodes have tags. Its command, dependencies and outputs are the same
-in every environment but for the folder of the data; ``${item.…}`` stands for what differs.
+A stage is a pipeline, or a tag of it if its nodes have tags. Its command, dependencies and outputs are the
+same in every environment except for the folder of the data; ``${item.…}`` stands for what differs.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -85,9 +85,9 @@ class KedroProject:
     def variables(self) -> dict[str, dict[str, Any]]:
         """What differs between environments: ``environments`` among the ``vars`` of ``dvc.yaml``.
 
-        ``data`` is the folder of the data, ``source`` and ``captions`` are what the ingestion reads. The other
-        keys are parameters that some environment changes, each with the environment whose file sets it: the
-        item's own, or base.
+        ``data`` is the folder of the data, ``source`` and ``captions`` are what the ingestion reads. The
+        other keys are parameters that some environment changes, each with the environment whose file sets it:
+        the item's own, or base.
         """
         found = {}
         for env in self.environments:

@@ -1,4 +1,4 @@
-"""The modules of lexipix that a function, module or dataset is made of: the code dependencies of DVC's stages."""
+"""The modules of lexipix that functions and modules use: the code dependencies of DVC's stages."""
 
 import ast
 import importlib
@@ -35,8 +35,8 @@ def used_modules(module: str) -> frozenset[str]:
 def modules_of_function(module: str, name: str) -> frozenset[str]:
     """A function's module, and all modules that the function itself uses.
 
-    Imports of its module that only other functions use do not count, since the functions of a ``nodes.py`` run
-    in different stages. Annotations do not count either.
+    Imports of its module that only other functions use do not count, since the functions of a ``nodes.py``
+    run in different stages. Annotations do not count either.
 
     Args:
         module: The function's module.
@@ -132,7 +132,9 @@ def _import_graph() -> Any:
     try:
         import grimp
     except ImportError as error:
-        raise LexipixError("The import graph needs grimp, which is not installed: pip install grimp.") from error
+        raise LexipixError(
+            "The import graph needs grimp, which is not installed: pip install grimp."
+        ) from error
     return grimp.build_graph("lexipix", cache_dir=None)
 
 

@@ -49,8 +49,8 @@ def decide(
     if challenger.data != champion.data:
         return Decision(
             False,
-            "It was measured on other data than the champion, so their metrics do not compare: to use it, set "
-            "the alias champion by hand.",
+            "It was measured on other data than the champion, so their metrics do not compare: to use it, "
+            "set the alias champion by hand.",
         )
     ratios = {
         name: challenger.metrics[name] / champion.metrics[name]

@@ -1,4 +1,4 @@
-"""The inputs and outputs of a run by digest: they link runs, and ``kedro reproduce`` compares against them."""
+"""The inputs and outputs of a run by digest, which link runs and which ``kedro reproduce`` compares with."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping

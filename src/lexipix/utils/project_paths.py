@@ -15,7 +15,7 @@ def project_root(project_path: Path) -> Path:
 
 
 def store_exists(store: str) -> bool:
-    """Whether a tracking store exists; opening a missing SQLite store would create it, which takes seconds."""
+    """Whether a tracking store exists; opening a missing SQLite store would create it, in seconds."""
     return not store.startswith("sqlite:///") or Path(store.removeprefix("sqlite:///")).is_file()
 
 
