@@ -100,7 +100,7 @@ class TestJudge:
     ):
         from lexipix.evaluation import evaluator as judge
 
-        monkeypatch.setattr(judge, "load_network", lambda bundle: object.__new__(judge.Captioner))
+        monkeypatch.setattr(judge, "load_network", lambda *_: object.__new__(judge.Captioner))
         monkeypatch.setattr(judge, "tokenizer_of", lambda bundle: None)
         monkeypatch.setattr(
             judge, "write_captions", lambda *args, **_: [f"seen {i}" for i in range(len(args[2]))]

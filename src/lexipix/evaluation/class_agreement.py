@@ -17,7 +17,7 @@ from lexipix.config.run import RunParameters
 from lexipix.evaluation.labeled_images import Classed, classed, classes_of
 from lexipix.evaluation.measure import spread
 from lexipix.evaluation.paths import Draw, Generators, text_paths
-from lexipix.models.build import classifier as build_classifier
+from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
 from lexipix.training.loop import train
@@ -199,7 +199,7 @@ def _trained(
 ) -> tuple[ModelBundle, TrainingResult]:
     network = {"width": parameters.width, "n_classes": len(classes)}
     with seeded(run.seed):
-        module = build_classifier(network)
+        module = Classifier(**network)
     if not len(validation):  # a small folder's
         validation = learned.some(np.arange(min(len(learned), MAX_VALIDATION)))
     task = ClassifierTask(

@@ -14,8 +14,8 @@ from lexipix.data.captioned import CaptionedImages, captioned, with_generated
 from lexipix.data.images import Images, Subset
 from lexipix.data.tokenization import train_tokenizer
 from lexipix.evaluation.captioning import write_captions
-from lexipix.models.build import contrastive_pair
 from lexipix.models.captioner import Captioner
+from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
@@ -46,8 +46,7 @@ def with_captions(
     logger.info(
         "evaluator: %s of %s pictures have a caption", f"{len(split) - len(rows):,}", f"{len(split):,}"
     )
-    network = load_network(captioner)
-    assert isinstance(network, Captioner)
+    network = load_network(captioner, Captioner)
     written = write_captions(
         network,
         tokenizer_of(captioner),
@@ -106,7 +105,7 @@ def train_judge(
         },
     }
     with seeded(run.seed):
-        pair = contrastive_pair(network)
+        pair = ContrastivePair.from_config(network)
     groups = everything.groups()
 
     def part(rows: NDArray[np.int64]) -> tuple[Images, CaptionRows, NDArray[np.int64]]:

@@ -96,8 +96,7 @@ def code_lengths(
         LexipixError: The captioner has no tokenizer.
     """
     device = resolve_device(run)
-    network = load_network(captioner).to(device)
-    assert isinstance(network, Captioner)
+    network = load_network(captioner, Captioner).to(device)
     ids = token_ids(captioner, captions)
     with torch.inference_mode():
         found = [network.description_bits(some.to(device)).cpu() for some in ids.split(batch_size)]

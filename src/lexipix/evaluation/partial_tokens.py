@@ -7,7 +7,6 @@ average, which needs no caption.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -91,7 +90,7 @@ def told_in_words(
         ``words`` and ``words_alone``.
     """
     device = resolve_device(run)
-    model = cast(TokensToImage, load_network(bundle)).to(device)
+    model = load_network(bundle, TokensToImage).to(device)
     ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
     precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)

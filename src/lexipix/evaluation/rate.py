@@ -9,7 +9,7 @@ holds for less certain get fewer bits. All need the decoder's weights on the oth
 their programs.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ class Latents:
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
-        self._vae = cast(VAE, load_network(bundle)).to(self._device)
+        self._vae = load_network(bundle, VAE).to(self._device)
         self._batch_size = batch_size
 
     def encode(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

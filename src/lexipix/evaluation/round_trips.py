@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -12,12 +11,15 @@ from torch import Tensor
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize, to_uint8
 from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import VAE
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
 
 Pixels = NDArray[np.uint8]
+GENERATORS: tuple[type[ConditionalGenerator], ...] = (TextToImage, TokensToImage)
 
 
 def through_latent(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int) -> Pixels:
@@ -33,7 +35,7 @@ def through_latent(bundle: ModelBundle, images: Pixels, run: RunParameters, batc
         uint8 (N, H, W, 3).
     """
     device = resolve_device(run)
-    vae = cast(VAE, load_network(bundle)).to(device)
+    vae = load_network(bundle, VAE).to(device)
     decoded = []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
@@ -49,7 +51,7 @@ def latent_bits(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_s
     latent would cost (bits back; Hinton and van Camp 1993).
     """
     device = resolve_device(run)
-    vae = cast(VAE, load_network(bundle)).to(device)
+    vae = load_network(bundle, VAE).to(device)
     total = 0.0
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
@@ -79,7 +81,7 @@ def from_captions(
         uint8 (N, H, W, 3).
     """
     device = resolve_device(run)
-    model = cast(ConditionalGenerator, load_network(bundle)).to(device)
+    model = load_network(bundle, *GENERATORS).to(device)
     ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
     drawn = []

@@ -1,7 +1,6 @@
 """The path by visual words: from captions, and pictures through the words and back."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -50,7 +49,7 @@ def round_trip(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_si
         ``psnr``, ``ssim``, and ``bits_per_image``: the logarithm of the number of things the words can say.
     """
     device = resolve_device(run)
-    image_tokenizer = cast(TokensToImage, load_network(bundle)).image_tokenizer.to(device)
+    image_tokenizer = load_network(bundle, TokensToImage).image_tokenizer.to(device)
     back = []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
