@@ -7,7 +7,7 @@ from lexipix.evaluation.paths import TEXT_PATHS
 
 # Every training, those of what judges last
 JUDGES = ("evaluator", "classifier")
-OWN_MODELS = ("vae", "prior", "gan", "image_tokenizer", "words")
+OWN_MODELS = ("vae", "prior", "gan", "image_tokenizer", "tokens")
 MODELS = ("features", "captioner", *OWN_MODELS, "small_reader", "small", "pruned", *JUDGES)
 TRAINING_FIGURES = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")
 

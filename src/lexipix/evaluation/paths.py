@@ -18,7 +18,7 @@ from lexipix.utils.types import ModelBundle, OnnxModel
 Pixels = NDArray[np.uint8]
 # One picture for each caption, uint8 (N, H, W, 3); the n-th caption always gets the n-th noise
 Draw = Callable[[Sequence[str]], Pixels]
-TEXT_PATHS = ("vae", "gan", "champion", "words")  # in the order in which results list them
+TEXT_PATHS = ("vae", "gan", "champion", "tokens")  # in the order in which results list them
 
 
 class Generators(NamedTuple):
@@ -29,7 +29,7 @@ class Generators(NamedTuple):
     Attributes:
         prior: The text prior with the VAE's decoder.
         gan: The GAN's generator.
-        words: The writer of visual words, or what stands for one that was left out.
+        tokens: The writer of visual words, or what stands for one that was left out.
         champion: Which form is shipped, and of which family.
         onnx_vae: ``prior`` as it runs without torch.
         onnx_gan: ``gan`` likewise.
@@ -38,7 +38,7 @@ class Generators(NamedTuple):
 
     prior: ModelBundle
     gan: ModelBundle
-    words: ModelBundle
+    tokens: ModelBundle
     champion: Mapping[str, Any]
     onnx_vae: OnnxModel
     onnx_gan: OnnxModel
@@ -64,8 +64,8 @@ def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> d
         "gan": partial(from_captions, generators.gan, run=run, batch_size=batch_size),
         "champion": by_champion,
     }
-    if not is_skipped(generators.words):
-        paths["words"] = partial(by_words, generators.words, run=run, batch_size=batch_size)
+    if not is_skipped(generators.tokens):
+        paths["tokens"] = partial(by_words, generators.tokens, run=run, batch_size=batch_size)
     return paths
 
 

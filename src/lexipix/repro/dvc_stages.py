@@ -17,7 +17,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lexipix.pipeline_registry import DEFAULT, register_pipelines
+from lexipix.config.pipelines import DEFAULT
+from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro.dvc_files import LISTS, Stage, path_of
 from lexipix.settings import CONFIG_LOADER_ARGS
 from lexipix.tracking.lineage import PIPELINE_ORDER, sets

@@ -7,12 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lexipix.config.pipelines import PIPELINE_ORDER
 from lexipix.repro.digests import dvc_digest
 from lexipix.utils.git import git
-
-PIPELINE_ORDER = (
-    "ingestion", "features", "captioner", "generator", "compression", "evaluation", "generation",
-)  # fmt: skip
 
 
 def run_name(run_params: Mapping[str, Any]) -> str:
