@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lexipix.metrics.speed import describe_machine, resident_mb
+from lexipix.metrics.speed import resident_mb
 from lexipix.reporting.plots import blank_figure, rendered
+from lexipix.utils.machine import describe_machine
 
 REPOSITORY = Path(__file__).parents[1]
 Row = dict[str, Any]

@@ -23,7 +23,7 @@ from typing import Any
 
 from record import REPOSITORY, OwnMemory, in_a_process, options, plot_growth, save, use_cores
 
-from lexipix.datasets.sources.pool import n_workers
+from lexipix.utils.machine import n_cores
 
 STAGES = ("ingestion", "features", "captioning", "evaluation")
 SMALLEST, STEP = 1_000, 10
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128], help="sides in pixels")
     parser.add_argument("--env", help="environment whose models are used [default: base, the scenes]")
     arguments = options(parser, measure)
-    cores = n_workers(0)
+    cores = n_cores()
     plan = [(n_images, 32, cores) for n_images in numbers(arguments.largest)]
     plan += [(10 * SMALLEST, size, cores) for size in arguments.sizes if size != 32]
     plan += [(10 * SMALLEST, 32, threads) for threads in range(1, cores)]

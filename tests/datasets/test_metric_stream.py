@@ -7,7 +7,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from lexipix.datasets.metric_stream import MetricStreamDataset, NullStream
+from lexipix.datasets.metric_stream import MetricStreamDataset
+from lexipix.utils.types import NullMetricStream
 
 
 @pytest.fixture
@@ -71,12 +72,12 @@ def test_broken_store_never_stops_a_training(run, caplog, monkeypatch):
 
 def test_nobody_listens_without_a_run():
     assert mlflow.active_run() is None
-    assert isinstance(MetricStreamDataset(name="vae").load(), NullStream)
+    assert isinstance(MetricStreamDataset(name="vae").load(), NullMetricStream)
 
 
 def test_switched_off(run, monkeypatch):
     monkeypatch.setenv("LEXIPIX_MLFLOW", "0")
-    assert isinstance(MetricStreamDataset(name="vae").load(), NullStream)
+    assert isinstance(MetricStreamDataset(name="vae").load(), NullMetricStream)
 
 
 def test_without_a_run_mlflow_is_not_even_imported():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import Judge
-from lexipix.metrics.distribution import Standardised, kid
+from lexipix.metrics.distribution import Standardizer, kid
 from lexipix.metrics.retrieval import most_candidates, r_precision
 from lexipix.scenes import SceneTruth
 
@@ -41,7 +41,7 @@ class TaskQuality:
         real = np.asarray(images[np.arange(len(captions))])
         self.captions, self._judge, self._seed = list(captions), judge, seed
         features = judge.look(real)[0]
-        self._standardised = Standardised(features)
+        self._standardised = Standardizer(features)
         self._real = self._standardised(features)
         self._texts = judge.read(self.captions)
         self._truth = SceneTruth.of(self.captions, real.shape[1]) if is_scenes else None

@@ -15,22 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.io import AbstractDataset
 
-from lexipix.utils.types import MetricStream
+from lexipix.utils.types import MetricStream, NullMetricStream
 
 if TYPE_CHECKING:
     import numpy as np
 
 _log = logging.getLogger(__name__)
-
-
-class NullStream:
-    """Nobody listens."""
-
-    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
-        """Drop the figures."""
-
-    def image(self, key: str, images_seen: int, image: "np.ndarray") -> None:
-        """Drop the picture."""
 
 
 class MlflowStream:
@@ -97,11 +87,11 @@ class MetricStreamDataset(AbstractDataset[NoReturn, MetricStream]):
     def load(self) -> MetricStream:
         # A run can only be open where somebody has imported MLflow already; this saves the import otherwise.
         if "mlflow" not in sys.modules or os.environ.get("LEXIPIX_MLFLOW") == "0":
-            return NullStream()
+            return NullMetricStream()
         import mlflow
 
         run = mlflow.active_run()
-        return MlflowStream(self.name, run.info.run_id) if run is not None else NullStream()
+        return MlflowStream(self.name, run.info.run_id) if run is not None else NullMetricStream()
 
     def save(self, data: NoReturn) -> None:
         raise TypeError("a metric stream is written to by the training itself")

@@ -19,14 +19,14 @@ from lexipix.evaluation.measure import spread
 from lexipix.evaluation.paths import Draw, Generators, text_paths
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import fingerprint, to_bundle
-from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
+from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped, skipped, untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, NullMetricStream, Pictures
 
 
 def train_classifier(
@@ -178,7 +178,9 @@ def _cas(
 
     def accuracy() -> float:
         held = learned.some(np.arange(min(len(learned), MAX_VALIDATION)))
-        bundle, _ = _trained(learned, held, classes, short, run, f"cas_{name}", content, Unheard(), sequel)
+        bundle, _ = _trained(
+            learned, held, classes, short, run, f"cas_{name}", content, NullMetricStream(), sequel
+        )
         answers = classify(bundle, test.images, run, evaluation.batch_size)
         return float((answers == test.numbers).mean())
 

@@ -18,7 +18,7 @@ from lexipix.evaluation.measure import Evaluated, evaluated, spread
 from lexipix.evaluation.partial_tokens import Told, told_in_words
 from lexipix.evaluation.rate import N_FITTED, Latents
 from lexipix.evaluation.round_trips import from_captions
-from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
+from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 from lexipix.models.captioner import Captioner
 from lexipix.reporting.information import information_figure
 from lexipix.reporting.plots import note
@@ -137,7 +137,7 @@ def in_a_latent(
     flat, numbers = sample.reshape(-1, sample.shape[2]), latents.encode(images)[0]
     told = []
     for width in sorted(steps, reverse=True):
-        quantiser = UniformQuantiser.of_step(flat.T, width * deviations)
+        quantiser = UniformQuantizer.of_step(flat.T, width * deviations)
         codes = quantiser.codes(numbers)
         bits = CodeLengths(quantiser.codes(flat), 2**quantiser.n_bits)(codes).astype(np.float64)
         told.append(Told("latent", f"steps of {width:g}", bits, latents.decode(quantiser.values(codes))))

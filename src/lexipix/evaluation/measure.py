@@ -13,7 +13,7 @@ from lexipix.evaluation.baselines import mean_image, quality, same_caption_rows
 from lexipix.evaluation.embedding import Judge, Vectors
 from lexipix.metrics import distribution
 from lexipix.metrics.images import gradient_magnitude, ssim
-from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.scenes import SceneTruth
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Pictures
@@ -91,9 +91,9 @@ class TextPath:
     def __init__(self, real: Evaluated, judge: Judge, evaluation: EvaluationParameters, seed: int) -> None:
         self._real, self._judge, self._evaluation, self._seed = real, judge, evaluation, seed
         features, self.vectors = judge.look(real.images)
-        self._scale = distribution.Standardised(features)
+        self._scale = distribution.Standardizer(features)
         self._features = self._scale(features)
-        self.n_candidates = min(evaluation.n_candidates, most_candidates(real.asked))
+        self.n_candidates = min(evaluation.n_candidates, max_candidates(real.asked))
         self._texts = judge.read(real.asked)
         self._sharpness = gradient_magnitude(real.images)
 
@@ -225,7 +225,7 @@ def _judged_reals(
     """R-precision of real pictures with their true captions, and with the captions dealt out anew."""
     rows = np.array([i for i, truth in enumerate(real.truths) if truth], np.intp)
     texts = [str(real.truths[i]) for i in rows]
-    n_candidates = min(evaluation.n_candidates, most_candidates(texts))
+    n_candidates = min(evaluation.n_candidates, max_candidates(texts))
     if n_candidates < 2:
         return {}
     read = judge.read(texts)

@@ -12,7 +12,7 @@ from lexipix.config.run import RunParameters
 from lexipix.evaluation.embedding import Judge
 from lexipix.evaluation.measure import Evaluated, evaluated, spread
 from lexipix.evaluation.paths import drawn_by_path
-from lexipix.metrics.distribution import Nearest, Standardised
+from lexipix.metrics.distribution import NearestNeighbors, Standardizer
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.utils.types import ModelBundle, Pictures
 
@@ -79,11 +79,13 @@ def nearest(
         parameters: How many training pictures at most.
     """
     features = {name: judge.look(some)[0] for name, some in images.items()}
-    scale = Standardised(features["real"])
+    scale = Standardizer(features["real"])
     rows = spread(len(train_images), parameters.n_train)
-    search = Nearest(np.concatenate([scale(some) for some in features.values()]), min(SHOWN, len(rows)))
+    search = NearestNeighbors(
+        np.concatenate([scale(some) for some in features.values()]), min(SHOWN, len(rows))
+    )
     for start in range(0, len(rows), PART):
-        search.look(scale(judge.look(train_images[rows[start : start + PART]])[0]))
+        search.update(scale(judge.look(train_images[rows[start : start + PART]])[0]))
     ends = np.cumsum([len(some) for some in images.values()])[:-1]
     parts = zip(np.split(rows[search.indices], ends), np.split(search.distances, ends), strict=True)
     return {name: Neighbours(*part) for name, part in zip(images, parts, strict=True)}

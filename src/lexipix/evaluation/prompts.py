@@ -18,7 +18,7 @@ from lexipix.config.run import RunParameters
 from lexipix.evaluation.embedding import Judge, Vectors
 from lexipix.evaluation.measure import spread
 from lexipix.evaluation.paths import Generators, text_paths
-from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.utils.types import ModelBundle, Pictures, Split
 
 Pixels = NDArray[np.uint8]
@@ -109,7 +109,7 @@ class SummaryLine:
 
     def n_candidates(self, rows: NDArray[np.intp]) -> int:
         """Captions to choose among for these pictures; below 2 it does not apply."""
-        return min(self._most, most_candidates(self._captions[rows].tolist()))
+        return min(self._most, max_candidates(self._captions[rows].tolist()))
 
     def __call__(self, images: Pixels, rows: NDArray[np.intp]) -> float:
         """R-precision of pictures, uint8 (n, H, W, 3), that are meant to be those of ``rows`` (n,)."""

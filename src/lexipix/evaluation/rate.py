@@ -22,7 +22,7 @@ from lexipix.data.images import Images, normalize, to_uint8
 from lexipix.evaluation.measure import spread
 from lexipix.metrics.codecs import JPEG_COLORS, Coded, jpeg, webp
 from lexipix.metrics.images import psnr, ssim
-from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
+from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 from lexipix.models.vae import VAE
 from lexipix.reporting.plots import note
 from lexipix.reporting.rate import rate_figure, unbeaten
@@ -122,18 +122,18 @@ def latent_curve(
     numbers, rows = latents.encode(images)[0], []
     flat = sample.reshape(-1, sample.shape[2])
 
-    def through(quantiser: UniformQuantiser) -> tuple[Pixels, float]:
+    def through(quantiser: UniformQuantizer) -> tuple[Pixels, float]:
         codes = quantiser.codes(numbers)
         lengths = CodeLengths(quantiser.codes(flat), 2**quantiser.n_bits)
         return latents.decode(quantiser.values(codes)), float(lengths(codes).mean())
 
     for n_bits in parameters.bits:
-        back, coded = through(UniformQuantiser.fit(flat.T, n_bits))
+        back, coded = through(UniformQuantizer.fit(flat.T, n_bits))
         plain = float(n_bits * numbers[0].size)
         for coder, bits in (("latent", plain), ("latent_coded", coded)):
             rows.append(_row(coder, f"{n_bits} bits", bits, bits, images, back))
     for width in parameters.steps:
-        back, coded = through(UniformQuantiser.of_step(flat.T, width * deviations))
+        back, coded = through(UniformQuantizer.of_step(flat.T, width * deviations))
         rows.append(_row("latent_posterior", f"steps of {width:g}", coded, coded, images, back))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
