@@ -36,7 +36,7 @@ from lexipix.evaluation.embedding import Judge
 from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
 from lexipix.evaluation.round_trips import noise_for
 from lexipix.reporting.plots import frontier_figure
-from lexipix.reporting.sheet import rows_sheet
+from lexipix.reporting.contact_sheet import rows_sheet
 from lexipix.training.builders.common import captions_for
 from lexipix.training.bundles import load_network
 from lexipix.utils.seeding import seeded
