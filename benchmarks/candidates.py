@@ -50,7 +50,7 @@ from lexipix.inference.inversion_result import InversionResult
 from lexipix.inference.onnx_models import OnnxGenerator, Scorer, noise_of
 from lexipix.inference.redraw import redraw
 from lexipix.reporting.plots import blank_figure, rendered
-from lexipix.reporting.sheet import rows_sheet
+from lexipix.reporting.contact_sheet import rows_sheet
 from lexipix.training.tasks.classifier import classify
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import Split

@@ -38,7 +38,7 @@ from lexipix.evaluation.round_trips import noise_for
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.plots import frontier_figure
-from lexipix.reporting.sheet import rows_sheet
+from lexipix.reporting.contact_sheet import rows_sheet
 from lexipix.training.builders.common import captions_for
 from lexipix.training.bundles import load_network
 from lexipix.utils.seeding import seeded

@@ -4,7 +4,7 @@ import pytest
 from lexipix.config.evaluation import MemorisationParameters
 from lexipix.evaluation.measure import evaluated
 from lexipix.evaluation.memorisation import Neighbours, compare, nearest, show
-from lexipix.reporting.sheet import GAP, MARGIN
+from lexipix.reporting.contact_sheet import GAP, MARGIN
 
 
 class Eye:

@@ -13,7 +13,7 @@ from lexipix.evaluation.embedding import Judge
 from lexipix.evaluation.measure import Evaluated, evaluated, spread
 from lexipix.evaluation.paths import drawn_by_path
 from lexipix.metrics.distribution import NearestNeighbors, Standardizer
-from lexipix.reporting.sheet import rows_sheet
+from lexipix.reporting.contact_sheet import rows_sheet
 from lexipix.utils.types import ModelBundle, Pictures
 
 Pixels = NDArray[np.uint8]

@@ -17,8 +17,7 @@ from lexipix.datasets.pretrained import PretrainedModelsDataset
 from lexipix.datasets.sources.sources import SourcesDataset
 from lexipix.pipelines.ingestion import create_pipeline
 from lexipix.pipelines.ingestion.nodes import describe_pictures
-from lexipix.reporting import fonts
-from lexipix.reporting.sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel, Pictures, Split
 
@@ -106,8 +105,8 @@ def test_folder(run, tmp_path):
     assert captions.digest.is_unique
 
 
-def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(monkeypatch):
-    monkeypatch.setattr(fonts, "spare_path", lambda letter: None)
+def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(system_fonts):
+    system_fonts()
     table = pd.DataFrame({"paraphrases": [["a heart"], [], []]})
     examples = [
         {"row": row, "file": f"{row}.png", "caption": text} for row, text in enumerate(["心", "星", None])
