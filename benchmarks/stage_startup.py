@@ -1,4 +1,4 @@
-"""Start-up: Kedro's commands and an up-to-date `dvc repro`, here and in a project of next to nothing."""
+"""Start-up time of Kedro's commands and an up-to-date `dvc repro`, beside a nearly empty project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAVE_OUT = shutil.ignore_patterns(
 
 
 def startup(folder: Path, repeats: int) -> list[Row]:
-    """Rows for `kedro --help`, a run of a small stage, and `dvc repro` with nothing to do."""
+    """Measure `kedro --help`, a run of a small stage, and `dvc repro` with nothing to do."""
     ours, theirs = copy_of_this(folder / "lexipix"), bare_project(folder / "bare")
     small = ["kedro", "run", "--env", "smoke", "--pipelines", "ingestion"]
     compared = [
@@ -39,10 +39,10 @@ def startup(folder: Path, repeats: int) -> list[Row]:
 
 
 def run(project: Path, module: str, *arguments: str) -> str:
-    """A command of this interpreter's environment in a project; gives what it said.
+    """Run a command of this interpreter's environment in a project and return its output.
 
     Raises:
-        SystemExit: It failed.
+        SystemExit: The command failed.
     """
     not_here = ("MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW")
     environment = {name: value for name, value in os.environ.items() if name not in not_here}
@@ -59,7 +59,7 @@ def run(project: Path, module: str, *arguments: str) -> str:
 
 
 def copy_of_this(target: Path) -> Path:
-    """This project with a tiny file in the place of every result, recorded by DVC as up to date."""
+    """Copy this project with a tiny file for every result, recorded by DVC as up to date."""
     shutil.copytree(REPOSITORY, target, ignore=LEAVE_OUT)
     stages = yaml.safe_load((target / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     for path in (target / place for stage in stages.values() for place in results(stage)):
@@ -75,13 +75,13 @@ def copy_of_this(target: Path) -> Path:
 
 
 def results(stage: dict[str, Any]) -> Iterator[str]:
-    """Paths of everything that a stage of dvc.yaml writes."""
+    """Yield the paths of everything that a stage of dvc.yaml writes."""
     for entry in (entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, [])):
         yield from [entry] if isinstance(entry, str) else entry
 
 
 def bare_project(target: Path) -> Path:
-    """A Kedro project with one node, and one DVC stage that has run."""
+    """Make a Kedro project with one node, and one DVC stage that has run."""
     files = {
         "pyproject.toml": "[tool.kedro]\npackage_name = 'bare'\nproject_name = 'bare'\n"
         f"kedro_init_version = '{kedro_version}'\nsource_dir = 'src'\n",
