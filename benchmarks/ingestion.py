@@ -67,14 +67,14 @@ def measure(source: dict[str, Any], store: str, **changes: Any) -> dict[str, flo
     """Ingests one source in this process, with changed parameters such as ``image_size``."""
     from lexipix.config.ingestion import IngestionParameters
     from lexipix.config.run import RunParameters
-    from lexipix.datasets.image_store import PictureStoreDataset
+    from lexipix.datasets.image_store import ImageStoreDataset
     from lexipix.datasets.pretrained import PretrainedModelsDataset
     from lexipix.datasets.sources.sources import SourcesDataset
     from lexipix.pipelines.ingestion.nodes import ingest
     from lexipix.utils.types import SPLITS
 
     parameters = IngestionParameters.model_validate({"source": source, **changes})
-    dataset = PictureStoreDataset(filepath=store)
+    dataset = ImageStoreDataset(filepath=store)
     started = time.perf_counter()
     pretrained = PretrainedModelsDataset().load()
     dataset.save(ingest(parameters, RunParameters(), SourcesDataset().load(), pretrained))

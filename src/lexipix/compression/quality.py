@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import Judge
 from lexipix.metrics.distribution import Standardizer, kid
-from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.scenes import SceneTruth
 
 Pixels = NDArray[np.uint8]
@@ -45,7 +45,7 @@ class TaskQuality:
         self._real = self._standardised(features)
         self._texts = judge.read(self.captions)
         self._truth = SceneTruth.of(self.captions, real.shape[1]) if is_scenes else None
-        self._n_candidates = min(N_CANDIDATES, most_candidates(self.captions))
+        self._n_candidates = min(N_CANDIDATES, max_candidates(self.captions))
 
     def __call__(self, drawn: Pixels) -> dict[str, float]:
         """``kid``, and where they apply ``r_precision`` and ``attribute_accuracy``."""
