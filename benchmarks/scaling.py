@@ -145,9 +145,9 @@ def compare(place: Path, env: str | None) -> float:
 
 
 def _pictures(place: Path) -> Any:
-    from lexipix.datasets.image_store import PictureStoreDataset
+    from lexipix.datasets.image_store import ImageStoreDataset
 
-    return PictureStoreDataset(filepath=str(place)).load()
+    return ImageStoreDataset(filepath=str(place)).load()
 
 
 def _model(name: str, env: str | None) -> Any:

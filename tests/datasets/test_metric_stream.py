@@ -37,7 +37,7 @@ def test_curve_reaches_the_open_run_counted_in_images(run):
     assert history(run, "vae/psnr") == [(64, 20), (128, 20), (192, 20)]
 
 
-def test_figure_that_is_not_finite_is_left_out_and_told_once(run, caplog):
+def test_nan_is_left_out_with_one_warning(run, caplog):
     stream = MetricStreamDataset(name="gan").load()
     with caplog.at_level(logging.WARNING):
         for images_seen in (1, 2):

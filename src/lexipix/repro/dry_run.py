@@ -10,7 +10,7 @@ from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.utils.types import SPLITS, NullMetricStream
 
@@ -111,7 +111,7 @@ class Rehearsal:
         start = time.perf_counter()
         outputs = node.run(inputs)
         if node.name == "ingest":  # which only begins when its pictures are asked for
-            store = PictureStoreDataset(filepath=str(self._store))
+            store = ImageStoreDataset(filepath=str(self._store))
             store.save(outputs["pictures"])
             outputs = {"pictures": store.load()}
         self.seconds[node.name] = time.perf_counter() - start
