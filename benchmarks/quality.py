@@ -35,6 +35,8 @@ from lexipix.evaluation.collect import JUDGES, MODELS
 from lexipix.evaluation.embedding import Judge
 from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
 from lexipix.evaluation.round_trips import noise_for
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.plots import frontier_figure
 from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.builders.common import captions_for
@@ -160,7 +162,7 @@ def trained_unet(
 
     run = workshop.parameters.run
     contrastive_pair, prior = workshop.load("contrastive_pair"), workshop.load("prior")
-    pair, reader = load_network(contrastive_pair), load_network(prior)
+    pair, reader = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
     captions = captions_for(pictures, workshop.load("captions_complete"), contrastive_pair, pair, run)
     tokenizer, max_tokens = Tokenizer.from_str(prior.tokenizer), prior.config["max_tokens"]
 

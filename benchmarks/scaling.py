@@ -121,10 +121,11 @@ def describe(place: Path, env: str | None) -> float:
     from tokenizers import Tokenizer
 
     from lexipix.evaluation.captioning import write_captions
+    from lexipix.models.captioner import Captioner
     from lexipix.training.bundles import load_network
 
     bundle, images = _model("captioner", env), _pictures(place).train.images
-    network, tokenizer = load_network(bundle), Tokenizer.from_str(bundle.tokenizer)
+    network, tokenizer = load_network(bundle, Captioner), Tokenizer.from_str(bundle.tokenizer)
     start = time.perf_counter()
     write_captions(network, tokenizer, images, bundle.config["max_tokens"], device=torch.device("cpu"))
     return time.perf_counter() - start

@@ -39,8 +39,7 @@ def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
     """
     workshop = ProjectContext(REPOSITORY, env)
     bundle = workshop.load("captioner")
-    captioner = load_network(bundle)
-    assert isinstance(captioner, Captioner)
+    captioner = load_network(bundle, Captioner)
     tokenizer, longest = Tokenizer.from_str(bundle.tokenizer), int(bundle.config["max_tokens"])
     images = np.array(workshop.load("pictures").test.images[:n_images])
     rows = []

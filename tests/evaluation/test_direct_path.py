@@ -5,6 +5,7 @@ import torch
 from lexipix.data.images import normalize, to_uint8
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip, posterior_deviations
 from lexipix.metrics.images import psnr, ssim
+from lexipix.models.vae import VAE
 from lexipix.training.bundles import load_network
 
 
@@ -18,7 +19,7 @@ def test_direct_path_and_its_information(vae, run, pictures):
 
 
 def test_latents_are_decoded_in_their_places(vae, run, pictures):
-    images, codec, network = pictures.test.images[:7], LatentCodec(vae, run, 7), load_network(vae)
+    images, codec, network = pictures.test.images[:7], LatentCodec(vae, run, 7), load_network(vae, VAE)
     with torch.inference_mode():
         expected = to_uint8(network.decoder(network.encoder(normalize(torch.from_numpy(images)))[0]))
     mean, logvar = codec.encode(images)

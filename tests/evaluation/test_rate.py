@@ -6,6 +6,7 @@ from lexipix.data.images import normalize
 from lexipix.evaluation.direct_path import LatentCodec
 from lexipix.evaluation.rate import COLUMNS, bits_at
 from lexipix.metrics.images import psnr
+from lexipix.models.vae import VAE
 from lexipix.pipelines.evaluation.nodes import measure_rate
 from lexipix.training.bundles import load_network, to_bundle
 
@@ -15,7 +16,7 @@ def principal(vae, pictures):
     """The untrained VAE with its linear maps set: the best linear autoencoder of the training pictures."""
     import torch
 
-    network = load_network(vae)
+    network = load_network(vae, VAE)
     network.initialise(normalize(torch.from_numpy(np.array(pictures.train.images))))
     return to_bundle(
         "vae", network, vae.config["network"], tokenizer=None, max_tokens=None, card_parameters={},

@@ -16,9 +16,12 @@ from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.models.build import BUILDERS, build
-from lexipix.models.captioner import small_gpt2
+from lexipix.evaluation import text_paths
+from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.models.token_generator import CELLS
+from lexipix.models.tokens_to_image import TokensToImage
+from lexipix.models.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
 from lexipix.utils.types import ModelBundle, OnnxModel, Pictures, Split
@@ -125,13 +128,15 @@ def vae() -> ModelBundle:
     config = {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1}
     torch.manual_seed(0)
     return to_bundle(
-        "vae", build("vae", config), config, tokenizer=None, max_tokens=None, card_parameters={},
+        "vae", VAE(**config), config, tokenizer=None, max_tokens=None, card_parameters={},
         data_digest="d", figures={},
     )  # fmt: skip
 
 
-class ToyTextToImage(torch.nn.Module):
+class ToyTextToImage(ConfigurableNetwork):
     """Draws one color for each caption and noise, with the interface of a text-to-image model."""
+
+    kind = "toy_text_to_image"
 
     def __init__(self, vocabulary: int, noise_width: int) -> None:
         super().__init__()
@@ -172,15 +177,16 @@ def shipped(pictures: Pictures) -> OnnxModel:
 
 @pytest.fixture(scope="session")
 def prior(pictures: Pictures) -> Iterator[ModelBundle]:
-    BUILDERS["toy_text_to_image"] = lambda config: ToyTextToImage(**config)
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     config = {"vocabulary": tokenizer.get_vocab_size(), "noise_width": 8}
     torch.manual_seed(1)
-    yield to_bundle(
+    bundle = to_bundle(
         "toy_text_to_image", ToyTextToImage(**config), config, tokenizer=tokenizer, max_tokens=48,
         card_parameters={}, data_digest="d", figures={},
     )  # fmt: skip
-    BUILDERS.pop("toy_text_to_image", None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_paths, "TEXT_MODELS", (*text_paths.TEXT_MODELS, ToyTextToImage))
+        yield bundle
 
 
 @pytest.fixture(scope="session")
@@ -202,7 +208,7 @@ def tokens(pictures: Pictures) -> ModelBundle:
             "embed_dim": 8,
         },
     }  # fmt: skip
-    network = build("tokens_to_image", config)
+    network = TokensToImage.from_config(config)
     torch.nn.init.normal_(network.writer.scales, std=20.0)
     network.image_tokenizer.initialise(normalize(torch.from_numpy(pictures.train.images)))
     return to_bundle(
@@ -224,6 +230,6 @@ def captioner(pictures: Pictures) -> ModelBundle:
         "start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID,
     }  # fmt: skip
     return to_bundle(
-        "captioner", build("captioner", config), config, tokenizer=tokenizer, max_tokens=48,
+        "captioner", Captioner.from_config(config), config, tokenizer=tokenizer, max_tokens=48,
         card_parameters={}, data_digest="d", figures={},
     )  # fmt: skip

@@ -140,9 +140,7 @@ def _with_torch(captioner: ModelBundle, engine: str) -> Describe:
 
 
 def _load(captioner: ModelBundle) -> Captioner:
-    network = load_network(captioner)
-    assert isinstance(network, Captioner)
-    return network
+    return load_network(captioner, Captioner)
 
 
 def _size_mb(variant: str, captioner: ModelBundle, exported: Mapping[str, OnnxModel]) -> float:

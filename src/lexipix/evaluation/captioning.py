@@ -25,9 +25,7 @@ LOG_EVERY_SECONDS = 30.0
 
 def load_captioner(bundle: ModelBundle) -> tuple[Captioner, Tokenizer]:
     """Returns a captioner in evaluation mode, and its tokenizer."""
-    network = load_network(bundle)
-    assert isinstance(network, Captioner)
-    return network, tokenizer_of(bundle)
+    return load_network(bundle, Captioner), tokenizer_of(bundle)
 
 
 def write_captions(

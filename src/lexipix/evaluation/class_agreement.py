@@ -19,7 +19,7 @@ from lexipix.config.run import RunParameters
 from lexipix.evaluation.evaluated_images import evenly_spaced
 from lexipix.evaluation.labeled_images import LabeledImages, find_classes, labeled_images
 from lexipix.evaluation.text_paths import DrawCaptions
-from lexipix.models.build import classifier as build_classifier
+from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
 from lexipix.training.loop import train
@@ -191,7 +191,7 @@ def _train_classifier(
     """Trains a classifier; without validation images, training images validate it."""
     network = {"width": parameters.width, "n_classes": len(classes)}
     with seeded(run.seed):
-        module = build_classifier(network)
+        module = Classifier(**network)
     validation = validation if len(validation) else images.first(MAX_VALIDATION)
     task = ClassifierTask(
         module,

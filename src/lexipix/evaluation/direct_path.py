@@ -1,7 +1,6 @@
 """Images through a latent and back, without any text: the VAE's latent, and image tokens."""
 
 import math
-from typing import cast
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ class LatentCodec:
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
-        self._vae = cast(VAE, load_network(bundle)).to(self._device)
+        self._vae = load_network(bundle, VAE).to(self._device)
         self._batch_size = batch_size
 
     def encode(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -90,7 +89,7 @@ def measure_token_round_trip(
     Returns:
         ``psnr``, ``ssim``, and ``bits_per_image``, the logarithm of the number of possible token grids.
     """
-    image_tokenizer = cast(TokensToImage, load_network(bundle)).image_tokenizer.to(resolve_device(run))
+    image_tokenizer = load_network(bundle, TokensToImage).image_tokenizer.to(resolve_device(run))
     device = next(image_tokenizer.parameters()).device
     decoded = []
     with torch.inference_mode():

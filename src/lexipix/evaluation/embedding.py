@@ -1,7 +1,6 @@
 """Embeddings of images and captions by a trained contrastive pair, and R-precision in them."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ class Embedder:
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
-        self._pair = cast(ContrastivePair, load_network(bundle)).to(self._device)
+        self._pair = load_network(bundle, ContrastivePair).to(self._device)
         self._tokenizer = tokenizer_of(bundle)
         self._pad_id = pad_id(self._tokenizer)
         self._max_tokens = int(bundle.config["max_tokens"])

@@ -15,7 +15,7 @@ from lexipix.data.captioned import CaptionedImages, captioned, with_generated
 from lexipix.data.images import Images, Subset
 from lexipix.data.tokenization import train_tokenizer
 from lexipix.evaluation.captioning import load_captioner, write_captions
-from lexipix.models.build import contrastive_pair
+from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
@@ -85,7 +85,7 @@ def train_contrastive_evaluator(
     tokenizer = train_tokenizer(data.wordings(), parameters.vocabulary)
     network = _network_config(parameters, tokenizer.get_vocab_size())
     with seeded(run.seed):
-        pair = contrastive_pair(network)
+        pair = ContrastivePair.from_config(network)
     groups = data.groups()
 
     def select(indices: NDArray[np.int64]) -> tuple[Images, CaptionRows, NDArray[np.int64]]:

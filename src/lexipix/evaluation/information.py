@@ -97,8 +97,7 @@ def caption_bits(
         LexipixError: The captioner has no tokenizer.
     """
     device = resolve_device(run)
-    network = load_network(captioner).to(device)
-    assert isinstance(network, Captioner)
+    network = load_network(captioner, Captioner).to(device)
     ids = token_ids(captioner, captions)
     with torch.inference_mode():
         bits = [network.description_bits(batch.to(device)).cpu() for batch in ids.split(batch_size)]

@@ -7,7 +7,6 @@ with the mean embedding in place of all others, which needs no caption.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -97,7 +96,7 @@ def reconstruct_from_tokens(
         The caption without any token (path ``caption``, setting ``tokens``); then for each setting the paths
         ``tokens`` (with the caption) and ``tokens_alone``.
     """
-    model = cast(TokensToImage, load_network(bundle)).to(resolve_device(run))
+    model = load_network(bundle, TokensToImage).to(resolve_device(run))
     masks = token_masks(model.writer.words_per_cell, spacings)
     bits = {name: _token_bits(mask, model.writer.codebooks) for name, mask in masks.items()}
     drawn: dict[tuple[str, str], list[Pixels]] = {}

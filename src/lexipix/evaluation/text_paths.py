@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +15,15 @@ from lexipix.data.images import to_uint8
 from lexipix.inference.onnx_models import OnnxGenerator
 from lexipix.inference.selection import choose
 from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import Precision, resolve_device
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, OnnxModel
 
 Pixels = NDArray[np.uint8]
+TEXT_MODELS: tuple[type[ConditionalGenerator], ...] = (TextToImage, TokensToImage)
 # One image for each caption, uint8 (N, H, W, 3); the n-th caption always gets the n-th noise
 DrawCaptions = Callable[[Sequence[str]], Pixels]
 TEXT_PATHS = ("vae", "gan", "champion", "tokens")  # in the order in which results list them
@@ -94,10 +97,10 @@ def draw_captions(
         uint8 (N, H, W, 3).
     """
     device = resolve_device(run)
-    model = cast(ConditionalGenerator, load_network(bundle)).to(device)
+    model = load_network(bundle, *TEXT_MODELS).to(device)
     ids = token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_width, run)
-    by_tokens = bundle.config["kind"] == "tokens_to_image"
+    by_tokens = isinstance(model, TokensToImage)
     images = []
     with torch.inference_mode(), trained_precision(bundle, run).autocast() if by_tokens else nullcontext():
         for batch_ids, batch_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):

@@ -180,6 +180,4 @@ def _write(
 
 
 def _load(captioner: ModelBundle) -> tuple[Captioner, Tokenizer]:
-    network = load_network(captioner)
-    assert isinstance(network, Captioner)
-    return network, tokenizer_of(captioner)
+    return load_network(captioner, Captioner), tokenizer_of(captioner)
