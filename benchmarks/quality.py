@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from lexipix.evaluation.collect import JUDGES, MODELS
+from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
+from lexipix.evaluation.round_trips import noise_for
 from record import REPOSITORY, Row, save
 from rich.console import Console
 from tokenizers import Tokenizer
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.data.tokenization import encode
-from lexipix.evaluation.collect import JUDGES, MODELS
-from lexipix.evaluation.embedding import Judge
-from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
-from lexipix.evaluation.round_trips import noise_for
+from lexipix.evaluation.embedding import Embedder
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.contact_sheet import rows_sheet
@@ -88,7 +88,7 @@ def main() -> None:
     spent = {name: context.load(f"{name}_figures").get("seconds", 0.0) for name in trained}
     seconds = sum(spent.values()) if arguments.minutes is None else 60 * arguments.minutes
 
-    judge = TextPath(real, Judge(context.load("evaluator"), run, evaluation.batch_size), some, run.seed)
+    judge = TextPath(real, Embedder(context.load("evaluator"), run, evaluation.batch_size), some, run.seed)
     rows: list[Row] = []
     drawn: dict[str, Pixels] = {}
 

@@ -1,4 +1,4 @@
-"""A small world of scenes with untrained models: every step runs, in a second or two."""
+"""Scenes in memory with untrained models, on which every step of the evaluation runs in a second or two."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,12 +10,13 @@ import torch
 from kedro.io import MemoryDataset
 from onnx import TensorProto
 from tests.support.exported_models import graph
+from tests.support.parameters import section
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.evaluation import round_trips
+from lexipix.evaluation import text_paths
 from lexipix.models.captioner import Captioner, small_gpt2
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.models.token_generator import CELLS
@@ -27,7 +28,7 @@ from lexipix.utils.types import ModelBundle, OnnxModel, Pictures, Split
 
 
 class ListStream:
-    """A metric stream that remembers."""
+    """A metric stream that keeps what it is given."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, dict[str, float]]] = []
@@ -88,7 +89,7 @@ def pictures() -> Pictures:
 
 @pytest.fixture(scope="session")
 def test_captions(pictures: Pictures) -> pd.DataFrame:
-    """What a captioner said: right but for the first picture."""
+    """Captions of a captioner that is right about all images but the first."""
     truths = pictures.test.captions["caption"].tolist()
     return pd.DataFrame(
         {
@@ -106,18 +107,19 @@ def run() -> RunParameters:
 
 @pytest.fixture(scope="session")
 def evaluation() -> EvaluationParameters:
-    return EvaluationParameters.model_validate(
-        {
-            "evaluator": {
-                "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16,
-                "vocabulary": 300,
-                "training": {"images": 96, "batch_size": 16, "reports": 2},
-            },
-            "n_candidates": 100, "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2,
-            "batch_size": 16, "n_prompts": 20, "memorisation": {"n_drawn": 10, "n_shown": 4},
-            "rate": {"n_images": 5, "bits": [2, 8], "steps": [1.0, 8.0], "qualities": [10, 95]},
-            "information": {"n_images": 6, "apart": [4], "steps": [1.0, 8.0]},
-        }
+    evaluator = {
+        "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16, "vocabulary": 300,
+        "training.images": 96, "training.batch_size": 16, "training.reports": 2,
+    }  # fmt: skip
+    return section(
+        "evaluation",
+        {f"evaluator.{name}": value for name, value in evaluator.items()}
+        | {
+            "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2, "batch_size": 16,
+            "n_prompts": 20, "memorization.n_drawn": 10, "memorization.n_shown": 4,
+            "rate.n_images": 5, "rate.bits": [2, 8], "rate.steps": [1.0, 8.0], "rate.qualities": [10, 95],
+            "information.n_images": 6, "information.spacings": [4], "information.steps": [1.0, 8.0],
+        },
     )  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def vae() -> ModelBundle:
 
 
 class ToyTextToImage(ConfigurableNetwork):
-    """Draws one color for each caption and noise: what the evaluation asks of a text-to-image model."""
+    """Draws one color for each caption and noise, with the interface of a text-to-image model."""
 
     kind = "toy_text_to_image"
 
@@ -149,7 +151,7 @@ class ToyTextToImage(ConfigurableNetwork):
 
 @pytest.fixture(scope="session")
 def shipped(pictures: Pictures) -> OnnxModel:
-    """Likewise a toy of one color for each caption and noise, as it runs without torch."""
+    """A toy that draws one color for each caption and noise, as it runs without torch."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     rng = np.random.default_rng(0)
     read = graph(
@@ -183,13 +185,13 @@ def prior(pictures: Pictures) -> Iterator[ModelBundle]:
         card_parameters={}, data_digest="d", figures={},
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(round_trips, "GENERATORS", (*round_trips.GENERATORS, ToyTextToImage))
+        patch.setattr(text_paths, "TEXT_MODELS", (*text_paths.TEXT_MODELS, ToyTextToImage))
         yield bundle
 
 
 @pytest.fixture(scope="session")
-def words(pictures: Pictures) -> ModelBundle:
-    """Visual words as they are before any training, and a writer that is sure of what it does not know."""
+def tokens(pictures: Pictures) -> ModelBundle:
+    """An untrained image tokenizer, and an untrained token generator with confident predictions."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     levels = [[8, 8, 4], [3, 3]]
     torch.manual_seed(2)
@@ -218,7 +220,7 @@ def words(pictures: Pictures) -> ModelBundle:
 
 @pytest.fixture(scope="session")
 def captioner(pictures: Pictures) -> ModelBundle:
-    """One that has learned nothing: every token is about as likely."""
+    """An untrained captioner, for which every token is about as likely."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     torch.manual_seed(4)
     speaker = small_gpt2(tokenizer.get_vocab_size(), 49, 32, 1, EOS_ID)
