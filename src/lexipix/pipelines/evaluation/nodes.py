@@ -19,8 +19,8 @@ from lexipix.evaluation.paths import TEXT_PATHS, Generators, drawn_by_path, text
 from lexipix.evaluation.round_trips import latent_bits, through_latent
 from lexipix.evaluation.tokens import round_trip
 from lexipix.metrics.speed import describe_machine
-from lexipix.reporting.report import render_report
 from lexipix.reporting.contact_sheet import rows_sheet
+from lexipix.reporting.report import render_report
 from lexipix.training.sample_grid import tile_pairs
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
