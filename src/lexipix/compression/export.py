@@ -73,8 +73,7 @@ class Exporter:
         (B, Z), and gives pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3).
         """
         network = bundle.config["network"]
-        module = load_network(bundle)
-        assert isinstance(module, TextToImage)
+        module = load_network(bundle, TextToImage)
         read, draw = Read(module).eval(), Draw(module).eval()
         noise_width = int(network["prior"]["noise_width"])
         reads, draws = [], []
@@ -113,8 +112,7 @@ class Exporter:
         logits: the last words with the memory of those before, or all words where the cells are a prefix.
         ``memory`` in the configuration is the shape of what is kept for each text, but for its length.
         """
-        module = load_network(bundle)
-        assert isinstance(module, Captioner)
+        module = load_network(bundle, Captioner)
         see = See(module).eval()
         images = self._images()
         with torch.no_grad():
@@ -150,8 +148,7 @@ class Exporter:
 
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Export the scorer: ``image`` takes pictures, ``text`` takes ids; both give unit vectors (B, D)."""
-        module = load_network(bundle)
-        assert isinstance(module, ContrastivePair)
+        module = load_network(bundle, ContrastivePair)
         image = ImageVector(module).eval()
         text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
         images, texts = self._images(), [{"ids": ids} for ids in self._ids(bundle)]

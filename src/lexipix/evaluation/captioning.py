@@ -1,4 +1,4 @@
-"""Captions for many pictures, batch by batch."""
+"""The captioner applied to many images, batch by batch."""
 
 import logging
 import time
@@ -8,18 +8,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from lexipix.data.images import ImageRows, Images
 from lexipix.data.tokenization import decode, encode
 from lexipix.models.captioner import Captioner
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import Precision
+from lexipix.utils.types import ModelBundle
 
 logger = logging.getLogger(__name__)
 
 BATCH = 256
-FIRST_ESTIMATE_SECONDS = 5.0
+FIRST_LOG_SECONDS = 5.0
 LOG_EVERY_SECONDS = 30.0
+
+
+def load_captioner(bundle: ModelBundle) -> tuple[Captioner, Tokenizer]:
+    """Returns a captioner in evaluation mode, and its tokenizer."""
+    return load_network(bundle, Captioner), tokenizer_of(bundle)
 
 
 def write_captions(
@@ -31,15 +37,15 @@ def write_captions(
     beams: int = 1,
     device: torch.device,
 ) -> list[str]:
-    """Caption pictures.
+    """Writes captions for images.
 
     Args:
-        captioner: Trained, in evaluation mode.
+        captioner: Trained, in evaluation mode; it is moved to the device.
         tokenizer: Of the captioner.
         images: uint8 (N, S, S, 3).
         max_tokens: Longest caption, EOS included.
-        beams: 1 writes greedily.
-        device: Where to work; the captioner is moved there, convolutions in channels_last.
+        beams: 1 decodes greedily.
+        device: Where to compute, with convolutions in channels_last.
 
     Returns:
         N captions.
@@ -48,16 +54,17 @@ def write_captions(
     rows = ImageRows(images, device)
     captions: list[str] = []
     start = last = time.monotonic()
-    wait = FIRST_ESTIMATE_SECONDS
+    wait = FIRST_LOG_SECONDS
     for batch in torch.arange(len(rows)).split(BATCH):
-        captions += decode(tokenizer, _ids(captioner, rows[batch], max_tokens, beams).cpu().numpy())
+        with torch.inference_mode():
+            ids = captioner.generate(rows[batch], max_tokens, beams)
+        captions += decode(tokenizer, ids.cpu().numpy())
         if time.monotonic() - last > wait:
             last, wait = time.monotonic(), LOG_EVERY_SECONDS
             rate = len(captions) / (last - start)
-            left = (len(rows) - len(captions)) / rate
             logger.info(
-                "captioner: %s of %s pictures captioned, %.0f a second, about %.0f s left",
-                f"{len(captions):,}", f"{len(rows):,}", rate, left,
+                "captioner: %s of %s images captioned, %.0f a second, about %.0f s left",
+                f"{len(captions):,}", f"{len(rows):,}", rate, (len(rows) - len(captions)) / rate,
             )  # fmt: skip
     return captions
 
@@ -71,29 +78,24 @@ def sequence_confidence(
     *,
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """Tell how sure the captioner is of captions.
+    """Returns the captioner's probability of captions.
 
     Args:
-        captioner: Trained, in evaluation mode.
+        captioner: Trained, in evaluation mode; it is moved to the device.
         tokenizer: Of the captioner.
         images: uint8 (N, S, S, 3).
-        captions: One for each picture.
-        max_tokens: Longer ones are cut.
-        device: Where to work; the captioner is moved there.
+        captions: One for each image.
+        max_tokens: Longer captions are cut.
+        device: Where to compute.
 
     Returns:
-        The probability of a caption's tokens, geometric mean: (N,) in [0, 1].
+        The geometric mean of the probabilities of a caption's tokens, (N,) in [0, 1].
     """
     Precision(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
     ids = torch.from_numpy(encode(tokenizer, captions, max_tokens)).to(device)
-    sure = []
+    log_probabilities = []
     with torch.inference_mode():
         for batch in torch.arange(len(rows)).split(BATCH):
-            sure.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
-    return torch.cat(sure).exp().cpu().numpy()
-
-
-def _ids(captioner: Captioner, images: Tensor, max_tokens: int, beams: int) -> Tensor:
-    with torch.inference_mode():
-        return captioner.generate(images, max_tokens, beams)
+            log_probabilities.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
+    return torch.cat(log_probabilities).exp().cpu().numpy()

@@ -15,9 +15,10 @@ from typing import Any
 
 from kedro.pipeline.node import Node
 
+from lexipix.config.pipelines import DEFAULT
 from lexipix.config.root import LexipixParameters
 from lexipix.data.images import N_VALIDATION
-from lexipix.pipeline_registry import DEFAULT, register_pipelines
+from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro.dry_run import COUNTED, LESSONS, TRAININGS, WITHIN, Rehearsal, at, shortened
 from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import SPLITS, ModelBundle

@@ -2,7 +2,7 @@
 
 import time
 from collections import ChainMap
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.metrics.speed import begin_peak, peak_mb
-from lexipix.utils.types import SPLITS
+from lexipix.utils.types import SPLITS, NullMetricStream
 
 # Node -> the section that says how long it trains
 TRAININGS = {
@@ -82,14 +82,6 @@ def shortened(
     return LexipixParameters.model_validate(changed)
 
 
-class _Nothing:
-    """Takes a training's reports and keeps none."""
-
-    def log(self, images_seen: int, values: Mapping[str, float]) -> None: ...
-
-    def image(self, key: str, images_seen: int, image: Any) -> None: ...
-
-
 class Rehearsal:
     """Runs nodes in memory and takes their time.
 
@@ -119,7 +111,7 @@ class Rehearsal:
         start = time.perf_counter()
         outputs = node.run(inputs)
         if node.name == "ingest":  # which only begins when its pictures are asked for
-            store = PictureStoreDataset(filepath=str(self._store))
+            store = ImageStoreDataset(filepath=str(self._store))
             store.save(outputs["pictures"])
             outputs = {"pictures": store.load()}
         self.seconds[node.name] = time.perf_counter() - start
@@ -135,7 +127,7 @@ class Rehearsal:
         if name in self.data:
             return self.data[name]
         if name.endswith("_stream"):
-            return _Nothing()
+            return NullMetricStream()
         if name.endswith("_checkpoints"):
             return FileCheckpoints(self._store.with_name(f"{self._store.name}_{name}"))
         if name == "machine_choices":

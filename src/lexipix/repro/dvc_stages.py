@@ -17,10 +17,11 @@ from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lexipix.pipeline_registry import DEFAULT, register_pipelines
+from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
+from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro.dvc_files import LISTS, Stage, path_of
 from lexipix.settings import CONFIG_LOADER_ARGS
-from lexipix.tracking.lineage import PIPELINE_ORDER, sets
+from lexipix.tracking.lineage import sets
 from lexipix.utils.errors import LexipixError
 
 BASE = "base"

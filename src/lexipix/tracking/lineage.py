@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lexipix.config.pipelines import PIPELINE_ORDER
 from lexipix.repro.digests import dvc_digest
 from lexipix.utils.git import git
-
-PIPELINE_ORDER = (
-    "ingestion", "features", "captioner", "generator", "compression", "evaluation", "generation",
-)  # fmt: skip
+from lexipix.utils.machine import describe_machine
 
 
 def run_name(run_params: Mapping[str, Any]) -> str:
@@ -98,7 +96,7 @@ def lock_digest(project: Path = Path(__file__).parents[2]) -> str | None:
 
 def machine() -> str:
     """Describe this machine in a line: processor, cores, system."""
-    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return f"{describe_machine()}, {platform.system()} {platform.machine()}"
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -138,12 +136,3 @@ def _word(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown processor"

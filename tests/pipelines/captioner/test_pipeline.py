@@ -18,9 +18,10 @@ from tests.support.small_world import (
 
 from lexipix.config.captioner import CaptionerParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.files import ParquetDataset
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
+from lexipix.datasets.tables import ParquetDataset
+from lexipix.models.captioner import Captioner
 from lexipix.pipelines.captioner import create_pipeline
 from lexipix.pipelines.captioner.nodes import caption_missing, caption_test, show_attention, train_captioner
 from lexipix.pipelines.features.nodes import train_features
@@ -180,7 +181,7 @@ def test_pretrained_language_model(family, frozen, train, tmp_path):
     model = save_language_model(tmp_path / "lm", family)
     parameters = captioner(language_model={"source": "pretrained", "path": "lm", "frozen": frozen})
     bundle, curves = train(parameters, pretrained=PretrainedModels(tmp_path))
-    network = load_network(bundle)
+    network = load_network(bundle, Captioner)
     assert network.conditioning == "prefix"
     assert len({network.pad_id, network.eos_id}) == 2
     assert network.start_id == (network.eos_id if family == "gpt2" else 1)

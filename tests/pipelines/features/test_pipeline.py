@@ -9,6 +9,7 @@ from lexipix.config.features import FeaturesParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
+from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.pipelines.features import create_pipeline
 from lexipix.pipelines.features.nodes import export_features, train_features
 from lexipix.training.bundles import load_network
@@ -114,7 +115,7 @@ def test_pretrained_backbone(family, train, tmp_path):
     model = save_backbone(tmp_path / "backbone", family)
     parameters = features(image_encoder={"source": "pretrained", "path": "backbone"})
     bundle, _, _ = train(parameters, pretrained=PretrainedModels(tmp_path))
-    network = load_network(bundle)
+    network = load_network(bundle, ContrastivePair)
     state = network.image_encoder.backbone.state_dict()
     theirs = {key.partition(".")[2]: value for key, value in model.state_dict().items()}
     shared = state.keys() & theirs.keys()

@@ -11,7 +11,7 @@ from tests.support.exported_models import MAX_TOKENS, SAID, SIZE, saying, seeing
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
-from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
 from lexipix.datasets.pretrained import PretrainedModelsDataset
 from lexipix.datasets.sources.sources import SourcesDataset
@@ -33,7 +33,7 @@ def run(tmp_path):
                 "params:run": MemoryDataset(RunParameters(seed=seed)),
                 "sources": SourcesDataset(path=str(tmp_path)),
                 "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
-                "pictures": PictureStoreDataset(filepath=str(tmp_path / "store")),
+                "pictures": ImageStoreDataset(filepath=str(tmp_path / "store")),
                 "ingestion_summary": MemoryDataset(),
                 "rejects": MemoryDataset(),
                 "ingestion_sheet": MemoryDataset(),

@@ -16,7 +16,7 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training, with_generated
 from lexipix.data.images import Images, Subset
 from lexipix.evaluation.attention import as_arrays, draw, look
-from lexipix.evaluation.caption_scores import is_scenes, score, worth_of_generated
+from lexipix.evaluation.caption_metrics import is_scenes, measure_captions, measure_generated_captions
 from lexipix.evaluation.captioning import sequence_confidence, write_captions
 from lexipix.models.captioner import Captioner
 from lexipix.training.builders.captioner import LanguageModels, make_captioner
@@ -139,8 +139,8 @@ def caption_test(
     table = pd.DataFrame({"file": truth["file"], "caption": written, "truth": truth["caption"]})
     figures = {
         **captioner.card["figures"],
-        **score(written, truth, scenes=is_scenes(pictures.summary)),
-        **worth_of_generated(captions_complete),
+        **measure_captions(written, truth, scenes=is_scenes(pictures.summary)),
+        **measure_generated_captions(captions_complete),
         "n_test": len(written),
         "captions_per_s": round(len(written) / max(seconds, 1e-9), 1),
     }
@@ -180,6 +180,4 @@ def _write(
 
 
 def _load(captioner: ModelBundle) -> tuple[Captioner, Tokenizer]:
-    network = load_network(captioner)
-    assert isinstance(network, Captioner)
-    return network, tokenizer_of(captioner)
+    return load_network(captioner, Captioner), tokenizer_of(captioner)

@@ -38,7 +38,7 @@ def create_pipeline() -> Pipeline:
             node(
                 caption_test,
                 ["params:captioner", "params:run", "captioner", "pictures", "captions_complete"],
-                ["captioner_test_captions", "captioner_figures"],
+                ["captioner_test_captions", "captioner_metrics"],
                 name="caption_test",
             ),
             node(

@@ -14,7 +14,7 @@ from lexipix.pipelines.compression.nodes import (
     teach_small,
 )
 
-FIGURES = ["prior_figures", "gan_figures"]
+FIGURES = ["prior_metrics", "gan_metrics"]
 
 
 def _lesson(name: str) -> list[str]:
@@ -25,7 +25,7 @@ def _lesson(name: str) -> list[str]:
 
 
 def _taught(name: str) -> list[str]:
-    return [name, f"{name}_curves", f"{name}_figures"]
+    return [name, f"{name}_curves", f"{name}_metrics"]
 
 
 def create_pipeline() -> Pipeline:
@@ -61,10 +61,15 @@ def create_pipeline() -> Pipeline:
             node(
                 teach_small,
                 [*_lesson("small"), "small_reader"],
-                [*_taught("small"), "small_sheet"],
+                [*_taught("small"), "small_sample_grid"],
                 name="teach_small",
             ),
-            node(teach_pruned, _lesson("pruned"), [*_taught("pruned"), "pruned_sheet"], name="teach_pruned"),
+            node(
+                teach_pruned,
+                _lesson("pruned"),
+                [*_taught("pruned"), "pruned_sample_grid"],
+                name="teach_pruned",
+            ),
             node(
                 make_forms,
                 ["params:compression", "pictures", "small", "pruned", *exported, *FIGURES],

@@ -108,8 +108,7 @@ def export_features(
     Returns:
         Unit vectors, float32 (N, D), for train, val and test.
     """
-    pair = load_network(contrastive_pair)
-    assert isinstance(pair, ContrastivePair)
+    pair = load_network(contrastive_pair, ContrastivePair)
     device = resolve_device(run)
     pair.to(device)
     width = pair.image_encoder.project.out_features

@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
                     "features_stream",
                     "features_checkpoints",
                 ],
-                ["contrastive_pair", "features_curves", "features_figures"],
+                ["contrastive_pair", "features_curves", "features_metrics"],
                 name="train_features",
             ),
             node(

@@ -22,7 +22,7 @@ def _machinery(name: str) -> list[str]:
 
 
 def _outputs(name: str) -> list[str]:
-    return [name, f"{name}_curves", f"{name}_figures", f"{name}_sheet"]
+    return [name, f"{name}_curves", f"{name}_metrics", f"{name}_sample_grid"]
 
 
 def create_pipeline() -> Pipeline:
@@ -78,11 +78,11 @@ def create_pipeline() -> Pipeline:
                     "captioner",
                     "prior",
                     "image_tokenizer",
-                    *_machinery("words"),
+                    *_machinery("tokens"),
                 ],
-                _outputs("words"),
+                _outputs("tokens"),
                 name="train_words",
-                tags="words",
+                tags="tokens",
             ),
         ]
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.ingestion.captioning import describer
+from lexipix.data.ingestion.captioning import caption_at_size
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
@@ -37,7 +37,10 @@ def ingest(
     """Prepare the stream of pictures, each in its split; the picture store draws it when it saves it."""
     describe = None
     if ingestion.captioner is not None:
-        describe = describer(pretrained_models.captioner(ingestion.captioner, "ingestion.captioner"))
+        from lexipix.inference.onnx_models import OnnxCaptioner  # imports onnxruntime, which others need not
+
+        model = pretrained_models.captioner(ingestion.captioner, "ingestion.captioner")
+        describe = caption_at_size(OnnxCaptioner(model))
     return PictureStream(sources.open(ingestion, run.seed), ingestion, describe)
 
 

@@ -8,7 +8,6 @@ from lexipix.config.features import (
     FeaturesParameters,
     ImageEncoderParameters,
 )
-from lexipix.models import build
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.utils.types import PretrainedBackbone
 
@@ -38,7 +37,7 @@ def make_pair(
             "embed_dim": image_encoder["embed_dim"],
         },
     }
-    pair = build.contrastive_pair(config)
+    pair = ContrastivePair.from_config(config)
     if backbone is not None:
         pair.image_encoder.get_submodule("backbone").load_state_dict(backbone.model.state_dict())
     return pair, config

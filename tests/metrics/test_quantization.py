@@ -3,16 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
+from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 
 
 def normal(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape)
 
 
-class TestUniformQuantiser:
+class TestUniformQuantizer:
     def test_by_hand(self) -> None:
-        two = UniformQuantiser(np.array([0.0]), np.array([1.0]), 2)
+        two = UniformQuantizer(np.array([0.0]), np.array([1.0]), 2)
         numbers = np.array([[-9.0], [0.2], [1.0], [3.9], [9.0]])
         assert two.codes(numbers).ravel().tolist() == [0, 0, 1, 3, 3]
         assert two.values(two.codes(numbers)).ravel().tolist() == [0.5, 0.5, 1.5, 3.5, 3.5]
@@ -21,34 +21,34 @@ class TestUniformQuantiser:
         """Max 1960: +-0.798 with a mean squared error of 0.3634; two bits and uniform steps: 0.1188."""
         numbers = normal(1, 200_000)
         for n_bits, best in ((1, 0.3634), (2, 0.1188), (4, 0.01154)):
-            one = UniformQuantiser.fit(numbers, n_bits)
+            one = UniformQuantizer.fit(numbers, n_bits)
             error = np.square(one.values(one.codes(numbers.T)) - numbers.T).mean()
             assert best * 0.98 < error < best * 1.08
 
     def test_each_channel_has_its_own_range(self) -> None:
         numbers = normal(2, 5_000) * [[1.0], [50.0]] + [[0.0], [300.0]]
-        one = UniformQuantiser.fit(numbers, 6)
+        one = UniformQuantizer.fit(numbers, 6)
         errors = np.abs(one.values(one.codes(numbers.T)) - numbers.T).mean(axis=0)
         assert errors[1] == pytest.approx(50 * errors[0], rel=0.2)
 
     def test_of_a_given_step_all_numbers_are_inside_and_zero_stays(self) -> None:
         numbers = normal(2, 4_000) * [[1.0], [3.0]]
         step = np.array([0.5, 2.0])
-        one = UniformQuantiser.of_step(numbers, step)
+        one = UniformQuantizer.of_step(numbers, step)
         back = one.values(one.codes(numbers.T))
         assert (np.abs(back - numbers.T) <= step / 2 + 1e-9).all()
         assert one.values(one.codes(np.zeros((1, 2)))) == pytest.approx(0)
         assert one.n_bits == 4 and np.array_equal(one.step, step)
 
     def test_constant_channels_stay(self) -> None:
-        one = UniformQuantiser.fit(np.full((1, 10), 3.0), 1)
+        one = UniformQuantizer.fit(np.full((1, 10), 3.0), 1)
         assert one.values(one.codes(np.full((4, 1), 3.0))) == pytest.approx(3.0)
 
     @settings(max_examples=20, deadline=None)
     @given(st.integers(1, 8), st.integers(0, 1000))
     def test_within_half_a_step_inside_the_range(self, n_bits: int, seed: int) -> None:
         numbers = np.random.default_rng(seed).uniform(-1, 1, (3, 500))
-        one = UniformQuantiser.fit(numbers, n_bits)
+        one = UniformQuantizer.fit(numbers, n_bits)
         codes = one.codes(numbers.T)
         assert codes.min() >= 0 and codes.max() < 2**n_bits
         cells = (numbers.T - one.low) / one.step

@@ -1,4 +1,4 @@
-"""Numbers rounded to n bits, and what writing them down costs."""
+"""Quantization of numbers to n bits, and the code lengths of the result."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.floating]
 Codes = NDArray[np.int64]
 
-# Shares of a channel's numbers that may lie outside the range on either side; the best for each channel is
-# taken. With few bits a narrow range with small steps loses less than a wide one that holds every number.
+# Shares of a channel's numbers that may be outside the range on either side; each channel takes the best.
+# With few bits, a narrow range with small steps loses less than a wide range that holds every number.
 OUTSIDE = (0.0, 1e-4, 1e-3, 3e-3, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.25)
-MOST_BITS = 16
-TERMINATION = 2  # bits that an arithmetic coder needs beyond the information, to end (Rissanen 1976)
+MAX_BITS = 16
+TERMINATION = 2  # bits that an arithmetic coder adds to end its output (Rissanen 1976)
 
 
 @dataclass(frozen=True)
-class UniformQuantiser:
-    """Rounds the numbers of each channel to 2^n values at equal steps; those outside take the nearest.
+class UniformQuantizer:
+    """Rounds the numbers of each channel to 2^n evenly spaced values; numbers outside take the nearest.
 
     Attributes:
         low: Lower end of each channel's range, (C,).
-        step: Width of its cells, (C,); a number becomes the middle of its cell.
+        step: Width of each channel's cells, (C,); a number becomes the center of its cell.
         n_bits: n.
     """
 
@@ -32,57 +32,57 @@ class UniformQuantiser:
     n_bits: int
 
     @classmethod
-    def fit(cls, numbers: Numbers, n_bits: int) -> UniformQuantiser:
-        """Choose each channel's range so that rounding these numbers loses least in squared error.
+    def fit(cls, numbers: Numbers, n_bits: int) -> UniformQuantizer:
+        """Quantizer whose range for each channel gives these numbers the smallest squared error.
 
         Args:
             numbers: (C, M), a sample of each channel.
-            n_bits: At least 1.
+            n_bits: Bits per number, at least 1.
         """
         numbers = np.asarray(numbers, np.float64)
         ends = np.quantile(numbers, [*OUTSIDE, *(1 - share for share in OUTSIDE)], axis=1)
-        tried = []
+        candidates = []
         for low, high in zip(ends[: len(OUTSIDE)], ends[len(OUTSIDE) :], strict=True):
             one = cls(low, np.maximum((high - low) / 2**n_bits, 1e-12), n_bits)
             error = np.square(one.values(one.codes(numbers.T)) - numbers.T).mean(axis=0)
-            tried.append((error, one))
-        best = np.argmin([error for error, _ in tried], axis=0)
+            candidates.append((error, one))
+        best = np.argmin([error for error, _ in candidates], axis=0)
         channels = np.arange(len(best))
-        low, step = (np.stack([getattr(one, key) for _, one in tried])[best, channels]
+        low, step = (np.stack([getattr(one, key) for _, one in candidates])[best, channels]
                      for key in ("low", "step"))  # fmt: skip
         return cls(low, step, n_bits)
 
     @classmethod
-    def of_step(cls, numbers: Numbers, step: Numbers) -> UniformQuantiser:
-        """Cells of given widths over all of these numbers, in which 0 is the middle of one.
+    def of_step(cls, numbers: Numbers, step: Numbers) -> UniformQuantizer:
+        """Quantizer with cells of given widths that covers all of these numbers; 0 is the center of a cell.
 
         Args:
             numbers: (C, M), a sample of each channel.
-            step: Width of the cells of each, (C,); as many bits are taken as the widest range of all needs,
-                16 at most.
+            step: Width of each channel's cells, (C,). The channel with the most cells decides the number of
+                bits, at most 16.
         """
         low = (np.floor(numbers.min(axis=1) / step + 0.5) - 0.5) * step
         n_cells = np.ceil((numbers.max(axis=1) - low) / step).max()
-        return cls(low, np.asarray(step, np.float64), int(np.clip(np.ceil(np.log2(n_cells)), 1, MOST_BITS)))
+        return cls(low, np.asarray(step, np.float64), int(np.clip(np.ceil(np.log2(n_cells)), 1, MAX_BITS)))
 
     def codes(self, numbers: Numbers) -> Codes:
-        """Cells of numbers (…, C): int64 from 0 to 2^n - 1."""
+        """Codes of numbers (…, C): int64 from 0 to 2^n - 1."""
         cells = np.floor((numbers - self.low) / self.step)
         return np.clip(cells, 0, 2**self.n_bits - 1).astype(np.int64)
 
     def values(self, codes: Codes) -> NDArray[np.float64]:
-        """The numbers that codes (…, C) stand for."""
+        """Numbers that codes (…, C) stand for."""
         values: NDArray[np.float64] = self.low + (codes + 0.5) * self.step
         return values
 
 
 class CodeLengths:
-    """What codes cost an arithmetic coder that knows how often each comes in a sample.
+    """Lengths of codes from an arithmetic coder that knows the frequencies in a sample.
 
     Args:
-        sample: (M, C) codes from 0 to ``n_codes`` - 1; each channel has its own table, and every code counts
-            once more than it comes, so that none is impossible.
-        n_codes: How many there are.
+        sample: (M, C) codes from 0 to ``n_codes`` - 1. Each channel has its own table; 1 is added to every
+            count, so that no code is impossible.
+        n_codes: Number of different codes.
     """
 
     def __init__(self, sample: Codes, n_codes: int) -> None:
@@ -90,7 +90,7 @@ class CodeLengths:
         self._bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))  # (C, n_codes)
 
     def __call__(self, codes: Codes) -> Codes:
-        """Bits for each picture's codes (N, M, C), in whole bytes: int64 (N,)."""
+        """Bits for the codes (N, M, C) of each image, rounded up to whole bytes: int64 (N,)."""
         bits = self._bits[np.arange(codes.shape[-1]), codes].sum(axis=(1, 2))
         whole: Codes = (np.ceil((bits + TERMINATION) / 8) * 8).astype(np.int64)
         return whole

@@ -1,8 +1,8 @@
-from lexipix.evaluation.collect import MODELS, collect_metrics
+from lexipix.evaluation.metrics_json import assemble_metrics
 
 
-def test_figures_by_class_join_those_of_the_paths():
-    figures = {
+def test_metrics_by_class_join_those_of_the_paths():
+    metrics_of_paths = {
         "direct": {}, "text": {"gan": {"kid": 0.1}}, "ceiling": {},
         "baseline": {"real": {"r_precision": 0.5}},
     }  # fmt: skip
@@ -11,7 +11,7 @@ def test_figures_by_class_join_those_of_the_paths():
         "baseline": {"real": {"cas": 0.7}, "shuffled": {"cas": 0.1}},
         "by_class": {"gan": {"cat": 1.0}},
     }
-    metrics = collect_metrics({}, figures, {}, classes, *[{}] * 5, *[{}] * len(MODELS))
+    metrics = assemble_metrics({}, metrics_of_paths, classes, {}, {}, {"captioner": {}}, rate={})
     assert metrics == {
         "text": {"gan": {"kid": 0.1, "class_agreement": 0.8}, "vae": {"cas": 0.2}},
         "baseline": {"real": {"r_precision": 0.5, "cas": 0.7}, "shuffled": {"cas": 0.1}},
@@ -19,6 +19,6 @@ def test_figures_by_class_join_those_of_the_paths():
 
 
 def test_what_does_not_apply_is_absent_not_zero():
-    figures = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
-    metrics = collect_metrics({"n_train": 5, "rejected": 0}, figures, *[{}] * (7 + len(MODELS)))
+    metrics_of_paths = {"direct": {"psnr": 30.0}, "text": {}, "baseline": {}, "ceiling": {}}
+    metrics = assemble_metrics({"n_train": 5, "rejected": 0}, metrics_of_paths, {}, {}, {}, {"captioner": {}})
     assert metrics == {"data": {"n_train": 5, "rejected": 0}, "direct": {"psnr": 30.0}}
