@@ -20,7 +20,7 @@ from kedro_datasets._typing import ImagePreview
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.image_array import preview_images
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.image_progress import tracked
+from lexipix.utils.progress import track
 from lexipix.utils.types import SPLITS, Picture, Pictures, Reject, Split
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class ImageStoreDataset(FolderDataset[Any]):
             rejects.writerow(["file", "reason"])
             # A source's threads end when its generator is closed.
             items = stack.enter_context(closing(data.__iter__()))
-            for item in tracked(items, data.n_pictures):
+            for item in track(items, data.n_pictures, "Ingesting"):
                 if isinstance(item, Picture):
                     assert item.split is not None
                     splits[item.split].add(item)

@@ -20,7 +20,7 @@ from lexipix.config.root import LexipixParameters
 from lexipix.data.images import N_VALIDATION
 from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro.dry_run import COUNTED, LESSONS, TRAININGS, WITHIN, Rehearsal, at, shortened
-from lexipix.utils.logging import quiet
+from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import SPLITS, ModelBundle
 
 FEW_STEPS, MORE_STEPS = 6, 30
@@ -66,7 +66,7 @@ def estimate(
     nodes = register_pipelines()[DEFAULT].nodes
     trainings = [node for node in nodes if node.name in {*TRAININGS, *WITHIN}]
     counted = [node for node in nodes if node.name in COUNTED]
-    with tempfile.TemporaryDirectory() as folder, quiet("lexipix", "kedro.pipeline.node"):
+    with tempfile.TemporaryDirectory() as folder, suppress_logs("lexipix", "kedro.pipeline.node"):
 
         def rehearsal(
             name: str, n_steps: int, n_pictures: int, data: MutableMapping[str, Any], **training: float
