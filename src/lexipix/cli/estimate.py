@@ -50,8 +50,10 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any
 
 
 def _estimate(workshop: ProjectContext) -> None:
+    from lexipix.config.pipelines import DEFAULT
     from lexipix.datasets.files import JsonDataset
-    from lexipix.repro.cost_estimate import estimate as rehearse
+    from lexipix.pipeline_registry import register_pipelines
+    from lexipix.repro.cost_estimate import estimate as estimate_nodes
     from lexipix.utils.progress import Progress
 
     counts = _counts(workshop)
@@ -63,7 +65,8 @@ def _estimate(workshop: ProjectContext) -> None:
             progress.task, progress.total = f"Rehearsing {name}", n_nodes
             progress.advance(number - progress.done)
 
-        found = rehearse(workshop.parameters, workshop.load, counts, tell)
+        nodes = register_pipelines()[DEFAULT].nodes
+        found = estimate_nodes(nodes, workshop.parameters, workshop.load, counts, tell)
     place = workshop.place("estimate")
     kept = {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
     JsonDataset(filepath=str(place)).save(kept)

@@ -166,9 +166,7 @@ def generate(
     require_at_most(defaults.max_pictures, len(checked), n)
     texts, scorer = [one.text for one in checked], workshop.scorer() if score else None
     drawing = GeneratedImages(drawer, scorer, texts, n, workshop.seed(seed), name, effort)
-    folder = save_results(
-        track(drawing.files(), len(drawing), "Drawing"), out or workshop.place("generated")
-    )
+    folder = save_results(track(drawing.files(), len(drawing), "Drawing"), out or workshop.place("generated"))
     pictures = "picture" if len(drawing) == 1 else "pictures"
     best = f", each the best of {effort.candidates}" if effort.candidates > 1 else ""
     click.echo(f"{len(drawing):,} {pictures} by the {name}{best}: {folder} (sheet.png shows them enlarged)")

@@ -1,4 +1,4 @@
-"""A table with thumbnails in an MLflow run."""
+"""Tables with thumbnails in an MLflow run."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def log_table(table: "pd.DataFrame", file: str) -> None:
-    """Write a table to the active run; cells that are pictures, uint8 (H, W, 3), become thumbnails.
+    """Log a table to the active run; cells with images, uint8 (H, W, 3), become thumbnails.
 
-    ``mlflow.log_table`` stores each ``mlflow.Image`` twice, as PNG and enlarged to 256 pixels as WebP, in a
-    call of its own each. For small pictures one file does for both, and all of them go in one call.
+    ``mlflow.log_table`` stores each ``mlflow.Image`` as two files, PNG and WebP, with a call for each file.
+    For small images one file is enough, and one call logs all of them.
 
     Args:
-        table: A row for each picture.
-        file: Where it lies in the run, ending in ``.json``.
+        table: One row for each image.
+        file: The artifact's path, ending in ``.json``.
     """
     import mlflow
 
