@@ -11,7 +11,7 @@ from lexipix.pipelines.captioner.nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Train the captioner, caption the pictures that came without, and say how well it writes."""
+    """Trains the captioner, captions the images without a caption, and measures its captions."""
     return Pipeline(
         [
             node(
@@ -38,7 +38,7 @@ def create_pipeline() -> Pipeline:
             node(
                 caption_test,
                 ["params:captioner", "params:run", "captioner", "pictures", "captions_complete"],
-                ["captioner_test_captions", "captioner_figures"],
+                ["captioner_test_captions", "captioner_metrics"],
                 name="caption_test",
             ),
             node(

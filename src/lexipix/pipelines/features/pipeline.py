@@ -6,7 +6,7 @@ from lexipix.pipelines.features.nodes import export_features, train_features
 
 
 def create_pipeline() -> Pipeline:
-    """Train the contrastive pair on captioned pictures, then let it look at all of them."""
+    """Trains the contrastive pair on captioned images, then embeds all images."""
     return Pipeline(
         [
             node(
@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
                     "features_stream",
                     "features_checkpoints",
                 ],
-                ["contrastive_pair", "features_curves", "features_figures"],
+                ["contrastive_pair", "features_curves", "features_metrics"],
                 name="train_features",
             ),
             node(
