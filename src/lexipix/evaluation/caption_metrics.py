@@ -34,6 +34,24 @@ def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bo
     return metrics
 
 
+def measure_test_captions(
+    table: pd.DataFrame, captions_complete: pd.DataFrame, summary: Mapping[str, object]
+) -> dict[str, float]:
+    """Returns the metrics of the captioner's captions of test and of training images.
+
+    Args:
+        table: Of the test split, with the columns caption and truth.
+        captions_complete: Of the training split, with generated captions.
+        summary: Of the ingestion.
+    """
+    truth = table[["truth"]].rename(columns={"truth": "caption"})
+    return {
+        **measure_captions(table["caption"].tolist(), truth, scenes=is_scenes(summary)),
+        **measure_generated_captions(captions_complete),
+        "n_test": len(table),
+    }
+
+
 def measure_generated_captions(captions_complete: pd.DataFrame) -> dict[str, float]:
     """Compares the captions written for training images with those that were withheld from the training.
 

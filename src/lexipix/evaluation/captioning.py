@@ -5,16 +5,19 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lexipix.data.images import ImageRows, Images
+from lexipix.config.run import RunParameters
+from lexipix.data.captioned import with_generated
+from lexipix.data.images import ImageRows, Images, Subset
 from lexipix.data.tokenization import decode, encode
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import load_network, tokenizer_of
-from lexipix.training.precision import Precision
-from lexipix.utils.types import ModelBundle
+from lexipix.training.precision import Precision, resolve_device
+from lexipix.utils.types import ModelBundle, Split
 
 logger = logging.getLogger(__name__)
 
@@ -99,3 +102,49 @@ def sequence_confidence(
         for batch in torch.arange(len(rows)).split(BATCH):
             log_probabilities.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
     return torch.cat(log_probabilities).exp().cpu().numpy()
+
+
+def fill_missing_captions(
+    bundle: ModelBundle, split: Split, run: RunParameters, beams: int, min_confidence: float
+) -> pd.DataFrame:
+    """Returns a copy of a split's table with captions of the captioner where none is given.
+
+    Args:
+        bundle: A ``captioner``.
+        split: Its images without a caption are captioned.
+        run: Chooses the device.
+        beams: 1 decodes greedily.
+        min_confidence: A caption of less confidence is left out; 0 takes all.
+    """
+    rows = np.flatnonzero(split.captions["caption"].isna().to_numpy())
+    if not len(rows):
+        return split.captions.copy()
+    images, max_tokens, device = Subset(split.images, rows), bundle.config["max_tokens"], resolve_device(run)
+    captions = write_captions(*load_captioner(bundle), images, max_tokens, beams=beams, device=device)
+    kept = np.arange(len(rows))
+    if min_confidence > 0:
+        confidence = sequence_confidence(*load_captioner(bundle), images, captions, max_tokens, device=device)
+        kept = np.flatnonzero(confidence >= min_confidence)
+    logger.info(
+        "captioner: %s of %s images without a caption captioned with at least captioner.min_confidence",
+        f"{len(kept):,}", f"{len(rows):,}",
+    )  # fmt: skip
+    return with_generated(split.captions, rows[kept], [captions[i] for i in kept])
+
+
+def caption_split(
+    bundle: ModelBundle, split: Split, run: RunParameters, beams: int
+) -> tuple[pd.DataFrame, float]:
+    """Returns a table (file, caption, truth) of a split's images, and the captions written per second."""
+    start = time.perf_counter()
+    captions = write_captions(
+        *load_captioner(bundle),
+        split.images,
+        bundle.config["max_tokens"],
+        beams=beams,
+        device=resolve_device(run),
+    )
+    rate = len(captions) / max(time.perf_counter() - start, 1e-9)
+    given = split.captions
+    table = pd.DataFrame({"file": given["file"], "caption": captions, "truth": given["caption"]})
+    return table, round(rate, 1)

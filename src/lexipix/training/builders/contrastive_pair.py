@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from lexipix.config.features import (
     IMAGE_ENCODER_SIZES,
-    PRETRAINED_VECTOR_WIDTH,
+    PRETRAINED_EMBED_DIM,
     FeaturesParameters,
     ImageEncoderParameters,
 )
@@ -53,7 +53,7 @@ def _describe_image_encoder(
             "backbone": backbone.model.config.to_dict(),
             "mean": list(backbone.mean),
             "std": list(backbone.std),
-            "embed_dim": PRETRAINED_VECTOR_WIDTH,
+            "embed_dim": PRETRAINED_EMBED_DIM,
         }, backbone
     size = IMAGE_ENCODER_SIZES[parameters.size]
     return {
