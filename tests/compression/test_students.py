@@ -3,7 +3,7 @@ import torch
 
 from lexipix.compression.students import own_reader, smaller
 from lexipix.config.compression import PrunedParameters, SmallParameters
-from lexipix.models.build import text_to_image
+from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network
 
 IDS, NOISE = torch.tensor([[5, 6, 7, 1]]), torch.zeros(1, 8)
@@ -11,7 +11,7 @@ IDS, NOISE = torch.tensor([[5, 6, 7, 1]]), torch.zeros(1, 8)
 
 @pytest.fixture
 def teacher(prior):
-    return load_network(prior), prior.config["network"]
+    return load_network(prior, TextToImage), prior.config["network"]
 
 
 def n_weights(module):
@@ -24,7 +24,7 @@ SMALL = SmallParameters.model_validate({"reader": {"width": 32, "depth": 1}})
 @pytest.mark.parametrize("parameters", [SMALL, PrunedParameters()])
 def test_config_builds_the_same_network(parameters, teacher):
     config, student = smaller(*teacher, parameters)
-    again = text_to_image(config)
+    again = TextToImage.from_config(config)
     again.load_state_dict(student.state_dict())
     assert torch.equal(again.eval()(IDS, NOISE), student.eval()(IDS, NOISE))
     assert n_weights(student) < n_weights(teacher[0])
@@ -41,7 +41,7 @@ def test_small_reads_for_itself_and_paints_as_its_teacher_does(teacher):
 def test_small_reads_with_its_teacher_where_a_memory_does(teacher):
     network, config = teacher
     config = {**config, "prior": {**config["prior"], "memory": 16}}
-    network = text_to_image(config).eval()
+    network = TextToImage.from_config(config).eval()
     for reads in ("teacher", "own"):
         parameters = SMALL.model_copy(update={"reads": reads})
         assert not own_reader(config, parameters)
@@ -54,7 +54,7 @@ def test_small_reads_with_its_teacher_where_a_memory_does(teacher):
 def test_small_of_an_upsampling_generator_upsamples(teacher):
     decoder = {"image_size": 32, "latent_channels": 4, "width": 32}
     config = {**teacher[1], "decoder": decoder}
-    made, student = smaller(text_to_image(config), config, SMALL)
+    made, student = smaller(TextToImage.from_config(config), config, SMALL)
     assert made["decoder"] == decoder
     assert student.eval()(IDS, NOISE).shape == (1, 3, 32, 32)
 

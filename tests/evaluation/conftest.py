@@ -8,6 +8,6 @@ from tests.support.evaluation_fixtures import (  # noqa: F401
     run,
     shipped,
     test_captions,
+    tokens,
     vae,
-    words,
 )

@@ -1,11 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 from tokenizers import Tokenizer
 
 from lexipix.data.tokenization import encode, train_tokenizer
 from lexipix.evaluation.attention import as_arrays, draw, word_spans
-from lexipix.evaluation.caption_scores import score, worth_of_generated
 
 TOKENIZER = train_tokenizer(["a small red star"] * 3 + ["ein Käse"], 275)
 
@@ -34,35 +32,3 @@ def test_maps_of_captions_of_unequal_length():
     sheet = draw(images, [["a", "b"], ["c"]], maps)
     assert sheet.dtype == np.uint8 and sheet.shape[0] > 2 * 96
     assert as_arrays([], [], [])["maps"].shape[0] == 0
-
-
-def truth(*captions):
-    return pd.DataFrame({"caption": list(captions)})
-
-
-def test_scores_of_scenes_by_hand():
-    one, two = "a small red star at the top on white", "a big blue ring at the left on gray"
-    perfect = score([one, two], truth(one, two), scenes=True)
-    assert perfect["exact_match"] == perfect["bleu4"] == perfect["attribute_f1"] == 1.0
-    assert perfect["cider_d"] == pytest.approx(10.0)
-    half = score([one, "nonsense"], truth(one, two), scenes=True)
-    assert half["exact_match"] == half["attribute_f1"] == 0.5
-    wrong_color = score([one.replace("red", "blue"), two], truth(one, two), scenes=True)
-    assert wrong_color["attribute_f1"] == pytest.approx((4 / 5 + 1) / 2)
-
-
-def test_rows_without_truth_do_not_count():
-    assert score(["a", "b"], truth(None, "b"), scenes=False) == {"exact_match": 1.0, "bleu4": 0.0}
-    assert score(["a"], truth(None), scenes=True) == {}
-
-
-def test_worth_of_generated_captions():
-    table = pd.DataFrame(
-        {
-            "caption": ["a", "b", "c", "d"],
-            "caption_source": ["generated", "generated", "given", "generated"],
-            "withheld_caption": ["a", "x", None, None],
-        }
-    )
-    assert worth_of_generated(table) == {"generated_captions": 3, "generated_captions_exact_match": 0.5}
-    assert worth_of_generated(table[table["caption_source"] == "given"]) == {"generated_captions": 0}

@@ -1,10 +1,11 @@
 import pytest
 from tests.support.colored_world import CLASSES, colored, colored_pictures
 from tests.support.evaluation_fixtures import ListStream, NoCheckpoints
+from tests.support.parameters import section
 from tests.support.toy import MemoryCheckpoints
 
-from lexipix.config.evaluation import EvaluationParameters
-from lexipix.evaluation.class_agreement import judge_classes, judged, train_classifier
+from lexipix.evaluation.class_agreement import ClassMetrics
+from lexipix.pipelines.evaluation.nodes import measure_classes, train_classifier
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import Pictures, Split
@@ -17,9 +18,12 @@ def colors():
 
 @pytest.fixture(scope="module")
 def parameters():
-    training = {"images": 480, "batch_size": 16, "learning_rate": 5e-3, "reports": 2}
-    classifier = {"n_drawn": 24, "cas_images": 320, "width": 4, "min_pictures": 4, "training": training}
-    return EvaluationParameters.model_validate({"classifier": classifier, "batch_size": 16})
+    classifier = {
+        "n_drawn": 24, "cas_images": 320, "width": 4, "min_images": 4, "training.images": 480,
+        "training.batch_size": 16, "training.learning_rate": 5e-3, "training.reports": 2,
+    }  # fmt: skip
+    changes = {f"classifier.{name}": value for name, value in classifier.items()}
+    return section("evaluation", changes | {"batch_size": 16})
 
 
 @pytest.fixture(scope="module")
@@ -28,65 +32,68 @@ def classifier(colors, parameters, run):
 
 
 def good(captions):
-    """What draws as it should."""
+    """Draws the class of each caption."""
     return colored([caption.split()[1] for caption in captions], 9)
 
 
 def wrong(captions):
-    """What draws the next class."""
+    """Draws the next class."""
     return colored([CLASSES[(CLASSES.index(caption.split()[1]) + 1) % 3] for caption in captions], 9)
 
 
+def measure(paths, images, classifier, parameters, run, store=None):
+    sequence = CheckpointSequence(store or MemoryCheckpoints())
+    return ClassMetrics(images, classifier[0], parameters, run, sequence).measure(paths)
+
+
 class TestClassifier:
-    def test_it_is_trained_on_the_real_training_pictures(self, classifier, colors):
-        bundle, curves, figures = classifier
+    def test_it_is_trained_on_the_real_training_images(self, classifier, colors):
+        bundle, curves, metrics = classifier
         assert bundle.config["classes"] == list(CLASSES)
-        assert figures["images_seen"] == 480 and len(curves) == 2
-        assert figures["val_accuracy"] > 0.8
+        assert metrics["images_seen"] == 480 and len(curves) == 2
+        assert metrics["val_accuracy"] > 0.8
         assert bundle.card["data_digest"] == "d"
 
     @pytest.mark.parametrize(
         ("change", "because"),
-        [({"n_drawn": None}, "n_drawn is null"), ({"min_pictures": 1000}, "min_pictures = 1000 and a test")],
+        [({"n_drawn": None}, "n_drawn is null"), ({"min_images": 1000}, "min_images = 1000 and a test")],
     )
-    def test_where_it_does_not_apply_it_is_left_out(self, colors, parameters, run, change, because):
+    def test_if_it_does_not_apply_it_is_skipped(self, colors, parameters, run, change, because):
         own = parameters.model_copy(update={"classifier": parameters.classifier.model_copy(update=change)})
         stream = ListStream()
-        bundle, curves, figures = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
-        assert is_skipped(bundle) and because in bundle.config["because"] and figures == {}
+        bundle, curves, metrics = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
+        assert is_skipped(bundle) and because in bundle.config["because"] and metrics == {}
         assert list(curves.columns) == ["images_seen", "seconds"] and stream.rows == []
-        assert judge_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 7) == {}
+        assert measure_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 7) == {}
 
 
-class TestJudged:
+class TestClassMetrics:
     @pytest.fixture(scope="class")
-    def figures(self, classifier, colors, parameters, run):
+    def metrics(self, classifier, colors, parameters, run):
         paths = {"good": good, "wrong": wrong}
-        return judged(paths, colors, classifier[0], parameters, run, CheckpointSequence(MemoryCheckpoints()))
+        return measure(paths, colors, classifier, parameters, run)
 
-    def test_agreement_with_the_captions_class(self, figures):
-        assert figures["text"]["good"]["class_agreement"] > 0.8
-        assert figures["text"]["wrong"]["class_agreement"] < 0.2
-        assert set(figures["by_class"]) == {"real", "good", "wrong"}
-        assert set(figures["by_class"]["good"]) == set(CLASSES)
-        assert figures["n_drawn"] == 24 and figures["n_test"] == 30
+    def test_agreement_with_the_captions_class(self, metrics):
+        assert metrics["text"]["good"]["class_agreement"] > 0.8
+        assert metrics["text"]["wrong"]["class_agreement"] < 0.2
+        assert set(metrics["by_class"]) == {"real", "good", "wrong"}
+        assert set(metrics["by_class"]["good"]) == set(CLASSES)
+        assert metrics["n_drawn"] == 24 and metrics["n_test"] == 30
 
-    def test_what_can_be_learned_from_drawn_pictures(self, figures):
-        assert figures["text"]["good"]["cas"] > 0.7
-        assert figures["text"]["wrong"]["cas"] < 0.5
+    def test_what_a_classifier_learns_from_drawn_images(self, metrics):
+        assert metrics["text"]["good"]["cas"] > 0.7
+        assert metrics["text"]["wrong"]["cas"] < 0.5
 
-    def test_floor_and_ceiling(self, figures):
-        baseline = figures["baseline"]
+    def test_baselines(self, metrics):
+        baseline = metrics["baseline"]
         assert baseline["real"]["class_agreement"] > 0.8 and baseline["real"]["cas"] > 0.7
         assert baseline["shuffled"] == {"class_agreement": pytest.approx(1 / 3), "cas": pytest.approx(1 / 3)}
 
-    def test_same_seed_same_figures(self, figures, classifier, colors, parameters, run):
-        again = judged(
-            {"good": good}, colors, classifier[0], parameters, run, CheckpointSequence(MemoryCheckpoints())
-        )
-        assert again["text"]["good"] == figures["text"]["good"]
+    def test_same_seed_same_metrics(self, metrics, classifier, colors, parameters, run):
+        again = measure({"good": good}, colors, classifier, parameters, run)
+        assert again["text"]["good"] == metrics["text"]["good"]
 
-    def test_an_interrupted_step_goes_on(self, figures, classifier, colors, parameters, run):
+    def test_an_interrupted_step_goes_on(self, metrics, classifier, colors, parameters, run):
         store, drawn = MemoryCheckpoints(), []
 
         def interrupted(captions):
@@ -94,37 +101,25 @@ class TestJudged:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            judged(
-                {"good": good, "wrong": interrupted},
-                colors,
-                classifier[0],
-                parameters,
-                run,
-                CheckpointSequence(store),
-            )
+            measure({"good": good, "wrong": interrupted}, colors, classifier, parameters, run, store)
         assert len(store.kept[1]["finished"]) == 1 and drawn == [24]
-        whole = judged(
-            {"good": good, "wrong": wrong}, colors, classifier[0], parameters, run, CheckpointSequence(store)
-        )
-        assert whole == figures
+        whole = measure({"good": good, "wrong": wrong}, colors, classifier, parameters, run, store)
+        assert whole == metrics
         assert len(store.kept[1]["finished"]) == 3
 
-    def test_without_the_second_question_it_is_absent(self, classifier, colors, parameters, run):
+    def test_without_cas_images_there_is_no_cas(self, classifier, colors, parameters, run):
         own = parameters.classifier.model_copy(update={"cas_images": None})
-        figures = judged(
-            {"good": good}, colors, classifier[0], parameters.model_copy(update={"classifier": own}), run,
-            CheckpointSequence(MemoryCheckpoints()),
-        )  # fmt: skip
-        assert set(figures["text"]["good"]) == set(figures["baseline"]["real"]) == {"class_agreement"}
+        metrics = measure(
+            {"good": good}, colors, classifier, parameters.model_copy(update={"classifier": own}), run
+        )
+        assert set(metrics["text"]["good"]) == set(metrics["baseline"]["real"]) == {"class_agreement"}
 
-    def test_without_a_single_caption_only_the_real_pictures_are_judged(
+    def test_without_a_single_caption_only_real_images_are_measured(
         self, classifier, colors, parameters, run
     ):
         table = colors.test.captions.assign(caption=None)
         test = Split(colors.test.images, table)
         silent = Pictures(colors.train, colors.val, test, colors.judge, colors.summary)
-        figures = judged(
-            {"good": good}, silent, classifier[0], parameters, run, CheckpointSequence(MemoryCheckpoints())
-        )
-        assert figures["text"] == {} and figures["n_drawn"] == 0
-        assert set(figures["baseline"]["real"]) == {"class_agreement"}
+        metrics = measure({"good": good}, silent, classifier, parameters, run)
+        assert metrics["text"] == {} and metrics["n_drawn"] == 0
+        assert set(metrics["baseline"]["real"]) == {"class_agreement"}

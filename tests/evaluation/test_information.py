@@ -1,19 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.parameters import section
 
-from lexipix.config.evaluation import InformationParameters
 from lexipix.evaluation.baselines import mean_image
-from lexipix.evaluation.information import (
-    COLUMNS,
-    chosen_rows,
-    code_lengths,
-    measure_information,
-    without_words,
-)
-from lexipix.evaluation.measure import Evaluated, spread
-from lexipix.evaluation.round_trips import from_captions, through_latent
+from lexipix.evaluation.direct_path import LatentCodec
+from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
+from lexipix.evaluation.information import COLUMNS, caption_bits, choose_images, from_nothing_and_class
+from lexipix.evaluation.text_paths import draw_captions
 from lexipix.metrics.images import psnr, ssim
+from lexipix.pipelines.evaluation.nodes import measure_information
 from lexipix.utils.skipped_model import skipped
 from lexipix.utils.types import Split
 
@@ -21,11 +17,11 @@ ROWS = [0, 6, 12, 17, 23, 29]
 
 
 @pytest.fixture(scope="module")
-def measured(evaluation, run, pictures, test_captions, captioner, vae, prior, words):
-    return measure_information(evaluation, run, pictures, test_captions, captioner, vae, prior, prior, words)
+def measured(evaluation, run, pictures, test_captions, captioner, vae, prior, tokens):
+    return measure_information(evaluation, run, pictures, test_captions, captioner, vae, prior, prior, tokens)
 
 
-def figures(table, path, setting):
+def values(table, path, setting):
     row = table[(table["path"] == path) & (table["setting"] == setting)].iloc[0]
     return row["bits_per_image"], row["psnr"], row["ssim"]
 
@@ -34,38 +30,36 @@ def likeness(images, others):
     return pytest.approx((psnr(images, others).mean(), ssim(images, others).mean()))
 
 
-def test_every_way_has_its_rows(measured):
+def test_every_kind_of_information_has_its_rows(measured):
     table, sheet = measured
     assert tuple(table.columns) == COLUMNS and sheet.dtype == np.uint8 and sheet.shape[2] == 3
     assert table["path"].value_counts().to_dict() == {
-        "nothing": 1, "caption": 4, "words": 3, "words_alone": 3, "latent": 3,
+        "nothing": 1, "caption": 4, "tokens": 3, "tokens_alone": 3, "latent": 3,
     }  # fmt: skip
 
 
-def test_rows_are_of_the_same_pictures_and_their_true_captions(
-    measured, evaluation, run, pictures, vae, prior
-):
+def test_rows_are_of_the_same_images_and_their_true_captions(measured, evaluation, run, pictures, vae, prior):
     table, images = measured[0], pictures.test.images[ROWS]
     captions = pictures.test.captions["caption"].iloc[ROWS].tolist()
     nothing = np.broadcast_to(mean_image(pictures.train.images), images.shape)
-    assert figures(table, "nothing", "mean picture")[1:] == likeness(images, nothing)
-    drawn = from_captions(prior, captions, run, 16)
-    assert figures(table, "caption", "gan")[1:] == likeness(images, drawn)
-    back = through_latent(vae, images, run, 16)
-    assert figures(table, "latent", "not rounded")[1:] == likeness(images, back)
-    assert figures(table, "caption", "rendered again")[1] > figures(table, "nothing", "mean picture")[1]
+    assert values(table, "nothing", "mean picture")[1:] == likeness(images, nothing)
+    drawn = draw_captions(prior, captions, run, 16)
+    assert values(table, "caption", "gan")[1:] == likeness(images, drawn)
+    back = LatentCodec(vae, run, 16).reconstruct(images)
+    assert values(table, "latent", "not rounded")[1:] == likeness(images, back)
+    assert values(table, "caption", "rendered again")[1] > values(table, "nothing", "mean picture")[1]
 
 
-def test_bits_grow_with_what_is_told(measured, captioner, pictures, run):
+def test_bits_grow_with_the_information(measured, captioner, pictures, run):
     table = measured[0]
     captions = pictures.test.captions["caption"].iloc[ROWS].tolist()
-    bits = code_lengths(captioner, captions, run, 4).mean()
-    assert figures(table, "nothing", "mean picture")[0] == 0
+    bits = caption_bits(captioner, captions, run, 4).mean()
+    assert values(table, "nothing", "mean picture")[0] == 0
     assert set(table.loc[table["path"] == "caption", "bits_per_image"].round(6)) == {round(bits, 6)}
     first, second = 64 * np.log2(256), 64 * np.log2(9)
     expected = [4 * np.log2(256), first, first + second]
-    assert table.loc[table["path"] == "words_alone", "bits_per_image"].tolist() == pytest.approx(expected)
-    given = table[table["path"] == "words"]
+    assert table.loc[table["path"] == "tokens_alone", "bits_per_image"].tolist() == pytest.approx(expected)
+    given = table[table["path"] == "tokens"]
     assert given["bits_per_image"].tolist() == pytest.approx([bits + one for one in expected])
     latent = table[table["path"] == "latent"]
     assert latent["bits_per_image"].is_monotonic_increasing
@@ -73,31 +67,34 @@ def test_bits_grow_with_what_is_told(measured, captioner, pictures, run):
 
 
 def test_a_language_model_that_knows_nothing_needs_each_tokens_length(captioner, run):
-    short, long = code_lengths(captioner, ["a", "a big red circle at the left"], run, 2)
+    short, long = caption_bits(captioner, ["a", "a big red circle at the left"], run, 2)
     assert 0 < 3 * short < long
-    assert code_lengths(captioner, ["a"], run, 1) == pytest.approx([short])
+    assert caption_bits(captioner, ["a"], run, 1) == pytest.approx([short])
 
 
-def test_words_that_were_left_out_have_no_rows(
+def test_a_skipped_token_generator_has_no_rows(
     evaluation, run, pictures, test_captions, captioner, vae, prior
 ):
     table, _ = measure_information(
         evaluation, run, pictures, test_captions, captioner, vae, prior, prior, skipped("a.b is false")
     )
-    assert set(table["path"]) == {"nothing", "caption", "latent"} and "words" not in set(table["setting"])
+    assert set(table["path"]) == {"nothing", "caption", "latent"} and "tokens" not in set(table["setting"])
 
 
 def test_switched_off_it_measures_nothing(
-    evaluation, run, pictures, test_captions, captioner, vae, prior, words
+    evaluation, run, pictures, test_captions, captioner, vae, prior, tokens
 ):
-    off = evaluation.model_copy(update={"information": InformationParameters(n_images=None)})
-    table, sheet = measure_information(off, run, pictures, test_captions, captioner, vae, prior, prior, words)
+    parameters = evaluation.information.model_copy(update={"n_images": None})
+    off = evaluation.model_copy(update={"information": parameters})
+    table, sheet = measure_information(
+        off, run, pictures, test_captions, captioner, vae, prior, prior, tokens
+    )
     assert len(table) == 0 and tuple(table.columns) == COLUMNS and sheet.shape[2] == 3
 
 
-def real_of(labels, truths):
+def real_of(labels, references):
     images = np.repeat(np.arange(len(labels), dtype=np.uint8), 8 * 8 * 3).reshape(-1, 8, 8, 3)
-    return Evaluated(images, pd.DataFrame({"label": labels}), truths, ["x"] * len(labels), None)
+    return EvaluatedImages(images, pd.DataFrame({"label": labels}), references, ["x"] * len(labels), None)
 
 
 class TestClass:
@@ -106,27 +103,27 @@ class TestClass:
         pd.DataFrame({"label": ["cat", "cat", "dog"]}),
     )
 
-    def test_it_costs_the_entropy_and_gives_the_mean_of_its_training_pictures(self):
+    def test_it_costs_the_entropy_and_gives_the_mean_of_its_training_images(self):
         real = real_of(["cat", "dog", "cat", "cat"], [None] * 4)
-        nothing, known = without_words(real, np.array([0, 1]), self.train)
+        nothing, known = from_nothing_and_class(real, np.array([0, 1]), self.train)
         assert (nothing.images == 40).all() and nothing.bits.tolist() == [0, 0]
         assert known.bits == pytest.approx([2 - 0.75 * np.log2(3)] * 2)
         assert (known.images[0] == 15).all() and (known.images[1] == 90).all()
 
     @pytest.mark.parametrize("labels", [["cat", None], ["cat", "cat"], ["cat", "cow"]])
     def test_there_is_none_without_labels_that_tell_and_that_training_has(self, labels):
-        told = without_words(real_of(labels, [None] * 2), np.array([0, 1]), self.train)
-        assert [one.path for one in told] == ["nothing"]
+        found = from_nothing_and_class(real_of(labels, [None] * 2), np.array([0, 1]), self.train)
+        assert [one.path for one in found] == ["nothing"]
 
 
-def test_pictures_with_a_true_caption_come_before_all_others():
+def test_images_with_a_true_caption_come_before_all_others():
     some = real_of(["a"] * 6, [None, "b", None, "c", "d", None])
-    assert chosen_rows(some, 10).tolist() == [1, 3, 4] and chosen_rows(some, 2).tolist() == [1, 4]
+    assert choose_images(some, 10).tolist() == [1, 3, 4] and choose_images(some, 2).tolist() == [1, 4]
     none = real_of(["a"] * 6, [None] * 6)
-    assert chosen_rows(none, 3).tolist() == spread(6, 3).tolist()
-    assert chosen_rows(none, None).size == 0
+    assert choose_images(none, 3).tolist() == evenly_spaced(6, 3).tolist()
+    assert choose_images(none, None).size == 0
 
 
-def test_distances_of_given_cells_go_from_few_to_many():
-    with pytest.raises(ValueError, match=r"evaluation\.information\.apart = \[2, 4\]"):
-        InformationParameters(apart=(2, 4))
+def test_spacings_of_given_cells_decrease():
+    with pytest.raises(ValueError, match=r"evaluation\.information\.spacings = \[2, 4\]"):
+        section("evaluation.information", {"spacings": [2, 4]})

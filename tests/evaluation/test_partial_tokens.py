@@ -3,55 +3,59 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lexipix.evaluation.partial_tokens import settings, told_in_words
-from lexipix.evaluation.tokens import by_words, round_trip
+from lexipix.evaluation.direct_path import measure_token_round_trip
+from lexipix.evaluation.partial_tokens import CaptionedSample, reconstruct_from_tokens, token_masks
+from lexipix.evaluation.text_paths import draw_captions
 
 
 @pytest.fixture(scope="module")
-def told(words, pictures, run):
+def sample(pictures):
     captions = pictures.test.captions["caption"].tolist()[:5]
-    return told_in_words(words, np.array(pictures.test.images[:5]), captions, np.full(5, 20.0), (4,), run, 2)
+    return CaptionedSample(np.array(pictures.test.images[:5]), captions, np.full(5, 20.0))
 
 
-def of(told, path):
-    return [one for one in told if one.path == path]
+@pytest.fixture(scope="module")
+def found(tokens, sample, run):
+    return reconstruct_from_tokens(tokens, sample, (4,), run, 2)
 
 
-def test_settings_give_the_words_of_those_before_and_more():
-    found = settings(2, (8, 4, 2))
-    assert list(found) == [
-        "1 word of 1 cells", "1 word of 4 cells", "1 word of 16 cells",
-        "1 word of all cells", "2 words of all cells",
+def of(found, path):
+    return [one for one in found if one.path == path]
+
+
+def test_each_setting_includes_the_tokens_of_those_before():
+    masks_by_setting = token_masks(2, (8, 4, 2))
+    assert list(masks_by_setting) == [
+        "1 token of 1 cells", "1 token of 4 cells", "1 token of 16 cells",
+        "1 token of all cells", "2 tokens of all cells",
     ]  # fmt: skip
-    masks = list(found.values())
+    masks = list(masks_by_setting.values())
     assert [int(mask.sum()) for mask in masks] == [1, 4, 16, 64, 128]
     assert all((fewer <= more).all() for fewer, more in pairwise(masks))
     assert masks[1][0].nonzero().flatten().tolist() == [27, 31, 59, 63]
 
 
-def test_without_a_word_it_is_the_text_path(told, words, pictures, run):
-    (caption,) = of(told, "caption")
-    captions = pictures.test.captions["caption"].tolist()[:5]
-    assert caption.setting == "words" and (caption.bits == 20).all()
-    assert np.array_equal(caption.images, by_words(words, captions, run, 2))
+def test_without_a_token_it_is_the_text_path(found, tokens, sample, run):
+    (caption,) = of(found, "caption")
+    assert caption.setting == "tokens" and (caption.bits == 20).all()
+    assert np.array_equal(caption.images, draw_captions(tokens, sample.captions, run, 2))
 
 
-def test_with_all_words_it_is_their_round_trip_whatever_the_writer_thinks(told, words, pictures, run):
-    last, alone = of(told, "words")[-1], of(told, "words_alone")[-1]
+def test_with_all_tokens_it_is_their_round_trip(found, tokens, sample, run):
+    last, alone = of(found, "tokens")[-1], of(found, "tokens_alone")[-1]
     assert np.array_equal(last.images, alone.images)
-    figures = round_trip(words, pictures.test.images[:5], run, 2)
-    assert alone.bits == pytest.approx([figures["bits_per_image"]] * 5)
+    metrics = measure_token_round_trip(tokens, sample.images, run, 2)
+    assert alone.bits == pytest.approx([metrics["bits_per_image"]] * 5)
     assert last.bits - 20 == pytest.approx(alone.bits)
 
 
-def test_the_writer_changes_what_is_not_given(told):
-    for written, alone in zip(of(told, "words")[:-1], of(told, "words_alone")[:-1], strict=True):
-        assert written.setting == alone.setting
-        assert not np.array_equal(written.images, alone.images)
+def test_the_token_generator_changes_what_is_not_given(found):
+    for completed, alone in zip(of(found, "tokens")[:-1], of(found, "tokens_alone")[:-1], strict=True):
+        assert completed.setting == alone.setting
+        assert not np.array_equal(completed.images, alone.images)
 
 
-def test_pictures_are_the_same_whatever_the_batches_are(told, words, pictures, run):
-    captions = pictures.test.captions["caption"].tolist()[:5]
-    again = told_in_words(words, np.array(pictures.test.images[:5]), captions, np.full(5, 20.0), (4,), run, 5)
-    for one, other in zip(told, again, strict=True):
+def test_images_are_the_same_whatever_the_batches_are(found, tokens, sample, run):
+    again = reconstruct_from_tokens(tokens, sample, (4,), run, 5)
+    for one, other in zip(found, again, strict=True):
         assert np.abs(one.images.astype(int) - other.images).max() <= 1

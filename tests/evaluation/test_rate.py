@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 
 from lexipix.data.images import normalize
-from lexipix.evaluation.rate import COLUMNS, Latents, bits_at, measure_rate
-from lexipix.evaluation.round_trips import through_latent
+from lexipix.evaluation.direct_path import LatentCodec
+from lexipix.evaluation.rate import COLUMNS, bits_at
 from lexipix.metrics.images import psnr
+from lexipix.models.vae import VAE
+from lexipix.pipelines.evaluation.nodes import measure_rate
 from lexipix.training.bundles import load_network, to_bundle
 
 
@@ -14,7 +16,7 @@ def principal(vae, pictures):
     """The untrained VAE with its linear maps set: the best linear autoencoder of the training pictures."""
     import torch
 
-    network = load_network(vae)
+    network = load_network(vae, VAE)
     network.initialise(normalize(torch.from_numpy(np.array(pictures.train.images))))
     return to_bundle(
         "vae", network, vae.config["network"], tokenizer=None, max_tokens=None, card_parameters={},
@@ -34,7 +36,7 @@ def test_more_bits_are_nearer_and_many_lose_nothing(measured, principal, run, pi
     assert latent["bits_per_image"].tolist() == [n * 4 * 64 for n in (1, 4, 8)]
     assert latent["psnr"].is_monotonic_increasing
     images = pictures.test.images[[0, 6, 12, 17, 23, 29]]
-    direct = psnr(images, through_latent(principal, images, run, 16)).mean()
+    direct = psnr(images, LatentCodec(principal, run, 16).reconstruct(images)).mean()
     assert latent["psnr"].iloc[-1] == pytest.approx(direct, abs=1.0)
 
 
@@ -60,15 +62,6 @@ def test_every_coder_and_setting_has_a_row(measured):
     assert (files["bits_without_headers"] < files["bits_per_image"]).all()
     assert figures["psnr"] == 30 and figures["jpeg_without_headers"] < figures["jpeg"]
     assert sheet.dtype == np.uint8
-
-
-def test_latents_come_back_in_their_places(principal, run, pictures):
-    latents = Latents(principal, run, 4)
-    numbers, deviations = latents.encode(pictures.test.images[:7])
-    assert numbers.shape == (7, 64, 4) and deviations.shape == (4,) and (deviations > 0).all()
-    np.testing.assert_array_equal(
-        latents.decode(numbers), through_latent(principal, pictures.test.images[:7], run, 4)
-    )
 
 
 def test_switched_off_it_measures_nothing(vae, evaluation, run, pictures):

@@ -15,7 +15,8 @@ from lexipix.inference.inversion_result import figures
 from lexipix.inference.onnx_models import noise_of
 from lexipix.inference.redraw import Attempt, Redrawn
 from lexipix.inference.targets import Target
-from lexipix.models.build import build
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.vae import VAE as AutoEncoder
 from lexipix.scenes import caption, render_many, sample_scene
 from lexipix.training.bundles import load_network, to_bundle
 from lexipix.utils.errors import LexipixError
@@ -57,11 +58,11 @@ def models(scenes):
         )
 
     torch.manual_seed(0)
-    vae = build("vae", VAE)
+    vae = AutoEncoder(**VAE)
     vae.initialise(torch.from_numpy(images.transpose(0, 3, 1, 2)).float() / 127.5 - 1)
     found = {"vae": bundle("vae", vae, VAE, tokenizer=None)}
     for name in ("prior", "gan"):
-        network = build("text_to_image", config)
+        network = TextToImage.from_config(config)
         network.decoder.load_state_dict(vae.decoder.state_dict())
         found[name] = bundle("text_to_image", network, config, tokenizer=tokenizer)
     return found
@@ -88,7 +89,7 @@ def refined(redrawn, models, target=None, **parameters):
 
 def test_it_starts_where_the_best_try_was_drawn(redrawn, models, scenes):
     found = refined(redrawn, models, refine=4)
-    network = load_network(models["prior"])
+    network = load_network(models["prior"], TextToImage)
     ids = torch.from_numpy(encode(Tokenizer.from_str(models["prior"].tokenizer), [scenes[0][0]], 40))
     with torch.no_grad():
         drawn = to_uint8(network(ids, torch.from_numpy(noise_of(5, 1, NOISE))))[0]
@@ -116,7 +117,7 @@ def test_the_latent_comes_nearer_than_the_noise(redrawn, models):
 
 def test_the_encoders_latent_is_the_direct_path_and_is_called_so(redrawn, models):
     found = refined(redrawn, models, refine=3, start="picture")
-    vae = load_network(models["vae"])
+    vae = load_network(models["vae"], AutoEncoder)
     picture = torch.from_numpy(redrawn.given.transpose(2, 0, 1)[None].copy()).float() / 127.5 - 1
     with torch.no_grad():
         direct = to_uint8(vae.decoder(vae.encoder(picture)[0]))[0]

@@ -1,14 +1,12 @@
 import pytest
 import torch
 
-from lexipix.models.build import build
 from lexipix.models.classifier import Classifier
 
 
 @pytest.mark.parametrize("side", [8, 32, 40])
 def test_logits_of_pictures_of_any_side(side):
-    network = build("classifier", {"width": 4, "n_classes": 7}).eval()
-    assert isinstance(network, Classifier)
+    network = Classifier.from_config({"width": 4, "n_classes": 7}).eval()
     with torch.no_grad():
         assert network(torch.rand(2, 3, side, side) * 2 - 1).shape == (2, 7)
 

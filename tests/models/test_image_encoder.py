@@ -2,8 +2,8 @@ import pytest
 import torch
 from transformers import ConvNextConfig, Dinov2Config, ResNetConfig
 
-from lexipix.models import build
 from lexipix.models.image_encoder import ConvImageEncoder, ImageEncoder
+from lexipix.models.image_encoder_factory import image_encoder_from_config
 from lexipix.models.pretrained_image_encoder import PretrainedImageEncoder, backbone_from_config
 
 SIZES = {"hidden_sizes": [8, 12, 16, 24], "depths": [1, 1, 1, 1]}
@@ -102,10 +102,10 @@ def test_gradients_reach_the_pictures_through_frozen_maps():
 
 
 def test_encoders_from_their_descriptions():
-    own = build.image_encoder({"channels": [8, 12, 16], "blocks": [1, 0, 1], "embed_dim": 20})
+    own = image_encoder_from_config({"channels": [8, 12, 16], "blocks": [1, 0, 1], "embed_dim": 20})
     assert own.state_dict().keys() == encoder("own").state_dict().keys()
     config = {"backbone": BACKBONES["resnet"].to_dict(), "mean": MEAN, "std": STD, "embed_dim": 20}
-    again, one = build.image_encoder(config), pretrained("resnet")
+    again, one = image_encoder_from_config(config), pretrained("resnet")
     again.load_state_dict(one.state_dict())
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lexipix.models.build import build
+from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 
 
@@ -48,6 +48,6 @@ def test_a_model_with_it_is_rebuilt_from_its_description():
         "decoder": {"image_size": 32, "latent_channels": 32, "width": 32},
         "pad_id": 0,
     }  # fmt: skip
-    model = build("text_to_image", network)
+    model = TextToImage.from_config(network)
     assert isinstance(model.decoder, UpsamplingDecoder)
     assert model(torch.tensor([[5, 1]]), torch.zeros(1, 3)).shape == (1, 3, 32, 32)

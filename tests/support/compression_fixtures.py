@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.models.build import build
-from lexipix.models.captioner import small_gpt2
+from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.text_to_image import TextToImage
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
 from lexipix.utils.types import Pictures, Split
 
 VOCABULARY, MAX_TOKENS, WIDTH = 300, 40, 32
+KINDS = {network.kind: network for network in (Captioner, ContrastivePair, TextToImage)}
 
 
 def split(n, seed):
@@ -64,7 +66,7 @@ def make(pictures):
     def go(name, seed=0):
         kind = "captioner" if name.startswith("captioner") else name
         torch.manual_seed(seed)
-        module = build(kind, networks[name])
+        module = KINDS[kind].from_config(networks[name])
         with torch.no_grad():  # what starts at zero would hide a mistake
             for parameter in module.parameters():
                 if not parameter.abs().sum():

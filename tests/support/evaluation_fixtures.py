@@ -1,4 +1,4 @@
-"""A small world of scenes with untrained models: every step runs, in a second or two."""
+"""Scenes in memory with untrained models, on which every step of the evaluation runs in a second or two."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,21 +10,25 @@ import torch
 from kedro.io import MemoryDataset
 from onnx import TensorProto
 from tests.support.exported_models import graph
+from tests.support.parameters import section
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.models.build import BUILDERS, build
-from lexipix.models.captioner import small_gpt2
+from lexipix.evaluation import text_paths
+from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.models.token_generator import CELLS
+from lexipix.models.tokens_to_image import TokensToImage
+from lexipix.models.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
 from lexipix.utils.types import ModelBundle, OnnxModel, Pictures, Split
 
 
 class ListStream:
-    """A metric stream that remembers."""
+    """A metric stream that keeps what it is given."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, dict[str, float]]] = []
@@ -85,7 +89,7 @@ def pictures() -> Pictures:
 
 @pytest.fixture(scope="session")
 def test_captions(pictures: Pictures) -> pd.DataFrame:
-    """What a captioner said: right but for the first picture."""
+    """Captions of a captioner that is right about all images but the first."""
     truths = pictures.test.captions["caption"].tolist()
     return pd.DataFrame(
         {
@@ -103,18 +107,19 @@ def run() -> RunParameters:
 
 @pytest.fixture(scope="session")
 def evaluation() -> EvaluationParameters:
-    return EvaluationParameters.model_validate(
-        {
-            "evaluator": {
-                "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16,
-                "vocabulary": 300,
-                "training": {"images": 96, "batch_size": 16, "reports": 2},
-            },
-            "n_candidates": 100, "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2,
-            "batch_size": 16, "n_prompts": 20, "memorisation": {"n_drawn": 10, "n_shown": 4},
-            "rate": {"n_images": 5, "bits": [2, 8], "steps": [1.0, 8.0], "qualities": [10, 95]},
-            "information": {"n_images": 6, "apart": [4], "steps": [1.0, 8.0]},
-        }
+    evaluator = {
+        "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16, "vocabulary": 300,
+        "training.images": 96, "training.batch_size": 16, "training.reports": 2,
+    }  # fmt: skip
+    return section(
+        "evaluation",
+        {f"evaluator.{name}": value for name, value in evaluator.items()}
+        | {
+            "kid_subsets": 3, "kid_subset_size": 20, "n_shown": 4, "n_extremes": 2, "batch_size": 16,
+            "n_prompts": 20, "memorization.n_drawn": 10, "memorization.n_shown": 4,
+            "rate.n_images": 5, "rate.bits": [2, 8], "rate.steps": [1.0, 8.0], "rate.qualities": [10, 95],
+            "information.n_images": 6, "information.spacings": [4], "information.steps": [1.0, 8.0],
+        },
     )  # fmt: skip
 
 
@@ -123,13 +128,15 @@ def vae() -> ModelBundle:
     config = {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1}
     torch.manual_seed(0)
     return to_bundle(
-        "vae", build("vae", config), config, tokenizer=None, max_tokens=None, card_parameters={},
+        "vae", VAE(**config), config, tokenizer=None, max_tokens=None, card_parameters={},
         data_digest="d", figures={},
     )  # fmt: skip
 
 
-class ToyTextToImage(torch.nn.Module):
-    """Draws one color for each caption and noise: what the evaluation asks of a text-to-image model."""
+class ToyTextToImage(ConfigurableNetwork):
+    """Draws one color for each caption and noise, with the interface of a text-to-image model."""
+
+    kind = "toy_text_to_image"
 
     def __init__(self, vocabulary: int, noise_width: int) -> None:
         super().__init__()
@@ -144,7 +151,7 @@ class ToyTextToImage(torch.nn.Module):
 
 @pytest.fixture(scope="session")
 def shipped(pictures: Pictures) -> OnnxModel:
-    """Likewise a toy of one color for each caption and noise, as it runs without torch."""
+    """A toy that draws one color for each caption and noise, as it runs without torch."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     rng = np.random.default_rng(0)
     read = graph(
@@ -170,20 +177,21 @@ def shipped(pictures: Pictures) -> OnnxModel:
 
 @pytest.fixture(scope="session")
 def prior(pictures: Pictures) -> Iterator[ModelBundle]:
-    BUILDERS["toy_text_to_image"] = lambda config: ToyTextToImage(**config)
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     config = {"vocabulary": tokenizer.get_vocab_size(), "noise_width": 8}
     torch.manual_seed(1)
-    yield to_bundle(
+    bundle = to_bundle(
         "toy_text_to_image", ToyTextToImage(**config), config, tokenizer=tokenizer, max_tokens=48,
         card_parameters={}, data_digest="d", figures={},
     )  # fmt: skip
-    del BUILDERS["toy_text_to_image"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_paths, "TEXT_MODELS", (*text_paths.TEXT_MODELS, ToyTextToImage))
+        yield bundle
 
 
 @pytest.fixture(scope="session")
-def words(pictures: Pictures) -> ModelBundle:
-    """Visual words as they are before any training, and a writer that is sure of what it does not know."""
+def tokens(pictures: Pictures) -> ModelBundle:
+    """An untrained image tokenizer, and an untrained token generator with confident predictions."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     levels = [[8, 8, 4], [3, 3]]
     torch.manual_seed(2)
@@ -200,7 +208,7 @@ def words(pictures: Pictures) -> ModelBundle:
             "embed_dim": 8,
         },
     }  # fmt: skip
-    network = build("tokens_to_image", config)
+    network = TokensToImage.from_config(config)
     torch.nn.init.normal_(network.writer.scales, std=20.0)
     network.image_tokenizer.initialise(normalize(torch.from_numpy(pictures.train.images)))
     return to_bundle(
@@ -212,7 +220,7 @@ def words(pictures: Pictures) -> ModelBundle:
 
 @pytest.fixture(scope="session")
 def captioner(pictures: Pictures) -> ModelBundle:
-    """One that has learned nothing: every token is about as likely."""
+    """An untrained captioner, for which every token is about as likely."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     torch.manual_seed(4)
     speaker = small_gpt2(tokenizer.get_vocab_size(), 49, 32, 1, EOS_ID)
@@ -222,6 +230,6 @@ def captioner(pictures: Pictures) -> ModelBundle:
         "start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID,
     }  # fmt: skip
     return to_bundle(
-        "captioner", build("captioner", config), config, tokenizer=tokenizer, max_tokens=48,
+        "captioner", Captioner.from_config(config), config, tokenizer=tokenizer, max_tokens=48,
         card_parameters={}, data_digest="d", figures={},
     )  # fmt: skip

@@ -13,12 +13,12 @@ from tests.support.project import REPOSITORY
 
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.models import ModelFolderDataset
-from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
 from lexipix.inference.best_of import BestOfConfig, best_of
 from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer
-from lexipix.models.build import build
 from lexipix.models.captioner import small_gpt2
 from lexipix.models.token_generator import CELLS
+from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.scenes import caption, sample_scene, words
 from lexipix.training.bundles import to_bundle
 from lexipix.utils.types import OnnxModel
@@ -191,7 +191,7 @@ def words_model(toys):
             "vocabulary": VOCABULARY, "max_tokens": MAX_TOKENS, "width": 32, "depth": 1, "embed_dim": 8,
         },
     }  # fmt: skip
-    made = build("tokens_to_image", network)
+    made = TokensToImage.from_config(network)
     return to_bundle(
         "tokens_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
         data_digest="d", figures={}, image_size=SIZE, known_words=sorted(words()),
@@ -230,7 +230,7 @@ def _project(toys, words_model, tmp_path_factory):
     shutil.copytree(REPOSITORY / "conf", root / "conf")
     models = root / "data" / "06_models"
     for name, model in toys.items():
-        dataset = OnnxFormsDataset if name == "onnx_forms" else OnnxModelDataset
+        dataset = OnnxVariantsDataset if name == "onnx_forms" else OnnxModelDataset
         dataset(filepath=str(models / "onnx" / name.removeprefix("onnx_"))).save(model)
     ModelFolderDataset(filepath=str(models / "words")).save(words_model)
     (models / "champion.json").write_text(json.dumps(CHAMPION))

@@ -1,10 +1,11 @@
-"""Some scenes in memory, pretrained networks of a few thousand weights on disk, parameters to match."""
+"""Scenes in memory, pretrained networks of a few thousand weights on disk, and parameters for them."""
 
 import logging
 from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
+from tests.support.parameters import base_parameters, section
 from transformers import (
     ConvNextConfig,
     ConvNextForImageClassification,
@@ -17,8 +18,6 @@ from transformers import (
     ResNetForImageClassification,
 )
 
-from lexipix.config.captioner import CaptionerParameters
-from lexipix.config.features import FeaturesParameters
 from lexipix.config.run import RunParameters
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.utils.types import Pictures, Split
@@ -27,7 +26,7 @@ RUN = RunParameters(seed=3, precision="fp32", device="cpu")
 
 
 class ListStream:
-    """A metric stream that remembers; it can interrupt the training at a report, as Ctrl-C would."""
+    """A metric stream that keeps its rows; it can interrupt the training at a report, as Ctrl-C does."""
 
     def __init__(self, interrupt_at=None):
         self.rows, self.interrupt_at = [], interrupt_at
@@ -73,40 +72,36 @@ def pictures(n=60, n_uncaptioned=10, source="scenes"):
 
 
 def features(training=None, **changes):
-    return FeaturesParameters(
-        **{
-            "image_encoder": {"size": "tiny"},
-            "text_encoder": {"width": 32, "depth": 1},
-            "vocabulary": 330,
-            "max_tokens": 40,
-            "training": {"images": 64, "batch_size": 16, "reports": 2} | (training or {}),
-        }
-        | changes
-    )
+    small = {
+        "image_encoder.size": "tiny", "text_encoder.width": 32, "text_encoder.depth": 1,
+        "vocabulary": 330, "max_tokens": 40,
+    }  # fmt: skip
+    return section("features", small | _schedule(training) | changes)
 
 
 def captioner(training=None, **changes):
-    return CaptionerParameters(
-        **{
-            "language_model": {"size": "nano"},
-            "attention_pictures": 3,
-            "training": {"images": 64, "batch_size": 16, "reports": 2} | (training or {}),
-        }
-        | changes
-    )
+    small = {"language_model.size": "nano", "attention_images": 3}
+    own = {f"captioner.{name}": value for name, value in (small | _schedule(training) | changes).items()}
+    # A pretrained language model brings its tokenizer, which the features then use as well
+    return base_parameters(own | {"features.tokenizer": changes.get("language_model.path")}).captioner
+
+
+def _schedule(training):
+    schedule = {"images": 64, "batch_size": 16, "reports": 2} | (training or {})
+    return {f"training.{name}": value for name, value in schedule.items()}
 
 
 class NoPretrained:
-    """What training from scratch is given: it must not ask for anything."""
+    """Pretrained models for a training from scratch, which must not load any."""
 
     def backbone(self, path, key):
-        raise AssertionError("nothing pretrained was asked for")
+        raise AssertionError("a training from scratch loaded a pretrained model")
 
     language_model = tokenizer = backbone
 
 
 def save_backbone(folder, family="resnet", normalisation=None):
-    """Save a random image network of a few thousand weights as one saves a real one."""
+    """Saves a random image network of a few thousand weights in the format of real ones."""
     import json
 
     import torch
@@ -125,10 +120,10 @@ def save_backbone(folder, family="resnet", normalisation=None):
 
 
 def save_language_model(folder, family="gpt2", positions=128):
-    """Save a random language model and its own tokenizer as one saves real ones.
+    """Saves a random language model and its tokenizer in the format of real ones.
 
-    GPT-2's way has no padding, and its end is its beginning; Llama's has a beginning of its own, which its
-    tokenizer puts before every text.
+    GPT-2 has no padding token, and its EOS is its BOS; Llama has a BOS of its own, which its tokenizer puts
+    before every text.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -181,7 +176,7 @@ def save_language_model(folder, family="gpt2", positions=128):
 
 @contextmanager
 def quiet():
-    """Keep what transformers says while it saves."""
+    """Suppresses the log of transformers."""
     from transformers.utils import logging as chatter
 
     level = chatter.get_verbosity()

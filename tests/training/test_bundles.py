@@ -5,8 +5,9 @@ import torch
 
 from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import train_tokenizer
-from lexipix.models import build
-from lexipix.models.captioner import small_gpt2
+from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.tokens_to_image import TokensToImage
+from lexipix.models.vae import VAE
 from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle, tokenizer_of
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ModelBundle
@@ -26,7 +27,7 @@ CONFIG = {
 def bundle():
     torch.manual_seed(0)
     return to_bundle(
-        "captioner", build.build("captioner", CONFIG), CONFIG, tokenizer=train_tokenizer(["a"], 260),
+        "captioner", Captioner.from_config(CONFIG), CONFIG, tokenizer=train_tokenizer(["a"], 260),
         max_tokens=11, card_parameters=RunParameters(), data_digest="abc", figures={"seconds": 1.0},
         image_size=16,
     )  # fmt: skip
@@ -47,7 +48,7 @@ def test_config_and_card_are_json(bundle):
 def test_tied_weights_are_kept_once_and_come_back_tied(bundle):
     assert "language_model.transformer.wte.weight" in bundle.weights
     assert "language_model.lm_head.weight" not in bundle.weights
-    back = load_network(bundle)
+    back = load_network(bundle, Captioner)
     assert back.language_model.lm_head.weight is back.language_model.transformer.wte.weight
     state = back.state_dict()
     assert all(torch.equal(state[key], value) for key, value in bundle.weights.items())
@@ -55,7 +56,7 @@ def test_tied_weights_are_kept_once_and_come_back_tied(bundle):
 
 
 def test_bundle_shares_no_memory_with_the_network():
-    module = build.build("captioner", CONFIG)
+    module = Captioner.from_config(CONFIG)
     made = to_bundle(
         "captioner",
         module,
@@ -73,7 +74,7 @@ def test_bundle_shares_no_memory_with_the_network():
 
 def test_loading_leaves_the_global_generator_alone(bundle):
     before = torch.get_rng_state()
-    load_network(bundle)
+    load_network(bundle, Captioner)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -83,12 +84,16 @@ def test_weights_of_another_network_are_told(bundle):
     with pytest.raises(
         LexipixError, match=r"captioner do not fit .*adapter\.1\.bias, strange.*: train it again"
     ):
-        load_network(bundle)
+        load_network(bundle, Captioner)
 
 
-def test_unknown_kind():
-    with pytest.raises(ValueError, match="no network of kind 'painter': known are contrastive_pair"):
-        build.build("painter", {})
+def test_a_network_of_another_kind_is_an_error(bundle):
+    with pytest.raises(LexipixError, match="is a captioner, but a vae or tokens_to_image is needed here"):
+        load_network(bundle, VAE, TokensToImage)
+
+
+def test_a_bundle_loads_as_one_of_the_accepted_kinds(bundle):
+    assert isinstance(load_network(bundle, VAE, Captioner), Captioner)
 
 
 def test_fingerprint_tells_trainings_apart_and_nothing_else(bundle):

@@ -20,7 +20,7 @@ from lexipix.config.compression import ChampionParameters, CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import decode
-from lexipix.evaluation.caption_scores import is_scenes, score
+from lexipix.evaluation.caption_metrics import is_scenes, measure_captions
 from lexipix.inference.onnx_models import OnnxCaptioner
 from lexipix.inference.selection import WHOLE
 from lexipix.models.captioner import Captioner
@@ -84,7 +84,7 @@ def measure_captioner(
         row["size_mb"] = _size_mb(variant, captioner, exported)
         row["agreement"] = float(np.mean([a == b for a, b in zip(written, expected, strict=False)]))
         if n_judged == n_images:
-            row |= score(written, truth, scenes=is_scenes(pictures.summary))
+            row |= measure_captions(written, truth, scenes=is_scenes(pictures.summary))
         table[variant] = row | arithmetic
         _log.info(
             "captioner %s: %s pictures/s, %.1f ms for one, %.1f MB, %.1f %% the same captions",
@@ -140,9 +140,7 @@ def _with_torch(captioner: ModelBundle, engine: str) -> Describe:
 
 
 def _load(captioner: ModelBundle) -> Captioner:
-    network = load_network(captioner)
-    assert isinstance(network, Captioner)
-    return network
+    return load_network(captioner, Captioner)
 
 
 def _size_mb(variant: str, captioner: ModelBundle, exported: Mapping[str, OnnxModel]) -> float:

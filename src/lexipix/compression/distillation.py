@@ -125,9 +125,7 @@ def lesson(name: str) -> Callable[..., Taught]:
         parameters: PrunedParameters = getattr(compression, name)
         school = _school(bundle, run, pictures, captions_complete)
         if reader is not None and own_reader(bundle.config["network"], parameters):
-            network, loaded = dict(reader.config["network"]), load_network(reader)
-            assert isinstance(loaded, TextToImage)
-            student = loaded
+            network, student = dict(reader.config["network"]), load_network(reader, TextToImage)
         else:
             network, student = smaller(school.teacher, dict(bundle.config["network"]), parameters)
         with seeded(run.seed):
@@ -182,8 +180,7 @@ def _is_wanted(compression: CompressionParameters, name: str) -> bool:
 def _school(
     bundle: ModelBundle, run: RunParameters, pictures: Pictures, captions_complete: pd.DataFrame
 ) -> _School:
-    teacher = load_network(bundle)
-    assert isinstance(teacher, TextToImage)
+    teacher = load_network(bundle, TextToImage)
     device = resolve_device(run)
     chosen = for_training(Split(pictures.train.images, captions_complete), pictures.val, "compression")
     tokenizer, max_tokens = tokenizer_of(bundle), int(bundle.config["max_tokens"])

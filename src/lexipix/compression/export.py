@@ -29,7 +29,7 @@ from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
-from lexipix.utils.logging import quiet
+from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
@@ -73,8 +73,7 @@ class Exporter:
         (B, Z), and gives pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3).
         """
         network = bundle.config["network"]
-        module = load_network(bundle)
-        assert isinstance(module, TextToImage)
+        module = load_network(bundle, TextToImage)
         read, draw = Read(module).eval(), Draw(module).eval()
         noise_width = int(network["prior"]["noise_width"])
         reads, draws = [], []
@@ -113,8 +112,7 @@ class Exporter:
         logits: the last words with the memory of those before, or all words where the cells are a prefix.
         ``memory`` in the configuration is the shape of what is kept for each text, but for its length.
         """
-        module = load_network(bundle)
-        assert isinstance(module, Captioner)
+        module = load_network(bundle, Captioner)
         see = See(module).eval()
         images = self._images()
         with torch.no_grad():
@@ -150,8 +148,7 @@ class Exporter:
 
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Export the scorer: ``image`` takes pictures, ``text`` takes ids; both give unit vectors (B, D)."""
-        module = load_network(bundle)
-        assert isinstance(module, ContrastivePair)
+        module = load_network(bundle, ContrastivePair)
         image = ImageVector(module).eval()
         text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
         images, texts = self._images(), [{"ids": ids} for ids in self._ids(bundle)]
@@ -277,6 +274,6 @@ def _content(program: torch.onnx.ONNXProgram) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter's notes about libraries that are not installed off the screen."""
-    with quiet("torch.onnx", "onnx_ir", "onnxscript"), warnings.catch_warnings():
+    with suppress_logs("torch.onnx", "onnx_ir", "onnxscript"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

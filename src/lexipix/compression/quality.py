@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.data.images import Images
-from lexipix.evaluation.embedding import Judge
-from lexipix.metrics.distribution import Standardised, kid
-from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.evaluation.embedding import Embedder
+from lexipix.metrics.distribution import Standardizer, kid
+from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.scenes import SceneTruth
 
 Pixels = NDArray[np.uint8]
@@ -36,20 +36,20 @@ class TaskQuality:
     """
 
     def __init__(
-        self, images: Images, captions: Sequence[str], judge: Judge, is_scenes: bool, seed: int
+        self, images: Images, captions: Sequence[str], judge: Embedder, is_scenes: bool, seed: int
     ) -> None:
         real = np.asarray(images[np.arange(len(captions))])
         self.captions, self._judge, self._seed = list(captions), judge, seed
-        features = judge.look(real)[0]
-        self._standardised = Standardised(features)
+        features = judge.embed_images(real)[0]
+        self._standardised = Standardizer(features)
         self._real = self._standardised(features)
-        self._texts = judge.read(self.captions)
+        self._texts = judge.embed_texts(self.captions)
         self._truth = SceneTruth.of(self.captions, real.shape[1]) if is_scenes else None
-        self._n_candidates = min(N_CANDIDATES, most_candidates(self.captions))
+        self._n_candidates = min(N_CANDIDATES, max_candidates(self.captions))
 
     def __call__(self, drawn: Pixels) -> dict[str, float]:
         """``kid``, and where they apply ``r_precision`` and ``attribute_accuracy``."""
-        features, vectors = self._judge.look(drawn)
+        features, vectors = self._judge.embed_images(drawn)
         size = min(KID_SUBSET_SIZE, len(drawn))
         figures = {}
         if self._truth is not None:

@@ -13,6 +13,7 @@ from lexipix.compression.export import Unavailable, megabytes
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import encode
 from lexipix.inference.onnx_models import OnnxGenerator
+from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
 from lexipix.utils.errors import LexipixError
@@ -70,7 +71,7 @@ def weights_mb(bundle: ModelBundle, engine: str) -> float:
 
 def _with_torch(bundle: ModelBundle, engine: str) -> Draw:
     dtype = torch.bfloat16 if engine == "torch_bf16" else torch.float32
-    network: Callable[[Tensor, Tensor], Tensor] = load_network(bundle).to(dtype)
+    network: Callable[[Tensor, Tensor], Tensor] = load_network(bundle, TextToImage).to(dtype)
     tokenizer, max_tokens = tokenizer_of(bundle), int(bundle.config["max_tokens"])
     if engine != REFERENCE:
         assert isinstance(network, nn.Module)

@@ -9,7 +9,6 @@ from torch import nn
 
 from lexipix.config.compression import PrunedParameters, SmallParameters
 from lexipix.models.blocks import ResidualConv
-from lexipix.models.build import text_to_image
 from lexipix.models.text_prior import ModulatedConv
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import GRID, Decoder
@@ -32,7 +31,7 @@ def smaller(
         parameters: How much goes, and for a small network what it reads with.
 
     Returns:
-        The student's dictionary, as :func:`lexipix.models.build.text_to_image` takes it, and the student,
+        The student's dictionary, as :meth:`TextToImage.from_config` takes it, and the student,
         whose own reader, where it has one, has random weights.
     """
     config = copy.deepcopy(network)
@@ -42,7 +41,7 @@ def smaller(
         config["language_model"] = None
         config["text_encoder"] |= {"width": width, "depth": parameters.reader.depth}
         config["prior"] |= {"text_width": width, "readers": 0}
-        student = text_to_image(config)
+        student = TextToImage.from_config(config)
         for part in ("condition", "start", "painting", "blocks", "outward", "words_norm"):
             getattr(student.prior, part).load_state_dict(getattr(teacher.prior, part).state_dict())
         student.prior.cells.data.copy_(teacher.prior.cells)

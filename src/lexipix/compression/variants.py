@@ -15,6 +15,7 @@ from lexipix.compression.runtimes import MEGA, REFERENCE, Draw, Network, load, s
 from lexipix.compression.timing import QUALITY_SECONDS, Row, timed
 from lexipix.config.compression import NETWORKS, MeasurementParameters
 from lexipix.metrics.images import psnr, ssim
+from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.utils.types import ModelBundle
 
@@ -103,7 +104,7 @@ def _measure(
 
 def _arithmetic(bundle: ModelBundle, captions: Sequence[str]) -> Row:
     """Number of weights, and MFLOP of reading a caption of mean length and drawing it."""
-    module = load_network(bundle)
+    module = load_network(bundle, TextToImage)
     tokenizer = tokenizer_of(bundle)
     lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
     length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))

@@ -1,4 +1,4 @@
-"""Parameters of the captioner: which language model, and how it reads the picture."""
+"""Parameters of the captioner."""
 
 from typing import ClassVar, Literal, NamedTuple
 
@@ -29,7 +29,7 @@ class LanguageModelParameters(Parameters):
         source: ``scratch`` trains a small GPT-2, ``pretrained`` takes any causal language model.
         size: Of a GPT-2 from scratch.
         path: Of a pretrained one: a folder, or a name to fetch.
-        frozen: Leave a pretrained one as it is and train only what shows it the picture.
+        frozen: Keep the weights of a pretrained one; only what encodes the image is trained.
     """
 
     source: Literal["scratch", "pretrained"] = "scratch"
@@ -58,19 +58,18 @@ class CaptionerParameters(Parameters):
     """Parameters of the captioner (``captioner.*``).
 
     Attributes:
-        language_model: What writes.
-        conditioning: How it reads the picture: by ``cross_attention`` over the grid (from scratch only) or as
-            a ``prefix`` of embeddings; ``auto`` takes the first where it can.
-        finetune_image_encoder: Learning rate of the image encoder as a share of the other one; 0 leaves it
-            as the features stage made it.
-        text_only_share: Share of the batches without a picture: the generators use the language model so.
-        beams: 1 writes greedily, more search for the likeliest caption.
-        least_sure: The generators learn from what it writes of a picture without a caption where it gives the
-            tokens at least this probability (geometric mean); 0 takes all.
-        augment: Shift training pictures by up to two pixels.
-        flip: Mirror training pictures; only where captions name no side.
-        attention_pictures: Pictures whose attention is kept and drawn.
-        training: Its length and pace.
+        language_model: The language model.
+        conditioning: On the image: ``cross_attention`` over the grid (from scratch only) or a ``prefix`` of
+            embeddings; ``auto`` takes the first if possible.
+        finetune_image_encoder: Learning rate of the image encoder as a share of the other one; 0 freezes it.
+        text_only_share: Share of the batches without an image, as the generators use the language model.
+        beams: 1 decodes greedily, more is beam search.
+        min_confidence: The generators are trained on a generated caption if the geometric mean of its tokens'
+            probabilities is at least this; 0 takes all.
+        augment: Shift training images by up to two pixels.
+        flip: Random horizontal flips; only if captions name no side.
+        attention_images: Images whose attention is kept and drawn.
+        training: Schedule.
     """
 
     language_model: LanguageModelParameters = LanguageModelParameters()
@@ -78,10 +77,10 @@ class CaptionerParameters(Parameters):
     finetune_image_encoder: float = Field(1.0, ge=0, le=10)
     text_only_share: float = Field(0.25, ge=0, lt=1)
     beams: int = Field(1, ge=1, le=16)
-    least_sure: float = Field(0.0, ge=0, le=1)
+    min_confidence: float = Field(0.0, ge=0, le=1)
     augment: bool = False
     flip: bool = False
-    attention_pictures: int = Field(8, ge=0, le=64)
+    attention_images: int = Field(8, ge=0, le=64)
     training: CaptionerTrainingParameters = CaptionerTrainingParameters()
 
     @model_validator(mode="after")

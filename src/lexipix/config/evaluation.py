@@ -1,4 +1,4 @@
-"""Parameters of the evaluation: the judge and how much it looks at."""
+"""Parameters of the evaluation."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -18,24 +18,24 @@ class EvaluatorTrainingParameters(TrainingParameters):
 
 
 class EvaluatorParameters(Parameters):
-    """The judge: a contrastive pair trained on a split no other model sees (``evaluation.evaluator.*``).
+    """The evaluator, a contrastive pair with a split of its own (``evaluation.evaluator.*``).
 
     Attributes:
         channels: Of the image encoder at 1/2, 1/4 and 1/8 of the side.
         blocks: Residual blocks at each of the three scales.
-        embed_dim: Length of the vectors that pictures and captions meet in.
+        embed_dim: Length of the embeddings of images and captions.
         text_width: Width of the text encoder, a multiple of 32.
         text_depth: Layers of the text encoder.
         vocabulary: Token ids at most; 258 are bytes, padding and the end.
         max_tokens: Longer captions are cut.
-        words_weight: Of naming the caption's words, beside the contrastive loss.
-        flip: Mirror its training pictures; only where captions name no side.
-        augmentations: For few pictures: any of ``jitter`` (small turns, sizes, shifts and changes of color),
+        words_weight: Weight of predicting the caption's words, beside the contrastive loss.
+        flip: Random horizontal flips; only if captions name no side.
+        augmentations: For few images: any of ``jitter`` (small rotations, scales, shifts, changes of color),
             ``color``, ``translation``, ``cutout``; nothing that captions name.
-        held_out_share: Of the judge's split, for choosing the best weights.
-        min_captioned: Where fewer pictures of the judge's split have a caption, the captioner of the run
-            describes the others for it; 0: never.
-        seed_offset: Added to ``run.seed``, so that the judge shares no random number with what it judges.
+        held_out_share: Share of the judge split that chooses the best weights.
+        min_captioned: If fewer images of the judge split have a caption, the captioner of the run writes the
+            others; 0: never.
+        seed_offset: Added to ``run.seed``, so that the evaluator shares no random number with other models.
     """
 
     channels: tuple[int, int, int] = (32, 64, 128)
@@ -73,40 +73,39 @@ class ClassifierTrainingParameters(TrainingParameters):
 
 
 class ClassifierParameters(Parameters):
-    """The second judge, where pictures have classes (``evaluation.classifier.*``).
+    """The second evaluator, for images that have classes (``evaluation.classifier.*``).
 
     Attributes:
-        n_drawn: Test captions at most that every model draws a picture from, for the classifier to name its
-            class; null trains no classifier.
-        cas_images: Images that a classifier sees which learns from a model's pictures alone, for its accuracy
-            on real ones (arXiv 1905.10887); null trains none.
-        cas_drawn: Pictures of a model that it learns from, and as many real ones beside them: where more than
+        n_drawn: Test captions at most that every model draws an image from for the classifier; null trains no
+            classifier.
+        cas_images: Images seen by a classifier that is trained on a model's images alone, for its accuracy on
+            real ones (arXiv 1905.10887); null trains none.
+        cas_drawn: Images of a model that it is trained on, and as many real ones for comparison; if more than
             the test captions, these are drawn from again with other noise. Null: one for each.
-        min_pictures: Training pictures that a class must have to count.
+        min_images: Training images that a class must have to count.
         width: Channels of the first convolution.
         weight_decay: Of convolutions and head.
-        flip: Mirror its training pictures, and look at mirror images too; only where no class is a side.
-        training: On real pictures; the shorter ones on drawn pictures have the same batches and rates.
+        flip: Random horizontal flips in training, and a mean over both in use; only if no class is a side.
+        training: On real images; the shorter trainings on drawn images have the same batches and rates.
     """
 
     n_drawn: int | None = Field(None, ge=2)
     cas_images: int | None = Field(80_000, ge=1)
     cas_drawn: int | None = Field(None, ge=2)
-    min_pictures: int = Field(10, ge=1)
+    min_images: int = Field(10, ge=1)
     width: int = Field(32, ge=1, le=512)
     weight_decay: float = Field(0.05, ge=0)
     flip: bool = False
     training: ClassifierTrainingParameters = ClassifierTrainingParameters()
 
 
-class MemorisationParameters(Parameters):
-    """Do models repeat training pictures? (``evaluation.memorisation.*``).
+class MemorizationParameters(Parameters):
+    """Whether models repeat training images (``evaluation.memorization.*``).
 
     Attributes:
-        n_drawn: Drawn pictures of each model whose nearest training pictures are looked for, and as many real
-            test pictures.
-        n_train: Training pictures at most among which they are looked for, evenly spread; null takes all.
-        n_shown: Rows of the sheet: the nearest of all, and as many evenly spread.
+        n_drawn: Drawn images of each model whose nearest training images are found, and as many real images.
+        n_train: Training images to search at most, evenly spaced; null takes all.
+        n_shown: Rows of the sheet: one half nearest of all, the other half evenly spaced.
     """
 
     n_drawn: int = Field(500, ge=2)
@@ -115,13 +114,12 @@ class MemorisationParameters(Parameters):
 
 
 class RateParameters(Parameters):
-    """What the direct path's quality costs in bits, beside JPEG and WebP (``evaluation.rate.*``).
+    """Quality over bits of the direct path, beside JPEG and WebP (``evaluation.rate.*``).
 
     Attributes:
-        n_images: Test pictures at most, evenly spread; null measures none.
+        n_images: Test images at most, evenly spaced; null measures none.
         bits: Bits for each number of a latent, one point of a curve each.
-        steps: Widths of the cells that numbers are rounded to, in standard deviations of the posterior, one
-            point of another curve each.
+        steps: Quantization steps in standard deviations of the posterior, one point of another curve each.
         qualities: Of JPEG and WebP, one point each.
     """
 
@@ -136,26 +134,24 @@ class RateParameters(Parameters):
 
 
 class InformationParameters(Parameters):
-    """How well pictures come back over what is told of them (``evaluation.information.*``).
+    """Quality over the information given about an image (``evaluation.information.*``).
 
     Attributes:
-        n_images: Test pictures at most, evenly spread; null measures none.
-        apart: The first word of every so many cells in either direction is given, one point each; then that
-            of all cells, and the further words.
+        n_images: Test images at most, evenly spaced; null measures none.
+        spacings: Distances, in both directions, of cells whose first token alone is given, one point each;
+            then follow the first token of all cells, and the other tokens.
         steps: Of the direct path, as ``evaluation.rate.steps``.
     """
 
     n_images: int | None = Field(64, ge=1)
-    apart: tuple[Literal[2, 4, 8], ...] = (4, 2)
+    spacings: tuple[Literal[2, 4, 8], ...] = (4, 2)
     steps: tuple[Annotated[float, Field(gt=0)], ...] = (2.0, 4.0, 8.0, 16.0, 32.0)
 
-    @field_validator("apart")
+    @field_validator("spacings")
     @classmethod
-    def _from_few_to_many(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+    def _decreasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if list(value) != sorted(set(value), reverse=True):
-            raise ValueError(
-                f"evaluation.information.apart = {list(value)} must go from the largest to the smallest"
-            )
+            raise ValueError(f"evaluation.information.spacings = {list(value)} must decrease")
         return value
 
 
@@ -163,25 +159,25 @@ class EvaluationParameters(Parameters):
     """Parameters of the pipeline ``evaluation`` (``evaluation.*``).
 
     Attributes:
-        evaluator: The judge.
-        classifier: A second one, where pictures have classes.
-        memorisation: Whether models repeat training pictures.
-        rate: What the direct path costs in bits.
-        information: How well pictures come back over what is told of them.
-        n_images: Test pictures to evaluate, evenly spread; null takes all.
-        n_candidates: Captions that R-precision chooses among; fewer where there are fewer different ones.
+        evaluator: The network that judges.
+        classifier: A second one, for images that have classes.
+        memorization: Whether models repeat training images.
+        rate: Bits of the direct path.
+        information: Quality over the information given about an image.
+        n_images: Test images to evaluate, evenly spaced; null takes all.
+        n_candidates: Captions that R-precision chooses among; fewer if there are fewer different ones.
         kid_subsets: Random subsets that the kernel distance is averaged over.
-        kid_subset_size: Pictures in each.
-        n_shown: Fixed test pictures in the report.
-        n_extremes: Best and worst pictures in the report.
-        n_prompts: Captions of training and of test pictures that every model draws from, evenly spread, to be
-            found again by the evaluator; 0 leaves it out.
-        batch_size: Pictures through a network at a time.
+        kid_subset_size: Images in each.
+        n_shown: Fixed test images in the report.
+        n_extremes: Best and worst images in the report.
+        n_prompts: True captions of training and of test images that every model draws from, evenly spaced,
+            for R-precision; 0 measures none.
+        batch_size: Images per batch of a network.
     """
 
     evaluator: EvaluatorParameters = EvaluatorParameters()
     classifier: ClassifierParameters = ClassifierParameters()
-    memorisation: MemorisationParameters = MemorisationParameters()
+    memorization: MemorizationParameters = MemorizationParameters()
     rate: RateParameters = RateParameters()
     information: InformationParameters = InformationParameters()
     n_images: int | None = Field(None, ge=4)

@@ -1,4 +1,4 @@
-"""Parameters of the features stage: an image encoder and a text encoder trained to agree."""
+"""Parameters of the features stage."""
 
 from typing import ClassVar, Literal, NamedTuple
 
@@ -9,7 +9,7 @@ from lexipix.config.training import TrainingParameters
 
 
 class ImageEncoderSize(NamedTuple):
-    """Channels and residual blocks at 1/2, 1/4 and 1/8 of the side, and the length of the vector."""
+    """Channels and residual blocks at 1/2, 1/4 and 1/8 of the side, and the length of the embedding."""
 
     channels: tuple[int, int, int]
     blocks: tuple[int, int, int]
@@ -22,7 +22,7 @@ IMAGE_ENCODER_SIZES = {
     "base": ImageEncoderSize((64, 128, 256), (1, 3, 2), 128),
     "large": ImageEncoderSize((128, 256, 512), (2, 4, 3), 256),
 }
-PRETRAINED_VECTOR_WIDTH = 128
+PRETRAINED_EMBED_DIM = 128
 
 
 class ImageEncoderParameters(Parameters):
@@ -68,16 +68,16 @@ class FeaturesParameters(Parameters):
     """Parameters of the features stage (``features.*``).
 
     Attributes:
-        image_encoder: What sees the pictures.
-        text_encoder: What reads the captions.
-        tokenizer: Of a pretrained language model, a folder or a name to fetch: captions are read with it
-            instead of one that is trained on them. Needed where the captioner's language model is pretrained.
+        image_encoder: The image encoder.
+        text_encoder: The text encoder.
+        tokenizer: Of a pretrained language model, a folder or a name to fetch, in place of one trained on the
+            captions. Needed if the captioner's language model is pretrained.
         vocabulary: Ids of an own tokenizer at most; 258 are the single bytes, the padding and the end.
         max_tokens: Longer captions are cut.
-        words_weight: Weight of naming the caption's words beside telling captions apart.
-        augment: Shift training pictures by up to two pixels.
-        flip: Mirror training pictures; only where captions name no side.
-        training: Its length and pace.
+        words_weight: Weight of predicting the caption's words beside the contrastive loss.
+        augment: Shift training images by up to two pixels.
+        flip: Random horizontal flips; only if captions name no side.
+        training: Schedule.
     """
 
     image_encoder: ImageEncoderParameters = ImageEncoderParameters()

@@ -1,4 +1,4 @@
-"""What the figures stand beside: answers that need no model, and answers that no model could beat."""
+"""Baselines that need no model: the mean image, and another image with the same caption."""
 
 from typing import Any
 
@@ -6,55 +6,76 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lexipix.data.images import Images
+from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.metrics.images import psnr, ssim
 
 Pixels = NDArray[np.uint8]
+MEAN_CHUNK = 1024  # images in memory while a mean is computed
 
 
-def quality(images: Pixels, others: Pixels) -> dict[str, float]:
-    """Mean PSNR and mean SSIM of pairs of pictures."""
+def mean_psnr_ssim(images: Pixels, others: Pixels) -> dict[str, float]:
+    """Returns ``psnr`` (dB) and ``ssim``, means over pairs of images, uint8 (N, H, W, 3)."""
     return {"psnr": float(psnr(images, others).mean()), "ssim": float(ssim(images, others).mean())}
 
 
-def mean_image(images: Pixels, rows: NDArray[np.intp] | None = None) -> Pixels:
-    """The mean of pictures, rounded: uint8 (H, W, 3); what one would answer without looking at all.
+def mean_image(images: Images, indices: NDArray[np.intp] | None = None) -> Pixels:
+    """Returns the mean of images, rounded, uint8 (H, W, 3).
 
     Args:
         images: uint8 (N, H, W, 3).
-        rows: Which of them; None: all.
+        indices: Which of them; None: all.
     """
-    n_images = len(images) if rows is None else len(rows)
-    total = np.zeros(images.shape[1:], np.float64)
-    for start in range(0, n_images, 1024):
-        part = slice(start, start + 1024)
-        total += images[part if rows is None else rows[part]].sum(axis=0, dtype=np.float64)
-    mean: Pixels = np.rint(total / n_images).astype(np.uint8)
+    indices = np.arange(len(images)) if indices is None else indices
+    chunks = (images[indices[start : start + MEAN_CHUNK]] for start in range(0, len(indices), MEAN_CHUNK))
+    total: Any = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks)
+    mean: Pixels = np.rint(total / len(indices)).astype(np.uint8)
     return mean
 
 
-def same_caption_rows(
-    asked: pd.DataFrame, pool: pd.DataFrame, seed: int
+def measure_baselines(
+    real: EvaluatedImages, train_images: Pixels, train_table: pd.DataFrame, seed: int
+) -> dict[str, dict[str, float]]:
+    """Returns PSNR and SSIM of the mean training image and of another image with the same caption.
+
+    Two embedded scenes hardly ever have the same caption. For them the other image is the caption rendered
+    again with other random positions, as another scene of the data set would have been.
+    """
+    mean = np.broadcast_to(mean_image(train_images), real.images.shape)
+    metrics = {"mean_image": mean_psnr_ssim(real.images, mean)}
+    if real.scenes is not None:
+        metrics["same_caption"] = mean_psnr_ssim(real.images, real.scenes.redraw(seed))
+    else:
+        table = real.table.assign(caption=pd.Series(list(real.references), dtype=object))
+        indices, partners = same_caption_pairs(table, train_table, seed)
+        if len(indices):
+            metrics["same_caption"] = mean_psnr_ssim(real.images[indices], train_images[partners])
+    return metrics
+
+
+def same_caption_pairs(
+    table: pd.DataFrame, pool: pd.DataFrame, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs each picture with another real one that has the same caption, or else the same label.
+    """Pairs each image with a random other one that has the same caption, or else the same label.
 
     Args:
-        asked: Rows with the columns caption and label; captions may be missing.
-        pool: Likewise, the pictures to choose from; none of them may be one of ``asked``.
-        seed: Of the draw among several.
+        table: Rows with the columns caption and label; captions may be missing.
+        pool: The same columns of the images to choose from; none of them may be in ``table``.
+        seed: Of the choice.
 
     Returns:
-        Row numbers of ``asked`` that found a partner, and their partners' in ``pool``.
+        Row numbers of ``table`` that have a partner, and the partners' row numbers in ``pool``.
     """
     rng = np.random.default_rng(seed)
     found, partners = [], []
     by_key: dict[str, dict[Any, Any]] = {
         key: dict(pool.groupby(key).indices) for key in ("caption", "label") if pool[key].notna().any()
     }
-    for row in range(len(asked)):
-        for key, indices in by_key.items():
-            rows = indices.get(asked[key].iloc[row])
-            if rows is not None:
+    for row in range(len(table)):
+        for key, groups in by_key.items():
+            candidates = groups.get(table[key].iloc[row])
+            if candidates is not None:
                 found.append(row)
-                partners.append(int(rows[rng.integers(len(rows))]))
+                partners.append(int(candidates[rng.integers(len(candidates))]))
                 break
     return np.array(found, np.intp), np.array(partners, np.intp)

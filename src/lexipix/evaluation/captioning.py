@@ -1,25 +1,34 @@
-"""Captions for many pictures, batch by batch."""
+"""The captioner applied to many images, batch by batch."""
 
 import logging
 import time
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
 
-from lexipix.data.images import ImageRows, Images
+from lexipix.config.run import RunParameters
+from lexipix.data.captioned import with_generated
+from lexipix.data.images import ImageRows, Images, Subset
 from lexipix.data.tokenization import decode, encode
 from lexipix.models.captioner import Captioner
-from lexipix.training.precision import Precision
+from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.precision import Precision, resolve_device
+from lexipix.utils.types import ModelBundle, Split
 
 logger = logging.getLogger(__name__)
 
 BATCH = 256
-FIRST_ESTIMATE_SECONDS = 5.0
+FIRST_LOG_SECONDS = 5.0
 LOG_EVERY_SECONDS = 30.0
+
+
+def load_captioner(bundle: ModelBundle) -> tuple[Captioner, Tokenizer]:
+    """Returns a captioner in evaluation mode, and its tokenizer."""
+    return load_network(bundle, Captioner), tokenizer_of(bundle)
 
 
 def write_captions(
@@ -31,15 +40,15 @@ def write_captions(
     beams: int = 1,
     device: torch.device,
 ) -> list[str]:
-    """Caption pictures.
+    """Writes captions for images.
 
     Args:
-        captioner: Trained, in evaluation mode.
+        captioner: Trained, in evaluation mode; it is moved to the device.
         tokenizer: Of the captioner.
         images: uint8 (N, S, S, 3).
         max_tokens: Longest caption, EOS included.
-        beams: 1 writes greedily.
-        device: Where to work; the captioner is moved there, convolutions in channels_last.
+        beams: 1 decodes greedily.
+        device: Where to compute, with convolutions in channels_last.
 
     Returns:
         N captions.
@@ -48,16 +57,17 @@ def write_captions(
     rows = ImageRows(images, device)
     captions: list[str] = []
     start = last = time.monotonic()
-    wait = FIRST_ESTIMATE_SECONDS
+    wait = FIRST_LOG_SECONDS
     for batch in torch.arange(len(rows)).split(BATCH):
-        captions += decode(tokenizer, _ids(captioner, rows[batch], max_tokens, beams).cpu().numpy())
+        with torch.inference_mode():
+            ids = captioner.generate(rows[batch], max_tokens, beams)
+        captions += decode(tokenizer, ids.cpu().numpy())
         if time.monotonic() - last > wait:
             last, wait = time.monotonic(), LOG_EVERY_SECONDS
             rate = len(captions) / (last - start)
-            left = (len(rows) - len(captions)) / rate
             logger.info(
-                "captioner: %s of %s pictures captioned, %.0f a second, about %.0f s left",
-                f"{len(captions):,}", f"{len(rows):,}", rate, left,
+                "captioner: %s of %s images captioned, %.0f a second, about %.0f s left",
+                f"{len(captions):,}", f"{len(rows):,}", rate, (len(rows) - len(captions)) / rate,
             )  # fmt: skip
     return captions
 
@@ -71,29 +81,70 @@ def sequence_confidence(
     *,
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """Tell how sure the captioner is of captions.
+    """Returns the captioner's probability of captions.
 
     Args:
-        captioner: Trained, in evaluation mode.
+        captioner: Trained, in evaluation mode; it is moved to the device.
         tokenizer: Of the captioner.
         images: uint8 (N, S, S, 3).
-        captions: One for each picture.
-        max_tokens: Longer ones are cut.
-        device: Where to work; the captioner is moved there.
+        captions: One for each image.
+        max_tokens: Longer captions are cut.
+        device: Where to compute.
 
     Returns:
-        The probability of a caption's tokens, geometric mean: (N,) in [0, 1].
+        The geometric mean of the probabilities of a caption's tokens, (N,) in [0, 1].
     """
     Precision(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
     ids = torch.from_numpy(encode(tokenizer, captions, max_tokens)).to(device)
-    sure = []
+    log_probabilities = []
     with torch.inference_mode():
         for batch in torch.arange(len(rows)).split(BATCH):
-            sure.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
-    return torch.cat(sure).exp().cpu().numpy()
+            log_probabilities.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
+    return torch.cat(log_probabilities).exp().cpu().numpy()
 
 
-def _ids(captioner: Captioner, images: Tensor, max_tokens: int, beams: int) -> Tensor:
-    with torch.inference_mode():
-        return captioner.generate(images, max_tokens, beams)
+def fill_missing_captions(
+    bundle: ModelBundle, split: Split, run: RunParameters, beams: int, min_confidence: float
+) -> pd.DataFrame:
+    """Returns a copy of a split's table with captions of the captioner where none is given.
+
+    Args:
+        bundle: A ``captioner``.
+        split: Its images without a caption are captioned.
+        run: Chooses the device.
+        beams: 1 decodes greedily.
+        min_confidence: A caption of less confidence is left out; 0 takes all.
+    """
+    rows = np.flatnonzero(split.captions["caption"].isna().to_numpy())
+    if not len(rows):
+        return split.captions.copy()
+    images, max_tokens, device = Subset(split.images, rows), bundle.config["max_tokens"], resolve_device(run)
+    captions = write_captions(*load_captioner(bundle), images, max_tokens, beams=beams, device=device)
+    kept = np.arange(len(rows))
+    if min_confidence > 0:
+        confidence = sequence_confidence(*load_captioner(bundle), images, captions, max_tokens, device=device)
+        kept = np.flatnonzero(confidence >= min_confidence)
+    logger.info(
+        "captioner: %s of %s images without a caption captioned with at least captioner.min_confidence",
+        f"{len(kept):,}", f"{len(rows):,}",
+    )  # fmt: skip
+    return with_generated(split.captions, rows[kept], [captions[i] for i in kept])
+
+
+def caption_split(
+    bundle: ModelBundle, split: Split, run: RunParameters, beams: int
+) -> tuple[pd.DataFrame, float]:
+    """Returns a table (file, caption, truth) of a split's images, and the captions written per second."""
+    start = time.perf_counter()
+    captions = write_captions(
+        *load_captioner(bundle),
+        split.images,
+        bundle.config["max_tokens"],
+        beams=beams,
+        device=resolve_device(run),
+    )
+    rate = len(captions) / max(time.perf_counter() - start, 1e-9)
+    given = split.captions
+    table = pd.DataFrame({"file": given["file"], "caption": captions, "truth": given["caption"]})
+    return table, round(rate, 1)

@@ -1,7 +1,6 @@
-"""A trained contrastive pair put to use: vectors and features of many pictures and captions."""
+"""Embeddings of images and captions by a trained contrastive pair, and R-precision in them."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -10,60 +9,107 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import encode, pad_id
+from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
 
-Vectors = NDArray[np.float32]
+Embeddings = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 
-class Judge:
-    """A trained contrastive pair looking at pictures and reading captions.
+class Embedder:
+    """Embeds images and captions with a trained contrastive pair.
 
     Args:
-        bundle: The evaluator, or the features stage's pair.
+        bundle: The evaluator, or the pair of the features stage.
         run: Chooses the device.
-        batch_size: Pictures or captions at a time.
+        batch_size: Images or captions per batch.
     """
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
-        self._pair = cast(ContrastivePair, load_network(bundle)).to(self._device)
+        self._pair = load_network(bundle, ContrastivePair).to(self._device)
         self._tokenizer = tokenizer_of(bundle)
         self._pad_id = pad_id(self._tokenizer)
         self._max_tokens = int(bundle.config["max_tokens"])
         self._batch_size = batch_size
 
-    def look(self, images: Pixels) -> tuple[Vectors, Vectors]:
-        """Features (N, F) for distances between sets, and unit vectors (N, D) to compare with captions."""
-        features, vectors = [], []
+    def embed_images(self, images: Pixels) -> tuple[Embeddings, Embeddings]:
+        """Returns features of images for distances between sets, and embeddings to compare with captions.
+
+        Args:
+            images: uint8 (N, H, W, 3).
+
+        Returns:
+            Pooled features (N, F), and unit vectors (N, D).
+        """
+        features, embeddings = [], []
         with torch.inference_mode():
             for start in range(0, len(images), self._batch_size):
                 batch = torch.from_numpy(np.array(images[start : start + self._batch_size]))
-                seen = self._pair.image_encoder(normalize(batch.to(self._device)))
-                features.append(seen.pooled.float().cpu().numpy())
-                vectors.append(seen.vector.float().cpu().numpy())
-        return np.concatenate(features), np.concatenate(vectors)
+                encoded = self._pair.image_encoder(normalize(batch.to(self._device)))
+                features.append(encoded.pooled.float().cpu().numpy())
+                embeddings.append(encoded.vector.float().cpu().numpy())
+        return np.concatenate(features), np.concatenate(embeddings)
 
-    def read(self, captions: Sequence[str]) -> Vectors:
-        """Unit vectors of captions, (N, D); equal captions are read once."""
-        texts, inverse = np.unique(np.asarray(captions, dtype=object), return_inverse=True)
-        ids = torch.from_numpy(encode(self._tokenizer, texts.tolist(), self._max_tokens))
-        vectors = []
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Returns unit vectors of texts, (N, D); equal texts are encoded once."""
+        unique, inverse = np.unique(np.asarray(texts, dtype=object), return_inverse=True)
+        ids = torch.from_numpy(encode(self._tokenizer, unique.tolist(), self._max_tokens))
+        embeddings = []
         with torch.inference_mode():
             for batch in ids.to(self._device).split(self._batch_size):
-                vectors.append(self._pair.text_encoder(batch, batch != self._pad_id).float().cpu().numpy())
-        return np.concatenate(vectors)[inverse]
+                embeddings.append(self._pair.text_encoder(batch, batch != self._pad_id).float().cpu().numpy())
+        return np.concatenate(embeddings)[inverse]
 
-    def understand(self, wordings: Sequence[Sequence[str]]) -> Vectors:
-        """Unit vectors (N, D) of what several wordings say together, the mean of theirs; at least one each.
+    def embed_paraphrases(self, paraphrases: Sequence[Sequence[str]]) -> Embeddings:
+        """Returns the normalized mean embedding of the paraphrases of each image, (N, D).
 
-        A caption of things never seen says more in several ways, or in two languages, than in one.
+        Several wordings, or wordings in two languages, describe a rare subject better than one.
+
+        Args:
+            paraphrases: N lists of at least one text.
         """
-        counts = np.array([len(texts) for texts in wordings])
-        read = self.read([text for texts in wordings for text in texts])
-        means = np.add.reduceat(read, counts.cumsum() - counts, axis=0) / counts[:, None]
+        counts = np.array([len(texts) for texts in paraphrases])
+        embedded = self.embed_texts([text for texts in paraphrases for text in texts])
+        means = np.add.reduceat(embedded, counts.cumsum() - counts, axis=0) / counts[:, None]
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         return np.asarray(means / np.maximum(lengths, 1e-12), np.float32)
+
+
+class CaptionRetrieval:
+    """R-precision of images of given captions: how often the own caption is the nearest of several.
+
+    Args:
+        captions: N captions.
+        embeddings: Theirs, unit vectors (N, D).
+        n_candidates: Captions to choose among at most; fewer if there are fewer different ones.
+        seed: Of the choice of candidates.
+    """
+
+    def __init__(self, captions: Sequence[str], embeddings: Embeddings, n_candidates: int, seed: int) -> None:
+        self._captions, self._embeddings = np.array(captions, dtype=object), embeddings
+        self._limit, self._seed = n_candidates, seed
+
+    def n_candidates(self, indices: NDArray[np.intp] | None = None) -> int:
+        """Returns how many captions an image is compared with; R-precision is not defined below 2.
+
+        Args:
+            indices: Captions that take part; None: all.
+        """
+        captions = self._captions if indices is None else self._captions[indices]
+        return min(self._limit, max_candidates(captions.tolist()))
+
+    def r_precision(self, image_embeddings: Embeddings, indices: NDArray[np.intp] | None = None) -> float:
+        """Returns the share of images whose own caption is the nearest, in [0, 1].
+
+        Args:
+            image_embeddings: (n, D).
+            indices: Of the images' captions, (n,); None: all, in order.
+        """
+        indices = np.arange(len(self._captions)) if indices is None else indices
+        captions = self._captions[indices].tolist()
+        n_candidates = self.n_candidates(indices)
+        return r_precision(image_embeddings, self._embeddings[indices], captions, n_candidates, self._seed)

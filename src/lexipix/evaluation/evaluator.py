@@ -1,8 +1,9 @@
-"""The evaluator: a contrastive pair trained on pictures that no other training ever saw."""
+"""Trains the evaluator, a contrastive pair, on images that no other training sees."""
 
 import hashlib
 import logging
 from collections.abc import MutableMapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,9 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import CaptionedImages, captioned, with_generated
 from lexipix.data.images import Images, Subset
 from lexipix.data.tokenization import train_tokenizer
-from lexipix.evaluation.captioning import write_captions
-from lexipix.models.build import contrastive_pair
-from lexipix.models.captioner import Captioner
-from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
+from lexipix.evaluation.captioning import load_captioner, write_captions
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
@@ -27,38 +27,30 @@ from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Spli
 
 logger = logging.getLogger(__name__)
 
-MIN_CAPTIONED = 16  # with fewer pairs there is nothing to contrast
+MIN_CAPTIONED = 16  # pairs that the contrastive loss needs
 
 
-def with_captions(
+def caption_evaluator_split(
     split: Split, captioner: ModelBundle, parameters: EvaluatorParameters, run: RunParameters
 ) -> tuple[Split, int]:
-    """Let the captioner describe the judge's pictures where next to none of them has a caption.
+    """Adds the captioner's captions to the evaluator's split if too few of its images have one.
 
-    Its pictures are still its own; but what it takes for true of the described ones is the captioner's word.
+    The images are still the evaluator's own, but the captions of these images are as good as the captioner.
 
     Returns:
-        The split, and how many pictures of it were described.
+        The split, and the number of captions written.
     """
     rows = np.flatnonzero(split.captions["caption"].isna().to_numpy())
     if not len(rows) or len(split) - len(rows) >= parameters.min_captioned:
         return split, 0
-    logger.info(
-        "evaluator: %s of %s pictures have a caption", f"{len(split) - len(rows):,}", f"{len(split):,}"
-    )
-    network = load_network(captioner)
-    assert isinstance(network, Captioner)
-    written = write_captions(
-        network,
-        tokenizer_of(captioner),
-        Subset(split.images, rows),
-        captioner.config["max_tokens"],
-        device=resolve_device(run),
-    )
-    return Split(split.images, with_generated(split.captions, rows, written)), len(rows)
+    n_captioned = len(split) - len(rows)
+    logger.info("evaluator: %s of %s images have a caption", f"{n_captioned:,}", f"{len(split):,}")
+    images, max_tokens = Subset(split.images, rows), captioner.config["max_tokens"]
+    captions = write_captions(*load_captioner(captioner), images, max_tokens, device=resolve_device(run))
+    return Split(split.images, with_generated(split.captions, rows, captions)), len(rows)
 
 
-def train_judge(
+def train_contrastive_evaluator(
     split: Split,
     parameters: EvaluatorParameters,
     run: RunParameters,
@@ -67,58 +59,45 @@ def train_judge(
     checkpoints: CheckpointStore,
     choices: MutableMapping[str, str] | None = None,
 ) -> tuple[ModelBundle, TrainingResult]:
-    """Train the evaluator on a part of its split; the rest chooses the best weights.
+    """Trains the evaluator on a part of its split; the rest chooses the best weights.
 
     Args:
-        split: The judge split; pictures without a caption are left out.
+        split: The judge split; images without a caption are left out.
         parameters: Sizes and training.
-        run: Its seed is moved by ``parameters.seed_offset``.
-        data_digest: Of the pictures, for the card and for resuming.
-        stream: Takes live figures.
+        run: Its seed is shifted by ``parameters.seed_offset``.
+        data_digest: Of the images, for the card and for resuming.
+        stream: Takes live metrics.
         checkpoints: For resuming.
-        choices: What the probes of precision chose on this machine before.
+        choices: Precisions that were chosen on this machine before.
 
     Raises:
         LexipixError: The split has too few captions.
     """
     run = run.model_copy(update={"seed": (run.seed + parameters.seed_offset) % 2**31})
-    everything = captioned(split)
-    if len(everything) < MIN_CAPTIONED:
+    data = captioned(split)
+    if len(data) < MIN_CAPTIONED:
         raise LexipixError(
-            f"The split 'judge' has {len(everything)} pictures with a caption, and the evaluator needs at "
-            f"least {MIN_CAPTIONED}: add captions, or raise ingestion.splits.judge."
+            f"The split 'judge' has {len(data)} pictures with a caption, and the evaluator needs at least "
+            f"{MIN_CAPTIONED}: add captions, or raise ingestion.splits.judge."
         )
-    n_held_out = max(2, round(len(everything) * parameters.held_out_share))
+    n_held_out = max(2, round(len(data) * parameters.held_out_share))
     device = resolve_device(run)
-    tokenizer = train_tokenizer(everything.wordings(), parameters.vocabulary)
-    network = {
-        "image_encoder": {
-            "channels": list(parameters.channels),
-            "blocks": list(parameters.blocks),
-            "embed_dim": parameters.embed_dim,
-        },
-        "text_encoder": {
-            "vocabulary": tokenizer.get_vocab_size(),
-            "max_tokens": parameters.max_tokens,
-            "width": parameters.text_width,
-            "depth": parameters.text_depth,
-            "embed_dim": parameters.embed_dim,
-        },
-    }
+    tokenizer = train_tokenizer(data.wordings(), parameters.vocabulary)
+    network = _network_config(parameters, tokenizer.get_vocab_size())
     with seeded(run.seed):
-        pair = contrastive_pair(network)
-    groups = everything.groups()
+        pair = ContrastivePair.from_config(network)
+    groups = data.groups()
 
-    def part(rows: NDArray[np.int64]) -> tuple[Images, CaptionRows, NDArray[np.int64]]:
-        captions = [everything.captions[row] for row in rows]
-        others = [everything.paraphrases[row] for row in rows]
-        wordings = CaptionRows(captions, others, tokenizer, parameters.max_tokens, device)
-        return Subset(everything.images, rows), wordings, groups[rows]
+    def select(indices: NDArray[np.int64]) -> tuple[Images, CaptionRows, NDArray[np.int64]]:
+        captions = [data.captions[i] for i in indices]
+        paraphrases = [data.paraphrases[i] for i in indices]
+        rows = CaptionRows(captions, paraphrases, tokenizer, parameters.max_tokens, device)
+        return Subset(data.images, indices), rows, groups[indices]
 
     task = ContrastiveTask(
         pair,
-        *part(np.arange(n_held_out, len(everything))),
-        part(np.arange(n_held_out)),
+        *select(np.arange(n_held_out, len(data))),
+        select(np.arange(n_held_out)),
         learning_rate=parameters.training.learning_rate,
         words_weight=parameters.words_weight,
         augment=True,
@@ -131,7 +110,7 @@ def train_judge(
         parameters.training,
         run,
         name="evaluator",
-        fingerprint=fingerprint("evaluator", parameters, str(run.seed), data_digest, _digest(everything)),
+        fingerprint=fingerprint("evaluator", parameters, str(run.seed), data_digest, _digest(data)),
         stream=stream,
         checkpoints=checkpoints,
         choices=choices,
@@ -149,6 +128,23 @@ def train_judge(
     return bundle, result
 
 
-def _digest(captions: CaptionedImages) -> str:
-    """Of what the judge takes for true, which for described pictures is the captioner's matter."""
-    return hashlib.sha256("\n".join(captions.captions).encode()).hexdigest()[:32]
+def _network_config(parameters: EvaluatorParameters, vocabulary: int) -> dict[str, Any]:
+    return {
+        "image_encoder": {
+            "channels": list(parameters.channels),
+            "blocks": list(parameters.blocks),
+            "embed_dim": parameters.embed_dim,
+        },
+        "text_encoder": {
+            "vocabulary": vocabulary,
+            "max_tokens": parameters.max_tokens,
+            "width": parameters.text_width,
+            "depth": parameters.text_depth,
+            "embed_dim": parameters.embed_dim,
+        },
+    }
+
+
+def _digest(data: CaptionedImages) -> str:
+    """A hash of the captions; those that the captioner wrote are not part of the data's digest."""
+    return hashlib.sha256("\n".join(data.captions).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Which test pictures are shown, and the table of them with their captions."""
+"""The test images that the report shows, and their table."""
 
 from collections.abc import Mapping
 
@@ -7,33 +7,41 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
-from lexipix.evaluation.measure import Evaluated, extremes
+from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.metrics.images import ssim
 
 Pixels = NDArray[np.uint8]
-THUMBNAIL = 128  # pixels of a small picture in the table, about what the MLflow UI gives it
+THUMBNAIL = 128  # pixels of an image in the table, about its size in the MLflow UI
 
 
 def choose_rows(
-    real: Evaluated, drawn: Mapping[str, Pixels], evaluation: EvaluationParameters
+    real: EvaluatedImages, drawn: Mapping[str, Pixels], evaluation: EvaluationParameters
 ) -> dict[str, list[int]]:
-    """Choose test pictures to show.
+    """Chooses test images to show.
 
     Returns:
-        Rows by how they were chosen: ``fixed`` (evenly spread, the same in every run on the same data),
-        ``best`` and ``worst`` (by the mean SSIM of the two text paths).
+        Indices by how they were chosen: ``fixed`` (evenly spaced, the same in every run on the same data),
+        ``best`` and ``worst`` (by the mean SSIM of the VAE and the GAN).
     """
     n_images = len(real.images)
     fixed = np.unique(np.linspace(0, n_images - 1, min(n_images, evaluation.n_shown)).astype(int)).tolist()
-    # Not by the champion's pictures too: it is a form of one of the two, and its family would count twice
-    best, worst = extremes(real, {path: drawn[path] for path in ("vae", "gan")}, evaluation.n_extremes)
+    # Without the champion, which is a variant of one of the two: its family would count twice
+    best, worst = best_and_worst(real, {path: drawn[path] for path in ("vae", "gan")}, evaluation.n_extremes)
     return {"fixed": fixed, "best": best, "worst": worst}
 
 
+def best_and_worst(real: EvaluatedImages, drawn: Mapping[str, Pixels], n: int) -> tuple[list[int], list[int]]:
+    """Returns the indices of the n best and the n worst images by the mean SSIM over paths."""
+    means = np.mean([ssim(real.images, images) for images in drawn.values()], axis=0)
+    order = np.argsort(-means, kind="stable")
+    n = min(n, len(order) // 2)
+    return order[:n].tolist(), order[::-1][:n].tolist()
+
+
 def tabulate_captions(
-    real: Evaluated, drawn: Mapping[str, Pixels], evaluation: EvaluationParameters
+    real: EvaluatedImages, drawn: Mapping[str, Pixels], evaluation: EvaluationParameters
 ) -> pd.DataFrame:
-    """A row for each picture shown: what it is, what was said of it and what the champion drew from that.
+    """Returns a row for each image shown, with its captions and the champion's image of the generated one.
 
     Returns:
         ``picture`` (uint8 (H, W, 3), enlarged), ``caption`` (the captioner's), ``drawn`` (like ``picture``),
@@ -44,9 +52,9 @@ def tabulate_captions(
     table = pd.DataFrame(
         {
             "picture": [_enlarge(image) for image in real.images[rows]],
-            "caption": [real.asked[row] for row in rows],
+            "caption": [real.prompts[row] for row in rows],
             "drawn": [_enlarge(image) for image in drawn["champion"][rows]],
-            "truth": [real.truths[row] for row in rows],
+            "truth": [real.references[row] for row in rows],
             "shown": [how for _, how in shown],
         }
     )
@@ -56,6 +64,6 @@ def tabulate_captions(
 
 
 def _enlarge(image: Pixels) -> Pixels:
-    """Every pixel becomes a square of whole pixels; a large picture stays as it is."""
+    """Enlarges a small image by a whole factor."""
     scale = max(1, THUMBNAIL // max(image.shape[:2]))
     return image.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -1,9 +1,9 @@
-"""How well pictures come back over what is told of them: nothing, the class, the caption, words, a latent.
+"""Quality of images over the information given about them: nothing, class, caption, image tokens, latent.
 
-Every row is of the same test pictures. The caption is the true one, so that the row says what drawing loses
-and nothing of what describing does. Its bits are what the captioner's language model needs to write it down
-without having seen the picture; a better reader would need fewer, so they are an upper bound of the
-information. Visual words come on top of the caption (:mod:`.given_words`).
+All rows are of the same test images. The caption is the true one, so that errors of the captioner do not
+count. Its bits are what the captioner's language model needs to encode it without the image. A better
+language model would need fewer, so that they are an upper bound of the information. Image tokens are given in
+addition to the caption (:mod:`.partial_tokens`).
 """
 
 import numpy as np
@@ -13,139 +13,137 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.evaluation.baselines import mean_image, quality
-from lexipix.evaluation.measure import Evaluated, evaluated, spread
-from lexipix.evaluation.partial_tokens import Told, told_in_words
-from lexipix.evaluation.rate import N_FITTED, Latents
-from lexipix.evaluation.round_trips import from_captions
-from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
+from lexipix.evaluation.baselines import mean_image, mean_psnr_ssim
+from lexipix.evaluation.direct_path import LatentCodec, posterior_deviations
+from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
+from lexipix.evaluation.partial_tokens import CaptionedSample, PartialInformation, reconstruct_from_tokens
+from lexipix.evaluation.rate import N_FITTED
+from lexipix.evaluation.text_paths import draw_captions
+from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 from lexipix.models.captioner import Captioner
-from lexipix.reporting.information import information_figure
-from lexipix.reporting.plots import note
 from lexipix.scenes import SceneTruth
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import resolve_device
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ModelBundle, Pictures, Split
+from lexipix.utils.types import ModelBundle, Split
 
-Pixels = NDArray[np.uint8]
 COLUMNS = ("path", "setting", "bits_per_image", "psnr", "ssim")
 FLOAT_BITS = 32  # of a latent's number that is not rounded
 
 
-def measure_information(
+def information_curve(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
-    captioner_test_captions: pd.DataFrame,
+    real: EvaluatedImages,
+    train: Split,
     captioner: ModelBundle,
     vae: ModelBundle,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    words: ModelBundle,
-) -> tuple[pd.DataFrame, Pixels]:
-    """Measure PSNR and SSIM over the bits that are told of a picture.
+    text_models: dict[str, ModelBundle],
+) -> tuple[pd.DataFrame, int]:
+    """Measures PSNR and SSIM over the bits that are given about an image.
+
+    Args:
+        evaluation: Parameters; ``information.n_images`` null measures nothing.
+        run: Seed and device.
+        real: The images under evaluation.
+        train: The training split.
+        captioner: Its language model gives the bits of captions.
+        vae: The direct path.
+        text_models: ``vae``, ``gan`` and ``tokens``; the last may be skipped.
 
     Returns:
-        A row for each way and setting (:data:`COLUMNS`; means over pictures), and a plot. Pictures without a
-        true caption are not among them; where none has one, the captioner's stand for the true ones.
+        A row for each kind and amount of information (:data:`COLUMNS`; means over images), and the number of
+        images. Images without a true caption are left out; if none has one, the captioner's are used.
     """
-    parameters = evaluation.information
-    real = evaluated(evaluation, pictures, captioner_test_captions)
-    rows = chosen_rows(real, parameters.n_images)
-    if not len(rows):
-        reason = "evaluation.information.n_images is null: not measured"
-        return pd.DataFrame(columns=list(COLUMNS)), note("what a picture needs to be told", reason)
-    images = np.array(real.images[rows])
-    captions = [str(real.truths[row] or real.asked[row]) for row in rows]
-    caption_bits = code_lengths(captioner, captions, run, evaluation.batch_size)
-    drawn = [
-        Told("caption", name, caption_bits, from_captions(model, captions, run, evaluation.batch_size))
-        for name, model in (("vae", prior), ("gan", gan))
-    ]
-    if not is_skipped(words):
-        drawn += told_in_words(
-            words, images, captions, caption_bits, parameters.apart, run, evaluation.batch_size
-        )
+    parameters, batch_size = evaluation.information, evaluation.batch_size
+    indices = choose_images(real, parameters.n_images)
+    if not len(indices):
+        return pd.DataFrame(columns=list(COLUMNS)), 0
+    images = np.array(real.images[indices])
+    captions = [str(real.references[i] or real.prompts[i]) for i in indices]
+    bits = caption_bits(captioner, captions, run, batch_size)
+    found = from_nothing_and_class(real, indices, train)
+    for name in ("vae", "gan"):
+        drawn = draw_captions(text_models[name], captions, run, batch_size)
+        found.append(PartialInformation("caption", name, bits, drawn))
+    if not is_skipped(text_models["tokens"]):
+        sample = CaptionedSample(images, captions, bits)
+        found += reconstruct_from_tokens(text_models["tokens"], sample, parameters.spacings, run, batch_size)
     if real.scenes is not None and (scenes := SceneTruth.of(captions, images.shape[1])) is not None:
-        drawn.append(Told("caption", "rendered again", caption_bits, scenes.redraw(None)))
-    told = [
-        *without_words(real, rows, pictures.train),
-        *drawn,
-        *in_a_latent(vae, images, pictures.train.images, parameters.steps, run, evaluation.batch_size),
+        found.append(PartialInformation("caption", "rendered again", bits, scenes.redraw(None)))
+    found += from_latents(LatentCodec(vae, run, batch_size), images, train, parameters.steps)
+    rows = [
+        (one.path, one.setting, float(one.bits.mean()), *mean_psnr_ssim(images, one.images).values())
+        for one in found
     ]
-    table = pd.DataFrame([_row(one, images) for one in told], columns=list(COLUMNS))
-    return table, information_figure(table, len(images))
+    return pd.DataFrame(rows, columns=list(COLUMNS)), len(images)
 
 
-def chosen_rows(real: Evaluated, most: int | None) -> NDArray[np.intp]:
-    """At most so many (None: none) of the pictures that have a true caption, evenly spread, or of all."""
-    if most is None:
+def choose_images(real: EvaluatedImages, limit: int | None) -> NDArray[np.intp]:
+    """Returns at most ``limit`` (None: no) evenly spaced images with a caption, else of all."""
+    if limit is None:
         return np.zeros(0, np.intp)
-    captioned = np.array([row for row, truth in enumerate(real.truths) if truth], np.intp)
-    among = captioned if len(captioned) else np.arange(len(real.truths))
-    return among[spread(len(among), most)]
+    captioned = np.array([i for i, text in enumerate(real.references) if text], np.intp)
+    candidates = captioned if len(captioned) else np.arange(len(real.references))
+    return candidates[evenly_spaced(len(candidates), limit)]
 
 
-def code_lengths(
+def caption_bits(
     captioner: ModelBundle, captions: list[str], run: RunParameters, batch_size: int
 ) -> NDArray[np.float64]:
-    """Bits of captions for the captioner's language model, which does not see the pictures: (N,).
+    """Returns the bits of captions under the captioner's language model without the image, (N,).
 
     Raises:
         LexipixError: The captioner has no tokenizer.
     """
     device = resolve_device(run)
-    network = load_network(captioner).to(device)
-    assert isinstance(network, Captioner)
+    network = load_network(captioner, Captioner).to(device)
     ids = token_ids(captioner, captions)
     with torch.inference_mode():
-        found = [network.description_bits(some.to(device)).cpu() for some in ids.split(batch_size)]
-    return torch.cat(found).double().numpy()
+        bits = [network.description_bits(batch.to(device)).cpu() for batch in ids.split(batch_size)]
+    return torch.cat(bits).double().numpy()
 
 
-def without_words(real: Evaluated, rows: NDArray[np.intp], train: Split) -> list[Told]:
-    """The mean training picture and, where all pictures have a class that training has, that of the class.
+def from_nothing_and_class(
+    real: EvaluatedImages, indices: NDArray[np.intp], train: Split
+) -> list[PartialInformation]:
+    """Returns the mean training image, and that of the class if training has the classes of all images.
 
-    The class costs the entropy of the classes of all pictures under evaluation.
+    The class costs the entropy of the classes of all images under evaluation.
     """
-    shape = (len(rows), *real.images.shape[1:])
-    told = [
-        Told("nothing", "mean picture", np.zeros(len(rows)), np.broadcast_to(mean_image(train.images), shape))
-    ]
+    shape = (len(indices), *real.images.shape[1:])
+    mean = np.broadcast_to(mean_image(train.images), shape)
+    found = [PartialInformation("nothing", "mean picture", np.zeros(len(indices)), mean)]
     labels, known = real.table["label"], train.captions["label"]
     if labels.isna().any() or labels.nunique() < 2 or not set(labels) <= set(known.dropna()):
-        return told
+        return found
     shares = labels.value_counts(normalize=True).to_numpy()
-    entropy = float(-(shares * np.log2(shares)).sum())
-    asked = labels.iloc[rows].tolist()
-    means = {label: mean_image(train.images, np.flatnonzero(known == label)) for label in sorted(set(asked))}
-    drawn = np.stack([means[label] for label in asked])
-    return [*told, Told("class", "mean picture of the class", np.full(len(rows), entropy), drawn)]
+    entropy = np.full(len(indices), float(-(shares * np.log2(shares)).sum()))
+    chosen = labels.iloc[indices].tolist()
+    means = {label: mean_image(train.images, np.flatnonzero(known == label)) for label in sorted(set(chosen))}
+    images = np.stack([means[label] for label in chosen])
+    return [*found, PartialInformation("class", "mean picture of the class", entropy, images)]
 
 
-def in_a_latent(
-    vae: ModelBundle,
-    images: Pixels,
-    train_images: Pixels,
-    steps: tuple[float, ...],
-    run: RunParameters,
-    batch_size: int,
-) -> list[Told]:
-    """The direct path: latents rounded in steps of the posterior and entropy-coded, and as they are."""
-    latents = Latents(vae, run, batch_size)
-    sample, deviations = latents.encode(train_images[spread(len(train_images), N_FITTED)])
-    flat, numbers = sample.reshape(-1, sample.shape[2]), latents.encode(images)[0]
-    told = []
-    for width in sorted(steps, reverse=True):
-        quantiser = UniformQuantiser.of_step(flat.T, width * deviations)
-        codes = quantiser.codes(numbers)
-        bits = CodeLengths(quantiser.codes(flat), 2**quantiser.n_bits)(codes).astype(np.float64)
-        told.append(Told("latent", f"steps of {width:g}", bits, latents.decode(quantiser.values(codes))))
-    whole = np.full(len(images), float(FLOAT_BITS * numbers[0].size))
-    return [*told, Told("latent", "not rounded", whole, latents.decode(numbers))]
+def from_latents(
+    codec: LatentCodec, images: NDArray[np.uint8], train: Split, steps: tuple[float, ...]
+) -> list[PartialInformation]:
+    """Returns images of the direct path: latents rounded to steps and entropy-coded, and not rounded.
 
-
-def _row(told: Told, images: Pixels) -> tuple[str, str, float, float, float]:
-    likeness = quality(images, told.images)
-    return told.path, told.setting, float(told.bits.mean()), likeness["psnr"], likeness["ssim"]
+    Args:
+        codec: Encoder and decoder.
+        images: uint8 (N, S, S, 3).
+        train: Gives the frequencies of the codes.
+        steps: In standard deviations of the posterior.
+    """
+    sample, logvar = codec.encode(train.images[evenly_spaced(len(train), N_FITTED)])
+    channels, latents = sample.reshape(-1, sample.shape[2]), codec.encode(images)[0]
+    found = []
+    for step in sorted(steps, reverse=True):
+        quantizer = UniformQuantizer.of_step(channels.T, step * posterior_deviations(logvar))
+        codes = quantizer.codes(latents)
+        bits = CodeLengths(quantizer.codes(channels), 2**quantizer.n_bits)(codes).astype(np.float64)
+        decoded = codec.decode(quantizer.values(codes))
+        found.append(PartialInformation("latent", f"steps of {step:g}", bits, decoded))
+    whole = np.full(len(images), float(FLOAT_BITS * latents[0].size))
+    return [*found, PartialInformation("latent", "not rounded", whole, codec.decode(latents))]

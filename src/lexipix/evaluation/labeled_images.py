@@ -1,4 +1,4 @@
-"""Pictures that have classes: which classes count, and the pictures of a split that are of one of them."""
+"""Images with class labels: which classes count, and the images of a split that belong to them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,61 +7,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.data.images import Images, Subset
+from lexipix.evaluation.evaluated_images import reference_captions
 from lexipix.training.tasks.classifier import Numbers
 from lexipix.utils.types import Pictures, Split
 
-AT_ONCE = 1024  # pictures in memory while they are counted in
+DIGEST_CHUNK = 1024  # images in memory while a digest is computed
 
 
 @dataclass(frozen=True)
-class Classed:
-    """Pictures with the numbers of their classes.
+class LabeledImages:
+    """Images with the indices of their classes.
 
     Attributes:
-        images: uint8 (N, S, S, 3), read as they are asked for.
-        numbers: int64 (N,), places in the list of classes.
-        captions: N true captions; empty where a picture came without.
+        images: uint8 (N, S, S, 3), read on access.
+        labels: int64 (N,), indices into the list of classes.
+        captions: N true captions; empty for an image without one.
     """
 
     images: Images
-    numbers: Numbers
+    labels: Numbers
     captions: list[str]
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.labels)
 
-    def some(self, rows: NDArray[np.int64]) -> "Classed":
-        """Some of them."""
-        return Classed(Subset(self.images, rows), self.numbers[rows], [self.captions[row] for row in rows])
+    def select(self, indices: NDArray[np.int64]) -> "LabeledImages":
+        """Returns the images of the given indices."""
+        captions = [self.captions[i] for i in indices]
+        return LabeledImages(Subset(self.images, indices), self.labels[indices], captions)
+
+    def first(self, n: int) -> "LabeledImages":
+        """Returns the first n images, or all if there are fewer."""
+        return self.select(np.arange(min(len(self), n)))
 
     def digest(self) -> str:
-        """Of pictures and classes."""
-        content = hashlib.sha256(self.numbers.tobytes())
-        for start in range(0, len(self), AT_ONCE):
-            rows = np.arange(start, min(start + AT_ONCE, len(self)))
-            content.update(np.ascontiguousarray(self.images[rows]).tobytes())
+        """Returns a SHA-256 of images and labels."""
+        content = hashlib.sha256(self.labels.tobytes())
+        for start in range(0, len(self), DIGEST_CHUNK):
+            indices = np.arange(start, min(start + DIGEST_CHUNK, len(self)))
+            content.update(np.ascontiguousarray(self.images[indices]).tobytes())
         return content.hexdigest()
 
 
-def classes_of(pictures: Pictures, min_pictures: int) -> list[str]:
-    """Names of the classes that count, sorted; none where there are fewer than two.
+def find_classes(pictures: Pictures, min_images: int) -> list[str]:
+    """Returns the names of the classes that count, sorted; empty if there are fewer than two.
 
     Args:
         pictures: The data set.
-        min_pictures: Training pictures that a class must have; test pictures it must have as well.
+        min_images: Training images that a class must have; it must have a test image as well.
     """
     counts = pictures.train.captions["label"].dropna().value_counts()
     tested = set(pictures.test.captions["label"].dropna())
-    found = sorted(str(name) for name, count in counts.items() if count >= min_pictures and name in tested)
-    return found if len(found) > 1 else []
+    names = sorted(str(name) for name, count in counts.items() if count >= min_images and name in tested)
+    return names if len(names) > 1 else []
 
 
-def classed(split: Split, classes: list[str]) -> Classed:
-    """The pictures of a split that are of one of the classes."""
-    places = {name: place for place, name in enumerate(classes)}
-    numbers = split.captions["label"].map(places).to_numpy(float)  # NaN where it is of none
-    rows = np.flatnonzero(np.isfinite(numbers))
-    table = split.captions.iloc[rows]
-    captions = table["caption"].where(table["caption"].notna(), table["withheld_caption"])
-    texts = [text if isinstance(text, str) else "" for text in captions]
-    return Classed(Subset(split.images, rows), numbers[rows].astype(np.int64), texts)
+def labeled_images(split: Split, classes: list[str]) -> LabeledImages:
+    """Returns the images of a split that belong to one of the classes."""
+    index_of = {name: index for index, name in enumerate(classes)}
+    labels = split.captions["label"].map(index_of).to_numpy(float)  # NaN for other classes
+    indices = np.flatnonzero(np.isfinite(labels))
+    captions = [text or "" for text in reference_captions(split.captions.iloc[indices])]
+    return LabeledImages(Subset(split.images, indices), labels[indices].astype(np.int64), captions)

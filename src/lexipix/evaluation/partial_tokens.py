@@ -1,13 +1,12 @@
-"""Pictures of which the caption and the first of their own visual words are told; the writer adds the rest.
+"""Images from a caption and some of their own image tokens; the token generator adds the others.
 
-Words are given from coarse to fine: the first word of some cells, the first of all, the second of all, and so
-on. Each costs the logarithm of its codebook's size. Beside it stand the same words with all others taken for
-average, which needs no caption.
+Tokens are given from coarse to fine: the first token of some cells, the first of all cells, the second of all
+cells, and so on. A token costs the logarithm of its codebook's size. The same tokens are also decoded alone,
+with the mean embedding in place of all others, which needs no caption.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -16,26 +15,26 @@ from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize, to_uint8
-from lexipix.evaluation.round_trips import noise_for
+from lexipix.evaluation.text_paths import noise_for, trained_precision
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import GRID
 from lexipix.training.bundles import load_network, token_ids
-from lexipix.training.precision import Precision, resolve_device
+from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
 
 Pixels = NDArray[np.uint8]
-# Of the rows and columns of cells that are given: near the middle, and among those of any finer grid
+# First row and column of given cells: near the middle, and also given by every finer spacing
 FIRST = 3
 
 
 @dataclass(frozen=True)
-class Told:
-    """What came back of pictures of which something was told.
+class PartialInformation:
+    """Images reconstructed from a part of the information about them.
 
     Attributes:
-        path: Kind of what was told.
+        path: Kind of information.
         setting: How much of it.
-        bits: Of each picture, (N,).
+        bits: Of each image, (N,).
         images: uint8 (N, H, W, 3).
     """
 
@@ -45,88 +44,92 @@ class Told:
     images: Pixels
 
 
-def settings(n_words: int, apart: Sequence[int]) -> dict[str, Tensor]:
-    """Which words are given, bool (words per cell, 64) by name; each setting holds those of the one before.
+@dataclass(frozen=True)
+class CaptionedSample:
+    """Images with their captions.
 
-    Args:
-        n_words: In a cell.
-        apart: First the first words of every so many cells in either direction.
+    Attributes:
+        images: uint8 (N, H, W, 3).
+        captions: N texts.
+        bits: Cost of each caption, (N,).
     """
-    found = {}
-    for distance in apart:
-        line = torch.arange(GRID) % distance == FIRST % distance
-        cells = (line[:, None] & line).flatten()
-        given = torch.zeros(n_words, GRID**2, dtype=torch.bool)
-        given[0] = cells
-        found[f"1 word of {int(cells.sum())} cells"] = given
-    for known in range(1, n_words + 1):
-        given = (torch.arange(n_words) < known)[:, None].expand(-1, GRID**2)
-        found[f"{known} word{'s' if known > 1 else ''} of all cells"] = given
-    return found
+
+    images: Pixels
+    captions: Sequence[str]
+    bits: NDArray[np.float64]
 
 
-def told_in_words(
-    bundle: ModelBundle,
-    images: Pixels,
-    captions: Sequence[str],
-    caption_bits: NDArray[np.float64],
-    apart: Sequence[int],
-    run: RunParameters,
-    batch_size: int,
-) -> list[Told]:
-    """Pictures drawn from captions and given words, and from the words alone.
+def token_masks(tokens_per_cell: int, spacings: Sequence[int]) -> dict[str, Tensor]:
+    """Returns which tokens are given, bool (tokens per cell, 64), by setting; each includes those before it.
 
     Args:
-        bundle: A ``tokens_to_image``; it draws in the precision in which the writer was trained, the n-th
-            picture with the n-th noise, as the text path does.
-        images: uint8 (N, H, W, 3), whose words are given.
-        captions: Theirs.
-        caption_bits: What these cost, (N,).
-        apart: As for :func:`settings`.
+        tokens_per_cell: Tokens of a cell.
+        spacings: Distances of the cells, in both directions, whose first tokens alone are given.
+    """
+    masks = {}
+    for spacing in spacings:
+        line = torch.arange(GRID) % spacing == FIRST % spacing
+        cells = (line[:, None] & line).flatten()
+        mask = torch.zeros(tokens_per_cell, GRID**2, dtype=torch.bool)
+        mask[0] = cells
+        masks[f"1 token of {int(cells.sum())} cells"] = mask
+    for n_known in range(1, tokens_per_cell + 1):
+        mask = (torch.arange(tokens_per_cell) < n_known)[:, None].expand(-1, GRID**2)
+        masks[f"{n_known} token{'s' if n_known > 1 else ''} of all cells"] = mask
+    return masks
+
+
+def reconstruct_from_tokens(
+    bundle: ModelBundle, sample: CaptionedSample, spacings: Sequence[int], run: RunParameters, batch_size: int
+) -> list[PartialInformation]:
+    """Draws images from captions and given tokens, and from the tokens alone.
+
+    Args:
+        bundle: A ``tokens_to_image``; it draws in the precision of its training, the n-th image with the n-th
+            noise, as the text path does.
+        sample: Images whose tokens are given, with their captions.
+        spacings: See :func:`token_masks`.
         run: Its seed decides the noise.
-        batch_size: Pictures at a time.
+        batch_size: Images per batch.
 
     Returns:
-        The caption without any word (path ``caption``, setting ``words``); then for each setting paths
-        ``words`` and ``words_alone``.
+        The caption without any token (path ``caption``, setting ``tokens``); then for each setting the paths
+        ``tokens`` (with the caption) and ``tokens_alone``.
     """
-    device = resolve_device(run)
-    model = cast(TokensToImage, load_network(bundle)).to(device)
-    ids = token_ids(bundle, captions)
+    model = load_network(bundle, TokensToImage).to(resolve_device(run))
+    masks = token_masks(model.writer.words_per_cell, spacings)
+    bits = {name: _token_bits(mask, model.writer.codebooks) for name, mask in masks.items()}
+    drawn: dict[tuple[str, str], list[Pixels]] = {}
+    precision, ids = trained_precision(bundle, run), token_ids(bundle, sample.captions)
     noise = noise_for(len(ids), model.noise_width, run)
-    precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
-    given = settings(model.writer.words_per_cell, apart)
-    plain = {name: _plain_bits(mask, model.writer.codebooks) for name, mask in given.items()}
-    pictures: dict[tuple[str, str], list[Pixels]] = {}
-    for start in range(0, len(images), batch_size):
-        rows = slice(start, start + batch_size)
-        some_ids, some_noise = ids[rows].to(device), noise[rows].to(device)
-        with torch.inference_mode():
-            whole = model.image_tokenizer.words(normalize(torch.from_numpy(images[rows]).to(device)))
-            blank = model.writer.blank(len(whole))
-            with precision.autocast():
-                drawn = to_uint8(model(some_ids, some_noise))
-            pictures.setdefault(("caption", "words"), []).append(drawn)
-            for name, mask in given.items():
-                known = torch.where(mask.to(device), whole, blank)
-                with precision.autocast():
-                    completed = model.complete(known, some_ids, some_noise)
-                    drawn = to_uint8(model.picture(completed))
-                    alone = to_uint8(model.picture(known))
-                pictures.setdefault(("words", name), []).append(drawn)
-                pictures.setdefault(("words_alone", name), []).append(alone)
-    told = []
-    for (path, name), parts in pictures.items():
-        together = np.concatenate(parts)
-        if path == "caption":
-            told.append(Told(path, name, caption_bits, together))
-        elif path == "words":
-            told.append(Told(path, name, caption_bits + plain[name], together))
-        else:
-            told.append(Told(path, name, np.full(len(images), plain[name]), together))
-    return told
+    with torch.inference_mode(), precision.autocast():
+        for start in range(0, len(ids), batch_size):
+            rows = slice(start, start + batch_size)
+            for key, images in _draw_batch(model, sample.images[rows], ids[rows], noise[rows], masks):
+                drawn.setdefault(key, []).append(images)
+    costs = {"caption": sample.bits, "tokens": sample.bits, "tokens_alone": np.zeros(len(ids))}
+    return [
+        PartialInformation(path, name, costs[path] + bits.get(name, 0.0), np.concatenate(batches))
+        for (path, name), batches in drawn.items()
+    ]
 
 
-def _plain_bits(given: Tensor, codebooks: Sequence[int]) -> float:
-    """Bits of given words, (words per cell, 64), each written with its codebook's length."""
-    return float((given.sum(1).double() * torch.tensor(codebooks).double().log2()).sum())
+def _draw_batch(
+    model: TokensToImage, images: Pixels, ids: Tensor, noise: Tensor, masks: dict[str, Tensor]
+) -> Iterator[tuple[tuple[str, str], Pixels]]:
+    """Yields the images of a batch by path and setting."""
+    device = next(model.parameters()).device
+    ids, noise = ids.to(device), noise.to(device)
+    with torch.autocast(device.type, enabled=False):  # an image's tokens are those of the full precision
+        tokens = model.image_tokenizer.words(normalize(torch.from_numpy(np.array(images)).to(device)))
+    unknown = model.writer.blank(len(tokens))
+    yield ("caption", "tokens"), to_uint8(model(ids, noise))
+    for name, mask in masks.items():
+        known = torch.where(mask.to(device), tokens, unknown)
+        yield ("tokens", name), to_uint8(model.picture(model.complete(known, ids, noise)))
+        yield ("tokens_alone", name), to_uint8(model.picture(known))
+
+
+def _token_bits(mask: Tensor, codebooks: Sequence[int]) -> float:
+    """Bits of given tokens, (tokens per cell, 64), at the logarithm of the codebook's size each."""
+    return float((mask.sum(1).double() * torch.tensor(codebooks).double().log2()).sum())

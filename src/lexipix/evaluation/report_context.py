@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
+from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.evaluation.examples import choose_rows
-from lexipix.evaluation.measure import Evaluated
 from lexipix.metrics.images import ssim
 from lexipix.reporting.report import CaptionExample, Gallery, ReportContext
 from lexipix.utils.types import ModelBundle
@@ -29,7 +29,7 @@ class Paths:
         drawn: By path (``vae``, ``gan``, …) the pictures drawn from their generated captions.
     """
 
-    real: Evaluated
+    real: EvaluatedImages
     direct: Pixels
     drawn: Mapping[str, Pixels]
 
@@ -40,7 +40,7 @@ class Paths:
         versions = {"direct": self.direct} | {f"text: {name}": images for name, images in self.drawn.items()}
         likeness = {name: ssim(images, version[chosen]) for name, version in versions.items()}
         columns: dict[str, Any] = {"original": images, "direct": self.direct[chosen]}
-        columns["caption"] = [self.real.asked[row] for row in chosen]
+        columns["caption"] = [self.real.prompts[row] for row in chosen]
         columns |= {f"text: {name}": pictures[chosen] for name, pictures in self.drawn.items()}
         notes = ["\n".join(f"SSIM {values[i]:.3f} {name}" for name, values in likeness.items())
                  for i in range(len(chosen))]  # fmt: skip
@@ -101,9 +101,9 @@ def assemble(
         name=NAMES.get(str(summary.get("source")), str(summary.get("source", "Pictures"))),
         metrics=metrics,
         text_extras=figures["extras"],
-        floor=figures["floor"],
+        floor=figures["real_vs_real"],
         galleries=galleries,
-        captions=[CaptionExample(real.images[row], real.truths[row], real.asked[row]) for row in fixed],
+        captions=[CaptionExample(real.images[row], real.references[row], real.prompts[row]) for row in fixed],
         caption_facts=_generated_captions(captioner),
         neighbours=neighbours,
         rate=rate if "rate" in metrics else None,
@@ -122,7 +122,7 @@ def assemble(
             "Digest": str(summary.get("digest", ""))[:12],
         },
         judge_facts={
-            "Judge": "a contrastive pair with its own seed"
+            "Embedder": "a contrastive pair with its own seed"
             + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else ""),
             **_second_judge(metrics),
         },

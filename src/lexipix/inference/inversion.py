@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,7 +67,7 @@ def from_words(
         run: Chooses the device.
     """
     device = resolve_device(run)
-    model = cast(TextToImage, load_network(bundle)).to(device).requires_grad_(False)
+    model = load_network(bundle, TextToImage).to(device).requires_grad_(False)
     ids = token_ids(bundle, texts).to(device)
     given = torch.from_numpy(noise).to(device)
     with torch.no_grad():
@@ -83,7 +83,7 @@ def from_words(
 def from_pictures(bundle: ModelBundle, pictures: Pixels, run: RunParameters) -> Beginning:
     """Begin where a ``vae`` encodes pictures, uint8 (B, S, S, 3): the direct path, without words."""
     device = resolve_device(run)
-    vae = cast(VAE, load_network(bundle)).to(device).requires_grad_(False)
+    vae = load_network(bundle, VAE).to(device).requires_grad_(False)
     with torch.no_grad():
         latents = vae.encoder(normalize(torch.from_numpy(np.array(pictures)).to(device)))[0]
     return Beginning(latents, vae.decoder, float("inf"), "picture", "latent")

@@ -37,9 +37,7 @@ class TokenImageGenerator(OnnxGenerator):
                 "run `kedro run --pipelines generator --tags image_tokenizer,words`, or choose --model vae or gan."
             )
         super().__init__(OnnxModel(model.config, {}, model.tokenizer, model.card))
-        network = load_network(model)
-        assert isinstance(network, TokensToImage)
-        self._network = network
+        self._network = load_network(model, TokensToImage)
 
     def _draw(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:
         """Fill ``pixels``."""

@@ -6,15 +6,18 @@ run without a picture; its hidden states for a caption are what the generators d
 """
 
 import math
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
+from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.models.greedy import most_likely_words
 from lexipix.models.image_encoder import ImageEncoder
+from lexipix.models.image_encoder_factory import image_encoder_from_config
 
 Conditioning = Literal["cross_attention", "prefix"]
 PREFIX_SIDE = 4  # a prefix of 4 x 4 pooled cells: every cell would cost a position in every layer
@@ -54,7 +57,7 @@ def language_model_from_config(config: dict[str, Any]) -> PreTrainedModel:
     return model
 
 
-class Captioner(nn.Module):
+class Captioner(ConfigurableNetwork):
     """An image encoder, a language model, and the layer that lets the one read the other.
 
     Args:
@@ -66,6 +69,8 @@ class Captioner(nn.Module):
         pad_id: Token behind the last word.
         eos_id: Token that ends a caption.
     """
+
+    kind = "captioner"
 
     def __init__(
         self,
@@ -90,6 +95,18 @@ class Captioner(nn.Module):
         if conditioning == "prefix":
             cells = PREFIX_SIDE**2
         self.positions = nn.Parameter(torch.randn(cells, width) * 0.02)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the captioner with random weights.
+
+        Args:
+            config: ``image_encoder`` (see :func:`image_encoder_from_config`), ``language_model`` (a
+                dictionary of transformers), and the other arguments of the constructor.
+        """
+        image_encoder = image_encoder_from_config(config["image_encoder"])
+        language_model = language_model_from_config(config["language_model"])
+        return cls(**{**config, "image_encoder": image_encoder, "language_model": language_model})
 
     def read(self, images: Tensor) -> Tensor:
         """Pictures in [-1, 1], (B, 3, S, S), as a sequence the language model reads: (B, cells, width)."""

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lexipix.models.configurable_network import ConfigurableNetwork
+
 LOGIT_SCALE = 0.125  # logits start small, so that a high learning rate is safe from the first step
 
 
@@ -23,7 +25,7 @@ class Residual(nn.Module):
         return torch.add(x, F.relu(self.second(F.relu(self.first(x)))))
 
 
-class Classifier(nn.Module):
+class Classifier(ConfigurableNetwork):
     """An eleven-layer ResNet (D. Page's nine-layer one with a third block: "How to train your ResNet", 2018).
 
     Three times the side is halved and the width doubled, each followed by a residual block; the largest value
@@ -33,6 +35,8 @@ class Classifier(nn.Module):
         width: Channels of the first convolution; the last block has eight times as many.
         n_classes: How many classes there are.
     """
+
+    kind = "classifier"
 
     def __init__(self, width: int, n_classes: int) -> None:
         super().__init__()

@@ -5,8 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lexipix.models.configurable_network import ConfigurableNetwork
 
-class ConditionalGenerator(nn.Module):
+
+class ConditionalGenerator(ConfigurableNetwork):
     """A model that draws pictures from captions and noise, in two steps."""
 
     @property

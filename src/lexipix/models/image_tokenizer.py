@@ -10,9 +10,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.models.vae import GRID, Decoder, Encoder
 
 # Numbers of variance 1 are bounded by tanh of this times them: they then use all levels about as much
@@ -38,7 +39,7 @@ def nearest_words(numbers: Tensor, levels: Sequence[int]) -> Tensor:
     return words
 
 
-class ImageTokenizer(nn.Module):
+class ImageTokenizer(ConfigurableNetwork):
     """An autoencoder whose latent is words.
 
     Args:
@@ -52,6 +53,7 @@ class ImageTokenizer(nn.Module):
         ValueError: The side is no multiple of 8.
     """
 
+    kind = "image_tokenizer"
     levels: Tensor
 
     def __init__(self, image_size: int, levels: Sequence[Sequence[int]], width: int, depth: int) -> None:

@@ -1,11 +1,13 @@
 """A whole text-to-image model: words to states to latent to picture, in one forward pass."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from lexipix.models.captioner import language_model_from_config
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import Plan, TextPrior
@@ -55,6 +57,8 @@ class TextToImage(ConditionalGenerator):
         pad_id: Padding token.
     """
 
+    kind = "text_to_image"
+
     def __init__(
         self,
         language_model: PreTrainedModel | None,
@@ -69,6 +73,23 @@ class TextToImage(ConditionalGenerator):
         self.prior = prior
         self.decoder = decoder
         self.pad_id = pad_id
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the model with random weights.
+
+        Args:
+            config: ``language_model`` (a dictionary of transformers, or null), ``text_encoder``, ``prior``,
+                ``pad_id``, and ``decoder``: with ``depth`` a VAE's, without an upsampling one.
+        """
+        language_model, decoder = config["language_model"], config["decoder"]
+        return cls(
+            language_model_from_config(language_model) if language_model else None,
+            TextEncoder(**config["text_encoder"]),
+            TextPrior(**config["prior"]),
+            Decoder(**decoder) if "depth" in decoder else UpsamplingDecoder(**decoder),
+            config["pad_id"],
+        )
 
     @property
     def noise_width(self) -> int:

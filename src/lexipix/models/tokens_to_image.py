@@ -1,9 +1,13 @@
 """Captions to pictures by way of visual words, which a language model writes and one pass decodes."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from lexipix.models.captioner import language_model_from_config
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.text_encoder import TextEncoder
@@ -24,6 +28,11 @@ class Sketch(nn.Module):
     def __init__(self, language_model: PreTrainedModel, prior: TextPrior) -> None:
         super().__init__()
         self.language_model, self.prior = language_model, prior
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build it with random weights from the keys ``language_model`` and ``prior``."""
+        return cls(language_model_from_config(config["language_model"]), TextPrior(**config["prior"]))
 
     def forward(self, ids: Tensor, mask: Tensor, states: Tensor, vector: Tensor) -> Tensor:
         """Latents of each cell without noise, (B, 64, C).
@@ -51,6 +60,8 @@ class TokensToImage(ConditionalGenerator):
         sketch: Where the writer hears one.
     """
 
+    kind = "tokens_to_image"
+
     def __init__(
         self,
         text_encoder: TextEncoder,
@@ -61,6 +72,33 @@ class TokensToImage(ConditionalGenerator):
         super().__init__()
         self.text_encoder, self.writer, self.image_tokenizer = text_encoder, writer, image_tokenizer
         self.sketch = sketch
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the model with random weights.
+
+        Args:
+            config: ``text_encoder``, ``writer`` (``language_model``, ``passes``, ``near``, ``pad_id``),
+                ``image_tokenizer``, and ``sketch`` (``language_model`` and ``prior``; null or absent: none).
+        """
+        text_encoder = TextEncoder(**config["text_encoder"])
+        writer, sketch = config["writer"], config.get("sketch")
+        token_generator = TokenGenerator(
+            language_model_from_config(writer["language_model"]),
+            config["image_tokenizer"]["levels"],
+            writer["passes"],
+            writer["near"],
+            text_encoder.width,
+            text_encoder.project.out_features,
+            writer["pad_id"],
+            sketch["prior"]["latent_channels"] if sketch else 0,
+        )
+        return cls(
+            text_encoder,
+            token_generator,
+            ImageTokenizer(**config["image_tokenizer"]),
+            Sketch.from_config(sketch) if sketch else None,
+        )
 
     @property
     def noise_width(self) -> int:

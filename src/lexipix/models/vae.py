@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.models.blocks import ResidualConv, zero_init
+from lexipix.models.configurable_network import ConfigurableNetwork
 
 GRID = 8
 # The sampled latent starts close to its mean, so that its noise does not drown the linear autoencoder
@@ -77,7 +78,7 @@ class Decoder(nn.Module):
         return F.pixel_shuffle(patches, self.patch)
 
 
-class VAE(nn.Module):
+class VAE(ConfigurableNetwork):
     """Variational autoencoder over an 8x8 grid.
 
     Args:
@@ -89,6 +90,8 @@ class VAE(nn.Module):
     Raises:
         ValueError: The side is no multiple of 8.
     """
+
+    kind = "vae"
 
     def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
         super().__init__()

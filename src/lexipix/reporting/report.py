@@ -13,7 +13,7 @@ from PIL import Image
 
 from lexipix.reporting import metric_specs as wording
 from lexipix.reporting import plots, tables
-from lexipix.reporting.sheet import Pixels
+from lexipix.reporting.plots import Pixels
 from lexipix.reporting.summary import findings, lookup
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def render_report(context: ReportContext) -> str:
         direct=tables.direct_table(context.metrics),
         text=tables.text_table(context.metrics, context.text_extras, context.floor),
         captioner=tables.captioner_table(context.metrics),
-        memorisation=tables.plain_table(context.metrics.get("memorisation", {}), wording.MEMORISATION),
+        memorisation=tables.plain_table(context.metrics.get("memorization", {}), wording.MEMORISATION),
         rates=tables.rate_facts(context.metrics.get("rate", {})),
         speed=tables.plain_table(speed, wording.SPEED),
         champion=champion,

@@ -24,7 +24,7 @@ from lexipix.repro.dry_run import (
     shorten,
     training_section,
 )
-from lexipix.utils.logging import quiet
+from lexipix.utils.logging import suppress_logs
 from lexipix.utils.nested import lookup
 from lexipix.utils.types import SPLITS, ModelBundle
 
@@ -70,7 +70,7 @@ def estimate(
         counts: Images of each split in the whole run, and ``uncaptioned`` ones of train.
         report: Called before each node with its name, its number and the number of all.
     """
-    with tempfile.TemporaryDirectory() as folder, quiet("lexipix", "kedro.pipeline.node"):
+    with tempfile.TemporaryDirectory() as folder, suppress_logs("lexipix", "kedro.pipeline.node"):
 
         def dry_run(
             name: str, n_steps: int, n_images: int, data: MutableMapping[str, Any], **training: float

@@ -10,11 +10,10 @@ from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.image_store import PictureStoreDataset
-from lexipix.datasets.metric_stream import NullStream
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.utils.nested import lookup
-from lexipix.utils.types import SPLITS
+from lexipix.utils.types import SPLITS, NullMetricStream
 
 # Model -> the section with the length of its training
 TRAININGS = {
@@ -131,7 +130,7 @@ class DryRun:
         start = time.perf_counter()
         outputs = node.run(inputs)
         if node.name == "ingest":  # its output is a stream, which is read when it is saved
-            store = PictureStoreDataset(filepath=str(self._store))
+            store = ImageStoreDataset(filepath=str(self._store))
             store.save(outputs["pictures"])
             outputs = {"pictures": store.load()}
         self.seconds[node.name] = time.perf_counter() - start
@@ -144,7 +143,7 @@ class DryRun:
         if name in self.data:
             return self.data[name]
         if name.endswith(_STREAM):
-            return NullStream()
+            return NullMetricStream()
         if name.endswith("_checkpoints"):
             return FileCheckpoints(self._store.with_name(f"{self._store.name}_{name}"))
         if name == "machine_choices":

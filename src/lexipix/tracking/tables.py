@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from lexipix.datasets.image_table import picture_columns
+from lexipix.datasets.image_table import image_columns
 from lexipix.utils.png import encode_png
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def log_table(table: "pd.DataFrame", file: str) -> None:
     cells: dict[str, Any] = {}
     with TemporaryDirectory() as temporary:
         folder = PurePosixPath("table_images") / PurePosixPath(file).with_suffix("")
-        for column in picture_columns(table):
+        for column in image_columns(table):
             cells[column] = []
             for number, image in enumerate(table[column]):
                 name = f"{number:03d}_{re.sub(r'[^a-zA-Z0-9]+', '_', column)}.png"

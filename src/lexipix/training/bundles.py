@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from lexipix.data.tokenization import encode
 from lexipix.metrics.text import tokens
-from lexipix.models.build import build
+from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ModelBundle
+
+NetworkType = TypeVar("NetworkType", bound=ConfigurableNetwork)
 
 
 def to_bundle(
@@ -32,9 +34,9 @@ def to_bundle(
     """Make the record of a trained model; nothing else is needed to use it.
 
     Args:
-        kind: Which network it is; a key of :data:`lexipix.models.build.BUILDERS`.
+        kind: The attribute ``kind`` of the network's class.
         module: The trained network.
-        network_config: What ``BUILDERS[kind]`` makes the same network from; JSON-able.
+        network_config: What ``from_config`` of that class builds the same network from; JSON-able.
         tokenizer: For a model that reads or writes words; a tokenizer or the text of its ``tokenizer.json``.
         max_tokens: Longest caption in tokens, EOS included.
         card_parameters: Parameters of the stage.
@@ -73,16 +75,27 @@ def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
     return torch.from_numpy(encode(tokenizer_of(bundle), texts, int(bundle.config["max_tokens"])))
 
 
-def load_network(bundle: ModelBundle) -> nn.Module:
+def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkType:
     """Build the network of a bundle with its weights, in evaluation mode on the CPU.
 
-    Torch's global generator is left as it was, though networks are built with random weights first.
+    The state of torch's global generator does not change.
+
+    Args:
+        bundle: A trained model.
+        *networks: The classes that the caller accepts, mostly one.
 
     Raises:
-        LexipixError: Weights and network do not belong together.
+        LexipixError: The bundle holds another kind of network, or weights that do not fit its network.
     """
-    with torch.random.fork_rng(devices=[]):
-        module = build(bundle.config["kind"], bundle.config["network"])
+    kinds = {network.kind: network for network in networks}
+    kind = bundle.config["kind"]
+    if kind not in kinds:
+        raise LexipixError(
+            f"This model is a {kind}, but a {' or '.join(kinds)} is needed here: "
+            "use another model folder, or train the model again."
+        )
+    with torch.random.fork_rng(devices=[]):  # networks are built with random weights first
+        module = kinds[kind].from_config(bundle.config["network"])
     report = module.load_state_dict(bundle.weights, strict=False)
     missing = set(report.missing_keys) - _tied(module, bundle.weights)
     if missing or report.unexpected_keys:

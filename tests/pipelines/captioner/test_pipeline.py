@@ -16,11 +16,11 @@ from tests.support.small_world import (
     save_language_model,
 )
 
-from lexipix.config.captioner import CaptionerParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.files import ParquetDataset
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
+from lexipix.datasets.tables import ParquetDataset
+from lexipix.models.captioner import Captioner
 from lexipix.pipelines.captioner import create_pipeline
 from lexipix.pipelines.captioner.nodes import caption_missing, caption_test, show_attention, train_captioner
 from lexipix.pipelines.features.nodes import train_features
@@ -68,7 +68,7 @@ def trained(pair, tmp_path_factory):
 def test_pipeline_on_an_in_memory_catalog(pair, tmp_path):
     stream = ListStream()
     outputs = (
-        "captioner_curves", "captions_complete", "captioner_test_captions", "captioner_figures",
+        "captioner_curves", "captions_complete", "captioner_test_captions", "captioner_metrics",
         "captioner_attention", "attention_sheet",
     )  # fmt: skip
     catalog = DataCatalog(
@@ -131,9 +131,9 @@ def test_missing_captions_are_written_and_marked_and_the_others_are_as_they_were
 
 def test_captions_that_the_captioner_is_not_sure_of_stay_missing(trained, caplog):
     data = pictures()
-    complete = caption_missing(captioner(least_sure=1.0), RUN, trained, data)
+    complete = caption_missing(captioner(min_confidence=1.0), RUN, trained, data)
     pd.testing.assert_frame_equal(complete, data.train.captions)
-    assert "0 of 10 pictures without a caption" in caplog.text
+    assert "0 of 10 images without a caption" in caplog.text
 
 
 def test_nothing_missing_needs_no_captioner():
@@ -152,7 +152,7 @@ def test_figures_that_do_not_apply_are_absent(trained):
 
 
 def test_no_attention_wanted(trained):
-    attention, sheet = show_attention(captioner(attention_pictures=0), RUN, trained, pictures())
+    attention, sheet = show_attention(captioner(attention_images=0), RUN, trained, pictures())
     assert attention["maps"].shape[0] == 0 and sheet.ndim == 3
 
 
@@ -178,9 +178,15 @@ def test_scratch_language_model_by_prefix(train):
 @pytest.mark.parametrize("frozen", [False, True])
 def test_pretrained_language_model(family, frozen, train, tmp_path):
     model = save_language_model(tmp_path / "lm", family)
-    parameters = captioner(language_model={"source": "pretrained", "path": "lm", "frozen": frozen})
+    parameters = captioner(
+        **{
+            "language_model.source": "pretrained",
+            "language_model.path": "lm",
+            "language_model.frozen": frozen,
+        }
+    )
     bundle, curves = train(parameters, pretrained=PretrainedModels(tmp_path))
-    network = load_network(bundle)
+    network = load_network(bundle, Captioner)
     assert network.conditioning == "prefix"
     assert len({network.pad_id, network.eos_id}) == 2
     assert network.start_id == (network.eos_id if family == "gpt2" else 1)
@@ -196,16 +202,17 @@ def test_pretrained_language_model(family, frozen, train, tmp_path):
 
 def test_pretrained_language_model_that_reads_too_little_is_told(train, tmp_path):
     save_language_model(tmp_path / "lm", positions=50)
-    parameters = captioner(language_model={"source": "pretrained", "path": "lm"})
+    parameters = captioner(**{"language_model.source": "pretrained", "language_model.path": "lm"})
     with pytest.raises(LexipixError, match="reads 50 tokens at most, and 16 for the picture and 41"):
         train(parameters, pretrained=PretrainedModels(tmp_path))
 
 
 def test_parameters_that_exclude_each_other():
-    for language_model in ({"source": "pretrained"}, {"frozen": True}):
+    for key, value in (("language_model.source", "pretrained"), ("language_model.frozen", True)):
         with pytest.raises(ValueError, match="needs"):
-            CaptionerParameters(language_model=language_model)
+            captioner(**{key: value})
     with pytest.raises(ValueError, match="has no cross-attention"):
-        CaptionerParameters(
-            language_model={"source": "pretrained", "path": "x"}, conditioning="cross_attention"
+        captioner(
+            **{"language_model.source": "pretrained", "language_model.path": "x"},
+            conditioning="cross_attention",
         )

@@ -16,8 +16,11 @@ from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
-from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
 from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer, from_pixels, noise_of
+from lexipix.models.captioner import Captioner
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.text_to_image import TextToImage
 from lexipix.pipelines.compression.nodes import real_input, teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
@@ -70,7 +73,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
-    kinds = dict.fromkeys(("onnx_forms", "captioner_forms"), OnnxFormsDataset)
+    kinds = dict.fromkeys(("onnx_forms", "captioner_forms"), OnnxVariantsDataset)
     kinds |= dict.fromkeys(TABLES, JsonDataset)
     for name in OUTPUTS:
         kind = kinds.get(name, OnnxModelDataset)
@@ -83,7 +86,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
 
 @pytest.mark.parametrize("family", ["vae", "gan"])
 def test_generators_draw_what_their_networks_draw(made, prior, gan, family):
-    network = load_network({"vae": prior, "gan": gan}[family])
+    network = load_network({"vae": prior, "gan": gan}[family], TextToImage)
     drawer = OnnxGenerator(made[f"onnx_{family}"])
     assert drawer.image_size == 32 and drawer.known_words == {"circle", "red"}
     for index in range(3):
@@ -100,7 +103,7 @@ def test_the_two_generators_are_not_one(made):
 
 
 def test_captioner_writes_what_its_network_writes(made, make, pictures):
-    network = load_network(make("captioner", 3))
+    network = load_network(make("captioner", 3), Captioner)
     describer = OnnxCaptioner(made["onnx_captioner"])
     images = pictures.test.images
     ids = network.generate(torch.from_numpy(from_pixels(images)), describer.max_tokens)
@@ -128,7 +131,7 @@ def test_every_form_of_the_captioner_is_measured(made, pictures):
 
 
 def test_scorer_gives_the_vectors_of_its_networks(made, make, pictures):
-    pair = load_network(make("contrastive_pair", 4))
+    pair = load_network(make("contrastive_pair", 4), ContrastivePair)
     scorer = Scorer(made["onnx_scorer"])
     with torch.no_grad():
         image = torch.from_numpy(from_pixels(pictures.test.images[:1]))
@@ -184,7 +187,8 @@ def test_champion_is_a_form_that_can_be_shipped(made):
 def test_smaller_networks_are_taught_and_exported(made, name):
     figures, bundle = made[f"{name}_figures"], made[name]
     assert figures["images_seen"] == 64 and figures["val_fidelity"] > 0
-    network, drawer = load_network(bundle), OnnxGenerator(made["onnx_forms"][f"{name}_onnx_fp32"])
+    network = load_network(bundle, TextToImage)
+    drawer = OnnxGenerator(made["onnx_forms"][f"{name}_onnx_fp32"])
     with torch.no_grad():
         ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, 0, 8))
         expected = to_uint8(network(ids, noise))[0]
@@ -234,14 +238,16 @@ def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
     bundle = make("captioner_with_prefix", 3)
     describer = OnnxCaptioner(exporter.captioner(bundle))
     images = pictures.test.images[:3]
-    ids = load_network(bundle).generate(torch.from_numpy(from_pixels(images)), describer.max_tokens)
+    ids = load_network(bundle, Captioner).generate(
+        torch.from_numpy(from_pixels(images)), describer.max_tokens
+    )
     assert describer.caption(images) == decode(describer.tokenizer, ids.numpy())
 
 
 def test_a_graph_that_computes_something_else_is_refused(made, prior, gan, pictures):
     batch = {"ids": torch.ones(1, 3, dtype=torch.int64)}
     graph = made["onnx_vae"].graphs["read"]
-    right, wrong = (Read(load_network(bundle)).eval() for bundle in (prior, gan))
+    right, wrong = (Read(load_network(bundle, TextToImage)).eval() for bundle in (prior, gan))
     assert largest_difference(graph, right, [batch]) < 1e-4
     assert largest_difference(graph, wrong, [batch]) > 1e-2
     exporter = Exporter(real_input(pictures, 4), max_difference=1e-12)

@@ -1,4 +1,4 @@
-"""The whole evaluation on an in-memory catalog, with models that have learned nothing."""
+"""The whole evaluation on an in-memory catalog, with untrained models."""
 
 import json
 
@@ -9,13 +9,13 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 
-from lexipix.evaluation.collect import JUDGES, MODELS
-from lexipix.evaluation.paths import Generators
-from lexipix.pipelines.evaluation.nodes import measure_words, redraw
+from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
+from lexipix.evaluation.text_paths import Generators
+from lexipix.pipelines.evaluation.nodes import measure_tokens, redraw
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
 from lexipix.utils.skipped_model import is_skipped, skipped
 
-TRAINED_BEFORE = [name for name in MODELS if name not in JUDGES]
+TRAINED_BEFORE = [name for name in MODELS if name not in EVALUATORS]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
 CHAMPION = {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}}
 SPEED = {
@@ -25,11 +25,11 @@ SPEED = {
 
 
 @pytest.fixture(scope="module")
-def results(pictures, test_captions, run, evaluation, vae, prior, words, shipped, captioner):
+def results(pictures, test_captions, run, evaluation, vae, prior, tokens, shipped, captioner):
     curves = pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})
     given = {
         "params:evaluation": evaluation, "params:run": run, "pictures": pictures,
-        "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior, "words": words,
+        "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior, "tokens": tokens,
         "captioner": captioner,
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
@@ -41,8 +41,8 @@ def results(pictures, test_captions, run, evaluation, vae, prior, words, shipped
         "onnx_vae": None, "onnx_gan": None, "onnx_forms": {"small_onnx_fp32": shipped},
     }  # fmt: skip
     for name in TRAINED_BEFORE:
-        given |= {f"{name}_figures": TRAINED, f"{name}_curves": curves}
-    given["captioner_figures"] = TRAINED | {
+        given |= {f"{name}_metrics": TRAINED, f"{name}_curves": curves}
+    given["captioner_metrics"] = TRAINED | {
         "exact_match": 0.5, "bleu4": 0.25, "captions_per_s": 12.5,
         "generated_captions": 8, "generated_captions_exact_match": 0.75,
     }  # fmt: skip
@@ -61,20 +61,20 @@ def test_metrics_are_those_of_the_design_and_json(results, pictures):
     assert metrics["data"] == {"n_train": 40, "n_val": 8, "n_test": 30, "rejected": 2, "image_size": 32}
     assert metrics["captioner"] == {"exact_match": 0.5, "bleu4": 0.25, "images_per_s": 12.5}
     assert set(metrics["direct"]) == {"psnr", "ssim", "bits_per_image"}
-    for path in ("vae", "gan", "champion", "words"):
+    for path in ("vae", "gan", "champion", "tokens"):
         assert set(metrics["text"][path]) == {
             "psnr", "ssim", "attribute_accuracy", "kid",
             "r_precision", "train_r_precision", "test_r_precision",
         }  # fmt: skip
-    assert {name: set(figures) for name, figures in metrics["baseline"].items()} == {
+    assert {name: set(values) for name, values in metrics["baseline"].items()} == {
         "mean_image": {"psnr", "ssim"}, "same_caption": {"psnr", "ssim"},
         "real": {"r_precision", "train_r_precision", "test_r_precision"}, "shuffled": {"r_precision"},
     }  # fmt: skip
-    assert set(metrics["words"]) == {"psnr", "ssim", "bits_per_image"}
+    assert set(metrics["tokens"]) == {"psnr", "ssim", "bits_per_image"}
     assert set(metrics["ceiling"]) == {"psnr", "ssim", "attribute_accuracy"}
     assert set(metrics["training"]) == set(MODELS) - {"classifier"}  # scenes have no classes
-    assert set(metrics["memorisation"]) == {"vae", "gan", "champion", "words"}
-    assert set(metrics["memorisation"]["vae"]) == {"distance_ratio", "very_near_share"}
+    assert set(metrics["memorization"]) == {"vae", "gan", "champion", "tokens"}
+    assert set(metrics["memorization"]["vae"]) == {"distance_ratio", "very_near_share"}
     assert metrics["rate"]["psnr"] == 30 and "jpeg" in metrics["rate"]
     assert metrics["training"]["vae"] == {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200}
     assert metrics["speed"] == SPEED
@@ -88,44 +88,44 @@ def test_ceiling_lies_above_the_same_caption_and_that_above_the_mean(results):
     assert metrics["text"]["vae"]["attribute_accuracy"] < 0.7  # it has learned nothing
 
 
-def test_the_judge_was_trained_on_its_own_split_with_its_own_seed(results, run):
+def test_the_evaluator_was_trained_on_its_own_split_with_its_own_seed(results, run):
     stream = results["evaluator_stream"]
     assert len(stream.rows) >= 2
-    assert results["evaluator_figures"]["images_seen"] == 96
+    assert results["evaluator_metrics"]["images_seen"] == 96
     assert results["evaluator"].card["data_digest"] == "0123456789abcdef"
     assert list(results["evaluator_curves"]["images_seen"]) == [row[0] for row in stream.rows]
 
 
-def test_figures_outside_metrics_name_floor_and_number(results):
-    figures = results["evaluation_figures"]
-    assert figures["n_images"] == 30
-    assert figures["n_candidates"] == 30
-    assert set(figures["floor"]) == {"kid", "kid_std", "frechet", "precision", "recall"}
-    assert figures["extras"]["gan"]["sharpness"] == 0  # one color all over has no edges
+def test_metrics_outside_metrics_name_floor_and_number(results):
+    metrics = results["evaluation_metrics"]
+    assert metrics["n_images"] == 30
+    assert metrics["n_candidates"] == 30
+    assert set(metrics["real_vs_real"]) == {"kid", "kid_std", "frechet", "precision", "recall"}
+    assert metrics["extras"]["gan"]["sharpness"] == 0  # one color all over has no edges
 
 
 def test_pictures_of_both_paths(results, pictures):
-    for name in ("direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures", "words_pictures"):
+    for name in ("direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures", "tokens_pictures"):
         assert results[name].dtype == np.uint8
         assert results[name].shape == pictures.test.images.shape
 
 
-def test_words_that_were_left_out_leave_nothing(
+def test_a_skipped_token_generator_draws_nothing(
     pictures, test_captions, run, evaluation, vae, prior, shipped, results
 ):
-    words = skipped("a.b is false")
-    generators = Generators(prior, prior, words, CHAMPION, None, None, {"small_onnx_fp32": shipped})
+    tokens = skipped("a.b is false")
+    generators = Generators(prior, prior, tokens, CHAMPION, None, None, {"small_onnx_fp32": shipped})
     *others, images = redraw(evaluation, run, pictures, test_captions, vae, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
     for name, drawn in zip(("direct", "vae", "gan", "champion"), others, strict=True):
         np.testing.assert_array_equal(drawn, results[f"{name}_pictures"])
-    assert measure_words(evaluation, run, pictures, test_captions, words) == {}
+    assert measure_tokens(evaluation, run, pictures, test_captions, tokens) == {}
 
 
-def test_pictures_come_back_from_their_words(results):
+def test_images_come_back_from_their_tokens(results):
     metrics = results["metrics"]
-    assert metrics["words"]["bits_per_image"] == pytest.approx(64 * np.log2(8 * 8 * 4 * 3 * 3))
-    assert metrics["words"]["psnr"] > metrics["baseline"]["mean_image"]["psnr"]
+    assert metrics["tokens"]["bits_per_image"] == pytest.approx(64 * np.log2(8 * 8 * 4 * 3 * 3))
+    assert metrics["tokens"]["psnr"] > metrics["baseline"]["mean_image"]["psnr"]
 
 
 def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
@@ -134,7 +134,7 @@ def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
         "Direct path",
         "Text path",
         "visual words and back",
-        "text: words",
+        "text: tokens",
         "Embedded scenes",
         "Worst",
         "Where the captioner looked",
@@ -159,14 +159,14 @@ def test_the_table_has_pictures_chosen_in_three_ways_with_what_was_said_and_draw
         assert line.truth == pictures.test.captions["caption"][row]
 
 
-def test_without_classes_there_is_no_second_judge(results):
+def test_without_classes_there_is_no_second_evaluator(results):
     assert is_skipped(results["classifier"])
-    assert results["classes_figures"] == {} and results["classifier_figures"] == {}
+    assert results["classes_metrics"] == {} and results["classifier_metrics"] == {}
     assert "Class agreement" not in results["report"]
     assert results["classifier_stream"].rows == []
 
 
-def test_rate_and_memorisation_are_in_the_report_and_in_files(results):
+def test_rate_and_memorization_are_in_the_report_and_in_files(results):
     assert set(results["rate_table"]["coder"]) == {
         "latent",
         "latent_coded",
@@ -175,9 +175,9 @@ def test_rate_and_memorisation_are_in_the_report_and_in_files(results):
         "webp",
     }
     assert "Bits for a picture" in results["report"] and "Is anything repeated?" in results["report"]
-    assert results["memorisation_figures"]["n_train"] == 40
+    assert results["memorization_metrics"]["n_train"] == 40
     assert "What a picture needs to be told" in results["report"]
-    for name in ("rate_sheet", "memorisation_sheet", "information_sheet"):
+    for name in ("rate_sheet", "memorization_sheet", "information_sheet"):
         assert results[name].dtype == np.uint8 and results[name].shape[2] == 3
 
 

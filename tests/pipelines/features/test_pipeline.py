@@ -5,10 +5,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.support.small_world import RUN, ListStream, NoPretrained, features, pictures, save_backbone
 
-from lexipix.config.features import FeaturesParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
+from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.pipelines.features import create_pipeline
 from lexipix.pipelines.features.nodes import export_features, train_features
 from lexipix.training.bundles import load_network
@@ -46,12 +46,12 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
             "features_stream": MemoryDataset(stream, copy_mode="assign"),
             "features_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
             "contrastive_pair": ModelFolderDataset(filepath=str(tmp_path / "features")),
-            **{name: MemoryDataset() for name in ("features_curves", "features_figures", "image_features")},
+            **{name: MemoryDataset() for name in ("features_curves", "features_metrics", "image_features")},
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
     bundle, curves, figures = (
-        catalog.load(f"{name}") for name in ("contrastive_pair", "features_curves", "features_figures")
+        catalog.load(f"{name}") for name in ("contrastive_pair", "features_curves", "features_metrics")
     )
     assert bundle.config["kind"] == "contrastive_pair" and bundle.config["image_size"] == 32
     assert bundle.card["data_digest"] == "60-10" and bundle.card["figures"] == figures
@@ -112,9 +112,9 @@ def test_other_parameters_do_not_resume(train):
 @pytest.mark.parametrize("family", ["resnet", "convnext"])
 def test_pretrained_backbone(family, train, tmp_path):
     model = save_backbone(tmp_path / "backbone", family)
-    parameters = features(image_encoder={"source": "pretrained", "path": "backbone"})
+    parameters = features(**{"image_encoder.source": "pretrained", "image_encoder.path": "backbone"})
     bundle, _, _ = train(parameters, pretrained=PretrainedModels(tmp_path))
-    network = load_network(bundle)
+    network = load_network(bundle, ContrastivePair)
     state = network.image_encoder.backbone.state_dict()
     theirs = {key.partition(".")[2]: value for key, value in model.state_dict().items()}
     shared = state.keys() & theirs.keys()
@@ -144,7 +144,7 @@ def test_fewer_pictures_than_a_batch(train):
 
 def test_parameters_of_a_pretrained_encoder_need_its_path():
     with pytest.raises(ValueError, match="needs path"):
-        FeaturesParameters(image_encoder={"source": "pretrained"})
+        features(**{"image_encoder.source": "pretrained"})
 
 
 def test_captions_of_any_language(train):

@@ -25,7 +25,7 @@ from lexipix.config.run import RunParameters
 from lexipix.config.tokens import VisualWordsParameters, WriterParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import encode, train_tokenizer
-from lexipix.models.build import build
+from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.upsampling import UpsamplingDecoder
@@ -116,7 +116,7 @@ def contrastive_pair(pictures):
     }  # fmt: skip
     torch.manual_seed(0)
     return to_bundle(
-        "contrastive_pair", build("contrastive_pair", network), network, tokenizer=tokenizer,
+        "contrastive_pair", ContrastivePair.from_config(network), network, tokenizer=tokenizer,
         max_tokens=MAX_TOKENS, card_parameters={}, data_digest="0123", figures={}, image_size=SIZE,
         known_words=known_words(texts),
     )  # fmt: skip
@@ -170,7 +170,7 @@ def test_each_training_gives_curves_figures_and_a_sheet(catalog, name):
 def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, pictures):
     bundle = catalog.load("vae")
     assert bundle.config["kind"] == "vae" and bundle.config["image_size"] == SIZE and bundle.tokenizer is None
-    vae = load_network(bundle)
+    vae = load_network(bundle, VAE)
     images = torch.from_numpy(pictures.val.images).permute(0, 3, 1, 2).float() / 127.5 - 1
     error = (vae.decoder(vae.encoder(images)[0]).clamp(-1, 1) - images).square().mean((1, 2, 3)) / 4
     psnr = float(-10 * error.log10().mean())
@@ -191,8 +191,7 @@ def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, pictures
     assert bundle.card["data_digest"] == "0123"
 
     # The stage's own sheet again, from the bundle alone: captioned validation pictures above drawings
-    model, sheet = load_network(bundle), catalog.load(f"{name}_sheet")
-    assert isinstance(model, TextToImage)
+    model, sheet = load_network(bundle, TextToImage), catalog.load(f"{name}_sheet")
     chosen = pictures.val.captions["caption"].notna().to_numpy()
     tokenizer = Tokenizer.from_str(bundle.tokenizer)
     ids = torch.from_numpy(encode(tokenizer, pictures.val.captions["caption"][chosen].tolist(), MAX_TOKENS))
@@ -232,7 +231,7 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
         scratch, ONE, OFF, False, run, pictures, pictures.train.captions, contrastive_pair,
         catalog.load("prior"), {}, Machinery(), Machinery(),
     )  # fmt: skip
-    model, prior = load_network(bundle), load_network(catalog.load("prior"))
+    model, prior = load_network(bundle, TextToImage), load_network(catalog.load("prior"), TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
     assert model.prior.noise_width == bundle.config["noise_width"] == OWN.noise_width
     assert not torch.allclose(model.prior.cells, prior.prior.cells, atol=1e-3)
@@ -250,7 +249,7 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
         Machinery(), Machinery(),
     )  # fmt: skip
     assert "teaching_loss" in curves.columns
-    model, prior = load_network(bundle), load_network(trained)
+    model, prior = load_network(bundle, TextToImage), load_network(trained, TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
     assert model.prior.noise_width == bundle.config["noise_width"] == prior.prior.noise_width
     # Sixteen pictures in batches of eight: taught in the first, the discriminator alone in the second
@@ -346,8 +345,8 @@ def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive
 def test_words_can_be_written_by_the_bundle_alone(catalog):
     bundle, words = catalog.load("words"), catalog.load("image_tokenizer")
     assert bundle.config["kind"] == "tokens_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
-    model = load_network(bundle)
-    assert isinstance(model, TokensToImage) and model.noise_width == bundle.config["noise_width"]
+    model = load_network(bundle, TokensToImage)
+    assert model.noise_width == bundle.config["noise_width"]
     for name, weight in words.weights.items():
         assert torch.equal(bundle.weights[f"image_tokenizer.{name}"], weight), name
     for name, weight in catalog.load("prior").weights.items():

@@ -1,4 +1,4 @@
-"""Text(f(I)) = LLM(f(I)): a language model that reads the picture's features and writes its caption."""
+"""Captioner: a language model that reads the image encoder's output and writes the caption."""
 
 from lexipix.pipelines.captioner.pipeline import create_pipeline
 

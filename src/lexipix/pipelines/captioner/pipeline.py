@@ -11,7 +11,7 @@ from lexipix.pipelines.captioner.nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Train the captioner, caption the pictures that came without, and say how well it writes."""
+    """Trains the captioner, captions the images without a caption, and measures its captions."""
     return Pipeline(
         [
             node(

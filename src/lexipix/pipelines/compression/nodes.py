@@ -23,7 +23,7 @@ from lexipix.compression.variants import as_lines, measure_forms, split_name
 from lexipix.config.compression import NETWORKS, CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.captioned import for_training
-from lexipix.evaluation.embedding import Judge
+from lexipix.evaluation.embedding import Embedder
 from lexipix.reporting.plots import frontier_figure
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
@@ -160,7 +160,7 @@ def _quality(
     return TaskQuality(
         chosen.images,
         chosen.captions[:n_images],
-        Judge(contrastive_pair, run, 250),
+        Embedder(contrastive_pair, run, 250),
         pictures.summary.get("source") == "scenes",
         run.seed,
     )

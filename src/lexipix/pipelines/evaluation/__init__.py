@@ -1,1 +1,1 @@
-"""Evaluation: both paths beside their baselines and ceilings, an independent judge, the report."""
+"""Evaluation: both paths with their baselines and ceilings, by evaluators trained apart, and the report."""

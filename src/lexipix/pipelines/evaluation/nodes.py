@@ -9,23 +9,33 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.evaluation import report_context as page
-from lexipix.evaluation.collect import MODELS
-from lexipix.evaluation.embedding import Judge
-from lexipix.evaluation.evaluator import train_judge, with_captions
+from lexipix.evaluation import report_context
+from lexipix.evaluation.class_agreement import ClassMetrics, TrainingOutputs, train_real_classifier
+from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
+from lexipix.evaluation.embedding import Embedder
+from lexipix.evaluation.evaluated_images import evenly_spaced, select_evaluated_images
+from lexipix.evaluation.evaluator import caption_evaluator_split, train_contrastive_evaluator
 from lexipix.evaluation.examples import choose_rows, tabulate_captions
-from lexipix.evaluation.measure import evaluated, measure_paths
-from lexipix.evaluation.paths import TEXT_PATHS, Generators, drawn_by_path, text_paths
-from lexipix.evaluation.round_trips import latent_bits, through_latent
-from lexipix.evaluation.tokens import round_trip
-from lexipix.metrics.speed import describe_machine
+from lexipix.evaluation.information import information_curve
+from lexipix.evaluation.memorization import find_neighbors, memorization_metrics, neighbors_sheet
+from lexipix.evaluation.metrics_json import MODELS, assemble_metrics
+from lexipix.evaluation.path_metrics import measure_paths
+from lexipix.evaluation.prompt_retrieval import prompt_metrics
+from lexipix.evaluation.rate import rate_curves
+from lexipix.evaluation.text_paths import TEXT_PATHS, Generators, images_by_path, text_paths
+from lexipix.reporting.contact_sheet import rows_sheet
+from lexipix.reporting.information import information_figure
+from lexipix.reporting.plots import note
+from lexipix.reporting.rate import rate_figure
 from lexipix.reporting.report import render_report
-from lexipix.reporting.sheet import rows_sheet
+from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
+from lexipix.utils.machine import describe_machine
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
 Pixels = NDArray[np.uint8]
+Trained = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 
 
 def train_evaluator(
@@ -34,118 +44,232 @@ def train_evaluator(
     pictures: Pictures,
     captioner: ModelBundle,
     machine_choices: MutableMapping[str, str],
-    evaluator_stream: MetricStream,
-    evaluator_checkpoints: CheckpointStore,
-) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
-    """Train the judge on its own split with its own seed; nothing else ever sees either.
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> Trained:
+    """Trains the evaluator on its own split with its own seed; no other training uses either.
 
     Returns:
-        The evaluator, its curves and its figures; ``described`` says how many captions the captioner lent it,
-        where it did.
+        The evaluator, its curves and its metrics; ``described`` is the number of captions that the captioner
+        wrote for it, if it did.
     """
-    split, n_described = with_captions(pictures.judge, captioner, evaluation.evaluator, run)
-    bundle, result = train_judge(
-        split,
-        evaluation.evaluator,
-        run,
-        pictures.digest,
-        evaluator_stream,
-        evaluator_checkpoints,
-        machine_choices,
+    parameters = evaluation.evaluator
+    split, n_described = caption_evaluator_split(pictures.judge, captioner, parameters, run)
+    bundle, result = train_contrastive_evaluator(
+        split, parameters, run, pictures.digest, stream, checkpoints, machine_choices
     )
-    figures = result.figures | ({"described": n_described} if n_described else {})
-    return bundle, pd.DataFrame(result.curves), figures
+    metrics = result.figures | ({"described": n_described} if n_described else {})
+    return bundle, pd.DataFrame(result.curves), metrics
+
+
+def train_classifier(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    machine_choices: MutableMapping[str, str],
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> Trained:
+    """Trains the classifier of real images, the second evaluator, if the images have classes.
+
+    Returns:
+        The classifier, its curves and its metrics.
+    """
+    outputs = TrainingOutputs("classifier", pictures.digest, stream, checkpoints, machine_choices)
+    return train_real_classifier(evaluation.classifier, run, pictures, outputs)
 
 
 def redraw(
     evaluation: EvaluationParameters,
     run: RunParameters,
     pictures: Pictures,
-    captioner_test_captions: pd.DataFrame,
+    test_captions: pd.DataFrame,
     vae: ModelBundle,
     *generators: Any,
 ) -> tuple[Pixels, ...]:
-    """Send test pictures down both paths.
+    """Reconstructs the test images by the direct path, and draws them from their generated captions.
+
+    Args:
+        evaluation: Parameters.
+        run: Seed and device.
+        pictures: The data set.
+        test_captions: The captioner's captions of the test split.
+        vae: The direct path.
+        *generators: The fields of :class:`Generators`.
 
     Returns:
-        uint8 (N, H, W, 3) each: through the latent and back; drawn from their generated captions by each of
-        :data:`TEXT_PATHS`. A path whose model was left out gives no pictures.
+        uint8 (N, H, W, 3) each, of the direct path and of :data:`TEXT_PATHS`; empty for a skipped model.
     """
-    real = evaluated(evaluation, pictures, captioner_test_captions)
-    direct = through_latent(vae, real.images, run, evaluation.batch_size)
+    real = select_evaluated_images(evaluation, pictures, test_captions)
+    direct = LatentCodec(vae, run, evaluation.batch_size).reconstruct(real.images)
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
-    nothing = np.empty((0, *real.images.shape[1:]), np.uint8)
-    drawn = [paths[path](real.asked) if path in paths else nothing for path in TEXT_PATHS]
-    return direct, *drawn
+    empty = np.empty((0, *real.images.shape[1:]), np.uint8)
+    return direct, *(paths[path](real.prompts) if path in paths else empty for path in TEXT_PATHS)
 
 
-def measure_words(
+def measure_tokens(
     evaluation: EvaluationParameters,
     run: RunParameters,
     pictures: Pictures,
-    captioner_test_captions: pd.DataFrame,
-    words: ModelBundle,
+    test_captions: pd.DataFrame,
+    tokens: ModelBundle,
 ) -> dict[str, float]:
-    """Send test pictures through visual words and back, without a caption in between.
-
-    Returns:
-        As :func:`round_trip` gives it; empty where the model was left out.
-    """
-    if is_skipped(words):
+    """Measures how well test images come back from their image tokens; empty for a skipped model."""
+    if is_skipped(tokens):
         return {}
-    real = evaluated(evaluation, pictures, captioner_test_captions)
-    return round_trip(words, real.images, run, evaluation.batch_size)
+    real = select_evaluated_images(evaluation, pictures, test_captions)
+    return measure_token_round_trip(tokens, real.images, run, evaluation.batch_size)
 
 
 def measure(
     evaluation: EvaluationParameters,
     run: RunParameters,
     pictures: Pictures,
-    captioner_test_captions: pd.DataFrame,
+    test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     vae: ModelBundle,
-    direct_pictures: Pixels,
-    vae_pictures: Pixels,
-    gan_pictures: Pixels,
-    champion_pictures: Pixels,
-    words_pictures: Pixels,
+    direct_images: Pixels,
+    *text_images: Pixels,
 ) -> dict[str, Any]:
-    """Measure both paths, their baselines and ceilings."""
-    real = evaluated(evaluation, pictures, captioner_test_captions)
-    figures = measure_paths(
-        real,
-        direct_pictures,
-        drawn_by_path(vae_pictures, gan_pictures, champion_pictures, words_pictures),
-        pictures.train.images,
-        pictures.train.captions,
-        Judge(evaluator, run, evaluation.batch_size),
-        evaluation,
-        run.seed,
+    """Measures both paths, their baselines and ceilings; the last inputs are those of :data:`TEXT_PATHS`."""
+    real, train = select_evaluated_images(evaluation, pictures, test_captions), pictures.train
+    drawn, embedder = images_by_path(text_images), Embedder(evaluator, run, evaluation.batch_size)
+    metrics = measure_paths(
+        real, direct_images, drawn, train.images, train.captions, embedder, evaluation, run.seed
     )
-    figures["direct"]["bits_per_image"] = latent_bits(vae, real.images, run, evaluation.batch_size)
-    return figures
+    metrics["direct"]["bits_per_image"] = LatentCodec(vae, run, evaluation.batch_size).bits(real.images)
+    return metrics
+
+
+def measure_classes(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    classifier: ModelBundle,
+    checkpoints: CheckpointStore,
+    *generators: Any,
+) -> dict[str, Any]:
+    """Draws from the true captions of the test split and measures classes; empty for a skipped classifier."""
+    if is_skipped(classifier):
+        return {}
+    sequence = CheckpointSequence(checkpoints)
+    paths = text_paths(Generators(*generators), run, evaluation.batch_size)
+    metrics = ClassMetrics(pictures, classifier, evaluation, run, sequence).measure(paths)
+    sequence.close()
+    return metrics
+
+
+def measure_memorization(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    test_captions: pd.DataFrame,
+    evaluator: ModelBundle,
+    *text_images: Pixels,
+) -> tuple[dict[str, Any], Pixels]:
+    """Compares the distances of drawn and of real test images to their nearest training images.
+
+    Returns:
+        See :func:`memorization_metrics`; and a sheet of the champion's images and their neighbors.
+    """
+    real, parameters = select_evaluated_images(evaluation, pictures, test_captions), evaluation.memorization
+    indices = evenly_spaced(len(real.images), parameters.n_drawn)
+    drawn = {path: images[indices] for path, images in images_by_path(text_images).items()}
+    embedder, train_images = Embedder(evaluator, run, evaluation.batch_size), pictures.train.images
+    found = find_neighbors({"real": real.images[indices], **drawn}, train_images, embedder, parameters)
+    n_train = min(len(train_images), parameters.n_train or len(train_images))
+    metrics = memorization_metrics(found) | {"n_train": n_train, "n_drawn": len(indices)}
+    prompts = [real.prompts[i] for i in indices]
+    return metrics, neighbors_sheet(drawn["champion"], prompts, found, train_images, parameters.n_shown)
+
+
+def measure_prompts(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    evaluator: ModelBundle,
+    *generators: Any,
+) -> dict[str, Any]:
+    """Draws from true captions of training and test images and measures R-precision."""
+    return prompt_metrics(
+        {"train": pictures.train, "test": pictures.test},
+        text_paths(Generators(*generators), run, evaluation.batch_size),
+        Embedder(evaluator, run, evaluation.batch_size),
+        n_prompts=evaluation.n_prompts,
+        n_candidates=evaluation.n_candidates,
+        seed=run.seed,
+    )
+
+
+def measure_rate(
+    evaluation: EvaluationParameters, run: RunParameters, pictures: Pictures, vae: ModelBundle
+) -> tuple[pd.DataFrame, dict[str, Any], Pixels]:
+    """Measures quality over bits of the direct path, JPEG and WebP.
+
+    Returns:
+        A table by coder and setting, the bits that each needs for 30 dB, and a plot.
+    """
+    codec = LatentCodec(vae, run, evaluation.batch_size)
+    table, bits, n_images = rate_curves(evaluation.rate, pictures, codec)
+    if not n_images:
+        return table, bits, note("bits per picture", "evaluation.rate.n_images is null: not measured")
+    return table, bits, rate_figure(table, n_images)
+
+
+def measure_information(
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    test_captions: pd.DataFrame,
+    captioner: ModelBundle,
+    vae: ModelBundle,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    tokens: ModelBundle,
+) -> tuple[pd.DataFrame, Pixels]:
+    """Measures quality over the bits that are given about an image.
+
+    Returns:
+        A table by kind and amount of information, and a plot.
+    """
+    real = select_evaluated_images(evaluation, pictures, test_captions)
+    text_models = {"vae": prior, "gan": gan, "tokens": tokens}
+    table, n_images = information_curve(evaluation, run, real, pictures.train, captioner, vae, text_models)
+    if not n_images:
+        reason = "evaluation.information.n_images is null: not measured"
+        return table, note("information about a picture", reason)
+    return table, information_figure(table, n_images)
+
+
+def collect_metrics(
+    ingestion_summary: dict[str, Any],
+    paths: dict[str, Any],
+    tokens: dict[str, Any],
+    classes: dict[str, Any],
+    memorization: dict[str, Any],
+    prompts: dict[str, Any],
+    rate: dict[str, Any],
+    speed: dict[str, Any],
+    captioner_speed: dict[str, Any],
+    *training: dict[str, Any],
+) -> dict[str, Any]:
+    """Puts ``metrics.json`` together; the last inputs are the training metrics of :data:`MODELS`."""
+    trained = dict(zip(MODELS, training, strict=True))
+    groups = {"tokens": tokens, "rate": rate, "speed": speed, "captioner_speed": captioner_speed}
+    return assemble_metrics(ingestion_summary, paths, classes, prompts, memorization, trained, **groups)
 
 
 def show_examples(
     evaluation: EvaluationParameters,
-    run: RunParameters,
     pictures: Pictures,
-    captioner_test_captions: pd.DataFrame,
-    direct_pictures: Pixels,
-    vae_pictures: Pixels,
-    gan_pictures: Pixels,
-    champion_pictures: Pixels,
-    words_pictures: Pixels,
+    test_captions: pd.DataFrame,
+    direct_images: Pixels,
+    *text_images: Pixels,
 ) -> tuple[pd.DataFrame, Pixels]:
-    """Tabulate some captions with their pictures, and show originals above their reconstructions.
-
-    Returns:
-        The table (:func:`tabulate_captions`), and uint8 (H, W, 3) of the direct path.
-    """
-    real = evaluated(evaluation, pictures, captioner_test_captions)
-    drawn = drawn_by_path(vae_pictures, gan_pictures, champion_pictures, words_pictures)
+    """Returns a table of captions with images, and originals above their reconstructions."""
+    real, drawn = select_evaluated_images(evaluation, pictures, test_captions), images_by_path(text_images)
     fixed = choose_rows(real, drawn, evaluation)["fixed"]
-    reconstructions = tile_pairs(real.images[fixed], direct_pictures[fixed])
+    reconstructions = tile_pairs(real.images[fixed], direct_images[fixed])
     return tabulate_captions(real, drawn, evaluation), reconstructions
 
 
@@ -153,47 +277,45 @@ def write_report(
     evaluation: EvaluationParameters,
     run: RunParameters,
     pictures: Pictures,
-    captioner_test_captions: pd.DataFrame,
-    direct_pictures: Pixels,
-    vae_pictures: Pixels,
-    gan_pictures: Pixels,
-    champion_pictures: Pixels,
-    words_pictures: Pixels,
-    metrics: dict[str, Any],
-    evaluation_figures: dict[str, Any],
-    captioner_figures: dict[str, Any],
+    test_captions: pd.DataFrame,
     evaluator: ModelBundle,
-    memorisation_sheet: Pixels,
-    rate_sheet: Pixels,
-    information_sheet: Pixels,
-    attention_sheet: Pixels,
-    ingestion_sheet: Pixels,
-    *curves: pd.DataFrame,
+    metrics: dict[str, Any],
+    evaluation_metrics: dict[str, Any],
+    captioner_metrics: dict[str, Any],
+    **shown: Any,
 ) -> tuple[str, Pixels]:
-    """Write the report, and a sheet of the fixed test pictures by every way.
+    """Writes the report, and a sheet of the fixed test images by all paths.
 
-    The last inputs are the curves of :data:`MODELS`, in their order.
+    Args:
+        evaluation: Parameters.
+        run: Its seed is part of the report.
+        pictures: The data set.
+        test_captions: The captioner's captions of the test split.
+        evaluator: Its card is part of the report.
+        metrics: The content of ``metrics.json``.
+        evaluation_metrics: As :func:`measure` returns it.
+        captioner_metrics: Of the captioner's training and captions.
+        **shown: Images of all paths, sheets, plots and curves, by the names of their datasets.
 
     Returns:
         HTML, and uint8 (H, W, 3).
     """
-    real = evaluated(evaluation, pictures, captioner_test_captions)
-    drawn = drawn_by_path(vae_pictures, gan_pictures, champion_pictures, words_pictures)
-    paths = page.Paths(real, direct_pictures, drawn)
-    context = page.assemble(
-        paths,
+    real = select_evaluated_images(evaluation, pictures, test_captions)
+    drawn = images_by_path([shown[f"{path}_pictures"] for path in TEXT_PATHS])
+    context = report_context.assemble(
+        report_context.Paths(real, shown["direct_pictures"], drawn),
         evaluation,
         metrics,
-        evaluation_figures,
+        evaluation_metrics,
         summary=dict(pictures.summary),
-        captioner=captioner_figures,
+        captioner=captioner_metrics,
         judge=evaluator,
-        neighbours=memorisation_sheet,
-        rate=rate_sheet,
-        information=information_sheet,
-        attention=attention_sheet,
-        data_sheet=ingestion_sheet,
-        curves=dict(zip(MODELS, curves, strict=True)),
+        neighbours=shown["memorization_sheet"],
+        rate=shown["rate_sheet"],
+        information=shown["information_sheet"],
+        attention=shown["attention_sheet"],
+        data_sheet=shown["ingestion_sheet"],
+        curves={name: shown[f"{name}_curves"] for name in MODELS},
         seed=run.seed,
         machine=describe_machine(),
     )

@@ -1,152 +1,133 @@
 """Wiring of the evaluation."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline, node
 
-from lexipix.evaluation.class_agreement import judge_classes, train_classifier
-from lexipix.evaluation.collect import MODELS, collect_metrics
-from lexipix.evaluation.information import measure_information
-from lexipix.evaluation.memorisation import find_neighbours
-from lexipix.evaluation.paths import TEXT_PATHS, Generators
-from lexipix.evaluation.prompts import measure_prompts
-from lexipix.evaluation.rate import measure_rate
-from lexipix.pipelines.evaluation.nodes import (
-    measure,
-    measure_words,
-    redraw,
-    show_examples,
-    train_evaluator,
-    write_report,
-)
+from lexipix.evaluation.metrics_json import MODELS
+from lexipix.evaluation.text_paths import TEXT_PATHS, Generators
+from lexipix.pipelines.evaluation import nodes
 
-DRAWN = [f"{path}_pictures" for path in TEXT_PATHS]
-REDRAWN = ["direct_pictures", *DRAWN]
-GENERATORS = Generators._fields
 PARAMETERS = ["params:evaluation", "params:run"]
+TEST = [*PARAMETERS, "pictures", "captioner_test_captions"]
+TEXT_IMAGES = [f"{path}_pictures" for path in TEXT_PATHS]
+IMAGES = ["direct_pictures", *TEXT_IMAGES]
+GENERATORS = Generators._fields
+SHEETS = ["memorization_sheet", "rate_sheet", "information_sheet", "attention_sheet", "ingestion_sheet"]
 
 
 def create_pipeline() -> Pipeline:
-    """Train the judges, redraw the test pictures by both paths, measure, show, report."""
-    return Pipeline(
-        [
-            node(
-                train_evaluator,
-                [
-                    *PARAMETERS,
-                    "pictures",
-                    "captioner",
-                    "machine_choices",
-                    "evaluator_stream",
-                    "evaluator_checkpoints",
-                ],
-                ["evaluator", "evaluator_curves", "evaluator_metrics"],
-                name="train_evaluator",
-            ),
-            node(
-                redraw,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "vae", *GENERATORS],
-                REDRAWN,
-                name="redraw",
-            ),
-            node(
-                measure_words,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "tokens"],
-                "tokens_round_trip",
-                name="measure_words",
-            ),
-            node(
-                measure,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", "vae", *REDRAWN],
+    """Trains the evaluators, draws the test images by both paths, measures, reports."""
+    return Pipeline([*_training(), *_drawing(), *_measuring(), *_reporting()])
+
+
+def _training() -> list[Node]:
+    def outputs(name: str) -> list[str]:
+        return [name, f"{name}_curves", f"{name}_metrics"]
+
+    def resources(name: str) -> list[str]:
+        return ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+
+    return [
+        node(
+            nodes.train_evaluator,
+            [*PARAMETERS, "pictures", "captioner", *resources("evaluator")],
+            outputs("evaluator"),
+            name="train_evaluator",
+        ),
+        node(
+            nodes.train_classifier,
+            [*PARAMETERS, "pictures", *resources("classifier")],
+            outputs("classifier"),
+            name="train_classifier",
+        ),
+    ]
+
+
+def _drawing() -> list[Node]:
+    return [node(nodes.redraw, [*TEST, "vae", *GENERATORS], IMAGES, name="redraw")]
+
+
+def _measuring() -> list[Node]:
+    return [
+        node(nodes.measure_tokens, [*TEST, "tokens"], "tokens_round_trip", name="measure_tokens"),
+        node(nodes.measure, [*TEST, "evaluator", "vae", *IMAGES], "evaluation_metrics", name="measure"),
+        node(
+            nodes.measure_classes,
+            [*PARAMETERS, "pictures", "classifier", "classes_checkpoints", *GENERATORS],
+            "classes_metrics",
+            name="measure_classes",
+        ),
+        node(
+            nodes.measure_memorization,
+            [*TEST, "evaluator", *TEXT_IMAGES],
+            ["memorization_metrics", "memorization_sheet"],
+            name="measure_memorization",
+        ),
+        node(
+            nodes.measure_prompts,
+            [*PARAMETERS, "pictures", "evaluator", *GENERATORS],
+            "prompt_metrics",
+            name="measure_prompts",
+        ),
+        node(
+            nodes.measure_rate,
+            [*PARAMETERS, "pictures", "vae"],
+            ["rate_table", "rate_metrics", "rate_sheet"],
+            name="measure_rate",
+        ),
+        node(
+            nodes.measure_information,
+            [*TEST, "captioner", "vae", "prior", "gan", "tokens"],
+            ["information_table", "information_sheet"],
+            name="measure_information",
+        ),
+        node(
+            nodes.collect_metrics,
+            [
+                "ingestion_summary",
                 "evaluation_metrics",
-                name="measure",
-            ),
-            node(
-                train_classifier,
-                [*PARAMETERS, "pictures", "machine_choices", "classifier_stream", "classifier_checkpoints"],
-                ["classifier", "classifier_curves", "classifier_metrics"],
-                name="train_classifier",
-            ),
-            node(
-                judge_classes,
-                [*PARAMETERS, "pictures", "classifier", "classes_checkpoints", *GENERATORS],
+                "tokens_round_trip",
                 "classes_metrics",
-                name="judge_classes",
-            ),
-            node(
-                find_neighbours,
-                [*PARAMETERS, "pictures", "captioner_test_captions", "evaluator", *DRAWN],
-                ["memorisation_metrics", "memorisation_sheet"],
-                name="find_neighbours",
-            ),
-            node(
-                measure_prompts,
-                [*PARAMETERS, "pictures", "evaluator", *GENERATORS],
+                "memorization_metrics",
                 "prompt_metrics",
-                name="measure_prompts",
-            ),
-            node(
-                measure_rate,
-                [*PARAMETERS, "pictures", "vae"],
-                ["rate_table", "rate_metrics", "rate_sheet"],
-                name="measure_rate",
-            ),
-            node(
-                measure_information,
-                [
-                    *PARAMETERS,
-                    "pictures",
-                    "captioner_test_captions",
-                    "captioner",
-                    "vae",
-                    "prior",
-                    "gan",
-                    "tokens",
-                ],
-                ["information_table", "information_sheet"],
-                name="measure_information",
-            ),
-            node(
-                collect_metrics,
-                [
-                    "ingestion_summary",
-                    "evaluation_metrics",
-                    "tokens_round_trip",
-                    "classes_metrics",
-                    "memorisation_metrics",
-                    "prompt_metrics",
-                    "rate_metrics",
-                    "speed_table",
-                    "captioner_speed_table",
-                    *(f"{name}_metrics" for name in MODELS),
-                ],
-                "metrics",
-                name="collect_metrics",
-            ),
-            node(
-                show_examples,
-                [*PARAMETERS, "pictures", "captioner_test_captions", *REDRAWN],
-                ["captions_table", "reconstructions_sheet"],
-                name="show_examples",
-            ),
-            node(
-                write_report,
-                [
-                    *PARAMETERS,
-                    "pictures",
-                    "captioner_test_captions",
-                    *REDRAWN,
-                    "metrics",
-                    "evaluation_metrics",
-                    "captioner_metrics",
-                    "evaluator",
-                    "memorisation_sheet",
-                    "rate_sheet",
-                    "information_sheet",
-                    "attention_sheet",
-                    "ingestion_sheet",
-                    *(f"{name}_curves" for name in MODELS),
-                ],
-                ["report", "evaluation_sheet"],
-                name="write_report",
-            ),
-        ]
-    )
+                "rate_metrics",
+                "speed_table",
+                "captioner_speed_table",
+                *(f"{name}_metrics" for name in MODELS),
+            ],
+            "metrics",
+            name="collect_metrics",
+        ),
+    ]
+
+
+def _reporting() -> list[Node]:
+    shown = [*IMAGES, *SHEETS, *(f"{name}_curves" for name in MODELS)]
+    return [
+        node(
+            nodes.show_examples,
+            ["params:evaluation", "pictures", "captioner_test_captions", *IMAGES],
+            ["captions_table", "reconstructions_sheet"],
+            name="show_examples",
+        ),
+        node(
+            nodes.write_report,
+            {
+                "evaluation": "params:evaluation",
+                "run": "params:run",
+                "test_captions": "captioner_test_captions",
+                **{
+                    name: name
+                    for name in (
+                        "pictures",
+                        "evaluator",
+                        "metrics",
+                        "evaluation_metrics",
+                        "captioner_metrics",
+                    )
+                },
+                **{name: name for name in shown},
+            },
+            ["report", "evaluation_sheet"],
+            name="write_report",
+        ),
+    ]

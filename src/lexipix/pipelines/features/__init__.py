@@ -1,4 +1,4 @@
-"""f(I): an image encoder trained to agree with a text encoder, and its vector of every picture."""
+"""Features: an image encoder and a text encoder trained to agree, and the embedding of every image."""
 
 from lexipix.pipelines.features.pipeline import create_pipeline
 

@@ -6,7 +6,7 @@ from lexipix.pipelines.features.nodes import export_features, train_features
 
 
 def create_pipeline() -> Pipeline:
-    """Train the contrastive pair on captioned pictures, then let it look at all of them."""
+    """Trains the contrastive pair on captioned images, then embeds all images."""
     return Pipeline(
         [
             node(

@@ -9,8 +9,8 @@ from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.ingestion.captioning import caption_at_size
 from lexipix.data.ingestion.stream import PictureStream
-from lexipix.reporting.lettering import legible
-from lexipix.reporting.sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
+from lexipix.reporting.text import first_drawable
 from lexipix.utils.types import OnnxModel, OpenedSource, Pictures
 
 # pandas.DataFrame: importing pandas takes half a second that this module does not need.
@@ -57,7 +57,7 @@ def describe_pictures(pictures: Pictures) -> tuple[dict[str, Any], Table, NDArra
     paraphrases = pictures.train.captions["paraphrases"]
     captions = [
         # In another language or by the file's name, where no font can draw the caption
-        legible([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
+        first_drawable([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
         for example in examples
     ]
     counts = ", ".join(f"{summary[f'n_{split}']:,} {split}" for split in ("train", "val", "test", "judge"))

@@ -32,8 +32,7 @@ def make_captioner(
     Returns:
         The network, its description, and the tokenizer of the language model.
     """
-    pair = load_network(contrastive_pair)
-    assert isinstance(pair, ContrastivePair)
+    pair = load_network(contrastive_pair, ContrastivePair)
     max_tokens, image_size = contrastive_pair.config["max_tokens"], contrastive_pair.config["image_size"]
     conditioning: Conditioning = "prefix"
     if parameters.language_model.source == "pretrained":

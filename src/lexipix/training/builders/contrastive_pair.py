@@ -4,11 +4,10 @@ from typing import Any, Protocol
 
 from lexipix.config.features import (
     IMAGE_ENCODER_SIZES,
-    PRETRAINED_VECTOR_WIDTH,
+    PRETRAINED_EMBED_DIM,
     FeaturesParameters,
     ImageEncoderParameters,
 )
-from lexipix.models import build
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.utils.types import PretrainedBackbone
 
@@ -38,7 +37,7 @@ def make_pair(
             "embed_dim": image_encoder["embed_dim"],
         },
     }
-    pair = build.contrastive_pair(config)
+    pair = ContrastivePair.from_config(config)
     if backbone is not None:
         pair.image_encoder.get_submodule("backbone").load_state_dict(backbone.model.state_dict())
     return pair, config
@@ -54,7 +53,7 @@ def _describe_image_encoder(
             "backbone": backbone.model.config.to_dict(),
             "mean": list(backbone.mean),
             "std": list(backbone.std),
-            "embed_dim": PRETRAINED_VECTOR_WIDTH,
+            "embed_dim": PRETRAINED_EMBED_DIM,
         }, backbone
     size = IMAGE_ENCODER_SIZES[parameters.size]
     return {

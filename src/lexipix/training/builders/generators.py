@@ -70,10 +70,8 @@ def make_prior(
     vae: ModelBundle,
 ) -> Made:
     """A new prior between the captioner's language model and the VAE's decoder."""
-    pair, writer, autoencoder = (load_network(bundle) for bundle in (contrastive_pair, captioner, vae))
-    assert (
-        isinstance(pair, ContrastivePair) and isinstance(writer, Captioner) and isinstance(autoencoder, VAE)
-    )
+    pair = load_network(contrastive_pair, ContrastivePair)
+    writer, autoencoder = load_network(captioner, Captioner), load_network(vae, VAE)
     captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
     language_model = captioner.config["network"]["language_model"]
     prior_config = {
@@ -142,8 +140,7 @@ def make_gan(
     prior: ModelBundle,
 ) -> Made:
     """The trained prior's model, or part of it, against a new discriminator."""
-    pair, model = load_network(contrastive_pair), load_network(prior)
-    assert isinstance(pair, ContrastivePair) and isinstance(model, TextToImage)
+    pair, model = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
     network = dict(prior.config["network"])
     device = resolve_device(run)  # first of all: the random rotations depend on the number of threads
     own, teacher = GENERATOR_SIZES[parameters.size], None

@@ -82,9 +82,8 @@ def make_words(
             "The visual words were left out when they were to be trained: run "
             "`kedro run --pipelines generator --tags image_tokenizer` with generator.words.enabled = true."
         )
-    pair, speaker, reader = map(load_network, (contrastive_pair, captioner, image_tokenizer))
-    assert isinstance(pair, ContrastivePair) and isinstance(speaker, Captioner)
-    assert isinstance(reader, ImageTokenizer)
+    pair, speaker = load_network(contrastive_pair, ContrastivePair), load_network(captioner, Captioner)
+    reader = load_network(image_tokenizer, ImageTokenizer)
     text_encoder, device = pair.text_encoder, resolve_device(run)  # first of all, as for the GAN
     sketch, sketched = sketch_of(prior) if parameters.sketch else (None, None)
     with seeded(run.seed):
@@ -142,8 +141,8 @@ def make_words(
 
 def sketch_of(prior: ModelBundle) -> tuple[Sketch, dict[str, Any]]:
     """What a trained text prior draws, for the writer to hear, and how it is built."""
-    model = load_network(prior)
-    assert isinstance(model, TextToImage) and model.language_model is not None
+    model = load_network(prior, TextToImage)
+    assert model.language_model is not None
     config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
     return Sketch(model.language_model, model.prior), config
 

@@ -1,7 +1,6 @@
 """Training of the classifier that judges drawn pictures, and its answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -121,7 +120,7 @@ def classify(bundle: ModelBundle, images: Images, run: RunParameters, batch_size
         int64 (N,), class numbers.
     """
     machine = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
-    classifier = cast(Classifier, load_network(bundle))
+    classifier = load_network(bundle, Classifier)
     machine.prepare({"classifier": classifier})
     found = [np.zeros(0, np.int64)]
     with torch.inference_mode(), machine.autocast():

@@ -1,0 +1,82 @@
+"""Metrics of the captioner's captions: ``captioner.*`` in ``metrics.json``."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from lexipix.metrics.text import bleu4, cider_d, exact_match
+from lexipix.scenes import attribute_f1, parse_caption
+
+
+def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bool) -> dict[str, float]:
+    """Compares captions with the given ones; rows without a given caption do not count.
+
+    Args:
+        captions: N generated captions.
+        table: N rows with the column caption.
+        scenes: Whether the captions describe the embedded scenes, whose attributes can be parsed.
+
+    Returns:
+        ``exact_match``, ``bleu4``, ``cider_d`` and, for scenes, ``attribute_f1``; empty if none is given.
+    """
+    rows = [row for row, text in enumerate(table["caption"]) if isinstance(text, str)]
+    if not rows:
+        return {}
+    candidates = [captions[row] for row in rows]
+    given = [str(table["caption"].iloc[row]) for row in rows]
+    # The captioner learns the first wording of each caption, so that a paraphrase counts as different
+    references = [[caption] for caption in given]
+    metrics = {"exact_match": exact_match(candidates, given), "bleu4": bleu4(candidates, references)}
+    if len(rows) > 1:  # CIDEr-D needs document frequencies
+        metrics["cider_d"] = cider_d(candidates, references)
+    if scenes:
+        metrics["attribute_f1"] = _attribute_f1(candidates, given)
+    return metrics
+
+
+def measure_test_captions(
+    table: pd.DataFrame, captions_complete: pd.DataFrame, summary: Mapping[str, object]
+) -> dict[str, float]:
+    """Returns the metrics of the captioner's captions of test and of training images.
+
+    Args:
+        table: Of the test split, with the columns caption and truth.
+        captions_complete: Of the training split, with generated captions.
+        summary: Of the ingestion.
+    """
+    truth = table[["truth"]].rename(columns={"truth": "caption"})
+    return {
+        **measure_captions(table["caption"].tolist(), truth, scenes=is_scenes(summary)),
+        **measure_generated_captions(captions_complete),
+        "n_test": len(table),
+    }
+
+
+def measure_generated_captions(captions_complete: pd.DataFrame) -> dict[str, float]:
+    """Compares the captions written for training images with those that were withheld from the training.
+
+    Returns:
+        ``generated_captions``, their number, and ``generated_captions_exact_match`` if some were withheld.
+    """
+    generated = captions_complete[captions_complete["caption_source"] == "generated"]
+    metrics: dict[str, float] = {"generated_captions": len(generated)}
+    known = generated[generated["withheld_caption"].notna()]
+    if len(known):
+        match = exact_match(known["caption"].tolist(), known["withheld_caption"].tolist())
+        metrics["generated_captions_exact_match"] = match
+    return metrics
+
+
+def is_scenes(summary: Mapping[str, object]) -> bool:
+    """Whether the images are the embedded scenes, by the summary of the ingestion."""
+    return summary.get("source") == "scenes"
+
+
+def _attribute_f1(candidates: Sequence[str], references: Sequence[str]) -> float:
+    """Mean F1 of the scenes' attributes; a caption that does not parse scores 0."""
+    total = 0.0
+    for candidate, reference in zip(candidates, references, strict=True):
+        expected, found = parse_caption(reference), parse_caption(candidate)
+        if expected is not None and found is not None:
+            total += attribute_f1(expected, found)
+    return total / len(references)

@@ -1,0 +1,100 @@
+"""Images through a latent and back, without any text: the VAE's latent, and image tokens."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lexipix.config.run import RunParameters
+from lexipix.data.images import Images, normalize, to_uint8
+from lexipix.evaluation.baselines import mean_psnr_ssim
+from lexipix.models.tokens_to_image import TokensToImage
+from lexipix.models.vae import VAE
+from lexipix.training.bundles import load_network
+from lexipix.training.precision import resolve_device
+from lexipix.utils.types import ModelBundle
+
+Pixels = NDArray[np.uint8]
+
+
+class LatentCodec:
+    """Encoder and decoder of the direct path.
+
+    Args:
+        bundle: A ``vae``.
+        run: Chooses the device.
+        batch_size: Images per batch.
+    """
+
+    def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
+        self._device = resolve_device(run)
+        self._vae = load_network(bundle, VAE).to(self._device)
+        self._batch_size = batch_size
+
+    def encode(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Returns mean and log-variance of the posterior of images, uint8 (N, S, S, 3): (N, 64, C) each."""
+        means, logvars = [], []
+        with torch.inference_mode():
+            for start in range(0, len(images), self._batch_size):
+                indices = np.arange(start, min(start + self._batch_size, len(images)))
+                batch = torch.from_numpy(np.array(images[indices])).to(self._device)
+                mean, logvar = self._vae.encoder(normalize(batch))
+                means.append(mean.flatten(2).transpose(1, 2).float().cpu().numpy())
+                logvars.append(logvar.flatten(2).transpose(1, 2).float().cpu().numpy())
+        return np.concatenate(means), np.concatenate(logvars)
+
+    def decode(self, latents: NDArray[np.floating]) -> Pixels:
+        """Returns the images of latents (N, 64, C): uint8 (N, S, S, 3)."""
+        decoded = []
+        with torch.inference_mode():
+            for start in range(0, len(latents), self._batch_size):
+                cells = torch.from_numpy(latents[start : start + self._batch_size].astype(np.float32))
+                side = round(cells.shape[1] ** 0.5)
+                grid = cells.transpose(1, 2).unflatten(2, (side, side)).to(self._device)
+                decoded.append(to_uint8(self._vae.decoder(grid)))
+        return np.concatenate(decoded)
+
+    def reconstruct(self, images: Images) -> Pixels:
+        """Returns each image, uint8 (N, S, S, 3), decoded from the mean of its latent."""
+        return self.decode(self.encode(images)[0])
+
+    def bits(self, images: Images) -> float:
+        """Returns the information in a latent in bits, mean over images.
+
+        It is the KL divergence of the posterior from the standard normal distribution, which is what it costs
+        to send the latent (bits back; Hinton and van Camp 1993).
+        """
+        mean, logvar = self.encode(images)
+        divergence = (np.square(mean) + np.exp(logvar) - 1 - logvar).sum(dtype=np.float64) / 2
+        return float(divergence) / len(images) / math.log(2)
+
+
+def posterior_deviations(logvar: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns each channel's standard deviation, the root of the mean variance: (N, 64, C) to (C,)."""
+    return np.asarray(np.sqrt(np.exp(logvar.astype(np.float64)).mean(axis=(0, 1))))
+
+
+def measure_token_round_trip(
+    bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int
+) -> dict[str, float]:
+    """Returns how well images come back from all of their image tokens.
+
+    Args:
+        bundle: A ``tokens_to_image``.
+        images: uint8 (N, H, W, 3).
+        run: Chooses the device.
+        batch_size: Images per batch.
+
+    Returns:
+        ``psnr``, ``ssim``, and ``bits_per_image``, the logarithm of the number of possible token grids.
+    """
+    image_tokenizer = load_network(bundle, TokensToImage).image_tokenizer.to(resolve_device(run))
+    device = next(image_tokenizer.parameters()).device
+    decoded = []
+    with torch.inference_mode():
+        for start in range(0, len(images), batch_size):
+            batch = normalize(torch.from_numpy(np.array(images[start : start + batch_size])).to(device))
+            tokens = image_tokenizer.words(batch)  # integers: nothing else reaches the decoder
+            decoded.append(to_uint8(image_tokenizer.picture(image_tokenizer.numbers(tokens))))
+    return mean_psnr_ssim(images, np.concatenate(decoded)) | {"bits_per_image": image_tokenizer.bits}

@@ -1,0 +1,77 @@
+"""The test images under evaluation, with their reference captions and the prompts of the text path."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lexipix.config.evaluation import EvaluationParameters
+from lexipix.scenes import SceneTruth
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import Pictures
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class EvaluatedImages:
+    """The images under evaluation and what is known about them.
+
+    Attributes:
+        images: uint8 (N, H, W, 3), real.
+        table: Their rows of ``captions.parquet``.
+        references: The true captions; None for an image without one.
+        prompts: The captioner's captions, which the text path draws from.
+        scenes: The scenes of the true captions for the embedded scenes, else None.
+    """
+
+    images: Pixels
+    table: pd.DataFrame
+    references: Sequence[str | None]
+    prompts: Sequence[str]
+    scenes: SceneTruth | None
+
+
+def select_evaluated_images(
+    evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame
+) -> EvaluatedImages:
+    """Returns the evaluated test images with their true and their generated captions.
+
+    Args:
+        evaluation: ``n_images`` limits their number.
+        pictures: The data set.
+        test_captions: The captioner's captions of the whole test split, with the columns file and caption.
+
+    Raises:
+        LexipixError: The captions belong to other images.
+    """
+    test = pictures.test
+    if test_captions["file"].tolist() != test.captions["file"].tolist():
+        raise LexipixError(
+            "The generated captions belong to other test images than those of the last ingestion: run "
+            "`kedro run --pipelines captioner` again."
+        )
+    indices = evenly_spaced(len(test), evaluation.n_images)
+    table = test.captions.iloc[indices].reset_index(drop=True)
+    references = reference_captions(table)
+    images = test.images if len(indices) == len(test) else test.images[indices]
+    prompts = [str(text) for text in test_captions["caption"].iloc[indices]]
+    is_scenes = pictures.summary.get("source") == "scenes" and all(references)
+    scenes = SceneTruth.of([str(text) for text in references], images.shape[1]) if is_scenes else None
+    return EvaluatedImages(images, table, references, prompts, scenes)
+
+
+def reference_captions(table: pd.DataFrame) -> list[str | None]:
+    """Returns the true caption of each row, withheld or not; None for an image without one."""
+    captions = table["caption"].where(table["caption"].notna(), table["withheld_caption"])
+    return [text if isinstance(text, str) else None for text in captions]
+
+
+def evenly_spaced(n: int, limit: int | None) -> NDArray[np.intp]:
+    """Returns at most ``limit`` (None: all) of the indices below ``n``, evenly spaced and sorted."""
+    n_indices = n if limit is None else min(n, limit)
+    if not n_indices:
+        return np.zeros(0, np.intp)
+    return np.unique(np.linspace(0, n - 1, n_indices).round().astype(np.intp))

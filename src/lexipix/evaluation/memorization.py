@@ -1,0 +1,114 @@
+"""Whether a model repeats training images: the nearest training images of the drawn ones."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.config.evaluation import MemorizationParameters
+from lexipix.data.images import Images
+from lexipix.evaluation.embedding import Embedder
+from lexipix.evaluation.evaluated_images import evenly_spaced
+from lexipix.metrics.distribution import NearestNeighbors, Standardizer
+from lexipix.reporting.contact_sheet import rows_sheet
+
+Pixels = NDArray[np.uint8]
+CHUNK = 2_048  # training images that are embedded together
+VERY_NEAR = 0.01  # share of real images that are nearer to a training image than the threshold
+RANKS = ("nearest", "second", "third")
+
+
+class Neighbors(NamedTuple):
+    """NearestNeighbors training images.
+
+    Attributes:
+        indices: Into the training split, int64 (N, 3), nearest first.
+        distances: In the evaluator's features, standardized over real images, (N, 3).
+    """
+
+    indices: NDArray[np.int64]
+    distances: NDArray[np.float64]
+
+
+def find_neighbors(
+    images: Mapping[str, Pixels],
+    train_images: Images,
+    embedder: Embedder,
+    parameters: MemorizationParameters,
+) -> dict[str, Neighbors]:
+    """Returns the nearest training images of several sets of images.
+
+    Training images are embedded chunk by chunk, once for all sets, so that memory does not grow with them.
+
+    Args:
+        images: Sets by name; features are standardized over the set ``real``.
+        train_images: uint8 (N, H, W, 3).
+        embedder: Of the evaluator.
+        parameters: Limit the number of training images.
+    """
+    features = {name: embedder.embed_images(some)[0] for name, some in images.items()}
+    scale = Standardizer(features["real"])
+    indices = evenly_spaced(len(train_images), parameters.n_train)
+    queries = np.concatenate([scale(some) for some in features.values()])
+    search = NearestNeighbors(queries, min(len(RANKS), len(indices)))
+    for start in range(0, len(indices), CHUNK):
+        chunk = train_images[indices[start : start + CHUNK]]
+        search.update(scale(embedder.embed_images(chunk)[0]))
+    ends = np.cumsum([len(some) for some in images.values()])[:-1]
+    parts = zip(np.split(indices[search.indices], ends), np.split(search.distances, ends), strict=True)
+    return {name: Neighbors(*part) for name, part in zip(images, parts, strict=True)}
+
+
+def memorization_metrics(found: Mapping[str, Neighbors]) -> dict[str, Any]:
+    """Compares distances to the nearest training image with those of real test images.
+
+    Returns:
+        By path ``distance_ratio`` (the median distance divided by that of real test images: about 1 for new
+        images of the same kind, 0 for copies) and ``very_near_share`` (the share that is nearer to a training
+        image than all but 1 % of real test images; 0.01 for real ones); ``real`` with the ``median`` and the
+        ``threshold`` of that 1 %.
+    """
+    real = found["real"].distances[:, 0]
+    median, threshold = float(np.median(real)), float(np.quantile(real, VERY_NEAR))
+    metrics: dict[str, Any] = {"real": {"median": median, "threshold": threshold}}
+    for path, neighbors in found.items():
+        if path != "real":
+            distances = neighbors.distances[:, 0]
+            metrics[path] = {
+                "distance_ratio": float(np.median(distances)) / median if median else None,
+                "very_near_share": float((distances < threshold).mean()),
+            }
+    return metrics
+
+
+def neighbors_sheet(
+    drawn: Pixels, prompts: list[str], found: Mapping[str, Neighbors], train_images: Images, n_shown: int
+) -> Pixels:
+    """Returns a contact sheet of the champion's images, their nearest training images, and the distances.
+
+    Args:
+        drawn: The champion's images, uint8 (N, H, W, 3).
+        prompts: Theirs.
+        found: Neighbors of ``champion`` and of ``real`` test images.
+        train_images: The training images.
+        n_shown: Rows of the sheet; half of them are the images nearest to a training image, the others are
+            evenly spaced.
+    """
+    neighbors = found["champion"]
+    order = np.argsort(neighbors.distances[:, 0], kind="stable")
+    near = order[: min(len(order), -(-n_shown // 2))]
+    others = np.setdiff1d(np.arange(len(drawn)), near)
+    shown = np.concatenate([near, others[evenly_spaced(len(others), n_shown - len(near))]]).astype(np.intp)
+    columns: dict[str, Any] = {"drawn": drawn[shown]}
+    for rank, name in enumerate(RANKS[: neighbors.distances.shape[1]]):
+        columns[name] = np.asarray(train_images[neighbors.indices[shown, rank]])
+    columns["distances"] = [
+        f"{'nearest of all' if place < len(near) else 'evenly spaced'}: "
+        + ", ".join(f"{distance:.1f}" for distance in neighbors.distances[row])
+        for place, row in enumerate(shown)
+    ]
+    columns["caption"] = [prompts[row] for row in shown]
+    typical = float(np.median(found["real"].distances[:, 0]))
+    title = f"Drawn by the champion, and the nearest training pictures (real test pictures: {typical:.1f})"
+    return rows_sheet(columns, title=title)

@@ -1,0 +1,118 @@
+"""The text paths: images from captions, by each generator under evaluation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lexipix.config.run import RunParameters
+from lexipix.data.images import to_uint8
+from lexipix.inference.onnx_models import OnnxGenerator
+from lexipix.inference.selection import choose
+from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.tokens_to_image import TokensToImage
+from lexipix.training.bundles import load_network, token_ids
+from lexipix.training.precision import Precision, resolve_device
+from lexipix.utils.skipped_model import is_skipped
+from lexipix.utils.types import ModelBundle, OnnxModel
+
+Pixels = NDArray[np.uint8]
+TEXT_MODELS: tuple[type[ConditionalGenerator], ...] = (TextToImage, TokensToImage)
+# One image for each caption, uint8 (N, H, W, 3); the n-th caption always gets the n-th noise
+DrawCaptions = Callable[[Sequence[str]], Pixels]
+TEXT_PATHS = ("vae", "gan", "champion", "tokens")  # in the order in which results list them
+
+
+class Generators(NamedTuple):
+    """The generators under evaluation, each under the name of its catalog entry.
+
+    A node takes these entries as its last arguments, in this order.
+
+    Attributes:
+        prior: The text prior with the VAE's decoder.
+        gan: The GAN's generator.
+        tokens: The token generator, or the record of a skipped one.
+        champion: The chosen family and its variant.
+        onnx_vae: ``prior`` as it runs without torch.
+        onnx_gan: ``gan`` as it runs without torch.
+        onnx_forms: The other variants that run without torch.
+    """
+
+    prior: ModelBundle
+    gan: ModelBundle
+    tokens: ModelBundle
+    champion: Mapping[str, Any]
+    onnx_vae: OnnxModel
+    onnx_gan: OnnxModel
+    onnx_forms: Mapping[str, OnnxModel]
+
+
+def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> dict[str, DrawCaptions]:
+    """Returns a function from captions to images for each of :data:`TEXT_PATHS` that has a model.
+
+    Args:
+        generators: The models.
+        run: Its seed decides the noise.
+        batch_size: Captions per batch.
+    """
+
+    def draw_with_champion(captions: Sequence[str]) -> Pixels:
+        baselines = {"vae": generators.onnx_vae, "gan": generators.onnx_gan}
+        generator = OnnxGenerator(choose(generators.champion).among(baselines, generators.onnx_forms))
+        return generator.draw(captions, noise_for(len(captions), generator.noise_width, run).numpy())
+
+    paths: dict[str, DrawCaptions] = {
+        "vae": partial(draw_captions, generators.prior, run=run, batch_size=batch_size),
+        "gan": partial(draw_captions, generators.gan, run=run, batch_size=batch_size),
+        "champion": draw_with_champion,
+    }
+    if not is_skipped(generators.tokens):
+        paths["tokens"] = partial(draw_captions, generators.tokens, run=run, batch_size=batch_size)
+    return paths
+
+
+def images_by_path(images: Sequence[Pixels]) -> dict[str, Pixels]:
+    """Returns the images of :data:`TEXT_PATHS`, given in that order, by path; empty ones are absent."""
+    return {path: drawn for path, drawn in zip(TEXT_PATHS, images, strict=True) if len(drawn)}
+
+
+def draw_captions(
+    bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int
+) -> Pixels:
+    """Draws one image for each caption.
+
+    Args:
+        bundle: A ``text_to_image``, or a ``tokens_to_image``, which draws in the precision of its training.
+        captions: N texts.
+        run: Its seed decides the noise; the n-th caption always gets the n-th noise.
+        batch_size: Captions per batch; images depend on it by rounding only.
+
+    Returns:
+        uint8 (N, H, W, 3).
+    """
+    device = resolve_device(run)
+    model = load_network(bundle, *TEXT_MODELS).to(device)
+    ids = token_ids(bundle, captions)
+    noise = noise_for(len(ids), model.noise_width, run)
+    by_tokens = isinstance(model, TokensToImage)
+    images = []
+    with torch.inference_mode(), trained_precision(bundle, run).autocast() if by_tokens else nullcontext():
+        for batch_ids, batch_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):
+            images.append(to_uint8(model(batch_ids.to(device), batch_noise.to(device))))
+    return np.concatenate(images)
+
+
+def noise_for(n_captions: int, noise_width: int, run: RunParameters) -> Tensor:
+    """Returns standard normal noise (N, Z); the n-th caption always gets the n-th row."""
+    return torch.randn(n_captions, noise_width, generator=torch.Generator().manual_seed(run.seed))
+
+
+def trained_precision(bundle: ModelBundle, run: RunParameters) -> Precision:
+    """Returns the precision in which a model was trained, as its card reports."""
+    return Precision.from_name(str(bundle.card["figures"]["precision"]), run)

@@ -1,0 +1,23 @@
+"""Image encoders from their dictionaries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lexipix.models.image_encoder import ConvImageEncoder, ImageEncoder
+
+
+def image_encoder_from_config(config: Mapping[str, Any]) -> ImageEncoder:
+    """Build an image encoder with random weights.
+
+    Args:
+        config: ``channels``, ``blocks`` and ``embed_dim`` for the CNN of this project; ``backbone`` (a
+            dictionary of transformers), ``mean``, ``std`` and ``embed_dim`` for a pretrained backbone.
+    """
+    if "backbone" in config:
+        # Imported here because transformers takes seconds to import, and only a backbone needs it
+        from lexipix.models.pretrained_image_encoder import PretrainedImageEncoder, backbone_from_config
+
+        return PretrainedImageEncoder(
+            backbone_from_config(config["backbone"]), config["mean"], config["std"], config["embed_dim"]
+        )
+    return ConvImageEncoder(tuple(config["channels"]), tuple(config["blocks"]), config["embed_dim"])
