@@ -172,14 +172,3 @@ def test_telemetry_is_off():
         text=True,
     )
     assert json.loads(answer.stdout.splitlines()[-1]) == [True, True, True]
-
-
-def test_layers_import_only_what_lies_below_them():
-    answer = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stdout
