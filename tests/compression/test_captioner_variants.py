@@ -1,12 +1,12 @@
 import pytest
+from tests.support.parameters import section
 
 from lexipix.compression.captioner_variants import choose_captioner
 from lexipix.compression.export import Unavailable
 from lexipix.compression.quantization import quantize
-from lexipix.config.compression import ChampionParameters
 from lexipix.utils.errors import LexipixError
 
-GATE = ChampionParameters(max_quality_loss=0.01)
+GATE = section("compression.champion", {"max_quality_loss": 0.01})
 
 
 def row(rate, **figures):

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from tests.support.parameters import section
 
 from lexipix.compression.students import own_reader, smaller
-from lexipix.config.compression import PrunedParameters, SmallParameters
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network
 
@@ -18,10 +18,10 @@ def n_weights(module):
     return sum(weight.numel() for weight in module.parameters())
 
 
-SMALL = SmallParameters.model_validate({"reader": {"width": 32, "depth": 1}})
+SMALL = section("compression.small", {"reader": {"width": 32, "depth": 1}})
 
 
-@pytest.mark.parametrize("parameters", [SMALL, PrunedParameters()])
+@pytest.mark.parametrize("parameters", [SMALL, section("compression.pruned")])
 def test_config_builds_the_same_network(parameters, teacher):
     config, student = smaller(*teacher, parameters)
     again = TextToImage.from_config(config)
@@ -67,7 +67,7 @@ def test_pruning_takes_the_channels_that_do_least(teacher):
             block.first.weight[channel] *= 1e-4
             block.first.bias[channel] = 0
             block.second.weight[:, channel] *= 1e-4
-    made, student = smaller(network, config, PrunedParameters(share=0.5))
+    made, student = smaller(network, config, section("compression.pruned", {"share": 0.5}))
     assert made["prior"]["hidden"] == [16] and made["decoder"]["hidden"] == [8]
     kept = student.prior.blocks[0].first.weight
     assert torch.equal(kept, block.first.weight[1::2])
@@ -79,5 +79,5 @@ def test_pruning_takes_the_channels_that_do_least(teacher):
 
 
 def test_what_is_left_is_a_multiple_of_eight_and_never_nothing(teacher):
-    made, _ = smaller(*teacher, PrunedParameters(share=0.99))
+    made, _ = smaller(*teacher, section("compression.pruned", {"share": 0.99}))
     assert made["prior"]["hidden"] == [8]

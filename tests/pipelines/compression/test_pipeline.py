@@ -8,10 +8,10 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
+from tests.support.parameters import section
 
 from lexipix.compression.export import Exporter, Samples, largest_difference
 from lexipix.compression.onnx_graphs import Read
-from lexipix.config.compression import CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
@@ -37,7 +37,8 @@ LESSON = {"training": {"images": 64, "batch_size": 16, "reports": 1}}
 @pytest.fixture(scope="module")
 def made(pictures, prior, gan, make, tmp_path_factory):
     """Every output of the pipeline, as it is found on disk."""
-    compression = CompressionParameters.model_validate(
+    compression = section(
+        "compression",
         {
             "variants": [
                 "torch_fp32",
@@ -55,7 +56,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
             "verification": {"n_captions": 4, "max_difference": 1e-4},
             "measurement": {"batch_size": 2, "latency_repeats": 2, "throughput_repeats": 1},
             "champion": {"max_quality_loss": 0.0, "fast_max_quality_loss": 1.0},
-        }
+        },
     )
     data = {
         "params:compression": compression,
@@ -114,7 +115,7 @@ def test_captioner_writes_what_its_network_writes(made, make, pictures):
 
 def test_every_form_of_the_captioner_is_measured(made, pictures):
     table, champion = made["captioner_speed_table"], made["captioner_champion"]
-    assert set(table) == {"champion", *CompressionParameters().captioner_variants}
+    assert set(table) == {"champion", *section("compression").captioner_variants}
     for row in table.values():
         assert row["latency_p50_ms"] <= row["latency_p95_ms"] <= row["latency_p99_ms"]
         assert min(row[key] for key in ("images_per_s", "size_mb", "parameters", "mflop")) > 0
@@ -198,7 +199,7 @@ def test_smaller_networks_are_taught_and_exported(made, name):
 def test_a_network_that_no_form_asks_for_is_not_taught(pictures, gan, prior):
     figures = {"val_alignment": 0.5}
     taught = teach_small(
-        CompressionParameters(variants=("onnx_fp32",)), RunParameters(threads=1), pictures,
+        section("compression", {"variants": ("onnx_fp32",)}), RunParameters(threads=1), pictures,
         pictures.train.captions, prior, gan, figures, figures, {}, ListStream(), NoCheckpoints(),
     )  # fmt: skip
     bundle, curves, figures, sheet = taught

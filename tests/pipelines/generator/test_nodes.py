@@ -10,9 +10,9 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.support.generator_world import pair_on
+from tests.support.parameters import section
 from tokenizers import Tokenizer
 
-from lexipix.config.captioner import CaptionerParameters
 from lexipix.config.generator import (
     GENERATOR_SIZES,
     GANParameters,
@@ -125,7 +125,7 @@ def contrastive_pair(pictures):
 @pytest.fixture(scope="module")
 def captioner(contrastive_pair):
     torch.manual_seed(1)
-    parameters = CaptionerParameters(language_model={"source": "scratch", "size": "nano"})
+    parameters = section("captioner", {"language_model": {"source": "scratch", "size": "nano"}})
     network, config, tokenizer = make_captioner(parameters, contrastive_pair, None)
     return to_bundle(
         "captioner", network, config, tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
