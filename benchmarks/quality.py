@@ -128,10 +128,10 @@ def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw
     found: dict[str, Draw] = {}
     known: set[str] = set()
     for budget in ("balanced", "best", "fast"):
-        form, drawer = context.drawer("champion", budget)
-        if form in known:
+        variant, drawer = context.drawer("champion", budget)
+        if variant in known:
             continue
-        known.add(form)
+        known.add(variant)
         noise = noise_for(len(captions), drawer.noise_width, context.parameters.run).numpy()
 
         def draw(rows: slice, drawer: Any = drawer, noise: Any = noise) -> Pixels:
@@ -139,7 +139,7 @@ def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw
             pixels: Pixels = drawer.draw(captions[rows], noise[rows])
             return pixels
 
-        found[f"lexipix {form} ({'champion' if budget == 'balanced' else budget})"] = draw
+        found[f"lexipix {variant} ({'champion' if budget == 'balanced' else budget})"] = draw
     return found
 
 
