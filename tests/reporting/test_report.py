@@ -100,9 +100,8 @@ class TestRenderReport:
             "rate": {"psnr": 30.0, "jpeg": 6543.2},
             "memorization": {"gan": {"distance_ratio": 0.97, "very_near_share": 0.012}},
         }
-        html = render_report(
-            context(metrics=metrics, rate=random_images(1)[0], neighbors=random_images(2)[1])
-        )
+        rate, neighbors = random_images(2)
+        html = render_report(context(metrics=metrics, rate=rate, neighbors=neighbors))
         page = Page(html)
         assert "Memorization" in page.words and "0.97" in page.words and "1.2%" in page.words
         assert "JPEG, 30 dB" in page.words and "6,543 bits" in page.words
