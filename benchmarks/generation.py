@@ -1,14 +1,13 @@
-"""Drawing speed: lexipix's champion and whole model against models that people would use instead.
+"""Drawing speed of lexipix's champion and baseline beside other text-to-image models.
 
     make bench            or: python benchmarks/generation.py [--env ENV] [--batch 64] [--repeats 5]
 
-All take turns in one process, with the same threads, batch and picture size, each in its own best precision
-(fp32 or bf16, tried first), so that a slow moment of the machine meets all of them. lexipix's time goes from
-prompts, none read before, to uint8 pixels. The others (the extra `bench`) have random weights, which changes
-nothing about their speed: the `diffusers` U-Net in its CIFAR-10 configuration, whose denoising step is
-measured and multiplied by the steps of DDPM and DDIM, and taken once for a consistency model; and ImageGPT of
-`transformers` in its small size, a transformer that writes a 32x32 picture token by token, whose token is
-measured in the middle of a picture.
+All models alternate in one process, with the same threads, batch and image size, each in its faster precision
+(fp32 or bf16, tried first). So a slow moment of the machine affects all of them. lexipix is timed from
+prompts that are not in its cache to uint8 pixels. The others (extra `bench`) have random weights, which does
+not change their speed. The `diffusers` U-Net has its CIFAR-10 configuration; one denoising step is measured,
+and multiplied by the steps of DDPM and DDIM. A consistency model takes one step. ImageGPT small of
+`transformers` generates a 32x32 image token by token; a token is measured in the middle of an image.
 """
 
 # ruff: noqa: T201
@@ -32,7 +31,7 @@ from lexipix.training.precision import products_gain
 
 SIZE = 32
 DDPM_STEPS, DDIM_STEPS = 1000, 50
-BARS = {"DDIM": 6000.0, "1 step": 130.0}  # what the champion is meant to be faster by
+BARS = {"DDIM": 6000.0, "1 step": 130.0}  # targets: how many times faster the champion should be
 TOKENS, TOKENS_TIMED, CONTEXT = SIZE * SIZE, 2, 512
 DISTINCT = 4096
 
@@ -40,12 +39,12 @@ Call = Callable[[], object]
 
 
 def main() -> None:
-    """Prints the table and where it was written."""
+    """Print the table and the path of its file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--env", help="environment whose models draw [default: base, the scenes]")
+    parser.add_argument("--env", help="environment of the models [default: base]")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0, help="0: every core")
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -82,7 +81,7 @@ def main() -> None:
 
 
 def row(name: str, rates: list[float], champion: list[float]) -> Row:
-    """A contestant's images/s, and the champion's over them, round by round."""
+    """Return a model's images/s, and the ratio of the champion's to it over the rounds."""
     own = spread(rates)
     ahead = spread([ours / theirs for ours, theirs in zip(champion, rates, strict=True)])
     bar = {"bar": next((bar for part, bar in BARS.items() if part in name), None)}
@@ -99,13 +98,13 @@ def row(name: str, rates: list[float], champion: list[float]) -> Row:
 
 
 def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:
-    """The champion, the fast form and the whole model, on different prompts."""
-    workshop = ProjectContext(REPOSITORY, env)
+    """Return the champion, the fast variant and the baseline, each on new prompts."""
+    context = ProjectContext(REPOSITORY, env)
     prompts = captions()
     found: dict[str, tuple[Call, float]] = {}
     names: set[str] = set()
     for budget in ("balanced", "fast", "best"):
-        name, drawer = workshop.drawer("champion", budget)
+        name, drawer = context.drawer("champion", budget)
         label = f"lexipix {name} ({'champion' if budget == 'balanced' else budget})"
         if name in names:
             continue
@@ -114,7 +113,7 @@ def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:
         state = {"at": 0}
 
         def draw(drawer: Any = drawer, noise: Any = noise, state: dict[str, int] = state) -> object:
-            # Twenty batches: one alone is over too soon to be timed well
+            # Twenty batches: one is too short to be timed well
             for _ in range(20):
                 drawer.forget()
                 at = state["at"] = (state["at"] + batch) % (len(prompts) - batch)
@@ -126,13 +125,13 @@ def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:
 
 
 def captions() -> list[str]:
-    """Different captions of scenes; a model of other pictures reads them all the same."""
+    """Return different captions of scenes; models of other data sets read them as well."""
     rng = np.random.default_rng(0)
     return list(dict.fromkeys(caption(sample_scene(rng)) for _ in range(2 * DISTINCT)))[:DISTINCT]
 
 
 def others(batch: int) -> dict[str, tuple[Call, float]]:
-    """What people would use instead; each call makes a share of a batch's pictures."""
+    """Return the other models, each with the share of a batch's images that a call draws."""
     try:
         from diffusers import CMStochasticIterativeScheduler, DDIMScheduler, UNet2DModel
     except ImportError:
@@ -189,7 +188,7 @@ def others(batch: int) -> dict[str, tuple[Call, float]]:
 
 
 def next_tokens(model: Any, dtype: torch.dtype, batch: int) -> Call:
-    """Some tokens with a key-value cache as it is in the middle of a picture."""
+    """Return a call that generates tokens with the key-value cache of half an image."""
     from transformers import DynamicCache
 
     config = model.config
@@ -210,7 +209,7 @@ def next_tokens(model: Any, dtype: torch.dtype, batch: int) -> Call:
 
 
 def best_precision(model: torch.nn.Module, make: Callable[[Any, torch.dtype], Call]) -> tuple[Call, str]:
-    """The faster of fp32 and bf16, each with channels_last where there are convolutions."""
+    """Return the faster of fp32 and bf16, both with channels_last, and its name."""
     model = model.to(memory_format=torch.channels_last)
     tried = {"fp32": make(model, torch.float32)}
     if products_gain(torch.device("cpu")) >= 1:
@@ -224,21 +223,21 @@ def best_precision(model: torch.nn.Module, make: Callable[[Any, torch.dtype], Ca
 
 
 def timed(call: Call) -> float:
-    """Seconds of a call; one that times a part of itself says so by giving a number."""
+    """Return the seconds of a call; a call that times itself returns them as a float."""
     start = time.perf_counter()
     own = call()
     return own if isinstance(own, float) else time.perf_counter() - start
 
 
 def probe(env: str | None) -> dict[str, str]:
-    """What the machine can do, and what lexipix's champion makes of it."""
+    """Measure the machine's arithmetic and the latency of the champion."""
     matrix = torch.randn(1024, 1024)
     images, kernel = torch.randn(64, 128, 8, 8), torch.randn(128, 128, 3, 3)
     images, kernel = (x.contiguous(memory_format=torch.channels_last) for x in (images, kernel))
     products = min(timed(lambda: matrix @ matrix) for _ in range(10))
     convolutions = min(timed(lambda: torch.conv2d(images, kernel, padding=1)) for _ in range(10))
-    workshop = ProjectContext(REPOSITORY, env)
-    _, drawer = workshop.drawer("champion")
+    context = ProjectContext(REPOSITORY, env)
+    _, drawer = context.drawer("champion")
     prompts, noise = captions(), np.zeros((1, drawer.noise_width), np.float32)
     latencies = []
     for prompt in prompts[:200]:
@@ -250,8 +249,8 @@ def probe(env: str | None) -> dict[str, str]:
     return {
         "fp32 matrix products": f"{2 * 1024**3 / products / 1e9:.0f} GFLOP/s",
         "fp32 convolutions": f"{2 * 64 * 64 * 9 * 128**2 / convolutions / 1e9:.0f} GFLOP/s",
-        "champion's MFLOP": f"{workshop.load('champion')['figures'].get('mflop', float('nan')):.0f}",
-        "champion, one picture, p50/p95/p99": " / ".join(f"{value:.2f}" for value in milliseconds) + " ms",
+        "champion's MFLOP": f"{context.load('champion')['figures'].get('mflop', float('nan')):.0f}",
+        "champion, one image, p50/p95/p99": " / ".join(f"{value:.2f}" for value in milliseconds) + " ms",
     }
 
 

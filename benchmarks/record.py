@@ -1,4 +1,4 @@
-"""What a benchmark measured: as JSON, Markdown table and plot, and in the MLflow experiment `benchmarks`."""
+"""Saves a benchmark's results as JSON, Markdown table and plot, and in the MLflow experiment `benchmarks`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lexipix.metrics.speed import describe_machine, resident_mb
+from lexipix.metrics.speed import resident_mb
 from lexipix.reporting.plots import blank_figure, rendered
+from lexipix.utils.machine import describe_machine
 
 REPOSITORY = Path(__file__).parents[1]
 Row = dict[str, Any]
 
 
 def peak_mib() -> float:
-    """Largest resident size of this process so far, in MiB."""
+    """Return the largest resident size of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 class OwnMemory:
-    """The most memory that was this process's own while the block ran, in MiB, looked at ten times a second.
+    """Measures the peak of this process's private memory while a block runs, in MiB, ten times per second.
 
-    Pages of files that are mapped, which the system takes back as it likes, are not counted, and libraries'
-    code is not. Where the system does not tell them apart, all of it is counted.
+    Mapped files and the code of libraries are not counted, since the system can drop their pages at any time.
+    Where the system does not report private memory, the whole resident size is used.
     """
 
     def __init__(self) -> None:
@@ -64,29 +65,29 @@ def _own_mib() -> float:
 
 
 def use_cores(n_cores: int) -> None:
-    """Keep this process, and those it starts, on so many cores, where the system lets it."""
+    """Restrict this process and its children to so many cores, where the system allows it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
 
 
 def options(parser: argparse.ArgumentParser, measure: Callable[..., Mapping[str, Any]]) -> argparse.Namespace:
-    """Parse what a benchmark is asked for, ``--out`` among it.
+    """Parse a benchmark's options, with ``--out``.
 
-    Where :func:`in_a_process` started the script, it measures, prints the answer and ends.
+    If :func:`in_a_process` started the script, run ``measure``, print its result as JSON and exit.
     """
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(**json.loads(arguments.measure))))  # noqa: T201 - it is the answer
+        print(json.dumps(measure(**json.loads(arguments.measure))))  # noqa: T201 - the caller reads it
         raise SystemExit
     return arguments
 
 
 def in_a_process(script: str, task: Mapping[str, Any]) -> dict[str, Any]:
-    """Have a script do a task that it is given as ``--measure`` in a process of its own.
+    """Run a script with ``--measure TASK`` in its own process and return the JSON of its last line.
 
-    So nothing of an earlier measurement is in memory. The last line that it prints is the answer, as JSON.
+    So nothing of an earlier measurement is in memory.
     """
     command = [sys.executable, script, "--measure", json.dumps(task)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -95,12 +96,12 @@ def in_a_process(script: str, task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, smallest and largest of repeated measurements."""
+    """Return median, minimum and maximum of repeated measurements."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Rows as a Markdown table; columns in the order of their first appearance."""
+    """Format rows as a Markdown table, columns in the order of their first appearance."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(_text(row.get(column)) for column in columns) + " |" for row in rows]
@@ -116,19 +117,19 @@ def save(
     shown: Sequence[Row] | None = None,
     pictures: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> Path:
-    """Write ``NAME.json`` and ``NAME.md``, the pictures as ``KEY.png``, and log all.
+    """Write ``NAME.json``, ``NAME.md`` and the images as ``KEY.png``, and log them.
 
     Args:
-        name: Of the benchmark.
-        rows: One for each contestant.
-        facts: What holds for all, such as threads and batch; the machine is added.
-        folder: Where the files go.
-        notes: Sentences under the table.
-        shown: The rows as the page shows them, if not as they are.
-        pictures: By key, uint8 (H, W, 3).
+        name: Name of the benchmark.
+        rows: One row per contestant.
+        facts: Conditions of all rows, such as threads and batch size; the machine is added.
+        folder: Folder of the files.
+        notes: Text under the table.
+        shown: Rows of the page, where they differ from ``rows``.
+        pictures: Key to image, uint8 (H, W, 3).
 
     Returns:
-        The Markdown file.
+        Path of the Markdown file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts = {"machine": describe_machine(), **facts}
@@ -151,13 +152,13 @@ def plot_ratios(
     bars: Sequence[float | None],
     title: str,
 ) -> NDArray[np.uint8]:
-    """Draw ratios as bars, each with its extremes and, where one is asked for, the mark it must reach.
+    """Draw ratios as bars, each with its extremes and its target, if there is one.
 
     Args:
-        names: Of the bars, from top to bottom.
-        ratios: Median, smallest and largest of each.
-        bars: What each must reach, or None.
-        title: What the ratios say.
+        names: Labels of the bars, from top to bottom.
+        ratios: Median, minimum and maximum of each.
+        bars: Target of each, or None.
+        title: Title.
 
     Returns:
         uint8 (H, W, 3).
@@ -180,12 +181,12 @@ def plot_ratios(
 def plot_growth(
     numbers: Sequence[int], lines: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> NDArray[np.uint8]:
-    """Draw figures over numbers of pictures, beside each other.
+    """Draw values over the number of images, in plots beside each other.
 
     Args:
-        numbers: Of pictures.
-        lines: Title of a drawing -> name of a line -> its values. The first drawing's are logarithmic, and
-            thin lines beside them grow as the number does.
+        numbers: Numbers of images.
+        lines: Title of a plot -> name of a line -> its values. The first plot has a logarithmic axis and
+            dashed lines that grow in proportion to the number.
 
     Returns:
         uint8 (H, W, 3).
@@ -198,7 +199,7 @@ def plot_growth(
             if place == 0:
                 proportional = [values[-1] * number / numbers[-1] for number in numbers]
                 axes.plot(numbers, proportional, color="gray", linewidth=0.7, linestyle="--", zorder=0)
-        axes.set(xscale="log", yscale="linear" if place else "log", title=title, xlabel="pictures")
+        axes.set(xscale="log", yscale="linear" if place else "log", title=title, xlabel="images")
         if place:
             axes.set_ylim(0)
         axes.legend()
@@ -224,7 +225,7 @@ def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:
 
 
 def _key(text: str) -> str:
-    """A name with the characters that MLflow allows."""
+    """Replace characters that MLflow does not allow in names."""
     return "".join(c if c.isalnum() or c in " ._-/" else "_" for c in text)
 
 

@@ -1,13 +1,12 @@
-"""How cost grows: seconds and peak memory of each stage over the number of pictures, their size, the threads.
+"""Seconds and peak memory of each stage over the number of images, their size and the number of threads.
 
     python benchmarks/scaling.py [--largest 100000] [--sizes 32 64 128] [--env ENV] [--out DIR]
 
-The pictures are embedded scenes, made for the occasion. Ingestion writes them, the features stage's encoder
-looks at them, the captioner describes them and the evaluation compares each with its neighbour (PSNR and
-SSIM). Every measurement is a process of its own; its memory is what is its own at most, libraries' data
-included, without the pages of the pictures' file, which the system keeps in memory as long as it likes. The
-encoder and the captioner are those of the environment, which must be trained; sizes other than theirs are
-measured without the captioner.
+The images are embedded scenes, rendered for each measurement. Ingestion writes them, the image encoder of the
+features stage embeds them, the captioner describes them, and the evaluation compares each with the next (PSNR
+and SSIM). Every measurement runs in its own process. Its memory is the peak of private memory, libraries
+included, without the mapped pages of the image file, which the system can drop at any time. Encoder and
+captioner are those of the environment, which must be trained. The captioner is measured at its own size only.
 """
 
 # ruff: noqa: T201
@@ -23,7 +22,7 @@ from typing import Any
 
 from record import REPOSITORY, OwnMemory, in_a_process, options, plot_growth, save, use_cores
 
-from lexipix.datasets.sources.pool import n_workers
+from lexipix.utils.machine import n_cores
 
 STAGES = ("ingestion", "features", "captioning", "evaluation")
 SMALLEST, STEP = 1_000, 10
@@ -31,13 +30,13 @@ CHUNK = 1_000
 
 
 def main() -> None:
-    """Prints the table and where it was written."""
+    """Print the table and the path of its file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--largest", type=int, default=100_000, help="number of pictures to go up to")
+    parser.add_argument("--largest", type=int, default=100_000, help="largest number of images")
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128], help="sides in pixels")
-    parser.add_argument("--env", help="environment whose models are used [default: base, the scenes]")
+    parser.add_argument("--env", help="environment of the models [default: base]")
     arguments = options(parser, measure)
-    cores = n_workers(0)
+    cores = n_cores()
     plan = [(n_images, 32, cores) for n_images in numbers(arguments.largest)]
     plan += [(10 * SMALLEST, size, cores) for size in arguments.sizes if size != 32]
     plan += [(10 * SMALLEST, 32, threads) for threads in range(1, cores)]
@@ -71,7 +70,7 @@ def main() -> None:
 
 
 def numbers(largest: int) -> list[int]:
-    """1,000, 10,000 and so on up to the largest."""
+    """Return 1,000, 10,000 and so on up to the largest."""
     found = [SMALLEST]
     while found[-1] * STEP <= largest:
         found.append(found[-1] * STEP)
@@ -81,7 +80,7 @@ def numbers(largest: int) -> list[int]:
 def measure(
     stage: str, n_images: int, size: int, threads: int, env: str | None, folder: str
 ) -> dict[str, float]:
-    """One stage on so many pictures; its seconds are those of the work, without loading libraries."""
+    """Run one stage on so many images; the seconds exclude loading of libraries."""
     use_cores(threads)
     place = Path(folder, f"{n_images}-{size}")
     if stage == "ingestion":
@@ -92,31 +91,32 @@ def measure(
 
         torch.set_num_threads(threads)
         with OwnMemory() as memory:
-            seconds = {"features": look, "captioning": describe, "evaluation": compare}[stage](place, env)
+            seconds = {"features": embed, "captioning": describe, "evaluation": compare}[stage](place, env)
     return {"seconds": round(seconds, 2), "mib": round(memory.mib)}
 
 
 def ingest(place: Path, n_images: int, size: int) -> float:
-    """Writes scenes into a picture store."""
-    from ingestion import measure as ingested
+    """Write scenes into an image store and return the seconds."""
+    from stage_images import ingest_source
 
     counts = {"n_train": n_images - 300, "n_val": 100, "n_test": 100, "n_judge": 100}
-    return ingested({"kind": "scenes", "scenes": counts}, str(place), image_size=size)["seconds"]
+    return ingest_source({"kind": "scenes", "scenes": counts}, str(place), image_size=size)["seconds"]
 
 
-def look(place: Path, env: str | None) -> float:
-    """Takes the features stage's vectors of all pictures."""
-    from lexipix.config.run import RunParameters
+def embed(place: Path, env: str | None) -> float:
+    """Embed all images and return the seconds."""
+    from lexipix.cli.project_context import ProjectContext
     from lexipix.pipelines.features.nodes import export_features
 
+    run = ProjectContext(REPOSITORY, env).parameters.run
     pair, pictures = _model("contrastive_pair", env), _pictures(place)
     start = time.perf_counter()
-    export_features(RunParameters(), pair, pictures)
+    export_features(run, pair, pictures)
     return time.perf_counter() - start
 
 
 def describe(place: Path, env: str | None) -> float:
-    """Captions all training pictures."""
+    """Caption all training images and return the seconds."""
     import torch
     from tokenizers import Tokenizer
 
@@ -132,7 +132,7 @@ def describe(place: Path, env: str | None) -> float:
 
 
 def compare(place: Path, env: str | None) -> float:
-    """PSNR and SSIM of each training picture and its neighbour, piece by piece from disk."""
+    """Compute PSNR and SSIM of each training image and the next, in chunks from disk; return the seconds."""
     from lexipix.metrics.images import psnr, ssim
 
     images = _pictures(place).train.images
@@ -145,9 +145,9 @@ def compare(place: Path, env: str | None) -> float:
 
 
 def _pictures(place: Path) -> Any:
-    from lexipix.datasets.image_store import PictureStoreDataset
+    from lexipix.datasets.image_store import ImageStoreDataset
 
-    return PictureStoreDataset(filepath=str(place)).load()
+    return ImageStoreDataset(filepath=str(place)).load()
 
 
 def _model(name: str, env: str | None) -> Any:

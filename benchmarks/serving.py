@@ -1,13 +1,13 @@
-"""Both services under load: from start to the first answer, requests a second, the slowest of a hundred.
+"""Both services under load: time to the first answer, requests/s and latency percentiles.
 
     python benchmarks/serving.py [--env ENV] [--clients 16] [--seconds 60] [--out DIR]
 
-Starts `mlflow models serve` for the champion among the registered generators, then for the captioner, on
-the loopback interface. Each is asked by one client for a sixth of the time, then by all clients, each of
-which asks again as soon as it is answered, then for a sixth by all clients while four others send nonsense:
-no JSON, too many pictures, a body of 40 MB, none. A request is one prompt that was not asked lately, or one
-picture of the test split. The clients are threads of one process on the same cores as the server, which
-leaves the server fewer.
+Starts `mlflow models serve` for the champion of the registered generators, then for the captioner, on the
+loopback interface. One client sends requests for a sixth of the time, then all clients for the whole time,
+then all clients for a sixth while four others send invalid requests: no JSON, too many images, a body of 40
+MB, an empty body. Each client sends its next request as soon as it has the answer. A request holds one prompt
+that is not in the cache, or one image of the test split. The clients are threads of one process and share the
+cores with the server.
 """
 
 # ruff: noqa: T201
@@ -41,21 +41,21 @@ from lexipix.tracking.registry import CHAMPION, registered_name
 from lexipix.tracking.run import store
 from lexipix.utils.png import encode_png
 
-N_REQUESTS = 2_000  # different ones; then they come again
-NONSENSE = (b"{]", b'{"inputs": {"prompt": ["a"]}, "params": {"count": 1000000}}', b"x" * 40_000_000, b"")
+N_REQUESTS = 2_000  # different requests; then they repeat
+INVALID = (b"{]", b'{"inputs": {"prompt": ["a"]}, "params": {"count": 1000000}}', b"x" * 40_000_000, b"")
 
 
 def main() -> None:
-    """Prints the table and where it was written."""
+    """Print the table and the path of its file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--env", help="environment whose champions serve [default: base, the scenes]")
+    parser.add_argument("--env", help="environment of the champions [default: base]")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
-    workshop = ProjectContext(REPOSITORY, arguments.env)
+    context = ProjectContext(REPOSITORY, arguments.env)
     rows: list[Row] = []
-    for kind, bodies in (("generator", prompts(workshop)), ("captioner", pictures(workshop))):
+    for kind, bodies in (("generator", prompts(context)), ("captioner", pictures(context))):
         with serving(registered_name(kind, arguments.env)) as port:
             start = time.perf_counter()
             while ask(port, bodies[0]) is None:
@@ -64,7 +64,7 @@ def main() -> None:
             for name, clients, bad in (
                 ("one client", 1, 0),
                 (f"{arguments.clients} clients", arguments.clients, 0),
-                (f"{arguments.clients} clients, 4 with nonsense", arguments.clients, len(NONSENSE)),
+                (f"{arguments.clients} clients and 4 with invalid requests", arguments.clients, len(INVALID)),
             ):
                 seconds = arguments.seconds / (1 if clients > 1 and not bad else 6)
                 row = {"service": f"{kind}, {name}", "first answer, s": first}
@@ -75,28 +75,28 @@ def main() -> None:
     print(table(rows))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
     if any(row["errors"] for row in rows):
-        raise SystemExit("There were errors.")
+        raise SystemExit("Some requests got a wrong answer: see the column errors.")
 
 
-def prompts(workshop: ProjectContext) -> list[bytes]:
-    """Requests for a picture each: scenes, or what the environment's parameters would draw."""
-    rng, source = np.random.default_rng(0), workshop.parameters.ingestion.source.kind
-    texts: Sequence[str] = workshop.parameters.generation.prompts
+def prompts(context: ProjectContext) -> list[bytes]:
+    """Return requests for one image each: of scenes, or of the environment's own prompts."""
+    rng, source = np.random.default_rng(0), context.parameters.ingestion.source.kind
+    texts: Sequence[str] = context.parameters.generation.prompts
     if source == "scenes":
         texts = [caption(sample_scene(rng)) for _ in range(N_REQUESTS)]
     return [json.dumps({"inputs": {"prompt": [text]}}).encode() for text in texts]
 
 
-def pictures(workshop: ProjectContext) -> list[bytes]:
-    """Requests for a caption each, of pictures of the test split."""
-    images = workshop.load("pictures").test.images[:N_REQUESTS]
+def pictures(context: ProjectContext) -> list[bytes]:
+    """Return requests for one caption each, of images of the test split."""
+    images = context.load("pictures").test.images[:N_REQUESTS]
     texts = [base64.b64encode(encode_png(np.asarray(image))).decode() for image in images]
     return [json.dumps({"inputs": {"picture": [text]}}).encode() for text in texts]
 
 
 @contextlib.contextmanager
 def serving(model: str) -> Iterator[int]:
-    """A server of the champion of that name, just started; gives its port."""
+    """Start a server of the champion of that name and return its port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = int(one.getsockname()[1])
@@ -113,14 +113,14 @@ def serving(model: str) -> Iterator[int]:
         try:
             yield port
             if process.poll() is not None:
-                raise SystemExit(f"The server of {model} has ended.")
+                raise SystemExit(f"The server of {model} exited with status {process.returncode}.")
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
 def ask(port: int, body: bytes) -> int | None:
-    """The status of an answer; None where there is no server yet."""
+    """Return the status of an answer; None if the server does not listen yet."""
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         return _status(connection, body)
@@ -129,7 +129,7 @@ def ask(port: int, body: bytes) -> int | None:
 
 
 def load(port: int, bodies: Sequence[bytes], n_clients: int, n_bad: int, seconds: float) -> dict[str, Any]:
-    """Ask as fast as the answers come; gives rates, latencies and the number of wrong answers."""
+    """Send requests without a pause; return rates, latencies and the number of wrong answers."""
     until, lock, taken = time.perf_counter() + seconds, threading.Lock(), list[float]()
     errors = refused = 0
     places = itertools.count()
@@ -144,7 +144,7 @@ def load(port: int, bodies: Sequence[bytes], n_clients: int, n_bad: int, seconds
             taken.extend(own)
             errors += wrong
 
-    def nuisance(body: bytes) -> None:
+    def invalid_client(body: bytes) -> None:
         nonlocal errors, refused
         while time.perf_counter() < until:
             status = ask(port, body)
@@ -153,7 +153,7 @@ def load(port: int, bodies: Sequence[bytes], n_clients: int, n_bad: int, seconds
                 errors += status is None or not 400 <= status < 500
 
     clients = [threading.Thread(target=client) for _ in range(n_clients)]
-    clients += [threading.Thread(target=nuisance, args=(body,)) for body in NONSENSE[:n_bad]]
+    clients += [threading.Thread(target=invalid_client, args=(body,)) for body in INVALID[:n_bad]]
     for one in clients:
         one.start()
     for one in clients:

@@ -1,8 +1,8 @@
-"""What a machine allows a computation: its convolutions and matrix products, each timed on its own.
+"""A lower bound for the time of a computation: its convolutions and matrix products, each timed alone.
 
-A probe of one large matrix product says what a machine can do at best; a network of small layers never comes
-near that, however it is trained. Here each distinct product of the network's own shapes, forwards and
-backwards, runs alone and again and again; the sum is what a step takes when nothing else has to be done.
+A large matrix product measures the peak rate of a machine, which a network of small layers never reaches.
+Here each distinct product of the network's own shapes, forward and backward, is timed alone. The sum is the
+time of a step that does nothing else.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ MIN_TIMES, MIN_SECONDS = 3, 0.02
 
 
 class _Shape(NamedTuple):
-    """A tensor without its numbers."""
+    """Shape, stride and type of a tensor."""
 
     size: tuple[int, ...]
     stride: tuple[int, ...]
     dtype: torch.dtype
 
     def fill(self) -> torch.Tensor:
-        """One with random numbers, laid out the same; places that coincide do so again."""
+        """Return a random tensor with this layout; elements that share memory share it again."""
         reach = sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True)) + 1
         return torch.randn(max(reach, 1)).to(self.dtype).as_strided(self.size, self.stride)
 
 
 class _Noted(TorchDispatchMode):
-    """Counts the products that run inside, by operation and shapes."""
+    """Counts the products that run in its context, by operation and shapes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class _Noted(TorchDispatchMode):
 
 
 def seconds_allowed(call: Callable[[], Any]) -> float:
-    """Seconds that the products in ``call`` take when each runs alone; their median, added up."""
+    """Return the seconds of the products in ``call``: the sum of the medians of each run alone."""
     with _Noted() as noted:
         call()
     return sum(n * _seconds_alone(*described) for described, n in noted.calls.items())

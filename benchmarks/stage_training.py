@@ -1,8 +1,8 @@
-"""Training: lexipix's loop beside a bare one of PyTorch, and beside what the model's shapes allow.
+"""The training loop beside a bare PyTorch loop, and beside the time of its matrix products alone.
 
-The two loops train twins in one process and take turns step by step, on the same rows, both with the weights
-of convolutions in channels_last. The bare one does what cannot be left out: forward, loss, backward, clip,
-step. lexipix's also seeds, schedules, averages the weights and counts; its reports are not in it.
+Both loops train copies of one network in one process. They alternate step by step on the same rows, both
+with channels_last convolutions. The bare loop does only what is necessary: forward, loss, backward, clip,
+step. lexipix also seeds, schedules, averages the weights and counts. Validation is not timed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from typing import Any
 import torch
 from record import REPOSITORY, Row
 from shapes import seconds_allowed
-from trials import Silent
 from turns import comparison
 
 from lexipix.cli.project_context import ProjectContext
-from lexipix.config.generator import LoopParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.models.text_to_image import TextToImage
@@ -33,13 +31,32 @@ from lexipix.training.tasks.vae import VAETask, structural_dissimilarity, vae_lo
 
 CPU = torch.device("cpu")
 BARE_BAR, SHAPES_BAR = 0.95, 0.4
-SET_UP = 3  # steps that count arithmetic or pay for memory
+SET_UP = 3  # untimed steps: they count operations and allocate memory
 
 BareStep = Callable[[torch.Tensor], None]
 
 
+class NoRecords:
+    """A metric stream and a checkpoint store that keep nothing."""
+
+    def log(self, *_: Any) -> None:
+        """Drop the metrics."""
+
+    def image(self, *_: Any) -> None:
+        """Drop the image."""
+
+    def load(self) -> None:
+        """Return no checkpoint."""
+
+    def save(self, *_: Any) -> None:
+        """Drop the checkpoint."""
+
+    def clear(self) -> None:
+        """Do nothing."""
+
+
 class InTurns:
-    """A task that lets a bare step run before each of its own and times both, the loop's work included."""
+    """A task that runs a bare step before each of its own and times both, with the loop's overhead."""
 
     def __init__(self, task: Task, bare: BareStep) -> None:
         self.modules, self.averaged = task.modules, task.averaged
@@ -51,7 +68,7 @@ class InTurns:
         self.theirs: list[float] = []
 
     def step(self, rows: torch.Tensor, progress: float) -> dict[str, torch.Tensor]:
-        """The bare step, then the task's; what passes until the next call is the task's time."""
+        """Run the bare step, then the task's; the time until the next call counts as the task's."""
         now = time.perf_counter()
         if self._began is not None:
             self.ours.append(now - self._began)
@@ -61,13 +78,19 @@ class InTurns:
         return self._task.step(rows, progress)
 
 
+def cpu_run(context: ProjectContext | None) -> RunParameters:
+    """Return the run parameters of a context (None: of ``conf/base``), for fp32 on the CPU."""
+    parameters = (context or ProjectContext(REPOSITORY, None)).parameters
+    return parameters.run.model_copy(update={"device": "cpu", "precision": "fp32"})
+
+
 def training(env: str | None, n_steps: int, repeats: int) -> list[Row]:
-    """Two rows for the VAE and two for the text prior of an environment."""
-    workshop = ProjectContext(REPOSITORY, env)
+    """Return two rows for the VAE and two for the text prior of an environment."""
+    context = ProjectContext(REPOSITORY, env)
     torch.manual_seed(0)
     rows = []
     for name, make in (("VAE", vae), ("text prior", prior)):
-        task, parameters, bare = make(workshop)
+        task, parameters, bare = make(context)
         rows += beside(name, task, parameters, bare, n_steps, repeats)
     return rows
 
@@ -80,17 +103,17 @@ def beside(
     n_steps: int,
     repeats: int,
 ) -> list[Row]:
-    """Compare a task's training with its bare twin, and with what its shapes allow.
+    """Compare a task's training with its bare copy and with the time of its matrix products.
 
     Args:
         name: Of the model.
         task: As a stage trains it.
-        parameters: Of that training; its length and reports are replaced.
-        bare: A step of the twin.
+        parameters: Of that training; its length and validations are replaced.
+        bare: A step of the copy.
         n_steps: Steps of each in a round.
         repeats: Rounds.
     """
-    batch, run = parameters.batch_size, RunParameters(device="cpu", precision="fp32")
+    batch, run = parameters.batch_size, cpu_run(None)
     machine = Precision(CPU, False)
     machine.prepare(task.modules)
     flops = step_flops(task, batch, run, machine)
@@ -98,7 +121,7 @@ def beside(
     length = {"images": batch * (n_steps * repeats + SET_UP), "reports": 1, "checkpoint_seconds": 1e9}
     train(
         paired, parameters.model_copy(update=length), run, name=name, fingerprint="",
-        stream=Silent(), checkpoints=Silent(),
+        stream=NoRecords(), checkpoints=NoRecords(),
     )  # fmt: skip
     rates = {
         who: [
@@ -112,20 +135,20 @@ def beside(
     ours, shapes = ([rate * flops / 1e9 for rate in some] for some in (rates["ours"], allowed))
     return [
         comparison(
-            f"training of the {name}, batch {batch}", "pictures/s", rates["ours"],
+            f"training of the {name}, batch {batch}", "images/s", rates["ours"],
             "bare PyTorch loop", rates["theirs"], BARE_BAR,
         ),
         comparison(
-            f"training of the {name}, {flops / 1e6:,.0f} MFLOP a picture", "GFLOP/s", ours,
-            "its convolutions and products alone", shapes, SHAPES_BAR,
+            f"training of the {name}, {flops / 1e6:,.0f} MFLOP per image", "GFLOP/s", ours,
+            "its convolutions and matrix products alone", shapes, SHAPES_BAR,
         ),
     ]  # fmt: skip
 
 
-def vae(workshop: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
-    """The VAE's task, its parameters and a step of its twin."""
-    own = workshop.parameters.generator.vae
-    made = make_vae(Share(), RunParameters(device="cpu"), own, workshop.load("pictures"))
+def vae(context: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
+    """Return the VAE's task, its parameters and a step of its copy."""
+    own = context.parameters.generator.vae
+    made = make_vae(Share(), cpu_run(context), own, context.load("pictures"))
     task, network = made.task, made.network
     assert isinstance(task, VAETask)
     twin, optimizer = _twin(network, network.parameters(), task)
@@ -144,12 +167,12 @@ def vae(workshop: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
     return task, own.training, step
 
 
-def prior(workshop: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
-    """The text prior's task, its parameters and a step of its twin, which answers one noise."""
-    own = workshop.parameters.generator.prior.model_copy(update={"noises": 1})
+def prior(context: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
+    """Return the text prior's task, its parameters and a step of its copy, with one noise per caption."""
+    own = context.parameters.generator.prior.model_copy(update={"noises": 1})
     names = ("pictures", "captions_complete", "contrastive_pair", "captioner", "vae")
     made = make_prior(
-        Share(), RunParameters(device="cpu"), own, LoopParameters(), False, *map(workshop.load, names)
+        Share(), cpu_run(context), own, context.parameters.generator.loop, False, *map(context.load, names)
     )
     task, model = made.task, made.network
     assert isinstance(task, PriorTask) and isinstance(model, TextToImage)
@@ -171,7 +194,7 @@ def prior(workshop: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]
 
 
 def _twin(network: Any, learning: Any, task: Task) -> tuple[Any, torch.optim.Optimizer]:
-    """A copy of a network and an optimizer, with the task's settings, for what learns in it."""
+    """Return a copy of a network, and an optimizer with the task's settings for its trained weights."""
     places = {id(weight): name for name, weight in network.named_parameters()}
     twin = copy.deepcopy(network)
     Precision(CPU, False).prepare({"twin": twin})

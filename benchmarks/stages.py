@@ -1,15 +1,14 @@
-"""Every stage against what a user would otherwise write.
+"""Compare every stage with what a user would otherwise write.
 
     make bench            or: python benchmarks/stages.py [--env ENV] [--repeats 3] [--only training …]
 
-Ingestion against the library `datasets`; captioning against `generate` of transformers with the same model;
-the measures against a loop over scikit-image; training against a bare loop of PyTorch and against what the
-model's own shapes allow; Kedro's commands and `dvc repro` against a project that holds next to nothing.
+Ingestion is compared with the library `datasets`; captioning with `generate` of transformers and the same
+model; the metrics with a loop over scikit-image; training with a bare PyTorch loop and with the time of the
+network's matrix products alone; Kedro's commands and `dvc repro` with a nearly empty project.
 
-Contestants take turns in one process, with the same threads; figures are medians, with the smallest and the
-largest beside them. "Times as fast" is the median of paired ratios. For commands the figures are seconds.
-Captions of both contestants are equal. What the network's convolutions and products take alone is measured
-with the same shapes and layouts, each again and again.
+The two sides alternate in one process with the same threads. Values are medians, with minimum and maximum.
+"Times as fast" is the median of paired ratios. Commands are measured in seconds. Both sides write the same
+captions. The network's convolutions and matrix products are timed alone, with the same shapes and layouts.
 """
 
 # ruff: noqa: T201
@@ -32,11 +31,11 @@ STAGES = ("ingestion", "captioning", "evaluation", "training", "startup")
 
 
 def main() -> None:
-    """Prints the table and where it was written."""
+    """Print the table and the path of its file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--env", help="environment whose models are measured [default: base, the scenes]")
+    parser.add_argument("--env", help="environment of the models [default: base]")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=0, help="0: every core")
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
     parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
     arguments = parser.parse_args()
@@ -58,7 +57,7 @@ def main() -> None:
 
 
 def draw(rows: list[Row]) -> NDArray[np.uint8]:
-    """The ratios of all rows as bars, uint8 (H, W, 3)."""
+    """Draw the ratios of all rows as bars, uint8 (H, W, 3)."""
     return plot_ratios(
         [row["stage"] for row in rows],
         [(row["ratio median"], row["ratio min"], row["ratio max"]) for row in rows],
@@ -68,20 +67,20 @@ def draw(rows: list[Row]) -> NDArray[np.uint8]:
 
 
 def plan(env: str | None, repeats: int, folder: Path) -> dict[str, Callable[[], list[Row]]]:
-    """What measures each stage; imported only then, so that one stage needs no other's models."""
+    """Return the function that measures each stage; each imports only what its stage needs."""
 
     def ingestion() -> list[Row]:
-        from stage_pictures import ingestion
+        from stage_images import ingestion
 
         return ingestion(folder / "ingestion", 2000, repeats)
 
     def captioning() -> list[Row]:
-        from stage_words import captioning
+        from stage_captioning import captioning
 
         return captioning(env, 512, repeats)
 
     def evaluation() -> list[Row]:
-        from stage_pictures import evaluation
+        from stage_images import evaluation
 
         return evaluation(4000, repeats)
 

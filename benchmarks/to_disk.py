@@ -1,11 +1,11 @@
-"""Drawing many pictures to disk: the rate beside the one in memory, and what memory it takes.
+"""Rate and memory of drawing many images to disk, beside the rate in memory.
 
     python benchmarks/to_disk.py [--pictures 100000] [--env ENV] [--out DIR]
 
-The champion draws 25 pictures of each of many prompts, as `kedro generate --prompts FILE -n 25 --no-score`
-does: without keeping them, into one tar archive (--out FILE.tar), and into a folder with a file for each. The
-archive is written in pieces and has everything that the folder has. Each measurement is a process of its
-own; peak memory is the process's largest resident size with every library it has loaded.
+The champion draws 25 images for each of many prompts, as `kedro generate --prompts FILE -n 25 --no-score`
+does: into memory only, into one tar archive (--out FILE.tar), and into a folder. The archive is written as a
+stream and holds the same files as the folder. Each measurement runs in its own process. Peak memory is the
+largest resident size of the process, with all libraries.
 """
 
 # ruff: noqa: T201
@@ -23,13 +23,13 @@ from record import REPOSITORY, Row, in_a_process, options, peak_mib, save
 
 EACH = 25
 MEMORY, ARCHIVE, FOLDER = PLACES = ("memory", "archive", "folder")
-SMALLER = 10  # the same with a tenth of the pictures shows whether memory grows
+SMALLER = 10  # a run with a tenth of the images shows whether memory grows
 
 
 def main() -> None:
-    """Prints the table and where it was written."""
+    """Print the table and the path of its file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--env", help="environment whose champion draws [default: base, the scenes]")
+    parser.add_argument("--env", help="environment of the champion [default: base]")
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=1)
     arguments = options(parser, measure)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
-    """Seconds of drawing, without loading libraries and model, and peak memory."""
+    """Return the seconds of drawing, without loading of libraries and model, and peak memory."""
     from lexipix.cli.project_context import ProjectContext
     from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
     from lexipix.inference.generate import GeneratedImages

@@ -1,4 +1,4 @@
-"""Measuring two ways of doing the same: they take turns, so that a slow moment of the machine meets both."""
+"""Alternating measurements of several calls, so that a slow moment of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Call = Callable[[], Any]
 
 
 def take_turns(calls: Mapping[str, Call], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round; a first round, which pays for set-up, is not counted."""
+    """Return the seconds of each call in each round; the first round, with its set-up, is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for repeat in range(repeats + 1):
         for name, call in calls.items():
@@ -33,18 +33,18 @@ def comparison(
     theirs: Sequence[float],
     bar: float | None = None,
 ) -> Row:
-    """A row about two contestants whose measurements belong together in pairs.
+    """Compare two series of paired measurements.
 
     Args:
-        stage: What was done.
-        unit: Of the measurements: rates, of which more is better, or ``s``, of which less is.
+        stage: Name of the measurement.
+        unit: ``s`` (less is better) or the unit of a rate (more is better).
         ours: lexipix's measurements.
-        instead: The other contestant.
-        theirs: Its measurements, as many.
-        bar: How many times the other's speed lexipix must reach.
+        instead: Name of the other side.
+        theirs: Its measurements, as many as ``ours``.
+        bar: Target of the ratio.
 
     Returns:
-        Medians and extremes of both and of the paired ratios of their speeds, and whether the bar was kept.
+        Medians and extremes of both and of the paired ratios of their speeds, and whether the target was met.
     """
     ratios = [b / a if unit == "s" else a / b for a, b in zip(ours, theirs, strict=True)]
     row: Row = {"stage": stage, "unit": unit, "instead": instead}
@@ -56,7 +56,7 @@ def comparison(
 
 
 def as_shown(rows: Sequence[Row]) -> list[Row]:
-    """The rows of a comparison, each figure with its extremes, for a page."""
+    """Format the rows of a comparison for a page, each value with its extremes."""
     return [
         {
             "stage": row["stage"],

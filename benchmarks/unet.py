@@ -1,7 +1,7 @@
-"""A diffusion U-Net of `diffusers` that draws pictures from captions, trained against the clock.
+"""A text-conditional diffusion U-Net of `diffusers`, trained for a given time.
 
-It reads what lexipix's prior reads, for nothing: the states of a caption's words, which it attends to, and
-the vector of the whole caption, which joins the time embedding, from networks that stay as they are.
+Its condition is the text encoding of lexipix's prior, from frozen networks: cross-attention to the states of
+a caption's tokens, and the embedding of the whole caption added to the time embedding.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ Read = Callable[[Tensor], Reading]
 
 HEADS, GROUPS = 4, 16
 WARMUP, EMA_SHARE = 0.03, 0.02
-CANONICAL_SHARE = 0.5  # of the captions drawn in their first wording, the one that is judged
-UNSAID = 0.1  # share of the captions that are dropped, so that guidance is possible
+PRIMARY_CAPTION_PROB = 0.5  # probability of the first wording of a caption, the one that is evaluated
+CAPTION_DROPOUT = 0.1  # needed for classifier-free guidance
 
 
 @dataclass(frozen=True)
 class Design:
     """Size and training of the U-Net.
 
-    Chosen by trainings of 75 s on scenes, two cores without bf16; attributes found in 10 steps: these values
-    0.28, rates of 0.002 and 0.0005 0.04 and 0.25, no words attended to 0.27, late times no more frequent than
-    others 0.25, and the velocity guessed instead of the picture 0.12.
+    Chosen by trainings of 75 s on scenes, on two cores without bf16. Attribute accuracy with 10 steps: 0.28
+    with these values; 0.04 and 0.25 with learning rates of 0.002 and 0.0005; 0.27 without cross-attention;
+    0.25 with uniform times; 0.12 with prediction of the velocity instead of the image.
 
     Attributes:
-        channels: From the finest scale to the coarsest; each is half as fine as the one before.
-        attended: Coarsest scales at which the words are attended to.
-        patch: Side of the squares of pixels that make one place of the finest scale.
-        batch: Pictures in a step.
-        learning_rate: Peak of AdamW's.
+        channels: From the finest scale to the coarsest; each has half the side of the one before.
+        attended: Number of coarsest scales with cross-attention to the words.
+        patch: Side in pixels of the patches that form one position of the finest scale.
+        batch: Images per step.
+        learning_rate: Peak rate of AdamW.
     """
 
     channels: tuple[int, ...] = (64, 128, 128)
@@ -63,11 +63,10 @@ class Design:
 
 
 def schedule() -> DDIMScheduler:
-    """The way from picture to noise and back.
+    """Return the noise schedule.
 
-    The last step of the way there is noise alone, and the first step back starts from it however few steps
-    there are (Lin et al. 2023, arXiv 2305.08891): a sampler of one step would else start where the training
-    never was.
+    Its last step is pure noise, and sampling starts there with any number of steps (Lin et al. 2023,
+    arXiv 2305.08891). Otherwise a sampler with one step would start at a noise level that was never trained.
     """
     return DDIMScheduler(
         beta_schedule="squaredcos_cap_v2",
@@ -78,13 +77,13 @@ def schedule() -> DDIMScheduler:
 
 
 class CaptionedUNet(nn.Module):
-    """The U-Net on squares of pixels, told where each of them lies.
+    """The U-Net on patches of pixels, with their coordinates as input.
 
     Args:
-        design: Its size.
-        image_size: Side of the pictures.
-        states_width: Of the words' states.
-        embed_dim: Of a caption's vector.
+        design: Size.
+        image_size: Side of the images.
+        states_width: Width of the tokens' states.
+        embed_dim: Width of a caption's embedding.
     """
 
     places: Tensor
@@ -113,7 +112,7 @@ class CaptionedUNet(nn.Module):
         self.register_buffer("places", torch.stack(torch.meshgrid(line, line, indexing="ij"))[None])
 
     def forward(self, noisy: Tensor, times: Tensor, reading: Reading) -> Tensor:
-        """The pictures (B, 3, S, S) under noisy ones (B, 3, S, S) at times (B,) or ()."""
+        """Predict images (B, 3, S, S) from noisy ones (B, 3, S, S) at times (B,) or ()."""
         squares = F.pixel_unshuffle(noisy, self.patch)  # (B, 3 p², S/p, S/p)
         inputs = torch.cat([squares, self.places.expand(len(squares), -1, -1, -1).to(squares.dtype)], 1)
         guess = self.unet(
@@ -127,15 +126,15 @@ class CaptionedUNet(nn.Module):
 
 
 class UNetTask:
-    """The U-Net in training, as lexipix's probe of precision and its averages know a training.
+    """The training task of the U-Net, with the interface of lexipix's tasks.
 
     Args:
-        unet: It learns.
-        read: Gives the reading of token ids (B, L).
+        unet: The trained network.
+        read: Returns the text encoding of token ids (B, L).
         images: Training pictures, uint8 (N, S, S, 3).
-        captions: Their wordings.
+        captions: Their captions.
         learning_rate: Peak rate.
-        flip: Mirror pictures; only where captions name no side.
+        flip: Flip images at random; only where captions name no side.
     """
 
     averaged: Sequence[str] = ("unet",)
@@ -157,13 +156,13 @@ class UNetTask:
         self.schedule = schedule()
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update from pictures at random times, from a random wording of each caption or none."""
+        """Update the weights on images at random times, with a random caption of each or none."""
         images = self.images[rows]
         if self.flip and torch.rand(()) < 0.5:
             images = images.flip(-1)
         with torch.no_grad():
-            reading = self.read(self.captions.any_wording(rows, CANONICAL_SHARE))
-            reading = said(reading, torch.rand(len(rows), device=images.device) >= UNSAID)
+            reading = self.read(self.captions.any_wording(rows, PRIMARY_CAPTION_PROB))
+            reading = drop_captions(reading, torch.rand(len(rows), device=images.device) >= CAPTION_DROPOUT)
         noise = torch.randn_like(images)
         # Late times, where the caption decides, come more often: a root of a uniform number
         share = torch.rand(len(rows), device=images.device).sqrt()
@@ -179,11 +178,11 @@ class UNetTask:
         return {"loss": loss}
 
     def validate(self) -> dict[str, float]:
-        """Nothing: the length of this training is given."""
+        """Return nothing: this training has a fixed length."""
         return {}
 
     def sheet(self) -> None:
-        """Nothing: what it draws is shown when it has finished."""
+        """Return nothing: images are drawn after the training."""
 
 
 @dataclass
@@ -191,11 +190,11 @@ class Trained:
     """The U-Net after its training.
 
     Attributes:
-        unet: With averaged weights.
-        read: Gives the reading of token ids (B, L).
-        encode: Gives token ids (N, L) of captions.
-        image_size: Side of the pictures.
-        dtype: In which it draws.
+        unet: The network with averaged weights.
+        read: Returns the text encoding of token ids (B, L).
+        encode: Returns token ids (N, L) of captions.
+        image_size: Side of the images.
+        dtype: Data type of drawing.
     """
 
     unet: CaptionedUNet
@@ -205,7 +204,7 @@ class Trained:
     dtype: torch.dtype = torch.float32
 
     def in_best_precision(self, captions: Sequence[str]) -> Trained:
-        """This one or a copy in bfloat16, whichever draws these captions faster."""
+        """Return this network or a copy in bfloat16, whichever draws these captions faster."""
         tried: dict[str, Trained] = {}
 
         def make(unet: CaptionedUNet, dtype: torch.dtype) -> Callable[[], object]:
@@ -219,7 +218,7 @@ class Trained:
     def drawing(
         self, captions: Sequence[str], steps: int, guidance: float, seed: int
     ) -> Callable[[slice], Pixels]:
-        """Give what draws pictures of some of the captions; the n-th always gets the n-th noise."""
+        """Return a function that draws a slice of the captions; caption n always gets noise n."""
         shape = (len(captions), 3, self.image_size, self.image_size)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
@@ -230,14 +229,14 @@ class Trained:
 
     @torch.inference_mode()
     def draw(self, ids: Tensor, noise: Tensor, steps: int, guidance: float) -> Pixels:
-        """Pictures, uint8 (B, S, S, 3), of captions ``ids`` (B, L) from noise (B, 3, S, S).
+        """Draw images, uint8 (B, S, S, 3), of captions ``ids`` (B, L) from noise (B, 3, S, S).
 
         Args:
             ids: Token ids.
             noise: Standard normal.
-            steps: Of DDIM.
-            guidance: 1 for none; more moves away from what the U-Net draws without a caption, at twice the
-                cost (Ho and Salimans 2022, arXiv 2207.12598).
+            steps: Number of DDIM steps.
+            guidance: Scale of classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598). 1 is none;
+                any other value doubles the cost.
         """
         scheduler = schedule()
         scheduler.set_timesteps(steps)
@@ -245,30 +244,32 @@ class Trained:
         reading = Reading(states.to(self.dtype), mask, vector.to(self.dtype))
         if guidance != 1:
             twice = Reading(*(torch.cat([part, part]) for part in reading))
-            reading = said(twice, torch.arange(2 * len(ids)) < len(ids))
+            reading = drop_captions(twice, torch.arange(2 * len(ids)) < len(ids))
         images = noise
         for moment in scheduler.timesteps:
             inputs = images.to(self.dtype)
             if guidance == 1:
                 guess = self.unet(inputs, moment, reading).float()
             else:
-                told, untold = self.unet(torch.cat([inputs, inputs]), moment, reading).float().chunk(2)
-                guess = untold + guidance * (told - untold)
+                conditional, unconditional = (
+                    self.unet(torch.cat([inputs, inputs]), moment, reading).float().chunk(2)
+                )
+                guess = unconditional + guidance * (conditional - unconditional)
             images = scheduler.step(guess, moment, images).prev_sample
         return to_uint8(images)
 
 
-def said(reading: Reading, kept: Tensor) -> Reading:
-    """The reading with some captions left out: ``kept`` (B,) is false where nothing was said."""
+def drop_captions(reading: Reading, kept: Tensor) -> Reading:
+    """Return the text encoding with the captions zeroed where ``kept`` (B,) is false."""
     share = kept.to(reading.vector.dtype)[:, None]
     return Reading(reading.states * share[..., None], reading.mask, reading.vector * share)
 
 
 def train(task: UNetTask, seconds: float, batch: int, run: RunParameters) -> dict[str, Any]:
-    """Train for so many seconds, then put the averaged weights in; the learning rate follows the clock.
+    """Train for the given seconds, then load the averaged weights; the learning rate follows the clock.
 
     Returns:
-        Seconds, images seen, MFLOP of a step for one image, precision, and the loss of the last steps.
+        Seconds, images seen, MFLOP per image, precision, and the mean loss of the last steps.
     """
     columns = TextColumn("U-Net"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
     shown = Progress(*columns, console=Console(stderr=True), transient=True)

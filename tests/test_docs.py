@@ -1,7 +1,8 @@
-"""The commands of the pages in docs/, executed as they are written there.
+"""The documentation: every command of the pages works as written, and links and file names exist.
 
-They run in a copy of a finished smoke run, with ``KEDRO_ENV=smoke`` where they name no environment. What a
-page says that they answer, they answer. What takes minutes, servers or a browser has a test of its own.
+The commands run in a copy of a finished smoke run, with ``KEDRO_ENV=smoke`` unless they name an environment.
+The lines below a command must occur in its output. Commands that take minutes, a server or a browser are
+covered by another test.
 """
 
 import json
@@ -17,55 +18,44 @@ import pytest
 from PIL import Image
 from tests.support.project import REPOSITORY, environment_without_settings
 
-# What takes minutes, a server or a browser is done by the test that is named, with a command of its kind:
-# page and pattern of the command -> file::test
-ELSEWHERE = {
+# Page and pattern of a command -> the test that covers it
+COVERED_ELSEWHERE = {
     ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
-    ("run", "kedro estimate"): "test_estimate.py::test_",
-    ("own-data", "kedro run .*image_size=64"): "test_own_pictures.py::test_a_captioner_from_elsewhere_at_64",
-    ("own-data", "kedro run .*captioner="): "test_own_pictures.py::test_a_captioner_from_elsewhere_at_64",
-    ("run", "python benchmarks/candidates"): "test_benchmark_candidates.py::test_the_whole_benchmark_on",
-    (
-        "reproduce",
-        "dvc repro",
-    ): "test_dvc_lineage.py::test_stages_of_one_repro_have_one_parent_with_their_figures",
-    ("reproduce", "git"): "test_dvc_remotes.py::test_a_folder",
-    ("reproduce", "cd"): "test_dvc_remotes.py::test_a_folder",
-    ("reproduce", "dvc exp run"): "test_dvc_experiments.py::test_experiments_run_what_they_change_and_leave",
-    ("reproduce", "dvc checkout"): "test_dvc_repro.py::test_changed_result_concerns_who_made_it",
-    ("reproduce", "dvc queue"): "test_dvc_experiments.py::test_experiments_run_what_they_change_and_leave",
-    ("reproduce", "dvc exp"): "test_dvc_experiments.py::test_table_of_experiments",
-    ("reproduce", "dvc metrics diff"): "test_dvc_experiments.py::test_figures_of_two_revisions_are_compared",
-    ("reproduce", "dvc params diff"): "test_dvc_experiments.py::test_figures_of_two_revisions_are_compared",
-    (
-        "reproduce",
-        "dvc plots diff",
-    ): "test_dvc_experiments.py::test_pictures_of_two_revisions_stand_side_by_side",
-    ("reproduce", "dvc remote"): "test_dvc_remotes.py::test_an_s3_compatible_server",
-    ("reproduce", "dvc push"): "test_dvc_remotes.py::test_an_s3_compatible_server",
-    ("reproduce", "dvc pull"): "test_dvc_remotes.py::test_an_s3_compatible_server",
-    ("reproduce", "kedro reproduce"): "test_reproduce.py::test_a_whole_run_gives_the_same_bytes_again",
+    ("run", "kedro estimate"): "repro/test_cost_estimate.py::test_",
+    ("own-data", "kedro run .*image_size=64"): "test_own_pictures.py::test_images_without_captions_are_",
+    ("own-data", "kedro run .*captioner="): "test_own_pictures.py::test_images_without_captions_are_",
+    ("reproduce", "dvc repro"): "repro/test_dvc_lineage.py::test_stages_of_one_repro_have_one_parent",
+    ("reproduce", "git"): "repro/test_dvc_remotes.py::test_a_folder",
+    ("reproduce", "cd"): "repro/test_dvc_remotes.py::test_a_folder",
+    ("reproduce", "dvc exp run"): "repro/test_dvc_experiments.py::test_experiments_run_what_they_change",
+    ("reproduce", "dvc checkout"): "repro/test_dvc_repro.py::test_changed_result_concerns_who_made_it",
+    ("reproduce", "dvc queue"): "repro/test_dvc_experiments.py::test_experiments_run_what_they_change",
+    ("reproduce", "dvc exp"): "repro/test_dvc_experiments.py::test_table_of_experiments",
+    ("reproduce", "dvc metrics diff"): "repro/test_dvc_experiments.py::test_figures_of_two_revisions",
+    ("reproduce", "dvc params diff"): "repro/test_dvc_experiments.py::test_figures_of_two_revisions",
+    ("reproduce", "dvc plots diff"): "repro/test_dvc_experiments.py::test_pictures_of_two_revisions",
+    ("reproduce", "dvc remote"): "repro/test_dvc_remotes.py::test_an_s3_compatible_server",
+    ("reproduce", "dvc push"): "repro/test_dvc_remotes.py::test_an_s3_compatible_server",
+    ("reproduce", "dvc pull"): "repro/test_dvc_remotes.py::test_an_s3_compatible_server",
+    ("reproduce", "kedro reproduce"): "repro/test_rerun.py::test_a_whole_run_gives_the_same_bytes_again",
     ("browse", "kedro run"): "test_smoke.py::test_every_output_is_there",
-    (
-        "browse",
-        "make",
-    ): "test_mlflow_ui.py::test_pictures_of_two_runs_stand_side_by_side_and_follow_the_slider",
-    ("browse", "LEXIPIX_SCREENSHOTS"): "test_mlflow_ui.py::test_the_list_of_runs_shows_the_figures",
+    ("browse", "make"): "tracking/test_mlflow_ui.py::test_pictures_of_two_runs_stand_side_by_side",
+    ("browse", "LEXIPIX_SCREENSHOTS"): "tracking/test_mlflow_ui.py::test_the_list_of_runs_shows_the_figures",
     ("browse", "pip"): "datasets/test_previews.py::test_",
     ("browse", "kedro viz"): "datasets/test_previews.py::test_",
-    ("serve", "make"): "test_serving.py::test_the_same_seed_gives_the_bytes_of_kedro_generate",
-    ("serve", "curl"): "test_serving.py::test_prompts_are_answered_in_order_each_with_its_warning",
-    ("serve", "echo"): "test_serving.py::test_captions_are_those_of_kedro_caption",
-    ("serve", "python"): "test_registry.py::test_run_that_evaluates_registers_both_models",
-    ("share", "pip"): "test_shared_server.py::test_run_and_its_artifacts_are_there",
-    ("share", "export"): "test_shared_server.py::test_run_and_its_artifacts_are_there",
-    ("share", "mlflow"): "test_shared_server.py::test_models_are_registered_there_and_can_be_used",
-    ("share", "kedro run"): "test_shared_server.py::test_run_and_its_artifacts_are_there",
-    ("share", "make"): "test_shared_server.py::test_models_are_registered_there_and_can_be_used",
+    ("serve", "make"): "serving/test_serving.py::test_the_same_seed_gives_the_bytes_of_kedro_generate",
+    ("serve", "curl"): "serving/test_serving.py::test_prompts_are_answered_in_order_each_with_its_warning",
+    ("serve", "echo"): "serving/test_serving.py::test_captions_are_those_of_kedro_caption",
+    ("serve", "python"): "tracking/test_registry.py::test_run_that_evaluates_registers_both_models",
+    ("share", "pip"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
+    ("share", "export"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
+    ("share", "mlflow"): "tracking/test_shared_server.py::test_models_are_registered_there_and_can_be_used",
+    ("share", "kedro run"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
+    ("share", "make"): "tracking/test_shared_server.py::test_models_are_registered_there_and_can_be_used",
 }
-# Trainings of a page that are long in themselves
+# Short trainings, for the commands that would train for minutes
 SHORT = ",".join(
-    f"{training}.training.images={images}"
+    f"{training}.training.num_images={images}"
     for training, images in {
         "features": 256, "captioner": 256, "generator.vae": 128, "generator.prior": 128, "generator.gan": 128,
         "compression.small": 128, "compression.small.reader": 128, "evaluation.evaluator": 256,
@@ -77,10 +67,10 @@ PAGES = ("run", "own-data", "reproduce", "browse", "serve", "share")
 
 @dataclass(frozen=True)
 class Command:
-    """A line that begins with ``$``, and the lines below it that are its answer."""
+    """A line that starts with ``$``, and the output lines below it."""
 
-    words: str
-    answer: tuple[str, ...]
+    line: str
+    output: tuple[str, ...]
 
 
 def commands(page):
@@ -88,20 +78,20 @@ def commands(page):
     found = []
     for block in re.findall(r"```console\n(.*?)```", text, re.S):
         for part in re.split(r"(?m)^\$ ", block)[1:]:
-            line, *answer = part.rstrip("\n").split("\n")
-            found.append(Command(line.split("  #")[0].strip(), tuple(one for one in answer if one)))
+            line, *output = part.rstrip("\n").split("\n")
+            found.append(Command(line.split("  #")[0].strip(), tuple(text for text in output if text)))
     return found
 
 
-def elsewhere(page, words):
-    """The test that does what a command does; None if it is to be executed here."""
-    known = (test for (own, pattern), test in ELSEWHERE.items() if own == page and re.match(pattern, words))
-    return next(known, None)
+def covering_test(page, line):
+    """The test that covers a command; None if it is executed here."""
+    tests = COVERED_ELSEWHERE.items()
+    return next((test for (own, pattern), test in tests if own == page and re.match(pattern, line)), None)
 
 
 @pytest.fixture
 def project(smoke, tmp_path):
-    """A finished project with pictures and prompts of its own."""
+    """A finished project with a folder of images and a file of prompts."""
     path = tmp_path / "project"
     shutil.copytree(smoke.path, path, ignore=shutil.ignore_patterns("mlartifacts", "__pycache__"))
     (path / "prompts.txt").write_text(
@@ -115,7 +105,7 @@ def project(smoke, tmp_path):
         pixels = np.full((40, 40, 3), color, np.uint8)
         pixels[8:24, 8:24] = draw.integers(0, 255, 3)
         Image.fromarray(pixels).save(path / "my-pictures" / f"{number}.png")
-        if number % 10 == 0:  # the others wait for the captioner
+        if number % 10 == 0:  # the captioner describes the others
             style = ("noto", "twemoji", "fluent3d")[number // 10 % 3]
             row = {"file_name": f"{number}.png", "text": "red heart", "text_zh": "红心", "style": style}
             rows.append(json.dumps(row, ensure_ascii=False) + "\n")
@@ -125,26 +115,65 @@ def project(smoke, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_works(page, project):
-    places = environment_without_settings()
-    places["PATH"] = f"{Path(sys.executable).parent}:{places['PATH']}"
-    places |= {"KEDRO_ENV": "smoke", "LEXIPIX_MLFLOW": "0"}
+    environment = environment_without_settings()
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    environment |= {"KEDRO_ENV": "smoke", "LEXIPIX_MLFLOW": "0"}
     found = commands(page)
     assert found
-    if page == "own-data":  # networks as small as smoke's
+    if page == "own-data":  # networks as small as in smoke
         for file in (project / "conf" / "smoke").glob("parameters*.yml"):
             if file.name != "parameters_ingestion.yml":
                 shutil.copy(file, project / "conf" / "folder" / file.name)
-    for one in found:
-        if test := elsewhere(page, one.words):
+    for command in found:
+        if test := covering_test(page, command.line):
             file, _, name = test.partition("::")
             assert f"def {name}" in (REPOSITORY / "tests" / file).read_text(encoding="utf-8"), test
             continue
-        line = one.words + LONG.get(one.words, "")
-        answer = subprocess.run(
-            ["bash", "-c", line], cwd=project, env=places, capture_output=True, text=True, check=False
+        line = command.line + LONG.get(command.line, "")
+        result = subprocess.run(
+            ["bash", "-c", line], cwd=project, env=environment, capture_output=True, text=True, check=False
         )
-        said = " ".join((answer.stdout + answer.stderr).replace(str(project), "/home/you/lexipix").split())
-        failed = any(word.startswith(("Error", "error")) for word in one.answer)
-        assert (answer.returncode != 0) == failed, f"{line}\n{said[-3000:]}"
-        for words in one.answer:
-            assert " ".join(words.split()) in said, line
+        output = result.stdout + result.stderr
+        shown = " ".join(output.replace(str(project), "/home/you/lexipix").split())
+        fails = any(text.startswith(("Error", "error")) for text in command.output)
+        assert (result.returncode != 0) == fails, f"{line}\n{shown[-3000:]}"
+        for text in command.output:
+            assert " ".join(text.split()) in shown, line
+
+
+def pages():
+    """Every Markdown page of the repository, as id and path."""
+    found = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
+    return [pytest.param(path, id=str(path.relative_to(REPOSITORY))) for path in sorted(found)]
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", pages())
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/models.md", "CONTRIBUTING.md"])
+def test_files_that_a_page_names_exist(page):
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^\d+\. .*(flow|webdataset).*$", "", text)  # files of the examples in CONTRIBUTING.md
+    for name in set(re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|yml))`", text)):
+        places = [REPOSITORY / name, REPOSITORY / "src" / "lexipix" / name]
+        assert any(place.exists() for place in places), name
+
+
+def test_every_picture_of_the_docs_is_shown():
+    text = "".join(page.values[0].read_text(encoding="utf-8") for page in pages())
+    for image in (REPOSITORY / "docs" / "images").iterdir():
+        assert f"images/{image.name}" in text, image.name

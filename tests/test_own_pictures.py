@@ -1,4 +1,4 @@
-"""A folder of pictures without a word, through the real command line."""
+"""A folder of images without captions, through the real command line."""
 
 import json
 import shutil
@@ -10,11 +10,11 @@ from tests.support.project import Project, run_kedro
 from tests.test_docs import SHORT
 
 
-def test_a_captioner_from_elsewhere_at_64(smoke, tmp_path):
-    """The whole chain at 64x64, every caption written by the captioner of another environment."""
+def test_images_without_captions_are_described_by_another_captioner(smoke, tmp_path):
+    """Run the whole chain at 64x64; the captioner of another environment writes every caption."""
     path = tmp_path / "project"
     shutil.copytree(smoke.path, path, ignore=shutil.ignore_patterns("mlartifacts", "__pycache__"))
-    for file in (path / "conf" / "smoke").glob("parameters*.yml"):  # networks as small as smoke's
+    for file in (path / "conf" / "smoke").glob("parameters*.yml"):  # networks as small as in smoke
         if file.name != "parameters_ingestion.yml":
             shutil.copy(file, path / "conf" / "folder" / file.name)
     draw = np.random.default_rng(5)
@@ -36,4 +36,4 @@ def test_a_captioner_from_elsewhere_at_64(smoke, tmp_path):
     assert set(table["caption_source"]) == {"generated"} and table["caption"].str.len().min() > 0
     metrics = json.loads((data / "08_reporting" / "metrics.json").read_text())
     assert metrics["data"]["image_size"] == 64
-    assert {"vae", "gan", "champion", "words"} == set(metrics["text"])
+    assert {"vae", "gan", "champion", "tokens"} == set(metrics["text"])

@@ -1,10 +1,10 @@
-"""``lexipix`` and ``python -m lexipix``: Kedro's own command line, from any folder inside the project."""
+"""``lexipix`` and ``python -m lexipix``: Kedro's command line, from any folder inside the project."""
 
 import sys
 
 
 def main() -> None:
-    """Run Kedro's command line with the arguments given."""
+    """Run Kedro's command line with this process's arguments."""
     from kedro.framework.cli.cli import main as kedro_main
 
     sys.argv[0] = "kedro"

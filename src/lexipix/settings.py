@@ -1,15 +1,18 @@
 """Kedro's project settings.
 
-Kedro imports this module before anything else of the project, on every command and in every worker; it
-stays cheap, and it is the place where telemetry is switched off.
+Kedro imports this module before anything else of the project, on every command and in every worker. It
+imports little, and it switches telemetry off.
 """
 
 import os
 from typing import Any
 
-from lexipix.hooks.project import ProjectHooks
+from lexipix.hooks.interrupts import InterruptHooks
+from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
+from lexipix.hooks.node_timing import NodeTimingHooks
+from lexipix.hooks.parameter_validation import ParameterValidationHooks
 
-# No telemetry leaves a user's machine. `setdefault`: whoever wants something else can still say so.
+# No telemetry leaves a user's machine. `setdefault`: a user's own value takes precedence.
 for _name, _value in {
     "DO_NOT_TRACK": "1",
     "KEDRO_DISABLE_TELEMETRY": "1",
@@ -17,11 +20,12 @@ for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",  # its tables, its monitor's start and end: nothing a user acts upon
+    "MLFLOW_LOGGING_LEVEL": "WARNING",  # its lower levels report nothing that a user acts upon
 }.items():
     os.environ.setdefault(_name, _value)
 
-HOOKS = (ProjectHooks(),)
+_timing = NodeTimingHooks()
+HOOKS = (ParameterValidationHooks(), InterruptHooks(), _timing, MlflowTrackingHooks(_timing))
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",

@@ -181,7 +181,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
             ["--prompts", "several.txt", "-n", "600000"],
             "are 1,200,000 pictures, more than generation.max_pictures",
         ),
-        ([TEXT, "--out", "several.txt"], "several.txt is a file, not a folder: name another folder"),
+        ([TEXT, "--out", "several.txt"], "several.txt is a file, not a folder: choose another folder"),
     ],
 )
 def test_mistakes_of_generate(told, project, arguments, sentence):

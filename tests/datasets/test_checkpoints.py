@@ -41,13 +41,13 @@ def test_cleared_store_holds_nothing(dataset):
 
 
 @pytest.mark.parametrize("keep", [0, 3, 40, 150])
-def test_damaged_generation_is_told_and_ignored(dataset, caplog, keep):
+def test_a_damaged_checkpoint_is_reported_and_ignored(dataset, caplog, keep):
     store = dataset.load()
     store.save({"weight": torch.zeros(200)}, {"images_seen": 1})
     dataset.path.write_bytes(dataset.path.read_bytes()[:keep])
     with caplog.at_level(logging.WARNING):
         assert store.load() is None
-    assert "training starts afresh" in caplog.text
+    assert "training starts again" in caplog.text
 
 
 def test_node_cannot_return_one(dataset):

@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from lexipix.datasets.files import (
-    CsvDataset,
-    JsonDataset,
-    NumpyDataset,
-    ParquetDataset,
-    PngDataset,
-    TextDataset,
-    plain,
-)
+from lexipix.datasets.files import JsonDataset, NumpyDataset, PngDataset, TextDataset, plain
+from lexipix.datasets.tables import CsvDataset, ParquetDataset
 from lexipix.utils.errors import LexipixError
 
 
@@ -26,7 +19,7 @@ def test_missing_file_names_the_command_that_makes_it(tmp_path):
     with pytest.raises(DatasetError) as caught:
         dataset.load()
     assert isinstance(caught.value.__cause__, LexipixError)
-    assert "a.json yet: run `kedro run --pipelines evaluation` first." in str(caught.value)
+    assert "a.json does not exist: run `kedro run --pipelines evaluation` first." in str(caught.value)
 
 
 def test_json_round_trip_with_numpy_and_umlauts(tmp_path):
@@ -38,7 +31,7 @@ def test_json_round_trip_with_numpy_and_umlauts(tmp_path):
     assert json.loads(dataset.preview()) == dataset.load()
 
 
-def test_figure_that_is_not_finite_becomes_null_and_is_told(tmp_path, caplog):
+def test_nan_becomes_null_with_a_warning(tmp_path, caplog):
     dataset = JsonDataset(filepath=str(tmp_path / "a.json"))
     with caplog.at_level(logging.WARNING):
         dataset.save({"text": {"gan": {"kid": float("nan"), "ssim": np.inf}}})
@@ -53,23 +46,33 @@ def test_figure_that_is_not_finite_becomes_null_and_is_told(tmp_path, caplog):
         max_leaves=10,
     )
 )
-def test_whatever_is_plain_can_be_written_as_strict_json(data):
+def test_plain_data_can_be_written_as_strict_json(data):
     assert json.loads(json.dumps(plain(data), allow_nan=False)) == plain(data)
 
 
-def test_damaged_json_is_told(tmp_path):
+def test_damaged_json_is_reported(tmp_path):
     (tmp_path / "a.json").write_text('{"half": ')
-    with pytest.raises(DatasetError, match=r"a\.json is not valid JSON"):
+    with pytest.raises(DatasetError, match=r"a\.json is damaged"):
         JsonDataset(filepath=str(tmp_path / "a.json")).load()
 
 
-def test_failed_save_keeps_the_old_file(tmp_path):
-    dataset = JsonDataset(filepath=str(tmp_path / "a.json"))
-    dataset.save({"a": 1})
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (JsonDataset, {"a": 1}, {"a": object()}),
+        (TextDataset, "text", 1),
+        (ParquetDataset, pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [{1}, "b"]})),
+        (PngDataset, np.zeros((2, 2, 3), np.uint8), np.zeros((0, 0, 3), np.uint8)),
+    ],
+)
+def test_a_failed_save_keeps_the_old_file(tmp_path, kind, good, bad):
+    dataset = kind(filepath=str(tmp_path / "a.png"))
+    dataset.save(good)
+    before = (tmp_path / "a.png").read_bytes()
     with pytest.raises(DatasetError):
-        dataset.save({"a": object()})
-    assert dataset.load() == {"a": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+        dataset.save(bad)
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [(CsvDataset, "a.csv"), (ParquetDataset, "a.parquet")])
@@ -82,9 +85,9 @@ def test_table_round_trip(tmp_path, kind, name):
 
 
 @pytest.mark.parametrize(("kind", "name"), [(CsvDataset, "a.csv"), (ParquetDataset, "a.parquet")])
-def test_damaged_table_is_told(tmp_path, kind, name):
+def test_damaged_table_is_reported(tmp_path, kind, name):
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DatasetError, match="remove it and make it again"):
+    with pytest.raises(DatasetError, match=r"is damaged .*: delete it and run"):
         kind(filepath=str(tmp_path / name)).load()
 
 
@@ -107,7 +110,7 @@ def test_pickled_objects_are_neither_written_nor_read(tmp_path):
         dataset.load()
 
 
-def test_array_cut_short_is_told(tmp_path):
+def test_a_truncated_array_is_reported(tmp_path):
     dataset = NumpyDataset(filepath=str(tmp_path / "a.npy"))
     dataset.save(np.zeros(1000))
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:500])
@@ -115,7 +118,7 @@ def test_array_cut_short_is_told(tmp_path):
         dataset.load()
 
 
-def test_picture_round_trip(tmp_path):
+def test_image_round_trip(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     dataset = PngDataset(filepath=str(tmp_path / "a.png"))
     dataset.save(image)
@@ -124,17 +127,17 @@ def test_picture_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("image", [np.zeros((5, 7, 3)), np.zeros((5, 7), np.uint8)])
-def test_what_is_no_picture_is_refused(tmp_path, image):
+def test_other_arrays_are_refused_as_images(tmp_path, image):
     with pytest.raises(DatasetError, match=r"uint8 \(H, W, 3\)"):
         PngDataset(filepath=str(tmp_path / "a.png")).save(image)
 
 
 @pytest.mark.parametrize("n_bytes", [0, 20, 60])
-def test_damaged_picture_is_told(tmp_path, n_bytes):
+def test_a_damaged_image_is_reported(tmp_path, n_bytes):
     dataset = PngDataset(filepath=str(tmp_path / "a.png"))
     dataset.save(np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8))
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:n_bytes])
-    with pytest.raises(DatasetError, match=r"a\.png is damaged \(.*remove it and make it again"):
+    with pytest.raises(DatasetError, match=r"a\.png is damaged \(.*delete it and run"):
         dataset.load()
 
 

@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DatasetError
 
 from lexipix.datasets import image_store as picture_store
-from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SPLITS, Picture, Reject
 
@@ -49,7 +49,7 @@ class Stream:
 
 @pytest.fixture
 def store(tmp_path):
-    return PictureStoreDataset(
+    return ImageStoreDataset(
         filepath=str(tmp_path / "deep/pictures"), made_by="kedro run --pipelines ingestion"
     )
 
@@ -97,7 +97,7 @@ def test_plain_numpy_reads_the_images(store):
 
 
 def test_same_stream_same_bytes(store, tmp_path):
-    other = PictureStoreDataset(filepath=str(tmp_path / "other"))
+    other = ImageStoreDataset(filepath=str(tmp_path / "other"))
     store.save(Stream())
     other.save(Stream())
     files = sorted(path.relative_to(store.path) for path in store.path.rglob("*") if path.is_file())
@@ -218,14 +218,16 @@ def test_what_a_killed_run_left_is_removed(store):
 def test_damaged_store(store, damage):
     store.save(Stream())
     damage(store.path)
-    with pytest.raises(DatasetError, match=r"are not whole .*run `kedro run --pipelines ingestion` again"):
+    with pytest.raises(
+        DatasetError, match=r"is damaged or incomplete .*run `kedro run --pipelines ingestion` again"
+    ):
         store.load()
 
 
 def test_stream_of_uneven_pictures_is_refused(store):
     stream = Stream()
     stream.image = lambda number: np.zeros((8 + number // 30, 8, 3), np.uint8)
-    with pytest.raises(DatasetError, match=r"are .8, 8, 3."):
+    with pytest.raises(DatasetError, match=r"other images .8, 8, 3."):
         store.save(stream)
     assert not store.exists()
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from lexipix.datasets.image_table import PictureTableDataset, picture_columns
+from lexipix.datasets.image_table import ImageTableDataset, image_columns
 
 
 @pytest.fixture
@@ -13,31 +13,31 @@ def table():
 
 
 def test_pictures_and_words_come_back(tmp_path, table):
-    dataset = PictureTableDataset(filepath=str(tmp_path / "table.parquet"))
+    dataset = ImageTableDataset(filepath=str(tmp_path / "table.parquet"))
     dataset.save(table)
     loaded = dataset.load()
-    assert picture_columns(loaded) == ["picture"]
+    assert image_columns(loaded) == ["picture"]
     for saved, found in zip(table["picture"], loaded["picture"], strict=True):
         assert np.array_equal(saved, found)
     pd.testing.assert_frame_equal(loaded.drop(columns="picture"), table.drop(columns="picture"))
 
 
 def test_a_table_without_rows_comes_back(tmp_path, table):
-    dataset = PictureTableDataset(filepath=str(tmp_path / "table.parquet"))
+    dataset = ImageTableDataset(filepath=str(tmp_path / "table.parquet"))
     dataset.save(table.head(0))
     assert list(dataset.load()) == ["file", "picture", "truth"]
 
 
 def test_preview_holds_the_words(tmp_path, table):
-    dataset = PictureTableDataset(filepath=str(tmp_path / "table.parquet"))
+    dataset = ImageTableDataset(filepath=str(tmp_path / "table.parquet"))
     dataset.save(table)
     preview = dataset.preview(nrows=2)
     assert preview["columns"] == ["file", "truth"]
     assert preview["data"] == [["a", "a dot"], ["b", None]]
 
 
-def test_damage_is_told_with_the_file(tmp_path):
+def test_damage_is_reported_with_the_file(tmp_path):
     path = tmp_path / "table.parquet"
     path.write_bytes(b"no parquet")
     with pytest.raises(DatasetError, match=r"table\.parquet is damaged"):
-        PictureTableDataset(filepath=str(path)).load()
+        ImageTableDataset(filepath=str(path)).load()

@@ -7,7 +7,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from lexipix.datasets.metric_stream import MetricStreamDataset, NullStream
+from lexipix.datasets.metric_stream import MetricStreamDataset
+from lexipix.utils.types import NullMetricStream
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_curve_reaches_the_open_run_counted_in_images(run):
     assert history(run, "vae/psnr") == [(64, 20), (128, 20), (192, 20)]
 
 
-def test_figure_that_is_not_finite_is_left_out_and_told_once(run, caplog):
+def test_nan_is_left_out_with_one_warning(run, caplog):
     stream = MetricStreamDataset(name="gan").load()
     with caplog.at_level(logging.WARNING):
         for images_seen in (1, 2):
@@ -71,12 +72,12 @@ def test_broken_store_never_stops_a_training(run, caplog, monkeypatch):
 
 def test_nobody_listens_without_a_run():
     assert mlflow.active_run() is None
-    assert isinstance(MetricStreamDataset(name="vae").load(), NullStream)
+    assert isinstance(MetricStreamDataset(name="vae").load(), NullMetricStream)
 
 
 def test_switched_off(run, monkeypatch):
     monkeypatch.setenv("LEXIPIX_MLFLOW", "0")
-    assert isinstance(MetricStreamDataset(name="vae").load(), NullStream)
+    assert isinstance(MetricStreamDataset(name="vae").load(), NullMetricStream)
 
 
 def test_without_a_run_mlflow_is_not_even_imported():

@@ -66,7 +66,7 @@ def test_missing_model_names_the_command(dataset):
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "card.json"])
-def test_incomplete_folder_does_not_exist_and_is_told(dataset, bundle, file):
+def test_incomplete_folder_does_not_exist_and_is_reported(dataset, bundle, file):
     dataset.save(bundle)
     (dataset.path / file).unlink()
     assert not dataset.exists()
@@ -75,7 +75,7 @@ def test_incomplete_folder_does_not_exist_and_is_told(dataset, bundle, file):
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "card.json"])
-def test_file_cut_short_is_told(dataset, bundle, file):
+def test_a_truncated_file_is_reported(dataset, bundle, file):
     dataset.save(bundle)
     content = (dataset.path / file).read_bytes()
     (dataset.path / file).write_bytes(content[: len(content) // 2])
@@ -98,7 +98,7 @@ def test_views_and_gradients_are_written_by_value(tmp_path):
     assert notes == {"note": "grün"}
 
 
-def test_text_instead_of_tensors_is_told(tmp_path):
+def test_text_instead_of_tensors_is_reported(tmp_path):
     (tmp_path / "a.safetensors").write_text(json.dumps({"no": "tensors"}))
-    with pytest.raises(LexipixError, match="damaged or cut short"):
+    with pytest.raises(LexipixError, match="damaged or incomplete"):
         read_tensors(tmp_path / "a.safetensors")

@@ -1,7 +1,7 @@
 import pytest
 from kedro.io import DatasetError
 
-from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel
 
@@ -52,8 +52,8 @@ def test_missing_and_incomplete_say_what_to_run(dataset):
 
 
 def test_several_models_are_folders_of_one(tmp_path):
-    dataset = OnnxFormsDataset(filepath=str(tmp_path / "forms"), made_by="kedro run")
-    with pytest.raises(DatasetError, match=r"There are no models at .*forms: run `kedro run` first"):
+    dataset = OnnxVariantsDataset(filepath=str(tmp_path / "forms"), made_by="kedro run")
+    with pytest.raises(DatasetError, match=r"forms does not exist: run `kedro run` first"):
         dataset.load()
     dataset.save({"small_onnx_fp32": MODEL, "onnx_int8": MODEL})
     assert sorted(dataset.load()) == ["onnx_int8", "small_onnx_fp32"]

@@ -62,7 +62,7 @@ def test_language_model_from_a_folder(family, models, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["backbone", "language_model", "tokenizer"])
-def test_what_is_not_there_is_told(method, models):
+def test_what_is_not_there_is_reported(method, models):
     with pytest.raises(LexipixError, match=r"the\.key = 'no/such' is neither the folder of a model"):
         getattr(models, method)("no/such", "the.key")
 
@@ -73,7 +73,7 @@ def test_language_model_is_no_backbone(models, tmp_path):
         models.backbone("x", KEY)
 
 
-def test_language_model_without_a_tokenizer_is_told(models, tmp_path):
+def test_language_model_without_a_tokenizer_is_reported(models, tmp_path):
     with quiet():
         config = GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=300)
         GPT2LMHeadModel(config).save_pretrained(tmp_path / "x")
@@ -95,7 +95,7 @@ def test_pickled_weights_are_refused(models, tmp_path):
         models.backbone("x", KEY)
 
 
-def test_weights_of_something_else_are_told(models, tmp_path):
+def test_weights_of_something_else_are_reported(models, tmp_path):
     from safetensors.torch import load_file, save_file
 
     save_backbone(tmp_path / "x")

@@ -11,8 +11,8 @@ from kedro_datasets._typing import ImagePreview, JSONPreview, PlotlyPreview
 from PIL import Image
 
 from lexipix.datasets.curves import CurvesDataset
-from lexipix.datasets.image_array import PictureArrayDataset, preview_pictures
-from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.datasets.image_array import ImageArrayDataset, preview_images
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
 from lexipix.utils.types import ModelBundle, OnnxModel
@@ -29,17 +29,17 @@ def kind(dataset):
 def test_pictures_are_laid_out_in_rows_and_enlarged():
     images = np.zeros((10, 32, 32, 3), np.uint8)
     images[:] = np.arange(10)[:, None, None, None] * 20
-    sheet = decode(preview_pictures(images))
+    sheet = decode(preview_images(images))
     assert sheet.shape == (2 * 96, 8 * 96, 3)
     assert [sheet[0, 96 * column, 0] for column in range(8)] == [20 * column for column in range(8)]
     assert [sheet[96, 96 * column, 0] for column in range(3)] == [160, 180, 255]  # the rest stays white
 
 
 def test_an_array_and_a_store_show_pictures(tmp_path):
-    dataset = PictureArrayDataset(filepath=str(tmp_path / "pictures.npy"))
+    dataset = ImageArrayDataset(filepath=str(tmp_path / "pictures.npy"))
     dataset.save(np.full((3, 128, 128, 3), 7, np.uint8))
     assert decode(dataset.preview())[0, 0].tolist() == [7, 7, 7]
-    assert kind(PictureArrayDataset) is kind(PictureStoreDataset) is ImagePreview
+    assert kind(ImageArrayDataset) is kind(ImageStoreDataset) is ImagePreview
 
 
 def test_curves_are_lines_over_the_images_seen(tmp_path):

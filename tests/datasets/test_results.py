@@ -60,7 +60,7 @@ def test_a_folder_in_place_of_the_archive(tmp_path):
     (tmp_path / "out.tar").mkdir()
     with pytest.raises(DatasetError) as caught:
         ResultsArchiveDataset(filepath=str(tmp_path / "out.tar")).save(results(1))
-    assert "is a folder: name a file" in str(caught.value.__cause__)
+    assert "is a folder: choose a new file name" in str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize(("name", "size"), [("0000.png", 0), ("sheet.png", 10**9), ("ü.json", 511)])
@@ -110,7 +110,7 @@ def test_a_file_in_place_of_the_folder(folder):
     with pytest.raises(DatasetError) as caught:
         folder.save(results(1))
     assert isinstance(caught.value.__cause__, LexipixError)
-    assert "is a file, not a folder: name another folder" in str(caught.value.__cause__)
+    assert "is a file, not a folder: choose another folder" in str(caught.value.__cause__)
 
 
 def test_pairs_are_written_as_they_come(folder):

@@ -8,7 +8,7 @@ from lexipix.evaluation.memorization import (
     memorization_metrics,
     neighbors_sheet,
 )
-from lexipix.reporting.sheet import GAP, MARGIN
+from lexipix.reporting.contact_sheet import GAP, MARGIN
 
 
 class QuarterColors:

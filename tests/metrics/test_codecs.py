@@ -64,9 +64,9 @@ def test_own_tables_count_only_where_they_pay() -> None:
 
 
 def test_other_files_are_refused() -> None:
-    with pytest.raises(ValueError, match="no JPEG"):
+    with pytest.raises(ValueError, match="not a JPEG"):
         jpeg_payload(b"\xff\xd8 and more")
-    with pytest.raises(ValueError, match="no simple lossy WebP"):
+    with pytest.raises(ValueError, match="not a simple lossy WebP"):
         webp_payload(files(smooth(1), "WEBP", lossless=True)[0])
 
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import reference_metrics
 
-from lexipix.metrics.distribution import Nearest, frechet_distance, kid, nearest_neighbors, precision_recall
+from lexipix.metrics.distribution import NearestNeighbors, frechet_distance, kid, precision_recall
 
 
 def normal(n: int, width: int = 8, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -14,8 +15,7 @@ class TestKid:
     def test_two_vectors_by_hand(self) -> None:
         real = np.array([[1.0], [-1.0]])
         fake = np.array([[1.0], [1.0]])
-        # k(x, y) = (x y + 1)^3. Between the two reals 0, between the two fakes 8, across 8 and 0: 0 + 8 - 2 *
-        # 4.
+        # k(x, y) = (x y + 1)^3. Between the reals 0, between the fakes 8, across 8 and 0: 0 + 8 - 2 * 4.
         assert kid(real, fake, n_subsets=3) == (0.0, 0.0)
         # Fakes at 2: between them 125, across 27 and -1: 0 + 125 - 2 * 13.
         assert kid(real, 2 * fake, n_subsets=3)[0] == pytest.approx(99)
@@ -84,38 +84,42 @@ class TestPrecisionRecall:
 
 class TestNearestNeighbors:
     def test_by_hand(self) -> None:
-        vectors = np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
-        indices, distances = nearest_neighbors(np.array([[3.0, 4.0], [0.0, 1.0]]), vectors, k=2)
-        np.testing.assert_array_equal(indices[1], [0, 1])
-        assert indices[0, 0] == 1
-        np.testing.assert_allclose(distances, [[0, 5], [1, np.sqrt(18)]], atol=1e-6)
+        nearest = NearestNeighbors(np.array([[3.0, 4.0], [0.0, 1.0]]), k=2)
+        nearest.update(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]))
+        np.testing.assert_array_equal(nearest.indices[1], [0, 1])
+        assert nearest.indices[0, 0] == 1
+        np.testing.assert_allclose(nearest.distances, [[0, 5], [1, np.sqrt(18)]], atol=1e-6)
 
-    def test_in_parts_as_all_at_once(self) -> None:
+    def test_parts_give_the_same_as_all_vectors_at_once(self) -> None:
         queries, vectors = normal(600, 3, seed=1), normal(50, 3)
-        vectors[40] = vectors[10]  # equally near: the first counts
-        together = nearest_neighbors(queries, vectors, k=3)
-        nearest = Nearest(queries, k=3)
+        vectors[40] = vectors[10]  # at the same distance: the first counts
+        nearest = NearestNeighbors(queries, k=3)
         for part in (vectors[:1], vectors[1:30], vectors[30:]):
-            nearest.look(part)
-        np.testing.assert_array_equal(nearest.indices, together[0])
-        np.testing.assert_allclose(nearest.distances, together[1])
-        everything = np.linalg.norm(queries[:, None] - vectors[None], axis=2)
-        np.testing.assert_array_equal(together[0], np.argsort(everything, axis=1, kind="stable")[:, :3])
+            nearest.update(part)
+        distances = np.linalg.norm(queries[:, None] - vectors[None], axis=2)
+        order = np.argsort(distances, axis=1, kind="stable")[:, :3]
+        np.testing.assert_array_equal(nearest.indices, order)
+        np.testing.assert_allclose(nearest.distances, np.take_along_axis(distances, order, axis=1))
 
-    def test_with_fewer_seen_than_wanted_places_stay_empty(self) -> None:
-        nearest = Nearest(normal(2, 3), k=2)
-        nearest.look(normal(1, 3, seed=1))
+    def test_with_fewer_vectors_than_neighbors_the_rest_stays_empty(self) -> None:
+        nearest = NearestNeighbors(normal(2, 3), k=2)
+        nearest.update(normal(1, 3, seed=1))
         assert nearest.indices.tolist() == [[0, -1], [0, -1]]
         assert np.isinf(nearest.distances[:, 1]).all()
 
-    def test_more_than_there_are_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="1 to 5 neighbours"):
-            nearest_neighbors(normal(5), normal(5), k=6)
 
-
-@pytest.mark.parametrize("measure", [kid, frechet_distance, precision_recall, nearest_neighbors])
+@pytest.mark.parametrize("measure", [kid, frechet_distance, precision_recall])
 def test_unequal_widths_and_single_vectors_are_refused(measure) -> None:
     with pytest.raises(ValueError, match="of one width"):
         measure(normal(10, 4), normal(10, 5))
     with pytest.raises(ValueError, match="at least two vectors"):
         measure(normal(1), normal(10))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(2, 30), st.floats(-2, 2))
+def test_torchmetrics_agrees_with_the_formulas(seed: int, width: int, n: int, shift: float) -> None:
+    real, fake = normal(30, width, seed=seed), normal(n, width, shift, scale=1.5, seed=seed + 1)
+    assert kid(real, fake, 4, n, seed) == pytest.approx(reference_metrics.kid(real, fake, 4, n, seed))
+    distance = reference_metrics.frechet_distance(real, fake)
+    assert frechet_distance(real, fake) == pytest.approx(distance, rel=1e-5, abs=1e-6)

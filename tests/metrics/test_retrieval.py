@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.metrics.retrieval import max_candidates, r_precision
 
 
 def test_a_perfect_pair_finds_every_caption() -> None:
@@ -46,8 +46,8 @@ def test_same_seed_same_figure() -> None:
 def test_too_few_other_captions_are_refused_with_what_is_possible() -> None:
     vectors = np.eye(6)
     captions = ["a", "a", "a", "b", "c", "d"]
-    assert most_candidates(captions) == 4
+    assert max_candidates(captions) == 4
     assert r_precision(vectors, vectors, captions, n_candidates=4) == 1
-    with pytest.raises(ValueError, match="2 to 4 captions here, asked for 5"):
+    with pytest.raises(ValueError, match="is 5, but these captions allow 2 to 4"):
         r_precision(vectors, vectors, captions, n_candidates=5)
-    assert most_candidates([]) == 0
+    assert max_candidates([]) == 0

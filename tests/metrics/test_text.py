@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import reference_metrics
 
 from lexipix.metrics import text
 
@@ -48,6 +49,17 @@ class TestBleu4:
 
     def test_any_of_several_references_counts(self) -> None:
         assert text.bleu4(["a big red star"], [["one small dot", "A big red star"]]) == pytest.approx(1)
+
+    def test_no_words_give_zero(self) -> None:
+        assert text.bleu4(["", "..."], [["a star"], [""]]) == 0
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=3)), min_size=1, max_size=5))
+    def test_torchmetrics_agrees_with_the_formula(self, captions: list) -> None:
+        candidates = [" ".join(candidate) for candidate, _ in captions]
+        references = [[" ".join(one) for one in group] for _, group in captions]
+        expected = reference_metrics.bleu4(candidates, references)
+        assert text.bleu4(candidates, references) == pytest.approx(expected, rel=1e-5)
 
 
 class TestCiderD:

@@ -9,9 +9,10 @@ import yaml
 from click.testing import CliRunner
 
 from lexipix.cli.estimate import estimate as command
+from lexipix.config.pipelines import DEFAULT
 from lexipix.config.root import LexipixParameters
 from lexipix.hooks.project import told
-from lexipix.pipeline_registry import DEFAULT, register_pipelines
+from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro.cost_estimate import FEW_STEPS, _peak
 from lexipix.repro.dry_run import COUNTED, LESSONS, TRAININGS, at, shortened
 from lexipix.utils.types import SPLITS

@@ -100,7 +100,7 @@ def test_parameter_that_trainings_share_concerns_all_of_them(project, path, valu
         ("pipelines/captioner/scores.py", {"captioner", "compression"}),
         ("training/distillation.py", {"compression"}),
         ("training/contrastive.py", {"features", *TRAININGS, "evaluation"}),
-        ("reporting/sheet.py", {"ingestion", "captioner", "compression", "evaluation"}),
+        ("reporting/contact_sheet.py", {"ingestion", "captioner", "compression", "evaluation"}),
         ("reporting/templates/report.html.j2", {"evaluation"}),
         ("config/training.py", set(STAGES) - {"ingestion"}),
         ("datasets/sources/scenes.py", {"ingestion"}),

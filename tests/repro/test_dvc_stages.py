@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from tests.support.project import REPOSITORY
 
 from lexipix.cli.dvc import sync
-from lexipix.pipeline_registry import DEFAULT, register_pipelines
+from lexipix.config.pipelines import DEFAULT
+from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro import dvc_stages
 from lexipix.repro.dvc_stages import RESOURCES, commands, environments, nodes_of, place
 from lexipix.utils.errors import LexipixError

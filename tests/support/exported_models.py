@@ -13,7 +13,7 @@ from tests.support.project import REPOSITORY
 
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.models import ModelFolderDataset
-from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
 from lexipix.inference.best_of import BestOfConfig, best_of
 from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer
 from lexipix.models.captioner import small_gpt2
@@ -230,7 +230,7 @@ def _project(toys, words_model, tmp_path_factory):
     shutil.copytree(REPOSITORY / "conf", root / "conf")
     models = root / "data" / "06_models"
     for name, model in toys.items():
-        dataset = OnnxFormsDataset if name == "onnx_forms" else OnnxModelDataset
+        dataset = OnnxVariantsDataset if name == "onnx_forms" else OnnxModelDataset
         dataset(filepath=str(models / "onnx" / name.removeprefix("onnx_"))).save(model)
     ModelFolderDataset(filepath=str(models / "words")).save(words_model)
     (models / "champion.json").write_text(json.dumps(CHAMPION))

@@ -1,30 +1,34 @@
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager
 
-from lexipix.reporting import fonts, lettering
+from lexipix.reporting import text
 
 UNITS = 1000
 
 
 @pytest.fixture
 def system_fonts(monkeypatch):
-    """Sets which fonts the machine has, whatever it really has."""
+    """Sets which fonts the machine has in addition to DejaVu Sans."""
 
     def only(*paths: str) -> None:
-        monkeypatch.setattr(fonts, "system_fonts", lambda: paths)
-        fonts.spare_path.cache_clear()
-        lettering._advise.cache_clear()
+        monkeypatch.setattr(font_manager, "findSystemFonts", lambda: list(paths))
+        clear_caches()
 
     yield only
     monkeypatch.undo()
-    fonts.spare_path.cache_clear()
-    lettering._advise.cache_clear()
+    clear_caches()
+
+
+def clear_caches() -> None:
+    for function in (text._system_fonts, text._font_for, text._suggest_fonts):
+        function.cache_clear()
 
 
 @pytest.fixture
 def chinese_font(tmp_path, system_fonts) -> str:
-    """The machine's only font: it draws the two letters of 红色 as squares."""
+    """The machine's only other font: it draws the two characters of 红色 as squares."""
 
     def square(side: int) -> object:
         pen = TTGlyphPen(None)

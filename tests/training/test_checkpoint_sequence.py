@@ -2,7 +2,8 @@ import pytest
 import torch
 from tests.support.toy import MemoryCheckpoints
 
-from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
+from lexipix.training.checkpoint_sequence import CheckpointSequence
+from lexipix.utils.types import NullMetricStream
 
 
 def test_what_is_finished_is_not_done_again_after_an_interruption():
@@ -44,6 +45,6 @@ def test_a_finished_training_leaves_its_state_to_the_step():
 
 
 def test_nobody_listens():
-    stream = Unheard()
+    stream = NullMetricStream()
     assert stream.log(1, {"loss": 1.0}) is None
     assert stream.image("samples", 1, None) is None

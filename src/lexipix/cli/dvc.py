@@ -1,6 +1,6 @@
-"""``kedro dvc sync``: DVC's stages, written from the Kedro pipelines."""
+"""``kedro dvc``: DVC's stages, written from the Kedro pipelines, and the MLflow runs behind them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def dvc() -> None:
-    """Keep DVC's stages as the Kedro pipelines are."""
+    """Keep dvc.yaml in agreement with the pipelines, and link DVC's stages to MLflow runs."""
 
 
 @dvc.command()
@@ -25,32 +25,32 @@ def dvc() -> None:
 def sync(metadata: "ProjectMetadata", check: bool) -> None:
     """Write dvc.yaml from the pipelines, the catalog, the parameters and the imports.
 
-    The base environment's stages are in dvc.yaml, those of every other environment with data of its own in
-    conf/ENV/dvc.yaml. What is written by hand stays: the comment at the top, desc, frozen and other keys of a
-    stage, options of outputs, stages that run no pipeline.
+    Every stage exists in every environment with its own folder of data, as STAGE@ENV. What you write by hand
+    stays: the comment at the top, desc, frozen and other keys of a stage, options of outputs, stages that run
+    no pipeline, other variables.
 
     \b
     Examples:
       kedro dvc sync
       kedro dvc sync --check
-      dvc repro conf/cifar10/dvc.yaml
+      dvc repro evaluation@cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     with user_errors():
-        found = _synchronise(Path(metadata.project_path), check)
+        found = _synchronize(Path(metadata.project_path), check)
         for line in found:
-            click.echo(line)
+            click.echo(f"dvc.yaml: {line}")
         if found and check:
-            raise LexipixError("DVC's stages are not as the pipelines are: run `kedro dvc sync`.")
-        click.echo("Written." if found else "DVC's stages are as the pipelines are.")
+            raise LexipixError("dvc.yaml differs from the pipelines: run `kedro dvc sync`.")
+        click.echo("dvc.yaml is written." if found else "dvc.yaml agrees with the pipelines.")
 
 
 @dvc.command()
 @click.pass_obj
 def link(metadata: "ProjectMetadata") -> None:
-    """Name the MLflow run that made each stage's results, also of stages that DVC restored from its cache.
+    """Name the MLflow run that made each stage's outputs, also of stages that DVC restored from its cache.
 
     The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; where DVC restored
-    everything, such a run is begun. `make repro` does this after every `dvc repro`.
+    everything, such a run is created. `make repro` does this after every `dvc repro`.
 
     \b
     Examples:
@@ -62,62 +62,64 @@ def link(metadata: "ProjectMetadata") -> None:
 
 
 def _link(project: Path) -> Iterator[str]:
-    """Lines on every environment that DVC has recorded something of."""
-    from lexipix.repro import links as linking
-    from lexipix.repro.dvc_stages import environments
+    """Lines on every environment with stages in dvc.lock."""
+    from lexipix.repro.dvc_runs import LOCK, environments_in, find_links, save_links
     from lexipix.tracking import run as tracking
     from lexipix.tracking.lineage import experiment_name
 
     if not tracking.enabled():
-        raise LexipixError("LEXIPIX_MLFLOW=0 keeps no runs: unset it to link stages to them.")
-    known = [env for env in environments(project) if linking.lock_of(project, env).is_file()]
-    if not known:
-        raise LexipixError("DVC has recorded nothing yet (there is no dvc.lock): run `make repro` first.")
+        raise LexipixError("LEXIPIX_MLFLOW=0 switches tracking off: unset it to link stages to their runs.")
+    lock = project / LOCK
+    if not lock.is_file():
+        raise LexipixError("DVC has recorded no stage yet (there is no dvc.lock): run `make repro` first.")
     import mlflow
 
     client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
-    for env in known:
+    for env in environments_in(lock):
         experiment = client.get_experiment_by_name(experiment_name(env))
         if experiment is None:
-            yield f"{env}: no run of this environment is in {client.tracking_uri}"
+            yield f"{env}: {client.tracking_uri} has no run of this environment"
             continue
-        lock = linking.lock_of(project, env)
-        found = linking.links(client, experiment.experiment_id, lock)
+        found = find_links(client, experiment.experiment_id, env, lock)
         for one in found:
-            made = (
-                f"run {one.run.info.run_id} ({one.run.info.run_name})" if one.run else "no run of this store"
-            )
-            yield f"{env}: {one.stage} was made by {made}"
-        yield f"{env}: kept with run {linking.keep(client, experiment.experiment_id, env, lock, found)}"
+            run = one.run.info if one.run else None
+            maker = f"run {run.run_id} ({run.run_name})" if run else "no run of this store"
+            yield f"{env}: {one.stage} was made by {maker}"
+        yield f"{env}: saved with run {save_links(client, experiment.experiment_id, env, lock, found)}"
 
 
-def _synchronise(project: Path, check: bool) -> list[str]:
-    """Differences in words, each with its file; they are mended unless they are only to be checked."""
-    from lexipix.repro.dvc_files import as_text, differences, head_of, merged
-    from lexipix.repro.dvc_stages import commands, environments, place, stage
+def _synchronize(project: Path, check: bool) -> list[str]:
+    """The differences between dvc.yaml and the pipelines; without ``check`` they are fixed."""
+    from kedro.config import OmegaConfigLoader
+
+    from lexipix.pipeline_registry import register_pipelines
+    from lexipix.repro.dvc_files import as_text, differences, head_of, merge
+    from lexipix.repro.dvc_stages import KedroProject
+    from lexipix.settings import CONFIG_LOADER_ARGS
     from lexipix.utils.atomic import replace_file
 
-    found = []
-    for env in environments(project):
-        path = place(project, env)
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        before: dict[str, Any] = _parsed(path, text)
-        after = merged(before, {name: stage(project, env, one) for name, one in commands(env).items()})
-        own = differences(before, after)
-        found += [f"{path.relative_to(project).as_posix()}: {line}" for line in own]
-        if own and not check:
-            with replace_file(path) as temporary:
-                temporary.write_text(as_text(after, head_of(text)), encoding="utf-8")
+    def configure(env: str) -> Mapping[str, Any]:
+        return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+
+    kedro = KedroProject(project, register_pipelines(), configure)
+    path = project / "dvc.yaml"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before = _parse(path, text)
+    after = merge(before, kedro.variables(), kedro.stages())
+    found = differences(before, after)
+    if found and not check:
+        with replace_file(path) as temporary:
+            temporary.write_text(as_text(after, head_of(text)), encoding="utf-8")
     return found
 
 
-def _parsed(path: Path, text: str) -> dict[str, Any]:
+def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise LexipixError(
-            f"{path} is not valid YAML ({error}): mend it, or remove it and sync again."
+            f"{path} is not valid YAML ({error}): fix it, or remove it and run `kedro dvc sync`."
         ) from error
     if not isinstance(content, dict):
-        raise LexipixError(f"{path} is no list of stages: mend it, or remove it and sync again.")
+        raise LexipixError(f"{path} does not contain stages: fix it, or remove it and run `kedro dvc sync`.")
     return content

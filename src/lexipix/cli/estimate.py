@@ -50,24 +50,23 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any
 
 
 def _estimate(workshop: ProjectContext) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from lexipix.config.pipelines import DEFAULT
     from lexipix.datasets.files import JsonDataset
-    from lexipix.repro.cost_estimate import estimate as rehearse
+    from lexipix.pipeline_registry import register_pipelines
+    from lexipix.repro.cost_estimate import estimate as estimate_nodes
+    from lexipix.utils.progress import Progress
 
     counts = _counts(workshop)
     if tracking.enabled():  # a run has it in memory from its beginning
         import mlflow  # noqa: F401
-    console = Console(stderr=True)
-    columns = TextColumn("Rehearsing {task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=None)
+    with Progress("Rehearsing", None, unit="stages") as progress:
 
         def tell(name: str, number: int, n_nodes: int) -> None:
-            progress.update(bar, description=name, completed=number, total=n_nodes)
+            progress.task, progress.total = f"Rehearsing {name}", n_nodes
+            progress.advance(number - progress.done)
 
-        found = rehearse(workshop.parameters, workshop.load, counts, tell)
+        nodes = register_pipelines()[DEFAULT].nodes
+        found = estimate_nodes(nodes, workshop.parameters, workshop.load, counts, tell)
     place = workshop.place("estimate")
     kept = {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
     JsonDataset(filepath=str(place)).save(kept)

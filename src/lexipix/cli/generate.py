@@ -144,7 +144,7 @@ def generate(
     from lexipix.inference.best_of import BestOfConfig
     from lexipix.inference.generate import GeneratedImages, require_at_most
     from lexipix.inference.prompt_checks import check_prompt
-    from lexipix.utils.image_progress import tracked
+    from lexipix.utils.progress import track
 
     workshop = ProjectContext(metadata.project_path, env)
     defaults = workshop.parameters.generation
@@ -166,9 +166,7 @@ def generate(
     require_at_most(defaults.max_pictures, len(checked), n)
     texts, scorer = [one.text for one in checked], workshop.scorer() if score else None
     drawing = GeneratedImages(drawer, scorer, texts, n, workshop.seed(seed), name, effort)
-    folder = save_results(
-        tracked(drawing.files(), len(drawing), "GeneratedImages"), out or workshop.place("generated")
-    )
+    folder = save_results(track(drawing.files(), len(drawing), "Drawing"), out or workshop.place("generated"))
     pictures = "picture" if len(drawing) == 1 else "pictures"
     best = f", each the best of {effort.candidates}" if effort.candidates > 1 else ""
     click.echo(f"{len(drawing):,} {pictures} by the {name}{best}: {folder} (sheet.png shows them enlarged)")

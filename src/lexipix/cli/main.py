@@ -18,8 +18,7 @@ from lexipix.cli.generate import caption, generate
 from lexipix.cli.project_context import require_environment
 from lexipix.cli.redraw import redraw
 from lexipix.cli.reproduce import reproduce
-from lexipix.pipeline_registry import DEFAULT
-from lexipix.tracking.lineage import PIPELINE_ORDER
+from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
 
 GO_ON = "What was finished is kept: the same command with --only-missing-outputs goes on."
 

@@ -72,11 +72,11 @@ def _reproduce(project: Path, run_id: str, check: bool, out: Path | None) -> Non
     folder = out or Path(tempfile.mkdtemp(prefix="lexipix-")) / "reproduced"
     reproduction.prepare(project, todo, folder.absolute())
     for stage in todo:
-        if code := reproduction.carry_out(stage, folder):
+        if code := reproduction.run_again(stage, folder):
             raise LexipixError(f"`kedro {' '.join(stage.command)}` ended with {code} in {folder}.")
     verdicts = list(reproduction.compare(todo, folder))
     for path, verdict in verdicts:
-        if verdict not in (reproduction.IDENTICAL, reproduction.STEADY):
+        if verdict not in (reproduction.IDENTICAL, reproduction.COMPARABLE):
             click.echo(f"{path}: {verdict}")
     counts = Counter(verdict for _, verdict in verdicts)
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())

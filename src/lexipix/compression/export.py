@@ -29,7 +29,7 @@ from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
-from lexipix.utils.logging import quiet
+from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
@@ -274,6 +274,6 @@ def _content(program: torch.onnx.ONNXProgram) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Suppresses the exporter's notes about libraries that are not installed."""
-    with quiet("torch.onnx", "onnx_ir", "onnxscript"), warnings.catch_warnings():
+    with suppress_logs("torch.onnx", "onnx_ir", "onnxscript"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

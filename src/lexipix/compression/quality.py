@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import CaptionRetrieval, Embedder
-from lexipix.metrics.distribution import Standardised, kid
+from lexipix.metrics.distribution import Standardizer, kid
 from lexipix.scenes import SceneTruth
 
 Pixels = NDArray[np.uint8]
@@ -39,8 +39,8 @@ class TaskQuality:
         real = np.asarray(images[np.arange(len(captions))])
         self.captions, self._embedder, self._seed = list(captions), embedder, seed
         features = embedder.embed_images(real)[0]
-        self._standardised = Standardised(features)
-        self._real = self._standardised(features)
+        self._standardize = Standardizer(features)
+        self._real = self._standardize(features)
         texts = embedder.embed_texts(self.captions)
         self._retrieval = CaptionRetrieval(self.captions, texts, N_CANDIDATES, seed)
         self._truth = SceneTruth.of(self.captions, real.shape[1]) if is_scenes else None
@@ -54,7 +54,7 @@ class TaskQuality:
             metrics["attribute_accuracy"] = self._truth.accuracy(drawn)
         if self._retrieval.n_candidates() >= 2:
             metrics["r_precision"] = self._retrieval.r_precision(embeddings)
-        metrics["kid"] = kid(self._real, self._standardised(features), KID_SUBSETS, size, self._seed)[0]
+        metrics["kid"] = kid(self._real, self._standardize(features), KID_SUBSETS, size, self._seed)[0]
         return metrics
 
 

@@ -20,7 +20,7 @@ from lexipix.compression.export import Unavailable, start
 from lexipix.compression.onnx_graphs import PLAN
 from lexipix.data.tokenization import encode
 from lexipix.inference.onnx_models import from_pixels
-from lexipix.utils.logging import quiet
+from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import OnnxModel
 
 CALIBRATION_BATCH = 16
@@ -113,7 +113,7 @@ def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]
     if not nodes:
         raise Unavailable("it has none of the convolutions that are computed in int8")
     # The empty name is the root logger, with which ONNX Runtime recommends a preparation that is not needed
-    with quiet(""), tempfile.TemporaryDirectory() as folder:
+    with suppress_logs(""), tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(graph)
         quantize_static(

@@ -1,10 +1,10 @@
-"""What the project's own datasets share: where they lie, who makes them, how they are written."""
+"""Base classes of the project's datasets: atomic writing, and errors that name the command to run."""
 
 from abc import abstractmethod
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Any, Generic, NoReturn, TypeVar
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 
 from lexipix.utils.atomic import replace_file, replace_folder
 from lexipix.utils.errors import LexipixError
@@ -12,13 +12,43 @@ from lexipix.utils.errors import LexipixError
 T = TypeVar("T")
 
 
-class PathDataset(AbstractDataset[T, T], Generic[T]):
-    """A dataset at one path, written atomically.
+class AtomicFileMixin:
+    """Makes a file dataset of kedro-datasets write atomically and report missing and damaged files.
+
+    It stands before the class of kedro-datasets among the base classes.
 
     Args:
-        filepath: Where it lies; Kedro makes it absolute.
-        made_by: The command that makes it; told to the user when it is missing.
-        metadata: For others to read; the MLflow hooks look at its ``mlflow`` key.
+        filepath: The file; Kedro makes it absolute.
+        made_by: The command that makes the file, for error messages.
+        metadata: For plugins; the MLflow hooks read its ``mlflow`` key.
+    """
+
+    def __init__(
+        self, *, filepath: str, made_by: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)  # type: ignore[call-arg]
+        self.path = Path(filepath)
+        self.made_by = made_by
+
+    def load(self) -> Any:
+        if not self.path.is_file():
+            raise missing_error(self.path, self.made_by)
+        try:
+            return super().load.__wrapped__(self)  # type: ignore[misc]
+        except (ValueError, OSError, SyntaxError) as error:  # SyntaxError: Pillow, for a broken chunk
+            raise damaged_error(self.path, error) from error
+
+    def save(self, data: Any) -> None:
+        with replace_file(self.path) as temporary:
+            target = self._copy(_filepath=PurePosixPath(temporary))  # type: ignore[attr-defined]
+            super().save.__wrapped__(target, data)  # type: ignore[misc]
+
+
+class PathDataset(AbstractDataset[T, T], Generic[T]):
+    """A file that is written atomically.
+
+    Args:
+        filepath: See :class:`AtomicFileMixin`; likewise ``made_by`` and ``metadata``.
     """
 
     def __init__(
@@ -30,8 +60,7 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
 
     def load(self) -> T:
         if not self._exists():
-            hint = f"run `{self.made_by}` first" if self.made_by else "run the stage that makes it first"
-            raise LexipixError(f"There is nothing at {self.path} yet: {hint}.")
+            raise missing_error(self.path, self.made_by)
         return self._read(self.path)
 
     def save(self, data: T) -> None:
@@ -40,7 +69,7 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
 
     @abstractmethod
     def _read(self, path: Path) -> T:
-        """Read what ``_write`` wrote."""
+        """Data that ``_write`` has written."""
 
     @abstractmethod
     def _write(self, path: Path, data: T) -> None:
@@ -54,7 +83,7 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
 
 
 class FolderDataset(PathDataset[T], Generic[T]):
-    """A dataset that is a folder, replaced as a whole."""
+    """A folder that is replaced as a whole."""
 
     def save(self, data: T) -> None:
         with replace_folder(self.path) as temporary:
@@ -62,3 +91,34 @@ class FolderDataset(PathDataset[T], Generic[T]):
 
     def _exists(self) -> bool:
         return self.path.is_dir()
+
+
+class ServiceDataset(AbstractDataset[NoReturn, T], Generic[T]):
+    """Loads as an object that nodes use; nodes cannot save to it.
+
+    Args:
+        metadata: For plugins.
+    """
+
+    def __init__(self, *, metadata: dict[str, Any] | None = None) -> None:
+        self.metadata = metadata
+
+    def save(self, data: NoReturn) -> NoReturn:
+        raise DatasetError(f"{type(self).__name__} cannot be the output of a node.")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {name: str(value) for name, value in vars(self).items() if name in ("path", "name")}
+
+
+def missing_error(path: Path, made_by: str | None) -> LexipixError:
+    """The error for a file or folder that does not exist."""
+    hint = f"run `{made_by}` first" if made_by else "run the stage that makes it first"
+    return LexipixError(f"{path} does not exist: {hint}.")
+
+
+def damaged_error(path: Path, error: Exception) -> LexipixError:
+    """The error for a file that cannot be read."""
+    return LexipixError(f"{path} is damaged ({error}): delete it and run the command that makes it again.")

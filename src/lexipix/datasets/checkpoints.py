@@ -1,13 +1,12 @@
-"""Where a training keeps what it needs to go on after an interruption."""
+"""Training checkpoints: what a training needs to continue after an interruption."""
 
 import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset
-
+from lexipix.datasets.base import ServiceDataset
 from lexipix.datasets.files import plain
 from lexipix.datasets.models import read_tensors, write_tensors
 from lexipix.utils.atomic import replace_file
@@ -21,55 +20,49 @@ _log = logging.getLogger(__name__)
 
 
 class FileCheckpoints:
-    """One generation in one safetensors file; what is not a tensor lies as JSON in its header.
+    """Keeps the last checkpoint in one safetensors file; data other than tensors is JSON in its header.
 
-    One file, so that tensors and counters can never be of different generations.
+    With one file, tensors and counters always belong to the same checkpoint.
+
+    Args:
+        path: The checkpoint file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def save(self, tensors: Mapping[str, "Tensor"], meta: Mapping[str, Any]) -> None:
-        """Replace the kept generation atomically."""
+        """Replace the checkpoint atomically."""
         with replace_file(self.path) as temporary:
             write_tensors(temporary, tensors, {"meta": json.dumps(plain(dict(meta)))})
 
     def load(self) -> "tuple[dict[str, Tensor], dict[str, Any]] | None":
-        """Give the kept generation; a damaged one is told and treated as if there were none."""
+        """Tensors and meta of the checkpoint; None if there is none, or with a warning if it is damaged."""
         if not self.path.is_file():
             return None
         try:
             tensors, header = read_tensors(self.path)
             return tensors, dict(json.loads(header["meta"]))
         except (LexipixError, KeyError, TypeError, ValueError) as error:
-            _log.warning("The checkpoint %s cannot be used, training starts afresh: %s", self.path, error)
+            _log.warning("The checkpoint %s cannot be used, training starts again: %s", self.path, error)
             return None
 
     def clear(self) -> None:
-        """Forget the kept generation."""
+        """Delete the checkpoint."""
         self.path.unlink(missing_ok=True)
 
 
-class CheckpointStoreDataset(AbstractDataset[NoReturn, CheckpointStore]):
-    """Loads as the store a training saves to; nothing is saved to it by a node's return.
+class CheckpointStoreDataset(ServiceDataset[CheckpointStore]):
+    """Loads as the store to which a training saves its checkpoints.
 
     Args:
         filepath: The checkpoint file, ``….safetensors``.
-        metadata: For others to read.
+        metadata: For plugins.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(metadata=metadata)
         self.path = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> CheckpointStore:
         return FileCheckpoints(self.path)
-
-    def save(self, data: NoReturn) -> None:
-        raise TypeError("a checkpoint store is written to by the training itself")
-
-    def _exists(self) -> bool:
-        return True  # to be written to; whether it holds something is the answer of the store's load()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.path)}

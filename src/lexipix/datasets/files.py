@@ -1,94 +1,47 @@
-"""Single files: JSON, tables, text, arrays, pictures. Each is written whole or not at all."""
+"""Single files: JSON, text, arrays and images, written atomically."""
 
 import base64
 import json
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from kedro_datasets._typing import ImagePreview, JSONPreview, TablePreview
+from kedro_datasets._typing import ImagePreview
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.pillow import ImageDataset
+from kedro_datasets.text import TextDataset as KedroTextDataset
 
-from lexipix.datasets.base import PathDataset
-from lexipix.utils.errors import LexipixError
+from lexipix.datasets.base import AtomicFileMixin, PathDataset, damaged_error
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
 _log = logging.getLogger(__name__)
 
-
-class JsonDataset(PathDataset[Any]):
-    """JSON-able data as an indented UTF-8 file; a figure that is not finite is written as null."""
-
-    def _read(self, path: Path) -> Any:
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise LexipixError(f"{path} is not valid JSON ({error}): remove it and make it again.") from error
-
-    def _write(self, path: Path, data: Any) -> None:
-        text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
-
-    def preview(self) -> JSONPreview:
-        """Show the file in Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))
+_UTF_8 = {
+    f"open_args_{use}": {"mode": mode, "encoding": "utf-8"} for use, mode in (("load", "r"), ("save", "w"))
+}
 
 
-class TextDataset(PathDataset[str]):
+class JsonDataset(AtomicFileMixin, JSONDataset):  # type: ignore[misc]
+    """JSON-able data as an indented UTF-8 file; NaN and infinity are written as null."""
+
+    DEFAULT_SAVE_ARGS: ClassVar = {"indent": 2, "ensure_ascii": False, "allow_nan": False}
+    DEFAULT_FS_ARGS: ClassVar = _UTF_8
+
+    def save(self, data: Any) -> None:
+        super().save(plain(data))
+
+
+class TextDataset(AtomicFileMixin, KedroTextDataset):  # type: ignore[misc]
     """UTF-8 text, such as an HTML report."""
 
-    def _read(self, path: Path) -> str:
-        return path.read_text(encoding="utf-8")
-
-    def _write(self, path: Path, data: str) -> None:
-        path.write_text(data, encoding="utf-8")
-
-
-class CsvDataset(PathDataset["pd.DataFrame"]):
-    """A table as CSV without an index column."""
-
-    def _read(self, path: Path) -> "pd.DataFrame":
-        import pandas as pd
-
-        try:
-            return pd.read_csv(path)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise LexipixError(
-                f"{path} is not a CSV table ({error}): remove it and make it again."
-            ) from error
-
-    def _write(self, path: Path, data: "pd.DataFrame") -> None:
-        data.to_csv(path, index=False)
-
-    def preview(self, nrows: int = 20) -> TablePreview:
-        """Show the first rows in Kedro-Viz."""
-        return table_preview(self.load().head(nrows))
-
-
-class ParquetDataset(PathDataset["pd.DataFrame"]):
-    """A table as Parquet."""
-
-    def _read(self, path: Path) -> "pd.DataFrame":
-        import pandas as pd
-
-        try:
-            return pd.read_parquet(path)
-        except (ValueError, OSError) as error:
-            raise LexipixError(f"{path} is damaged ({error}): remove it and make it again.") from error
-
-    def _write(self, path: Path, data: "pd.DataFrame") -> None:
-        data.to_parquet(path, index=False)
-
-    def preview(self, nrows: int = 20) -> TablePreview:
-        """Show the first rows in Kedro-Viz."""
-        return table_preview(self.load().head(nrows))
+    DEFAULT_FS_ARGS: ClassVar = _UTF_8
 
 
 class NumpyDataset(PathDataset["np.ndarray"]):
-    """One array as ``.npy``, memory-mapped read-only when loaded."""
+    """One array as ``.npy``; it is memory-mapped read-only when loaded."""
 
     def _read(self, path: Path) -> "np.ndarray":
         return read_array(path)
@@ -97,40 +50,35 @@ class NumpyDataset(PathDataset["np.ndarray"]):
         write_array(path, data)
 
 
-class PngDataset(PathDataset["np.ndarray"]):
-    """A picture, uint8 (H, W, 3), as PNG."""
+class PngDataset(AtomicFileMixin, ImageDataset):  # type: ignore[misc]
+    """An image, uint8 (H, W, 3), as PNG."""
 
-    def _read(self, path: Path) -> "np.ndarray":
+    def load(self) -> "np.ndarray":
         import numpy as np
-        from PIL import Image
 
-        try:
-            with Image.open(path) as image:
-                return np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError) as error:  # of a broken chunk Pillow says the latter
-            raise LexipixError(f"{path} is damaged ({error}): remove it and make it again.") from error
+        return np.asarray(super().load().convert("RGB"))
 
-    def _write(self, path: Path, data: "np.ndarray") -> None:
+    def save(self, data: "np.ndarray") -> None:
         import numpy as np
         from PIL import Image
 
         if data.dtype != np.uint8 or data.ndim != 3 or data.shape[2] != 3:
-            raise TypeError(f"a picture is uint8 (H, W, 3), got {data.dtype} {data.shape}")
-        Image.fromarray(np.ascontiguousarray(data)).save(path, format="PNG")
+            raise TypeError(f"An image must be uint8 (H, W, 3), got {data.dtype} {data.shape}.")
+        super().save(Image.fromarray(np.ascontiguousarray(data)))
 
     def preview(self) -> ImagePreview:
-        """Show the picture in Kedro-Viz."""
+        """The image, for Kedro-Viz."""
         return ImagePreview(base64.b64encode(self.path.read_bytes()).decode("ascii"))
 
 
 def read_array(path: Path) -> "np.ndarray":
-    """Memory-map an ``.npy`` file read-only; pickled objects are refused."""
+    """An ``.npy`` file, memory-mapped read-only; pickled objects are refused."""
     import numpy as np
 
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except (ValueError, EOFError) as error:
-        raise LexipixError(f"{path} is damaged ({error}): remove it and make it again.") from error
+        raise damaged_error(path, error) from error
 
 
 def write_array(path: Path, data: "np.ndarray") -> None:
@@ -141,8 +89,20 @@ def write_array(path: Path, data: "np.ndarray") -> None:
         np.save(file, data, allow_pickle=False)
 
 
+def write_json(path: Path, data: Any, key: str = "") -> None:
+    """Write JSON-able data as an indented UTF-8 file; NaN and infinity are written as null.
+
+    Args:
+        path: The file.
+        data: JSON-able apart from what :func:`plain` converts.
+        key: Name of the data in warnings.
+    """
+    text = json.dumps(plain(data, key), indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
 def plain(data: Any, key: str = "") -> Any:
-    """Turn numpy scalars and arrays, tuples and paths into what JSON knows; non-finite numbers into null."""
+    """Data with NumPy values, tuples and paths converted for JSON, and NaN and infinity replaced by None."""
     if isinstance(data, dict):
         return {
             str(name): plain(value, f"{key}.{name}" if key else str(name)) for name, value in data.items()
@@ -152,13 +112,8 @@ def plain(data: Any, key: str = "") -> Any:
     if isinstance(data, Path):
         return str(data)
     if isinstance(data, float) and not math.isfinite(data):
-        _log.warning("%s is %s, which is no figure: written as null.", key or "A value", data)
+        _log.warning("%s is %s and is written as null.", key or "A value", data)
         return None
-    if hasattr(data, "tolist") and not isinstance(data, str | bytes):  # numpy scalars and arrays
+    if hasattr(data, "tolist") and not isinstance(data, str | bytes):  # NumPy scalars and arrays
         return plain(data.tolist(), key)
     return data
-
-
-def table_preview(table: "pd.DataFrame") -> TablePreview:
-    """Make of a table what Kedro-Viz shows."""
-    return TablePreview(json.loads(table.to_json(orient="split", default_handler=str)))

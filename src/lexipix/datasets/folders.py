@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.files import plain, read_array, write_array
-from lexipix.utils.errors import LexipixError
+from lexipix.datasets.base import FolderDataset, damaged_error
+from lexipix.datasets.files import read_array, write_array, write_json
 
 
 class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
@@ -25,9 +24,7 @@ class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
                 try:
                     data[file.stem] = json.loads(file.read_text(encoding="utf-8"))
                 except ValueError as error:
-                    raise LexipixError(
-                        f"{file} is not valid JSON ({error}): remove {path} and make it again."
-                    ) from error
+                    raise damaged_error(file, error) from error
         return data
 
     def _write(self, path: Path, data: Mapping[str, Any]) -> None:
@@ -37,5 +34,4 @@ class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
             if isinstance(value, np.ndarray):
                 write_array(path / f"{name}.npy", value)
             else:
-                text = json.dumps(plain(value, name), indent=2, ensure_ascii=False, allow_nan=False)
-                (path / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+                write_json(path / f"{name}.json", value, name)

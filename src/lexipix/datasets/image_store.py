@@ -1,7 +1,7 @@
-"""A data set of pictures on disk, written as a stream and read through memory maps.
+"""The ingested images on disk, written as a stream and read through memory maps.
 
-``{train,val,test,judge}/images.npy`` with ``captions.parquet`` beside it, ``rejects.csv`` and
-``summary.json``. Neither writing nor reading holds the pictures in memory, however many there are.
+The folder holds ``{train,val,test,judge}/images.npy`` and ``captions.parquet``, ``rejects.csv`` and
+``summary.json``. Neither writing nor reading holds all images in memory.
 """
 
 import csv
@@ -18,9 +18,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from kedro_datasets._typing import ImagePreview
 
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.image_array import preview_pictures
+from lexipix.datasets.image_array import preview_images
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.image_progress import tracked
+from lexipix.utils.progress import track
 from lexipix.utils.types import SPLITS, Picture, Pictures, Reject, Split
 
 if TYPE_CHECKING:
@@ -32,28 +32,28 @@ _log = logging.getLogger(__name__)
 
 _IMAGES, _CAPTIONS = "images.npy", "captions.parquet"
 _REJECTS, _SUMMARY = "rejects.csv", "summary.json"
-# Captions gathered before they are written: a row group of Parquet.
+# Captions in a row group of Parquet.
 _CHUNK_ROWS = 4096
 
 
 class Stream(Protocol):
-    """What can be saved: pictures and rejects, and at the end their summary."""
+    """What can be saved: images and rejects, and at the end their summary."""
 
     n_pictures: int | None
 
     def __iter__(self) -> Generator[Picture | Reject | dict[str, Any], None, None]: ...
 
 
-class PictureStoreDataset(FolderDataset[Any]):
-    """Saves a stream of pictures, rejects and, last, their summary; loads `Pictures`.
+class ImageStoreDataset(FolderDataset[Any]):
+    """Saves a stream of images, rejects and, last, their summary; loads `Pictures`.
 
-    The store is built in a folder beside its place and moved there when it is whole: a full disk, Ctrl-C or
-    an error while reading the source leave what was there before.
+    The store is written to a temporary folder and renamed when it is complete: a full disk, Ctrl-C or an
+    error in the source leave the old store as it was.
 
     Args:
         filepath: The store's folder.
-        made_by: The command that makes it.
-        metadata: For others to read.
+        made_by: The command that makes it, for error messages.
+        metadata: For plugins.
     """
 
     def _write(self, path: Path, data: Stream) -> None:
@@ -64,9 +64,9 @@ class PictureStoreDataset(FolderDataset[Any]):
             file = stack.enter_context((path / _REJECTS).open("w", encoding="utf-8", newline=""))
             rejects = csv.writer(file, lineterminator="\n")
             rejects.writerow(["file", "reason"])
-            # Closed on every way out: a source's threads end with its generator.
+            # A source's threads end when its generator is closed.
             items = stack.enter_context(closing(data.__iter__()))
-            for item in tracked(items, data.n_pictures):
+            for item in track(items, data.n_pictures, "Ingesting"):
                 if isinstance(item, Picture):
                     assert item.split is not None
                     splits[item.split].add(item)
@@ -78,16 +78,16 @@ class PictureStoreDataset(FolderDataset[Any]):
             for writer in splits.values():
                 writer.finish(shape)
         if summary is None:
-            raise ValueError("a stream of pictures ends with its summary")
+            raise ValueError("A stream of images must end with its summary.")
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (path / _SUMMARY).write_text(text + "\n", encoding="utf-8")
-        self._tell(summary, time.perf_counter() - started)
+        self._log_summary(summary, time.perf_counter() - started)
 
-    def _tell(self, summary: Mapping[str, Any], seconds: float) -> None:
+    def _log_summary(self, summary: Mapping[str, Any], seconds: float) -> None:
         counts = {name: summary[f"n_{name}"] for name in SPLITS}
         n_read = sum(counts.values()) + summary["rejected"]
         _log.info(
-            "Ingested %s pictures (%s; %s set aside) in %.1f s, %s pictures/s, into %s",
+            "Ingested %s images (%s; %s rejected) in %.1f s, %s images/s, into %s",
             f"{sum(counts.values()):,}",
             ", ".join(f"{name} {count:,}" for name, count in counts.items()),
             f"{summary['rejected']:,}",
@@ -105,7 +105,7 @@ class PictureStoreDataset(FolderDataset[Any]):
             splits = {name: StoredSplit(path / name) for name in SPLITS}
         except (OSError, ValueError) as error:
             raise LexipixError(
-                f"The pictures at {path} are not whole ({error}): remove the folder and run "
+                f"The image store {path} is damaged or incomplete ({error}): delete it and run "
                 f"`{self.made_by or 'kedro run --pipelines ingestion'}` again."
             ) from error
         return Pictures(**splits, summary=summary, rejects=rejects)
@@ -114,18 +114,18 @@ class PictureStoreDataset(FolderDataset[Any]):
         return (self.path / _SUMMARY).is_file()
 
     def preview(self) -> ImagePreview:
-        """Show the first training pictures in Kedro-Viz."""
-        return preview_pictures(self.load().train.images)
+        """The first training images, for Kedro-Viz."""
+        return preview_images(self.load().train.images)
 
 
 class StoredSplit(Split):
-    """A split whose pictures stay on disk and whose captions are read when they are first asked for.
+    """A split whose images stay on disk and whose captions are read at their first use.
 
     Args:
-        folder: Of the split.
+        folder: The split's folder.
 
     Raises:
-        ValueError: The pictures are no uint8 array (N, H, W, 3), or there are not as many captions.
+        ValueError: The images are not uint8 (N, H, W, 3), or the number of captions differs.
     """
 
     _folder: Path
@@ -136,13 +136,13 @@ class StoredSplit(Split):
         images = _open_images(folder / _IMAGES)
         n_captions = pq.read_metadata(folder / _CAPTIONS).num_rows
         if n_captions != len(images):
-            raise ValueError(f"{folder.name} holds {len(images)} pictures and {n_captions} captions")
+            raise ValueError(f"{folder.name} holds {len(images)} images and {n_captions} captions")
         object.__setattr__(self, "images", images)
         object.__setattr__(self, "_folder", folder)
 
     @cached_property
     def captions(self) -> "pd.DataFrame":
-        """The table of captions; see `Split`."""
+        """Table of captions; see `Split`."""
         import pyarrow.parquet as pq
 
         table = pq.read_table(self._folder / _CAPTIONS).to_pandas()
@@ -151,7 +151,7 @@ class StoredSplit(Split):
 
 
 class _SplitWriter:
-    """Writes one split: pictures as they come, captions in row groups."""
+    """Writes one split: images one by one, captions in row groups."""
 
     def __init__(self, folder: Path) -> None:
         import pyarrow.parquet as pq
@@ -170,7 +170,9 @@ class _SplitWriter:
             self.shape = picture.image.shape
             _write_header(self._images, (0, *self.shape))
         if picture.image.shape != self.shape:
-            raise ValueError(f"{picture.file} is {picture.image.shape}, the others are {self.shape}")
+            raise ValueError(
+                f"{picture.file} has the shape {picture.image.shape}, the other images {self.shape}"
+            )
         self._images.write(picture.image.tobytes())
         self.n_images += 1
         self._rows.append(replace(picture, image=None))
@@ -178,19 +180,19 @@ class _SplitWriter:
             self._write_rows()
 
     def finish(self, shape: tuple[int, ...]) -> None:
-        """Complete the files; ``shape`` is that of the other splits' pictures, for a split without any."""
+        """Complete the files; an empty split takes the ``shape`` of the other splits' images."""
         self._write_rows()
         self._captions.close()
         self._captions_file.close()
-        # The header has room for any number, so that it can be rewritten in place.
+        # NumPy's header has room for any number of images, so it can be overwritten.
         self._images.seek(0)
         _write_header(self._images, (self.n_images, *(self.shape or shape)))
         self._images.close()
 
     def close(self) -> None:
-        """Let go of the files, finished or not."""
+        """Close the files, finished or not."""
         for file in (self._captions, self._captions_file, self._images):
-            with suppress(OSError, ValueError):  # a full disk was told before
+            with suppress(OSError, ValueError):  # a full disk was reported before
                 file.close()
 
     def _write_rows(self) -> None:

@@ -1,4 +1,4 @@
-"""A table with pictures in its cells, as one Parquet file."""
+"""A table with images in its cells, as one Parquet file."""
 
 import io
 from pathlib import Path
@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from kedro_datasets._typing import TablePreview
 
-from lexipix.datasets.base import PathDataset
-from lexipix.datasets.files import table_preview
-from lexipix.utils.errors import LexipixError
+from lexipix.datasets.base import PathDataset, damaged_error
 from lexipix.utils.png import SIGNATURE, encode_png
 
 if TYPE_CHECKING:
@@ -16,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class PictureTableDataset(PathDataset["pd.DataFrame"]):
-    """A table of which some columns hold pictures, uint8 (H, W, 3); in the file they are PNG."""
+class ImageTableDataset(PathDataset["pd.DataFrame"]):
+    """A table in which some columns hold images, uint8 (H, W, 3); the file stores them as PNG."""
 
     def _read(self, path: Path) -> "pd.DataFrame":
         import pandas as pd
@@ -27,21 +25,23 @@ class PictureTableDataset(PathDataset["pd.DataFrame"]):
             for name in _columns(table, bytes):
                 table[name] = pd.Series([_decode(cell) for cell in table[name]], dtype=object)
         except (ValueError, OSError) as error:
-            raise LexipixError(f"{path} is damaged ({error}): remove it and make it again.") from error
+            raise damaged_error(path, error) from error
         return table
 
     def _write(self, path: Path, data: "pd.DataFrame") -> None:
-        pictures = {name: [encode_png(cell) for cell in data[name]] for name in picture_columns(data)}
-        data.assign(**pictures).to_parquet(path, index=False)
+        images = {name: [encode_png(cell) for cell in data[name]] for name in image_columns(data)}
+        data.assign(**images).to_parquet(path, index=False)
 
     def preview(self, nrows: int = 20) -> TablePreview:
-        """Show the words and figures of the first rows in Kedro-Viz, whose tables know no pictures."""
+        """The first rows without the images, for Kedro-Viz, whose tables cannot show images."""
+        from lexipix.datasets.tables import table_preview
+
         table = self.load().head(nrows)
-        return table_preview(table.drop(columns=picture_columns(table)))
+        return table_preview(table.drop(columns=image_columns(table)))
 
 
-def picture_columns(table: "pd.DataFrame") -> list[str]:
-    """Name the columns whose cells are arrays."""
+def image_columns(table: "pd.DataFrame") -> list[str]:
+    """Names of the columns whose cells are arrays."""
     import numpy as np
 
     return _columns(table, np.ndarray)
@@ -56,6 +56,6 @@ def _decode(content: bytes) -> "np.ndarray":
     from PIL import Image
 
     if not content.startswith(SIGNATURE):
-        raise ValueError("a cell is no PNG")
+        raise ValueError("a cell is not a PNG image")
     with Image.open(io.BytesIO(content)) as image:
         return np.asarray(image.convert("RGB"))

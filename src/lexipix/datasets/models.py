@@ -1,42 +1,67 @@
 """A trained model as a folder: config.json, model.safetensors, tokenizer.json, card.json. No pickle."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kedro_datasets._typing import JSONPreview
 
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.files import plain
+from lexipix.datasets.files import write_json
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import code_revision
 from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
-from lexipix.utils.types import ModelBundle
+from lexipix.utils.types import ModelBundle, OnnxModel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+M = TypeVar("M", ModelBundle, OnnxModel)
 
-class ModelFolderDataset(FolderDataset[ModelBundle]):
-    """A ``ModelBundle`` as a folder; the code revision joins the card when it is saved.
 
-    Tensors that share memory (tied weights) are written once each, as safetensors knows no sharing.
-    """
+class ModelDataset(FolderDataset[M], Generic[M]):
+    """A model as a folder; saving adds the code revision to its card."""
 
-    def load(self) -> ModelBundle:
-        name, hint = self.path.name, f"run `{self.made_by}`" if self.made_by else "train it"
+    kind: str
+
+    def load(self) -> M:
+        name = self.path.name
+        hint = f"run `{self.made_by}`" if self.made_by else "run the stage that makes it"
         if not self.path.is_dir():
-            raise LexipixError(f"There is no trained {name} at {self.path}: {hint} first.")
-        missing = [file for file in (CONFIG, WEIGHTS, CARD) if not (self.path / file).is_file()]
-        if missing:
+            raise LexipixError(f"There is no {self.kind} {name} at {self.path}: {hint} first.")
+        if missing := self._missing():
             raise LexipixError(
-                f"The {name} at {self.path} is incomplete, {' and '.join(missing)} missing: {hint} again."
+                f"The {self.kind} {name} at {self.path} is incomplete, {', '.join(missing)} missing: "
+                f"{hint} again."
             )
         try:
             return self._read(self.path)
         except LexipixError as error:
-            raise LexipixError(f"{error} The {name} cannot be used: {hint} again.") from error
+            raise LexipixError(f"{error} The {self.kind} {name} cannot be used: {hint} again.") from error
+
+    def _missing(self) -> list[str]:
+        """Names of required files that do not exist."""
+        return [file for file in (CONFIG, CARD) if not (self.path / file).is_file()]
+
+    def _exists(self) -> bool:
+        return not self._missing()
+
+    def preview(self) -> JSONPreview:
+        """The model's card, for Kedro-Viz."""
+        return JSONPreview((self.path / CARD).read_text(encoding="utf-8"))
+
+
+class ModelFolderDataset(ModelDataset[ModelBundle]):
+    """A ``ModelBundle`` as a folder; saving adds the code revision to its card.
+
+    Tied weights, which share memory, are written once for each name, because safetensors cannot share
+    tensors.
+    """
+
+    kind = "trained"
+
+    def _missing(self) -> list[str]:
+        return super()._missing() + ([] if (self.path / WEIGHTS).is_file() else [WEIGHTS])
 
     def _read(self, path: Path) -> ModelBundle:
         tokenizer = path / TOKENIZER
@@ -48,22 +73,12 @@ class ModelFolderDataset(FolderDataset[ModelBundle]):
         )
 
     def _write(self, path: Path, data: ModelBundle) -> None:
-        write_json(path / CONFIG, data.config)
         write_tensors(path / WEIGHTS, data.weights)
-        if data.tokenizer is not None:
-            (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
-        write_json(path / CARD, {**data.card, "code_revision": code_revision()})
-
-    def preview(self) -> JSONPreview:
-        """Show the model's card in Kedro-Viz."""
-        return JSONPreview((self.path / CARD).read_text(encoding="utf-8"))
-
-    def _exists(self) -> bool:
-        return all((self.path / file).is_file() for file in (CONFIG, WEIGHTS, CARD))
+        write_texts(path, data)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], meta: Mapping[str, str] | None = None) -> None:
-    """Write tensors, and texts beside them in the file's header, as safetensors."""
+    """Write tensors as safetensors, with texts in the file's header."""
     from safetensors.torch import save_file
 
     seen: set[int] = set()
@@ -74,15 +89,15 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], meta: Mapping[str
             own = own.clone()
         seen.add(own.untyped_storage().data_ptr())
         ready[name] = own
-    # Of neither tensors nor texts safetensors writes a header that it cannot read
+    # With neither tensors nor texts, safetensors would write a header that it cannot read
     save_file(ready, path, metadata=dict(meta or {}) if ready or meta else None)
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":
-    """Read a safetensors file: its tensors on the CPU and the texts of its header.
+    """Tensors of a safetensors file, on the CPU, and the texts of its header.
 
     Raises:
-        LexipixError: The file is damaged or cut short.
+        LexipixError: The file is damaged or incomplete.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -90,10 +105,12 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise LexipixError(f"{path} is damaged or cut short ({error}).") from error
+        raise LexipixError(f"{path} is damaged or incomplete ({error}).") from error
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON object; a figure that is not finite is written as null."""
-    text = json.dumps(plain(dict(data)), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+def write_texts(path: Path, data: ModelBundle | OnnxModel) -> None:
+    """Write the configuration, the tokenizer and the card, which gets the code revision."""
+    write_json(path / CONFIG, data.config)
+    if data.tokenizer is not None:
+        (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
+    write_json(path / CARD, {**data.card, "code_revision": code_revision()})

@@ -2,73 +2,39 @@
 
 from pathlib import Path
 
-from kedro_datasets._typing import JSONPreview
-
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.models import write_json
-from lexipix.utils.errors import LexipixError
-from lexipix.utils.git import code_revision
-from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
+from lexipix.datasets.models import ModelDataset, write_texts
+from lexipix.utils.model_files import read_onnx_model
 from lexipix.utils.types import OnnxModel
 
 
-class OnnxModelDataset(FolderDataset[OnnxModel]):
-    """An ``OnnxModel`` as a folder; the code revision joins the card when it is saved."""
+class OnnxModelDataset(ModelDataset[OnnxModel]):
+    """An ``OnnxModel`` as a folder; saving adds the code revision to its card."""
 
-    def load(self) -> OnnxModel:
-        name, hint = self.path.name, f"run `{self.made_by}`" if self.made_by else "export it"
-        if not self.path.is_dir():
-            raise LexipixError(f"There is no model {name} at {self.path}: {hint} first.")
-        missing = [file for file in (CONFIG, CARD) if not (self.path / file).is_file()]
-        missing += [] if any(self.path.glob("*.onnx")) else ["*.onnx"]
-        if missing:
-            raise LexipixError(
-                f"The model {name} at {self.path} is incomplete, {', '.join(missing)} missing: {hint} again."
-            )
-        try:
-            return self._read(self.path)
-        except LexipixError as error:
-            raise LexipixError(f"{error} The model {name} cannot be used: {hint} again.") from error
+    kind = "model"
+
+    def _missing(self) -> list[str]:
+        return super()._missing() + ([] if any(self.path.glob("*.onnx")) else ["*.onnx"])
 
     def _read(self, path: Path) -> OnnxModel:
         return read_onnx_model(path)
 
     def _write(self, path: Path, data: OnnxModel) -> None:
-        write_model(path, data)
-
-    def preview(self) -> JSONPreview:
-        """Show the model's card in Kedro-Viz."""
-        return JSONPreview((self.path / CARD).read_text(encoding="utf-8"))
+        for name, content in data.graphs.items():
+            (path / f"{name}.onnx").write_bytes(content)
+        write_texts(path, data)
 
 
-class OnnxFormsDataset(FolderDataset[dict[str, OnnxModel]]):
-    """Several models by name, each a folder of its own inside one; names are those of the folders."""
-
-    def load(self) -> dict[str, OnnxModel]:
-        if not self.path.is_dir():
-            hint = f"run `{self.made_by}`" if self.made_by else "export them"
-            raise LexipixError(f"There are no models at {self.path}: {hint} first.")
-        return self._read(self.path)
+class OnnxVariantsDataset(FolderDataset[dict[str, OnnxModel]]):
+    """Several exported models by name; each is a folder of that name inside one."""
 
     def _read(self, path: Path) -> dict[str, OnnxModel]:
         folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
-        return {
-            folder.name: OnnxModelDataset(filepath=str(folder), made_by=self.made_by).load()
-            for folder in folders
-        }
+        return {folder.name: self._model(folder).load() for folder in folders}
 
     def _write(self, path: Path, data: dict[str, OnnxModel]) -> None:
         for name, model in data.items():
-            folder = path / name
-            folder.mkdir()
-            write_model(folder, model)
+            self._model(path / name).save(model)
 
-
-def write_model(path: Path, data: OnnxModel) -> None:
-    """Write a model into an existing empty folder."""
-    write_json(path / CONFIG, data.config)
-    for name, content in data.graphs.items():
-        (path / f"{name}.onnx").write_bytes(content)
-    if data.tokenizer is not None:
-        (path / TOKENIZER).write_text(data.tokenizer, encoding="utf-8")
-    write_json(path / CARD, {**data.card, "code_revision": code_revision()})
+    def _model(self, folder: Path) -> OnnxModelDataset:
+        return OnnxModelDataset(filepath=str(folder), made_by=self.made_by)

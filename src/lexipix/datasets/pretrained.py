@@ -5,10 +5,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset, DatasetError
-
+from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
 from lexipix.utils.types import OnnxModel, PretrainedBackbone, PretrainedLanguageModel
@@ -181,29 +180,20 @@ class PretrainedModels:
         return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 
-class PretrainedModelsDataset(AbstractDataset[NoReturn, PretrainedModels]):
-    """Gives the object that reads pretrained networks; there is nothing to save.
+class PretrainedModelsDataset(ServiceDataset[PretrainedModels]):
+    """Loads as the object that reads pretrained networks.
 
     Args:
-        path: Where a relative folder starts; Kedro makes it absolute.
-        metadata: For others to read.
+        path: Folder that a relative folder starts from; Kedro makes it absolute.
+        metadata: For plugins.
     """
 
     def __init__(self, *, path: str = ".", metadata: dict[str, Any] | None = None) -> None:
-        self.root = Path(path)
-        self.metadata = metadata
+        super().__init__(metadata=metadata)
+        self.path = Path(path)
 
     def load(self) -> PretrainedModels:
-        return PretrainedModels(self.root)
-
-    def save(self, data: NoReturn) -> NoReturn:
-        raise DatasetError("Pretrained models are read, never written.")
-
-    def _exists(self) -> bool:
-        return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self.root)}
+        return PretrainedModels(self.path)
 
 
 def _own_pad(fast: "PreTrainedTokenizerFast", tokenizer: "Tokenizer") -> str:

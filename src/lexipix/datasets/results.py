@@ -1,4 +1,4 @@
-"""Results that a person looks into, a folder or a tar archive: pictures, sheets, lists of what they are."""
+"""Results for the user in a folder or a tar archive: images, contact sheets, and lists of them."""
 
 import json
 import os
@@ -25,20 +25,20 @@ Results = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 class ResultsFolderDataset(FolderDataset[Any]):
-    """File name -> content; the ending says what it is: .png (uint8 (H, W, 3)), .json, or .jsonl (rows).
+    """Contents by file name, as a mapping or as pairs that arrive one by one.
 
-    A mapping, or pairs one after another, of which only a few are in memory at a time.
+    The suffix decides the content: .png (uint8 (H, W, 3)), .json, or .jsonl (rows).
 
-    The folder may be the user's own: other files in it stay as they are. Of earlier results the pictures that
-    ``generated.jsonl`` lists go when the new list does not have them, so that list and pictures always agree.
+    The folder may be the user's own: other files in it are kept. Images of earlier results that the old
+    ``generated.jsonl`` lists and the new one does not are deleted, so that list and images always agree.
     """
 
     def save(self, data: Results) -> None:
         if self.path.exists() and not self.path.is_dir():
-            raise LexipixError(f"{self.path} is a file, not a folder: name another folder for the results.")
+            raise LexipixError(f"{self.path} is a file, not a folder: choose another folder for the results.")
         stale = self._listed()
         names: list[str] = []
-        # A folder that is new becomes visible as a whole; into one that exists the files move one by one
+        # A new folder appears as a whole; files move into an existing folder one by one
         ready = self.path / ".ready" if self.path.exists() else self.path
         with replace_folder(ready) as temporary:
             for name, content in _pairs(data):
@@ -60,7 +60,7 @@ class ResultsFolderDataset(FolderDataset[Any]):
         raise NotImplementedError  # pragma: no cover - save() writes file by file
 
     def _listed(self) -> set[str]:
-        """Numbered pictures that the list of earlier results names; a list that is not ours names none."""
+        """Numbered images in the list of earlier results; none if the list has another format."""
         try:
             rows = _from_file(self.path / LIST)
             files = {str(row["file"]) for row in rows}
@@ -70,21 +70,23 @@ class ResultsFolderDataset(FolderDataset[Any]):
 
 
 class ResultsArchiveDataset(PathDataset[Any]):
-    """The same in one tar file, uncompressed, pictures first.
+    """The same contents in one uncompressed tar file, which readers of WebDataset archives can read.
 
-    For a great many pictures: to make a file takes a file system longer than to draw what is in it. The same
-    results are the same bytes: members have no owner and no date. Readers of WebDataset archives take it.
+    It is meant for many images: a file system takes longer to create a file than the model to generate an
+    image. The same results give the same bytes, because members have no owner and no date.
     """
 
     def save(self, data: Results) -> None:
         if self.path.is_dir():
-            raise LexipixError(f"{self.path} is a folder: name a file that is not there yet for the archive.")
+            raise LexipixError(f"{self.path} is a folder: choose a new file name for the archive.")
         super().save(data)
 
     def _write(self, path: Path, data: Results) -> None:
         with path.open("wb") as file:
             for name, content in _pairs(data):
-                with tempfile.SpooledTemporaryFile(max_size=2**20) as member:  # its length stands in front
+                with tempfile.SpooledTemporaryFile(
+                    max_size=2**20
+                ) as member:  # the header before it holds its length
                     _encode(name, content, member)
                     size = member.tell()
                     member.write(bytes(-size % tarfile.BLOCKSIZE))
@@ -104,15 +106,15 @@ def _pairs(data: Results) -> Iterable[tuple[str, Any]]:
 
 
 def _header(name: str, size: int) -> bytes:
-    """What `tarfile` puts in front of a file, in a fifth of the time.
+    """The header that `tarfile` writes before a file, in a fifth of the time.
 
-    Name, size and checksum are written into the header of an empty file
+    It is the header of an empty file with name, size and checksum replaced
     (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html, ustar).
     """
     header, encoded = bytearray(_EMPTY), name.encode()
     header[: len(encoded)] = encoded
     header[124:135] = b"%011o" % size
-    header[148:156] = b" " * 8  # counts so
+    header[148:156] = b" " * 8  # the checksum counts itself as spaces
     header[148:155] = b"%06o\0" % sum(header)
     return bytes(header)
 

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
-from lexipix.reporting.sheet import attention_sheet, contact_sheet
+from lexipix.reporting.contact_sheet import attention_sheet, contact_sheet
 
 FIRST_IDEOGRAPH = 0x2E80  # from here on, scripts that write no spaces between words
 

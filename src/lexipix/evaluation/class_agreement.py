@@ -21,14 +21,14 @@ from lexipix.evaluation.labeled_images import LabeledImages, find_classes, label
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import fingerprint, to_bundle
-from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
+from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, NullMetricStream, Pictures
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class ClassMetrics:
         training = self._parameters.training.model_copy(update=changes)
         parameters = self._parameters.model_copy(update={"training": training})
         digest = fingerprint({"pictures": images.digest()})
-        outputs = TrainingOutputs(f"cas_{name}", digest, Unheard(), self._checkpoints)
+        outputs = TrainingOutputs(f"cas_{name}", digest, NullMetricStream(), self._checkpoints)
 
         def accuracy() -> float:
             validation = images.first(MAX_VALIDATION)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import encode, pad_id
-from lexipix.metrics.retrieval import most_candidates, r_precision
+from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
@@ -100,7 +100,7 @@ class CaptionRetrieval:
             indices: Captions that take part; None: all.
         """
         captions = self._captions if indices is None else self._captions[indices]
-        return min(self._limit, most_candidates(captions.tolist()))
+        return min(self._limit, max_candidates(captions.tolist()))
 
     def r_precision(self, image_embeddings: Embeddings, indices: NDArray[np.intp] | None = None) -> float:
         """Returns the share of images whose own caption is the nearest, in [0, 1].

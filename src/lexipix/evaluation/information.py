@@ -19,7 +19,7 @@ from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
 from lexipix.evaluation.partial_tokens import CaptionedSample, PartialInformation, reconstruct_from_tokens
 from lexipix.evaluation.rate import N_FITTED
 from lexipix.evaluation.text_paths import draw_captions
-from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
+from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 from lexipix.models.captioner import Captioner
 from lexipix.scenes import SceneTruth
 from lexipix.training.bundles import load_network, token_ids
@@ -140,7 +140,7 @@ def from_latents(
     channels, latents = sample.reshape(-1, sample.shape[2]), codec.encode(images)[0]
     found = []
     for step in sorted(steps, reverse=True):
-        quantizer = UniformQuantiser.of_step(channels.T, step * posterior_deviations(logvar))
+        quantizer = UniformQuantizer.of_step(channels.T, step * posterior_deviations(logvar))
         codes = quantizer.codes(latents)
         bits = CodeLengths(quantizer.codes(channels), 2**quantizer.n_bits)(codes).astype(np.float64)
         decoded = codec.decode(quantizer.values(codes))

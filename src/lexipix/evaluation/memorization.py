@@ -10,8 +10,8 @@ from lexipix.config.evaluation import MemorizationParameters
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import evenly_spaced
-from lexipix.metrics.distribution import Nearest, Standardised
-from lexipix.reporting.sheet import rows_sheet
+from lexipix.metrics.distribution import NearestNeighbors, Standardizer
+from lexipix.reporting.contact_sheet import rows_sheet
 
 Pixels = NDArray[np.uint8]
 CHUNK = 2_048  # training images that are embedded together
@@ -20,7 +20,7 @@ RANKS = ("nearest", "second", "third")
 
 
 class Neighbors(NamedTuple):
-    """Nearest training images.
+    """NearestNeighbors training images.
 
     Attributes:
         indices: Into the training split, int64 (N, 3), nearest first.
@@ -48,13 +48,13 @@ def find_neighbors(
         parameters: Limit the number of training images.
     """
     features = {name: embedder.embed_images(some)[0] for name, some in images.items()}
-    scale = Standardised(features["real"])
+    scale = Standardizer(features["real"])
     indices = evenly_spaced(len(train_images), parameters.n_train)
     queries = np.concatenate([scale(some) for some in features.values()])
-    search = Nearest(queries, min(len(RANKS), len(indices)))
+    search = NearestNeighbors(queries, min(len(RANKS), len(indices)))
     for start in range(0, len(indices), CHUNK):
         chunk = train_images[indices[start : start + CHUNK]]
-        search.look(scale(embedder.embed_images(chunk)[0]))
+        search.update(scale(embedder.embed_images(chunk)[0]))
     ends = np.cumsum([len(some) for some in images.values()])[:-1]
     parts = zip(np.split(indices[search.indices], ends), np.split(search.distances, ends), strict=True)
     return {name: Neighbors(*part) for name, part in zip(images, parts, strict=True)}

@@ -37,7 +37,7 @@ class TextPathMetrics:
     ) -> None:
         self._real, self._embedder, self._evaluation, self._seed = real, embedder, evaluation, seed
         features, self.image_embeddings = embedder.embed_images(real.images)
-        self._scale = distribution.Standardised(features)
+        self._scale = distribution.Standardizer(features)
         self._features = self._scale(features)
         prompts = real.prompts
         self._retrieval = CaptionRetrieval(

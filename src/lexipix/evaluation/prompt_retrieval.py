@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lexipix.evaluation.embedding import CaptionRetrieval, Embedder
 from lexipix.evaluation.evaluated_images import evenly_spaced
 from lexipix.evaluation.text_paths import DrawCaptions
-from lexipix.metrics.retrieval import most_candidates
+from lexipix.metrics.retrieval import max_candidates
 from lexipix.utils.types import Split
 
 MAX_PARAPHRASES = 4  # wordings of an image, the caption among them, that are drawn from
@@ -78,7 +78,7 @@ def prompt_metrics(
     metrics: dict[str, Any] = {}
     for name, split in splits.items():
         prompts = choose_prompts(split, n_prompts)
-        if most_candidates(prompts.captions) < 2:
+        if max_candidates(prompts.captions) < 2:
             continue
         texts = embedder.embed_paraphrases(prompts.paraphrases)
         retrieval = CaptionRetrieval(prompts.captions, texts, n_candidates, seed)

@@ -19,7 +19,7 @@ from lexipix.evaluation.baselines import mean_psnr_ssim
 from lexipix.evaluation.direct_path import LatentCodec, posterior_deviations
 from lexipix.evaluation.evaluated_images import evenly_spaced
 from lexipix.metrics.codecs import JPEG_COLORS, Coded, jpeg, webp
-from lexipix.metrics.quantisation import CodeLengths, UniformQuantiser
+from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 from lexipix.reporting.rate import unbeaten
 from lexipix.utils.types import Pictures
 
@@ -63,17 +63,17 @@ def latent_curves(
     (sample, logvar), latents, rows = codec.encode(train_images), codec.encode(images)[0], []
     channels = sample.reshape(-1, sample.shape[2])
 
-    def apply(quantizer: UniformQuantiser) -> tuple[Pixels, float]:
+    def apply(quantizer: UniformQuantizer) -> tuple[Pixels, float]:
         codes = quantizer.codes(latents)
         lengths = CodeLengths(quantizer.codes(channels), 2**quantizer.n_bits)
         return codec.decode(quantizer.values(codes)), float(lengths(codes).mean())
 
     for n_bits in parameters.bits:
-        decoded, coded_bits = apply(UniformQuantiser.fit(channels.T, n_bits))
+        decoded, coded_bits = apply(UniformQuantizer.fit(channels.T, n_bits))
         for coder, bits in (("latent", float(n_bits * latents[0].size)), ("latent_coded", coded_bits)):
             rows.append(_row(coder, f"{n_bits} bits", bits, bits, images, decoded))
     for step in parameters.steps:
-        decoded, bits = apply(UniformQuantiser.of_step(channels.T, step * posterior_deviations(logvar)))
+        decoded, bits = apply(UniformQuantizer.of_step(channels.T, step * posterior_deviations(logvar)))
         rows.append(_row("latent_posterior", f"steps of {step:g}", bits, bits, images, decoded))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

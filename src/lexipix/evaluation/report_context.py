@@ -122,7 +122,7 @@ def assemble(
             "Digest": str(summary.get("digest", ""))[:12],
         },
         judge_facts={
-            "Judge": "a contrastive pair with its own seed"
+            "Embedder": "a contrastive pair with its own seed"
             + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else ""),
             **_second_judge(metrics),
         },

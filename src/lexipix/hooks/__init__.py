@@ -1,1 +1,1 @@
-"""hooks."""
+"""Kedro hooks, one class for each concern; ``lexipix.settings.HOOKS`` lists them."""

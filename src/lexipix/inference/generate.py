@@ -9,7 +9,7 @@ import numpy as np
 
 from lexipix.inference.best_of import BestOfConfig, BestOfResult, best_of
 from lexipix.inference.onnx_models import IN_MEMORY, OnnxGenerator, Pixels, Scorer
-from lexipix.reporting.sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
 
 MAX_ON_SHEET = 64

@@ -9,7 +9,7 @@ import numpy as np
 from lexipix.config.generation import Fit, Start
 from lexipix.inference.generate import enlargement
 from lexipix.inference.onnx_models import Pixels
-from lexipix.reporting.sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
 
 _MAX_ON_SHEET = 9
 

@@ -13,7 +13,7 @@ from lexipix.inference.inversion_result import InversionResult
 from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Pixels, Scorer, noise_of
 from lexipix.inference.targets import Metric, Target, parse_target
 from lexipix.metrics.images import WINDOW, psnr, ssim
-from lexipix.reporting.sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
 
 _MAX_ON_SHEET = 63
 

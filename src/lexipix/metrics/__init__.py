@@ -1,1 +1,1 @@
-"""Measures of pictures, text, retrieval, distributions and speed; pure functions of arrays."""
+"""Metrics of images, captions, retrieval, distributions and speed; functions of arrays and texts."""

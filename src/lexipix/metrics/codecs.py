@@ -1,14 +1,12 @@
-"""Pictures through JPEG and WebP: what comes back, and how many bytes it took, with headers and without.
+"""JPEG and WebP as baselines: the decoded images and the bytes they took, with and without headers.
 
-A file of a 32x32 picture is mostly header, which says nothing of how well a format compresses: a pair of
-programs that has agreed on format, quality and size beforehand need not send it. Without headers counts what
-is left:
+Most of the file of a 32x32 image is headers, which depend on format, quality and size alone. A sender and a
+receiver that agree on these need not transmit them. Without headers, the following bytes count:
 
-- JPEG: the entropy-coded bytes of the scan when the standard's own Huffman tables are used, so that all that
-  stands before them (quantisation and Huffman tables, sizes) is the same in every file of one quality. With
-  headers a file counts with its own Huffman tables where it is smaller so.
-- WebP (lossy): all but the 20 bytes of the container and the 10 of the frame's tag, start code and size; the
-  probabilities that the encoder changed from the defaults stand among the data and count.
+- JPEG: the entropy-coded bytes of the scan with the standard's Huffman tables; everything before them is then
+  the same in every file of one quality. With headers, a file may use its own Huffman tables if it is smaller.
+- WebP (lossy): everything except the 20 bytes of the container and the 10 of the frame's tag, start code and
+  size. Probabilities that differ from the defaults are part of the data and count.
 """
 
 from __future__ import annotations
@@ -26,19 +24,19 @@ Pixels = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 
 JPEG_COLORS = {"4:2:0": "at half the resolution", "4:4:4": "at the full resolution"}
-_SCAN, _END, _ALONE = 0xDA, 0xD9, (0x01, *range(0xD0, 0xD9))  # start of scan, end of image, no length
+_SCAN, _END, _NO_LENGTH = 0xDA, 0xD9, (0x01, *range(0xD0, 0xD9))  # JPEG markers
 _CONTAINER, _CHUNK, _FRAME = 12, 8, 10
-_WEBP_EFFORT = 6  # the slowest and smallest
+_WEBP_METHOD = 6  # slowest, smallest files
 
 
 @dataclass(frozen=True)
 class Coded:
-    """Pictures that were written and read again.
+    """Images after encoding and decoding.
 
     Attributes:
-        images: What came back, uint8 (N, H, W, 3).
-        n_bytes: Of each file, int64 (N,).
-        n_payload: Of each without headers, as the module says.
+        images: Decoded images, uint8 (N, H, W, 3).
+        n_bytes: Bytes of each file, int64 (N,).
+        n_payload: Bytes of each file without headers (see the module), int64 (N,).
     """
 
     images: Pixels
@@ -47,12 +45,12 @@ class Coded:
 
 
 def jpeg(images: Pixels, quality: int, colors: str = "4:2:0") -> Coded:
-    """Send pictures through baseline JPEG.
+    """Images after baseline JPEG.
 
     Args:
         images: uint8 (N, H, W, 3).
         quality: 0 to 100.
-        colors: ``4:2:0`` (the usual, colors at half the resolution) or ``4:4:4``.
+        colors: Chroma subsampling: ``4:2:0`` (usual, half the resolution) or ``4:4:4`` (full resolution).
     """
 
     def write(image: Image.Image) -> tuple[bytes, int, int]:
@@ -66,7 +64,7 @@ def jpeg(images: Pixels, quality: int, colors: str = "4:2:0") -> Coded:
 
 
 def webp(images: Pixels, quality: int) -> Coded:
-    """Send pictures through lossy WebP, which always has its colors at half the resolution.
+    """Images after lossy WebP, whose colors always have half the resolution.
 
     Args:
         images: uint8 (N, H, W, 3).
@@ -74,40 +72,40 @@ def webp(images: Pixels, quality: int) -> Coded:
     """
 
     def write(image: Image.Image) -> tuple[bytes, int, int]:
-        file = _encoded(image, "WEBP", quality=quality, method=_WEBP_EFFORT)
+        file = _encoded(image, "WEBP", quality=quality, method=_WEBP_METHOD)
         return file, len(file), webp_payload(file)
 
     return _coded(images, write)
 
 
 def jpeg_payload(file: bytes) -> int:
-    """Bytes of entropy-coded data in a baseline JPEG file.
+    """Number of bytes of entropy-coded data in a baseline JPEG file.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The file is not a JPEG file with one scan.
     """
     position = 2
     while position + 4 <= len(file) and file[position] == 0xFF:
         marker = file[position + 1]
-        if marker in _ALONE:
+        if marker in _NO_LENGTH:
             position += 2
             continue
         length = int.from_bytes(file[position + 2 : position + 4], "big")
         position += 2 + length
         if marker == _SCAN and file[-2:] == bytes([0xFF, _END]):
             return len(file) - 2 - position
-    raise ValueError("these bytes are no JPEG file with one scan")
+    raise ValueError("these bytes are not a JPEG file with one scan")
 
 
 def webp_payload(file: bytes) -> int:
-    """Bytes of a simple lossy WebP file behind the container's and the frame's headers, without padding.
+    """Number of bytes of a simple lossy WebP file without headers and padding.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The file is not a simple lossy WebP file.
     """
     start = _CONTAINER + _CHUNK
     if file[:4] != b"RIFF" or file[8:16] != b"WEBPVP8 " or len(file) < start + _FRAME:
-        raise ValueError("these bytes are no simple lossy WebP file")
+        raise ValueError("these bytes are not a simple lossy WebP file")
     return int.from_bytes(file[_CONTAINER + 4 : start], "little") - _FRAME
 
 

@@ -1,33 +1,34 @@
-"""PSNR, SSIM and sharpness of 8-bit pictures, many at a time.
+"""PSNR, SSIM and sharpness of 8-bit images, many at a time.
 
-Every figure is one per image; means are the caller's business, because the mean of per-image PSNR lies 0.8 to
-1 dB above the PSNR of the mean error and a report has to say which of them it shows.
+PSNR and SSIM are returned per image. The caller takes the mean: the mean of per-image PSNR is 0.8 to 1 dB
+above the PSNR of the mean error, and a report must state which one it shows.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexipix.utils.machine import n_cores
+from lexipix.utils.threads import on_all_cores
+
 Pixels = NDArray[np.uint8]
-Figures = NDArray[np.float64]
+PerImage = NDArray[np.float64]
 
 DATA_RANGE = 255.0
-# Identical images have no error and so no finite PSNR. They count as 100 dB, so that a mean over images stays
-# finite; a 32x32 image with one value wrong by one level has 83 dB, so that no other pair comes near.
+# The PSNR of identical images is infinite. It is limited to 100 dB, so that a mean over images stays finite;
+# a 32x32 image in which one value differs by one level has 83 dB, so no other pair comes near the limit.
 PSNR_CAP = 100.0
 WINDOW = 7  # scikit-image's default
 _K1, _K2 = 0.01, 0.03
-# Values one thread works on at a time, few enough for the arrays to stay in a core's cache.
+# Values that one thread works on at a time; the arrays then fit into a core's cache.
 _CHUNK_VALUES = 16 * 32 * 32 * 3
 
 
-def psnr(images: Pixels, others: Pixels) -> Figures:
-    """Peak signal-to-noise ratio of each pair of images, in decibels; higher is better.
+def psnr(images: Pixels, others: Pixels) -> PerImage:
+    """Peak signal-to-noise ratio of each pair of images, in dB; higher is better.
 
     Args:
         images: uint8 (N, H, W, C).
@@ -47,23 +48,23 @@ def psnr(images: Pixels, others: Pixels) -> Figures:
 
     def measure(chunk: slice) -> None:
         difference = np.subtract(rows[chunk], other_rows[chunk], dtype=np.int32)
-        # Row by row in int32, which a row cannot overflow below 11,000 pixels, then exactly in int64.
+        # Rows are summed in int32, which rows of up to 11,000 pixels cannot overflow, then images in int64.
         squared_error[chunk] = np.einsum("nhv,nhv->nh", difference, difference).sum(axis=1, dtype=np.int64)
 
     _in_chunks(lambda size: measure, n_images, height * width * n_channels)
     mean = squared_error / (height * width * n_channels)
     with np.errstate(divide="ignore"):
-        decibels: Figures = 10 * np.log10(DATA_RANGE**2 / mean)
+        decibels: PerImage = 10 * np.log10(DATA_RANGE**2 / mean)
     return np.minimum(decibels, PSNR_CAP)
 
 
-def ssim(images: Pixels, others: Pixels) -> Figures:
+def ssim(images: Pixels, others: Pixels) -> PerImage:
     """Structural similarity of each pair of images; 1 is identical.
 
-    The same figure as `skimage.metrics.structural_similarity(a, b, channel_axis=-1, data_range=255)` (a
-    uniform 7x7 window, sample covariance, mean over the windows inside the image; Wang et al. 2004), within
-    1e-6. It is faster by an order of magnitude because the window sums of 8-bit values are whole numbers,
-    which are added up exactly, for many images at a time and in parallel threads.
+    Equals `skimage.metrics.structural_similarity(a, b, channel_axis=-1, data_range=255)` within 1e-6: a
+    uniform 7x7 window, sample covariance, mean over the windows inside the image (Wang et al. 2004). It is
+    ten times as fast: window sums of 8-bit values are exact integers, computed for many images at a time and
+    in parallel threads.
 
     Args:
         images: uint8 (N, H, W, C), H and W at least 7.
@@ -94,10 +95,10 @@ def ssim(images: Pixels, others: Pixels) -> Figures:
 
 
 def gradient_magnitude(images: Pixels) -> float:
-    """Mean length of the brightness gradient, in 8-bit levels per pixel: how sharp pictures are on the whole.
+    """Mean length of the brightness gradient in 8-bit levels per pixel, a measure of sharpness.
 
     Brightness is the mean of the channels; the gradient is the difference to the next pixel right and below.
-    A blurred copy of a set of pictures has a lower figure than the set itself; so have plain surfaces.
+    Blur and plain surfaces lower it.
 
     Args:
         images: uint8 (N, H, W, C), N at least 1.
@@ -109,27 +110,27 @@ def gradient_magnitude(images: Pixels) -> float:
         raise ValueError("gradient_magnitude needs at least one image.")
     total = 0.0
     for start in range(0, len(images), 512):
-        grey = images[start : start + 512].mean(axis=-1, dtype=np.float32)
-        right = grey[:, :-1, 1:] - grey[:, :-1, :-1]
-        below = grey[:, 1:, :-1] - grey[:, :-1, :-1]
+        gray = images[start : start + 512].mean(axis=-1, dtype=np.float32)
+        right = gray[:, :-1, 1:] - gray[:, :-1, :-1]
+        below = gray[:, 1:, :-1] - gray[:, :-1, :-1]
         total += float(np.hypot(right, below).mean(axis=(1, 2), dtype=np.float64).sum())
     return total / len(images)
 
 
 class _SsimOfChunk:
-    """SSIM of a few images laid end to end as one long row of values.
+    """SSIM of a few images stored end to end as one long row of values.
 
-    With n = 49 values to a window and S the window sums, multiplying numerator and denominator of the formula
-    by n^2 and n(n-1) leaves whole numbers but for the two constants:
+    With n = 49 values in a window and S the window sums, multiplying numerator and denominator of the formula
+    by n^2 and n(n-1) leaves integers, apart from the two constants:
     `(2 Sx Sy + c1)(2 (n Sxy - Sx Sy) + c2) / ((Sx^2 + Sy^2 + c1)(n (Sxx + Syy) - Sx^2 - Sy^2 + c2))`.
-    The largest, 2 n Sxy and n (Sxx + Syy), are 312 million, so int32 holds all of them, and the differences
-    that cancel are exact; only the final products are rounded (float32).
+    The largest, 2 n Sxy and n (Sxx + Syy), are 312 million, so all of them fit into int32 and the differences
+    are exact; only the final products are rounded (float32).
 
-    In the one long row a neighbour to the right or below is a fixed number of values further on. Windows that
-    run over an edge into the next row or image are computed too and left out of the mean: a third more
-    arithmetic, but in steps over thousands of values, which NumPy does several times faster than in steps of
-    one image row. The arrays are made once for each thread and written again for each chunk, because fresh
-    ones come from the system page by page, which takes longer than the arithmetic.
+    In the long row, the neighbor to the right or below has a fixed offset. Windows that cross an edge into
+    the next row or image are computed too and left out of the mean: a third more arithmetic, but over
+    thousands of values at a time, which NumPy does several times faster than row by row. Each thread
+    allocates its arrays
+    once: new arrays for each chunk would cost more time than the arithmetic.
     """
 
     def __init__(self, size: int, height: int, width: int, n_channels: int) -> None:
@@ -140,7 +141,7 @@ class _SsimOfChunk:
         self._wide = np.zeros((7, n_values), np.int32)
         self._real = np.zeros((4, n_values), np.float32)
 
-    def __call__(self, images: Pixels, others: Pixels) -> Figures:
+    def __call__(self, images: Pixels, others: Pixels) -> PerImage:
         self._sum_windows(images, others)
         twice_xy, sum_x, sum_y, sum_xy, sum_squares = self._wide[:5]
         n = WINDOW**2
@@ -168,11 +169,11 @@ class _SsimOfChunk:
         inside = luminance.reshape(self._shape)[
             : len(images), : 1 - WINDOW, : (1 - WINDOW) * self._n_channels
         ]
-        similarity: Figures = inside.mean(axis=(1, 2), dtype=np.float64)
+        similarity: PerImage = inside.mean(axis=(1, 2), dtype=np.float64)
         return similarity
 
     def _sum_windows(self, images: Pixels, others: Pixels) -> None:
-        """Leaves the window sums of x, y, x y and x^2 + y^2 in the second to fifth of the wide arrays."""
+        """Write the window sums of x, y, x y and x^2 + y^2 into the second to fifth of the wide arrays."""
         x, y, square, *narrow_space = self._narrow
         _, sum_x, sum_y, sum_xy, sum_squares, *wide_space = self._wide
         n_values = images.size
@@ -195,9 +196,9 @@ class _SsimOfChunk:
 
 
 def _add_seven(values: NDArray[np.integer], step: int, space: Sequence[NDArray[np.integer]]) -> None:
-    """Adds to each value the six that follow it at distances of `step`, in place, as far as they exist.
+    """Add to each value the six that follow it at distances of `step`, in place.
 
-    Seven values in four additions: pairs, pairs of pairs, another pair, the last.
+    Four additions for seven values: pairs, pairs of pairs, another pair, the last value.
     """
     pairs, total = space
     n = len(values) - (WINDOW - 1) * step
@@ -211,33 +212,23 @@ def _add_seven(values: NDArray[np.integer], step: int, space: Sequence[NDArray[n
 def _in_chunks(
     worker: Callable[[int], Callable[[slice], None]], n_images: int, values_per_image: int
 ) -> None:
-    """Shares slices that cover the images among as many threads as there are cores; NumPy lets go of the GIL.
+    """Call a function on slices that cover the images, on all cores; NumPy releases the GIL.
 
     Args:
-        worker: Given the number of images in a slice, returns what one thread calls on each of its slices.
+        worker: Takes the number of images in a slice and returns what one thread calls on each of its slices.
         n_images: Images to cover.
-        values_per_image: How large one is, for the number of images in a slice.
+        values_per_image: Size of one image, which decides the number of images in a slice.
     """
     size = min(n_images, max(1, _CHUNK_VALUES // max(1, values_per_image)))
     chunks = [slice(start, min(start + size, n_images)) for start in range(0, n_images, size or 1)]
-    n_threads = max(1, min(_n_cores(), len(chunks) // 4))
+    n_threads = max(1, min(n_cores(), len(chunks) // 4))
 
     def run(first: int) -> None:
         measure = worker(size)
         for chunk in chunks[first::n_threads]:
             measure(chunk)
 
-    if n_threads == 1:
-        run(0)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(run, range(n_threads)))
-
-
-def _n_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    on_all_cores(run, range(n_threads))
 
 
 def _check_pair(images: Pixels, others: Pixels) -> None:

@@ -1,4 +1,4 @@
-"""Does a picture fit its caption better than it fits other captions? In the vectors of a contrastive pair."""
+"""R-precision: does an image match its own caption better than other captions, by embeddings of both?"""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ def r_precision(
     n_candidates: int = 100,
     seed: int = 0,
 ) -> float:
-    """Share of pictures whose own caption is nearest among `n_candidates` captions (Xu et al. 2018, AttnGAN).
+    """Share of images whose own caption is nearest among `n_candidates` captions (Xu et al. 2018, AttnGAN).
 
-    Each picture meets its own caption and `n_candidates - 1` others, drawn without repetition. Where captions
-    are given, a caption that reads the same as the picture's own is never drawn, since finding it would be
-    right. Guessing scores 1 / n_candidates; equally near captions share the point.
+    The candidates are an image's own caption and `n_candidates - 1` others, drawn without repetition. A
+    caption with the same text as the image's own is never drawn. Guessing scores 1 / n_candidates; captions
+    at the same distance share the point.
 
     Args:
-        image_vectors: (N, D), of any length; compared by angle.
-        text_vectors: (N, D), row i for the caption of picture i.
-        captions: The N captions as text.
-        n_candidates: Captions to choose among.
-        seed: Of the draw.
+        image_vectors: Embeddings (N, D) of the images, of any length; cosine similarity is used.
+        text_vectors: Embeddings (N, D) of the captions; row i is the caption of image i.
+        captions: Texts of the N captions; None if all differ.
+        n_candidates: Number of captions to choose from.
+        seed: Seed of the candidates.
 
     Returns:
-        A share in [0, 1].
+        Share in [0, 1].
 
     Raises:
-        ValueError: Some picture has too few other captions; see `most_candidates`.
+        ValueError: Some image has too few other captions; see `max_candidates`.
     """
-    possible = most_candidates(
+    possible = max_candidates(
         captions if captions is not None else [str(i) for i in range(len(text_vectors))]
     )
     if not 2 <= n_candidates <= possible:
         raise ValueError(
-            f"R-precision can choose among 2 to {possible} captions here, asked for {n_candidates}."
+            f"n_candidates of R-precision is {n_candidates}, but these captions allow 2 to {possible}."
         )
     images, texts = _unit(image_vectors), _unit(text_vectors)
     n_images = len(images)
@@ -56,16 +56,16 @@ def r_precision(
         order = rng.random((len(rows), n_images), dtype=np.float32)
         order[same[rows][:, None] == same[None, :]] = 2.0
         drawn = np.argpartition(order, n_candidates - 2, axis=1)[:, : n_candidates - 1]
-        likeness = images[rows] @ texts.T
-        own = likeness[np.arange(len(rows)), rows][:, None]
-        others = np.take_along_axis(likeness, drawn, axis=1)
+        similarity = images[rows] @ texts.T
+        own = similarity[np.arange(len(rows)), rows][:, None]
+        others = np.take_along_axis(similarity, drawn, axis=1)
         n_equal = (others == own).sum(axis=1)
         points += float(np.where((others > own).any(axis=1), 0.0, 1.0 / (1 + n_equal)).sum())
     return points / n_images
 
 
-def most_candidates(captions: Sequence[str]) -> int:
-    """The largest `n_candidates` that every picture of these captions allows: its own and all others."""
+def max_candidates(captions: Sequence[str]) -> int:
+    """The largest `n_candidates` that is possible for every image with these captions."""
     if not captions:
         return 0
     counts = np.unique(np.asarray(captions), return_counts=True)[1]

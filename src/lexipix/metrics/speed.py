@@ -1,12 +1,10 @@
-"""How long a call takes, measured so that a pause of the machine does not become a figure."""
+"""Latency and peak memory of a call, robust against pauses of the machine."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import gc
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +14,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class SpeedFigures:
-    """Times of single calls in milliseconds at three percentiles, and the rate at the median one."""
+class Speed:
+    """Latency of one call at three percentiles in milliseconds, and the rate at the median."""
 
     latency_p50_ms: float
     latency_p95_ms: float
@@ -32,24 +30,22 @@ def measure(
     n_images: int = 1,
     max_seconds: float = float("inf"),
     clock: Callable[[], float] = time.perf_counter,
-) -> SpeedFigures:
-    """Times `fn` call by call.
+) -> Speed:
+    """Latency of a function, measured call by call.
 
     Args:
-        fn: What is measured; on an accelerator it has to wait for its own result.
-        warmup: Calls before the first one that counts.
-        repeats: Calls that count; at least 30 for a 95th percentile that means something.
-        n_images: Images one call makes.
-        max_seconds: After so long no further call is made, however few have counted.
-        clock: Seconds; another one in tests.
+        fn: Function to measure; on an accelerator it must wait for its own result.
+        warmup: Calls that are not measured.
+        repeats: Calls that are measured; use at least 30 for a meaningful 95th percentile.
+        n_images: Images that one call produces.
+        max_seconds: No further call is made after this time.
+        clock: Returns seconds; tests pass their own.
 
     Raises:
         ValueError: `repeats` or `n_images` is below 1.
     """
     if repeats < 1 or n_images < 1:
-        raise ValueError(
-            f"A measurement needs repeats and n_images of at least 1, got {repeats} and {n_images}."
-        )
+        raise ValueError(f"repeats and n_images must be at least 1, got {repeats} and {n_images}.")
     for _ in range(warmup):
         fn()
     seconds: list[float] = []
@@ -58,17 +54,17 @@ def measure(
         fn()
         seconds.append(clock() - start)
     p50, p95, p99 = (float(q) for q in np.percentile(seconds, [50, 95, 99]))
-    return SpeedFigures(p50 * 1e3, p95 * 1e3, p99 * 1e3, n_images / p50 if p50 > 0 else float("inf"))
+    return Speed(p50 * 1e3, p95 * 1e3, p99 * 1e3, n_images / p50 if p50 > 0 else float("inf"))
 
 
 def peak_memory_mb(fn: Callable[[], object]) -> float | None:
-    """How much resident memory a call needs beyond what the process holds, in MB (10^6 bytes).
+    """Peak growth of the resident memory during a call, in MB (10^6 bytes).
 
-    Memory that the process has freed but not given back hides a part of it, so the allocator is asked to give
-    back what it can before.
+    Memory that was freed but not returned to the system would hide a part of the growth, so the allocator
+    returns what it can before the call.
 
     Returns:
-        The growth at its peak; None where the system does not tell (anywhere but Linux).
+        The growth at its peak; None on systems other than Linux.
     """
     gc.collect()
     before = begin_peak()
@@ -79,12 +75,12 @@ def peak_memory_mb(fn: Callable[[], object]) -> float | None:
 
 
 def begin_peak() -> float | None:
-    """Have the peak of this process's resident memory begin anew, from what it holds now.
+    """Reset the peak of this process's resident memory.
 
-    The allocator is asked to give back what it has free.
+    The allocator first returns free memory to the system.
 
     Returns:
-        What is held, in MB (10^6 bytes); None where the system does not tell the peak (anywhere but Linux).
+        Resident memory now, in MB (10^6 bytes); None on systems other than Linux.
     """
     clear = Path("/proc/self/clear_refs")
     if not clear.is_file():
@@ -99,29 +95,15 @@ def begin_peak() -> float | None:
 
 
 def peak_mb() -> float:
-    """The largest resident memory of this process since `begin_peak` gave a number, in MB (10^6 bytes)."""
+    """Largest resident memory of this process since `begin_peak`, in MB (10^6 bytes)."""
     return resident_mb("VmHWM")
 
 
 def resident_mb(key: str) -> float:
-    """Memory of this process in MB (10^6 bytes), as /proc/self/status has it, on Linux only.
+    """Memory of this process in MB (10^6 bytes), from /proc/self/status (Linux only).
 
     Args:
-        key: ``VmRSS`` now, ``VmHWM`` at its highest, ``RssAnon`` without pages of mapped files.
+        key: ``VmRSS`` (now), ``VmHWM`` (peak) or ``RssAnon`` (without pages of mapped files).
     """
     lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) * 1024 / 1e6
-
-
-def describe_machine() -> str:
-    """The machine in a line, such as `AMD EPYC, 2 cores`: no speed means anything without it."""
-    return f"{_processor()}, {os.cpu_count()} cores"
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine() or "unknown processor"

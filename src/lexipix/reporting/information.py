@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, blank_figure, note, rendered, tidy
+from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, Pixels, blank_figure, note, rendered, tidy
 from lexipix.reporting.rate import MEASURES
-from lexipix.reporting.sheet import Pixels
 
 if TYPE_CHECKING:
     import pandas as pd

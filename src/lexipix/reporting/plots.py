@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from lexipix.reporting.sheet import Pixels
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Pixels = NDArray[np.uint8]
 
 BLUE, ORANGE, GREY = "#2f6db5", "#d1651b", "#9aa0a6"
 INK, PAPER = "#202124", "#ffffff"

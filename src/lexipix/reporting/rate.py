@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, blank_figure, note, rendered, tidy
-from lexipix.reporting.sheet import Pixels
+from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, Pixels, blank_figure, note, rendered, tidy
 
 if TYPE_CHECKING:
     import pandas as pd

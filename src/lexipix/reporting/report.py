@@ -13,7 +13,7 @@ from PIL import Image
 
 from lexipix.reporting import metric_specs as wording
 from lexipix.reporting import plots, tables
-from lexipix.reporting.sheet import Pixels
+from lexipix.reporting.plots import Pixels
 from lexipix.reporting.summary import findings, lookup
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Finding files and folders by digest: where they were, else in DVC's cache."""
+"""Files and folders by their DVC digest: at their own path, else in DVC's cache."""
 
 import json
 import shutil
@@ -11,15 +11,16 @@ from lexipix.utils.errors import LexipixError
 
 
 def find(project: Path, path: str, digest: str) -> Path | None:
-    """Where something with this digest lies.
+    """The path of a file or folder with this digest.
 
     Args:
         project: The project.
-        path: Where it lay, relative to the project.
-        digest: As DVC counts it; a folder's ends in ``.dir``.
+        path: Its own path, relative to the project.
+        digest: DVC's digest; a folder's ends in ``.dir``.
 
     Returns:
-        That path, or DVC's file in the cache (of a folder the list of its files); None if nothing is whole.
+        Its own path, or its file in DVC's cache (for a folder, the list of its files); None if neither exists
+        or a file of the folder is missing.
     """
     place = project / path
     if place.exists() and dvc_digest(place) == digest:
@@ -30,15 +31,15 @@ def find(project: Path, path: str, digest: str) -> Path | None:
     return cached if all(part.is_file() for _, part in _parts(project, cached)) else None
 
 
-def bring(project: Path, path: str, digest: str, target: Path) -> None:
-    """Copy what has this digest.
+def copy_by_digest(project: Path, path: str, digest: str, target: Path) -> None:
+    """Copy a file or folder with this digest to ``target``.
 
     Raises:
-        LexipixError: It is neither where it was nor in the cache.
+        LexipixError: It is neither at its own path nor in DVC's cache.
     """
     source = find(project, path, digest)
     if source is None:
-        raise LexipixError(f"{path} ({digest}) is neither there nor in DVC's cache.")
+        raise LexipixError(f"{path} with the digest {digest} is neither in the project nor in DVC's cache.")
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target)
@@ -51,7 +52,7 @@ def bring(project: Path, path: str, digest: str, target: Path) -> None:
 
 
 def _parts(project: Path, cached: Path) -> Iterator[tuple[str, Path]]:
-    """Files of a folder in the cache, by their paths in it; nothing for a file."""
+    """The files of a cached folder: path in the folder, path in the cache. A file has none."""
     if cached.suffix == ".dir":
         for part in json.loads(cached.read_text(encoding="utf-8")):
             place = _cached(project, part["md5"])
@@ -60,7 +61,7 @@ def _parts(project: Path, cached: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _cached(project: Path, digest: str) -> Path | None:
-    """Where DVC's cache has this digest, if it has it; None without DVC."""
+    """The path of a digest in DVC's cache, which may not exist; None without DVC."""
     folder = _cache_folder(project)
     return None if folder is None else folder / digest[:2] / digest[2:]
 

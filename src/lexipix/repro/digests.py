@@ -1,4 +1,4 @@
-"""What files are, in 32 digits: as DVC counts them, and with everything left out that a clock decides."""
+"""Digests of files and folders: DVC's own, and one that ignores measured times and rates."""
 
 import csv
 import hashlib
@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Figures that no two runs have in common: how long something took, how much of the machine it had.
+# How the names of measured values end, which differ from run to run: times, rates, memory
 MEASURED = ("seconds", "_per_s", "_ms", "gflops", "peak_mb")
 
 
 def dvc_digest(path: Path) -> str:
-    """MD5 of a file, or of a folder's list of files, as ``dvc.lock`` has it: 32 digits, and ``.dir``.
+    """MD5 of a file, or of a folder's list of files with the suffix ``.dir``, as in ``dvc.lock``.
 
-    The library counts, so that a digest found here is found in DVC's cache as well.
+    DVC's library computes it, so that the digest is also the file's name in DVC's cache.
     """
     from dvc_data.hashfile.build import build
     from dvc_objects.fs.local import localfs
@@ -25,13 +25,12 @@ def dvc_digest(path: Path) -> str:
     return str(found.hash_info.value)
 
 
-def steady_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:
-    """MD5 of what two runs of the same code on the same machine have in common.
+def comparable_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:
+    """MD5 of the content that two runs of the same code on the same machine share.
 
     Args:
-        path: A file or a folder. In its JSON and CSV files measured figures are left out; other files count
-            as they are.
-        measured: How the names of measured figures end.
+        path: A file or a folder. Measured values in JSON and CSV files are left out.
+        measured: How the names of measured values end.
     """
     digest = hashlib.md5(usedforsecurity=False)
     for name, content in _contents(path, tuple(measured)):
@@ -45,19 +44,21 @@ def _contents(path: Path, measured: tuple[str, ...]) -> Iterator[tuple[str, byte
     for file in files:
         content = file.read_bytes()
         if file.suffix == ".json":
-            content = json.dumps(_steady(json.loads(content), measured), sort_keys=True).encode()
+            content = json.dumps(_comparable(json.loads(content), measured), sort_keys=True).encode()
         elif file.suffix == ".csv":
-            content = _steady_table(content.decode(), measured)
+            content = _comparable_table(content.decode(), measured)
         yield ("" if file == path else file.relative_to(path).as_posix()), content
 
 
-def _steady(data: Any, measured: tuple[str, ...]) -> Any:
+def _comparable(data: Any, measured: tuple[str, ...]) -> Any:
     if isinstance(data, dict):
-        return {key: _steady(value, measured) for key, value in data.items() if not key.endswith(measured)}
-    return [_steady(item, measured) for item in data] if isinstance(data, list) else data
+        return {
+            key: _comparable(value, measured) for key, value in data.items() if not key.endswith(measured)
+        }
+    return [_comparable(item, measured) for item in data] if isinstance(data, list) else data
 
 
-def _steady_table(text: str, measured: tuple[str, ...]) -> bytes:
+def _comparable_table(text: str, measured: tuple[str, ...]) -> bytes:
     rows = list(csv.reader(io.StringIO(text)))
     kept = [place for place, name in enumerate(rows[0] if rows else []) if not name.endswith(measured)]
     return json.dumps([[row[place] for place in kept] for row in rows]).encode()
@@ -65,7 +66,7 @@ def _steady_table(text: str, measured: tuple[str, ...]) -> bytes:
 
 @cache
 def _no_store() -> Any:
-    """Where DVC would look a file up that it knows; nothing is read from there or written."""
+    """The store that DVC's function asks for; nothing is read from it or written to it."""
     from dvc_data.hashfile.db import HashFileDB
     from dvc_objects.fs.local import localfs
 

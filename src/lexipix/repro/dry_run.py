@@ -1,8 +1,8 @@
-"""Every node of a run with the real networks, on few pictures and few steps."""
+"""Runs every node with its real networks, on few images and for few steps, and measures it."""
 
 import time
 from collections import ChainMap
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +10,33 @@ from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
 from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.metrics.speed import begin_peak, peak_mb
-from lexipix.utils.types import SPLITS
+from lexipix.utils.nested import lookup
+from lexipix.utils.types import SPLITS, NullMetricStream
 
-# Node -> the section that says how long it trains
+# Model -> the section with the length of its training
 TRAININGS = {
-    "train_evaluator": "evaluation.evaluator.training",
-    "train_classifier": "evaluation.classifier.training",
-    "train_features": "features.training",
-    "train_captioner": "captioner.training",
-    "train_vae": "generator.vae.training",
-    "train_prior": "generator.prior.training",
-    "train_gan": "generator.gan.training",
-    "train_visual_words": "generator.words.tokenizer.training",
-    "train_words": "generator.words.writer.training",
-    "teach_reader": "compression.small.reader.training",
-    "teach_small": "compression.small.training",
-    "teach_pruned": "compression.pruned.training",
+    "evaluator": "evaluation.evaluator.training",
+    "classifier": "evaluation.classifier.training",
+    "features": "features.training",
+    "captioner": "captioner.training",
+    "vae": "generator.vae.training",
+    "prior": "generator.prior.training",
+    "gan": "generator.gan.training",
+    "image_tokenizer": "generator.words.tokenizer.training",
+    "tokens": "generator.words.writer.training",
+    "small_reader": "compression.small.reader.training",
+    "small": "compression.small.training",
+    "pruned": "compression.pruned.training",
 }
-# What a teacher prepares for such a training; shortened with it
-LESSONS = {
+# Distillation -> the number of samples that its teacher computes in advance; shortened with the training
+TEACHER_SAMPLES = {
     "compression.small.reader": "n_captions",
     "compression.small": "n_pictures",
     "compression.pruned": "n_pictures",
 }
-# Node -> the splits it goes through, or pictures of train without a caption
+# Node -> the splits whose images it goes through; ``uncaptioned``: those of train without a caption
 COUNTED = {
     "ingest": SPLITS,
     "describe_pictures": SPLITS,
@@ -48,56 +49,66 @@ COUNTED = {
     "judge_classes": ("test",),
     "find_neighbours": ("train",),
 }
-# Node -> images that each training within it sees, and how it is trained; its time grows with them
-WITHIN = {"judge_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training")}
+# Node -> number of images that each training within the node sees, and the section of that training
+INNER_TRAININGS = {"judge_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training")}
+_STREAM = "_stream"
 
 
-def shortened(
-    parameters: LexipixParameters, n_steps: int, n_pictures: int, **training: float
+def training_section(node: Node) -> str | None:
+    """The section with the length of a node's training; None for a node that trains no model."""
+    models = [name.removesuffix(_STREAM) for name in node.inputs if name.endswith(_STREAM)]
+    return TRAININGS[models[0]] if models else None
+
+
+def shorten(
+    parameters: LexipixParameters, n_steps: int, n_images: int, **training: float
 ) -> LexipixParameters:
-    """The same run with so many steps of each training and about so many pictures in each split.
+    """Parameters of the same run with shorter trainings and smaller splits.
 
-    Lessons that a teacher prepares are fewer in the same proportion, so that a step has its share of them.
-    Other parameters of every training may be given.
-    """
-    changed = parameters.model_dump()
-    for section, lessons in LESSONS.items():
-        place = at(changed, section)
-        whole = place["training"]
-        share = n_steps * whole["batch_size"] / whole["images"]
-        place[lessons] = max(1, round(share * place[lessons]))
-    for section in TRAININGS.values():
-        place = at(changed, section)
-        place |= {"images": n_steps * place["batch_size"], "reports": 1, "patience": 0, **training}
-    for images, section in WITHIN.values():
-        group, _, key = images.rpartition(".")
-        if at(changed, images) is not None:
-            at(changed, group)[key] = n_steps * at(changed, section)["batch_size"]
-    source = changed["ingestion"]["source"]
-    source["scenes"] |= {f"n_{split}": n_pictures for split in SPLITS}
-    if source["kind"] != "scenes":
-        source["max_pictures"] = min(4 * n_pictures, source["max_pictures"] or 4 * n_pictures)
-    changed["evaluation"]["n_images"] = None
-    changed["evaluation"]["classifier"]["cas_drawn"] = None
-    return LexipixParameters.model_validate(changed)
-
-
-class _Nothing:
-    """Takes a training's reports and keeps none."""
-
-    def log(self, images_seen: int, values: Mapping[str, float]) -> None: ...
-
-    def image(self, key: str, images_seen: int, image: Any) -> None: ...
-
-
-class Rehearsal:
-    """Runs nodes in memory and takes their time.
+    A teacher's samples are reduced in the same proportion as the training that uses them, so that a step
+    keeps its share of their cost.
 
     Args:
-        parameters: Of the run, shortened.
-        load: Gives a dataset that nothing of the run makes.
-        store: Where pictures and checkpoints are written.
-        data: What nodes made before; what these make is kept apart from it.
+        parameters: The whole run's.
+        n_steps: Steps of each training.
+        n_images: Images in each split, approximately.
+        training: Other values for the parameters of every training.
+    """
+    tree = parameters.model_dump()
+    for section, samples in TEACHER_SAMPLES.items():
+        group = lookup(tree, section)
+        whole = group["training"]
+        share = n_steps * whole["batch_size"] / whole["images"]
+        group[samples] = max(1, round(share * group[samples]))
+    for section in TRAININGS.values():
+        group = lookup(tree, section)
+        group |= {"images": n_steps * group["batch_size"], "reports": 1, "patience": 0, **training}
+    for images, section in INNER_TRAININGS.values():
+        parent, _, key = images.rpartition(".")
+        if lookup(tree, images) is not None:
+            lookup(tree, parent)[key] = n_steps * lookup(tree, section)["batch_size"]
+    source = tree["ingestion"]["source"]
+    source["scenes"] |= {f"n_{split}": n_images for split in SPLITS}
+    if source["kind"] != "scenes":
+        source["max_pictures"] = min(4 * n_images, source["max_pictures"] or 4 * n_images)
+    tree["evaluation"]["n_images"] = None
+    tree["evaluation"]["classifier"]["cas_drawn"] = None
+    return LexipixParameters.model_validate(tree)
+
+
+class DryRun:
+    """Runs nodes in memory and measures them.
+
+    Attributes:
+        data: What the nodes returned, by dataset.
+        seconds: Time by node.
+        peaks: Peak of resident memory in MB by node; None where the system does not report it.
+
+    Args:
+        parameters: The shortened parameters.
+        load: Loads a dataset that no node of the run makes.
+        store: Folder for images and checkpoints.
+        data: What nodes of an earlier dry run returned; this one adds to a layer of its own.
     """
 
     def __init__(
@@ -112,40 +123,30 @@ class Rehearsal:
         self.seconds: dict[str, float] = {}
         self.peaks: dict[str, float | None] = {}
 
-    def play(self, node: Node) -> None:
-        """Run a node on what the nodes before it made."""
+    def run(self, node: Node) -> None:
+        """Run a node on the outputs of the nodes before it."""
         inputs = {name: self._input(name) for name in node.inputs}
-        told = begin_peak() is not None
+        has_peak = begin_peak() is not None
         start = time.perf_counter()
         outputs = node.run(inputs)
-        if node.name == "ingest":  # which only begins when its pictures are asked for
-            store = PictureStoreDataset(filepath=str(self._store))
+        if node.name == "ingest":  # its output is a stream, which is read when it is saved
+            store = ImageStoreDataset(filepath=str(self._store))
             store.save(outputs["pictures"])
             outputs = {"pictures": store.load()}
         self.seconds[node.name] = time.perf_counter() - start
-        self.peaks[node.name] = peak_mb() if told else None
+        self.peaks[node.name] = peak_mb() if has_peak else None
         self.data.update(outputs)
 
     def _input(self, name: str) -> Any:
         if name.startswith("params:"):
-            value: Any = self.parameters
-            for part in name.removeprefix("params:").split("."):
-                value = getattr(value, part)
-            return value
+            return lookup(self.parameters, name.removeprefix("params:"))
         if name in self.data:
             return self.data[name]
-        if name.endswith("_stream"):
-            return _Nothing()
+        if name.endswith(_STREAM):
+            return NullMetricStream()
         if name.endswith("_checkpoints"):
             return FileCheckpoints(self._store.with_name(f"{self._store.name}_{name}"))
         if name == "machine_choices":
             self.data[name] = {}
             return self.data[name]
         return self._load(name)
-
-
-def at(tree: Any, key: str) -> Any:
-    """What a dotted key leads to, in dicts and objects."""
-    for part in key.split("."):
-        tree = tree[part] if isinstance(tree, dict) else getattr(tree, part)
-    return tree

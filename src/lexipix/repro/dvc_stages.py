@@ -1,236 +1,206 @@
-"""What DVC must know of the project: stages written from the Kedro pipelines, the catalog and the imports.
+"""DVC's stages, computed from the Kedro pipelines, the catalog, the parameters and the imports.
 
-What a stage declares follows from its command: which nodes run, which datasets with a path they read and
-write, which parameters they take, and which modules of ours their functions and datasets are made of. A stage
-is a pipeline, or a tag of it where its nodes have tags.
+A stage is a pipeline, or a tag of it if its nodes have tags. Its command, dependencies and outputs are the
+same in every environment except for the folder of the data; ``${item.…}`` stands for what differs.
 """
 
-import importlib
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
-from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lexipix.pipeline_registry import DEFAULT, register_pipelines
-from lexipix.repro.dvc_files import LISTS, Stage, path_of
-from lexipix.settings import CONFIG_LOADER_ARGS
-from lexipix.tracking.lineage import PIPELINE_ORDER, sets
+from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
+from lexipix.repro.import_graph import code_paths, modules_of_function, used_modules
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.nested import has_key
 
+LISTS = ("deps", "params", "outs", "metrics", "plots")
+Stage = dict[str, Any]
 BASE = "base"
-CODE = "src/"
-# Where a run leaves what it needs to go on after an interruption. It is gone when the training is finished,
-# and a file that is gone can be no output of a stage.
-NOT_OUTPUTS = {"lexipix.datasets.checkpoints.CheckpointStoreDataset"}
-# Carries data without changing it, so that mending it is no reason to train again. What a source makes of its
-# files does change them.
-PLUMBING = ("lexipix.utils.errors", "lexipix.utils.types", "lexipix.datasets")
-NOT_PLUMBING = ("lexipix.datasets.sources",)
-# The part of a pipeline's folder that decides what is run; its imports are those of its functions.
-WIRING = "pipeline"
-# What a module reads beside its imports
-RESOURCES = {"lexipix.reporting.report": "src/lexipix/reporting/templates"}
-# How an output is shown, by the type of its dataset
-PICTURE, CURVES = "lexipix.datasets.files.PngDataset", "lexipix.datasets.curves.CurvesDataset"
-CURVE = {"x": "images_seen"}
+# Its files exist only while a training runs; DVC requires outputs to exist
+NO_OUTPUT = "lexipix.datasets.checkpoints.CheckpointStoreDataset"
+# How DVC shows an output, by the type of its dataset
+IMAGE, CURVES = "lexipix.datasets.files.PngDataset", "lexipix.datasets.curves.CurvesDataset"
 METRICS = "metrics"
+# The code that draws or reads the images, where their source has no file in the project
+SOURCE_CODE = {
+    "scenes": "src/lexipix/scenes",
+    "cifar10": "src/lexipix/datasets/sources/cifar10.py",
+    "folder": "src/lexipix/datasets/sources/folder.py",
+}
+CAPTIONING_CODE = "src/lexipix/data/ingestion/captioning.py"
 
 
-def environments(project: Path) -> list[str]:
-    """The base environment, and every other that has data of its own."""
-    roots = {}
-    for file in sorted((project / "conf").glob("*/globals.yml")):
-        roots[file.parent.name] = _read(file).get("data_root")
-    return [BASE, *(env for env, root in roots.items() if env != BASE and root != roots[BASE])]
+@dataclass(frozen=True)
+class KedroProject:
+    """What the stages are computed from.
 
-
-def place(project: Path, env: str) -> Path:
-    """Where an environment's stages are written."""
-    return project / "dvc.yaml" if env == BASE else project / "conf" / env / "dvc.yaml"
-
-
-def commands(env: str) -> dict[str, str]:
-    """The stages that make up the default run: name to command."""
-    pipelines = _pipelines()
-    wanted = {node.name for node in pipelines[DEFAULT].nodes}
-    start = "kedro run" if env == BASE else f"kedro run --env {env}"
-    found: dict[str, str] = {}
-    for name in PIPELINE_ORDER:
-        nodes = pipelines[name].nodes
-        if not {node.name for node in nodes} <= wanted:
-            continue
-        tags = dict.fromkeys(tag for node in nodes for tag in sorted(node.tags))
-        whole = f"{start} --pipelines {name}"
-        found |= {f"{name}_{tag}": f"{whole} --tags {tag}" for tag in tags} if tags else {name: whole}
-    return found
-
-
-def nodes_of(command: str) -> list[Node]:
-    """The nodes that a stage's command runs.
-
-    Raises:
-        LexipixError: It is no run of a pipeline.
+    Attributes:
+        path: The project's folder.
+        pipelines: Its pipelines by name.
+        configure: Environment -> Kedro's configuration loader for it.
     """
-    words = shlex.split(command)
-    options = dict(zip(words[2::2], words[3::2], strict=False))
-    pipelines = _pipelines()
-    known = options.keys() <= {"--env", "--pipelines", "--tags"}
-    if words[:2] != ["kedro", "run"] or not known or options.get("--pipelines") not in pipelines:
-        raise LexipixError(
-            f"{command!r} runs no pipeline that DVC's stages could be written from: expected "
-            "kedro run [--env ENV] --pipelines NAME [--tags TAG]."
-        )
-    pipeline = pipelines[options["--pipelines"]]
-    return list(pipeline.filter(tags=options["--tags"].split(",") if "--tags" in options else None).nodes)
 
+    path: Path
+    pipelines: Mapping[str, Pipeline]
+    configure: Callable[[str], Mapping[str, Any]]
 
-def stage(project: Path, env: str, command: str) -> Stage:
-    """What a stage with this command declares, as ``dvc.yaml`` has it.
+    @cached_property
+    def environments(self) -> list[str]:
+        """The base environment, and every other one with its own folder of data."""
+        files = sorted((self.path / "conf").glob("*/globals.yml"))
+        roots = {file.parent.name: _read(file).get("data_root") for file in files}
+        return [BASE, *(env for env, root in roots.items() if env != BASE and root != roots[BASE])]
 
-    Raises:
-        LexipixError: A node reads or writes something that is in no catalog file.
-    """
-    catalog = _configuration(project, env)[0]
-    nodes = nodes_of(command)
-    made = {name for node in nodes for name in node.outputs}
-    data, modules, keys = set[str](), set[str](), set[str]()
-    found: dict[str, list[Any]] = {name: [] for name in LISTS}
-    for node in nodes:
-        modules |= used_modules(node.func.__module__)
-        modules.add(node.func.__module__.rpartition(".")[0] + "." + WIRING)
-        for name in {*node.inputs, *node.outputs}:
-            if name.startswith("params:"):
-                keys.add(name.removeprefix("params:"))
+    def stages(self) -> dict[str, Stage]:
+        """The ``foreach`` stages that make up the default run, as ``dvc.yaml`` has them."""
+        found: dict[str, Stage] = {}
+        for name, (options, nodes) in self.commands().items():
+            command = f"kedro run --env ${{key}} {options}"
+            found[name] = {"foreach": "${environments}", "do": {"cmd": command, **self._lists(nodes)}}
+        return found
+
+    def commands(self) -> dict[str, tuple[str, list[Node]]]:
+        """Stage -> the options of its ``kedro run``, and the nodes that it runs."""
+        default = {node.name for node in self.pipelines[DEFAULT].nodes}
+        found = {}
+        for name in PIPELINE_ORDER:
+            nodes = self.pipelines[name].nodes
+            if not {node.name for node in nodes} <= default:
                 continue
-            entry = catalog.get(name)
-            if entry is None:
-                raise LexipixError(f"{name} is in no catalog file: what {node.name} makes would be lost.")
+            tags = dict.fromkeys(tag for node in nodes for tag in sorted(node.tags))
+            for tag in tags:
+                tagged = [node for node in nodes if tag in node.tags]
+                found[f"{name}_{tag}"] = (f"--pipelines {name} --tags {tag}", tagged)
+            if not tags:
+                found[name] = (f"--pipelines {name}", list(nodes))
+        return found
+
+    def variables(self) -> dict[str, dict[str, Any]]:
+        """What differs between environments: ``environments`` among the ``vars`` of ``dvc.yaml``.
+
+        ``data`` is the folder of the data, ``source`` and ``captions`` are what the ingestion reads. The
+        other keys are parameters that some environment changes, each with the environment whose file sets it:
+        the item's own, or base.
+        """
+        found = {}
+        for env in self.environments:
+            ingestion = self.configure(env)["parameters"]["ingestion"]
+            found[env] = {
+                "data": _read(self.path / "conf" / env / "globals.yml")["data_root"],
+                "source": _inside(ingestion["source"]["path"]) or SOURCE_CODE[ingestion["source"]["kind"]],
+                "captions": _inside(ingestion["captioner"]) or CAPTIONING_CODE,
+                **{_variable(key): self._set_in(env, key) for key in self._changed},
+            }
+        return found
+
+    def code(self, nodes: Iterable[Node]) -> list[str]:
+        """The files and folders of code that nodes and their datasets are made of."""
+        modules = set[str]()
+        for node in nodes:
+            module = node.func.__module__
+            modules |= modules_of_function(module, node.func.__name__)
+            modules.add(f"{module.rpartition('.')[0]}.pipeline")
+            for name in _datasets(node):
+                kind = str(self._entry(name)["type"])
+                if kind.startswith("lexipix."):
+                    modules |= used_modules(kind.rpartition(".")[0])
+        return code_paths(self.path, modules)
+
+    def _lists(self, nodes: list[Node]) -> dict[str, list[Any]]:
+        written = {name for node in nodes for name in node.outputs}
+        found: dict[str, dict[str, Any]] = {name: {} for name in LISTS}
+        for name in {name for node in nodes for name in _datasets(node)}:
+            entry = self._entry(name)
             kind = str(entry["type"])
-            if kind.startswith("lexipix."):
-                modules |= used_modules(kind.rpartition(".")[0])
-            if "filepath" not in entry or kind in NOT_OUTPUTS:
+            if not kind.startswith("lexipix."):
+                raise LexipixError(f"The dataset {name} has no catalog entry: its data would be lost.")
+            if "filepath" not in entry or kind == NO_OUTPUT:
                 continue
-            path = str(entry["filepath"])
-            if name not in made:
-                data.add(path)
+            path = "${item.data}/" + str(entry["filepath"]).removeprefix(f"{self._base_root}/")
+            if name not in written:
+                found["deps"][path] = path
             elif name == METRICS:
-                found["metrics"].append(path)
-            elif kind == PICTURE:
-                found["plots"].append(path)
+                found["metrics"][path] = path
+            elif kind == IMAGE:
+                found["plots"][path] = path
             elif kind == CURVES:
-                found["plots"].append({path: CURVE})
+                found["plots"][path] = {path: {"x": "images_seen"}}
             else:
-                found["outs"].append(path)
-    found["deps"] = [*sorted(data), *sources(project, env, keys), *code(project, modules)]
-    found["params"] = parameters(project, env, keys)
-    written = {name: _unique(found[name]) for name in LISTS if found[name]}
-    return {"cmd": command, **({} if env == BASE else {"wdir": "../.."}), **written}
+                found["outs"][path] = path
+        keys = sorted(_parameter_keys(nodes))
+        reads_source = "ingestion" in keys
+        inputs = ["${item.source}", "${item.captions}"] if reads_source else []
+        code = [path for path in self.code(nodes) if not (reads_source and path in SOURCE_CODE.values())]
+        lists = {name: [items[path] for path in sorted(items)] for name, items in found.items()}
+        lists["deps"] += [*inputs, *code]
+        lists["params"] = self._parameters(keys)
+        return {name: items for name, items in lists.items() if items}
+
+    def _entry(self, name: str) -> Mapping[str, Any]:
+        """A dataset's entry in the base environment's catalog, that of a factory included."""
+        return self._catalog.config_resolver.resolve_pattern(name)
+
+    @cached_property
+    def _catalog(self) -> DataCatalog:
+        return DataCatalog.from_config(dict(self.configure(BASE)["catalog"]))
+
+    @cached_property
+    def _base_root(self) -> str:
+        return str(_read(self.path / "conf" / BASE / "globals.yml")["data_root"])
+
+    def _parameters(self, keys: list[str]) -> list[dict[str, list[str]]]:
+        """The files of the base environment with the keys of each, then those of the item's environment."""
+        found: dict[str, list[str]] = {}
+        for key in keys:
+            found.setdefault(self._file(BASE, key), []).append(key)
+        own = [
+            {f"conf/${{item.{_variable(key)}}}/{Path(self._file(BASE, key)).name}": [key]}
+            for key in keys
+            if key in self._changed
+        ]
+        return [*({file: names} for file, names in found.items()), *own]
+
+    @cached_property
+    def _changed(self) -> list[str]:
+        """The parameters of all stages that some environment changes."""
+        keys = {key for _, nodes in self.commands().values() for key in _parameter_keys(nodes)}
+        others = [env for env in self.environments if env != BASE]
+        return sorted(key for key in keys if any(self._file(env, key) for env in others))
+
+    def _file(self, env: str, key: str) -> str:
+        """The file of an environment that sets a parameter; empty if none does."""
+        files = sorted((self.path / "conf" / env).glob("parameters*.yml"))
+        found = (file.relative_to(self.path).as_posix() for file in files if has_key(_read(file), key))
+        return next(found, "")
+
+    def _set_in(self, env: str, key: str) -> str:
+        return env if self._file(env, key) else BASE
 
 
-@cache
-def used_modules(module: str) -> frozenset[str]:
-    """A module of ours and everything of ours that it imports, directly or not."""
-    importlib.import_module(module)
-    return frozenset({module, *_imports().find_upstream_modules(module)} - {"lexipix"})
+def _parameter_keys(nodes: Iterable[Node]) -> set[str]:
+    names = {name for node in nodes for name in node.inputs}
+    return {name.removeprefix("params:") for name in names if name.startswith("params:")}
 
 
-def code(project: Path, modules: Iterable[str]) -> list[str]:
-    """The files of modules, and a folder in place of its files where all of them are needed.
-
-    A package's own ``__init__.py`` does not count: ours only hand on what is in the modules.
-    """
-    files = {_file(project, module) for module in modules if not is_plumbing(module)}
-    files |= {path for module, path in RESOURCES.items() if module in modules}
-    for folder in sorted({path.rpartition("/")[0] for path in files if path.endswith(".py")}, reverse=True):
-        own = {
-            path.relative_to(project).as_posix()
-            for path in (project / folder).rglob("*.py")
-            if path.name != "__init__.py"
-        }
-        if len(own) > 1 and own <= _expanded(project, files):
-            files = {path for path in files if not path.startswith(f"{folder}/")} | {folder}
-    return sorted(files)
+def _datasets(node: Node) -> list[str]:
+    return [name for name in (*node.inputs, *node.outputs) if not name.startswith("params:")]
 
 
-def parameters(project: Path, env: str, keys: Iterable[str]) -> list[dict[str, list[str]]]:
-    """The files that set parameters, of the base environment and of this one, with the keys in each."""
-    found: dict[str, list[str]] = {}
-    for key in sorted(keys):
-        for folder in dict.fromkeys((BASE, env)):
-            for file in sorted((project / "conf" / folder).glob("parameters*.yml")):
-                if sets(_read(file), key):
-                    found.setdefault(file.relative_to(project).as_posix(), []).append(key)
-    return [{file: found[file]} for file in sorted(found)]
+def _variable(key: str) -> str:
+    return key.replace(".", "_")
 
 
-def sources(project: Path, env: str, keys: Iterable[str]) -> list[str]:
-    """The pictures that are ingested and the captioner that describes them, where inside the project."""
-    if "ingestion" not in keys:
-        return []
-    ingestion = _configuration(project, env)[1]["ingestion"]
-    paths = (ingestion["source"].get("path"), ingestion.get("captioner"))
-    return [str(path) for path in paths if path and not Path(path).is_absolute()]
-
-
-def is_plumbing(module: str) -> bool:
-    """Whether a module only carries data."""
-    return _within(module, PLUMBING) and not _within(module, NOT_PLUMBING)
-
-
-@cache
-def _pipelines() -> Mapping[str, Pipeline]:
-    return register_pipelines()
-
-
-@cache
-def _imports() -> Any:
-    try:
-        import grimp
-    except ImportError as error:
-        raise LexipixError(
-            "Which modules a stage imports is found out by grimp, which is not installed: pip install grimp."
-        ) from error
-    return grimp.build_graph("lexipix", cache_dir=None)
-
-
-@cache
-def _configuration(project: Path, env: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Catalog and parameters, taken at once: a loader of another environment changes what globals mean."""
-    loader = OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
-    return loader["catalog"], loader["parameters"]
+def _inside(path: str | None) -> str | None:
+    """A path inside the project; others are no dependencies."""
+    return None if path is None or Path(path).is_absolute() else path
 
 
 def _read(file: Path) -> Mapping[str, Any]:
     return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-
-
-def _file(project: Path, module: str) -> str:
-    stem = CODE + module.replace(".", "/")
-    return f"{stem}/__init__.py" if (project / stem).is_dir() else f"{stem}.py"
-
-
-def _expanded(project: Path, files: Iterable[str]) -> set[str]:
-    """Files, and those of folders among them."""
-    found = set[str]()
-    for path in files:
-        if path.endswith(".py"):
-            found.add(path)
-        else:
-            found |= {one.relative_to(project).as_posix() for one in (project / path).rglob("*.py")}
-    return found
-
-
-def _within(module: str, packages: Sequence[str]) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
-
-
-def _unique(items: Iterable[Any]) -> list[Any]:
-    """Items by their paths; code behind data, as they come."""
-    by_path = {path_of(item): item for item in items}
-    return [by_path[path] for path in sorted(by_path, key=lambda path: (path.startswith(CODE), path))]

@@ -1,1 +1,1 @@
-"""tracking."""
+"""MLflow: runs, their lineage, the UI's views, and the model registry."""

@@ -1,22 +1,20 @@
-"""What made a run: code, data, command, machine, DVC stage. It becomes the tags of an MLflow run."""
+"""The tags of an MLflow run: its code, command, environment, machine, seed and DVC stage."""
 
 import os
 import platform
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lexipix.config.pipelines import PIPELINE_ORDER
 from lexipix.repro.digests import dvc_digest
 from lexipix.utils.git import git
-
-PIPELINE_ORDER = (
-    "ingestion", "features", "captioner", "generator", "compression", "evaluation", "generation",
-)  # fmt: skip
+from lexipix.utils.nested import flatten
 
 
 def run_name(run_params: Mapping[str, Any]) -> str:
-    """Name a run by what it runs, the same in every session: ``generator[vae]@smoke``."""
+    """A run's name, made of what it runs: ``generator[vae]@smoke``."""
     chosen = sorted(run_params.get("pipeline_names") or [], key=_order)
     chosen = list(run_params.get("node_names") or []) or chosen
     tags = sorted(run_params.get("tags") or [])
@@ -25,15 +23,15 @@ def run_name(run_params: Mapping[str, Any]) -> str:
 
 
 def experiment_name(env: str | None) -> str:
-    """Name the experiment: one for each environment, so that only comparable runs stand side by side."""
+    """The experiment's name: one experiment for each environment, so that its runs are comparable."""
     name = _env(env)
     return "lexipix" if name == "base" else f"lexipix-{name}"
 
 
 def command(run_params: Mapping[str, Any]) -> str:
-    """Give the command line that repeats a run, whoever started it and however.
+    """The command line that repeats a run.
 
-    Kedro's own record of it holds deprecated options and neither environment nor parameters.
+    Kedro's own record of it has deprecated options, and neither environment nor parameters.
     """
     words = ["kedro", "run"]
     env = run_params.get("env")
@@ -57,19 +55,19 @@ def command(run_params: Mapping[str, Any]) -> str:
         words += ["--load-versions", ",".join(f"{k}:{v}" for k, v in run_params["load_versions"].items())]
     if run_params.get("only_missing_outputs"):
         words.append("--only-missing-outputs")
-    given = [f"{key}={_word(value)}" for key, value in flatten(run_params.get("runtime_params") or {})]
-    if given:
-        words.append(f"--params={','.join(given)}")
+    params = [f"{key}={_word(value)}" for key, value in flatten(run_params.get("runtime_params") or {})]
+    if params:
+        words.append(f"--params={','.join(params)}")
     return shlex.join(words)
 
 
 def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = False) -> dict[str, str]:
-    """Give the tags of a run: git revision, DVC stage and experiment, command, environment, machine, seed.
+    """The tags of a run: git revision, DVC stage and experiment, command, environment, machine, seed.
 
     Args:
-        run_params: What Kedro tells its hooks of a run.
-        seed: Of the parameters.
-        dirty: Whether the code differs from the revision.
+        run_params: Kedro's description of the run, as its hooks receive it.
+        seed: ``run.seed``.
+        dirty: Whether the code differs from the git revision.
     """
     revision = git("rev-parse", "HEAD")
     known = {
@@ -91,36 +89,18 @@ def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = F
 
 
 def lock_digest(project: Path = Path(__file__).parents[2]) -> str | None:
-    """MD5 of the exact versions that the project is installed with; None where the list is not there."""
+    """MD5 of ``requirements.lock``; None if the file does not exist."""
     lock = project / "requirements.lock"
     return dvc_digest(lock) if lock.is_file() else None
 
 
 def machine() -> str:
-    """Describe this machine in a line: processor, cores, system."""
+    """This machine in a line: processor, cores, system."""
     return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
-def flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give the leaves of nested mappings with dotted keys; an empty mapping has none."""
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def sets(data: Any, key: str) -> bool:
-    """Tell whether nested mappings have a dotted key."""
-    for part in key.split("."):
-        if not isinstance(data, Mapping) or part not in data:
-            return False
-        data = data[part]
-    return True
-
-
 def sections(inputs: Iterable[str]) -> list[str]:
-    """Name the parameter sections that a pipeline's free inputs touch."""
+    """The parameter sections among a pipeline's inputs, sorted."""
     found = {name.removeprefix("params:").partition(".")[0] for name in inputs if name.startswith("params:")}
     return sorted(found)
 
@@ -134,7 +114,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _word(value: Any) -> str:
-    """Write a value as ``--params`` reads it back."""
+    """A value as ``--params`` reads it back."""
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)

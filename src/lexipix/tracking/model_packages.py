@@ -1,4 +1,4 @@
-"""What a registered model consists of: exported folders, limits, the code that serves them, its signature."""
+"""The content of a registered model: exported folders, settings, serving code, signature."""
 
 import base64
 import importlib.util
@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 from lexipix.config.root import LexipixParameters
 from lexipix.inference.selection import WHOLE, choose
-from lexipix.repro.dvc_stages import used_modules
+from lexipix.repro.import_graph import used_modules
 from lexipix.utils.model_files import read_json
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# What the services import; what these need is theirs to say. In the versions that made the model.
+# What the services import, pinned to the installed versions; pip resolves what these need themselves
 PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "tokenizers")
 IMAGE_PARAMETERS = ("resize", "min_side", "max_pixels")
 
-Place = Callable[[str], Path]
+PathOf = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model to be registered.
+    """The parts of a model to be registered.
 
     Attributes:
-        module: The code that serves it, with ``mlflow.models.set_model``.
-        artifacts: Name -> file or folder, as the code asks for them.
-        settings: Name -> content of further JSON files of the same kind.
-        signature: What it takes and gives.
+        module: The serving code, which calls ``mlflow.models.set_model``.
+        artifacts: Name -> file or folder, by the names that the serving code uses.
+        settings: Name -> content of further artifacts, which are written as JSON files.
+        signature: The model's inputs, outputs and parameters.
         input_example: A request.
     """
 
@@ -45,11 +45,11 @@ class Bundle:
 
     @property
     def requirements(self) -> list[str]:
-        """What has to be installed to serve it."""
+        """The packages to install for serving it."""
         return [f"{name}=={version(name)}" for name in PACKAGES]
 
     def write_settings(self, folder: Path) -> dict[str, str]:
-        """Write the JSON files; gives all artifacts by name."""
+        """Write the settings as JSON files; returns all artifacts by name."""
         found = {name: str(path) for name, path in self.artifacts.items()}
         for name, content in self.settings.items():
             file = folder / f"{name}.json"
@@ -58,42 +58,39 @@ class Bundle:
         return found
 
     def copy_code(self, folder: Path) -> Path:
-        """Copy those modules of ours that the service imports; gives the package's folder.
-
-        The whole package would do as well, and would bring training and reports along.
-        """
+        """Copy the modules of lexipix that the serving code imports; returns the copied package's folder."""
         root = _file_of("lexipix").parent
         for module in used_modules(self.module):
             file = _file_of(module)
-            wanted = [file, *(parent / "__init__.py" for parent in file.parents if root in parent.parents)]
-            for one in [*wanted, root / "__init__.py"]:
-                target = folder / root.name / one.relative_to(root)
+            needed = [file, *(parent / "__init__.py" for parent in file.parents if root in parent.parents)]
+            for source in [*needed, root / "__init__.py"]:
+                target = folder / root.name / source.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(one, target)
+                shutil.copyfile(source, target)
         return folder / root.name
 
     @property
     def code(self) -> Path:
-        """The file of the code that serves it."""
+        """The file of the serving code."""
         return _file_of(self.module)
 
 
-def generator(place: Place, parameters: LexipixParameters) -> Bundle:
-    """The champion's forms that a budget takes, and the scorer that chooses among candidates.
+def generator(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
+    """The variants of the champion for each quality, and the scorer that ranks candidates.
 
     Args:
-        place: Where a dataset of the catalog lies.
-        parameters: The run's.
+        path_of: Dataset's name -> its file or folder.
+        parameters: The run's parameters.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-    champion = read_json(place("champion"))
+    champion = read_json(path_of("champion"))
     forms = {}
     for budget in champion["budgets"]:
         choice = choose(champion, budget=budget)
         whole = choice.form is None
-        folder = place(f"onnx_{choice.family}") if whole else place("onnx_forms") / str(choice.form)
+        folder = path_of(f"onnx_{choice.family}") if whole else path_of("onnx_forms") / str(choice.form)
         forms[choice.form or WHOLE] = folder
     defaults = parameters.generation
     seed = parameters.run.seed if defaults.seed is None else defaults.seed
@@ -121,19 +118,19 @@ def generator(place: Place, parameters: LexipixParameters) -> Bundle:
     )
     return Bundle(
         "lexipix.serving.generator",
-        {"champion": place("champion"), "scorer": place("onnx_scorer"), **forms},
+        {"champion": path_of("champion"), "scorer": path_of("onnx_scorer"), **forms},
         {"settings": defaults.serving.model_dump(mode="json")},
         signature,
         ([{"prompt": example}], {"seed": seed, "count": 1, "budget": defaults.budget, "candidates": 1}),
     )
 
 
-def captioner(place: Place, parameters: LexipixParameters) -> Bundle:
-    """The captioner in the form that the compression chose.
+def captioner(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
+    """The captioner, in the variant that the compression chose.
 
     Args:
-        place: Where a dataset of the catalog lies.
-        parameters: The run's.
+        path_of: Dataset's name -> its file or folder.
+        parameters: The run's parameters.
     """
     import numpy as np
     from mlflow.models import ModelSignature
@@ -141,8 +138,8 @@ def captioner(place: Place, parameters: LexipixParameters) -> Bundle:
 
     from lexipix.utils.png import encode_png
 
-    variant = read_json(place("captioner_champion"))["variant"]
-    folder = place("onnx_captioner") if variant == WHOLE else place("captioner_forms") / variant
+    variant = read_json(path_of("captioner_champion"))["variant"]
+    folder = path_of("onnx_captioner") if variant == WHOLE else path_of("captioner_forms") / variant
     size = parameters.ingestion.image_size
     picture = base64.b64encode(encode_png(np.full((size, size, 3), 255, np.uint8))).decode()
     ingestion = parameters.ingestion.model_dump(mode="json", include=set(IMAGE_PARAMETERS))
@@ -161,5 +158,5 @@ def captioner(place: Place, parameters: LexipixParameters) -> Bundle:
 def _file_of(module: str) -> Path:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module} is no module of this installation")
+        raise ModuleNotFoundError(f"{module} is not installed")
     return Path(spec.origin)

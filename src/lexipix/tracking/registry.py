@@ -1,4 +1,4 @@
-"""After an evaluation: both models to MLflow's registry, and whether they take the champions' places."""
+"""Registers the generator and the captioner of an evaluation, and promotes them where they are better."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lexipix.config.root import LexipixParameters
 from lexipix.tracking.lineage import experiment_name
 from lexipix.tracking.promotion import Decision, Measured, decide
-from lexipix.utils.project_paths import is_begun
+from lexipix.utils.project_paths import store_exists
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,22 +26,23 @@ _log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DATA = "data"
-FIGURE = "figure."  # in front of a figure's name among a version's tags
-# Where the UI's page of a model finds the versions that it is registered as
+METRIC = "metric."  # prefix of a metric's name among a version's tags
+# The UI reads this tag to list the registered versions of a model
 REGISTERED_AS = "mlflow.modelVersions"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found, and what it looked at.
+    """A finished evaluation.
 
     Attributes:
         run_id: The MLflow run, still open.
-        env: Kedro's environment; each has models of its own, since only those of the same data compare.
-        data: Digest of the pictures.
-        metrics: What ``metrics.json`` holds.
-        parameters: The run's.
-        place: Where a dataset of the catalog lies.
+        env: Kedro's environment; each has its own registered models, since only models of the same data
+            compare.
+        data: Digest of the images.
+        metrics: The content of ``metrics.json``.
+        parameters: The run's parameters.
+        path: Dataset's name -> its file or folder.
     """
 
     run_id: str
@@ -49,54 +50,54 @@ class Evaluation:
     data: str
     metrics: Mapping[str, Any]
     parameters: LexipixParameters
-    place: Callable[[str], Path]
+    path: Callable[[str], Path]
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """One of the two models: its name, what is in it, and which of the run's metrics are about it."""
+    """One of the two models: its name, its package, and the groups of metrics about it."""
 
     name: str
     bundle: "Bundle"
     quality: str
     speed: str
     gated: Sequence[str]
-    says: str
+    description: str
 
 
 def register(evaluation: Evaluation) -> None:
-    """Register both models; trouble is a warning, since the results are there already."""
-    for make in (_generator, _captioner):
+    """Register both models. A failure is a warning: the results themselves are saved."""
+    for package in (_generator, _captioner):
         try:
-            kind = make(evaluation)
+            kind = package(evaluation)
             version, decision = _register(kind, evaluation)
             _log.info("%s, version %s: %s", version.name, version.version, decision.reason)
         except Exception as error:
             first_line = next(iter(str(error).splitlines()), type(error).__name__)
-            _log.warning("The models are not all in MLflow's registry (%s).", first_line)
+            _log.warning("MLflow: not all models could be registered (%s).", first_line)
 
 
 def registered_name(kind: str, env: str | None) -> str:
-    """Name a registered model: ``lexipix-generator``, and ``lexipix-generator-ENV`` in other environments."""
+    """A registered model's name: ``lexipix-generator``, or ``lexipix-generator-ENV`` outside of base."""
     return f"lexipix-{kind}{experiment_name(env).removeprefix('lexipix')}"
 
 
 def missing(store: str, name: str) -> str | None:
-    """Say why a registered model cannot be served, and what to do; None if it can.
+    """The reason why a registered model cannot be served, and what to do; None if it can.
 
     Args:
         store: The tracking store's address.
-        name: Of the registered model.
+        name: The registered model's name.
     """
-    if not is_begun(store):
-        return f"There is no run yet in {store}: `make run` trains and registers the models."
+    if not store_exists(store):
+        return f"{store} has no runs yet: `make run` trains and registers the models."
     from mlflow import MlflowClient
 
     found = MlflowClient(tracking_uri=store).search_registered_models()
     known = [model.name for model in found if CHAMPION in model.aliases]
     if name in known:
         return None
-    choice = f"choose from {', '.join(known)}" if known else "a finished `make run` registers the first"
+    choice = f"choose from {', '.join(known)}" if known else "`make run` registers the first"
     return f"No model {name} with the alias {CHAMPION} is registered in {store}: {choice}."
 
 
@@ -104,28 +105,28 @@ def _generator(evaluation: Evaluation) -> _Kind:
     from lexipix.compression.quality import GATED
     from lexipix.tracking.model_packages import generator
 
-    bundle = generator(evaluation.place, evaluation.parameters)
+    bundle = generator(evaluation.path, evaluation.parameters)
     name = registered_name("generator", evaluation.env)
-    says = "Draws pictures of prompts; answers with PNG files in base64."
-    return _Kind(name, bundle, "text.champion", "speed.champion", GATED, says)
+    description = "Generates images from prompts; returns PNG files in base64."
+    return _Kind(name, bundle, "text.champion", "speed.champion", GATED, description)
 
 
 def _captioner(evaluation: Evaluation) -> _Kind:
     from lexipix.compression.captioner_variants import GATED
     from lexipix.tracking.model_packages import captioner
 
-    bundle = captioner(evaluation.place, evaluation.parameters)
+    bundle = captioner(evaluation.path, evaluation.parameters)
     name = registered_name("captioner", evaluation.env)
-    says = "Describes pictures, given as files in base64."
-    return _Kind(name, bundle, "captioner", "captioner_speed.champion", GATED, says)
+    description = "Captions images, given as files in base64."
+    return _Kind(name, bundle, "captioner", "captioner_speed.champion", GATED, description)
 
 
 def _register(kind: _Kind, evaluation: Evaluation) -> "tuple[ModelVersion, Decision]":
     from mlflow import MlflowClient
 
     client = MlflowClient()
-    figures = _numbers_under(evaluation.metrics, kind.quality)
-    measured = Measured(evaluation.data, figures)
+    metrics = _numbers_under(evaluation.metrics, kind.quality)
+    measured = Measured(evaluation.data, metrics)
     before = _champion(client, kind)
     max_loss = evaluation.parameters.compression.champion.max_quality_loss
     decision = decide(measured, _measured(before) if before else None, kind.gated, max_loss)
@@ -142,7 +143,7 @@ def _register(kind: _Kind, evaluation: Evaluation) -> "tuple[ModelVersion, Decis
             "reason": decision.reason,
             "compared_with": before.version if before else "none",
             DATA: evaluation.data,
-            **{f"{FIGURE}{name}": repr(value) for name, value in figures.items()},
+            **{f"{METRIC}{name}": repr(value) for name, value in metrics.items()},
         },
     )
     registered_as = [{"name": kind.name, "version": version.version}]
@@ -154,33 +155,32 @@ def _register(kind: _Kind, evaluation: Evaluation) -> "tuple[ModelVersion, Decis
 
 
 def _champion(client: "MlflowClient", kind: _Kind) -> "ModelVersion | None":
-    """The version in use; the model is made where there is none of that name."""
+    """The champion's version; the registered model is created where it is missing."""
     from mlflow.exceptions import MlflowException
 
     try:
         model = client.get_registered_model(kind.name)
     except MlflowException:
-        says = f"{kind.says} Serve it with `make serve MODEL={kind.name}`."
-        client.create_registered_model(kind.name, description=says)
+        description = f"{kind.description} Serve it with `make serve MODEL={kind.name}`."
+        client.create_registered_model(kind.name, description=description)
         return None
     number = model.aliases.get(CHAMPION)
     return client.get_model_version(kind.name, number) if number is not None else None
 
 
 def _measured(version: "ModelVersion") -> Measured:
-    figures = {
-        key.removeprefix(FIGURE): float(value)
+    metrics = {
+        key.removeprefix(METRIC): float(value)
         for key, value in version.tags.items()
-        if key.startswith(FIGURE)
+        if key.startswith(METRIC)
     }
-    return Measured(version.tags.get(DATA, ""), figures)
+    return Measured(version.tags.get(DATA, ""), metrics)
 
 
 def _logged(client: "MlflowClient", kind: _Kind, evaluation: Evaluation) -> "LoggedModel":
-    """Write the model beside the run that evaluated it.
+    """Log the model as an output of the run that evaluated it.
 
-    ``mlflow.pyfunc.log_model`` would do this and give the model every metric that the run has, the machine's
-    load among them.
+    ``mlflow.pyfunc.log_model`` would also link every metric of the run to the model, system metrics included.
     """
     import mlflow
     from mlflow.entities import LoggedModelOutput
@@ -219,7 +219,7 @@ def _logged(client: "MlflowClient", kind: _Kind, evaluation: Evaluation) -> "Log
 
 
 def _link_metrics(client: "MlflowClient", kind: _Kind, evaluation: Evaluation, model: "LoggedModel") -> None:
-    """Give the model those of the run's metrics that are about it, as measured on the run's data set."""
+    """Link the run's metrics about the model to it, with the data set that they were measured on."""
     from mlflow.entities import Metric
 
     run = client.get_run(evaluation.run_id)
@@ -246,7 +246,7 @@ def _link_metrics(client: "MlflowClient", kind: _Kind, evaluation: Evaluation, m
 
 
 def _numbers_under(metrics: Mapping[str, Any], key: str) -> dict[str, float]:
-    """The figures of a group, named by a dotted key; none where it does not apply to the data."""
+    """The numbers of a group of metrics, given by its dotted key; empty if the group is absent."""
     group: Any = metrics
     for part in key.split("."):
         group = group.get(part, {})

@@ -1,11 +1,11 @@
-"""A table with thumbnails in an MLflow run."""
+"""Tables with thumbnails in an MLflow run."""
 
 import re
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from lexipix.datasets.image_table import picture_columns
+from lexipix.datasets.image_table import image_columns
 from lexipix.utils.png import encode_png
 
 if TYPE_CHECKING:
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 def log_table(table: "pd.DataFrame", file: str) -> None:
-    """Write a table to the active run; cells that are pictures, uint8 (H, W, 3), become thumbnails.
+    """Log a table to the active run; cells with images, uint8 (H, W, 3), become thumbnails.
 
-    ``mlflow.log_table`` stores each ``mlflow.Image`` twice, as PNG and enlarged to 256 pixels as WebP, in a
-    call of its own each. For small pictures one file does for both, and all of them go in one call.
+    ``mlflow.log_table`` stores each ``mlflow.Image`` as two files, PNG and WebP, with a call for each file.
+    For small images one file is enough, and one call logs all of them.
 
     Args:
-        table: A row for each picture.
-        file: Where it lies in the run, ending in ``.json``.
+        table: One row for each image.
+        file: The artifact's path, ending in ``.json``.
     """
     import mlflow
 
     cells: dict[str, Any] = {}
     with TemporaryDirectory() as temporary:
         folder = PurePosixPath("table_images") / PurePosixPath(file).with_suffix("")
-        for column in picture_columns(table):
+        for column in image_columns(table):
             cells[column] = []
             for number, image in enumerate(table[column]):
                 name = f"{number:03d}_{re.sub(r'[^a-zA-Z0-9]+', '_', column)}.png"

@@ -1,7 +1,7 @@
-"""What the MLflow UI shows first of an experiment: its description, and two views of its runs.
+"""The description and the saved views of an experiment in the MLflow UI.
 
-Left to itself the UI shows neither a figure in the list of runs nor a picture without all parameters above
-it. A saved view is a tag of the experiment; the format is that of MLflow 3.17's ``Views`` menu.
+By default, the UI lists no metrics beside the runs, and prints all parameters above each image. A saved view
+is a tag of the experiment, in the format of the menu ``Views`` of MLflow 3.17.
 """
 
 import json
@@ -9,15 +9,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lexipix.utils.project_paths import is_begun
+from lexipix.utils.project_paths import store_exists
 
 VIEW_TAG = "mlflow.sharedViewState."
-PICTURES, FIGURES = "pictures", "figures"
+PICTURES, METRICS = "pictures", "metrics"
 _NOTE = "mlflow.note.content"
-_TRAINING = "workflowType=machine_learning"  # else a new browser opens the part of the UI for chatbots
+_TRAINING = "workflowType=machine_learning"  # otherwise a new browser opens the UI's GenAI part
 _CREATED = 1_767_225_600_000  # the same in every store: milliseconds at the start of 2026
 
-# The figures in the list of runs: one or two of each stage, wherever the pictures come from
+# The metrics in the list of runs: one or two of each stage, for every source of images
 COLUMNS = (
     "direct.psnr",
     "direct.ssim",
@@ -27,54 +27,54 @@ COLUMNS = (
     "text.champion.kid",
     "speed.champion.images_per_s",
 )
-# Columns that are there anyway, with their widths in pixels; and what a letter of a heading takes
+# Columns that are always shown, with their widths in pixels; the width of a heading's letter
 _ALWAYS, _LETTER = {"attributes.`Run Name`": 200, "runDateAndNestInfo": 140, "duration": 80}, 7
-# Section -> keys of pictures, and how many cards stand in a row; a card has a picture for each run
+# Section -> keys of images, and the number of cards in a row; a card has one image for each run
 SECTIONS: Mapping[str, tuple[Sequence[str], int]] = {
     "Test pictures": (("evaluation/paths", "evaluation/reconstructions"), 1),
     "While training": (
-        tuple(f"{name}/samples" for name in ("vae", "prior", "gan", "words", "small", "pruned")),
+        tuple(f"{name}/samples" for name in ("vae", "prior", "gan", "tokens", "small", "pruned")),
         1,
     ),
     "More": (("captioner/attention", "compression/frontier", "ingestion/sample", "generation/prompts"), 2),
 }
-_CARD_HEIGHT = 400  # pixels: a picture takes 256 of them
+_CARD_HEIGHT = 400  # pixels; an image takes 256 of them
 
 
 def experiment_tags(experiment_id: str) -> dict[str, str]:
-    """Give the tags that make an experiment show pictures and figures first.
+    """The tags that make an experiment show images and metrics first.
 
     Args:
         experiment_id: For the links in its description.
     """
     return {
-        # Without it the UI takes the experiment for one with chatbots and hides the charts of a training.
+        # Without it the UI hides the charts of a training.
         "mlflow.experimentKind": "custom_model_development",
         f"{VIEW_TAG}{PICTURES}": _view("Pictures side by side", _state() | _charts()),
-        f"{VIEW_TAG}{FIGURES}": _view("Figures", _state()),
+        f"{VIEW_TAG}{METRICS}": _view("Metrics", _state()),
         _NOTE: (
             f"[Pictures side by side]({link(experiment_id, PICTURES, 'CHART')}) · "
-            f"[figures in a table]({link(experiment_id, FIGURES, 'TABLE')})"
+            f"[metrics in a table]({link(experiment_id, METRICS, 'TABLE')})"
         ),
     }
 
 
 def link(experiment_id: str, view: str, mode: str) -> str:
-    """Give the address of a view inside the UI.
+    """The address of a view inside the UI.
 
     Args:
         experiment_id: The experiment.
-        view: ``PICTURES`` or ``FIGURES``.
+        view: ``PICTURES`` or ``METRICS``.
         mode: ``CHART`` for charts and pictures, ``TABLE`` for the list.
     """
     return f"#/experiments/{experiment_id}/runs?{_TRAINING}&viewStateShareKey={view}&compareRunsMode={mode}"
 
 
 def run_links(experiment_id: str, run_id: str, pages: Mapping[str, str]) -> str:
-    """Give the links that a run's description begins with.
+    """The links at the top of a run's description.
 
     Args:
-        experiment_id: Of the run.
+        experiment_id: The run's experiment.
         run_id: The run.
         pages: Name -> artifact that the UI shows as a page or a table.
     """
@@ -84,16 +84,16 @@ def run_links(experiment_id: str, run_id: str, pages: Mapping[str, str]) -> str:
 
 
 def addresses(store: str, server: str) -> dict[str, str]:
-    """Give the page that each of our experiments is best opened at.
+    """The start page of each experiment of lexipix.
 
     Args:
         store: The tracking store's address.
         server: The UI's.
 
     Returns:
-        Address by experiment; nothing for a store that has none of ours, or is not there yet.
+        Address by experiment; empty for a store without such experiments, or that does not exist yet.
     """
-    if not is_begun(store):
+    if not store_exists(store):
         return {}
     import mlflow
 

@@ -3,22 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from lexipix.utils.types import CheckpointStore
 
 FINISHED = "finished"
-
-
-class Unheard:
-    """A metric stream that nobody listens to."""
-
-    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
-        """Nothing."""
-
-    def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
-        """Nothing."""
 
 
 class CheckpointSequence:

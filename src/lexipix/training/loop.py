@@ -4,6 +4,7 @@ Progress is counted in images seen, so a batch size never changes the meaning of
 are seeded per step from (seed, images seen): a resumed training draws what an uninterrupted one would have.
 """
 
+import logging
 import math
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -29,8 +30,10 @@ from lexipix.training.schedule import learning_rate_factor, next_report_after, s
 from lexipix.training.steady import STEADY, Steady
 from lexipix.training.tasks.base import Task, TrainingResult
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.training_progress import TrainingProgress
+from lexipix.utils.progress import Progress
 from lexipix.utils.types import CheckpointStore, MetricStream
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -189,7 +192,9 @@ def _train(
     stopped_early = False
     last_saved = time.monotonic()
     next_report = next_report_after(images_seen, parameters)
-    with TrainingProgress(name, parameters.images, images_seen, machine.name) as bar:
+    resumed = f", resumed at {images_seen:,}" if images_seen else ""
+    _log.info("%s: training on %s images in %s%s", name, f"{parameters.images:,}", machine.name, resumed)
+    with Progress(name, parameters.images, images_seen) as bar:
         while images_seen < parameters.images:
             losses = _step(task, parameters, run, machine, peaks, images_seen)
             images_seen += parameters.batch_size

@@ -1,4 +1,4 @@
-"""Keeping what others log off the screen for a while."""
+"""Suppresses the log messages of other libraries for a while."""
 
 import logging
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet(*names: str) -> Iterator[None]:
-    """Let loggers say nothing but errors in the body; an empty name is the root logger."""
+def suppress_logs(*names: str) -> Iterator[None]:
+    """Lets loggers emit only errors inside the ``with`` block; an empty name is the root logger."""
     loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
+        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

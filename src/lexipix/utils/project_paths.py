@@ -1,25 +1,25 @@
-"""Where what outlives a run is kept, when DVC runs it in a copy of the project."""
+"""Paths that outlive a run, also where DVC runs it in a copy of the project."""
 
 import os
 from pathlib import Path
 
 
 def project_root(project_path: Path) -> Path:
-    """Give the folder that keeps the runs.
+    """The folder that keeps the MLflow store.
 
-    ``dvc exp run --temp`` and ``--queue`` work in a copy that is deleted afterwards; DVC names the true
-    root for the commands it starts.
+    ``dvc exp run --temp`` and ``--queue`` run commands in a copy that is deleted afterwards, and set
+    ``DVC_ROOT`` to the main project.
     """
     root = os.environ.get("DVC_ROOT")
     return Path(root) if root and (Path(root) / ".dvc").is_dir() else project_path
 
 
-def is_begun(store: str) -> bool:
-    """Tell whether a tracking store is there; reading from SQLite would make it, which takes seconds."""
+def store_exists(store: str) -> bool:
+    """Whether a tracking store exists; opening a missing SQLite store would create it, in seconds."""
     return not store.startswith("sqlite:///") or Path(store.removeprefix("sqlite:///")).is_file()
 
 
 def kept(path: Path) -> Path:
-    """Give the file of the true project in place of the one in the copy that a command is started in."""
+    """The main project's file for a file of the copy in which the command runs; other paths as they are."""
     copy, path = Path.cwd(), path.absolute()
     return project_root(copy) / path.relative_to(copy) if path.is_relative_to(copy) else path

@@ -194,6 +194,16 @@ class MetricStream(Protocol):
         """Report a picture, uint8 (H, W, 3); the same key in every run keeps runs comparable."""
 
 
+class NullMetricStream:
+    """A :class:`MetricStream` that drops everything."""
+
+    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
+        """Drop the metrics."""
+
+    def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
+        """Drop the image."""
+
+
 class CheckpointStore(Protocol):
     """Where a training keeps what it needs to go on after an interruption; one generation is kept."""
 

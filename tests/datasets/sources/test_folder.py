@@ -244,8 +244,8 @@ def test_something_beside_the_splits_is_an_error(tmp_path, make_picture, read):
 @pytest.mark.parametrize(
     ("kind", "path", "said"),
     [
-        ("folder", None, "ingestion.source.path is not set, and the source 'folder' needs one"),
-        ("cifar10", None, "ingestion.source.path is not set, and the source 'cifar10' needs one"),
+        ("folder", None, "ingestion.source.path is not set, but the source 'folder' needs it"),
+        ("cifar10", None, "ingestion.source.path is not set, but the source 'cifar10' needs it"),
         ("folder", "nowhere", "ingestion.source.path is .*nowhere, where there is nothing"),
         ("folder", "file.png", "ingestion.source.path is .*file.png, which is a file"),
         ("folder", "empty", "ingestion.source.path is .*empty, where there is no picture"),

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from lexipix.datasets.sources.pool import n_workers, ordered_map
+from lexipix.datasets.sources.pool import ordered_map
 
 
 def test_results_come_in_order():
@@ -45,8 +45,3 @@ def test_what_a_worker_raises_is_raised():
 
     with pytest.raises(OSError, match="number 0"):
         list(ordered_map(work, range(5), 2))
-
-
-def test_number_of_workers():
-    assert n_workers(3) == 3
-    assert n_workers(0) >= 1

@@ -17,9 +17,9 @@ from tests.support.small_world import (
 )
 
 from lexipix.datasets.checkpoints import FileCheckpoints
-from lexipix.datasets.files import ParquetDataset
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
+from lexipix.datasets.tables import ParquetDataset
 from lexipix.models.captioner import Captioner
 from lexipix.pipelines.captioner import create_pipeline
 from lexipix.pipelines.captioner.nodes import caption_missing, caption_test, show_attention, train_captioner

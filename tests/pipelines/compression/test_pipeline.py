@@ -17,7 +17,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
-from lexipix.datasets.onnx_models import OnnxFormsDataset, OnnxModelDataset
+from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
 from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer, from_pixels, noise_of
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
@@ -84,7 +84,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
-    kinds = dict.fromkeys(("onnx_forms", "captioner_forms"), OnnxFormsDataset)
+    kinds = dict.fromkeys(("onnx_forms", "captioner_forms"), OnnxVariantsDataset)
     kinds |= dict.fromkeys(TABLES, JsonDataset)
     for name in OUTPUTS:
         kind = kinds.get(name, OnnxModelDataset)

@@ -11,14 +11,13 @@ from tests.support.exported_models import MAX_TOKENS, SAID, SIZE, saying, seeing
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
-from lexipix.datasets.image_store import PictureStoreDataset
+from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
 from lexipix.datasets.pretrained import PretrainedModelsDataset
 from lexipix.datasets.sources.sources import SourcesDataset
 from lexipix.pipelines.ingestion import create_pipeline
 from lexipix.pipelines.ingestion.nodes import describe_pictures
-from lexipix.reporting import fonts
-from lexipix.reporting.sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel, Pictures, Split
 
@@ -34,7 +33,7 @@ def run(tmp_path):
                 "params:run": MemoryDataset(RunParameters(seed=seed)),
                 "sources": SourcesDataset(path=str(tmp_path)),
                 "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
-                "pictures": PictureStoreDataset(filepath=str(tmp_path / "store")),
+                "pictures": ImageStoreDataset(filepath=str(tmp_path / "store")),
                 "ingestion_summary": MemoryDataset(),
                 "rejects": MemoryDataset(),
                 "ingestion_sheet": MemoryDataset(),
@@ -106,8 +105,8 @@ def test_folder(run, tmp_path):
     assert captions.digest.is_unique
 
 
-def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(monkeypatch):
-    monkeypatch.setattr(fonts, "spare_path", lambda letter: None)
+def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(system_fonts):
+    system_fonts()
     table = pd.DataFrame({"paraphrases": [["a heart"], [], []]})
     examples = [
         {"row": row, "file": f"{row}.png", "caption": text} for row, text in enumerate(["心", "星", None])

@@ -1,13 +1,14 @@
-"""Captions for pictures that come without, by a captioner from elsewhere, while they are read."""
+"""Captions from an exported captioner for pictures without one, written while the pictures are read."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lexipix.utils.types import OnnxModel, Picture, Reject
+from lexipix.utils.types import Picture, Reject
 
 Pixels = NDArray[np.uint8]
 Describe = Callable[[Pixels], list[str]]
@@ -16,11 +17,19 @@ AT_ONCE = 256  # pictures that are described together
 MOST_WAITING = 1024  # pictures held in memory meanwhile, those with a caption included
 
 
-def describer(model: OnnxModel) -> Describe:
-    """What writes captions of pictures, uint8 (N, S, S, 3), scaled to the size the captioner knows."""
-    from lexipix.inference.onnx_models import OnnxCaptioner  # onnxruntime is needed here alone
+class ImageCaptioner(Protocol):
+    """An exported captioner."""
 
-    captioner = OnnxCaptioner(model)
+    @property
+    def image_size(self) -> int:
+        """Side of the square images that it reads, in pixels."""
+
+    def caption(self, images: Pixels) -> list[str]:
+        """Captions of images, uint8 (N, image_size, image_size, 3)."""
+
+
+def caption_at_size(captioner: ImageCaptioner) -> Describe:
+    """A function that captions images of any size, uint8 (N, S, S, 3): it scales them for the captioner."""
     size = captioner.image_size
 
     def describe(images: Pixels) -> list[str]:

@@ -16,8 +16,9 @@ from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.folder_layout import Listing, Part, find_parts, scan, walk
 from lexipix.datasets.sources.folder_metadata import check_fields, read_rows
 from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffixes
-from lexipix.datasets.sources.pool import n_workers, ordered_map
+from lexipix.datasets.sources.pool import ordered_map
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.machine import n_cores
 from lexipix.utils.types import OpenedSource, Picture, Reject, SplitName
 
 _MAX_CAPTION_BYTES = 2**20
@@ -71,7 +72,7 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
 def _read(
     root: Path, parts: list[Part], parameters: IngestionParameters
 ) -> Generator[Picture | Reject, None, None]:
-    workers = n_workers(parameters.workers)
+    workers = parameters.workers or n_cores()
     entries = _all_entries(root, parts, parameters)
     with closing(ordered_map(partial(_read_entry, parameters), entries, workers)) as pictures:
         yield from pictures

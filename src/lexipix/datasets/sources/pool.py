@@ -1,6 +1,5 @@
 """Work spread over threads, with its results in the order of the work."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,13 +11,6 @@ Result = TypeVar("Result")
 
 # Handing over tasks one by one would cost more than decoding a small picture does.
 _BATCH = 16
-
-
-def n_workers(wanted: int) -> int:
-    """Number of threads: as wanted, or for 0 as many as this process has cores."""
-    if wanted:
-        return wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ordered_map(

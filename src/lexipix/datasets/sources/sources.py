@@ -1,11 +1,10 @@
-"""The catalog entry ``sources``: it gives the object that opens the source the parameters name."""
+"""The catalog entry ``sources``: opens the image source that the parameters name."""
 
 from pathlib import Path
-from typing import Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
+from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
+from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OpenedSource
 
@@ -14,21 +13,21 @@ class Sources:
     """Opens the source that the parameters name.
 
     Args:
-        root: Where a relative ``ingestion.source.path`` starts.
+        root: Folder that a relative ``ingestion.source.path`` starts from.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def open(self, parameters: IngestionParameters, seed: int) -> OpenedSource:
-        """Find the source and check that it can be read; pictures are read later, one by one.
+        """The source, checked to be readable; its images are read later, one by one.
 
         Args:
-            parameters: The ingestion's parameters.
-            seed: Of the scenes' random numbers; the other sources have none.
+            parameters: Parameters of the ingestion.
+            seed: Seed of the scenes; the other sources are not random.
 
         Raises:
-            LexipixError: The path is missing or names something that this source cannot read.
+            LexipixError: The path is missing, or this source cannot read what is there.
         """
         source = parameters.source
         if source.kind == "scenes":
@@ -37,7 +36,7 @@ class Sources:
             return open_scenes(source.scenes, parameters.image_size, seed)
         if source.path is None:
             raise LexipixError(
-                f"ingestion.source.path is not set, and the source {source.kind!r} needs one: add "
+                f"ingestion.source.path is not set, but the source {source.kind!r} needs it: add "
                 "--params=ingestion.source.path=PATH to the command."
             )
         path = self.root / Path(source.path).expanduser()
@@ -50,23 +49,17 @@ class Sources:
         return open_folder(path, parameters)
 
 
-class SourcesDataset(AbstractDataset[NoReturn, Sources]):
-    """Gives the object that opens sources; there is nothing to save.
+class SourcesDataset(ServiceDataset[Sources]):
+    """Loads as the object that opens sources.
 
     Args:
-        path: Where a relative ``ingestion.source.path`` starts; Kedro makes it absolute.
-        metadata: For others to read.
+        path: Folder that a relative ``ingestion.source.path`` starts from; Kedro makes it absolute.
+        metadata: For plugins.
     """
 
     def __init__(self, *, path: str = ".", metadata: dict[str, Any] | None = None) -> None:
-        self.root = Path(path)
-        self.metadata = metadata
+        super().__init__(metadata=metadata)
+        self.path = Path(path)
 
     def load(self) -> Sources:
-        return Sources(self.root)
-
-    def save(self, data: NoReturn) -> NoReturn:
-        raise DatasetError("Sources are read, never written.")
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self.root)}
+        return Sources(self.path)

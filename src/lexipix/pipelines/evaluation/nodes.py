@@ -23,14 +23,14 @@ from lexipix.evaluation.path_metrics import measure_paths
 from lexipix.evaluation.prompt_retrieval import prompt_metrics
 from lexipix.evaluation.rate import rate_curves
 from lexipix.evaluation.text_paths import TEXT_PATHS, Generators, images_by_path, text_paths
-from lexipix.metrics.speed import describe_machine
+from lexipix.reporting.contact_sheet import rows_sheet
 from lexipix.reporting.information import information_figure
 from lexipix.reporting.plots import note
 from lexipix.reporting.rate import rate_figure
 from lexipix.reporting.report import render_report
-from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
+from lexipix.utils.machine import describe_machine
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.ingestion.captioning import describer
+from lexipix.data.ingestion.captioning import caption_at_size
 from lexipix.data.ingestion.stream import PictureStream
-from lexipix.reporting.lettering import legible
-from lexipix.reporting.sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
+from lexipix.reporting.text import first_drawable
 from lexipix.utils.types import OnnxModel, OpenedSource, Pictures
 
 # pandas.DataFrame: importing pandas takes half a second that this module does not need.
@@ -37,7 +37,10 @@ def ingest(
     """Prepare the stream of pictures, each in its split; the picture store draws it when it saves it."""
     describe = None
     if ingestion.captioner is not None:
-        describe = describer(pretrained_models.captioner(ingestion.captioner, "ingestion.captioner"))
+        from lexipix.inference.onnx_models import OnnxCaptioner  # imports onnxruntime, which others need not
+
+        model = pretrained_models.captioner(ingestion.captioner, "ingestion.captioner")
+        describe = caption_at_size(OnnxCaptioner(model))
     return PictureStream(sources.open(ingestion, run.seed), ingestion, describe)
 
 
@@ -54,7 +57,7 @@ def describe_pictures(pictures: Pictures) -> tuple[dict[str, Any], Table, NDArra
     paraphrases = pictures.train.captions["paraphrases"]
     captions = [
         # In another language or by the file's name, where no font can draw the caption
-        legible([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
+        first_drawable([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
         for example in examples
     ]
     counts = ", ".join(f"{summary[f'n_{split}']:,} {split}" for split in ("train", "val", "test", "judge"))

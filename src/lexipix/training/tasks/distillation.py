@@ -17,8 +17,9 @@ from lexipix.training.generator_validation import N_SHOWN
 from lexipix.training.sample_grid import two_rows
 from lexipix.training.tasks.prior import channel_weights
 from lexipix.training.tasks.vae import structural_dissimilarity
-from lexipix.utils.training_progress import AT_ONCE, in_chunks
+from lexipix.utils.progress import track
 
+AT_ONCE = 64  # images that the teacher draws together
 # Squared errors of pictures are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
 PIXEL_WEIGHT = 20.0
 STRUCTURE_WEIGHT = 1.0
@@ -54,7 +55,7 @@ def draw_lessons(
     n = min(n, len(captions))
     noise = torch.randn(n, teacher.noise_width, device=device)
     kept, pictures = [], []
-    for rows in in_chunks(n, name, "drawing", device.type):
+    for rows in track(torch.arange(n).split(AT_ONCE), n, f"{name}: drawing", size=len):
         latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])
         pictures.append(denormalize(teacher.decoder(latents)))
         if isinstance(teacher.decoder, Decoder):

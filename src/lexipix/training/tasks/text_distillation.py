@@ -14,7 +14,9 @@ from torch.nn import functional as F
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION
 from lexipix.models.text_to_image import TextToImage
-from lexipix.utils.training_progress import AT_ONCE, in_chunks
+from lexipix.utils.progress import track
+
+AT_ONCE = 64  # captions that the teacher reads together
 
 
 class Heard(NamedTuple):
@@ -57,7 +59,7 @@ def hear(
         device: Where the teacher is, and the lessons go.
     """
     heard: list[tuple[Tensor, Tensor, Tensor]] = []
-    for rows in in_chunks(n, name, "reading", device.type):
+    for rows in track(torch.arange(n).split(AT_ONCE), n, f"{name}: reading", "captions", len):
         ids = captions.any_wording(rows % len(captions), canonical_share)
         words, vectors = understand(teacher, ids)
         heard.append((ids.int(), words.half(), vectors))

@@ -1,0 +1,158 @@
+"""Captioning beside `generate` of transformers, with the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from record import REPOSITORY, Row
+from shapes import seconds_allowed
+from tokenizers import Tokenizer
+from turns import comparison, take_turns
+
+from lexipix.cli.project_context import ProjectContext
+from lexipix.data.tokenization import decode
+from lexipix.evaluation.captioning import write_captions
+from lexipix.inference.onnx_models import OnnxCaptioner
+from lexipix.models.captioner import Captioner
+from lexipix.models.greedy import most_likely_words
+from lexipix.training.bundles import load_network
+
+BAR = 3.0
+BATCHES = (64, 256)
+EXPORTED_BATCH = 64
+ONE_BY_ONE = 16  # images for the measurement of one at a time
+
+
+def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
+    """Measure captioning as a whole, the language model alone, and the exported model.
+
+    Args:
+        env: Environment of the captioner and the test images.
+        n_images: Images per round; best a multiple of each batch size.
+        repeats: Rounds.
+
+    Raises:
+        SystemExit: The two sides wrote different captions.
+    """
+    context = ProjectContext(REPOSITORY, env)
+    bundle = context.load("captioner")
+    captioner = load_network(bundle, Captioner)
+    tokenizer, longest = Tokenizer.from_str(bundle.tokenizer), int(bundle.config["max_tokens"])
+    images = np.array(context.load("pictures").test.images[:n_images])
+    rows = []
+    for batch in BATCHES:
+        batches = np.array_split(images, max(1, len(images) // batch))
+        written: dict[str, list[str]] = {}
+
+        def ours(batches: Any = batches, written: Any = written) -> None:
+            written["ours"] = [
+                text
+                for some in batches
+                for text in write_captions(captioner, tokenizer, some, longest, device=torch.device("cpu"))
+            ]
+
+        def theirs(batches: Any = batches, written: Any = written) -> None:
+            written["theirs"] = [
+                text for some in batches for text in plainly(captioner, tokenizer, some, longest)
+            ]
+
+        seconds = take_turns({"ours": ours, "theirs": theirs}, repeats)
+        _same(written["ours"], written["theirs"])
+        rates = {name: [len(images) / taken for taken in values] for name, values in seconds.items()}
+        name = f"captioning, image to caption, batch {batch}"
+        rows.append(comparison(name, "images/s", rates["ours"], "encoder and generate", rates["theirs"], BAR))
+        rows.append(_words_alone(captioner, images[:batch], longest, repeats))
+        allowed = [_allowed(captioner, images[:batch], longest) for _ in range(repeats)]
+        name = f"captioning, arithmetic of batch {batch}"
+        instead = "its convolutions and matrix products alone"
+        rows.append(comparison(name, "images/s", rates["ours"], instead, allowed))
+    for some, batch in ((images, EXPORTED_BATCH), (images[:ONE_BY_ONE], 1)):
+        batches = np.array_split(some, max(1, len(some) // batch))
+        rows.append(_exported(context, captioner, tokenizer, batches, longest, repeats))
+    return rows
+
+
+def pixels(images: np.ndarray) -> torch.Tensor:
+    """Convert uint8 (B, S, S, 3) to float (B, 3, S, S) in [-1, 1], as a user would."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def generate(captioner: Captioner, cells: torch.Tensor, longest: int) -> torch.Tensor:
+    """Return the token ids (B, L) of greedy decoding by `generate`, with its cache."""
+    start = torch.full((len(cells), 1), captioner.start_id)
+    ids: torch.Tensor = captioner.language_model.generate(
+        input_ids=start,
+        encoder_hidden_states=cells,
+        attention_mask=torch.ones_like(start),
+        max_new_tokens=longest,
+        do_sample=False,
+        use_cache=True,
+        pad_token_id=captioner.pad_id,
+        eos_token_id=captioner.eos_id,
+        bos_token_id=captioner.start_id,
+    )
+    return ids[:, 1:]
+
+
+@torch.inference_mode()
+def plainly(captioner: Captioner, tokenizer: Tokenizer, images: np.ndarray, longest: int) -> list[str]:
+    """Write captions as a user of transformers would."""
+    return decode(tokenizer, generate(captioner, captioner.read(pixels(images)), longest).numpy())
+
+
+@torch.inference_mode()
+def _words_alone(captioner: Captioner, images: np.ndarray, longest: int, repeats: int) -> Row:
+    """Measure the language model alone, from the encoder's output to token ids."""
+    cells = captioner.read(pixels(images))
+    ends = {"start_id": captioner.start_id, "pad_id": captioner.pad_id, "eos_id": captioner.eos_id}
+    calls = {
+        "ours": lambda: most_likely_words(captioner.language_model, cells, longest, **ends),
+        "theirs": lambda: generate(captioner, cells, longest),
+    }
+    seconds = take_turns(calls, repeats)
+    rates = {name: [len(images) / taken for taken in values] for name, values in seconds.items()}
+    name = f"captioning, language model alone, batch {len(images)}"
+    return comparison(name, "images/s", rates["ours"], "generate", rates["theirs"], BAR)
+
+
+def _allowed(captioner: Captioner, images: np.ndarray, longest: int) -> float:
+    """Return images/s if captioning took no longer than its convolutions and matrix products alone."""
+    return len(images) / seconds_allowed(lambda: captioner.generate(pixels(images), longest))
+
+
+def _exported(
+    context: ProjectContext,
+    captioner: Captioner,
+    tokenizer: Tokenizer,
+    batches: Sequence[np.ndarray],
+    longest: int,
+    repeats: int,
+) -> Row:
+    """Measure what `kedro caption` does: the exported model, without torch."""
+    exported = OnnxCaptioner(context.load("onnx_captioner"))
+    written: dict[str, list[str]] = {}
+
+    def ours() -> None:
+        written["ours"] = [text for some in batches for text in exported.caption(some)]
+
+    def theirs() -> None:
+        written["theirs"] = [
+            text for some in batches for text in plainly(captioner, tokenizer, some, longest)
+        ]
+
+    seconds = take_turns({"ours": ours, "theirs": theirs}, repeats)
+    _same(written["ours"], written["theirs"])
+    n_images, batch = sum(map(len, batches)), len(batches[0])
+    rates = {name: [n_images / taken for taken in values] for name, values in seconds.items()}
+    how = f"batch {batch}" if batch > 1 else "one image at a time"
+    name = f"captioning, exported, as kedro caption, {how}"
+    return comparison(name, "images/s", rates["ours"], "encoder and generate", rates["theirs"], BAR)
+
+
+def _same(ours: list[str], theirs: list[str]) -> None:
+    different = sum(a != b for a, b in zip(ours, theirs, strict=True))
+    if different:
+        raise SystemExit(f"{different} of {len(ours)} captions differ from those of generate")

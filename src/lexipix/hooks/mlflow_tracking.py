@@ -1,0 +1,122 @@
+"""Each Kedro run is an MLflow run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from lexipix.config.root import LexipixParameters, validate
+from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate
+from lexipix.tracking import run as tracking
+from lexipix.tracking.lineage import sections
+from lexipix.tracking.provenance import Provenance
+
+SUMMARY, PICTURES, METRICS = "ingestion_summary", "pictures", "metrics"
+
+
+class MlflowTrackingHooks:
+    """Logs parameters, outputs, costs and lineage to MLflow, and registers the models of an evaluation.
+
+    ``metadata.mlflow`` of a catalog entry decides what is logged of it (:meth:`TrackedRun.log`).
+
+    Args:
+        timing: Measures the nodes' costs.
+    """
+
+    # Set by the first two hooks of a run
+    _project_path: Path
+    _env: str | None
+    _catalog: DataCatalog
+    _provenance: Provenance
+
+    def __init__(self, timing: NodeTimingHooks) -> None:
+        self._timing = timing
+        self._run: tracking.TrackedRun | None = None
+        self._metrics: Mapping[str, Any] | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the project and the environment."""
+        self._project_path, self._env = context.project_path, context.env
+
+    @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Remember the catalog, and forget the datasets of an earlier run."""
+        self._catalog = catalog
+        self._provenance = Provenance(self._project_path, self._entry)
+        self._metrics = None
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Start the MLflow run."""
+        if not tracking.enabled():
+            return
+        parameters = _parameters(catalog).model_dump(mode="json")
+        used = {name: parameters[name] for name in sections(pipeline.inputs()) if name in parameters}
+        self._run = tracking.TrackedRun(self._project_path, run_params, used)
+        if SUMMARY not in pipeline.all_outputs() and SUMMARY in catalog and catalog.exists(SUMMARY):
+            self._run.log_data_set(catalog.load(SUMMARY), self._provenance.digest(PICTURES))
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str) -> None:
+        """Remember an input of the run."""
+        self._provenance.add_input(dataset_name)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Log an output as its catalog entry asks for."""
+        self._provenance.add_output(dataset_name, node.name)
+        if self._run is None:
+            return
+        if dataset_name == SUMMARY:
+            self._run.log_data_set(data, self._provenance.digest(PICTURES))
+        if dataset_name == METRICS:
+            self._metrics = data
+        entry = self._entry(dataset_name)
+        if targets := (entry.get("metadata") or {}).get("mlflow"):
+            path = entry.get("filepath")
+            self._run.log(dataset_name, data, targets, Path(path) if path else None)
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Log costs and lineage, register the models of an evaluation, and end the run."""
+        if self._run is not None:
+            self._run.log_costs(self._timing.costs, load_estimate(catalog))
+            self._run.log_lineage(self._provenance.as_dict())
+            if self._metrics is not None:
+                self._register(self._run.run_id, self._metrics, catalog)
+        self._end("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """End the run as failed, with the reason."""
+        self._end("FAILED", error)
+
+    def _register(self, run_id: str, metrics: Mapping[str, Any], catalog: DataCatalog) -> None:
+        from lexipix.tracking.registry import Evaluation, register
+
+        data = str(catalog.load(SUMMARY).get("digest", ""))
+        register(Evaluation(run_id, self._env, data, metrics, _parameters(catalog), self._path))
+
+    def _entry(self, name: str) -> Mapping[str, Any]:
+        """A dataset's entry in the catalog, that of a factory included."""
+        return self._catalog.config_resolver.resolve_pattern(name)
+
+    def _path(self, name: str) -> Path:
+        return Path(self._entry(name)["filepath"])
+
+    def _end(self, status: str, error: BaseException | None = None) -> None:
+        if self._run is not None:
+            self._run.end(status, error)
+            self._run = None
+
+
+def _parameters(catalog: DataCatalog) -> LexipixParameters:
+    return validate(catalog.load("parameters"))
