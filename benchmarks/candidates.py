@@ -223,7 +223,7 @@ def best_noise(
 
     parameters = RedrawParameters(budget=TRIES, round_size=TRIES)
     found = redraw(picture, text, "captioner", {"it": lambda: drawer}, never, scorer, parameters, seed)
-    return noise_of(seed, found.tries[found.best].index, drawer.noise_width)
+    return noise_of(seed, found.tries[found.best].index, drawer.noise_dim)
 
 
 def arm_rows(arm: str, each: Sequence[InversionResult], marks: Sequence[int]) -> list[Row]:

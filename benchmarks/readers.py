@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lexipix.models.captioner import Captioner, language_model_from_config
+from lexipix.models.captioner import Captioner
+from lexipix.models.language_model import language_model_from_config
 from lexipix.models.text_encoder import TextEncoder, masked_mean
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
@@ -183,8 +184,8 @@ class ReadingPrior(TextPrior):
             self.sentence.requires_grad_(False)
 
     def answer(self, words: Words, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8) for captions and noise (B, noise_width)."""
-        states, vector = self.reader(words.ids, words.mask), words.vector
+        """Latents (B, C, 8, 8) for captions and noise (B, noise_dim)."""
+        states, vector = self.reader(words.ids, words.mask), words.embedding
         if self.beside == "contrastive":
             states = torch.cat([states, words.states], dim=-1)
         elif self.sentence is not None:
@@ -208,7 +209,7 @@ class ReadingModel(TextToImage):
         """The captions ``ids`` (B, L) as :class:`Words`."""
         mask = ids != self.pad_id
         with torch.autocast(ids.device.type, enabled=False):
-            return Words(ids, mask, *self.text_encoder.read(ids, mask))
+            return Words(ids, mask, *self.text_encoder.encode(ids, mask))
 
     def latents(self, reading: Any, noise: Tensor) -> Tensor:
         """Latents (B, C, 8, 8) from :class:`Words` and noise (B, Z)."""
@@ -235,8 +236,8 @@ class ToldPriorTask(PriorTask):
         loss, figures = super()._losses(rows)
         if not self.told:
             return loss, figures
-        cells = self.captioner.read(self.model.decoder(self.model.latest))
-        told = self.captioner.loss(self.captions.canonical(self.share.own(rows)), cells)
+        cells = self.captioner.encode_images(self.model.decoder(self.model.latest))
+        told = self.captioner.loss(self.captions.primary(self.share.own(rows)), cells)
         return loss + self.told * told, {**figures, "told": told}
 
 

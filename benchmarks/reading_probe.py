@@ -70,7 +70,7 @@ def probed(
         for ids, places, _ in parts:
             mask = ids != pad_id(tokenizer)
             with torch.no_grad():
-                read = networks[name](ids, mask) if name in networks else text_encoder.read(ids, mask)[0]
+                read = networks[name](ids, mask) if name in networks else text_encoder.encode(ids, mask)[0]
             states.append(read[places[:, 0], places[:, 1]])
         found: Row = {"reader": name}
         for number, (kind, words) in enumerate(KINDS.items()):
@@ -100,7 +100,7 @@ def nearest_own(
 
     def words(ids: Tensor) -> Words:
         mask = ids != padding
-        return Words(ids, mask, *text_encoder.read(ids, mask))
+        return Words(ids, mask, *text_encoder.encode(ids, mask))
 
     if sentence is not None and reader is not None:
         known = [words(some) for some in learn[0].split(256)]
@@ -109,7 +109,7 @@ def nearest_own(
     right: list[Tensor] = []
     for ids, vectors in zip(test[0].split(64), test[1].split(64), strict=True):
         read = words(ids)
-        own = read.vector
+        own = read.embedding
         if sentence is not None and reader is not None:
             own = sentence(reader(ids, read.mask), read)
         right.append((vectors @ own.T).argmax(1) == torch.arange(len(ids)))

@@ -132,8 +132,8 @@ class Bench:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         rows = torch.arange(min(most, len(images)))
         with torch.no_grad():
-            vectors = [self.pair.image_encoder(images[some]).vector for some in rows.split(256)]
-        return captions.canonical(rows), torch.cat(vectors)
+            vectors = [self.pair.image_encoder(images[some]).embedding for some in rows.split(256)]
+        return captions.primary(rows), torch.cat(vectors)
 
     def task(self, stage: str, name: str, beside: Beside, seed: int) -> PriorTask | GANTask:
         """The training of an arm, before its first step; the networks that do not learn are shared."""
@@ -148,7 +148,7 @@ class Bench:
                 latent_channels=self.vae_bundle.config["network"]["latent_channels"],
                 width=own.width,
                 depth=own.depth,
-                noise_width=own.noise_width,
+                noise_dim=own.noise_dim,
             )
         decoder = copy.deepcopy(self.autoencoder.decoder)
         model = ReadingModel(self.pair.text_encoder, prior, decoder, self.captioner.pad_id)
@@ -166,7 +166,7 @@ class Bench:
         ids, vectors = self.pictured
         model.to(ids.device)
         with torch.no_grad():
-            words = [model.read(some) for some in ids.split(256)]
+            words = [model.encode_text(some) for some in ids.split(256)]
             described = [sentence.describe(model.prior.reader(some.ids, some.mask), some) for some in words]
         sentence.solve(torch.cat(described), vectors)
 

@@ -11,7 +11,7 @@ from tests.support.project import REPOSITORY
 from tokenizers import Tokenizer
 
 from lexipix.data.tokenization import EOS_ID, PAD_ID
-from lexipix.models.captioner import small_gpt2
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.vae import Decoder
 
@@ -83,7 +83,7 @@ def test_a_reader_learns_with_its_prior_or_stays(name, learns):
     from readers import ReadingModel, ReadingPrior, grouped
 
     reader, _, _ = read(name)
-    sizes = {"embed_dim": 8, "latent_channels": 4, "width": 32, "depth": 1, "noise_width": 3}
+    sizes = {"embed_dim": 8, "latent_channels": 4, "width": 32, "depth": 1, "noise_dim": 3}
     prior = ReadingPrior(reader, "solved", 32, **sizes)
     model = ReadingModel(TextEncoder(40, 16, 32, 1, 8), prior, world().vae().decoder, PAD_ID)
     assert isinstance(model.decoder, Decoder)
@@ -91,10 +91,10 @@ def test_a_reader_learns_with_its_prior_or_stays(name, learns):
     prior.set_trainable(True)
     assert all(weight.requires_grad == learns for weight in reader.parameters())
     with torch.no_grad():
-        reading = model.read(IDS)
-    model.draw(reading, torch.randn(2, 3)).sum().backward()
+        reading = model.encode_text(IDS)
+    model.decode(reading, torch.randn(2, 3)).sum().backward()
     assert all(weight.grad is None for weight in prior.sentence.parameters())
-    assert prior.words[1].weight.grad is not None and prior.words[1].in_features == 32
+    assert prior.proj_in[1].weight.grad is not None and prior.proj_in[1].in_features == 32
     if learns:
         assert any(weight.grad is not None for weight in reader.parameters())
         weights = [weight for weight in prior.parameters() if weight.requires_grad]

@@ -33,22 +33,22 @@ def test_config_builds_the_same_network(parameters, teacher):
 def test_small_reads_for_itself_and_paints_as_its_teacher_does(teacher):
     config, student = smaller(*teacher, SMALL)
     assert student.language_model is None and config["language_model"] is None
-    assert config["prior"]["text_width"] == 32 and not student.prior.readers
-    assert torch.equal(student.prior.painting.place.weight, teacher[0].prior.painting.place.weight)
+    assert config["prior"]["text_width"] == 32 and not student.prior.text_layers
+    assert torch.equal(student.prior.word_to_grid.place.weight, teacher[0].prior.word_to_grid.place.weight)
     assert torch.equal(student.decoder.linear.weight, teacher[0].decoder.linear.weight)
 
 
 def test_small_reads_with_its_teacher_where_a_memory_does(teacher):
     network, config = teacher
-    config = {**config, "prior": {**config["prior"], "memory": 16}}
+    config = {**config, "prior": {**config["prior"], "random_features": 16}}
     network = TextToImage.from_config(config).eval()
     for reads in ("teacher", "own"):
         parameters = SMALL.model_copy(update={"reads": reads})
         assert not own_reader(config, parameters)
         _, student = smaller(network, config, parameters)
-        own, theirs = student.eval().read(IDS), network.read(IDS)
+        own, theirs = student.eval().encode_text(IDS), network.encode_text(IDS)
         assert torch.equal(own.states, theirs.states)
-        assert torch.equal(student.plan(IDS).remembered, network.plan(IDS).remembered)
+        assert torch.equal(student.condition(IDS).mean_latents, network.condition(IDS).mean_latents)
 
 
 def test_small_of_an_upsampling_generator_upsamples(teacher):

@@ -26,7 +26,7 @@ from lexipix.utils.types import OnnxModel
 CALIBRATION_BATCH = 16
 # Weights of the convolutions in which nearly all of the arithmetic is: of the residual blocks and the last of
 # the VAE's decoder; of the image encoder, but for its first
-DRAWN = (".blocks.", ".trunk.", ".decoder.outward.")
+DRAWN = (".blocks.", ".trunk.", ".decoder.proj_out.")
 SEEN = (".body.", ".stage4.", ".stage8.")
 Inputs = Mapping[str, NDArray[np.generic]]
 
@@ -56,7 +56,7 @@ def quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
     for first in range(0, len(captions), CALIBRATION_BATCH):
         ids = encode(tokenizer, captions[first : first + CALIBRATION_BATCH], int(whole.config["max_tokens"]))
         parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
-        noise = rng.standard_normal((len(ids), int(whole.config["noise_width"])), np.float32)
+        noise = rng.standard_normal((len(ids), int(whole.config["noise_dim"])), np.float32)
         batches.append({"noise": noise, **parts})
     return _with_graph(whole, "draw", quantize(whole.graphs["draw"], batches, DRAWN))
 

@@ -123,7 +123,7 @@ def _in_batches(draw: Draw, prompts: Sequence[str], noise: NDArray[np.float32], 
 
 
 def _noise_width(bundle: ModelBundle) -> int:
-    return int(bundle.config["network"]["prior"]["noise_width"])
+    return int(bundle.config["network"]["prior"]["noise_dim"])
 
 
 def as_lines(family: str, table: Mapping[str, Row]) -> list[str]:

@@ -90,7 +90,7 @@ def sequence_confidence(
     sure = []
     with torch.inference_mode():
         for batch in torch.arange(len(rows)).split(BATCH):
-            sure.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
+            sure.append(-captioner.mean_nll(ids[batch], captioner.encode_images(rows[batch])))
     return torch.cat(sure).exp().cpu().numpy()
 
 

@@ -43,7 +43,7 @@ class Judge:
                 batch = torch.from_numpy(np.array(images[start : start + self._batch_size]))
                 seen = self._pair.image_encoder(normalize(batch.to(self._device)))
                 features.append(seen.pooled.float().cpu().numpy())
-                vectors.append(seen.vector.float().cpu().numpy())
+                vectors.append(seen.embedding.float().cpu().numpy())
         return np.concatenate(features), np.concatenate(vectors)
 
     def read(self, captions: Sequence[str]) -> Vectors:

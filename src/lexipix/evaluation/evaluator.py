@@ -89,7 +89,7 @@ def train_judge(
         )
     n_held_out = max(2, round(len(everything) * parameters.held_out_share))
     device = resolve_device(run)
-    tokenizer = train_tokenizer(everything.wordings(), parameters.vocabulary)
+    tokenizer = train_tokenizer(everything.all_captions(), parameters.vocabulary)
     network = {
         "image_encoder": {
             "channels": list(parameters.channels),

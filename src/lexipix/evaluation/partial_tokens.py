@@ -92,17 +92,17 @@ def told_in_words(
     device = resolve_device(run)
     model = load_network(bundle, TokensToImage).to(device)
     ids = token_ids(bundle, captions)
-    noise = noise_for(len(ids), model.noise_width, run)
+    noise = noise_for(len(ids), model.noise_dim, run)
     precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
-    given = settings(model.writer.words_per_cell, apart)
-    plain = {name: _plain_bits(mask, model.writer.codebooks) for name, mask in given.items()}
+    given = settings(model.token_generator.tokens_per_cell, apart)
+    plain = {name: _plain_bits(mask, model.token_generator.codebook_sizes) for name, mask in given.items()}
     pictures: dict[tuple[str, str], list[Pixels]] = {}
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
         some_ids, some_noise = ids[rows].to(device), noise[rows].to(device)
         with torch.inference_mode():
-            whole = model.image_tokenizer.words(normalize(torch.from_numpy(images[rows]).to(device)))
-            blank = model.writer.blank(len(whole))
+            whole = model.image_tokenizer.tokenize(normalize(torch.from_numpy(images[rows]).to(device)))
+            blank = model.token_generator.masked_tokens(len(whole))
             with precision.autocast():
                 drawn = to_uint8(model(some_ids, some_noise))
             pictures.setdefault(("caption", "words"), []).append(drawn)
@@ -110,8 +110,8 @@ def told_in_words(
                 known = torch.where(mask.to(device), whole, blank)
                 with precision.autocast():
                     completed = model.complete(known, some_ids, some_noise)
-                    drawn = to_uint8(model.picture(completed))
-                    alone = to_uint8(model.picture(known))
+                    drawn = to_uint8(model.decode_tokens(completed))
+                    alone = to_uint8(model.decode_tokens(known))
                 pictures.setdefault(("words", name), []).append(drawn)
                 pictures.setdefault(("words_alone", name), []).append(alone)
     told = []

@@ -57,7 +57,7 @@ def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> d
     def by_champion(captions: Sequence[str]) -> Pixels:
         whole = {"vae": generators.onnx_vae, "gan": generators.onnx_gan}
         drawer = OnnxGenerator(choose(generators.champion).among(whole, generators.onnx_forms))
-        return drawer.draw(captions, noise_for(len(captions), drawer.noise_width, run).numpy())
+        return drawer.draw(captions, noise_for(len(captions), drawer.noise_dim, run).numpy())
 
     paths: dict[str, Draw] = {
         "vae": partial(from_captions, generators.prior, run=run, batch_size=batch_size),

@@ -61,9 +61,9 @@ def latent_bits(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_s
     return total / len(images) / math.log(2)
 
 
-def noise_for(n_captions: int, noise_width: int, run: RunParameters) -> Tensor:
+def noise_for(n_captions: int, noise_dim: int, run: RunParameters) -> Tensor:
     """Standard normal noise (N, Z); the n-th caption always gets the n-th row."""
-    return torch.randn(n_captions, noise_width, generator=torch.Generator().manual_seed(run.seed))
+    return torch.randn(n_captions, noise_dim, generator=torch.Generator().manual_seed(run.seed))
 
 
 def from_captions(
@@ -83,7 +83,7 @@ def from_captions(
     device = resolve_device(run)
     model = load_network(bundle, *GENERATORS).to(device)
     ids = token_ids(bundle, captions)
-    noise = noise_for(len(ids), model.noise_width, run)
+    noise = noise_for(len(ids), model.noise_dim, run)
     drawn = []
     with torch.inference_mode():
         for some_ids, some_noise in zip(ids.split(batch_size), noise.split(batch_size), strict=True):

@@ -54,6 +54,6 @@ def round_trip(bundle: ModelBundle, images: Pixels, run: RunParameters, batch_si
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             batch = normalize(torch.from_numpy(np.array(images[start : start + batch_size])).to(device))
-            words = image_tokenizer.words(batch)  # whole numbers: nothing else goes from here to there
-            back.append(to_uint8(image_tokenizer.picture(image_tokenizer.numbers(words))))
+            words = image_tokenizer.tokenize(batch)  # whole numbers: nothing else goes from here to there
+            back.append(to_uint8(image_tokenizer.decode(image_tokenizer.codes(words))))
     return quality(images, np.concatenate(back)) | {"bits_per_image": image_tokenizer.bits}

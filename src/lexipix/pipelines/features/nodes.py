@@ -54,7 +54,7 @@ def train_features(
             learn.captions[0],
         )
     if features.tokenizer is None:
-        tokenizer = train_tokenizer(learn.wordings(), features.vocabulary)
+        tokenizer = train_tokenizer(learn.all_captions(), features.vocabulary)
     else:
         tokenizer = Tokenizer.from_str(pretrained_models.tokenizer(features.tokenizer, "features.tokenizer"))
     with seeded(run.seed):
@@ -95,7 +95,7 @@ def train_features(
         data_digest=digest,
         figures=result.figures,
         image_size=int(pictures.train.images.shape[1]),
-        known_words=known_words(learn.wordings()),
+        known_words=known_words(learn.all_captions()),
     )
     return bundle, pd.DataFrame(result.curves), result.figures
 
@@ -118,5 +118,5 @@ def export_features(
         vectors[name] = np.empty((len(images), width), np.float32)
         with torch.inference_mode():
             for rows in torch.arange(len(images)).split(EXPORT_BATCH):
-                vectors[name][rows.numpy()] = pair.image_encoder(images[rows]).vector.float().cpu().numpy()
+                vectors[name][rows.numpy()] = pair.image_encoder(images[rows]).embedding.float().cpu().numpy()
     return vectors
