@@ -135,7 +135,7 @@ def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw
         if variant in known:
             continue
         known.add(variant)
-        noise = noise_for(len(captions), drawer.noise_width, context.parameters.run).numpy()
+        noise = noise_for(len(captions), drawer.noise_dim, context.parameters.run).numpy()
 
         def draw(rows: slice, drawer: Any = drawer, noise: Any = noise) -> Pixels:
             drawer.forget()
@@ -172,11 +172,11 @@ def trained_unet(
     def ids(texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(encode(tokenizer, texts, max_tokens))
 
-    reading = reader.read(ids(asked[:1]))
+    reading = reader.encode_text(ids(asked[:1]))
     design = Design(**sizes)
     image_size = pictures.train.images.shape[1]
     with seeded(run.seed):
-        unet = CaptionedUNet(design, image_size, reading.states.shape[-1], reading.vector.shape[-1])
+        unet = CaptionedUNet(design, image_size, reading.hidden_states.shape[-1], reading.embedding.shape[-1])
     flip = context.parameters.generator.flip
     task = UNetTask(unet, reader.read, captions.images, captions.rows, design.learning_rate, flip)
     figures = train(task, seconds, design.batch, run)
