@@ -77,7 +77,7 @@ class ProjectHooks:
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Stop where Ctrl-C was pressed in the step before and a library swallowed it; begin to measure."""
-        interrupts.stop_if_heard()
+        interrupts.raise_if_interrupted()
         self._peak_is_told = begin_peak() is not None
         self._started = time.perf_counter()
 
