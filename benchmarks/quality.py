@@ -131,18 +131,18 @@ def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw
     found: dict[str, Draw] = {}
     known: set[str] = set()
     for budget in ("balanced", "best", "fast"):
-        form, drawer = context.drawer("champion", budget)
-        if form in known:
+        variant, drawer = context.drawer("champion", budget)
+        if variant in known:
             continue
-        known.add(form)
-        noise = noise_for(len(captions), drawer.noise_width, context.parameters.run).numpy()
+        known.add(variant)
+        noise = noise_for(len(captions), drawer.noise_dim, context.parameters.run).numpy()
 
         def draw(rows: slice, drawer: Any = drawer, noise: Any = noise) -> Pixels:
             drawer.forget()
             pixels: Pixels = drawer.draw(captions[rows], noise[rows])
             return pixels
 
-        found[f"lexipix {form} ({'champion' if budget == 'balanced' else budget})"] = draw
+        found[f"lexipix {variant} ({'champion' if budget == 'balanced' else budget})"] = draw
     return found
 
 
@@ -172,11 +172,11 @@ def trained_unet(
     def ids(texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(encode(tokenizer, texts, max_tokens))
 
-    reading = reader.read(ids(asked[:1]))
+    reading = reader.encode_text(ids(asked[:1]))
     design = Design(**sizes)
     image_size = pictures.train.images.shape[1]
     with seeded(run.seed):
-        unet = CaptionedUNet(design, image_size, reading.states.shape[-1], reading.vector.shape[-1])
+        unet = CaptionedUNet(design, image_size, reading.hidden_states.shape[-1], reading.embedding.shape[-1])
     flip = context.parameters.generator.flip
     task = UNetTask(unet, reader.read, captions.images, captions.rows, design.learning_rate, flip)
     figures = train(task, seconds, design.batch, run)

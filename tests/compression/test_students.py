@@ -33,22 +33,24 @@ def test_config_builds_the_same_network(parameters, teacher):
 def test_small_has_its_own_text_encoder_and_the_layers_of_its_teacher(teacher):
     config, student = make_student(*teacher, SMALL)
     assert student.language_model is None and config["language_model"] is None
-    assert config["prior"]["text_width"] == 32 and not student.prior.readers
-    assert torch.equal(student.prior.painting.place.weight, teacher[0].prior.painting.place.weight)
+    assert config["prior"]["text_width"] == 32 and not student.prior.text_layers
+    assert torch.equal(
+        student.prior.word_to_grid.cell_logits.weight, teacher[0].prior.word_to_grid.cell_logits.weight
+    )
     assert torch.equal(student.decoder.linear.weight, teacher[0].decoder.linear.weight)
 
 
 def test_small_reads_as_its_teacher_if_that_has_random_features(teacher):
     network, config = teacher
-    config = {**config, "prior": {**config["prior"], "memory": 16}}
+    config = {**config, "prior": {**config["prior"], "random_features": 16}}
     network = TextToImage.from_config(config).eval()
     for reads in ("teacher", "own"):
         parameters = SMALL.model_copy(update={"reads": reads})
         assert not has_own_reader(config, parameters)
         _, student = make_student(network, config, parameters)
-        own, theirs = student.eval().read(IDS), network.read(IDS)
-        assert torch.equal(own.states, theirs.states)
-        assert torch.equal(student.plan(IDS).remembered, network.plan(IDS).remembered)
+        own, theirs = student.eval().encode_text(IDS), network.encode_text(IDS)
+        assert torch.equal(own.hidden_states, theirs.hidden_states)
+        assert torch.equal(student.condition(IDS).mean_latents, network.condition(IDS).mean_latents)
 
 
 def test_small_of_an_upsampling_generator_upsamples(teacher):

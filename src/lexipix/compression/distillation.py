@@ -207,5 +207,5 @@ def _bundle(
         card_parameters=parameters,
         data_digest=school.digest,
         figures=result.figures,
-        **{key: config[key] for key in ("image_size", "known_words", "noise_width")},
+        **{key: config[key] for key in ("image_size", "known_words", "noise_dim")},
     )

@@ -75,10 +75,10 @@ class Exporter:
         network = bundle.config["network"]
         module = load_network(bundle, TextToImage)
         read, draw = Read(module).eval(), Draw(module).eval()
-        noise_width = int(network["prior"]["noise_width"])
+        noise_dim = int(network["prior"]["noise_dim"])
         reads, draws = [], []
         for ids in self._ids(bundle):
-            noise = np.random.default_rng(0).standard_normal((len(ids), noise_width), np.float32)
+            noise = np.random.default_rng(0).standard_normal((len(ids), noise_dim), np.float32)
             with torch.no_grad():
                 parts = dict(zip(PLAN, read(ids), strict=False))
             reads.append({"ids": ids})
@@ -99,7 +99,7 @@ class Exporter:
         graphs = {name: _content(program) for name, program in zip(("read", "draw"), programs, strict=True)}
         config = {
             "max_tokens": bundle.config["max_tokens"],
-            "noise_width": noise_width,
+            "noise_dim": noise_dim,
             "image_size": int(network["decoder"]["image_size"]),
             "known_words": bundle.config.get("known_words", []),
         }

@@ -7,11 +7,11 @@ from transformers import GPT2LMHeadModel
 from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.models.greedy import Look, looks_of, next_word
-from lexipix.models.text_prior import Plan
+from lexipix.models.greedy import FoldedCrossAttention, fold_cross_attention, next_token_logits
+from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
 
-PLAN = Plan._fields
+PLAN = TextConditioning._fields
 
 
 class See(nn.Module):
@@ -23,7 +23,7 @@ class See(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [-1, 1] to (B, cells, width)."""
-        return self.captioner.read(images)
+        return self.captioner.encode_images(images)
 
 
 class NextWord(nn.Module):
@@ -34,7 +34,7 @@ class NextWord(nn.Module):
         model = captioner.language_model
         assert isinstance(model, GPT2LMHeadModel)
         self.language_model = model
-        for number, look in enumerate(looks_of(model)):
+        for number, look in enumerate(fold_cross_attention(model)):
             for name, part in look._asdict().items():
                 self.register_buffer(f"{name}_{number}", part.detach())
         heads, depth = model.config.n_head, model.config.n_layer
@@ -62,11 +62,13 @@ class NextWord(nn.Module):
             return kept[-2], kept[-1]
 
         looks = [
-            Look(*(getattr(self, f"{name}_{number}") for name in Look._fields))
+            FoldedCrossAttention(
+                *(getattr(self, f"{name}_{number}") for name in FoldedCrossAttention._fields)
+            )
             for number in range(model.config.n_layer)
         ]
         states = model.transformer.wte(words) + model.transformer.wpe(position)
-        logits = next_word(model, looks, states, cells, remember)
+        logits = next_token_logits(model, looks, states, cells, remember)
         return logits.float(), torch.stack(kept, 1)
 
 
@@ -99,7 +101,7 @@ class Read(nn.Module):
 
     def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
         """(B, L) to the parts of a plan that there are, each (B, …)."""
-        return tuple(part for part in self.network.plan(ids) if part is not None)
+        return tuple(part for part in self.network.condition(ids) if part is not None)
 
 
 class Draw(nn.Module):
@@ -110,10 +112,10 @@ class Draw(nn.Module):
         self.network = network
 
     def forward(
-        self, noise: Tensor, grid: Tensor, context: Tensor, remembered: Tensor | None = None
+        self, noise: Tensor, grid: Tensor, context: Tensor, mean_latents: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """(B, Z), and the parts of a plan, to images (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
-        images = self.network.carry_out(Plan(grid, context, remembered), noise)
+        images = self.network.decode_conditioning(TextConditioning(grid, context, mean_latents), noise)
         return images, denormalize(images)
 
 
@@ -126,7 +128,7 @@ class ImageVector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [-1, 1] to (B, D)."""
-        vector: Tensor = self.encoder(images).vector
+        vector: Tensor = self.encoder(images).embedding
         return vector
 
 

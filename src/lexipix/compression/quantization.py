@@ -26,7 +26,7 @@ from lexipix.utils.types import OnnxModel
 CALIBRATION_BATCH = 16
 # Parts of the names of the convolutions with nearly all of the operations: the generator's residual blocks
 # and the last one of the VAE's decoder; the image encoder's without its first
-GENERATOR_CONVOLUTIONS = (".blocks.", ".trunk.", ".decoder.outward.")
+GENERATOR_CONVOLUTIONS = (".blocks.", ".trunk.", ".decoder.proj_out.")
 ENCODER_CONVOLUTIONS = (".body.", ".stage4.", ".stage8.")
 Inputs = Mapping[str, NDArray[np.generic]]
 
@@ -58,7 +58,7 @@ def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxMode
             tokenizer, captions[first : first + CALIBRATION_BATCH], int(baseline.config["max_tokens"])
         )
         parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
-        noise = rng.standard_normal((len(ids), int(baseline.config["noise_width"])), np.float32)
+        noise = rng.standard_normal((len(ids), int(baseline.config["noise_dim"])), np.float32)
         batches.append({"noise": noise, **parts})
     return _with_graph(
         baseline, "draw", quantize_graph(baseline.graphs["draw"], batches, GENERATOR_CONVOLUTIONS)

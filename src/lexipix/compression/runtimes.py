@@ -98,7 +98,7 @@ def _compiled(network: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, 
     compiled: Callable[[Tensor, Tensor], Tensor] = torch.compile(network, dynamic=True)
     try:
         with torch.inference_mode():
-            compiled(torch.full((2, 3), 5), torch.zeros(2, network.prior.noise_width))  # type: ignore[attr-defined]
+            compiled(torch.full((2, 3), 5), torch.zeros(2, network.prior.noise_dim))  # type: ignore[attr-defined]
     except (TorchDynamoException, RuntimeError) as error:
         raise Unavailable(f"torch.compile does not work here ({str(error).splitlines()[0]})") from error
     return compiled

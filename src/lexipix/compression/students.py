@@ -40,11 +40,11 @@ def make_student(
         width = parameters.reader.width
         config["language_model"] = None
         config["text_encoder"] |= {"width": width, "depth": parameters.reader.depth}
-        config["prior"] |= {"text_width": width, "readers": 0}
+        config["prior"] |= {"text_width": width, "text_layers": 0}
         student = TextToImage.from_config(config)
-        for part in ("condition", "start", "painting", "blocks", "outward", "words_norm"):
+        for part in ("condition_mlp", "coarse_grid", "word_to_grid", "blocks", "proj_out", "text_norm"):
             getattr(student.prior, part).load_state_dict(getattr(teacher.prior, part).state_dict())
-        student.prior.cells.data.copy_(teacher.prior.cells)
+        student.prior.grid_bias.data.copy_(teacher.prior.grid_bias)
         student.decoder.load_state_dict(teacher.decoder.state_dict())
     else:
         student = copy.deepcopy(teacher)
@@ -59,7 +59,7 @@ def make_student(
 def has_own_reader(network: dict[str, Any], parameters: PrunedParameters) -> bool:
     """Whether a student has its own text encoder; random features need that of the teacher."""
     own = isinstance(parameters, SmallParameters) and parameters.reads == "own"
-    return own and not network["prior"].get("memory")
+    return own and not network["prior"].get("random_features")
 
 
 def _prune(block: nn.Module, share: float) -> int:

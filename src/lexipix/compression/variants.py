@@ -127,7 +127,7 @@ def _in_batches(
 
 
 def _noise_width(bundle: ModelBundle) -> int:
-    return int(bundle.config["network"]["prior"]["noise_width"])
+    return int(bundle.config["network"]["prior"]["noise_dim"])
 
 
 def as_lines(family: str, table: Mapping[str, Row]) -> list[str]:

@@ -1,1 +1,1 @@
-"""Typed parameters: one pydantic model per pipeline."""
+"""Typed parameters: one pydantic model for each pipeline. Their defaults are in ``conf/base``."""

@@ -32,10 +32,10 @@ class LanguageModelParameters(Parameters):
         frozen: Keep the weights of a pretrained one; only what encodes the image is trained.
     """
 
-    source: Literal["scratch", "pretrained"] = "scratch"
-    size: Literal["nano", "small", "medium"] = "small"
-    path: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
-    frozen: bool = False
+    source: Literal["scratch", "pretrained"]
+    size: Literal["nano", "small", "medium"]
+    path: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    frozen: bool
 
     @model_validator(mode="after")
     def _fits(self) -> "LanguageModelParameters":
@@ -50,8 +50,8 @@ class CaptionerTrainingParameters(TrainingParameters):
     """How the captioner is trained (``captioner.training.*``)."""
 
     key: ClassVar[str] = "captioner.training"
-    images: int = Field(28_000, ge=1)
-    batch_size: int = Field(32, ge=2, le=8192)
+    images: int = Field(ge=1)
+    batch_size: int = Field(ge=2, le=8192)
 
 
 class CaptionerParameters(Parameters):
@@ -72,16 +72,16 @@ class CaptionerParameters(Parameters):
         training: Schedule.
     """
 
-    language_model: LanguageModelParameters = LanguageModelParameters()
-    conditioning: Literal["auto", "cross_attention", "prefix"] = "auto"
-    finetune_image_encoder: float = Field(1.0, ge=0, le=10)
-    text_only_share: float = Field(0.25, ge=0, lt=1)
-    beams: int = Field(1, ge=1, le=16)
-    min_confidence: float = Field(0.0, ge=0, le=1)
-    augment: bool = False
-    flip: bool = False
-    attention_images: int = Field(8, ge=0, le=64)
-    training: CaptionerTrainingParameters = CaptionerTrainingParameters()
+    language_model: LanguageModelParameters
+    conditioning: Literal["auto", "cross_attention", "prefix"]
+    finetune_image_encoder: float = Field(ge=0, le=10)
+    text_only_share: float = Field(ge=0, lt=1)
+    beams: int = Field(ge=1, le=16)
+    min_confidence: float = Field(ge=0, le=1)
+    augment: bool
+    flip: bool
+    attention_images: int = Field(ge=0, le=64)
+    training: CaptionerTrainingParameters
 
     @model_validator(mode="after")
     def _can_condition(self) -> "CaptionerParameters":

@@ -32,28 +32,28 @@ class ReaderTrainingParameters(TrainingParameters):
     """How the small network's text encoder is trained (``compression.small.reader.training.*``)."""
 
     key: ClassVar[str] = "compression.small.reader.training"
-    images: int = Field(40_000, ge=1)
-    learning_rate: float = Field(3e-3, gt=0, le=1)
-    reports: int = Field(4, ge=1, le=1000)
+    images: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, le=1)
+    reports: int = Field(ge=1, le=1000)
 
 
 class SmallTrainingParameters(TrainingParameters):
     """How the small network is trained (``compression.small.training.*``)."""
 
     key: ClassVar[str] = "compression.small.training"
-    images: int = Field(24_000, ge=1)
-    batch_size: int = Field(16, ge=2, le=8192)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
-    reports: int = Field(4, ge=1, le=1000)
+    images: int = Field(ge=1)
+    batch_size: int = Field(ge=2, le=8192)
+    learning_rate: float = Field(gt=0, le=1)
+    reports: int = Field(ge=1, le=1000)
 
 
 class PrunedTrainingParameters(TrainingParameters):
     """How the pruned network is trained (``compression.pruned.training.*``)."""
 
     key: ClassVar[str] = "compression.pruned.training"
-    images: int = Field(4_000, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, le=1)
-    reports: int = Field(4, ge=1, le=1000)
+    images: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, le=1)
+    reports: int = Field(ge=1, le=1000)
 
 
 class ReaderParameters(Parameters):
@@ -66,10 +66,10 @@ class ReaderParameters(Parameters):
         training: Schedule; an image is a caption here.
     """
 
-    width: int = Field(64, ge=32, le=1024, multiple_of=32)
-    depth: int = Field(2, ge=1, le=32)
-    n_captions: int = Field(20_000, ge=1)
-    training: ReaderTrainingParameters = ReaderTrainingParameters()
+    width: int = Field(ge=32, le=1024, multiple_of=32)
+    depth: int = Field(ge=1, le=32)
+    n_captions: int = Field(ge=1)
+    training: ReaderTrainingParameters
 
 
 class PrunedParameters(Parameters):
@@ -82,10 +82,10 @@ class PrunedParameters(Parameters):
         training: Schedule.
     """
 
-    share: float = Field(0.5, gt=0, lt=1)
-    decoder_share: float = Field(0.5, gt=0, lt=1)
-    n_images: int = Field(4_000, ge=1)
-    training: TrainingParameters = PrunedTrainingParameters()
+    share: float = Field(gt=0, lt=1)
+    decoder_share: float = Field(gt=0, lt=1)
+    n_images: int = Field(ge=1)
+    training: TrainingParameters
 
 
 class SmallParameters(PrunedParameters):
@@ -97,12 +97,12 @@ class SmallParameters(PrunedParameters):
         reader: The text encoder.
     """
 
-    share: float = Field(0.75, gt=0, lt=1)
-    decoder_share: float = Field(0.75, gt=0, lt=1)
-    n_images: int = Field(10_000, ge=1)
-    reads: Literal["own", "teacher"] = "own"
-    reader: ReaderParameters = ReaderParameters()
-    training: TrainingParameters = SmallTrainingParameters()
+    share: float = Field(gt=0, lt=1)
+    decoder_share: float = Field(gt=0, lt=1)
+    n_images: int = Field(ge=1)
+    reads: Literal["own", "teacher"]
+    reader: ReaderParameters
+    training: TrainingParameters
 
 
 class VerificationParameters(Parameters):
@@ -114,8 +114,8 @@ class VerificationParameters(Parameters):
             is an eighth of an 8-bit level.
     """
 
-    n_captions: int = Field(32, ge=2, le=1024)
-    max_difference: float = Field(1e-3, gt=0, le=0.1)
+    n_captions: int = Field(ge=2, le=1024)
+    max_difference: float = Field(gt=0, le=0.1)
 
 
 class MeasurementParameters(Parameters):
@@ -129,11 +129,11 @@ class MeasurementParameters(Parameters):
         n_images: Validation captions that are drawn from for the quality of each variant.
     """
 
-    batch_size: int = Field(64, ge=1, le=4096)
-    latency_repeats: int = Field(100, ge=1, le=10_000)
-    throughput_repeats: int = Field(30, ge=1, le=10_000)
-    max_seconds: float = Field(1.0, gt=0)
-    n_images: int = Field(400, ge=2)
+    batch_size: int = Field(ge=1, le=4096)
+    latency_repeats: int = Field(ge=1, le=10_000)
+    throughput_repeats: int = Field(ge=1, le=10_000)
+    max_seconds: float = Field(gt=0)
+    n_images: int = Field(ge=2)
 
 
 class ChampionParameters(Parameters):
@@ -149,12 +149,12 @@ class ChampionParameters(Parameters):
         captioner_variant: The captioner's variant, whatever was measured.
     """
 
-    family: Literal["auto", "vae", "gan"] = "auto"
-    max_quality_loss: float = Field(0.01, ge=0, le=1)
-    fast_max_quality_loss: float = Field(0.05, ge=0, le=1)
-    variant: Variant | None = None
-    fast_variant: Variant | None = None
-    captioner_variant: CaptionerVariant | None = None
+    family: Literal["auto", "vae", "gan"]
+    max_quality_loss: float = Field(ge=0, le=1)
+    fast_max_quality_loss: float = Field(ge=0, le=1)
+    variant: Variant | None
+    fast_variant: Variant | None
+    captioner_variant: CaptionerVariant | None
 
 
 class CompressionParameters(Parameters):
@@ -167,23 +167,10 @@ class CompressionParameters(Parameters):
         captioner_variants: Measured variants of the captioner.
     """
 
-    variants: tuple[Variant, ...] = Field(
-        (
-            "torch_fp32",
-            "torch_channels_last",
-            "torch_bf16",
-            "onnx_fp32",
-            "onnx_int8",
-            "small_onnx_fp32",
-            "small_onnx_int8",
-        ),
-        min_length=1,
-    )
-    captioner_variants: tuple[CaptionerVariant, ...] = Field(
-        ("torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"), min_length=1
-    )
-    small: SmallParameters = SmallParameters()
-    pruned: PrunedParameters = PrunedParameters()
-    verification: VerificationParameters = VerificationParameters()
-    measurement: MeasurementParameters = MeasurementParameters()
-    champion: ChampionParameters = ChampionParameters()
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    captioner_variants: tuple[CaptionerVariant, ...] = Field(min_length=1)
+    small: SmallParameters
+    pruned: PrunedParameters
+    verification: VerificationParameters
+    measurement: MeasurementParameters
+    champion: ChampionParameters

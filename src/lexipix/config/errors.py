@@ -1,4 +1,4 @@
-"""Turns pydantic's errors into one sentence each, with the parameter's full key and the mend."""
+"""Turns pydantic's errors into one sentence each, with the parameter's full key and how to fix it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -7,18 +7,20 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from lexipix.config.renamed import REMOVED, new_name
+
 Where = Callable[[str], str]
 
 
 def explain(
     error: ValidationError, raw: Mapping[str, Any], model: type[BaseModel], where: Where
 ) -> list[str]:
-    """Say every error in a sentence.
+    """A sentence for each error.
 
     Args:
-        error: What pydantic found.
+        error: Pydantic's error.
         raw: The parameters that were validated.
-        model: The model they were validated against; unknown keys are compared with its keys.
+        model: The model that they were validated with; unknown keys are compared with its keys.
         where: Full key -> the place where the user sets it, such as a file's name.
 
     Returns:
@@ -26,7 +28,7 @@ def explain(
     """
     known = list(keys(model))
     found = error.errors(include_url=False)
-    # Of a list whose values are all wrong pydantic also says that it is empty
+    # If all values of a list are wrong, pydantic also reports that the list is empty
     wrong_inside = {details["loc"][:-1] for details in found}
     return [
         _sentence(details, raw, known, where)
@@ -36,7 +38,7 @@ def explain(
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Give the full keys of a model and of the models inside it, groups included."""
+    """The full keys of a model and of the models inside it, groups included."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         yield key
@@ -45,7 +47,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Find the models in an annotation such as ``A | B | None`` or ``list[A]``."""
+    """The models in an annotation such as ``A | B | None`` or ``list[A]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
@@ -54,21 +56,25 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _sentence(details: Any, raw: Mapping[str, Any], known: list[str], where: Where) -> str:
     key = _key(details["loc"], raw)
+    if details["type"] == "extra_forbidden" and key in REMOVED:
+        return f"parameters: {key} is gone, {REMOVED[key]}: delete it ({where(key)})."
+    if details["type"] == "extra_forbidden" and (new := new_name(key, known)):
+        return f"parameters: {key} has a new name: {new} ({where(key)})."
     if details["type"] == "extra_forbidden":
         return f"parameters: {key} is unknown: {_nearest(key, known)} ({where(key)})."
     if details["type"] == "missing" and isinstance(details["loc"][-1], int):
         lack = f"has too few values, number {details['loc'][-1] + 1} is missing"
-        return f"parameters: {key} = {list(details['input'])} {lack} ({_mend(key, where)})."
+        return f"parameters: {key} = {list(details['input'])} {lack} ({_fix(key, where)})."
     if details["type"] == "missing":
-        return f"parameters: {key} is missing: add it ({_mend(key, where)})."
-    if not key:  # two sections do not fit each other; the model's sentence names both
+        return f"parameters: {key} is missing: add it ({_fix(key, where)})."
+    if not key:  # two sections contradict each other; the validator's sentence names both
         return f"parameters: {details['msg'].partition(', ')[2]}."
     value = details["input"]
     found = "" if isinstance(value, Mapping | list | tuple) else f" = {value!r}"
-    return f"parameters: {key}{found} {_complaint(details)} ({_mend(key, where)})."
+    return f"parameters: {key}{found} {_complaint(details)} ({_fix(key, where)})."
 
 
-def _mend(key: str, where: Where) -> str:
+def _fix(key: str, where: Where) -> str:
     place = where(key)
     return f"{place} or --params={key}=…" if place.endswith(".yml") else place
 
@@ -76,7 +82,7 @@ def _mend(key: str, where: Where) -> str:
 def _complaint(details: Any) -> str:
     kind: str = details["type"]
     message: str = details["msg"]
-    if kind in ("value_error", "assertion_error"):  # the model's own sentence
+    if kind in ("value_error", "assertion_error"):  # a validator's own sentence
         return f"is not valid: {message.partition(', ')[2].rstrip('.')}"
     if kind == "model_type":
         return "is not valid: must be a group of keys"
@@ -91,7 +97,7 @@ def _complaint(details: Any) -> str:
 
 
 def _key(loc: tuple[int | str, ...], raw: Any) -> str:
-    """Join a location; the parts that name a union's member and not a key of the user's are left out."""
+    """The full key at a location, without the parts that name a member of a union."""
     parts: list[str] = []
     for index, part in enumerate(loc):
         last = index == len(loc) - 1
@@ -103,12 +109,12 @@ def _key(loc: tuple[int | str, ...], raw: Any) -> str:
         elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
             raw = raw[part]
             parts.append(str(part))
-        # Anything deeper than the value itself names how pydantic looked at it, not where it is.
+        # Deeper parts name pydantic's own checks, not keys.
     return ".".join(parts)
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    """Name the known key that was probably meant, else the keys that stand beside it."""
+    """The known key that was probably meant, else the keys of the same group."""
     parent, _, leaf = key.rpartition(".")
     siblings = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == parent}
     elsewhere = {name.rpartition(".")[2]: name for name in reversed(known)}

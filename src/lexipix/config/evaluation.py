@@ -12,9 +12,9 @@ class EvaluatorTrainingParameters(TrainingParameters):
     """How the evaluator is trained (``evaluation.evaluator.training.*``)."""
 
     key: ClassVar[str] = "evaluation.evaluator.training"
-    images: int = Field(16_000, ge=1)
-    batch_size: int = Field(128, ge=2, le=8192)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
+    images: int = Field(ge=1)
+    batch_size: int = Field(ge=2, le=8192)
+    learning_rate: float = Field(gt=0, le=1)
 
 
 class EvaluatorParameters(Parameters):
@@ -38,20 +38,20 @@ class EvaluatorParameters(Parameters):
         seed_offset: Added to ``run.seed``, so that the evaluator shares no random number with other models.
     """
 
-    channels: tuple[int, int, int] = (32, 64, 128)
-    blocks: tuple[int, int, int] = (1, 1, 1)
-    embed_dim: int = Field(128, ge=8, le=2048)
-    text_width: int = Field(128, ge=32, le=2048, multiple_of=32)
-    text_depth: int = Field(2, ge=1, le=24)
-    vocabulary: int = Field(1_024, ge=258, le=65_536)
-    max_tokens: int = Field(64, ge=4, le=1_024)
-    words_weight: float = Field(0.1, ge=0)
-    flip: bool = False
-    augmentations: tuple[Literal["jitter", "color", "translation", "cutout"], ...] = ()
-    held_out_share: float = Field(0.1, gt=0, le=0.5)
-    min_captioned: int = Field(200, ge=0)
-    seed_offset: int = Field(1_000, ge=1)
-    training: EvaluatorTrainingParameters = EvaluatorTrainingParameters()
+    channels: tuple[int, int, int]
+    blocks: tuple[int, int, int]
+    embed_dim: int = Field(ge=8, le=2048)
+    text_width: int = Field(ge=32, le=2048, multiple_of=32)
+    text_depth: int = Field(ge=1, le=24)
+    vocabulary: int = Field(ge=258, le=65_536)
+    max_tokens: int = Field(ge=4, le=1_024)
+    words_weight: float = Field(ge=0)
+    flip: bool
+    augmentations: tuple[Literal["jitter", "color", "translation", "cutout"], ...]
+    held_out_share: float = Field(gt=0, le=0.5)
+    min_captioned: int = Field(ge=0)
+    seed_offset: int = Field(ge=1)
+    training: EvaluatorTrainingParameters
 
     @field_validator("channels", "blocks")
     @classmethod
@@ -65,11 +65,11 @@ class ClassifierTrainingParameters(TrainingParameters):
     """How the classifier is trained on real pictures (``evaluation.classifier.training.*``)."""
 
     key: ClassVar[str] = "evaluation.classifier.training"
-    images: int = Field(240_000, ge=1)
-    batch_size: int = Field(128, ge=2, le=8192)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
-    warmup: float = Field(0.15, gt=0, lt=1)
-    reports: int = Field(6, ge=1, le=1000)
+    images: int = Field(ge=1)
+    batch_size: int = Field(ge=2, le=8192)
+    learning_rate: float = Field(gt=0, le=1)
+    warmup: float = Field(gt=0, lt=1)
+    reports: int = Field(ge=1, le=1000)
 
 
 class ClassifierParameters(Parameters):
@@ -89,14 +89,14 @@ class ClassifierParameters(Parameters):
         training: On real images; the shorter trainings on drawn images have the same batches and rates.
     """
 
-    n_drawn: int | None = Field(None, ge=2)
-    cas_images: int | None = Field(80_000, ge=1)
-    cas_drawn: int | None = Field(None, ge=2)
-    min_images: int = Field(10, ge=1)
-    width: int = Field(32, ge=1, le=512)
-    weight_decay: float = Field(0.05, ge=0)
-    flip: bool = False
-    training: ClassifierTrainingParameters = ClassifierTrainingParameters()
+    n_drawn: int | None = Field(ge=2)
+    cas_images: int | None = Field(ge=1)
+    cas_drawn: int | None = Field(ge=2)
+    min_images: int = Field(ge=1)
+    width: int = Field(ge=1, le=512)
+    weight_decay: float = Field(ge=0)
+    flip: bool
+    training: ClassifierTrainingParameters
 
 
 class MemorizationParameters(Parameters):
@@ -108,9 +108,9 @@ class MemorizationParameters(Parameters):
         n_shown: Rows of the sheet: one half nearest of all, the other half evenly spaced.
     """
 
-    n_drawn: int = Field(500, ge=2)
-    n_train: int | None = Field(10_000, ge=3)
-    n_shown: int = Field(8, ge=1, le=100)
+    n_drawn: int = Field(ge=2)
+    n_train: int | None = Field(ge=3)
+    n_shown: int = Field(ge=1, le=100)
 
 
 class RateParameters(Parameters):
@@ -123,14 +123,10 @@ class RateParameters(Parameters):
         qualities: Of JPEG and WebP, one point each.
     """
 
-    n_images: int | None = Field(250, ge=1)
-    bits: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2, 3, 4, 5, 6, 7, 8), min_length=1)
-    steps: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0), min_length=1
-    )
-    qualities: tuple[Annotated[int, Field(ge=0, le=100)], ...] = Field(
-        (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100), min_length=1
-    )
+    n_images: int | None = Field(ge=1)
+    bits: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(min_length=1)
+    steps: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
+    qualities: tuple[Annotated[int, Field(ge=0, le=100)], ...] = Field(min_length=1)
 
 
 class InformationParameters(Parameters):
@@ -143,9 +139,9 @@ class InformationParameters(Parameters):
         steps: Of the direct path, as ``evaluation.rate.steps``.
     """
 
-    n_images: int | None = Field(64, ge=1)
-    spacings: tuple[Literal[2, 4, 8], ...] = (4, 2)
-    steps: tuple[Annotated[float, Field(gt=0)], ...] = (2.0, 4.0, 8.0, 16.0, 32.0)
+    n_images: int | None = Field(ge=1)
+    spacings: tuple[Literal[2, 4, 8], ...]
+    steps: tuple[Annotated[float, Field(gt=0)], ...]
 
     @field_validator("spacings")
     @classmethod
@@ -175,16 +171,16 @@ class EvaluationParameters(Parameters):
         batch_size: Images per batch of a network.
     """
 
-    evaluator: EvaluatorParameters = EvaluatorParameters()
-    classifier: ClassifierParameters = ClassifierParameters()
-    memorization: MemorizationParameters = MemorizationParameters()
-    rate: RateParameters = RateParameters()
-    information: InformationParameters = InformationParameters()
-    n_images: int | None = Field(None, ge=4)
-    n_candidates: int = Field(100, ge=2)
-    n_prompts: int = Field(500, ge=0)
-    kid_subsets: int = Field(50, ge=1)
-    kid_subset_size: int = Field(500, ge=2)
-    n_shown: int = Field(12, ge=1, le=100)
-    n_extremes: int = Field(6, ge=1, le=100)
-    batch_size: int = Field(250, ge=1, le=8192)
+    evaluator: EvaluatorParameters
+    classifier: ClassifierParameters
+    memorization: MemorizationParameters
+    rate: RateParameters
+    information: InformationParameters
+    n_images: int | None = Field(ge=4)
+    n_candidates: int = Field(ge=2)
+    n_prompts: int = Field(ge=0)
+    kid_subsets: int = Field(ge=1)
+    kid_subset_size: int = Field(ge=2)
+    n_shown: int = Field(ge=1, le=100)
+    n_extremes: int = Field(ge=1, le=100)
+    batch_size: int = Field(ge=1, le=8192)

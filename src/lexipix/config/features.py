@@ -34,9 +34,9 @@ class ImageEncoderParameters(Parameters):
         path: Of a pretrained backbone: a folder, or a name to fetch; any that transformers can use as one.
     """
 
-    source: Literal["scratch", "pretrained"] = "scratch"
-    size: Literal["tiny", "small", "base", "large"] = "small"
-    path: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
+    source: Literal["scratch", "pretrained"]
+    size: Literal["tiny", "small", "base", "large"]
+    path: str | None = Field(min_length=1, coerce_numbers_to_str=True)
 
     @model_validator(mode="after")
     def _has_path(self) -> "ImageEncoderParameters":
@@ -53,15 +53,15 @@ class TextEncoderParameters(Parameters):
         depth: Its layers.
     """
 
-    width: int = Field(128, ge=32, le=1024, multiple_of=32)
-    depth: int = Field(2, ge=1, le=12)
+    width: int = Field(ge=32, le=1024, multiple_of=32)
+    depth: int = Field(ge=1, le=12)
 
 
 class FeaturesTrainingParameters(TrainingParameters):
     """How the pair is trained (``features.training.*``)."""
 
     key: ClassVar[str] = "features.training"
-    images: int = Field(48_000, ge=1)
+    images: int = Field(ge=1)
 
 
 class FeaturesParameters(Parameters):
@@ -80,12 +80,12 @@ class FeaturesParameters(Parameters):
         training: Schedule.
     """
 
-    image_encoder: ImageEncoderParameters = ImageEncoderParameters()
-    text_encoder: TextEncoderParameters = TextEncoderParameters()
-    tokenizer: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
-    vocabulary: int = Field(512, ge=258, le=65536)
-    max_tokens: int = Field(48, ge=4, le=512)
-    words_weight: float = Field(0.3, ge=0, le=10)
-    augment: bool = False
-    flip: bool = False
-    training: FeaturesTrainingParameters = FeaturesTrainingParameters()
+    image_encoder: ImageEncoderParameters
+    text_encoder: TextEncoderParameters
+    tokenizer: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    vocabulary: int = Field(ge=258, le=65536)
+    max_tokens: int = Field(ge=4, le=512)
+    words_weight: float = Field(ge=0, le=10)
+    augment: bool
+    flip: bool
+    training: FeaturesTrainingParameters

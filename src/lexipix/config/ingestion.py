@@ -49,12 +49,12 @@ class SceneSourceParameters(Parameters):
             has something to do.
     """
 
-    n_train: int = Field(20_000, ge=1)
-    n_val: int = Field(1_000, ge=1)
-    n_test: int = Field(1_000, ge=1)
-    n_judge: int = Field(5_000, ge=1)
-    max_objects: int = Field(2, ge=1, le=3)
-    uncaptioned_share: float = Field(0.2, ge=0, le=0.9)
+    n_train: int = Field(ge=1)
+    n_val: int = Field(ge=1)
+    n_test: int = Field(ge=1)
+    n_judge: int = Field(ge=1)
+    max_objects: int = Field(ge=1, le=3)
+    uncaptioned_share: float = Field(ge=0, le=0.9)
 
 
 class Cifar10SourceParameters(Parameters):
@@ -66,10 +66,8 @@ class Cifar10SourceParameters(Parameters):
         class_template: Caption where the noun says no more than the class.
     """
 
-    caption_template: Annotated[str, _template("noun", "a_noun", "class", "a_class")] = (
-        "a photo of {a_noun}, {a_class}"
-    )
-    class_template: Annotated[str, _template("class", "a_class")] = "a photo of {a_class}"
+    caption_template: Annotated[str, _template("noun", "a_noun", "class", "a_class")]
+    class_template: Annotated[str, _template("class", "a_class")]
 
 
 class FolderSourceParameters(Parameters):
@@ -85,12 +83,10 @@ class FolderSourceParameters(Parameters):
             the folders' names say nothing about the pictures.
     """
 
-    caption_field: str = Field("text", min_length=1)
-    caption_templates: tuple[Annotated[str, AfterValidator(_field_template)], ...] = Field(
-        ("{caption}",), min_length=1
-    )
-    caption_values: dict[str, dict[str, str]] = Field(default_factory=dict)
-    label_template: Annotated[str, _template("label", "a_label")] | None = "a photo of {a_label}"
+    caption_field: str = Field(min_length=1)
+    caption_templates: tuple[Annotated[str, AfterValidator(_field_template)], ...] = Field(min_length=1)
+    caption_values: dict[str, dict[str, str]]
+    label_template: Annotated[str, _template("label", "a_label")] | None
 
 
 class SourceParameters(Parameters):
@@ -103,12 +99,12 @@ class SourceParameters(Parameters):
             spread over it, for a quick run on a part; null reads all. The scenes have their own numbers.
     """
 
-    kind: Literal["scenes", "cifar10", "folder"] = "scenes"
-    path: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
-    max_pictures: int | None = Field(None, ge=1)
-    scenes: SceneSourceParameters = SceneSourceParameters()
-    cifar10: Cifar10SourceParameters = Cifar10SourceParameters()
-    folder: FolderSourceParameters = FolderSourceParameters()
+    kind: Literal["scenes", "cifar10", "folder"]
+    path: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    max_pictures: int | None = Field(ge=1)
+    scenes: SceneSourceParameters
+    cifar10: Cifar10SourceParameters
+    folder: FolderSourceParameters
 
 
 class ResizeParameters(Parameters):
@@ -120,9 +116,9 @@ class ResizeParameters(Parameters):
         filter: Resampling; ``nearest`` keeps the hard edges of pixel art.
     """
 
-    fit: Literal["crop", "pad"] = "crop"
-    background: tuple[Channel, Channel, Channel] = (255, 255, 255)
-    filter: Literal["lanczos", "bicubic", "box", "nearest"] = "lanczos"
+    fit: Literal["crop", "pad"]
+    background: tuple[Channel, Channel, Channel]
+    filter: Literal["lanczos", "bicubic", "box", "nearest"]
 
 
 class SplitParameters(Parameters):
@@ -136,9 +132,9 @@ class SplitParameters(Parameters):
         judge: For training the evaluator, which no other model may share pictures with.
     """
 
-    val: Share = 0.05
-    test: Share = 0.1
-    judge: Share = 0.1
+    val: Share
+    test: Share
+    judge: Share
 
     @model_validator(mode="after")
     def _some_left(self) -> "SplitParameters":
@@ -166,14 +162,14 @@ class IngestionParameters(Parameters):
         workers: Threads that read pictures; 0 takes every core.
     """
 
-    source: SourceParameters = SourceParameters()
-    image_size: int = Field(32, ge=8, le=512, multiple_of=8)
-    resize: ResizeParameters = ResizeParameters()
-    splits: SplitParameters = SplitParameters()
-    min_side: int = Field(8, ge=1)
-    max_pixels: int = Field(25_000_000, ge=1, le=178_956_970)
-    max_caption_chars: int = Field(1_000, ge=1)
-    max_reject_share: float = Field(0.05, ge=0, le=1)
-    allow_uncaptioned: bool = True
-    captioner: str | None = Field(None, min_length=1, coerce_numbers_to_str=True)
-    workers: int = Field(0, ge=0, le=64)
+    source: SourceParameters
+    image_size: int = Field(ge=8, le=512, multiple_of=8)
+    resize: ResizeParameters
+    splits: SplitParameters
+    min_side: int = Field(ge=1)
+    max_pixels: int = Field(ge=1, le=178_956_970)
+    max_caption_chars: int = Field(ge=1)
+    max_reject_share: float = Field(ge=0, le=1)
+    allow_uncaptioned: bool
+    captioner: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    workers: int = Field(ge=0, le=64)

@@ -18,56 +18,56 @@ from lexipix.utils.errors import LexipixError
 
 
 class LexipixParameters(Parameters):
-    """Every parameter of the project: what a run shares, and one section per pipeline."""
+    """Every parameter of the project: one section for the whole run, and one for each pipeline."""
 
-    run: RunParameters = RunParameters()
-    ingestion: IngestionParameters = IngestionParameters()
-    features: FeaturesParameters = FeaturesParameters()
-    captioner: CaptionerParameters = CaptionerParameters()
-    generator: GeneratorParameters = GeneratorParameters()
-    compression: CompressionParameters = CompressionParameters()
-    evaluation: EvaluationParameters = EvaluationParameters()
-    generation: GenerationParameters = GenerationParameters()
+    run: RunParameters
+    ingestion: IngestionParameters
+    features: FeaturesParameters
+    captioner: CaptionerParameters
+    generator: GeneratorParameters
+    compression: CompressionParameters
+    evaluation: EvaluationParameters
+    generation: GenerationParameters
 
     @model_validator(mode="after")
-    def _reads_with_one_tokenizer(self) -> "LexipixParameters":
+    def _has_one_tokenizer(self) -> "LexipixParameters":
         model = self.captioner.language_model
         wanted = model.path if model.source == "pretrained" else None
         if self.features.tokenizer != wanted:
             raise ValueError(
-                "the generators read a caption with the text encoder and the language model, and both need "
-                f"one tokenizer: set features.tokenizer to {'null' if wanted is None else wanted} beside "
+                "the generators encode captions with the text encoder and the language model, which need the "
+                f"same tokenizer: set features.tokenizer to {'null' if wanted is None else wanted} beside "
                 f"captioner.language_model.source = {model.source}"
             )
         return self
 
     @model_validator(mode="after")
-    def _can_be_drawn_from_scratch(self) -> "LexipixParameters":
+    def _has_a_size_for_scratch(self) -> "LexipixParameters":
         doublings = self.ingestion.image_size // 8
         if self.generator.gan.start == "scratch" and (doublings < 2 or doublings & (doublings - 1)):
             raise ValueError(
-                f"generator.gan.start = scratch draws pictures of 16, 32, 64, 128 … pixels, and "
+                f"generator.gan.start = scratch generates images of 16, 32, 64, 128 … pixels, but "
                 f"ingestion.image_size = {self.ingestion.image_size}: change one of them"
             )
         return self
 
 
 def default_place(key: str) -> str:
-    """Name the file in which a parameter is set when no environment changes it."""
+    """The file of the base environment that sets a parameter."""
     section = key.partition(".")[0]
     sections = set(LexipixParameters.model_fields) - {"run"}
     return f"conf/base/parameters{f'_{section}' if section in sections else ''}.yml"
 
 
 def validate(raw: Mapping[str, Any], where: Where = default_place) -> LexipixParameters:
-    """Check a tree of plain values.
+    """The parameters of a tree of plain values.
 
     Args:
-        raw: What the configuration loader gives.
+        raw: The parameters as the configuration loader returns them.
         where: Full key -> the place where the user sets it.
 
     Raises:
-        LexipixError: Some value is unknown, missing or not allowed; one line for each.
+        LexipixError: Some are unknown, missing or not allowed; one line for each.
     """
     try:
         return LexipixParameters.model_validate(raw)

@@ -147,7 +147,7 @@ def test_scorer_gives_the_vectors_of_its_networks(made, make, pictures):
     with torch.no_grad():
         image = torch.from_numpy(from_pixels(pictures.test.images[:1]))
         ids = torch.from_numpy(scorer.ids(PROMPT))
-        vector, text = pair.image_encoder(image).vector[0], pair.text_encoder(ids, ids != 0)[0]
+        vector, text = pair.image_encoder(image).embedding[0], pair.text_encoder(ids, ids != 0)[0]
     assert scorer.image_vector(pictures.test.images[0]) == pytest.approx(vector.numpy(), abs=1e-5)
     assert scorer.text_vector(PROMPT) == pytest.approx(text.numpy(), abs=1e-5)
 

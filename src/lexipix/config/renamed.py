@@ -1,0 +1,58 @@
+"""Parameters by their former names, for the error that names the new one."""
+
+# A full key, or the last part of a key -> its new name
+RENAMED = {
+    "captioner.attention_pictures": "attention_images",
+    "evaluation.classifier.min_pictures": "min_images",
+    "evaluation.information.apart": "spacings",
+    "evaluation.memorisation": "memorization",
+    "generation.budget": "quality",
+    "generation.redraw.fit": "optimize",
+    "generation.redraw.refine": "optimize_steps",
+    "generation.redraw.start": "init",
+    "generator.gan.adversarial": "adversarial_weight",
+    "generator.loop": "feedback",
+    "generator.tokens.transformer.adversarial": "adversarial_fraction",
+    "generator.tokens.writer": "transformer",
+    "generator.words": "tokens",
+    "accumulate": "gradient_accumulation_steps",
+    "adversary": "gan_loss",
+    "alignment": "contrastive_weight",
+    "anchor": "pixel_weight",
+    "anchor_cell": "pixel_pool",
+    "canonical_share": "primary_caption_prob",
+    "cut_share": "nested_dropout_prob",
+    "ema_share": "ema_halflife_fraction",
+    "head_start": "discriminator_warmup",
+    "images": "num_images",
+    "least_sure": "min_confidence",
+    "memory": "random_features",
+    "near": "local_conv_depth",
+    "noise_width": "noise_dim",
+    "noises": "imle_candidates",
+    "passes": "decoding_steps",
+    "penalty": "gp_weight (gan_loss: wasserstein) or r1_gamma (gan_loss: relativistic)",
+    "reports": "num_validations",
+    "sketch": "prior_hint",
+    "structure_weight": "ssim_weight",
+    "teaching": "pretrain_fraction",
+    "variety": "energy_weight",
+    "vector_width": "embed_dim",
+}
+# A full key -> why there is no such parameter any more
+REMOVED = {"generator.launch": "training in several processes was removed"}
+
+
+def new_name(key: str, known: list[str]) -> str | None:
+    """The new full key of a parameter by its former name; None if the key is no former name.
+
+    Args:
+        key: The unknown full key.
+        known: Every full key that exists; a last part counts only where its new name exists beside it.
+    """
+    parent, _, leaf = key.rpartition(".")
+    new = RENAMED.get(key) or RENAMED.get(leaf)
+    if new is None:
+        return None
+    found = f"{parent}.{new}" if parent else new
+    return found if found.partition(" ")[0] in known else None
