@@ -1,6 +1,6 @@
-# Each target works as the first command in a fresh clone. Variables: ENV (Kedro environment), ARGS (added to
-# the command as they are), PORT (of the MLflow UI, or of the service), MODEL (the registered model that is
-# served), PYTHON (the interpreter that .venv is made from).
+# Each target works as the first command in a fresh clone. Variables: ENV (Kedro environment), ARGS (appended to
+# the command), PORT (of the MLflow UI or of the service), MODEL (the registered model to serve), PYTHON (the
+# interpreter for .venv).
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint format ui serve bench repro lock
 
@@ -12,7 +12,7 @@ ENV ?= base
 PORT ?= 5000
 MODEL ?= lexipix-generator
 
-# No telemetry leaves a user's machine; the same as in src/lexipix/settings.py, for the tools that never read it.
+# Switch off telemetry, as src/lexipix/settings.py does, for tools that do not import it.
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
 export DVC_NO_ANALYTICS := 1
@@ -23,67 +23,67 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*##\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-install: $(STAMP)  ## Make .venv from requirements.lock; nothing happens where it is up to date
+install: $(STAMP)  ## Create .venv from requirements.lock, if it is out of date
 
 $(STAMP): requirements.lock pyproject.toml
 	@python=$${PYTHON:-$$(for p in python3 python3.13 python3.12 python3.11; do \
 	  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)}; \
-	[ -n "$$python" ] || { echo "lexipix needs Python 3.11 or newer: install it, or name it as PYTHON=/path/to/python." >&2; exit 1; }; \
+	[ -n "$$python" ] || { echo "lexipix needs Python 3.11 or newer: install it, or set PYTHON=/path/to/python." >&2; exit 1; }; \
 	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV) || \
-	  { echo "No virtual environment could be made: on Debian and Ubuntu, install the package python3-venv." >&2; exit 1; }
+	  { echo "The virtual environment could not be created: on Debian and Ubuntu, install the package python3-venv." >&2; exit 1; }
 	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: install  ## Train everything on the embedded scenes and write data/08_reporting/report.html
+run: install  ## Train every model on the embedded scenes and write data/08_reporting/report.html
 	$(BIN)/kedro run --env $(ENV) $(ARGS)
 
-test: install  ## Run every test
+test: install  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: install  ## Check style, types and the layers' imports
+lint: install  ## Check style, types, import layers and DVC stages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/kedro dvc sync --check
 
-format: install  ## Put the code into the project's style
+format: install  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What is compared with is pinned here: it is no part of what lexipix needs, and nothing else of the lock moves.
-# Both scripts know --env, --repeats, --threads and --out. benchmarks/quality.py needs the same packages and is
-# no part of the target: it takes as long as a whole run.
-bench: install  ## Compare drawing and every stage with what people would use instead; needs a finished `make run`
+# The packages to compare with are pinned here, since lexipix itself does not need them. Both scripts accept --env,
+# --repeats, --threads and --out. benchmarks/quality.py needs the same packages; it is not part of the target,
+# because it takes as long as a whole run.
+bench: install  ## Compare the speed of drawing and of every stage with other tools; needs a finished `make run`
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock diffusers==0.42.1 datasets==5.2.0
 	$(BIN)/python benchmarks/generation.py $(ARGS)
 	$(BIN)/python benchmarks/stages.py $(ARGS)
 
-ui: install  ## Browse the runs: curves, pictures, reports, models
+ui: install  ## Open the MLflow UI: metrics, images, reports, models
 	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; server=http://127.0.0.1:$(PORT); \
 	echo "MLflow UI: $$server  (stop it with Ctrl-C)"; \
 	$(BIN)/python -m lexipix.tracking.views "$$store" "$$server" && \
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 \
 	  --backend-store-uri "$$store" --host 127.0.0.1 --port $(PORT)
 
-# MLflow starts the server by its name, hence the PATH.
+# MLflow starts the server by its name, so it must be on the PATH.
 serve: PORT := 5001
-serve: install  ## Answer requests with the champion among the registered models; needs a finished `make run`
+serve: install  ## Serve the champion of the registered models; needs a finished `make run`
 	@export MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; \
 	$(BIN)/python -m lexipix.tracking.registry "$(MODEL)" && \
-	echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (docs/serve.md says what to send; stop it with Ctrl-C)" && \
+	echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (requests: docs/serve.md; stop it with Ctrl-C)" && \
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
 	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)
 
-repro: install  ## Bring every stage of dvc.yaml up to date; what is up to date already is not run again
+repro: install  ## Run the stages of dvc.yaml that are out of date
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS)
 	[ "$$LEXIPIX_MLFLOW" = 0 ] || $(BIN)/kedro dvc link
 
-# Makes requirements.lock anew from pyproject.toml's ranges, in a virtual environment of its own. Which build of
-# torch is installed (CPU, CUDA) is the package index's matter: the local version (+cpu) is dropped, and so are
-# the CUDA libraries, whose versions torch's own metadata pins.
-lock:  ## Take the newest allowed version of every dependency into requirements.lock
+# Resolves the ranges of pyproject.toml in a temporary virtual environment. The package index decides which build
+# of torch is installed (CPU, CUDA): so the local version (+cpu) is removed, and the CUDA libraries, which torch's
+# metadata pins.
+lock:  ## Update requirements.lock to the newest allowed version of every dependency
 	@set -euo pipefail; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	python3 -m venv "$$work/venv"; \
 	"$$work/venv/bin/python" -m pip install --quiet "$$(pwd)[dev]"; \

@@ -109,7 +109,7 @@ def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:
         if name in names:
             continue
         names.add(name)
-        noise = np.random.default_rng(0).standard_normal((batch, drawer.noise_width), np.float32)
+        noise = np.random.default_rng(0).standard_normal((batch, drawer.noise_dim), np.float32)
         state = {"at": 0}
 
         def draw(drawer: Any = drawer, noise: Any = noise, state: dict[str, int] = state) -> object:
@@ -238,7 +238,7 @@ def probe(env: str | None) -> dict[str, str]:
     convolutions = min(timed(lambda: torch.conv2d(images, kernel, padding=1)) for _ in range(10))
     context = ProjectContext(REPOSITORY, env)
     _, drawer = context.drawer("champion")
-    prompts, noise = captions(), np.zeros((1, drawer.noise_width), np.float32)
+    prompts, noise = captions(), np.zeros((1, drawer.noise_dim), np.float32)
     latencies = []
     for prompt in prompts[:200]:
         drawer.forget()

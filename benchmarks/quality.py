@@ -25,9 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lexipix.evaluation.collect import JUDGES, MODELS
-from lexipix.evaluation.measure import Evaluated, Pixels, TextPath, evaluated
-from lexipix.evaluation.round_trips import noise_for
 from record import REPOSITORY, Row, save
 from rich.console import Console
 from tokenizers import Tokenizer
@@ -35,6 +32,10 @@ from tokenizers import Tokenizer
 from lexipix.cli.project_context import ProjectContext
 from lexipix.data.tokenization import encode
 from lexipix.evaluation.embedding import Embedder
+from lexipix.evaluation.evaluated_images import EvaluatedImages, select_evaluated_images
+from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
+from lexipix.evaluation.path_metrics import Pixels, TextPathMetrics
+from lexipix.evaluation.text_paths import noise_for
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.contact_sheet import rows_sheet
@@ -83,36 +84,38 @@ def main() -> None:
     evaluation, run = context.parameters.evaluation, context.parameters.run
     pictures = context.load("pictures")
     some = evaluation.model_copy(update={"n_images": arguments.pictures})
-    real = evaluated(some, pictures, context.load("captioner_test_captions"))
-    trained = [name for name in MODELS if name not in JUDGES]
+    real = select_evaluated_images(some, pictures, context.load("captioner_test_captions"))
+    trained = [name for name in MODELS if name not in EVALUATORS]
     spent = {name: context.load(f"{name}_figures").get("seconds", 0.0) for name in trained}
     seconds = sum(spent.values()) if arguments.minutes is None else 60 * arguments.minutes
 
-    judge = TextPath(real, Embedder(context.load("evaluator"), run, evaluation.batch_size), some, run.seed)
+    judge = TextPathMetrics(
+        real, Embedder(context.load("evaluator"), run, evaluation.batch_size), some, run.seed
+    )
     rows: list[Row] = []
     drawn: dict[str, Pixels] = {}
 
     def enter(name: str, steps: int, trained: float, draw: Draw) -> None:
         with console.status(f"drawing: {name}"):
-            drawn[name], rate = measured(draw, len(real.asked), arguments.batch)
+            drawn[name], rate = measured(draw, len(real.prompts), arguments.batch)
         figures, extras = judge(drawn[name])
         found = figures | extras
         row: Row = {"model": name, "steps": steps, "seconds trained": trained, "images/s": rate}
         rows.append(row | {said: found[key] for key, (said, _) in MEASURES.items() if key in found})
 
-    for name, draw in variants(context, real.asked).items():
+    for name, draw in variants(context, real.prompts).items():
         enter(name, 1, sum(spent.values()), draw)
     ours = list(drawn)
     sizes = {"channels": tuple(arguments.channels)} if arguments.channels else {}
-    unet, training = trained_unet(context, pictures, real.asked[: arguments.batch], seconds, **sizes)
+    unet, training = trained_unet(context, pictures, real.prompts[: arguments.batch], seconds, **sizes)
     for guidance in arguments.guidance:
         for steps in STEPS:
             name = f"U-Net, {steps} step{'s' * (steps > 1)}"
             name += f", guidance {guidance:g}" if guidance != 1 else ""
-            enter(name, steps, training["seconds"], unet.drawing(real.asked, steps, guidance, run.seed))
+            enter(name, steps, training["seconds"], unet.drawing(real.prompts, steps, guidance, run.seed))
 
     facts = {
-        "threads": torch.get_num_threads(), "batch": arguments.batch, "images evaluated": len(real.asked),
+        "threads": torch.get_num_threads(), "batch": arguments.batch, "images evaluated": len(real.prompts),
         "lexipix's trainings, s": " + ".join(f"{name} {took:.0f}" for name, took in spent.items() if took),
         **{f"U-Net's {key}": value for key, value in training.items()},
     }  # fmt: skip
@@ -128,18 +131,18 @@ def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw
     found: dict[str, Draw] = {}
     known: set[str] = set()
     for budget in ("balanced", "best", "fast"):
-        form, drawer = context.drawer("champion", budget)
-        if form in known:
+        variant, drawer = context.drawer("champion", budget)
+        if variant in known:
             continue
-        known.add(form)
-        noise = noise_for(len(captions), drawer.noise_width, context.parameters.run).numpy()
+        known.add(variant)
+        noise = noise_for(len(captions), drawer.noise_dim, context.parameters.run).numpy()
 
         def draw(rows: slice, drawer: Any = drawer, noise: Any = noise) -> Pixels:
             drawer.forget()
             pixels: Pixels = drawer.draw(captions[rows], noise[rows])
             return pixels
 
-        found[f"lexipix {form} ({'champion' if budget == 'balanced' else budget})"] = draw
+        found[f"lexipix {variant} ({'champion' if budget == 'balanced' else budget})"] = draw
     return found
 
 
@@ -169,11 +172,11 @@ def trained_unet(
     def ids(texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(encode(tokenizer, texts, max_tokens))
 
-    reading = reader.read(ids(asked[:1]))
+    reading = reader.encode_text(ids(asked[:1]))
     design = Design(**sizes)
     image_size = pictures.train.images.shape[1]
     with seeded(run.seed):
-        unet = CaptionedUNet(design, image_size, reading.states.shape[-1], reading.vector.shape[-1])
+        unet = CaptionedUNet(design, image_size, reading.hidden_states.shape[-1], reading.embedding.shape[-1])
     flip = context.parameters.generator.flip
     task = UNetTask(unet, reader.read, captions.images, captions.rows, design.learning_rate, flip)
     figures = train(task, seconds, design.batch, run)
@@ -232,12 +235,12 @@ def frontier(rows: Sequence[Row], ours: Sequence[str]) -> Pixels:
     return frontier_figure(table, ours[0], f"Quality at equal training time: loss is 1 - {measure}")
 
 
-def sheet(real: Evaluated, drawn: Mapping[str, Pixels], ours: Sequence[str]) -> Pixels:
+def sheet(real: EvaluatedImages, drawn: Mapping[str, Pixels], ours: Sequence[str]) -> Pixels:
     """Draw the same captions by the champion and each point of the U-Net beside the real images."""
-    chosen = np.linspace(0, len(real.asked) - 1, N_SHOWN).astype(int)
+    chosen = np.linspace(0, len(real.prompts) - 1, N_SHOWN).astype(int)
     columns = {"real": real.images[chosen]}
     columns |= {name: images[chosen] for name, images in drawn.items() if name not in ours[1:]}
-    return rows_sheet(columns, [real.asked[row] for row in chosen], scale=5)  # headings need the width
+    return rows_sheet(columns, [real.prompts[row] for row in chosen], scale=5)  # headings need the width
 
 
 def _listed(words: Sequence[str]) -> str:

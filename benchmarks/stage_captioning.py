@@ -17,7 +17,7 @@ from lexipix.data.tokenization import decode
 from lexipix.evaluation.captioning import write_captions
 from lexipix.inference.onnx_models import OnnxCaptioner
 from lexipix.models.captioner import Captioner
-from lexipix.models.greedy import most_likely_words
+from lexipix.models.greedy import greedy_decode
 from lexipix.training.bundles import load_network
 
 BAR = 3.0
@@ -100,16 +100,16 @@ def generate(captioner: Captioner, cells: torch.Tensor, longest: int) -> torch.T
 @torch.inference_mode()
 def plainly(captioner: Captioner, tokenizer: Tokenizer, images: np.ndarray, longest: int) -> list[str]:
     """Write captions as a user of transformers would."""
-    return decode(tokenizer, generate(captioner, captioner.read(pixels(images)), longest).numpy())
+    return decode(tokenizer, generate(captioner, captioner.encode_images(pixels(images)), longest).numpy())
 
 
 @torch.inference_mode()
 def _words_alone(captioner: Captioner, images: np.ndarray, longest: int, repeats: int) -> Row:
     """Measure the language model alone, from the encoder's output to token ids."""
-    cells = captioner.read(pixels(images))
+    cells = captioner.encode_images(pixels(images))
     ends = {"start_id": captioner.start_id, "pad_id": captioner.pad_id, "eos_id": captioner.eos_id}
     calls = {
-        "ours": lambda: most_likely_words(captioner.language_model, cells, longest, **ends),
+        "ours": lambda: greedy_decode(captioner.language_model, cells, longest, **ends),
         "theirs": lambda: generate(captioner, cells, longest),
     }
     seconds = take_turns(calls, repeats)

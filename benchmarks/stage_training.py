@@ -182,8 +182,8 @@ def prior(context: ProjectContext) -> tuple[Task, TrainingParameters, BareStep]:
     def step(rows: torch.Tensor) -> None:
         with torch.no_grad():
             target = task.encoder(task.images[rows])[0]
-            reading = twin.read(task.captions.any_wording(rows, own.canonical_share))
-        guess = twin.latents(reading, torch.randn(len(rows), model.prior.noise_width))
+            reading = twin.encode_text(task.captions.sample(rows, own.canonical_share))
+        guess = twin.sample_latents(reading, torch.randn(len(rows), model.prior.noise_dim))
         loss = ((guess - target).square() * task.channel_weights).mean()
         optimizer.zero_grad()
         loss.backward()

@@ -24,14 +24,14 @@ from torch.nn import functional as F
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, to_uint8
-from lexipix.models.text_to_image import Reading
+from lexipix.models.text_to_image import TextEncoding
 from lexipix.training.ema import Averages
 from lexipix.training.precision import choose_precision, step_flops
 from lexipix.training.schedule import learning_rate_factor, rows_of_step
 from lexipix.utils.seeding import seeded
 
 Pixels = NDArray[np.uint8]
-Read = Callable[[Tensor], Reading]
+Read = Callable[[Tensor], TextEncoding]
 
 HEADS, GROUPS = 4, 16
 WARMUP, EMA_SHARE = 0.03, 0.02
@@ -111,15 +111,15 @@ class CaptionedUNet(nn.Module):
         line = torch.linspace(-1, 1, side)
         self.register_buffer("places", torch.stack(torch.meshgrid(line, line, indexing="ij"))[None])
 
-    def forward(self, noisy: Tensor, times: Tensor, reading: Reading) -> Tensor:
+    def forward(self, noisy: Tensor, times: Tensor, reading: TextEncoding) -> Tensor:
         """Predict images (B, 3, S, S) from noisy ones (B, 3, S, S) at times (B,) or ()."""
         squares = F.pixel_unshuffle(noisy, self.patch)  # (B, 3 p², S/p, S/p)
         inputs = torch.cat([squares, self.places.expand(len(squares), -1, -1, -1).to(squares.dtype)], 1)
         guess = self.unet(
             inputs.contiguous(memory_format=torch.channels_last),
             times,
-            reading.states,
-            class_labels=reading.vector * self.scale,  # from length 1 to numbers of about 1
+            reading.hidden_states,
+            class_labels=reading.embedding * self.scale,  # from length 1 to numbers of about 1
             encoder_attention_mask=reading.mask,
         ).sample
         return F.pixel_shuffle(guess, self.patch)
@@ -161,7 +161,7 @@ class UNetTask:
         if self.flip and torch.rand(()) < 0.5:
             images = images.flip(-1)
         with torch.no_grad():
-            reading = self.read(self.captions.any_wording(rows, PRIMARY_CAPTION_PROB))
+            reading = self.read(self.captions.sample(rows, PRIMARY_CAPTION_PROB))
             reading = drop_captions(reading, torch.rand(len(rows), device=images.device) >= CAPTION_DROPOUT)
         noise = torch.randn_like(images)
         # Late times, where the caption decides, come more often: a root of a uniform number
@@ -241,9 +241,9 @@ class Trained:
         scheduler = schedule()
         scheduler.set_timesteps(steps)
         states, mask, vector = self.read(ids)
-        reading = Reading(states.to(self.dtype), mask, vector.to(self.dtype))
+        reading = TextEncoding(states.to(self.dtype), mask, vector.to(self.dtype))
         if guidance != 1:
-            twice = Reading(*(torch.cat([part, part]) for part in reading))
+            twice = TextEncoding(*(torch.cat([part, part]) for part in reading))
             reading = drop_captions(twice, torch.arange(2 * len(ids)) < len(ids))
         images = noise
         for moment in scheduler.timesteps:
@@ -259,10 +259,10 @@ class Trained:
         return to_uint8(images)
 
 
-def drop_captions(reading: Reading, kept: Tensor) -> Reading:
+def drop_captions(reading: TextEncoding, kept: Tensor) -> TextEncoding:
     """Return the text encoding with the captions zeroed where ``kept`` (B,) is false."""
-    share = kept.to(reading.vector.dtype)[:, None]
-    return Reading(reading.states * share[..., None], reading.mask, reading.vector * share)
+    share = kept.to(reading.embedding.dtype)[:, None]
+    return TextEncoding(reading.hidden_states * share[..., None], reading.mask, reading.embedding * share)
 
 
 def train(task: UNetTask, seconds: float, batch: int, run: RunParameters) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.support.small_world import RUN, split
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.tokenization import encode, pad_id, train_tokenizer
 from lexipix.models.text_encoder import TextEncoder
-from lexipix.models.text_to_image import Reading
+from lexipix.models.text_to_image import TextEncoding
 
 BENCHMARKS = REPOSITORY / "benchmarks"
 
@@ -73,8 +73,8 @@ def test_the_unet_trains_for_the_given_time_and_draws_reproducibly(unet):
 
     def read(ids):
         mask = ids != pad_id(tokenizer)
-        states, vector = encoder.read(ids, mask)
-        return Reading(states, mask, vector)
+        states, vector = encoder.encode(ids, mask)
+        return TextEncoding(states, mask, vector)
 
     design = unet.Design(channels=(16, 32), attended=1, batch=8)
     network = unet.CaptionedUNet(design, 32, 32, 16)

@@ -10,6 +10,10 @@ def row(rate, attributes, kid=0.1):
     return {"images_per_s": rate, "attribute_accuracy": attributes, "r_precision": 0.9, "kid": kid}
 
 
+def champion_parameters(**changes):
+    return section("compression.champion", changes)
+
+
 TABLE = {
     "torch_bf16": row(9000.0, 1.0),
     "onnx_fp32": row(500.0, 1.0),
@@ -21,7 +25,7 @@ TABLE = {
 FIGURES = {"vae": {"val_alignment": 0.5}, "gan": {"val_alignment": 0.4}}
 
 
-def test_family_is_the_wish_or_the_better_agreement():
+def test_the_family_is_the_given_or_the_better_agreement():
     assert choose_family("auto", FIGURES) == "vae"
     assert choose_family("auto", {"vae": {"val_alignment": 0.5}, "gan": {"val_alignment": 0.6}}) == "gan"
     assert choose_family("gan", FIGURES) == "gan"
@@ -37,67 +41,67 @@ def test_without_a_figure_to_compare_it_is_the_vae(figures):
 
 
 def test_fastest_that_passes_the_gate_and_needs_no_torch():
-    champion = choose_champion(section("compression.champion"), "gan", TABLE)
+    champion = choose_champion(champion_parameters(), "gan", TABLE)
     assert (champion["family"], champion["variant"]) == ("gan", "pruned_onnx_fp32")
     assert champion["figures"] == TABLE["pruned_onnx_fp32"]
-    wide = choose_champion(section("compression.champion", {"max_quality_loss": 0.2}), "gan", TABLE)
+    wide = choose_champion(champion_parameters(max_quality_loss=0.2), "gan", TABLE)
     assert wide["variant"] == "small_onnx_int8"
-    strict = choose_champion(section("compression.champion", {"max_quality_loss": 0.0}), "gan", TABLE)
+    strict = choose_champion(champion_parameters(max_quality_loss=0.0), "gan", TABLE)
     assert strict["variant"] == "onnx_fp32", "int8 loses nothing, but it is slower"
 
 
 def test_budgets_lie_on_one_frontier():
-    budgets = choose_champion(section("compression.champion"), "gan", TABLE)["budgets"]
+    budgets = choose_champion(champion_parameters(), "gan", TABLE)["budgets"]
     assert budgets == {"fast": "small_onnx_fp32", "balanced": "pruned_onnx_fp32", "best": "onnx_fp32"}
     speeds = [TABLE[budgets[name]]["images_per_s"] for name in ("best", "balanced", "fast")]
     assert speeds == sorted(speeds)
 
 
 def test_fast_is_never_slower_than_the_champion():
-    parameters = section("compression.champion", {"max_quality_loss": 0.05, "fast_max_quality_loss": 0.01})
+    parameters = champion_parameters(max_quality_loss=0.05, fast_max_quality_loss=0.01)
     budgets = choose_champion(parameters, "gan", TABLE)["budgets"]
     assert budgets["fast"] == budgets["balanced"] == "small_onnx_fp32"
 
 
-def test_a_form_that_is_wished_is_taken_whatever_was_measured():
-    wish = section("compression.champion", {"variant": "onnx_int8", "fast_variant": "small_onnx_fp32"})
-    champion = choose_champion(wish, "gan", TABLE)
+def test_a_given_variant_is_taken_whatever_was_measured():
+    given = champion_parameters(variant="onnx_int8", fast_variant="small_onnx_fp32")
+    champion = choose_champion(given, "gan", TABLE)
     assert champion["variant"] == "onnx_int8" and champion["figures"] == TABLE["onnx_int8"]
     assert champion["budgets"]["fast"] == "small_onnx_fp32"
 
 
 @pytest.mark.parametrize("variant", ["torch_bf16", "openvino_fp32"])
-def test_a_wish_for_a_form_that_is_not_there_names_those_that_are(variant):
+def test_an_unknown_variant_is_rejected_with_those_that_exist(variant):
     with pytest.raises(LexipixError, match=f"compression.champion.variant is {variant}.*small_onnx_int8"):
-        choose_champion(section("compression.champion", {"variant": variant}), "gan", TABLE)
+        choose_champion(champion_parameters(variant=variant), "gan", TABLE)
 
 
-def test_without_the_whole_network_nothing_can_be_compared():
+def test_the_baseline_is_required():
     table = {name: figures for name, figures in TABLE.items() if name != "onnx_fp32"}
     with pytest.raises(LexipixError, match=r"compression.variants does not hold onnx_fp32"):
-        choose_champion(section("compression.champion"), "gan", table)
+        choose_champion(champion_parameters(), "gan", table)
 
 
 def test_loss_is_the_largest_share_that_is_lost():
-    whole = {"attribute_accuracy": 0.9, "r_precision": 0.5, "kid": 0.1}
-    assert quality_loss({"attribute_accuracy": 0.81, "r_precision": 0.5, "kid": 9.0}, whole) == pytest.approx(
-        0.1
-    )
-    assert quality_loss({"attribute_accuracy": 0.9, "r_precision": 0.3, "kid": 0.1}, whole) == pytest.approx(
-        0.4
-    )
-    assert quality_loss({"attribute_accuracy": 1.0, "r_precision": 0.6, "kid": 0.1}, whole) == 0
+    baseline = {"attribute_accuracy": 0.9, "r_precision": 0.5, "kid": 0.1}
+    assert quality_loss(
+        {"attribute_accuracy": 0.81, "r_precision": 0.5, "kid": 9.0}, baseline
+    ) == pytest.approx(0.1)
+    assert quality_loss(
+        {"attribute_accuracy": 0.9, "r_precision": 0.3, "kid": 0.1}, baseline
+    ) == pytest.approx(0.4)
+    assert quality_loss({"attribute_accuracy": 1.0, "r_precision": 0.6, "kid": 0.1}, baseline) == 0
     assert quality_loss({"kid": 0.2}, {"kid": 0.1}) == 0, "nothing to gate by"
 
 
-def test_a_form_that_was_not_judged_is_no_champion():
+def test_a_variant_without_quality_is_no_champion():
     assert quality_loss({"images_per_s": 1e6}, TABLE["onnx_fp32"]) == 1.0
     table = {**TABLE, "small_onnx_int8": {"images_per_s": 1e6}}
-    assert choose_champion(section("compression.champion"), "gan", table)["variant"] == "pruned_onnx_fp32"
+    assert choose_champion(champion_parameters(), "gan", table)["variant"] == "pruned_onnx_fp32"
 
 
-def test_table_keeps_every_form_also_the_slow_and_the_bad():
-    champion = choose_champion(section("compression.champion"), "gan", TABLE)
+def test_the_table_keeps_all_variants():
+    champion = choose_champion(champion_parameters(), "gan", TABLE)
     vae = {"onnx_fp32": row(450.0, 0.99)}
     table = speed_table({"vae": vae, "gan": TABLE}, champion)
     assert set(table) == {"champion", "vae_onnx_fp32"} | {f"gan_{name}" for name in TABLE}

@@ -2,7 +2,7 @@ import pytest
 import torch
 from tests.support.parameters import section
 
-from lexipix.compression.students import own_reader, smaller
+from lexipix.compression.students import has_own_reader, make_student
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network
 
@@ -18,48 +18,50 @@ def n_weights(module):
     return sum(weight.numel() for weight in module.parameters())
 
 
-SMALL = section("compression.small", {"reader": {"width": 32, "depth": 1}})
+SMALL = section("compression.small", {"reader.width": 32, "reader.depth": 1})
 
 
 @pytest.mark.parametrize("parameters", [SMALL, section("compression.pruned")])
 def test_config_builds_the_same_network(parameters, teacher):
-    config, student = smaller(*teacher, parameters)
+    config, student = make_student(*teacher, parameters)
     again = TextToImage.from_config(config)
     again.load_state_dict(student.state_dict())
     assert torch.equal(again.eval()(IDS, NOISE), student.eval()(IDS, NOISE))
     assert n_weights(student) < n_weights(teacher[0])
 
 
-def test_small_reads_for_itself_and_paints_as_its_teacher_does(teacher):
-    config, student = smaller(*teacher, SMALL)
+def test_small_has_its_own_text_encoder_and_the_layers_of_its_teacher(teacher):
+    config, student = make_student(*teacher, SMALL)
     assert student.language_model is None and config["language_model"] is None
-    assert config["prior"]["text_width"] == 32 and not student.prior.readers
-    assert torch.equal(student.prior.painting.place.weight, teacher[0].prior.painting.place.weight)
+    assert config["prior"]["text_width"] == 32 and not student.prior.text_layers
+    assert torch.equal(
+        student.prior.word_to_grid.cell_logits.weight, teacher[0].prior.word_to_grid.cell_logits.weight
+    )
     assert torch.equal(student.decoder.linear.weight, teacher[0].decoder.linear.weight)
 
 
-def test_small_reads_with_its_teacher_where_a_memory_does(teacher):
+def test_small_reads_as_its_teacher_if_that_has_random_features(teacher):
     network, config = teacher
-    config = {**config, "prior": {**config["prior"], "memory": 16}}
+    config = {**config, "prior": {**config["prior"], "random_features": 16}}
     network = TextToImage.from_config(config).eval()
     for reads in ("teacher", "own"):
         parameters = SMALL.model_copy(update={"reads": reads})
-        assert not own_reader(config, parameters)
-        _, student = smaller(network, config, parameters)
-        own, theirs = student.eval().read(IDS), network.read(IDS)
-        assert torch.equal(own.states, theirs.states)
-        assert torch.equal(student.plan(IDS).remembered, network.plan(IDS).remembered)
+        assert not has_own_reader(config, parameters)
+        _, student = make_student(network, config, parameters)
+        own, theirs = student.eval().encode_text(IDS), network.encode_text(IDS)
+        assert torch.equal(own.hidden_states, theirs.hidden_states)
+        assert torch.equal(student.condition(IDS).mean_latents, network.condition(IDS).mean_latents)
 
 
 def test_small_of_an_upsampling_generator_upsamples(teacher):
     decoder = {"image_size": 32, "latent_channels": 4, "width": 32}
     config = {**teacher[1], "decoder": decoder}
-    made, student = smaller(TextToImage.from_config(config), config, SMALL)
+    made, student = make_student(TextToImage.from_config(config), config, SMALL)
     assert made["decoder"] == decoder
     assert student.eval()(IDS, NOISE).shape == (1, 3, 32, 32)
 
 
-def test_pruning_takes_the_channels_that_do_least(teacher):
+def test_pruning_removes_the_least_important_channels(teacher):
     network, config = teacher
     block = network.prior.blocks[0]
     with torch.no_grad():
@@ -67,7 +69,7 @@ def test_pruning_takes_the_channels_that_do_least(teacher):
             block.first.weight[channel] *= 1e-4
             block.first.bias[channel] = 0
             block.second.weight[:, channel] *= 1e-4
-    made, student = smaller(network, config, section("compression.pruned", {"share": 0.5}))
+    made, student = make_student(network, config, section("compression.pruned", {"share": 0.5}))
     assert made["prior"]["hidden"] == [16] and made["decoder"]["hidden"] == [8]
     kept = student.prior.blocks[0].first.weight
     assert torch.equal(kept, block.first.weight[1::2])
@@ -79,5 +81,5 @@ def test_pruning_takes_the_channels_that_do_least(teacher):
 
 
 def test_what_is_left_is_a_multiple_of_eight_and_never_nothing(teacher):
-    made, _ = smaller(*teacher, section("compression.pruned", {"share": 0.99}))
+    made, _ = make_student(*teacher, section("compression.pruned", {"share": 0.99}))
     assert made["prior"]["hidden"] == [8]

@@ -5,7 +5,7 @@ import torch
 
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import captioned, for_training
-from lexipix.data.images import ImageRows, Subset, mirror, normalize, shift, to_uint8
+from lexipix.data.images import ImageRows, Subset, normalize, random_hflip, random_shift, to_uint8
 from lexipix.data.tokenization import decode, train_tokenizer
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Split
@@ -20,23 +20,23 @@ def rows():
     return CaptionRows(captions, others, tokenizer, 24, torch.device("cpu")), tokenizer
 
 
-def test_canonical_wording_comes_first_and_batches_are_no_longer_than_needed(rows):
+def test_primary_captions_come_first_and_batches_are_no_longer_than_needed(rows):
     captions, tokenizer = rows
-    ids = captions.canonical(torch.tensor([2, 0]))
+    ids = captions.primary(torch.tensor([2, 0]))
     assert decode(tokenizer, ids.numpy()) == ["a blue ring", "a red star"]
-    alone = captions.canonical(torch.tensor([1]))
+    alone = captions.primary(torch.tensor([1]))
     assert alone.shape[1] < ids.shape[1] and alone.dtype == torch.int64
 
 
-def test_every_wording_of_a_picture_turns_up_and_none_of_another(rows):
+def test_samples_are_all_captions_of_an_image_and_none_of_another(rows):
     captions, tokenizer = rows
     torch.manual_seed(0)
     for row, texts in enumerate(WORDINGS):
-        drawn = decode(tokenizer, captions.any_wording(torch.full((60,), row)).numpy())
+        drawn = decode(tokenizer, captions.sample(torch.full((60,), row)).numpy())
         assert set(drawn) == set(texts)
 
 
-def test_pictures_there_and_back():
+def test_normalize_and_to_uint8_are_inverse():
     images = np.arange(2 * 8 * 8 * 3, dtype=np.int64).reshape(2, 8, 8, 3).astype(np.uint8)
     unit = normalize(torch.from_numpy(images))
     assert unit.shape == (2, 3, 8, 8) and unit.min() >= -1 and unit.max() <= 1
@@ -52,12 +52,12 @@ def test_subset_reads_only_its_rows():
     assert to_uint8(batch)[:, 0, 0, 0].tolist() == [1, 4, 1]
 
 
-def test_shift_repeats_the_border_and_loses_no_size():
+def test_random_shift_repeats_the_border_and_keeps_the_size():
     images = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     offsets = set()
     for seed in range(60):
         torch.manual_seed(seed)
-        moved = shift(images, 1)
+        moved = random_shift(images, 1)
         assert moved.shape == images.shape
         middle = moved[..., 1:-1, 1:-1]
         (offset,) = [
@@ -68,11 +68,11 @@ def test_shift_repeats_the_border_and_loses_no_size():
     assert len(offsets) == 9
 
 
-def test_each_picture_is_shifted_and_mirrored_by_itself():
+def test_each_image_is_shifted_and_mirrored_by_itself():
     images = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)).expand(32, -1, -1, -1)
     torch.manual_seed(0)
-    assert len({tuple(moved.flatten().tolist()) for moved in shift(images, 1)}) > 4
-    mirrored = mirror(images[:3], torch.tensor([0.2, 0.5, 0.49]))
+    assert len({tuple(moved.flatten().tolist()) for moved in random_shift(images, 1)}) > 4
+    mirrored = random_hflip(images[:3], torch.tensor([0.2, 0.5, 0.49]))
     assert torch.equal(mirrored[1], images[1])
     assert torch.equal(mirrored[[0, 2]], images[:2].flip(-1))
 
@@ -89,10 +89,10 @@ def test_rows_without_a_caption_are_left_out():
     assert part.captions == ["a", "b", "a"] and part.paraphrases == [["a!"], ["b!"], ["a!"]]
     assert part.images[np.array([1])].max() == 2
     assert part.groups().tolist() == [0, 1, 0]
-    assert sorted(part.wordings()) == ["a", "a", "a!", "a!", "b", "b!"]
+    assert sorted(part.all_captions()) == ["a", "a", "a!", "a!", "b", "b!"]
 
 
-def test_training_pictures_stand_in_for_missing_validation():
+def test_training_images_replace_a_missing_validation_split():
     images = np.zeros((4, 2, 2, 3), np.uint8)
     learn, none = Split(images, table(["a", "b", None, "c"])), Split(images[:1], table([None]))
     assert for_training(learn, none, "features")[1].captions == ["a", "b", "c"]
@@ -100,8 +100,8 @@ def test_training_pictures_stand_in_for_missing_validation():
     assert for_training(learn, other, "features")[1].captions == ["d", "e"]
 
 
-def test_nothing_to_learn_from_is_told():
+def test_too_few_captions_for_training_are_an_error():
     images = np.zeros((3, 2, 2, 3), np.uint8)
     one = Split(images, table(["a", None, None]))
-    with pytest.raises(LexipixError, match="features: 1 of 3 training pictures have a caption"):
+    with pytest.raises(LexipixError, match="features: 1 of 3 training images have a caption"):
         for_training(one, one, "features")

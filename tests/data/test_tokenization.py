@@ -10,40 +10,40 @@ CAPTIONS = ["a small red star at the top on white", "a big blue ring at the left
 TOKENIZER = train_tokenizer(CAPTIONS * 4, 320)
 
 
-def test_ids_of_the_ends():
+def test_ids_of_pad_and_eos():
     assert (pad_id(TOKENIZER), eos_id(TOKENIZER)) == (PAD_ID, EOS_ID) == (0, 1)
 
 
-def test_encoding_closes_and_pads():
+def test_encoding_appends_eos_and_pads():
     ids = encode(TOKENIZER, ["a", "a a a"], 10)
     assert ids.dtype == np.int64
     assert ids.tolist() == [[ids[0, 0], EOS_ID, PAD_ID, PAD_ID], [ids[0, 0]] * 3 + [EOS_ID]]
 
 
-def test_long_captions_are_cut_and_closed():
+def test_long_captions_are_cut_and_end_with_eos():
     ids = encode(TOKENIZER, ["a a a a a a", "a", "a a a"], 4)
     assert ids.shape == (3, 4)
     assert (ids == EOS_ID).sum(1).tolist() == [1, 1, 1]
     assert ids[0, 3] == EOS_ID and ids[1, 3] == PAD_ID and ids[2, 3] == EOS_ID
 
 
-def test_nothing_to_encode():
+def test_no_captions_give_an_empty_batch():
     assert encode(TOKENIZER, [], 4).shape[0] == 0
     assert encode(TOKENIZER, [""], 4).tolist() == [[EOS_ID]]
     assert decode(TOKENIZER, np.array([[EOS_ID, PAD_ID]])) == [""]
 
 
-def test_decoding_stops_at_the_first_end():
+def test_decoding_stops_at_the_first_eos():
     star = encode(TOKENIZER, ["star"], 8)[0].tolist()
     assert decode(TOKENIZER, np.array([[*star, *star], [*star[:-1], *star, PAD_ID]])) == ["star", "star star"]
 
 
-def test_a_word_is_the_same_token_wherever_it_stands():
+def test_a_word_is_the_same_token_at_every_position():
     alone, behind = (encode(TOKENIZER, [text], 20)[0].tolist() for text in ("star", "red star"))
     assert alone[:-1] == behind[-1 - len(alone[:-1]) : -1]
 
 
-def test_chinese_characters_are_tokens_of_their_own_and_come_back_without_spaces():
+def test_chinese_characters_are_separate_tokens_and_decode_without_spaces():
     tokenizer = train_tokenizer(["红色的心, noto", "红色的车", "白色的心", "a red heart"] * 8, 400)
     phrase, heart = (encode(tokenizer, [text], 20)[0].tolist() for text in ("红色的心", "心"))
     assert len(phrase) == 1 + 4 + 1 and phrase[-2] == heart[-2]  # the space before, four characters, the end
@@ -51,7 +51,7 @@ def test_chinese_characters_are_tokens_of_their_own_and_come_back_without_spaces
     assert decode(tokenizer, encode(tokenizer, texts, 40)) == texts
 
 
-def test_text_of_a_tokenizer_is_all_there_is_to_it():
+def test_a_tokenizer_is_rebuilt_from_its_text():
     again = Tokenizer.from_str(TOKENIZER.to_str())
     assert (pad_id(again), eos_id(again)) == (0, 1)
     assert np.array_equal(encode(again, CAPTIONS, 48), encode(TOKENIZER, CAPTIONS, 48))
@@ -61,17 +61,17 @@ def test_training_it_twice_gives_the_same_tokenizer():
     assert train_tokenizer(CAPTIONS * 4, 320).to_str() == TOKENIZER.to_str()
 
 
-def test_tokenizer_of_others_that_knows_no_padding_is_told():
+def test_a_foreign_tokenizer_without_padding_is_an_error():
     from tokenizers import models
 
-    with pytest.raises(ValueError, match="knows no padding"):
+    with pytest.raises(ValueError, match="has no padding token"):
         pad_id(Tokenizer(models.BPE()))
 
 
 @settings(max_examples=100, deadline=None)
 @example("a <eos> star")
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=30))
-def test_any_text_comes_back(text):
+def test_any_text_survives_encoding_and_decoding(text):
     import unicodedata
 
     expected = unicodedata.normalize("NFC", text).lower().strip()

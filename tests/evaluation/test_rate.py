@@ -17,7 +17,7 @@ def principal(vae, pictures):
     import torch
 
     network = load_network(vae, VAE)
-    network.initialise(normalize(torch.from_numpy(np.array(pictures.train.images))))
+    network.init_from_pca(normalize(torch.from_numpy(np.array(pictures.train.images))))
     return to_bundle(
         "vae", network, vae.config["network"], tokenizer=None, max_tokens=None, card_parameters={},
         data_digest="d", figures={},

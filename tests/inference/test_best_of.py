@@ -20,7 +20,7 @@ def everything(drawer, scorer):
     """Scores and pictures of eight candidates of each, one by one: (6, 8) and (6, 8, S, S, 3)."""
     images = np.stack(
         [
-            [drawer.draw([text], noise_of(7, index, drawer.noise_width, number))[0] for number in range(8)]
+            [drawer.draw([text], noise_of(7, index, drawer.noise_dim, number))[0] for number in range(8)]
             for text, index in zip(TEXTS, INDICES, strict=True)
         ]
     )

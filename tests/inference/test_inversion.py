@@ -45,7 +45,7 @@ def models(scenes):
     }  # fmt: skip
     prior = {
         "text_width": 32, "embed_dim": 16, "latent_channels": CHANNELS, "width": 32, "depth": 1,
-        "noise_width": NOISE,
+        "noise_dim": NOISE,
     }  # fmt: skip
     config = {
         "language_model": None, "text_encoder": text_encoder, "prior": prior, "decoder": VAE,
@@ -59,7 +59,7 @@ def models(scenes):
 
     torch.manual_seed(0)
     vae = AutoEncoder(**VAE)
-    vae.initialise(torch.from_numpy(images.transpose(0, 3, 1, 2)).float() / 127.5 - 1)
+    vae.init_from_pca(torch.from_numpy(images.transpose(0, 3, 1, 2)).float() / 127.5 - 1)
     found = {"vae": bundle("vae", vae, VAE, tokenizer=None)}
     for name in ("prior", "gan"):
         network = TextToImage.from_config(config)

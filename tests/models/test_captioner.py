@@ -4,8 +4,9 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from lexipix.models.captioner import Captioner, language_model_from_config, small_gpt2
+from lexipix.models.captioner import Captioner
 from lexipix.models.image_encoder import ConvImageEncoder
+from lexipix.models.language_model import language_model_from_config, small_gpt2
 
 PAD, EOS, START, VOCABULARY, LENGTH = 0, 1, 2, 23, 9
 
@@ -28,7 +29,7 @@ def language_model(family):
 
 @pytest.fixture(params=["own", "gpt2", "llama"])
 def captioner(request):
-    torch.manual_seed(2)  # one that neither says the same of all pictures nor ends at once
+    torch.manual_seed(2)  # captions that differ between images and do not end at once
     one = Captioner(
         ConvImageEncoder((4, 8, 8), (0, 0, 0), 8), language_model(request.param),
         "cross_attention" if request.param == "own" else "prefix", 64, start_id=START, pad_id=PAD, eos_id=EOS,
@@ -47,14 +48,14 @@ def captioner(request):
 
 @pytest.fixture
 def images():
-    """Plain colors, which even a random network tells apart."""
+    """Plain colors, which even a random network distinguishes."""
     colors = torch.rand(6, 3, 1, 1, generator=torch.Generator().manual_seed(1)) * 2 - 1
     return colors.expand(6, 3, 32, 32).contiguous()
 
 
 def greedy_without_cache(captioner, images, max_tokens):
-    """Write the most likely next token by reading everything anew each time."""
-    cells = captioner.read(images)
+    """Greedy decoding without a cache."""
+    cells = captioner.encode_images(images)
     ids = torch.full((len(images), max_tokens), PAD)
     done = torch.zeros(len(images), dtype=torch.bool)
     for position in range(max_tokens):
@@ -64,7 +65,7 @@ def greedy_without_cache(captioner, images, max_tokens):
     return ids
 
 
-def test_cache_changes_no_word(captioner, images):
+def test_greedy_decoding_with_a_cache_gives_the_same_captions(captioner, images):
     written = captioner.generate(images, LENGTH)
     with torch.no_grad():
         expected = greedy_without_cache(captioner, images, LENGTH)
@@ -73,7 +74,7 @@ def test_cache_changes_no_word(captioner, images):
     assert len({tuple(row) for row in written.tolist()}) > 1, "the picture counts"
 
 
-def test_batch_of_one_writes_the_same(captioner, images):
+def test_a_batch_of_one_gives_the_same_caption(captioner, images):
     together = captioner.generate(images, LENGTH)
     for row in range(3):
         alone = captioner.generate(images[row : row + 1], LENGTH)[0]
@@ -81,13 +82,13 @@ def test_batch_of_one_writes_the_same(captioner, images):
 
 
 def score(captioner, images, ids):
-    """Log-likelihood of each caption, padding left out."""
-    logits = captioner.logits(ids, captioner.read(images)).log_softmax(-1)
+    """Log-likelihood of each caption without padding."""
+    logits = captioner.logits(ids, captioner.encode_images(images)).log_softmax(-1)
     chosen = logits.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
     return (chosen * (ids != PAD)).sum(1)
 
 
-def test_beams_find_captions_at_least_as_likely(captioner, images):
+def test_beam_search_finds_captions_at_least_as_likely(captioner, images):
     with torch.no_grad():
         greedy = score(captioner, images, captioner.generate(images, 4))
         searched = score(captioner, images, captioner.generate(images, 4, beams=VOCABULARY))
@@ -95,17 +96,17 @@ def test_beams_find_captions_at_least_as_likely(captioner, images):
     assert (searched >= greedy - 1e-4).sum() >= 5
 
 
-def test_loss_does_not_count_padding(captioner, images):
+def test_padding_does_not_count_in_the_loss(captioner, images):
     ids = torch.tensor([[5, 6, EOS, PAD, PAD]])
-    cells = captioner.read(images[:1])
+    cells = captioner.encode_images(images[:1])
     with torch.no_grad():
         padded, plain = (captioner.loss(one, cells) for one in (ids, ids[:, :3]))
         by_hand = -score(captioner, images[:1], ids[:, :3]) / 3
     assert torch.allclose(padded, plain, atol=1e-5) and torch.allclose(plain, by_hand, atol=1e-5)
 
 
-def test_words_see_only_what_stands_before_them(captioner, images):
-    cells = captioner.read(images[:1])
+def test_logits_depend_only_on_earlier_tokens(captioner, images):
+    cells = captioner.encode_images(images[:1])
     one, other = torch.tensor([[5, 6, 7, 8]]), torch.tensor([[5, 6, 9, 4]])
     with torch.no_grad():
         a, b = captioner.logits(one, cells), captioner.logits(other, cells)
@@ -113,7 +114,7 @@ def test_words_see_only_what_stands_before_them(captioner, images):
     assert not torch.allclose(a[:, 3], b[:, 3], atol=1e-3)
 
 
-def test_text_alone_needs_no_picture(captioner):
+def test_the_language_model_runs_without_an_image(captioner):
     ids = torch.tensor([[5, 6, EOS, PAD], [7, EOS, PAD, PAD]])
     with torch.no_grad():
         logits, alone = captioner.logits(ids, None), captioner.logits(ids[1:, :2], None)
@@ -121,7 +122,7 @@ def test_text_alone_needs_no_picture(captioner):
     assert torch.allclose(logits[1, :2], alone[0], atol=1e-5), "padding changes nothing"
 
 
-def test_attention_is_kept_for_each_word_and_cell(captioner, images):
+def test_attention_has_a_weight_for_each_token_and_cell(captioner, images):
     ids = captioner.generate(images[:2], LENGTH)
     before = captioner.language_model.config._attn_implementation
     maps = captioner.attention(images[:2], ids)
@@ -132,7 +133,7 @@ def test_attention_is_kept_for_each_word_and_cell(captioner, images):
     assert not torch.allclose(maps[0], maps[1], atol=1e-4), "another picture, another look"
 
 
-def test_language_model_from_its_description():
+def test_a_language_model_is_rebuilt_from_its_config():
     model = small_gpt2(VOCABULARY, 10, 32, 2, EOS)
     again = language_model_from_config(model.config.to_dict())
     again.load_state_dict(model.state_dict())
@@ -142,7 +143,7 @@ def test_language_model_from_its_description():
 
 
 @torch.no_grad()
-def test_a_caption_costs_the_logarithm_of_its_probability(captioner):
+def test_description_bits_are_the_negative_log2_probability(captioner):
     ids = torch.tensor([[5, 6, EOS, PAD], [7, 8, 9, EOS]])
     lengths = captioner.description_bits(ids)
     alone = captioner.description_bits(ids[:1, :3])

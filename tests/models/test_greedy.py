@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from lexipix.models.captioner import small_gpt2
-from lexipix.models.greedy import most_likely_words
+from lexipix.models.greedy import greedy_decode
+from lexipix.models.language_model import small_gpt2
 
 PAD, EOS, START, VOCABULARY, LONGEST = 0, 1, 2, 19, 12
 ENDS = {"start_id": START, "pad_id": PAD, "eos_id": EOS}
@@ -10,7 +10,7 @@ ENDS = {"start_id": START, "pad_id": PAD, "eos_id": EOS}
 
 @pytest.fixture
 def model():
-    """One that writes texts of different lengths: with biases, and words that depend on the cells."""
+    """A model whose texts differ in length: with biases, and a strong dependence on the cells."""
     torch.manual_seed(0)
     one = small_gpt2(VOCABULARY, LONGEST + 1, 64, 3, EOS).eval()
     with torch.no_grad():
@@ -31,33 +31,33 @@ def generate(model, cells, longest=LONGEST):
     return ids[:, 1:]
 
 
-def test_same_words_as_generate_of_transformers(model):
+def test_the_texts_are_those_of_generate_of_transformers(model):
     cells = 3 * torch.randn(96, 9, 64, generator=torch.Generator().manual_seed(1))
-    written, expected = most_likely_words(model, cells, LONGEST, **ENDS), generate(model, cells)
+    decoded, expected = greedy_decode(model, cells, LONGEST, **ENDS), generate(model, cells)
     lengths = (expected != PAD).sum(1)
-    assert len(lengths.unique()) > 3, "texts end at different times and are left out"
-    assert torch.equal(written, expected)
+    assert len(lengths.unique()) > 3, "finished texts leave the batch at different times"
+    assert torch.equal(decoded, expected)
 
 
 @pytest.mark.parametrize("n_texts", [1, 2])
-def test_few_texts(model, n_texts):
+def test_few_texts_give_the_same_result(model, n_texts):
     cells = 3 * torch.randn(n_texts, 9, 64, generator=torch.Generator().manual_seed(2))
-    assert torch.equal(most_likely_words(model, cells, LONGEST, **ENDS), generate(model, cells))
+    assert torch.equal(greedy_decode(model, cells, LONGEST, **ENDS), generate(model, cells))
 
 
-def test_cut_at_the_longest(model):
+def test_texts_are_cut_at_max_tokens(model):
     cells = 3 * torch.randn(16, 9, 64, generator=torch.Generator().manual_seed(3))
-    written = most_likely_words(model, cells, 2, **ENDS)
-    assert written.shape == (16, 2)
-    assert torch.equal(written, most_likely_words(model, cells, LONGEST, **ENDS)[:, :2])
+    decoded = greedy_decode(model, cells, 2, **ENDS)
+    assert decoded.shape == (16, 2)
+    assert torch.equal(decoded, greedy_decode(model, cells, LONGEST, **ENDS)[:, :2])
 
 
-def test_ends_when_all_have_ended(model):
+def test_decoding_ends_when_all_texts_have_ended(model):
     with torch.no_grad():
         model.lm_head.weight.zero_()[EOS] = 1000 * model.transformer.ln_f.bias.sign()
     cells = torch.zeros(3, 9, 64)
-    assert torch.equal(most_likely_words(model, cells, LONGEST, **ENDS), generate(model, cells))
+    assert torch.equal(greedy_decode(model, cells, LONGEST, **ENDS), generate(model, cells))
 
 
-def test_nothing_to_write(model):
-    assert most_likely_words(model, torch.zeros(0, 9, 64), LONGEST, **ENDS).shape[0] == 0
+def test_an_empty_batch_gives_no_texts(model):
+    assert greedy_decode(model, torch.zeros(0, 9, 64), LONGEST, **ENDS).shape[0] == 0

@@ -29,7 +29,7 @@ def encoder(name):
 
 @pytest.mark.parametrize("name", ["own", *BACKBONES])
 @pytest.mark.parametrize("side", [32, 48])
-def test_every_encoder_gives_the_same_shapes(name, side):
+def test_all_encoders_give_the_same_shapes(name, side):
     one = encoder(name).eval()
     with torch.no_grad():
         features = one(torch.rand(2, 3, side, side) * 2 - 1)
@@ -37,12 +37,12 @@ def test_every_encoder_gives_the_same_shapes(name, side):
     assert tuple(m.shape[1] for m in features.maps) == one.map_channels
     assert features.grid.shape == (2, (side // 4) ** 2, one.grid_width)
     assert features.pooled.shape == (2, one.pooled_width)
-    assert features.vector.shape == (2, 20)
-    assert torch.allclose(features.vector.norm(dim=1), torch.ones(2), atol=1e-5)
+    assert features.embedding.shape == (2, 20)
+    assert torch.allclose(features.embedding.norm(dim=1), torch.ones(2), atol=1e-5)
 
 
-def test_grid_lies_as_the_picture_does():
-    """What happens at the lower left moves the cells at the lower left most."""
+def test_the_grid_has_the_orientation_of_the_image():
+    """A change at the lower left changes the cells at the lower left most."""
     torch.manual_seed(0)
     one = encoder("own").eval()
     black = torch.full((1, 3, 32, 32), -1.0)
@@ -53,11 +53,11 @@ def test_grid_lies_as_the_picture_does():
     assert change[6:, :2].mean() > 5 * change[:4, 4:].mean()
 
 
-def test_pretrained_backbone_stays_as_it_is_while_its_head_learns():
+def test_a_pretrained_backbone_does_not_change_while_its_head_trains():
     one = pretrained("resnet").train()
     before = {key: value.clone() for key, value in one.state_dict().items()}
-    learning = [weight for weight in one.parameters() if weight.requires_grad]
-    optimizer = torch.optim.SGD(learning, 0.1)
+    trainable = [weight for weight in one.parameters() if weight.requires_grad]
+    optimizer = torch.optim.SGD(trainable, 0.1)
     one(torch.rand(4, 3, 32, 32)).grid.square().mean().backward()
     optimizer.step()
     changed = {key for key, value in one.state_dict().items() if not torch.equal(value, before[key])}
@@ -65,7 +65,7 @@ def test_pretrained_backbone_stays_as_it_is_while_its_head_learns():
     assert any(key.startswith("merge.") for key in changed)
 
 
-def test_backbone_stays_frozen_whatever_is_asked_of_the_encoder():
+def test_set_trainable_leaves_the_backbone_frozen():
     one = pretrained("resnet")
     one.set_trainable(False)
     assert not any(weight.requires_grad for weight in one.parameters())
@@ -75,7 +75,7 @@ def test_backbone_stays_frozen_whatever_is_asked_of_the_encoder():
     assert not one.train().backbone.training
 
 
-def test_pictures_are_normalised_as_the_backbone_expects():
+def test_images_are_normalised_as_the_backbone_expects():
     seen = {}
 
     class Spy(torch.nn.Module):
@@ -88,20 +88,20 @@ def test_pictures_are_normalised_as_the_backbone_expects():
             return type("Output", (), {"feature_maps": maps})()
 
     one = PretrainedImageEncoder(Spy(), MEAN, STD, 4)
-    one.maps(torch.ones(1, 3, 32, 32))
+    one.feature_maps(torch.ones(1, 3, 32, 32))
     assert seen["images"].shape == (1, 3, 128, 128)
     white = [(1 - mean) / std for mean, std in zip(MEAN, STD, strict=True)]
     assert torch.allclose(seen["images"][0, :, 64, 64], torch.tensor(white))
 
 
-def test_gradients_reach_the_pictures_through_frozen_maps():
-    """A discriminator that looks through the maps must tell the generator what to change."""
+def test_gradients_reach_the_images_through_frozen_maps():
+    """A discriminator on frozen maps must pass gradients to the generator."""
     images = torch.rand(1, 3, 32, 32, requires_grad=True)
-    sum(m.square().mean() for m in pretrained("resnet").maps(images)).backward()
+    sum(m.square().mean() for m in pretrained("resnet").feature_maps(images)).backward()
     assert images.grad.abs().sum() > 0
 
 
-def test_encoders_from_their_descriptions():
+def test_encoders_are_rebuilt_from_their_configs():
     own = image_encoder_from_config({"channels": [8, 12, 16], "blocks": [1, 0, 1], "embed_dim": 20})
     assert own.state_dict().keys() == encoder("own").state_dict().keys()
     config = {"backbone": BACKBONES["resnet"].to_dict(), "mean": MEAN, "std": STD, "embed_dim": 20}
@@ -109,5 +109,5 @@ def test_encoders_from_their_descriptions():
     again.load_state_dict(one.state_dict())
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(again.eval()(images).vector, one.eval()(images).vector)
+        assert torch.equal(again.eval()(images).embedding, one.eval()(images).embedding)
     assert isinstance(again, ImageEncoder)

@@ -20,7 +20,7 @@ def images():
 def vae(images):
     torch.manual_seed(0)
     vae = VAE(32, CHANNELS, width=16, depth=1)
-    vae.initialise(images)
+    vae.init_from_pca(images)
     return vae.eval()
 
 
@@ -54,7 +54,7 @@ def test_initialisation_does_not_depend_on_the_first_random_weights(images):
     for seed in range(2):
         torch.manual_seed(seed)
         vae = VAE(32, CHANNELS, width=16, depth=1)
-        vae.initialise(images)
+        vae.init_from_pca(images)
         pairs.append(vae.decoder(vae.encoder(images)[0]))
     assert torch.equal(*pairs)
 
@@ -77,9 +77,9 @@ def test_a_side_that_is_no_multiple_of_8_is_refused():
         VAE(30, 4, 8, 1)
 
 
-def test_constant_pictures_give_finite_weights():
+def test_constant_images_give_finite_weights():
     vae = VAE(16, 4, 8, 1)
-    vae.initialise(torch.full((4, 3, 16, 16), 0.25))
+    vae.init_from_pca(torch.full((4, 3, 16, 16), 0.25))
     assert all(weight.isfinite().all() for weight in vae.parameters())
     torch.testing.assert_close(
         vae.decoder(vae.encoder(torch.full((1, 3, 16, 16), 0.25))[0]), torch.full((1, 3, 16, 16), 0.25)

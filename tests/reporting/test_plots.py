@@ -24,7 +24,7 @@ CURVES = pd.DataFrame(
 )
 
 
-def test_validation_shares_the_panel_of_its_figure_and_clocks_have_none() -> None:
+def test_validation_shares_the_panel_of_its_metric_and_clocks_have_none() -> None:
     assert _panels(CURVES, 6) == {"loss": ["loss", "val_loss"], "psnr": ["val_psnr"]}
     assert list(_panels(CURVES, 1)) == ["loss"]
 
@@ -46,21 +46,21 @@ def test_little_or_nothing_to_draw(curves: pd.DataFrame) -> None:
     assert curves_figure(curves, "empty").size
 
 
-def test_a_wide_span_is_drawn_in_powers_of_ten() -> None:
+def test_a_wide_range_gets_a_logarithmic_scale() -> None:
     assert _wants_logarithm(pd.DataFrame({"loss": [100.0, 1.0]}))
     assert not _wants_logarithm(pd.DataFrame({"loss": [10.0, 1.0]}))
     assert not _wants_logarithm(pd.DataFrame({"loss": [100.0, -1.0]}))
     assert not _wants_logarithm(pd.DataFrame({"loss": [np.nan]}))
 
 
-def test_drawing_leaves_no_figure_behind() -> None:
+def test_plotting_leaves_no_open_figure() -> None:
     import matplotlib.pyplot as plt
 
     curves_figure(CURVES)
     assert plt.get_fignums() == []
 
 
-def test_front_holds_what_nothing_beats_in_both():
+def test_the_front_holds_the_pareto_optimal_points():
     points = {
         "slow": (10.0, 0.0),
         "beaten": (9.0, 5.0),
@@ -72,7 +72,7 @@ def test_front_holds_what_nothing_beats_in_both():
     assert pareto_front({}) == []
 
 
-def test_frontier_sets_the_champion_off_and_leaves_out_what_was_not_judged():
+def test_the_frontier_highlights_the_champion_and_leaves_out_variants_that_were_not_evaluated():
     table = {
         "a": {"images_per_s": 10.0, "quality_loss": 0.0},
         "b": {"images_per_s": 50.0, "quality_loss": 0.01},

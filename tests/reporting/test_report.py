@@ -20,17 +20,17 @@ from lexipix.reporting.report import (
 )
 
 
-def pictures(n: int) -> np.ndarray:
+def random_images(n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
 
 
 def context(**changes: Any) -> ReportContext:
-    images = pictures(3)
+    images = random_images(3)
     given: dict[str, Any] = {
         "name": "Embedded scenes",
         "metrics": METRICS,
         "text_extras": {"gan": {"frechet": 0.8, "sharpness": 0.97}},
-        "floor": {"kid": 0.0002, "kid_std": 0.001, "frechet": 0.11},
+        "real_vs_real": {"kid": 0.0002, "kid_std": 0.001, "frechet": 0.11},
         "galleries": [
             Gallery("Fixed", "Always the same.", {"original": images, "caption": ["a", "b", "c"]}, ["x"] * 3),
             Gallery("Best", "By SSIM.", {"original": images[:1], "direct": images[1:2]}),
@@ -38,7 +38,7 @@ def context(**changes: Any) -> ReportContext:
         "captions": [CaptionExample(images[0], "a star", "a circle"), CaptionExample(images[1], None, "b")],
         "attention": [images[0]],
         "curves": {"vae": pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})},
-        "stage_seconds": {"features": 61.0, "generator": 480.0},
+        "training_seconds": {"features": 61.0, "gan": 480.0},
         "data_sheet": images[2],
         "n_images": 1000,
         "n_candidates": 100,
@@ -76,7 +76,7 @@ class Page(HTMLParser):
 
 
 class TestRenderReport:
-    def test_whole_well_formed_and_self_contained(self) -> None:
+    def test_html_is_well_formed_and_self_contained(self) -> None:
         html = render_report(context())
         page = Page(html)
         assert page.open == []
@@ -86,40 +86,41 @@ class TestRenderReport:
 
     def test_shows_every_part(self) -> None:
         words = Page(render_report(context())).words
-        for part in ("Direct path", "Text path", "Fixed", "Best", "Captions", "Where the captioner looked"):
+        for part in ("Direct path", "Text path", "Fixed", "Best", "Captions", "Attention of the captioner"):
             assert part in words
         for part in ("Speed", "Training curves", "Data", "8 min 00 s", "a1b2c3d", "33.12 dB", "a machine"):
             assert part in words
         assert "KID 0.0002 ± 0.0010, Fréchet 0.110, n = 1,000" in " ".join(words.split())
         assert "among 100 captions" in words
 
-    def test_rate_and_memorisation_are_shown_where_they_were_measured(self) -> None:
+    def test_rate_and_memorization_are_shown_if_they_were_measured(self) -> None:
         words = Page(render_report(context())).words
-        assert "Is anything repeated?" not in words and "Bits for a picture" not in words
+        assert "Memorization" not in words and "Bits per image" not in words
         metrics = METRICS | {
             "rate": {"psnr": 30.0, "jpeg": 6543.2},
-            "memorisation": {"gan": {"distance_ratio": 0.97, "very_near_share": 0.012}},
+            "memorization": {"gan": {"distance_ratio": 0.97, "very_near_share": 0.012}},
         }
-        html = render_report(context(metrics=metrics, rate=pictures(1)[0], neighbours=pictures(2)[1]))
+        rate, neighbors = random_images(2)
+        html = render_report(context(metrics=metrics, rate=rate, neighbors=neighbors))
         page = Page(html)
-        assert "Is anything repeated?" in page.words and "0.97" in page.words and "1.2%" in page.words
+        assert "Memorization" in page.words and "0.97" in page.words and "1.2%" in page.words
         assert "JPEG, 30 dB" in page.words and "6,543 bits" in page.words
-        assert png(pictures(1)[0]) in html and png(pictures(2)[1]) in html
+        assert png(rate) in html and png(neighbors) in html
 
-    def test_what_a_picture_needs_to_be_told_is_shown_where_it_was_measured(self) -> None:
-        heading = "What a picture needs to be told"
+    def test_quality_by_information_is_shown_if_it_was_measured(self) -> None:
+        heading = "Quality by information"
         assert heading not in Page(render_report(context())).words
-        html = render_report(context(information=pictures(3)[2]))
-        assert heading in Page(html).words and png(pictures(3)[2]) in html
+        html = render_report(context(information=random_images(3)[2]))
+        assert heading in Page(html).words and png(random_images(3)[2]) in html
 
-    def test_with_nothing_measured_it_still_opens(self) -> None:
+    def test_a_report_without_metrics_is_valid(self) -> None:
         page = Page(render_report(ReportContext("empty", {})))
         assert page.open == []
         assert "Text path" not in page.words and "Direct path" not in page.words and "None" not in page.words
 
-    def test_captions_are_text_and_never_code(self) -> None:
+    def test_captions_are_escaped(self) -> None:
         evil = '<script>alert(1)</script> & "quotes" \'n </table>'
-        images = pictures(1)
+        images = random_images(1)
         html = render_report(
             context(
                 name=evil,
@@ -133,8 +134,8 @@ class TestRenderReport:
         assert "script" not in page.tags and page.open == []
         assert evil in page.words
 
-    def test_pictures_survive_to_the_pixel(self) -> None:
-        image = pictures(1)[0]
+    def test_images_are_embedded_without_loss(self) -> None:
+        image = random_images(1)[0]
         with Image.open(io.BytesIO(base64.b64decode(png(image).split(",")[1]))) as read:
             np.testing.assert_array_equal(np.asarray(read), image)
 
@@ -146,9 +147,7 @@ class TestRenderReport:
     ("shape", "expected"),
     [((32, 32), (128, 128)), ((40, 20), (60, 120)), ((256, 512), (128, 64)), ((1, 1), (128, 128))],
 )
-def test_small_pictures_are_shown_with_whole_pixels(
-    shape: tuple[int, int], expected: tuple[int, int]
-) -> None:
+def test_small_images_are_enlarged_by_an_integer(shape: tuple[int, int], expected: tuple[int, int]) -> None:
     assert thumbnail_size(np.zeros((*shape, 3), np.uint8)) == expected
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.text_to_image import TextToImage
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
@@ -53,7 +54,7 @@ def make(pictures):
             "text_encoder": text_encoder,
             "prior": {
                 "text_width": 2 * WIDTH, "embed_dim": 16, "latent_channels": 4, "width": WIDTH, "depth": 1,
-                "noise_width": 8,
+                "noise_dim": 8,
             },
             "decoder": {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1},
             "pad_id": PAD_ID,
@@ -73,7 +74,7 @@ def make(pictures):
                     parameter.normal_(std=0.1)
         return to_bundle(
             kind, module, networks[name], tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
-            data_digest="d", figures={}, image_size=32, known_words=["circle", "red"], noise_width=8,
+            data_digest="d", figures={}, image_size=32, known_words=["circle", "red"], noise_dim=8,
         )  # fmt: skip
 
     return go

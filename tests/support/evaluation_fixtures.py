@@ -17,8 +17,9 @@ from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
 from lexipix.evaluation import text_paths
-from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.captioner import Captioner
 from lexipix.models.configurable_network import ConfigurableNetwork
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import VAE
@@ -138,11 +139,11 @@ class ToyTextToImage(ConfigurableNetwork):
 
     kind = "toy_text_to_image"
 
-    def __init__(self, vocabulary: int, noise_width: int) -> None:
+    def __init__(self, vocabulary: int, noise_dim: int) -> None:
         super().__init__()
-        self.noise_width = noise_width
+        self.noise_dim = noise_dim
         self.colors = torch.nn.EmbeddingBag(vocabulary, 3, padding_idx=PAD_ID)
-        self.noise = torch.nn.Linear(noise_width, 3)
+        self.noise = torch.nn.Linear(noise_dim, 3)
 
     def forward(self, ids: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         color = torch.tanh(self.colors(ids) + self.noise(noise))
@@ -171,14 +172,14 @@ def shipped(pictures: Pictures) -> OnnxModel:
         map=rng.normal(size=(8, 3)).astype("f4"), most=np.array(255, np.float32),
         shape=np.array([-1, 1, 1, 3]), repeats=np.array([1, 32, 32, 1]),
     )  # fmt: skip
-    config = {"max_tokens": 48, "image_size": 32, "noise_width": 8, "known_words": []}
+    config = {"max_tokens": 48, "image_size": 32, "noise_dim": 8, "known_words": []}
     return OnnxModel(config, {"read": read, "draw": draw}, tokenizer.to_str())
 
 
 @pytest.fixture(scope="session")
 def prior(pictures: Pictures) -> Iterator[ModelBundle]:
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
-    config = {"vocabulary": tokenizer.get_vocab_size(), "noise_width": 8}
+    config = {"vocabulary": tokenizer.get_vocab_size(), "noise_dim": 8}
     torch.manual_seed(1)
     bundle = to_bundle(
         "toy_text_to_image", ToyTextToImage(**config), config, tokenizer=tokenizer, max_tokens=48,
@@ -199,8 +200,9 @@ def tokens(pictures: Pictures) -> ModelBundle:
         tokenizer.get_vocab_size() + 256 + 9 + 2, 48 + CELLS, 32, 1, EOS_ID, cross_attention=False
     )
     config = {
-        "writer": {
-            "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
+        "token_generator": {
+            "language_model": model.config.to_dict(), "decoding_steps": [1, 1],
+            "local_conv_depth": 1, "pad_id": PAD_ID,
         },
         "image_tokenizer": {"image_size": 32, "levels": levels, "width": 8, "depth": 1},
         "text_encoder": {
@@ -209,12 +211,12 @@ def tokens(pictures: Pictures) -> ModelBundle:
         },
     }  # fmt: skip
     network = TokensToImage.from_config(config)
-    torch.nn.init.normal_(network.writer.scales, std=20.0)
-    network.image_tokenizer.initialise(normalize(torch.from_numpy(pictures.train.images)))
+    torch.nn.init.normal_(network.token_generator.logit_scales, std=20.0)
+    network.image_tokenizer.init_from_pca(normalize(torch.from_numpy(pictures.train.images)))
     return to_bundle(
         "tokens_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
         data_digest="d", figures={"precision": "cpu/fp32"}, image_size=32,
-        known_words=["red", "circle", "star"], noise_width=network.noise_width,
+        known_words=["red", "circle", "star"], noise_dim=network.noise_dim,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Figures of a made-up run, and what tests of drawings look for."""
+"""Metrics of an invented run, and a check of colors in plots."""
 
 from typing import Any
 
@@ -25,5 +25,5 @@ METRICS: dict[str, Any] = {
 
 
 def has_color(figure: np.ndarray, color: tuple[int, int, int]) -> bool:
-    """Whether a drawing, uint8 (H, W, 3), has a color somewhere; antialiasing may change it a little."""
+    """Whether a plot, uint8 (H, W, 3), contains a color, up to antialiasing."""
     return bool((np.abs(figure.astype(int) - color).max(axis=-1) < 12).any())

@@ -16,7 +16,7 @@ from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
 from lexipix.inference.best_of import BestOfConfig, best_of
 from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer
-from lexipix.models.captioner import small_gpt2
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.scenes import caption, sample_scene, words
@@ -160,7 +160,7 @@ def toys():
     tokenizer = train_tokenizer([caption(sample_scene(rng)) for _ in range(500)] + [*words()], VOCABULARY)
     text = tokenizer.to_str()
     shared = {"max_tokens": MAX_TOKENS, "image_size": SIZE}
-    generator = {"kind": "text_to_image", "noise_width": NOISE, "known_words": sorted(words()), **shared}
+    generator = {"kind": "text_to_image", "noise_dim": NOISE, "known_words": sorted(words()), **shared}
     ids = encode(tokenizer, [SAID], MAX_TOKENS)[0]
     ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
     return {
@@ -183,8 +183,9 @@ def words_model(toys):
     torch.manual_seed(0)
     model = small_gpt2(vocabulary + 24 + 4 + 2, MAX_TOKENS + CELLS, 32, 1, EOS_ID, cross_attention=False)
     network = {
-        "writer": {
-            "language_model": model.config.to_dict(), "passes": [1, 1], "near": 1, "pad_id": PAD_ID,
+        "token_generator": {
+            "language_model": model.config.to_dict(), "decoding_steps": [1, 1],
+            "local_conv_depth": 1, "pad_id": PAD_ID,
         },
         "image_tokenizer": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
         "text_encoder": {
@@ -195,7 +196,7 @@ def words_model(toys):
     return to_bundle(
         "tokens_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
         data_digest="d", figures={}, image_size=SIZE, known_words=sorted(words()),
-        noise_width=made.noise_width,
+        noise_dim=made.noise_dim,
     )  # fmt: skip
 
 

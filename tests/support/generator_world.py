@@ -14,9 +14,9 @@ from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
-from lexipix.models.captioner import small_gpt2
 from lexipix.models.discriminator import Discriminator
 from lexipix.models.image_encoder import ConvImageEncoder
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage

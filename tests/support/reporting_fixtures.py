@@ -1,3 +1,5 @@
+"""Fixtures that replace the fonts of the machine."""
+
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen

@@ -5,7 +5,8 @@ import torch
 
 from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import train_tokenizer
-from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.captioner import Captioner
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import VAE
 from lexipix.training.bundles import fingerprint, known_words, load_network, to_bundle, tokenizer_of
@@ -72,17 +73,17 @@ def test_bundle_shares_no_memory_with_the_network():
     assert made.weights["positions"].abs().sum() > 0
 
 
-def test_loading_leaves_the_global_generator_alone(bundle):
+def test_loading_does_not_change_the_global_random_state(bundle):
     before = torch.get_rng_state()
     load_network(bundle, Captioner)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_weights_of_another_network_are_told(bundle):
+def test_weights_of_another_network_are_an_error(bundle):
     del bundle.weights["adapter.1.bias"]
     bundle.weights["strange"] = torch.zeros(1)
     with pytest.raises(
-        LexipixError, match=r"captioner do not fit .*adapter\.1\.bias, strange.*: train it again"
+        LexipixError, match=r"captioner do not fit .*adapter\.1\.bias, strange.*: train the model again"
     ):
         load_network(bundle, Captioner)
 
@@ -96,7 +97,7 @@ def test_a_bundle_loads_as_one_of_the_accepted_kinds(bundle):
     assert isinstance(load_network(bundle, VAE, Captioner), Captioner)
 
 
-def test_fingerprint_tells_trainings_apart_and_nothing_else(bundle):
+def test_the_fingerprint_differs_exactly_between_different_trainings(bundle):
     same = fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "digest", bundle)
     assert same == fingerprint(RunParameters(seed=1), {"a": 2, "b": 1}, "digest", bundle)
     others = [
@@ -109,10 +110,10 @@ def test_fingerprint_tells_trainings_apart_and_nothing_else(bundle):
     assert len({same, *others}) == 5
 
 
-def test_known_words_are_words():
+def test_known_words_are_lower_case_words():
     assert known_words(["A red star, red!", "two  STARS"]) == ["a", "red", "star", "stars", "two"]
 
 
-def test_a_model_without_a_tokenizer_is_told():
-    with pytest.raises(LexipixError, match=r"kind vae needs its tokenizer\.json, and this one has none"):
+def test_a_missing_tokenizer_is_an_error():
+    with pytest.raises(LexipixError, match=r"kind vae needs a tokenizer\.json, but this one has none"):
         tokenizer_of(ModelBundle({"kind": "vae"}, {}))

@@ -28,7 +28,7 @@ class Rows:
     def __len__(self):
         return len(self.ids)
 
-    def canonical(self, rows):
+    def primary(self, rows):
         return self.ids[rows]
 
 
@@ -40,7 +40,7 @@ class Watched:
         self.groups = torch.arange(len(vectors))
 
     def encoder(self, images):
-        return SimpleNamespace(vector=images)
+        return SimpleNamespace(embedding=images)
 
 
 # Word 1 is in every caption, word 2 in those that fail, word 3 in those that do not

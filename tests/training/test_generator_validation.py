@@ -7,7 +7,7 @@ from tests.support.generator_world import CPU, pair_on, world
 from torch import nn
 
 from lexipix.data.images import normalize
-from lexipix.models.text_to_image import Reading
+from lexipix.models.text_to_image import TextEncoding
 from lexipix.training.generator_validation import GeneratorValidation
 
 
@@ -17,21 +17,21 @@ class Painter(nn.Module):
     def __init__(self, validation, shift=0, blur=False):
         super().__init__()
         self.validation, self.shift, self.blur = validation, shift, blur
-        self.noise_width = 2
-        captions = validation.captions.canonical(torch.arange(len(validation.images)))
+        self.noise_dim = 2
+        captions = validation.captions.primary(torch.arange(len(validation.images)))
         self.known = [row.tolist() for row in captions]
 
-    def read(self, ids):
+    def encode_text(self, ids):
         rows = torch.tensor([self._row(row.tolist()) for row in ids])
-        vectors = self.validation.encoder(self.validation.images[rows]).vector
-        return Reading(rows, rows >= 0, vectors)
+        vectors = self.validation.encoder(self.validation.images[rows]).embedding
+        return TextEncoding(rows, rows >= 0, vectors)
 
     def _row(self, ids):
         return next(i for i, known in enumerate(self.known) if known[: len(ids)] == ids)
 
-    def draw(self, reading, noise):
-        assert noise.shape == (len(reading.states), 2)
-        images = self.validation.images[(reading.states + self.shift) % len(self.validation.images)]
+    def decode(self, reading, noise):
+        assert noise.shape == (len(reading.hidden_states), 2)
+        images = self.validation.images[(reading.hidden_states + self.shift) % len(self.validation.images)]
         return nn.functional.avg_pool2d(images, 5, 1, 2, count_include_pad=False) if self.blur else images
 
 
@@ -47,8 +47,8 @@ def validation():
     captions = world().captions
 
     class BestOfResult:
-        def canonical(self, asked):
-            return captions.canonical(torch.from_numpy(rows)[asked])
+        def primary(self, asked):
+            return captions.primary(torch.from_numpy(rows)[asked])
 
     return GeneratorValidation(world().images[rows], BestOfResult(), world().groups[rows], encoder, CPU)
 

@@ -15,7 +15,7 @@ def make(width, text_width=6, embed_dim=4, channels=2):
 
 @torch.no_grad()
 def recall(memory, texts):
-    return memory.recall(memory.random_features(texts))
+    return memory.readout(memory.features(texts))
 
 
 def explained(latents, guesses):
@@ -112,7 +112,7 @@ def test_a_model_remembers_its_training_pictures():
     rows = torch.arange(len(images))
     with torch.no_grad():
         latents = vae.encoder(images[rows])[0]
-        drawn = model.latents(model.read(captions.canonical(rows)), torch.randn(len(rows), 3))
+        drawn = model.sample_latents(model.encode_text(captions.primary(rows)), torch.randn(len(rows), 3))
     assert explained(latents.flatten(1), drawn.flatten(1)) > 0.9
 
 
@@ -121,34 +121,34 @@ def test_the_memory_is_solved_and_not_trained():
         world().text_to_image(memory=16), world().vae().encoder, world().images, world().captions,
         world().validation(), learning_rate=1e-2, noises=1, canonical_share=0.5, flip=False, device=CPU,
     )  # fmt: skip
-    memory = task.model.prior.memory
+    memory = task.model.prior.random_features
     before = {key: value.clone() for key, value in memory.state_dict().items()}
-    first = task.model.prior.outward.weight.detach().clone()
+    first = task.model.prior.proj_out.weight.detach().clone()
     assert not first.any(), "the convolutions add nothing at first"
     for _ in range(2):
         task.step(torch.arange(8), 0.5)
     assert all(torch.equal(before[key], value) for key, value in memory.state_dict().items())
-    assert task.model.prior.outward.weight.any()
+    assert task.model.prior.proj_out.weight.any()
 
 
 def test_every_wording_of_a_caption_is_remembered():
     model, vae = world().text_to_image(memory=256), world().vae()
     images, captions = ImageRows(world().images, CPU), world().captions
-    assert captions.n_wordings > len(captions)
+    assert captions.n_captions > len(captions)
     remember(model, vae.encoder, images, captions, CPU, canonical_share=0.5)
     rows = torch.arange(len(images))
     last = captions.starts + captions.counts - 1
     with torch.no_grad():
         latents = vae.encoder(images[rows])[0].flatten(1)
-        for ids in (captions.canonical(rows), captions.wordings(last)):
-            drawn = model.latents(model.read(ids), torch.randn(len(rows), 3)).flatten(1)
+        for ids in (captions.primary(rows), captions.select(last)):
+            drawn = model.sample_latents(model.encode_text(ids), torch.randn(len(rows), 3)).flatten(1)
             assert explained(latents, drawn) > 0.8
 
 
 @torch.no_grad()
 def test_a_model_with_a_memory_can_be_cast_as_a_whole():
     model = world().text_to_image(memory=16).bfloat16()
-    drawn = model(world().captions.canonical(torch.arange(2)), torch.zeros(2, 3, dtype=torch.bfloat16))
+    drawn = model(world().captions.primary(torch.arange(2)), torch.zeros(2, 3, dtype=torch.bfloat16))
     assert drawn.dtype == torch.bfloat16
 
 

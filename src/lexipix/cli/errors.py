@@ -34,7 +34,7 @@ def user_errors(how_to_go_on: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         raise stopped from None
     except Exception as error:
-        if interrupts.heard():  # some libraries turn it into an error of their own
+        if interrupts.interrupted():  # some libraries turn it into an error of their own
             raise stopped from error
         message = sentence(error)
         if message is None:

@@ -1,4 +1,4 @@
-"""The captioner in several forms, each measured from pictures to captions: speed, size, quality."""
+"""Variants of the captioner, measured from images to captions: speed, size, quality."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from lexipix.compression.champion import fastest, require_whole, wished
+from lexipix.compression.champion import fastest, given_variant, require_baseline
 from lexipix.compression.export import Unavailable, megabytes
 from lexipix.compression.quality import quality_loss
-from lexipix.compression.quantization import quantized_captioner
+from lexipix.compression.quantization import quantize_captioner
 from lexipix.compression.runtimes import MEGA, REFERENCE, weights_mb
-from lexipix.compression.timing import QUALITY_SECONDS, Row, timed
+from lexipix.compression.timing import QUALITY_SECONDS, Row, time_variant
 from lexipix.config.compression import ChampionParameters, CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
@@ -31,30 +31,29 @@ from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
 _log = logging.getLogger(__name__)
 
 N_CALIBRATION = 128
-# What a form may lose a share of, where pictures have captions
+# Metrics whose loss is limited, if images have captions
 GATED = ("bleu4", "attribute_f1")
 INT8 = "onnx_int8"
 
 Pixels = NDArray[np.uint8]
-# Pictures, uint8 (N, S, S, 3), to N captions
-Describe = Callable[[Pixels], list[str]]
+# Images, uint8 (N, S, S, 3), to N captions
+Caption = Callable[[Pixels], list[str]]
 
 
-def measure_captioner(
+def measure_captioner_variants(
     compression: CompressionParameters,
     run: RunParameters,
     pictures: Pictures,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], dict[str, Any]]:
-    """Make and measure the forms of the captioner on this machine, and choose the one that is used.
+    """Makes and measures the variants of the captioner on this machine, and chooses the champion.
 
     Returns:
-        The forms that can be shipped beside the whole captioner, by variant; the table, variant -> figures,
-        with those of the champion once more as ``champion``: those of
-        ``timing.timed`` with ``size_mb``, ``parameters``, ``mflop`` (of a picture and its caption),
-        ``agreement`` (share of validation pictures that it describes word for word as the whole captioner in
-        fp32 does), and, where these have captions, the figures of ``captioner.scores.score``; and the
+        The compressed variants that run without torch, by name; a table, variant -> metrics, also of the
+        ``champion``: :func:`.timing.time_variant` with ``size_mb``, ``parameters``, ``mflop``
+        (of an image and its caption), ``agreement`` (share of validation images with the same caption as by
+        the uncompressed captioner in fp32), and, if these have captions, :func:`measure_captions`; and the
         champion: ``variant``, ``max_quality_loss``, ``figures``.
     """
     if run.threads:
@@ -65,78 +64,78 @@ def measure_captioner(
     images, truth = np.array(split.images[:n_images]), split.captions.iloc[:n_images]
     batch = images[np.arange(measurement.batch_size) % n_images]
     expected = _in_batches(_with_torch(captioner, REFERENCE), images)
-    arithmetic = _arithmetic(captioner, images[:1])
+    cost = _cost(captioner, images[:1])
     table: dict[str, Row] = {}
     for variant in compression.captioner_variants:
         try:
             if variant == INT8:
-                seen = np.array(pictures.train.images[:N_CALIBRATION])
-                exported[INT8] = quantized_captioner(onnx_captioner, seen)
+                calibration = np.array(pictures.train.images[:N_CALIBRATION])
+                exported[INT8] = quantize_captioner(onnx_captioner, calibration)
         except Unavailable as reason:
-            _log.warning("the captioner's %s is left out: %s", variant, reason)
+            _log.warning("the captioner's %s is skipped: %s", variant, reason)
             continue
-        describe, row = timed(
-            partial(_engine, variant, captioner, exported), (images[:1],), (batch,), measurement
+        caption, row = time_variant(
+            partial(_load_variant, variant, captioner, exported), (images[:1],), (batch,), measurement
         )
         in_time = n_images / row["images_per_s"] <= QUALITY_SECONDS
-        n_judged = n_images if in_time else min(n_images, len(batch))
-        written = _in_batches(describe, images[:n_judged])
+        n_measured = n_images if in_time else min(n_images, len(batch))
+        written = _in_batches(caption, images[:n_measured])
         row["size_mb"] = _size_mb(variant, captioner, exported)
         row["agreement"] = float(np.mean([a == b for a, b in zip(written, expected, strict=False)]))
-        if n_judged == n_images:
+        if n_measured == n_images:
             row |= measure_captions(written, truth, scenes=is_scenes(pictures.summary))
-        table[variant] = row | arithmetic
+        table[variant] = row | cost
         _log.info(
             "captioner %s: %s pictures/s, %.1f ms for one, %.1f MB, %.1f %% the same captions",
             variant, f"{row['images_per_s']:,.0f}", row["latency_p50_ms"], row["size_mb"],
             100 * row["agreement"],
         )  # fmt: skip
     champion = choose_captioner(compression.champion, table)
-    _log.info("Champion of the captioner's forms: %s", champion["variant"])
-    forms = {name: model for name, model in exported.items() if name != WHOLE}
-    return forms, {"champion": champion["figures"], **table}, champion
+    _log.info("Champion of the captioner's variants: %s", champion["variant"])
+    variants = {name: model for name, model in exported.items() if name != WHOLE}
+    return variants, {"champion": champion["figures"], **table}, champion
 
 
 def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -> dict[str, Any]:
-    """The form that is wished, or the fastest, in batches, that loses at most what the gate allows.
+    """Chooses the given variant, or the fastest in batches whose quality loss is within the gate.
 
-    Without captions to hold it against a form may describe as large a share of pictures otherwise.
+    Without given captions the loss is the share of images with another caption than by the baseline.
 
     Raises:
-        LexipixError: The whole captioner, or the form that is wished, is not among the variants.
+        LexipixError: The baseline, or the given variant, is not in the table.
     """
-    whole = require_whole(table, "compression.captioner_variants")
+    baseline = require_baseline(table, "compression.captioner_variants")
     gate = parameters.max_quality_loss
 
     def loss(row: Mapping[str, float]) -> float:
-        if any(key in whole for key in GATED):
-            return quality_loss(row, whole, GATED)
+        if any(key in baseline for key in GATED):
+            return quality_loss(row, baseline, GATED)
         return 1 - row["agreement"]
 
-    variant = wished(table, parameters.captioner_variant, "captioner_variant")
+    variant = given_variant(table, parameters.captioner_variant, "captioner_variant")
     variant = variant or fastest(table, loss, gate)
     return {"variant": variant, "max_quality_loss": gate, "figures": dict(table[variant])}
 
 
-def _engine(variant: str, captioner: ModelBundle, exported: Mapping[str, OnnxModel]) -> Describe:
+def _load_variant(variant: str, captioner: ModelBundle, exported: Mapping[str, OnnxModel]) -> Caption:
     if variant.startswith("torch_"):
         return _with_torch(captioner, variant)
     return OnnxCaptioner(exported[variant]).caption
 
 
-def _with_torch(captioner: ModelBundle, engine: str) -> Describe:
-    dtype = torch.bfloat16 if engine == "torch_bf16" else torch.float32
+def _with_torch(captioner: ModelBundle, runtime: str) -> Caption:
+    dtype = torch.bfloat16 if runtime == "torch_bf16" else torch.float32
     network = _load(captioner).to(dtype)
-    if engine != REFERENCE:
+    if runtime != REFERENCE:
         put_channels_last(network)
     tokenizer, max_tokens = tokenizer_of(captioner), int(captioner.config["max_tokens"])
 
     @torch.inference_mode()
-    def describe(images: Pixels) -> list[str]:
+    def caption(images: Pixels) -> list[str]:
         ids = network.generate(normalize(torch.from_numpy(images)).to(dtype), max_tokens)
         return decode(tokenizer, ids.numpy())
 
-    return describe
+    return caption
 
 
 def _load(captioner: ModelBundle) -> Captioner:
@@ -149,15 +148,15 @@ def _size_mb(variant: str, captioner: ModelBundle, exported: Mapping[str, OnnxMo
     return weights_mb(captioner, variant)
 
 
-def _arithmetic(captioner: ModelBundle, image: Pixels) -> Row:
-    """Number of weights, and MFLOP of a picture and its caption."""
-    network = _load(captioner).requires_grad_(False)  # gradients come in the counter's way
+def _cost(captioner: ModelBundle, image: Pixels) -> Row:
+    """Number of weights, and MFLOP of an image and its caption."""
+    network = _load(captioner).requires_grad_(False)  # the counter does not work with gradients
     with FlopCounterMode(display=False) as counter:
         network.generate(normalize(torch.from_numpy(image)), int(captioner.config["max_tokens"]))
     n_weights = sum(weight.numel() for weight in captioner.weights.values())
     return {"parameters": float(n_weights), "mflop": counter.get_total_flops() / MEGA}
 
 
-def _in_batches(describe: Describe, images: Pixels, size: int = 64) -> list[str]:
+def _in_batches(caption: Caption, images: Pixels, size: int = 64) -> list[str]:
     starts = range(0, len(images), size)
-    return [text for start in starts for text in describe(images[start : start + size])]
+    return [text for start in starts for text in caption(images[start : start + size])]

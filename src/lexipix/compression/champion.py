@@ -1,4 +1,4 @@
-"""Which generator is used in which form: when nobody says otherwise, and when speed or quality is wished."""
+"""The choice of the champion: which generator is used, in which variant, for each quality."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -11,55 +11,53 @@ from lexipix.utils.errors import LexipixError
 Family = Literal["vae", "gan"]
 FAMILIES: tuple[Family, ...] = ("vae", "gan")
 Table = Mapping[str, Mapping[str, float]]
-Figures = Mapping[Family, Mapping[str, Any]]
+FamilyMetrics = Mapping[Family, Mapping[str, Any]]
 
-# The family's figure that tells which draws better what the words say: the agreement of pictures drawn from
-# validation captions with those captions. PSNR would not do: it prefers the average of all fitting pictures.
+# The metric that compares the families: how well images drawn from validation captions agree with them.
+# PSNR is not suitable: it prefers the mean of all images that fit a caption.
 OBJECTIVE = "val_alignment"
-# The figure is a share of some hundred pictures, so that two families this near are equal as far as anybody
-# can tell; then the GAN it is, whose pictures are the sharper ones.
+# It is a share of some hundred images, so that a smaller difference is noise. Of two equal families the GAN
+# is chosen, whose images are sharper.
 TIE = 0.01
 
 
-def choose_family(wish: Literal["auto", "vae", "gan"], figures: Figures) -> Family:
-    """The family that was wished, or the one with the higher :data:`OBJECTIVE`; without figures the VAE's."""
-    if wish != "auto":
-        return wish
-    known = {
-        family: those[OBJECTIVE] for family, those in figures.items() if those.get(OBJECTIVE) is not None
-    }
-    if len(known) < len(figures):
+def choose_family(family: Literal["auto", "vae", "gan"], metrics: FamilyMetrics) -> Family:
+    """Returns the given family; for ``auto`` the one of the higher :data:`OBJECTIVE`, without it the VAE."""
+    if family != "auto":
+        return family
+    known = {name: one[OBJECTIVE] for name, one in metrics.items() if one.get(OBJECTIVE) is not None}
+    if len(known) < len(metrics):
         return "vae"
     return "vae" if known["vae"] > known["gan"] + TIE else "gan"
 
 
 def choose_champion(parameters: ChampionParameters, family: Family, table: Table) -> dict[str, Any]:
-    """The form that is wished, or the fastest, in batches, that loses at most what the gate allows.
+    """Chooses the given variant, or the fastest in batches whose quality loss is within the gate.
 
-    Forms that need torch stand in the table for comparison: loading torch alone takes longer than the whole
-    first picture may take.
+    Variants that need torch are in the table for comparison only: loading torch takes longer than the first
+    image may take.
 
     Args:
         parameters: The gates.
         family: The chosen family.
-        table: Variant -> figures of that family, as ``forms.measure_forms`` gives them.
+        table: Variant -> metrics of that family, as :func:`.variants.measure_variants` returns them.
 
     Returns:
         JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
-        ``budgets``: the variant that ``kedro generate --budget`` takes for ``fast`` (the fastest within the
-        wider gate), ``balanced`` (the champion) and ``best`` (the whole network).
+        ``budgets``: the variant that ``kedro generate --quality`` takes for ``fast`` (the fastest within the
+        wider gate), ``balanced`` (the champion) and ``best`` (the baseline).
 
     Raises:
-        LexipixError: The whole network, or the form that is wished, is not among the variants.
+        LexipixError: The baseline, or the given variant, is not in the table.
     """
-    whole = require_whole(table, "compression.variants")
+    baseline = require_baseline(table, "compression.variants")
 
     def loss(row: Mapping[str, float]) -> float:
-        return quality_loss(row, whole)
+        return quality_loss(row, baseline)
 
     gate = parameters.max_quality_loss
-    champion = wished(table, parameters.variant, "variant") or fastest(table, loss, gate)
-    fast = wished(table, parameters.fast_variant, "fast_variant")
+    champion = given_variant(table, parameters.variant, "variant") or fastest(table, loss, gate)
+    fast = given_variant(table, parameters.fast_variant, "fast_variant")
     fast = fast or fastest(table, loss, max(parameters.fast_max_quality_loss, gate))
     return {
         "family": family,
@@ -70,29 +68,29 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
     }
 
 
-def require_whole(table: Table, key: str) -> Mapping[str, float]:
-    """The figures of the whole network.
+def require_baseline(table: Table, key: str) -> Mapping[str, float]:
+    """Returns the metrics of the baseline.
 
     Args:
-        table: Variant -> figures.
-        key: The parameter that names the variants.
+        table: Variant -> metrics.
+        key: The parameter that lists the variants.
 
     Raises:
-        LexipixError: It is not among them.
+        LexipixError: It is not in the table.
     """
     if WHOLE not in table:
         raise LexipixError(
-            f"{key} does not hold {WHOLE}, the form that every other is held against: add it "
+            f"{key} does not hold {WHOLE}, with which every other variant is compared: add it "
             "(conf/base/parameters_compression.yml)."
         )
     return table[WHOLE]
 
 
-def wished(table: Table, variant: str | None, key: str) -> str | None:
-    """The form that a parameter names; None if it names none.
+def given_variant(table: Table, variant: str | None, key: str) -> str | None:
+    """Returns the variant that a parameter names, or None.
 
     Args:
-        table: Variant -> figures.
+        table: Variant -> metrics.
         variant: The parameter's value.
         key: Its name under ``compression.champion``.
 
@@ -102,22 +100,23 @@ def wished(table: Table, variant: str | None, key: str) -> str | None:
     known = [name for name in table if "onnx_" in name]
     if variant is not None and variant not in known:
         raise LexipixError(
-            f"compression.champion.{key} is {variant}, which is none of the forms that can be shipped: "
+            f"compression.champion.{key} is {variant}, which is not a measured variant without torch: "
             f"choose from {', '.join(known)}, or add it to the variants (parameters_compression.yml)."
         )
     return variant
 
 
 def fastest(table: Table, loss: Callable[[Mapping[str, float]], float], gate: float) -> str:
-    """The fastest variant, in batches, that runs without torch and whose loss is at most the gate."""
+    """Returns the fastest variant, in batches, that runs without torch and whose loss is at most the gate."""
     passing = {name: row for name, row in table.items() if "onnx_" in name and loss(row) <= gate}
     return max(passing, key=lambda name: passing[name]["images_per_s"])
 
 
 def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """All forms of all families in one table, as ``FAMILY_VARIANT``; the champion's figures once more.
+    """Returns the variants of all families in one table, as ``FAMILY_VARIANT``, and ``champion``.
 
-    Each row says what share of quality it loses to its family's whole network, where both were judged.
+    ``quality_loss`` is the share of quality that a variant loses to its family's baseline, if both were
+    measured.
     """
     rows = {}
     for family, table in tables.items():

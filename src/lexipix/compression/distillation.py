@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from lexipix.compression.champion import choose_family
-from lexipix.compression.students import own_reader, smaller
+from lexipix.compression.students import has_own_reader, make_student
 from lexipix.compression.variants import split_name
 from lexipix.config.compression import CompressionParameters, PrunedParameters
 from lexipix.config.run import RunParameters
@@ -64,11 +64,11 @@ def teach_reader(
     """
     bundle = _chosen(compression, prior, gan, prior_figures, gan_figures)
     parameters = compression.small
-    if not _is_wanted(compression, "small") or not own_reader(bundle.config["network"], parameters):
+    if not _is_wanted(compression, "small") or not has_own_reader(bundle.config["network"], parameters):
         return bundle, *untrained()
     school = _school(bundle, run, pictures, captions_complete)
     with seeded(run.seed):
-        network, student = smaller(school.teacher, dict(bundle.config["network"]), parameters)
+        network, student = make_student(school.teacher, dict(bundle.config["network"]), parameters)
         teacher = school.teacher.to(school.device)
         heard, validation = (
             hear(teacher, captions, n, CANONICAL_SHARE, "small reader: lessons", school.device)
@@ -124,15 +124,15 @@ def lesson(name: str) -> Callable[..., Taught]:
             return bundle, *untrained(), note(name, "compression.variants names no form of it: not taught")
         parameters: PrunedParameters = getattr(compression, name)
         school = _school(bundle, run, pictures, captions_complete)
-        if reader is not None and own_reader(bundle.config["network"], parameters):
+        if reader is not None and has_own_reader(bundle.config["network"], parameters):
             network, student = dict(reader.config["network"]), load_network(reader, TextToImage)
         else:
-            network, student = smaller(school.teacher, dict(bundle.config["network"]), parameters)
+            network, student = make_student(school.teacher, dict(bundle.config["network"]), parameters)
         with seeded(run.seed):
             teacher = school.teacher.to(school.device)
             drawn, validation = (
                 draw_lessons(teacher, captions, n, f"{name}: lessons", school.device)
-                for captions, n in ((school.rows, parameters.n_pictures), (school.validation, N_VALIDATION))
+                for captions, n in ((school.rows, parameters.n_images), (school.validation, N_VALIDATION))
             )
         task = DistillationTask(
             student,
@@ -207,5 +207,5 @@ def _bundle(
         card_parameters=parameters,
         data_digest=school.digest,
         figures=result.figures,
-        **{key: config[key] for key in ("image_size", "known_words", "noise_width")},
+        **{key: config[key] for key in ("image_size", "known_words", "noise_dim")},
     )

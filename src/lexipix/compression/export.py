@@ -1,4 +1,4 @@
-"""From trained networks to ONNX graphs that need no torch, each held against its network on real input."""
+"""Exports trained networks to ONNX graphs and verifies each on real input."""
 
 import logging
 import warnings
@@ -38,7 +38,7 @@ Inputs = Mapping[str, Tensor]
 
 
 class Unavailable(Exception):
-    """A form of a model that cannot be made, or not be run on this machine; the message says why."""
+    """A variant that cannot be made or run on this machine; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Samples:
 
 
 class Exporter:
-    """Exports networks and refuses graphs that do not compute the same.
+    """Exports networks and rejects graphs that compute something else.
 
     Args:
         samples: Real input to compare with.
@@ -67,26 +67,26 @@ class Exporter:
         self._drawn: tuple[Mapping[str, Any], tuple[torch.onnx.ONNXProgram, ...]] | None = None
 
     def text_to_image(self, bundle: ModelBundle) -> OnnxModel:
-        """Export a generator.
+        """Exports a generator.
 
-        ``read`` takes ids (B, L) and gives what captions decide by themselves; ``draw`` takes that and noise
-        (B, Z), and gives pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3).
+        ``read`` maps ids (B, L) to all that depends on captions alone; ``draw`` maps that and noise (B, Z) to
+        images (B, 3, S, S) and the same as uint8 (B, S, S, 3).
         """
         network = bundle.config["network"]
         module = load_network(bundle, TextToImage)
         read, draw = Read(module).eval(), Draw(module).eval()
-        noise_width = int(network["prior"]["noise_width"])
+        noise_dim = int(network["prior"]["noise_dim"])
         reads, draws = [], []
         for ids in self._ids(bundle):
-            noise = np.random.default_rng(0).standard_normal((len(ids), noise_width), np.float32)
+            noise = np.random.default_rng(0).standard_normal((len(ids), noise_dim), np.float32)
             with torch.no_grad():
                 parts = dict(zip(PLAN, read(ids), strict=False))
             reads.append({"ids": ids})
             draws.append({"noise": torch.from_numpy(noise), **parts})
         if self._drawn is not None and self._drawn[0] == network:
-            # The two generators are one network with two sets of weights: the second export costs nothing.
+            # Both generators have the same network: the second export only replaces the weights
             programs = self._drawn[1]
-            with _quiet():  # it tells of each weight that a graph does not use
+            with _quiet():  # it logs each weight that a graph does not use
                 for program, wrapper in zip(programs, (read, draw), strict=True):
                     program.apply_weights(wrapper.state_dict())
         else:
@@ -99,18 +99,18 @@ class Exporter:
         graphs = {name: _content(program) for name, program in zip(("read", "draw"), programs, strict=True)}
         config = {
             "max_tokens": bundle.config["max_tokens"],
-            "noise_width": noise_width,
+            "noise_dim": noise_dim,
             "image_size": int(network["decoder"]["image_size"]),
             "known_words": bundle.config.get("known_words", []),
         }
         return self._model(bundle, config, graphs, {"read": (read, reads), "draw": (draw, draws)})
 
     def captioner(self, bundle: ModelBundle) -> OnnxModel:
-        """Export a captioner.
+        """Exports a captioner.
 
-        ``see`` takes pictures and gives cells; ``next_word`` takes cells and what has been written, and gives
-        logits: the last words with the memory of those before, or all words where the cells are a prefix.
-        ``memory`` in the configuration is the shape of what is kept for each text, but for its length.
+        ``see`` maps images to cells; ``next_word`` maps cells and the tokens so far to logits: the last token
+        with the key-value cache of those before, or all tokens if the cells are a prefix. ``memory`` in the
+        configuration is the shape of the cache of a text, without its length.
         """
         module = load_network(bundle, Captioner)
         see = See(module).eval()
@@ -147,7 +147,7 @@ class Exporter:
         return self._model(bundle, config, graphs, {"see": (see, [images]), "next_word": (step, steps)})
 
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
-        """Export the scorer: ``image`` takes pictures, ``text`` takes ids; both give unit vectors (B, D)."""
+        """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
         image = ImageVector(module).eval()
         text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
@@ -160,7 +160,7 @@ class Exporter:
         return self._model(bundle, config, graphs, {"image": (image, [images]), "text": (text, texts)})
 
     def _ids(self, bundle: ModelBundle) -> list[Tensor]:
-        """The captions as one padded batch, and the shortest and the longest of them on their own."""
+        """The captions as one padded batch, and the shortest and the longest of them by themselves."""
         tokenizer, longest = tokenizer_of(bundle), int(bundle.config["max_tokens"])
         batch = torch.from_numpy(encode(tokenizer, self.samples.captions, longest))
         by_length = sorted(self.samples.captions, key=lambda text: len(tokenizer.encode(text).ids))
@@ -177,7 +177,7 @@ class Exporter:
         graphs: dict[str, bytes],
         checks: Mapping[str, tuple[nn.Module, Sequence[Inputs]]],
     ) -> OnnxModel:
-        """Verify the graphs and put them into a record.
+        """Verifies the graphs and returns the exported model.
 
         Raises:
             RuntimeError: A graph does not compute what its network computes.
@@ -199,7 +199,7 @@ class Exporter:
 
 @torch.no_grad()
 def _written(step: NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
-    """Inputs of the last step of writing texts ``ids`` (B, L), and of the first."""
+    """Inputs of the last and of the first decoding step of texts ``ids`` (B, L)."""
     layers, heads, width = step.memory
     memory = cells.new_zeros(len(ids), layers, heads, 0, width)
     inputs: list[Inputs] = []
@@ -212,7 +212,7 @@ def _written(step: NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
 
 
 def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs]) -> float:
-    """Largest absolute difference between a graph's outputs of real numbers and a network's, over inputs."""
+    """Returns the largest absolute difference between the real outputs of a graph and of a network."""
     session = start(graph)
     largest = 0.0
     for batch in batches:
@@ -227,7 +227,7 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
 
 
 def start(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Load a graph for the CPU; 0 threads are as many as torch takes."""
+    """Loads a graph for the CPU; 0 threads takes the number of torch."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or torch.get_num_threads()
     options.log_severity_level = 3
@@ -235,14 +235,14 @@ def start(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
 
 
 def megabytes(*contents: bytes) -> float:
-    """Size of files in MB (10^6 bytes)."""
+    """Returns the size of files in MB (10^6 bytes)."""
     return sum(map(len, contents)) / 1e6
 
 
 def _export(
     module: nn.Module, inputs: Inputs, free_axes: Mapping[str, Sequence[int]], outputs: Sequence[str]
 ) -> torch.onnx.ONNXProgram:
-    """Trace a module into a graph whose named axes stay free.
+    """Traces a module into a graph with dynamic axes.
 
     ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export takes
     two thirds of the time, the result is as fast, and parameters keep their names.
@@ -258,7 +258,7 @@ def _export(
 
 
 def _content(program: torch.onnx.ONNXProgram) -> bytes:
-    """The graph as the content of a file, without the traces of where it was made (paths, source lines)."""
+    """The graph as the content of a file, without paths and source lines of this machine."""
     proto = program.model_proto
     for graph in (proto.graph, *proto.functions):
         del graph.metadata_props[:]
@@ -273,7 +273,7 @@ def _content(program: torch.onnx.ONNXProgram) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes about libraries that are not installed off the screen."""
+    """Suppresses the exporter's notes about libraries that are not installed."""
     with suppress_logs("torch.onnx", "onnx_ir", "onnxscript"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""The parts of trained networks that become graphs, each a module of its own with tensors in and out."""
+"""The modules that are exported as graphs, with tensors as inputs and outputs."""
 
 import torch
 from torch import Tensor, nn
@@ -7,15 +7,15 @@ from transformers import GPT2LMHeadModel
 from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.models.greedy import Look, looks_of, next_word
-from lexipix.models.text_prior import Plan
+from lexipix.models.greedy import FoldedCrossAttention, fold_cross_attention, next_token_logits
+from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
 
-PLAN = Plan._fields
+PLAN = TextConditioning._fields
 
 
 class See(nn.Module):
-    """Pictures to the cells that the captioner's language model reads."""
+    """Maps images to the cells that the captioner's language model attends to."""
 
     def __init__(self, captioner: Captioner) -> None:
         super().__init__()
@@ -23,18 +23,18 @@ class See(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [-1, 1] to (B, cells, width)."""
-        return self.captioner.read(images)
+        return self.captioner.encode_images(images)
 
 
 class NextWord(nn.Module):
-    """One step of writing by a language model that looks at cells: logits of the word that follows."""
+    """One decoding step of a language model with cross-attention to cells: the logits of the next token."""
 
     def __init__(self, captioner: Captioner) -> None:
         super().__init__()
         model = captioner.language_model
         assert isinstance(model, GPT2LMHeadModel)
         self.language_model = model
-        for number, look in enumerate(looks_of(model)):
+        for number, look in enumerate(fold_cross_attention(model)):
             for name, part in look._asdict().items():
                 self.register_buffer(f"{name}_{number}", part.detach())
         heads, depth = model.config.n_head, model.config.n_layer
@@ -43,16 +43,16 @@ class NextWord(nn.Module):
     def forward(
         self, words: Tensor, position: Tensor, cells: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The last word.
+        """Runs one step.
 
         Args:
-            words: The last words, (B,).
+            words: The last tokens, (B,).
             position: Of them in their texts, (1,); the start token's is 0.
-            cells: Of the pictures, (B, cells, W).
-            memory: Keys and values of the words before, by layer, (B, 2 layers, heads, position, W / heads).
+            cells: Of the images, (B, cells, W).
+            memory: Keys and values of the tokens before, by layer, (B, 2 layers, heads, position, W / heads).
 
         Returns:
-            Logits (B, V), and the memory with the last words in it.
+            Logits (B, V), and the memory with the last tokens.
         """
         model, kept = self.language_model, list[Tensor]()
 
@@ -62,25 +62,27 @@ class NextWord(nn.Module):
             return kept[-2], kept[-1]
 
         looks = [
-            Look(*(getattr(self, f"{name}_{number}") for name in Look._fields))
+            FoldedCrossAttention(
+                *(getattr(self, f"{name}_{number}") for name in FoldedCrossAttention._fields)
+            )
             for number in range(model.config.n_layer)
         ]
         states = model.transformer.wte(words) + model.transformer.wpe(position)
-        logits = next_word(model, looks, states, cells, remember)
+        logits = next_token_logits(model, looks, states, cells, remember)
         return logits.float(), torch.stack(kept, 1)
 
 
 class NextWordAfterPrefix(nn.Module):
-    """One step of writing by a language model that has cells in front of its text."""
+    """One decoding step of a language model with the cells as a prefix."""
 
     def __init__(self, captioner: Captioner) -> None:
         super().__init__()
         self.language_model = captioner.language_model
 
     def forward(self, ids: Tensor, cells: Tensor) -> Tensor:
-        """Tokens written so far with the start token in front (B, L), and cells, to logits (B, V).
+        """Maps the start token and the tokens so far (B, L), and cells, to logits (B, V).
 
-        Without a memory of the words before: every family of language models has its own form of it.
+        There is no key-value cache: every family of language models has its own format.
         """
         words = self.language_model.get_input_embeddings()(ids)
         together = torch.cat([cells.to(words.dtype), words], dim=1)
@@ -91,7 +93,7 @@ class NextWordAfterPrefix(nn.Module):
 
 
 class Read(nn.Module):
-    """All that captions decide about their pictures."""
+    """Encodes captions, independently of the noise."""
 
     def __init__(self, network: TextToImage) -> None:
         super().__init__()
@@ -99,26 +101,26 @@ class Read(nn.Module):
 
     def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
         """(B, L) to the parts of a plan that there are, each (B, …)."""
-        return tuple(part for part in self.network.plan(ids) if part is not None)
+        return tuple(part for part in self.network.condition(ids) if part is not None)
 
 
 class Draw(nn.Module):
-    """Plans and noise to pictures."""
+    """Maps encoded captions and noise to images."""
 
     def __init__(self, network: TextToImage) -> None:
         super().__init__()
         self.network = network
 
     def forward(
-        self, noise: Tensor, grid: Tensor, context: Tensor, remembered: Tensor | None = None
+        self, noise: Tensor, grid: Tensor, context: Tensor, mean_latents: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(B, Z), and the parts of a plan, to pictures (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
-        images = self.network.carry_out(Plan(grid, context, remembered), noise)
+        """(B, Z), and the parts of a plan, to images (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
+        images = self.network.decode_conditioning(TextConditioning(grid, context, mean_latents), noise)
         return images, denormalize(images)
 
 
 class ImageVector(nn.Module):
-    """Pictures to unit vectors."""
+    """Maps images to unit vectors."""
 
     def __init__(self, pair: ContrastivePair) -> None:
         super().__init__()
@@ -126,12 +128,12 @@ class ImageVector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [-1, 1] to (B, D)."""
-        vector: Tensor = self.encoder(images).vector
+        vector: Tensor = self.encoder(images).embedding
         return vector
 
 
 class TextVector(nn.Module):
-    """Captions to unit vectors."""
+    """Maps captions to unit vectors."""
 
     def __init__(self, pair: ContrastivePair, pad: int) -> None:
         super().__init__()

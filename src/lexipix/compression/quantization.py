@@ -24,15 +24,15 @@ from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import OnnxModel
 
 CALIBRATION_BATCH = 16
-# Weights of the convolutions in which nearly all of the arithmetic is: of the residual blocks and the last of
-# the VAE's decoder; of the image encoder, but for its first
-DRAWN = (".blocks.", ".trunk.", ".decoder.outward.")
-SEEN = (".body.", ".stage4.", ".stage8.")
+# Parts of the names of the convolutions with nearly all of the operations: the generator's residual blocks
+# and the last one of the VAE's decoder; the image encoder's without its first
+GENERATOR_CONVOLUTIONS = (".blocks.", ".trunk.", ".decoder.proj_out.")
+ENCODER_CONVOLUTIONS = (".body.", ".stage4.", ".stage8.")
 Inputs = Mapping[str, NDArray[np.generic]]
 
 
-class _Given(CalibrationDataReader):  # type: ignore[misc]
-    """Hands out the inputs it was given, one after another."""
+class _Batches(CalibrationDataReader):  # type: ignore[misc]
+    """Iterates over given inputs."""
 
     def __init__(self, batches: Sequence[Inputs]) -> None:
         self._batches = iter(batches)
@@ -41,82 +41,85 @@ class _Given(CalibrationDataReader):  # type: ignore[misc]
         return next(self._batches, None)
 
 
-def quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
-    """An exported generator whose drawing graph computes its convolutions in int8.
+def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxModel:
+    """Returns an exported generator with its convolutions in int8.
 
     Args:
-        whole: The generator in fp32.
-        captions: Real ones, to calibrate with, each with noise.
+        baseline: The generator in fp32.
+        captions: Real captions for the calibration, each with noise.
     """
-    assert whole.tokenizer is not None
-    tokenizer = Tokenizer.from_str(whole.tokenizer)
-    read = start(whole.graphs["read"])
+    assert baseline.tokenizer is not None
+    tokenizer = Tokenizer.from_str(baseline.tokenizer)
+    read = start(baseline.graphs["read"])
     rng = np.random.default_rng(0)
     batches = []
     for first in range(0, len(captions), CALIBRATION_BATCH):
-        ids = encode(tokenizer, captions[first : first + CALIBRATION_BATCH], int(whole.config["max_tokens"]))
+        ids = encode(
+            tokenizer, captions[first : first + CALIBRATION_BATCH], int(baseline.config["max_tokens"])
+        )
         parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
-        noise = rng.standard_normal((len(ids), int(whole.config["noise_width"])), np.float32)
+        noise = rng.standard_normal((len(ids), int(baseline.config["noise_dim"])), np.float32)
         batches.append({"noise": noise, **parts})
-    return _with_graph(whole, "draw", quantize(whole.graphs["draw"], batches, DRAWN))
+    return _with_graph(
+        baseline, "draw", quantize_graph(baseline.graphs["draw"], batches, GENERATOR_CONVOLUTIONS)
+    )
 
 
-def quantized_captioner(whole: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
-    """An exported captioner whose image encoder computes its convolutions in int8.
+def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
+    """Returns an exported captioner with the convolutions of its image encoder in int8.
 
     Args:
-        whole: The captioner in fp32.
-        images: Real pictures, uint8 (N, S, S, 3), to calibrate with.
+        baseline: The captioner in fp32.
+        images: Real images, uint8 (N, S, S, 3), for the calibration.
 
     Raises:
-        Unavailable: The image encoder is not one of ours.
+        Unavailable: The image encoder is a pretrained one.
     """
     starts = range(0, len(images), CALIBRATION_BATCH)
     batches = [{"images": from_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
-    return _with_graph(whole, "see", quantize(whole.graphs["see"], batches, SEEN))
+    return _with_graph(baseline, "see", quantize_graph(baseline.graphs["see"], batches, ENCODER_CONVOLUTIONS))
 
 
-def _with_graph(whole: OnnxModel, name: str, graph: bytes) -> OnnxModel:
-    graphs = {**whole.graphs, name: graph}
-    return OnnxModel(whole.config, graphs, whole.tokenizer, {**whole.card, "quantized": "int8 QDQ"})
+def _with_graph(baseline: OnnxModel, name: str, graph: bytes) -> OnnxModel:
+    graphs = {**baseline.graphs, name: graph}
+    return OnnxModel(baseline.config, graphs, baseline.tokenizer, {**baseline.card, "quantized": "int8 QDQ"})
 
 
-def quantize(graph: bytes, batches: Sequence[Inputs], places: Sequence[str]) -> bytes:
-    """Quantize convolutions.
+def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]) -> bytes:
+    """Quantizes convolutions of a graph.
 
-    Nearly all of the arithmetic is in those of :data:`DRAWN` and :data:`SEEN`. The decoder's last one adds to
-    a linear map that stays in float, so that its errors are not seen; the first ones, the modulation and all
-    that has to do with words stay in float too, because they cost little. Activations are unsigned and
-    weights signed 7-bit numbers, per channel: with eight bits the products of processors without VNNI
-    overflow.
+    The decoder's last convolution adds to a linear map that stays in float, so that its errors are invisible.
+    The first ones, the modulation and the text encoding stay in float as well, because they cost little.
+    Activations are unsigned and weights signed 7-bit numbers, per channel: products of 8-bit numbers overflow
+    on processors without VNNI.
 
     Args:
-        graph: To be quantized.
+        graph: The graph.
         batches: Real inputs of it, for the ranges of the activations.
-        places: Parts of the names of their weights.
+        names: Parts of the names of the convolutions' weights.
 
     Returns:
         The quantized graph.
 
     Raises:
-        Unavailable: It has no such convolutions.
+        Unavailable: The graph has no such convolutions.
     """
     model = onnx.load_from_string(graph)
     nodes = [
         node.name
         for node in model.graph.node
-        if node.op_type == "Conv" and any(place in name for name in node.input for place in places)
+        if node.op_type == "Conv" and any(part in name for name in node.input for part in names)
     ]
     if not nodes:
         raise Unavailable("it has none of the convolutions that are computed in int8")
-    # An empty name is the root logger, by which it recommends a preparation that has been done
+    # The empty name is the root logger, with which ONNX Runtime recommends a preparation that is not needed
     with suppress_logs(""), tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(graph)
         quantize_static(
             source,
             target,
-            _Given(batches),
+            _Batches(batches),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -1,4 +1,4 @@
-"""Smaller networks from a trained generator: itself with channels pruned, and with a small reader."""
+"""Smaller networks from a trained generator: with pruned channels, and with a small text encoder."""
 
 import copy
 from typing import Any
@@ -13,38 +13,38 @@ from lexipix.models.text_prior import ModulatedConv
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import GRID, Decoder
 
-ROUND_TO = 8  # channels that are no multiple of this waste vector lanes
+ROUND_TO = 8  # other numbers of channels waste vector lanes
 
 
-def smaller(
+def make_student(
     teacher: TextToImage, network: dict[str, Any], parameters: PrunedParameters
 ) -> tuple[dict[str, Any], TextToImage]:
-    """A generator without the least important channels inside its residual convolution blocks.
+    """Returns a generator without the least important channels inside its residual convolution blocks.
 
-    The channels between the two convolutions of a block depend on nothing else, so that a share of them can
-    go from each block by itself; importance is the norm of the weights that make and read a channel (Torch-
-    Pruning, Fang et al. 2023, arXiv 2301.12900). The channels of the residual stream stay.
+    The channels between the two convolutions of a block depend on nothing else, so that each block is pruned
+    by itself. Importance is the norm of the weights of a channel in both convolutions (Torch-Pruning, Fang et
+    al. 2023, arXiv 2301.12900). The channels of the residual stream stay.
 
     Args:
-        teacher: The trained generator; left as it is.
-        network: Its dictionary.
-        parameters: How much goes, and for a small network what it reads with.
+        teacher: The trained generator; it is not changed.
+        network: Its configuration.
+        parameters: The shares, and the small network's text encoder.
 
     Returns:
-        The student's dictionary, as :meth:`TextToImage.from_config` takes it, and the student,
-        whose own reader, where it has one, has random weights.
+        The student's configuration, as :meth:`TextToImage.from_config` takes it, and the student.
+        Its own text encoder, if it has one, has random weights.
     """
     config = copy.deepcopy(network)
-    if own_reader(network, parameters):
+    if has_own_reader(network, parameters):
         assert isinstance(parameters, SmallParameters)
         width = parameters.reader.width
         config["language_model"] = None
         config["text_encoder"] |= {"width": width, "depth": parameters.reader.depth}
-        config["prior"] |= {"text_width": width, "readers": 0}
+        config["prior"] |= {"text_width": width, "text_layers": 0}
         student = TextToImage.from_config(config)
-        for part in ("condition", "start", "painting", "blocks", "outward", "words_norm"):
+        for part in ("condition_mlp", "coarse_grid", "word_to_grid", "blocks", "proj_out", "text_norm"):
             getattr(student.prior, part).load_state_dict(getattr(teacher.prior, part).state_dict())
-        student.prior.cells.data.copy_(teacher.prior.cells)
+        student.prior.grid_bias.data.copy_(teacher.prior.grid_bias)
         student.decoder.load_state_dict(teacher.decoder.state_dict())
     else:
         student = copy.deepcopy(teacher)
@@ -56,14 +56,14 @@ def smaller(
     return config, student
 
 
-def own_reader(network: dict[str, Any], parameters: PrunedParameters) -> bool:
-    """Whether a student reads for itself; a memory would not know the words of another reader."""
+def has_own_reader(network: dict[str, Any], parameters: PrunedParameters) -> bool:
+    """Whether a student has its own text encoder; random features need that of the teacher."""
     own = isinstance(parameters, SmallParameters) and parameters.reads == "own"
-    return own and not network["prior"].get("memory")
+    return own and not network["prior"].get("random_features")
 
 
 def _prune(block: nn.Module, share: float) -> int:
-    """Take the least important hidden channels from a block; gives how many are left."""
+    """Prunes the least important hidden channels of a block; returns how many are left."""
     assert isinstance(block, ModulatedConv | ResidualConv)
     block.requires_grad_(True)
     channels, width = block.first.out_channels, block.first.in_channels

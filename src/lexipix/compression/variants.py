@@ -1,4 +1,4 @@
-"""A generator in several forms, each measured from prompts to pixels: speed, size, likeness, quality."""
+"""Variants of a generator, measured from prompts to pixels: speed, size, fidelity, quality."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lexipix.compression.export import Unavailable
 from lexipix.compression.quality import TaskQuality
-from lexipix.compression.runtimes import MEGA, REFERENCE, Draw, Network, load, size_mb
-from lexipix.compression.timing import QUALITY_SECONDS, Row, timed
+from lexipix.compression.runtimes import MEGA, REFERENCE, Generate, Network, load, size_mb
+from lexipix.compression.timing import QUALITY_SECONDS, Row, time_variant
 from lexipix.config.compression import NETWORKS, MeasurementParameters
 from lexipix.metrics.images import psnr, ssim
 from lexipix.models.text_to_image import TextToImage
@@ -25,60 +25,62 @@ Pixels = NDArray[np.uint8]
 
 
 def split_name(variant: str) -> tuple[str, str]:
-    """``small_onnx_int8`` to ``small`` and ``onnx_int8``; the whole network's name is empty."""
+    """Splits ``small_onnx_int8`` into ``small`` and ``onnx_int8``; the baseline's name is empty."""
     for name in NETWORKS:
         if variant.startswith(f"{name}_"):
             return name, variant.removeprefix(f"{name}_")
     return "", variant
 
 
-def measure_forms(
+def measure_variants(
     networks: Mapping[str, Network],
     variants: Sequence[str],
     quality: TaskQuality,
     measurement: MeasurementParameters,
     threads: int,
 ) -> dict[str, Row]:
-    """Measure a family's forms on this machine's processor, tokenizing and reading of the words included.
+    """Measures variants of a family on this machine's processor, tokenization included.
 
     Args:
-        networks: ``""`` is the whole generator; ``pruned`` and ``small`` where there are such.
-        variants: Forms to measure.
-        quality: Judges pictures of its captions.
+        networks: ``""`` is the uncompressed generator; ``pruned`` and ``small`` if they exist.
+        variants: Variants to measure.
+        quality: Measures images of its captions.
         measurement: Batch size and repetitions.
-        threads: 0 takes every core.
+        threads: 0 takes all cores.
 
     Returns:
         Variant -> ``images_per_s`` (in batches of different prompts), ``latency_p50_ms``, ``latency_p95_ms``
-        and ``latency_p99_ms`` (one image of a prompt not read before), ``size_mb`` (of the weights as they
-        are kept), ``parameters``, ``mflop`` (of one image, multiplication and addition counted apart),
-        ``peak_mb`` (memory for loading it and drawing a batch, where the system tells), ``fidelity_psnr``
-        and ``fidelity_ssim`` (mean over captions, to the whole network in fp32), and the figures of
+        and ``latency_p99_ms`` (one image of a new prompt), ``size_mb`` (stored weights), ``parameters``,
+        ``mflop`` (of one image, multiplications and additions counted apart), ``peak_mb`` (memory for loading
+        and a batch, if the system reports it), ``fidelity_psnr`` and ``fidelity_ssim`` (mean over captions,
+        compared with the uncompressed network in fp32), and the metrics of
         :class:`TaskQuality`.
     """
     if threads:
         torch.set_num_threads(threads)
-    whole = networks[""]
+    baseline = networks[""]
     captions = quality.captions
-    noise = np.random.default_rng(0).standard_normal((len(captions), _noise_width(whole.bundle)), np.float32)
-    expected = _in_batches(load(whole, REFERENCE), captions, noise)
-    sizes = {name: _arithmetic(network.bundle, captions) for name, network in networks.items()}
+    noise = np.random.default_rng(0).standard_normal(
+        (len(captions), _noise_width(baseline.bundle)), np.float32
+    )
+    expected = _in_batches(load(baseline, REFERENCE), captions, noise)
+    sizes = {name: _cost(network.bundle, captions) for name, network in networks.items()}
     table: dict[str, Row] = {}
     for variant in variants:
-        name, engine = split_name(variant)
+        name, runtime = split_name(variant)
         if name not in networks:
             continue
         try:
-            row = _measure(networks[name], engine, captions, noise, expected, quality, measurement)
+            row = _measure(networks[name], runtime, captions, noise, expected, quality, measurement)
             table[variant] = row | sizes[name]
         except Unavailable as reason:
-            _log.warning("%s is left out: %s", variant, reason)
+            _log.warning("%s is skipped: %s", variant, reason)
     return table
 
 
 def _measure(
     network: Network,
-    engine: str,
+    runtime: str,
     captions: Sequence[str],
     noise: NDArray[np.float32],
     expected: Pixels,
@@ -86,24 +88,24 @@ def _measure(
     measurement: MeasurementParameters,
 ) -> Row:
     rows = [row % len(captions) for row in range(measurement.batch_size)]
-    draw, row = timed(
-        partial(load, network, engine),
+    generate, row = time_variant(
+        partial(load, network, runtime),
         (captions[:1], noise[:1]),
         ([captions[row] for row in rows], noise[rows]),
         measurement,
     )
-    row["size_mb"] = size_mb(network, engine)
-    n_judged = len(captions) if len(captions) / row["images_per_s"] <= QUALITY_SECONDS else len(rows)
-    drawn = _in_batches(draw, captions[:n_judged], noise[:n_judged])
-    row["fidelity_psnr"] = float(psnr(drawn, expected[:n_judged]).mean())
-    row["fidelity_ssim"] = float(ssim(drawn, expected[:n_judged]).mean())
-    if n_judged == len(captions):
+    row["size_mb"] = size_mb(network, runtime)
+    n_measured = len(captions) if len(captions) / row["images_per_s"] <= QUALITY_SECONDS else len(rows)
+    drawn = _in_batches(generate, captions[:n_measured], noise[:n_measured])
+    row["fidelity_psnr"] = float(psnr(drawn, expected[:n_measured]).mean())
+    row["fidelity_ssim"] = float(ssim(drawn, expected[:n_measured]).mean())
+    if n_measured == len(captions):
         row |= quality(drawn)
     return row
 
 
-def _arithmetic(bundle: ModelBundle, captions: Sequence[str]) -> Row:
-    """Number of weights, and MFLOP of reading a caption of mean length and drawing it."""
+def _cost(bundle: ModelBundle, captions: Sequence[str]) -> Row:
+    """Number of weights, and MFLOP of an image of a caption of mean length."""
     module = load_network(bundle, TextToImage)
     tokenizer = tokenizer_of(bundle)
     lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
@@ -115,19 +117,21 @@ def _arithmetic(bundle: ModelBundle, captions: Sequence[str]) -> Row:
     return {"parameters": float(n_weights), "mflop": counter.get_total_flops() / MEGA}
 
 
-def _in_batches(draw: Draw, prompts: Sequence[str], noise: NDArray[np.float32], size: int = 64) -> Pixels:
+def _in_batches(
+    generate: Generate, prompts: Sequence[str], noise: NDArray[np.float32], size: int = 64
+) -> Pixels:
     starts = range(0, len(prompts), size)
     return np.concatenate(
-        [draw(prompts[start : start + size], noise[start : start + size]) for start in starts]
+        [generate(prompts[start : start + size], noise[start : start + size]) for start in starts]
     )
 
 
 def _noise_width(bundle: ModelBundle) -> int:
-    return int(bundle.config["network"]["prior"]["noise_width"])
+    return int(bundle.config["network"]["prior"]["noise_dim"])
 
 
 def as_lines(family: str, table: Mapping[str, Row]) -> list[str]:
-    """The table in words for the log."""
+    """Returns the table as lines for the log."""
     lines = []
     for variant, row in table.items():
         quality = "".join(

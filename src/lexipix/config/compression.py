@@ -1,4 +1,4 @@
-"""Parameters of the compression: what is made smaller and how, what is measured, what may be the champion."""
+"""Parameters of the compression."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,28 +8,28 @@ from lexipix.config.run import Parameters
 from lexipix.config.training import TrainingParameters
 
 NETWORKS = ("pruned", "small")
-ENGINES = (
+RUNTIMES = (
     "torch_fp32", "torch_channels_last", "torch_bf16", "torch_compile", "onnx_fp32", "onnx_int8",
     "openvino_fp32",
 )  # fmt: skip
 
 
 def _is_variant(name: str) -> str:
-    if name not in ENGINES and name not in {
-        f"{network}_{engine}" for network in NETWORKS for engine in ENGINES
+    if name not in RUNTIMES and name not in {
+        f"{network}_{runtime}" for network in NETWORKS for runtime in RUNTIMES
     }:
         in_front = " or ".join(f"{network}_" for network in NETWORKS)
-        raise ValueError(f"it must be one of {', '.join(ENGINES)}, or one of them with {in_front} in front")
+        raise ValueError(f"it must be one of {', '.join(RUNTIMES)}, or one of them after {in_front}")
     return name
 
 
-# An engine for the whole network, or NETWORK_ENGINE: small_onnx_int8 is the small student in int8.
+# A runtime for the uncompressed network, or NETWORK_RUNTIME: small_onnx_int8 is the small student in int8
 Variant = Annotated[str, AfterValidator(_is_variant)]
 CaptionerVariant = Literal["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"]
 
 
 class ReaderTrainingParameters(TrainingParameters):
-    """How the small network learns to read (``compression.small.reader.training.*``)."""
+    """How the small network's text encoder is trained (``compression.small.reader.training.*``)."""
 
     key: ClassVar[str] = "compression.small.reader.training"
     images: int = Field(ge=1)
@@ -38,7 +38,7 @@ class ReaderTrainingParameters(TrainingParameters):
 
 
 class SmallTrainingParameters(TrainingParameters):
-    """How the small network learns to draw (``compression.small.training.*``)."""
+    """How the small network is trained (``compression.small.training.*``)."""
 
     key: ClassVar[str] = "compression.small.training"
     images: int = Field(ge=1)
@@ -48,7 +48,7 @@ class SmallTrainingParameters(TrainingParameters):
 
 
 class PrunedTrainingParameters(TrainingParameters):
-    """How the pruned network recovers (``compression.pruned.training.*``)."""
+    """How the pruned network is trained (``compression.pruned.training.*``)."""
 
     key: ClassVar[str] = "compression.pruned.training"
     images: int = Field(ge=1)
@@ -57,13 +57,13 @@ class PrunedTrainingParameters(TrainingParameters):
 
 
 class ReaderParameters(Parameters):
-    """A small text encoder that learns what the chosen generator makes of each word.
+    """A small text encoder, trained to predict the chosen generator's encoding of each word.
 
     Attributes:
         width: Of its layers, a multiple of 32.
-        depth: Its layers.
-        n_captions: Wordings that the generator reads to it.
-        training: Its length and pace; an image is a caption here.
+        depth: Number of layers.
+        n_captions: Captions and paraphrases to train on.
+        training: Schedule; an image is a caption here.
     """
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
@@ -73,44 +73,44 @@ class ReaderParameters(Parameters):
 
 
 class PrunedParameters(Parameters):
-    """The chosen generator without the least of the channels inside its convolution blocks.
+    """The chosen generator without the least important channels inside its convolution blocks.
 
     Attributes:
-        share: Of these channels that go from the text prior's blocks.
+        share: Share of these channels that are pruned from the text prior's blocks.
         decoder_share: The same for the VAE's decoder.
-        n_pictures: Pictures that the whole generator draws for it to learn from.
-        training: Length and pace of the recovery.
+        n_images: Images that the uncompressed generator draws to train on.
+        training: Schedule.
     """
 
     share: float = Field(gt=0, lt=1)
     decoder_share: float = Field(gt=0, lt=1)
-    n_pictures: int = Field(ge=1)
+    n_images: int = Field(ge=1)
     training: TrainingParameters
 
 
 class SmallParameters(PrunedParameters):
-    """The same with more channels gone, and a small reader in place of the language model.
+    """The same with fewer channels, and a small text encoder in place of the language model.
 
     Attributes:
-        reads: ``own``: with a reader of its own; ``teacher``: with the chosen generator's language model,
-            text encoder and memory, where captions need them.
-        reader: The reader.
+        reads: ``own``: with its own text encoder; ``teacher``: with the chosen generator's language model,
+            text encoder and random features.
+        reader: The text encoder.
     """
 
     share: float = Field(gt=0, lt=1)
     decoder_share: float = Field(gt=0, lt=1)
-    n_pictures: int = Field(ge=1)
+    n_images: int = Field(ge=1)
     reads: Literal["own", "teacher"]
     reader: ReaderParameters
     training: TrainingParameters
 
 
 class VerificationParameters(Parameters):
-    """How an exported graph is held against the network it came from (``compression.verification.*``).
+    """How an exported graph is compared with its network (``compression.verification.*``).
 
     Attributes:
-        n_captions: Real captions (and pictures, where a graph reads pictures) that both are given.
-        max_difference: Largest difference allowed between two outputs; pictures lie in [-1, 1], so that 0.001
+        n_captions: Real captions that both get as input.
+        max_difference: Largest difference allowed between two outputs; images are in [-1, 1], so that 0.001
             is an eighth of an 8-bit level.
     """
 
@@ -119,14 +119,14 @@ class VerificationParameters(Parameters):
 
 
 class MeasurementParameters(Parameters):
-    """How forms are measured (``compression.measurement.*``).
+    """How variants are measured (``compression.measurement.*``).
 
     Attributes:
         batch_size: Images per call for the rate.
-        latency_repeats: Calls with one image that count.
-        throughput_repeats: Calls with a batch that count.
-        max_seconds: No measurement of one form repeats longer than this.
-        n_images: Validation captions drawn for the quality of each form.
+        latency_repeats: Measured calls with one image.
+        throughput_repeats: Measured calls with a batch.
+        max_seconds: Longest measurement of a variant.
+        n_images: Validation captions that are drawn from for the quality of each variant.
     """
 
     batch_size: int = Field(ge=1, le=4096)
@@ -140,14 +140,13 @@ class ChampionParameters(Parameters):
     """Which model ``kedro generate`` uses by itself (``compression.champion.*``).
 
     Attributes:
-        family: ``vae`` (text prior and VAE decoder), ``gan``, or ``auto``: the one whose pictures of
-            validation captions agree better with them, and of two equals the GAN, which is sharper.
-        max_quality_loss: Share of the whole network's attribute accuracy and R-precision that the champion
-            may lose.
-        fast_max_quality_loss: The same for ``kedro generate --budget fast``.
-        variant: The generator's form, whatever was measured; ``kedro reproduce`` repeats a choice by it.
-        fast_variant: The same for ``kedro generate --budget fast``.
-        captioner_variant: The captioner's form, whatever was measured.
+        family: ``vae`` (text prior and VAE decoder), ``gan``, or ``auto``: the one whose images of validation
+            captions agree better with them; of two equals the GAN, whose images are sharper.
+        max_quality_loss: Share of the baseline's attribute accuracy and R-precision that may be lost.
+        fast_max_quality_loss: The same for ``kedro generate --quality fast``.
+        variant: The generator's variant, whatever was measured; ``kedro reproduce`` repeats a choice by it.
+        fast_variant: The same for ``kedro generate --quality fast``.
+        captioner_variant: The captioner's variant, whatever was measured.
     """
 
     family: Literal["auto", "vae", "gan"]
@@ -162,10 +161,10 @@ class CompressionParameters(Parameters):
     """Parameters of the pipeline ``compression`` (``compression.*``).
 
     Attributes:
-        variants: Forms that are measured: an engine, or a smaller network with one (``small_onnx_int8``).
-            The smaller networks are made of the chosen family, and taught where a form of them is named;
-            forms that ONNX Runtime runs can be shipped.
-        captioner_variants: Forms of the captioner that are measured.
+        variants: Measured variants: a runtime, or a smaller network with one (``small_onnx_int8``). The
+            smaller networks are distilled from the chosen family if a variant names them; variants of ONNX
+            Runtime can be the champion.
+        captioner_variants: Measured variants of the captioner.
     """
 
     variants: tuple[Variant, ...] = Field(min_length=1)

@@ -72,7 +72,7 @@ class PriorParameters(Parameters):
     Attributes:
         width: Of words and grid, a multiple of 32.
         depth: Modulated convolution blocks.
-        noise_width: Length of the noise vector.
+        noise_dim: Length of the noise vector.
         memory: Random features of a memory that is solved before the training and that the convolutions start
             from, for captions that each name something else; 0 is without. Each costs about 6 kB. No more
             than eight for each wording are used.
@@ -83,7 +83,7 @@ class PriorParameters(Parameters):
 
     width: int = Field(128, ge=32, le=1024, multiple_of=32)
     depth: int = Field(3, ge=1, le=32)
-    noise_width: int = Field(32, ge=1, le=1024)
+    noise_dim: int = Field(32, ge=1, le=1024)
     memory: int = Field(0, ge=0, le=16384)
     canonical_share: float = Field(0.5, ge=0, le=1)
     noises: int = Field(1, ge=1, le=64)
@@ -96,12 +96,12 @@ class GeneratorSize(NamedTuple):
     Attributes:
         width: Of words and of the 8x8 grid, a multiple of 32; half of it at twice the side, and so on.
         depth: Modulated convolution blocks on the grid; ``start: scratch`` only.
-        noise_width: Length of the noise vector; ``start: scratch`` only.
+        noise_dim: Length of the noise vector; ``start: scratch`` only.
     """
 
     width: int
     depth: int
-    noise_width: int
+    noise_dim: int
 
 
 GENERATOR_SIZES = {

@@ -1,4 +1,4 @@
-"""Captions as padded token ids, with the choice of a wording at every draw."""
+"""Captions as padded token ids; where an image has several, one is chosen at each draw."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ from lexipix.data.tokenization import encode, eos_id, pad_id
 
 
 class CaptionRows:
-    """The wordings of each picture: the caption first, then its paraphrases.
+    """The captions of each image: the primary caption first, then its paraphrases.
 
     Args:
-        captions: One per picture.
-        paraphrases: Other wordings per picture, possibly none.
+        captions: The primary caption of each image.
+        paraphrases: Other captions of each image, possibly none.
         tokenizer: From :mod:`lexipix.data.tokenization`.
-        max_tokens: Longer wordings are cut.
-        device: Where batches go.
+        max_tokens: Longer captions are cut.
+        device: Device of the batches.
     """
 
     def __init__(
@@ -29,41 +29,42 @@ class CaptionRows:
         max_tokens: int,
         device: torch.device,
     ) -> None:
-        wordings = [[caption, *others] for caption, others in zip(captions, paraphrases, strict=True)]
-        self.counts = torch.tensor([len(texts) for texts in wordings], dtype=torch.int64)
-        self.starts = self.counts.cumsum(0) - self.counts
-        texts = [text for texts in wordings for text in texts]
+        by_image = [[caption, *others] for caption, others in zip(captions, paraphrases, strict=True)]
+        self.counts = torch.tensor([len(texts) for texts in by_image], dtype=torch.int64)
+        self.starts = self.counts.cumsum(0) - self.counts  # of each image's captions among all
+        texts = [text for texts in by_image for text in texts]
         self.ids = torch.from_numpy(encode(tokenizer, texts, max_tokens).astype(np.int32))
         self.pad_id, self.eos_id = pad_id(tokenizer), eos_id(tokenizer)
         self.device = device
 
     def __len__(self) -> int:
+        """Number of images."""
         return len(self.counts)
 
     @property
-    def n_wordings(self) -> int:
-        """Of all pictures together."""
+    def n_captions(self) -> int:
+        """Number of captions of all images."""
         return len(self.ids)
 
-    def wordings(self, numbers: Tensor) -> Tensor:
-        """Wordings by their numbers among all: int64 (B, L). Those of picture i begin at ``starts[i]``."""
-        return self._trim(self.ids[numbers])
+    def select(self, indices: Tensor) -> Tensor:
+        """Captions by their indices among all, int64 (B, L); those of image i begin at ``starts[i]``."""
+        return self._trim(self.ids[indices])
 
-    def canonical(self, rows: Tensor) -> Tensor:
-        """First wording of the given rows: int64 (B, L)."""
-        return self._trim(self.ids[self.starts[rows]])
+    def primary(self, rows: Tensor) -> Tensor:
+        """Primary captions of images ``rows`` (B,): int64 (B, L)."""
+        return self.select(self.starts[rows])
 
-    def any_wording(self, rows: Tensor, canonical_share: float = 0.0) -> Tensor:
-        """A random wording of each row, from torch's global generator: int64 (B, L).
+    def sample(self, rows: Tensor, primary_caption_prob: float = 0.0) -> Tensor:
+        """A random caption of each image, by torch's global generator: int64 (B, L).
 
         Args:
-            rows: Row numbers (B,).
-            canonical_share: Share of the draws that take the first wording whatever the others are.
+            rows: Images (B,).
+            primary_caption_prob: Probability of the primary caption; otherwise all are equally likely.
         """
         choice = (torch.rand(len(rows)) * self.counts[rows]).long()
-        if canonical_share:
-            choice = choice * (torch.rand(len(rows)) >= canonical_share)
-        return self._trim(self.ids[self.starts[rows] + choice])
+        if primary_caption_prob:
+            choice = choice * (torch.rand(len(rows)) >= primary_caption_prob)
+        return self.select(self.starts[rows] + choice)
 
     def _trim(self, ids: Tensor) -> Tensor:
         longest = int((ids != self.pad_id).sum(1).max())

@@ -1,4 +1,4 @@
-"""The pictures of a split that have a caption; the others wait for the captioner."""
+"""The images of a split that have a caption."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from lexipix.data.images import Images, Subset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Split
 
-N_STAND_IN = 512
+MAX_SUBSTITUTES = 512  # training images that replace a validation split without captions
 
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """Pictures with their captions, row by row.
+    """Images with their captions.
 
     Attributes:
-        images: uint8 (N, S, S, 3), read as they are asked for.
+        images: uint8 (N, S, S, 3), read on access.
         captions: N texts.
-        paraphrases: N lists of other wordings, possibly empty.
+        paraphrases: N lists of other captions, possibly empty.
     """
 
     images: Images
@@ -32,34 +32,34 @@ class CaptionedImages:
         return len(self.captions)
 
     def groups(self) -> NDArray[np.int64]:
-        """Give int (N,): equal numbers mark equal captions."""
+        """Group numbers (N,); images with equal captions have equal numbers."""
         return np.unique(np.array(self.captions), return_inverse=True)[1].astype(np.int64)
 
-    def wordings(self) -> list[str]:
-        """Every caption and paraphrase."""
+    def all_captions(self) -> list[str]:
+        """All captions and paraphrases."""
         return [*self.captions, *(text for texts in self.paraphrases for text in texts)]
 
 
 def captioned(split: Split) -> CaptionedImages:
-    """Take the pictures of a split that have a caption."""
+    """The images of a split that have a caption."""
     rows = np.flatnonzero(split.captions["caption"].notna().to_numpy())
-    chosen = split.captions.iloc[rows]
-    kept = split.images if len(rows) == len(split) else Subset(split.images, rows)
+    table = split.captions.iloc[rows]
+    images = split.images if len(rows) == len(split) else Subset(split.images, rows)
     return CaptionedImages(
-        kept, [str(text) for text in chosen["caption"]], [list(texts) for texts in chosen["paraphrases"]]
+        images, [str(text) for text in table["caption"]], [list(texts) for texts in table["paraphrases"]]
     )
 
 
-def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], written: Sequence[str]) -> pd.DataFrame:
-    """A copy of a split's table with captions that a captioner wrote for some rows.
+def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], generated: Sequence[str]) -> pd.DataFrame:
+    """A copy of a split's table with generated captions for some rows.
 
     Args:
         table: See :class:`lexipix.utils.types.Split`.
         rows: Row numbers (n,).
-        written: n captions.
+        generated: n captions.
     """
     complete = table.copy()
-    for column, values in (("caption", list(written)), ("caption_source", ["generated"] * len(rows))):
+    for column, values in (("caption", list(generated)), ("caption_source", ["generated"] * len(rows))):
         filled = complete[column].to_numpy(object, copy=True)
         filled[rows] = values
         complete[column] = filled
@@ -67,25 +67,25 @@ def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], written: Sequenc
 
 
 def for_training(train: Split, validation: Split, stage: str) -> tuple[CaptionedImages, CaptionedImages]:
-    """Take the captioned pictures to learn from, and those to validate with.
+    """The captioned images for training and for validation.
 
     Args:
         train: The training split.
-        validation: Where it has less than two captions, training pictures stand in.
+        validation: If fewer than two of its images have a caption, training images replace them.
         stage: Named in the error.
 
     Raises:
-        LexipixError: Less than two training pictures have a caption.
+        LexipixError: Fewer than two training images have a caption.
     """
     learn, validate = captioned(train), captioned(validation)
     if len(learn) < 2:
         raise LexipixError(
-            f"{stage}: {len(learn)} of {len(train):,} training pictures have a caption, and there is nothing "
-            "to learn from less than two: add captions to the source (a metadata.jsonl, a NAME.txt beside "
-            "each picture, or class folders) and run `kedro run --pipelines ingestion` again."
+            f"{stage}: {len(learn)} of {len(train):,} training images have a caption, and training needs at "
+            "least two: add captions to the source (a metadata.jsonl, a NAME.txt beside each image, or class "
+            "folders) and run `kedro run --pipelines ingestion` again."
         )
     if len(validate) < 2:
-        rows = np.arange(min(len(learn), N_STAND_IN))
+        rows = np.arange(min(len(learn), MAX_SUBSTITUTES))
         validate = CaptionedImages(
             Subset(learn.images, rows), learn.captions[: len(rows)], learn.paraphrases[: len(rows)]
         )

@@ -1,4 +1,4 @@
-"""Pictures as tensors: uint8 on disk and in memory, [-1, 1] inside the networks."""
+"""Images as tensors: uint8 on disk and in memory, floats in [-1, 1] inside the networks."""
 
 from typing import Protocol
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-N_VALIDATION = 512  # pictures a training validates with, where there are so many
+N_VALIDATION = 512  # images of a validation, if there are so many
 
 
 class Images(Protocol):
-    """Pictures by row numbers: a (memory-mapped) uint8 array (N, H, W, 3), or a :class:`Subset` of one."""
+    """Images by row numbers: a (memory-mapped) uint8 array (N, H, W, 3), or a :class:`Subset` of one."""
 
     def __len__(self) -> int: ...
 
@@ -20,11 +20,11 @@ class Images(Protocol):
 
 
 class Subset:
-    """Some rows of a memory-mapped array, without reading them.
+    """A selection of the rows of an array, which are read on access.
 
     Args:
         images: uint8 (N, H, W, 3).
-        rows: int (n,), the rows that count.
+        rows: int (n,), the selected rows.
     """
 
     def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
@@ -43,21 +43,21 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def denormalize(images: Tensor) -> Tensor:
-    """Float (B, 3, H, W) in about [-1, 1] to a tensor of uint8 (B, H, W, 3), clamped and rounded."""
+    """Float (B, 3, H, W), about [-1, 1], to a uint8 tensor (B, H, W, 3), clamped and rounded."""
     return ((images.float() + 1) * 127.5).clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """As :func:`denormalize`, to an array."""
+    """:func:`denormalize` to a NumPy array."""
     return denormalize(images).cpu().contiguous().numpy()
 
 
 class ImageRows:
-    """Rows of a memory-mapped picture array, read only as they are asked for.
+    """Batches from a (memory-mapped) array of images, read on access.
 
     Args:
         images: uint8 (N, H, W, 3).
-        device: Where batches go.
+        device: Device of the batches.
     """
 
     def __init__(self, images: Images, device: torch.device) -> None:
@@ -67,26 +67,26 @@ class ImageRows:
         return len(self.images)
 
     def __getitem__(self, rows: Tensor) -> Tensor:
-        """Pictures of the given rows in [-1, 1], (B, 3, H, W)."""
+        """Images ``rows`` in [-1, 1], (B, 3, H, W)."""
         batch = torch.from_numpy(self.images[rows.numpy()])
-        if self.device.type == "cuda":  # so that the copy need not wait for what the GPU is still at
+        if self.device.type == "cuda":  # pinned, so that the copy does not wait for the GPU
             batch = batch.pin_memory()
         return normalize(batch.to(self.device, non_blocking=True))
 
 
-def psnr_of(images: Tensor, others: Tensor) -> Tensor:
-    """PSNR of each pair of pictures in [-1, 1], (B, 3, S, S): (B,) in decibels, at most 100."""
+def batch_psnr(images: Tensor, others: Tensor) -> Tensor:
+    """PSNR of each pair of images in [-1, 1], (B, 3, S, S): (B,) in dB, at most 100."""
     error = (images - others).square().flatten(1).mean(1) / 4
     return -10 * error.clamp_min(1e-10).log10()
 
 
-def shift(images: Tensor, pixels: int, border: str = "replicate") -> Tensor:
-    """Move each picture by a random whole number of pixels in each direction, channels last in memory.
+def random_shift(images: Tensor, pixels: int, border: str = "replicate") -> Tensor:
+    """Shift each image by a random whole number of pixels in each direction; channels_last in memory.
 
     Args:
         images: (B, C, H, W).
-        pixels: At most so far.
-        border: What comes in at the edge, a mode of torch's ``pad``: its pixel repeated, or ``reflect``.
+        pixels: Largest shift.
+        border: How the border is filled, a mode of torch's ``pad``: ``replicate`` or ``reflect``.
     """
     n_images, _, height, width = images.shape
     device = images.device
@@ -98,6 +98,6 @@ def shift(images: Tensor, pixels: int, border: str = "replicate") -> Tensor:
     return padded[each, rows, columns].permute(0, 3, 1, 2)
 
 
-def mirror(images: Tensor, coins: Tensor) -> Tensor:
-    """Mirror those pictures, left to right, whose coin (B,), from [0, 1), fell below a half."""
-    return torch.where(coins[:, None, None, None].to(images.device) < 0.5, images.flip(-1), images)
+def random_hflip(images: Tensor, uniform: Tensor) -> Tensor:
+    """Mirror those images, left to right, whose number in ``uniform`` (B,), from [0, 1), is below 0.5."""
+    return torch.where(uniform[:, None, None, None].to(images.device) < 0.5, images.flip(-1), images)

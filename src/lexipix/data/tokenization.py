@@ -1,7 +1,7 @@
-"""A byte-level BPE tokenizer trained on the captions, with PAD and EOS of its own. Imports no torch.
+"""Byte-level BPE tokenizers with PAD and EOS tokens. Imports no torch.
 
-A tokenizer of this project, trained here or taken from a pretrained language model, closes a text with its
-EOS by itself and knows its padding: ``tokenizer.json`` is all it takes to turn words into a network's input.
+All tokenizers of this project, trained here or taken from a pretrained language model, append EOS to a text
+and know their padding, so that ``tokenizer.json`` alone turns text into a network's input.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,20 +24,20 @@ PAD_ID, EOS_ID = 0, 1
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Learn a tokenizer; any text of any language can be encoded afterwards (byte fallback).
+    """Train a tokenizer; by byte fallback it encodes any text.
 
-    Chinese puts no spaces between words, and whole phrases would become tokens, which say nothing of a new
-    phrase with the same characters in it: no token is longer than one of them.
+    Chinese has no spaces between words, so that whole phrases would become tokens, which are of no use for
+    new phrases of the same characters. Each Chinese character is therefore split off.
 
     Args:
         captions: Training captions.
-        vocabulary: At most this many ids, PAD and EOS and the 256 bytes included.
+        vocabulary: Maximum number of ids, with PAD, EOS and the 256 bytes.
 
     Returns:
         A tokenizer with ``PAD_ID`` 0 and ``EOS_ID`` 1.
     """
     tokenizer = Tokenizer(models.BPE())
-    # A leading space on the first word too: "star" is one token wherever it stands
+    # With a space in front of the first word too, "star" is the same token everywhere
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip(), normalizers.Prepend(" ")]
     )
@@ -59,7 +59,7 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
 
 
 def with_ends(tokenizer: Tokenizer, pad: str, eos: str) -> Tokenizer:
-    """Let a tokenizer close every text with its token ``eos`` and pad batches with its token ``pad``."""
+    """Make a tokenizer append its token ``eos`` to each text and pad batches with its token ``pad``."""
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"$A {eos}", special_tokens=[(eos, tokenizer.token_to_id(eos))]
     )
@@ -68,32 +68,32 @@ def with_ends(tokenizer: Tokenizer, pad: str, eos: str) -> Tokenizer:
 
 
 def pad_id(tokenizer: Tokenizer) -> int:
-    """The id that fills up a batch."""
+    """Id of the padding token."""
     padding = tokenizer.padding
     if padding is None:
-        raise ValueError("this tokenizer knows no padding: make it with with_ends()")
+        raise ValueError("this tokenizer has no padding token: prepare it with with_ends()")
     return int(padding["pad_id"])
 
 
 def eos_id(tokenizer: Tokenizer) -> int:
-    """The id that closes a text."""
+    """Id of the token that ends a text."""
     return int(tokenizer.encode("").ids[-1])
 
 
 def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> NDArray[np.int64]:
-    """Captions to ids, each closed by EOS and padded by PAD to the longest of them.
+    """Encode captions, each with EOS at its end, padded to the longest of them.
 
     Args:
         tokenizer: From :func:`train_tokenizer` or :func:`with_ends`.
         captions: N texts.
-        max_tokens: Longer captions are cut, EOS included in the count.
+        max_tokens: Longest caption, EOS included; longer ones are cut.
 
     Returns:
         int64 (N, L), L <= max_tokens.
     """
     if not captions:
         return np.empty((0, 1), np.int64)
-    # What a caption says is text, even where it spells the name of a token; tokenizer.json does not keep this
+    # Read the name of a special token in a caption as text; tokenizer.json does not store this setting
     tokenizer.encode_special_tokens = True
     ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(captions))], np.int64)
     if ids.shape[1] > max_tokens:
@@ -104,7 +104,7 @@ def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> ND
 
 
 def decode(tokenizer: Tokenizer, ids: NDArray[np.int64]) -> list[str]:
-    """Ids (N, L) to texts, each up to its first EOS."""
+    """Decode ids (N, L) to texts, each up to its first EOS."""
     eos = eos_id(tokenizer)
     rows = [row[: row.index(eos)] if eos in row else row for row in ids.tolist()]
     return [text.strip() for text in tokenizer.decode_batch(rows, skip_special_tokens=True)]

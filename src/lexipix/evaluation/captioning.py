@@ -100,7 +100,7 @@ def sequence_confidence(
     log_probabilities = []
     with torch.inference_mode():
         for batch in torch.arange(len(rows)).split(BATCH):
-            log_probabilities.append(-captioner.surprise(ids[batch], captioner.read(rows[batch])))
+            log_probabilities.append(-captioner.mean_nll(ids[batch], captioner.encode_images(rows[batch])))
     return torch.cat(log_probabilities).exp().cpu().numpy()
 
 

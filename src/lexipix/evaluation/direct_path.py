@@ -95,6 +95,6 @@ def measure_token_round_trip(
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             batch = normalize(torch.from_numpy(np.array(images[start : start + batch_size])).to(device))
-            tokens = image_tokenizer.words(batch)  # integers: nothing else reaches the decoder
-            decoded.append(to_uint8(image_tokenizer.picture(image_tokenizer.numbers(tokens))))
+            tokens = image_tokenizer.tokenize(batch)  # integers: nothing else reaches the decoder
+            decoded.append(to_uint8(image_tokenizer.decode(image_tokenizer.codes(tokens))))
     return mean_psnr_ssim(images, np.concatenate(decoded)) | {"bits_per_image": image_tokenizer.bits}

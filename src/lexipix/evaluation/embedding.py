@@ -51,7 +51,7 @@ class Embedder:
                 batch = torch.from_numpy(np.array(images[start : start + self._batch_size]))
                 encoded = self._pair.image_encoder(normalize(batch.to(self._device)))
                 features.append(encoded.pooled.float().cpu().numpy())
-                embeddings.append(encoded.vector.float().cpu().numpy())
+                embeddings.append(encoded.embedding.float().cpu().numpy())
         return np.concatenate(features), np.concatenate(embeddings)
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:

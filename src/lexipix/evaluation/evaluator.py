@@ -82,7 +82,7 @@ def train_contrastive_evaluator(
         )
     n_held_out = max(2, round(len(data) * parameters.held_out_share))
     device = resolve_device(run)
-    tokenizer = train_tokenizer(data.wordings(), parameters.vocabulary)
+    tokenizer = train_tokenizer(data.all_captions(), parameters.vocabulary)
     network = _network_config(parameters, tokenizer.get_vocab_size())
     with seeded(run.seed):
         pair = ContrastivePair.from_config(network)

@@ -97,11 +97,11 @@ def reconstruct_from_tokens(
         ``tokens`` (with the caption) and ``tokens_alone``.
     """
     model = load_network(bundle, TokensToImage).to(resolve_device(run))
-    masks = token_masks(model.writer.words_per_cell, spacings)
-    bits = {name: _token_bits(mask, model.writer.codebooks) for name, mask in masks.items()}
+    masks = token_masks(model.token_generator.tokens_per_cell, spacings)
+    bits = {name: _token_bits(mask, model.token_generator.codebook_sizes) for name, mask in masks.items()}
     drawn: dict[tuple[str, str], list[Pixels]] = {}
     precision, ids = trained_precision(bundle, run), token_ids(bundle, sample.captions)
-    noise = noise_for(len(ids), model.noise_width, run)
+    noise = noise_for(len(ids), model.noise_dim, run)
     with torch.inference_mode(), precision.autocast():
         for start in range(0, len(ids), batch_size):
             rows = slice(start, start + batch_size)
@@ -121,13 +121,13 @@ def _draw_batch(
     device = next(model.parameters()).device
     ids, noise = ids.to(device), noise.to(device)
     with torch.autocast(device.type, enabled=False):  # an image's tokens are those of the full precision
-        tokens = model.image_tokenizer.words(normalize(torch.from_numpy(np.array(images)).to(device)))
-    unknown = model.writer.blank(len(tokens))
+        tokens = model.image_tokenizer.tokenize(normalize(torch.from_numpy(np.array(images)).to(device)))
+    unknown = model.token_generator.masked_tokens(len(tokens))
     yield ("caption", "tokens"), to_uint8(model(ids, noise))
     for name, mask in masks.items():
         known = torch.where(mask.to(device), tokens, unknown)
-        yield ("tokens", name), to_uint8(model.picture(model.complete(known, ids, noise)))
-        yield ("tokens_alone", name), to_uint8(model.picture(known))
+        yield ("tokens", name), to_uint8(model.decode_tokens(model.complete(known, ids, noise)))
+        yield ("tokens_alone", name), to_uint8(model.decode_tokens(known))
 
 
 def _token_bits(mask: Tensor, codebooks: Sequence[int]) -> float:

@@ -20,7 +20,7 @@ from lexipix.evaluation.direct_path import LatentCodec, posterior_deviations
 from lexipix.evaluation.evaluated_images import evenly_spaced
 from lexipix.metrics.codecs import JPEG_COLORS, Coded, jpeg, webp
 from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
-from lexipix.reporting.rate import unbeaten
+from lexipix.reporting.quality_plots import pareto_settings
 from lexipix.utils.types import Pictures
 
 Pixels = NDArray[np.uint8]
@@ -108,7 +108,7 @@ def bits_at(table: pd.DataFrame, target: float) -> dict[str, float]:
         for column, suffix in (("bits_per_image", ""), ("bits_without_headers", "_without_headers")):
             if suffix and own["bits_per_image"].equals(own["bits_without_headers"]):
                 continue
-            frontier = unbeaten(own, column, "psnr")
+            frontier = pareto_settings(own, column, "psnr")
             bits, quality = frontier[column].to_numpy(float), frontier["psnr"].to_numpy(float)
             if quality[0] <= target <= quality[-1]:
                 found[f"{coder}{suffix}"] = float(np.exp(np.interp(target, quality, np.log(bits))))

@@ -1,11 +1,10 @@
-"""What the report shows of an evaluation, assembled from its results."""
+"""Chooses what the report shows of an evaluation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
@@ -13,37 +12,39 @@ from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.evaluation.examples import choose_rows
 from lexipix.metrics.images import ssim
 from lexipix.reporting.report import CaptionExample, Gallery, ReportContext
-from lexipix.utils.types import ModelBundle
 
 Pixels = NDArray[np.uint8]
-NAMES = {"scenes": "Embedded scenes", "cifar10": "CIFAR-10", "folder": "Own pictures"}
+NAMES = {"scenes": "Embedded scenes", "cifar10": "CIFAR-10", "folder": "Own images"}
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The test pictures and what came of them on both paths.
+    """The evaluated images and their versions from both paths.
 
     Attributes:
-        real: The pictures under evaluation.
-        direct: They, through the latent and back.
-        drawn: By path (``vae``, ``gan``, …) the pictures drawn from their generated captions.
+        real: The evaluated images.
+        direct: Their reconstructions from the latent, uint8 (N, H, W, 3).
+        drawn: Path (``vae``, ``gan``, …) to the images generated from their generated captions.
     """
 
     real: EvaluatedImages
     direct: Pixels
     drawn: Mapping[str, Pixels]
 
-    def gallery(self, title: str, note: str, rows: Sequence[int]) -> Gallery:
-        """Some of the pictures by every way, with the SSIM of each."""
-        chosen = list(rows)
+    def gallery(self, title: str, note: str, indices: Sequence[int]) -> Gallery:
+        """Returns some of the images by all paths, with the SSIM of each version."""
+        chosen = list(indices)
         images = self.real.images[chosen]
-        versions = {"direct": self.direct} | {f"text: {name}": images for name, images in self.drawn.items()}
-        likeness = {name: ssim(images, version[chosen]) for name, version in versions.items()}
+        text = {f"text: {path}": versions[chosen] for path, versions in self.drawn.items()}
         columns: dict[str, Any] = {"original": images, "direct": self.direct[chosen]}
-        columns["caption"] = [self.real.prompts[row] for row in chosen]
-        columns |= {f"text: {name}": pictures[chosen] for name, pictures in self.drawn.items()}
-        notes = ["\n".join(f"SSIM {values[i]:.3f} {name}" for name, values in likeness.items())
-                 for i in range(len(chosen))]  # fmt: skip
+        columns |= {"caption": [self.real.prompts[index] for index in chosen]} | text
+        similarity = {
+            name: ssim(images, versions) for name, versions in ({"direct": columns["direct"]} | text).items()
+        }
+        notes = [
+            "\n".join(f"SSIM {values[i]:.3f} {name}" for name, values in similarity.items())
+            for i in range(len(chosen))
+        ]
         return Gallery(title, note, columns, notes)
 
 
@@ -51,104 +52,86 @@ def assemble(
     paths: Paths,
     evaluation: EvaluationParameters,
     metrics: Mapping[str, Any],
-    figures: Mapping[str, Any],
+    evaluation_metrics: Mapping[str, Any],
+    captioner_metrics: Mapping[str, Any],
     *,
     summary: Mapping[str, Any],
-    captioner: Mapping[str, Any],
-    judge: ModelBundle,
-    neighbours: Pixels,
-    rate: Pixels,
-    information: Pixels,
-    attention: Pixels,
-    data_sheet: Pixels,
-    curves: Mapping[str, pd.DataFrame],
-    seed: int,
-    machine: str,
+    shown: Mapping[str, Any],
+    run_facts: Mapping[str, Any],
 ) -> ReportContext:
-    """Choose the pictures that the report shows and name the facts around them.
+    """Chooses the images of the report and states the facts about data, evaluator and run.
 
     Args:
-        paths: The pictures by every way.
+        paths: The images by all paths.
         evaluation: Parameters.
         metrics: As in ``metrics.json``.
-        figures: As ``measure_paths`` gives them.
+        evaluation_metrics: As :func:`.path_metrics.measure_paths` returns it.
+        captioner_metrics: Of the captioner's training and captions.
         summary: Of the ingestion.
-        captioner: Its figures, for what its captions of training pictures are worth.
-        judge: The evaluator, for its card.
-        neighbours: Sheet of drawn pictures and the nearest training pictures.
-        rate: Plot of the direct path's quality over bits.
-        information: Plot of both paths' quality over what is told of a picture.
-        attention: Sheet of the captioner's attention.
-        data_sheet: Samples of the data.
-        curves: Of each training.
-        seed: Of the run.
-        machine: In words.
+        shown: Sheets and plots by the names of their datasets, and ``curves`` by model.
+        run_facts: ``seed``, ``machine`` and ``code_revision``.
     """
     real = paths.real
     fixed, best, worst = choose_rows(real, paths.drawn, evaluation).values()
-    chosen_by = "by the mean SSIM of the two text paths"
     galleries = [
         paths.gallery(
-            "The same pictures by every way",
-            "Test pictures, evenly spread, the same ones in every run on this data.",
+            "The same images by all paths",
+            "Evenly spaced test images, the same in every run on these data.",
             fixed,
         ),
-        paths.gallery("Best", f"The test pictures that came back best, {chosen_by}.", best),
-        paths.gallery("Worst", f"Those that came back worst, {chosen_by}. Look here first.", worst),
+        paths.gallery("Best", "Test images with the highest mean SSIM of the text paths.", best),
+        paths.gallery(
+            "Worst", "Test images with the lowest mean SSIM of the text paths. Look here first.", worst
+        ),
     ]
-    n_judge = summary.get("n_judge")
     return ReportContext(
-        name=NAMES.get(str(summary.get("source")), str(summary.get("source", "Pictures"))),
+        name=NAMES.get(str(summary.get("source")), str(summary.get("source", "Images"))),
         metrics=metrics,
-        text_extras=figures["extras"],
-        floor=figures["real_vs_real"],
+        text_extras=evaluation_metrics["extras"],
+        real_vs_real=evaluation_metrics["real_vs_real"],
         galleries=galleries,
-        captions=[CaptionExample(real.images[row], real.references[row], real.prompts[row]) for row in fixed],
-        caption_facts=_generated_captions(captioner),
-        neighbours=neighbours,
-        rate=rate if "rate" in metrics else None,
-        information=information if evaluation.information.n_images is not None else None,
-        attention=[attention],
-        curves={name: rows for name, rows in curves.items() if len(rows)},
-        stage_seconds={
+        captions=[CaptionExample(real.images[i], real.references[i], real.prompts[i]) for i in fixed],
+        caption_facts=_generated_captions(captioner_metrics),
+        neighbors=shown["memorization_sheet"],
+        rate=shown["rate_sheet"] if "rate" in metrics else None,
+        information=shown["information_sheet"] if evaluation.information.n_images is not None else None,
+        attention=[shown["attention_sheet"]],
+        curves={name: rows for name, rows in shown["curves"].items() if len(rows)},
+        training_seconds={
             name: values["seconds"]
             for name, values in metrics.get("training", {}).items()
             if "seconds" in values
         },
-        data_sheet=data_sheet,
+        data_sheet=shown["ingestion_sheet"],
         data_facts={
             "Source": str(summary.get("source", "")),
-            "Without caption": f"{summary.get('uncaptioned', 0):,} pictures",
+            "Without caption": f"{summary.get('uncaptioned', 0):,} images",
             "Digest": str(summary.get("digest", ""))[:12],
         },
-        judge_facts={
-            "Embedder": "a contrastive pair with its own seed"
-            + (f", trained on {n_judge:,} pictures that nothing else was trained on" if n_judge else ""),
-            **_second_judge(metrics),
-        },
+        evaluator_facts=_evaluators(metrics, summary.get("n_judge")),
         n_images=len(real.images),
-        n_candidates=figures.get("n_candidates"),
-        seed=seed,
-        machine=machine,
-        code_revision=str(judge.card.get("code_revision", "")),
+        n_candidates=evaluation_metrics.get("n_candidates"),
+        **run_facts,
     )
 
 
-def _second_judge(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """How well the classifier knows real pictures, where there is one."""
-    right = metrics["baseline"].get("real", {}).get("class_agreement")
-    if right is None:
-        return {}
-    return {"Second judge": f"a classifier of real pictures alone, right about {right:.1%} of real test ones"}
+def _evaluators(metrics: Mapping[str, Any], n_training: int | None) -> dict[str, str]:
+    """What the evaluator is, and the accuracy of the classifier if there is one."""
+    own_data = f", trained on {n_training:,} images that no other model sees" if n_training else ""
+    facts = {"Evaluator": f"a contrastive image and text encoder with its own seed{own_data}"}
+    accuracy = metrics["baseline"].get("real", {}).get("class_agreement")
+    if accuracy is not None:
+        facts["Classifier"] = f"trained on real images, accuracy about {accuracy:.1%} on real test images"
+    return facts
 
 
-def _generated_captions(captioner: Mapping[str, Any]) -> dict[str, str]:
-    """What the captions are worth that were written for training pictures that came without."""
-    n_generated = captioner.get("generated_captions")
+def _generated_captions(captioner_metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Number and accuracy of the captions that the captioner wrote for training images without captions."""
+    n_generated = captioner_metrics.get("generated_captions")
     if not n_generated:
         return {}
-    facts = {"Written for training pictures that came without": f"{n_generated:,} captions"}
-    match = captioner.get("generated_captions_exact_match")
+    facts = {"Generated for training images without captions": f"{n_generated:,} captions"}
+    match = captioner_metrics.get("generated_captions_exact_match")
     if match is not None:
-        facts["The same as the true ones that were withheld"] = f"{match:.1%}"
+        facts["Equal to the withheld true caption"] = f"{match:.1%}"
     return facts

@@ -65,7 +65,7 @@ def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> d
     def draw_with_champion(captions: Sequence[str]) -> Pixels:
         baselines = {"vae": generators.onnx_vae, "gan": generators.onnx_gan}
         generator = OnnxGenerator(choose(generators.champion).among(baselines, generators.onnx_forms))
-        return generator.draw(captions, noise_for(len(captions), generator.noise_width, run).numpy())
+        return generator.draw(captions, noise_for(len(captions), generator.noise_dim, run).numpy())
 
     paths: dict[str, DrawCaptions] = {
         "vae": partial(draw_captions, generators.prior, run=run, batch_size=batch_size),
@@ -99,7 +99,7 @@ def draw_captions(
     device = resolve_device(run)
     model = load_network(bundle, *TEXT_MODELS).to(device)
     ids = token_ids(bundle, captions)
-    noise = noise_for(len(ids), model.noise_width, run)
+    noise = noise_for(len(ids), model.noise_dim, run)
     by_tokens = isinstance(model, TokensToImage)
     images = []
     with torch.inference_mode(), trained_precision(bundle, run).autocast() if by_tokens else nullcontext():
@@ -108,9 +108,9 @@ def draw_captions(
     return np.concatenate(images)
 
 
-def noise_for(n_captions: int, noise_width: int, run: RunParameters) -> Tensor:
+def noise_for(n_captions: int, noise_dim: int, run: RunParameters) -> Tensor:
     """Returns standard normal noise (N, Z); the n-th caption always gets the n-th row."""
-    return torch.randn(n_captions, noise_width, generator=torch.Generator().manual_seed(run.seed))
+    return torch.randn(n_captions, noise_dim, generator=torch.Generator().manual_seed(run.seed))
 
 
 def trained_precision(bundle: ModelBundle, run: RunParameters) -> Precision:

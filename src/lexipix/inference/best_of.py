@@ -152,9 +152,9 @@ def candidate_noise(
     places: dict[tuple[int, int], int] = {}
     pairs = zip(indices.tolist(), numbers.tolist(), strict=True)
     rows = [places.setdefault(pair, len(places)) for pair in pairs]
-    noise = np.empty((len(places), drawer.noise_width), np.float32)
+    noise = np.empty((len(places), drawer.noise_dim), np.float32)
     for (index, number), place in places.items():
-        noise[place] = noise_of(seed, index, drawer.noise_width, number)[0]
+        noise[place] = noise_of(seed, index, drawer.noise_dim, number)[0]
     each: Vectors = noise[np.array(rows, np.intp)]
     return each
 

@@ -71,13 +71,13 @@ def from_words(
     ids = token_ids(bundle, texts).to(device)
     given = torch.from_numpy(noise).to(device)
     with torch.no_grad():
-        plan = model.plan(ids)
-        latents = model.prior.draw(plan, given)
+        plan = model.condition(ids)
+        latents = model.prior.sample_latents(plan, given)
     if fit == "latent":
         return Beginning(latents, model.decoder, float("inf"), "best", fit)
     # What was drawn longer than usual may stay as long
     norm = max(noise.shape[1] ** 0.5, float(given.norm(dim=1).max()))
-    return Beginning(given, lambda some: model.carry_out(plan, some), norm, "best", fit)
+    return Beginning(given, lambda some: model.decode_conditioning(plan, some), norm, "best", fit)
 
 
 def from_pictures(bundle: ModelBundle, pictures: Pixels, run: RunParameters) -> Beginning:
@@ -118,7 +118,7 @@ def refine_best(
                 f"choose --model {' or '.join(TRAINED)}."
             )
         bundle, model = load(TRAINED[best.model]), best.model
-        width = int(bundle.config["network"]["prior"]["noise_width"])
+        width = int(bundle.config["network"]["prior"]["noise_dim"])
         noise = noise_of(best.seed, best.index, width)
         beginning = from_words(bundle, [best.text], noise, parameters.fit, run)
     refined = refine(beginning, redrawn.given, parameters.refine, redrawn.target, model)

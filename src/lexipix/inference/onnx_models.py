@@ -98,7 +98,7 @@ class OnnxGenerator(_Model):
                 f"An exported generator lacks {' and '.join(missing)}; it is damaged or of an earlier "
                 "version: run `kedro run --pipelines compression` again, with the same --env."
             )
-        self.noise_width: int = model.config["noise_width"]
+        self.noise_dim: int = model.config["noise_dim"]
         self._plans: dict[str, Plan] = {}
 
     @cached_property
@@ -108,7 +108,7 @@ class OnnxGenerator(_Model):
 
     def draw_one(self, prompt: str, seed: int, index: int) -> Pixels:
         """Picture ``index`` of a prompt, uint8 (S, S, 3); the noise depends on seed and index alone."""
-        image: Pixels = self.draw([prompt], noise_of(seed, index, self.noise_width))[0]
+        image: Pixels = self.draw([prompt], noise_of(seed, index, self.noise_dim))[0]
         return image
 
     def draw(self, prompts: Sequence[str], noise: Vectors) -> Pixels:

@@ -204,7 +204,7 @@ def _texts(
 
 
 def _candidates(drawer: OnnxGenerator, words: str, seed: int, indices: Sequence[int]) -> Pixels:
-    noise = np.concatenate([noise_of(seed, index, drawer.noise_width) for index in indices])
+    noise = np.concatenate([noise_of(seed, index, drawer.noise_dim) for index in indices])
     return drawer.draw([words] * len(indices), noise)
 
 

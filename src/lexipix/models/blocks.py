@@ -1,22 +1,22 @@
-"""Building blocks shared by the networks: no normalisation layers, residual branches that start at zero."""
+"""Building blocks that several networks share."""
 
 import torch
 from torch import Tensor, nn
 
 
 def zero_init(module: nn.Module) -> nn.Module:
-    """Set a layer's weights and bias to zero, so that the branch it ends starts as nothing."""
+    """Set the parameters of a layer to zero and return it; a branch that ends in it starts at zero."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
 
 
 class ResidualConv(nn.Module):
-    """x + conv(silu(conv(silu(x)))), 3x3, the second convolution starting at zero.
+    """x + conv(silu(conv(silu(x)))) with 3x3 kernels and no normalisation; the branch starts at zero.
 
     Args:
-        channels: Of x.
-        hidden: Channels between the two convolutions; None: as many.
+        channels: Channels of x.
+        hidden: Channels between the two convolutions; None for ``channels``.
     """
 
     def __init__(self, channels: int, hidden: int | None = None) -> None:
@@ -24,7 +24,7 @@ class ResidualConv(nn.Module):
         hidden = hidden or channels
         self.first = nn.Conv2d(channels, hidden, 3, padding=1)
         self.second = zero_init(nn.Conv2d(hidden, channels, 3, padding=1))
-        self.activation = nn.SiLU()  # GELU costs a CPU three times as much
+        self.activation = nn.SiLU()  # GELU takes three times as long on a CPU
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.first(self.activation(x))

@@ -1,8 +1,8 @@
-"""Text(f(I)) = LLM(f(I)): a causal language model that reads a picture's feature grid.
+"""The captioner: a causal language model that attends to the feature grid of an image.
 
-A small GPT-2 of our own reads the grid by cross-attention. A pretrained causal language model of any family
-has no cross-attention, so it reads the grid as a prefix of embeddings in front of the text. Either can also
-run without a picture; its hidden states for a caption are what the generators draw from.
+The project's small GPT-2 reads the grid by cross-attention. Pretrained language models have no
+cross-attention, so they read the grid as a prefix of embeddings in front of the text. Either can also run
+without an image; the generators use its hidden states for captions.
 """
 
 import math
@@ -12,61 +12,28 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from lexipix.models.configurable_network import ConfigurableNetwork
-from lexipix.models.greedy import most_likely_words
+from lexipix.models.greedy import greedy_decode
 from lexipix.models.image_encoder import ImageEncoder
 from lexipix.models.image_encoder_factory import image_encoder_from_config
+from lexipix.models.language_model import language_model_from_config
 
 Conditioning = Literal["cross_attention", "prefix"]
-PREFIX_SIDE = 4  # a prefix of 4 x 4 pooled cells: every cell would cost a position in every layer
-
-
-def small_gpt2(
-    vocabulary: int,
-    positions: int,
-    width: int,
-    depth: int,
-    eos_id: int,
-    *,
-    cross_attention: bool = True,
-) -> GPT2LMHeadModel:
-    """A GPT-2 with random weights, without dropout; heads are 32 wide."""
-    config = GPT2Config(
-        vocab_size=vocabulary,
-        n_positions=positions,
-        n_embd=width,
-        n_layer=depth,
-        n_head=width // 32,
-        add_cross_attention=cross_attention,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=eos_id,
-        eos_token_id=eos_id,
-        # None: padding stands behind the text, where a causal model never looks, and needs no mask
-        pad_token_id=None,
-    )
-    return GPT2LMHeadModel(config)
-
-
-def language_model_from_config(config: dict[str, Any]) -> PreTrainedModel:
-    """A causal language model with random weights from the dictionary that its ``config.to_dict()`` gave."""
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config))
-    return model
+PREFIX_SIDE = 4  # a prefix of 4 x 4 pooled cells; each cell takes a position in every layer
 
 
 class Captioner(ConfigurableNetwork):
-    """An image encoder, a language model, and the layer that lets the one read the other.
+    """An image encoder, a language model, and an adapter from image features to language model inputs.
 
     Args:
-        image_encoder: Gives the feature grid.
+        image_encoder: Computes the feature grid.
         language_model: Any causal language model of transformers.
-        conditioning: ``cross_attention`` needs a model built with it.
-        cells: Grid cells per picture.
-        start_id: Token before the first word (GPT-2's way: its end-of-text token).
-        pad_id: Token behind the last word.
+        conditioning: ``cross_attention`` needs a language model that was built with it.
+        cells: Grid cells per image.
+        start_id: Token in front of the text (GPT-2 uses its end-of-text token).
+        pad_id: Token behind the text.
         eos_id: Token that ends a caption.
     """
 
@@ -108,8 +75,8 @@ class Captioner(ConfigurableNetwork):
         language_model = language_model_from_config(config["language_model"])
         return cls(**{**config, "image_encoder": image_encoder, "language_model": language_model})
 
-    def read(self, images: Tensor) -> Tensor:
-        """Pictures in [-1, 1], (B, 3, S, S), as a sequence the language model reads: (B, cells, width)."""
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Encode images in [-1, 1], (B, 3, S, S), as input of the language model, (B, cells, W)."""
         grid = self.image_encoder(images).grid
         if self.conditioning == "prefix":
             side = round(grid.shape[1] ** 0.5)
@@ -118,69 +85,66 @@ class Captioner(ConfigurableNetwork):
         cells: Tensor = self.adapter(grid) + self.positions
         return cells
 
-    def _shifted(self, ids: Tensor) -> Tensor:
-        """Inputs that predict ``ids``: the start token, then all but the last."""
+    def _shift_right(self, ids: Tensor) -> Tensor:
+        """The inputs that predict ``ids``: the start token, then all ids but the last."""
         start = ids.new_full((len(ids), 1), self.start_id)
         return torch.cat([start, ids[:, :-1]], dim=1)
 
-    def _with_prefix(self, cells: Tensor, inputs: Tensor) -> Tensor:
-        words: Tensor = self.language_model.get_input_embeddings()(inputs)
-        return torch.cat([cells.to(words.dtype), words], dim=1)
+    def _prepend(self, cells: Tensor, ids: Tensor) -> Tensor:
+        tokens: Tensor = self.language_model.get_input_embeddings()(ids)
+        return torch.cat([cells.to(tokens.dtype), tokens], dim=1)  # (B, cells + L, W)
 
     def logits(self, ids: Tensor, cells: Tensor | None) -> Tensor:
-        """Logits (B, L, V) of ``ids`` (B, L), each given the words before it and the picture, if any."""
-        inputs = self._shifted(ids)
+        """Logits (B, L, V) for ``ids`` (B, L), each given the tokens before it and the image, if any."""
+        inputs = self._shift_right(ids)
         model = self.language_model
         if cells is None:
             logits: Tensor = model(input_ids=inputs, use_cache=False).logits
         elif self.conditioning == "cross_attention":
             logits = model(input_ids=inputs, encoder_hidden_states=cells, use_cache=False).logits
         else:
-            together = self._with_prefix(cells, inputs)
-            logits = model(inputs_embeds=together, use_cache=False).logits[:, cells.shape[1] :]
+            embeddings = self._prepend(cells, inputs)
+            logits = model(inputs_embeds=embeddings, use_cache=False).logits[:, cells.shape[1] :]
         return logits
 
     def loss(self, ids: Tensor, cells: Tensor | None) -> Tensor:
-        """Mean cross-entropy per token of captions ``ids`` (B, L); padding does not count, EOS does."""
+        """Mean cross-entropy per token of captions ``ids`` (B, L); EOS counts, padding does not."""
         logits = self.logits(ids, cells).float()
         return F.cross_entropy(logits.flatten(0, 1), ids.flatten(), ignore_index=self.pad_id)
 
     def description_bits(self, ids: Tensor) -> Tensor:
-        """Bits of captions that are written down for a reader who has this language model and no picture.
+        """Code length of captions in bits, (B,), for a receiver with this language model and no image.
 
         Args:
-            ids: (B, L), ending in EOS, then padding, which is not counted.
-
-        Returns:
-            (B,).
+            ids: (B, L), each row closed by EOS and then padding, which does not count.
         """
-        return self._lengths(ids, None) / math.log(2)
+        return self._nll(ids, None) / math.log(2)
 
-    def surprise(self, ids: Tensor, cells: Tensor | None) -> Tensor:
-        """Mean negative log likelihood of each caption's tokens, EOS included, (B,), in nats."""
-        return self._lengths(ids, cells) / (ids != self.pad_id).sum(1)
+    def mean_nll(self, ids: Tensor, cells: Tensor | None) -> Tensor:
+        """Mean negative log-likelihood of each caption's tokens in nats, (B,); EOS counts."""
+        return self._nll(ids, cells) / (ids != self.pad_id).sum(1)
 
-    def _lengths(self, ids: Tensor, cells: Tensor | None) -> Tensor:
-        logs = self.logits(ids, cells).float().log_softmax(-1)
-        own = logs.gather(-1, ids[..., None]).squeeze(-1)
-        return -own.masked_fill(ids == self.pad_id, 0.0).sum(1)
+    def _nll(self, ids: Tensor, cells: Tensor | None) -> Tensor:
+        log_probs = self.logits(ids, cells).float().log_softmax(-1)
+        of_ids = log_probs.gather(-1, ids[..., None]).squeeze(-1)
+        return -of_ids.masked_fill(ids == self.pad_id, 0.0).sum(1)
 
     @torch.no_grad()
     def generate(self, images: Tensor, max_tokens: int, beams: int = 1) -> Tensor:
-        """Caption pictures in [-1, 1], (B, 3, S, S), with a key-value cache.
+        """Caption images.
 
         Args:
-            images: The pictures.
+            images: (B, 3, S, S) in [-1, 1].
             max_tokens: Longest caption, EOS included.
-            beams: 1 takes the most likely word each time, more follow so many captions side by side.
+            beams: Beams of the beam search; 1 decodes greedily.
 
         Returns:
             Ids (B, L), each row closed by EOS and then padding, or cut at ``max_tokens``.
         """
-        cells = self.read(images)
+        cells = self.encode_images(images)
         if self.conditioning == "cross_attention" and beams == 1:
-            ends = {"start_id": self.start_id, "pad_id": self.pad_id, "eos_id": self.eos_id}
-            return most_likely_words(self.language_model, cells, max_tokens, **ends)
+            special = {"start_id": self.start_id, "pad_id": self.pad_id, "eos_id": self.eos_id}
+            return greedy_decode(self.language_model, cells, max_tokens, **special)
         start = torch.full((len(images), 1), self.start_id, device=images.device)
         options: dict[str, Any] = {
             "max_new_tokens": max_tokens,
@@ -196,37 +160,35 @@ class Captioner(ConfigurableNetwork):
                 input_ids=start, encoder_hidden_states=cells, attention_mask=torch.ones_like(start), **options
             )
             return ids[:, 1:]
-        together = self._with_prefix(cells, start)
-        mask = torch.ones(together.shape[:2], dtype=torch.long, device=images.device)
-        ids = self.language_model.generate(inputs_embeds=together, attention_mask=mask, **options)
+        embeddings = self._prepend(cells, start)
+        mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=images.device)
+        ids = self.language_model.generate(inputs_embeds=embeddings, attention_mask=mask, **options)
         return ids
 
     @torch.no_grad()
     def attention(self, images: Tensor, ids: Tensor) -> Tensor:
-        """Where each word looked, averaged over layers and heads.
+        """Attention of each caption token to the image, averaged over layers and heads.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
             ids: (B, L), the captions.
 
         Returns:
-            (B, L, cells), each row of sum 1: the cross-attention, or what a word gives to the cells
-            of the prefix.
+            (B, L, cells), each row of sum 1: the cross-attention, or the attention to the prefix.
         """
-        cells, inputs = self.read(images), self._shifted(ids)
-        model = self.language_model
-        before = model.config._attn_implementation
-        model.set_attn_implementation("eager")  # the fast kernels do not give their weights away
+        cells, inputs = self.encode_images(images), self._shift_right(ids)
+        model, n_cells = self.language_model, cells.shape[1]
+        implementation = model.config._attn_implementation
+        model.set_attn_implementation("eager")  # the fused kernels do not return attention weights
         try:
             if self.conditioning == "cross_attention":
                 layers = model(
                     input_ids=inputs, encoder_hidden_states=cells, output_attentions=True, use_cache=False
                 ).cross_attentions
                 return torch.stack(layers).float().mean((0, 2))
-            together = self._with_prefix(cells, inputs)
-            layers = model(inputs_embeds=together, output_attentions=True, use_cache=False).attentions
+            embeddings = self._prepend(cells, inputs)
+            layers = model(inputs_embeds=embeddings, output_attentions=True, use_cache=False).attentions
         finally:
-            model.set_attn_implementation(before)
-        n_cells = cells.shape[1]
+            model.set_attn_implementation(implementation)
         maps = torch.stack(layers).float().mean((0, 2))[:, n_cells:, :n_cells]
         return maps / maps.sum(-1, keepdim=True).clamp_min(1e-9)

@@ -1,4 +1,4 @@
-"""Which class is in a picture: a small residual network with maximum pooling throughout."""
+"""A small image classifier."""
 
 import torch
 from torch import Tensor, nn
@@ -6,50 +6,52 @@ from torch.nn import functional as F
 
 from lexipix.models.configurable_network import ConfigurableNetwork
 
-LOGIT_SCALE = 0.125  # logits start small, so that a high learning rate is safe from the first step
+LOGIT_SCALE = 0.125  # small logits at the start make a high learning rate safe from the first step
 
 
-def normalised(inputs: int, outputs: int) -> nn.Sequential:
-    """3x3 convolution and batch norm, which folds away at inference."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
+def conv_norm(in_channels: int, out_channels: int) -> nn.Sequential:
+    """3x3 convolution and batch norm, which export folds into it."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels)
+    )
 
 
 class Residual(nn.Module):
-    """Two normalised convolutions, whose outcome is added and never taken away."""
+    """x + relu(conv(relu(conv(x)))): the branch only adds, it never subtracts."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first, self.second = normalised(channels, channels), normalised(channels, channels)
+        self.first, self.second = conv_norm(channels, channels), conv_norm(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.add(x, F.relu(self.second(F.relu(self.first(x)))))
 
 
 class Classifier(ConfigurableNetwork):
-    """An eleven-layer ResNet (D. Page's nine-layer one with a third block: "How to train your ResNet", 2018).
+    """An eleven-layer ResNet: D. Page's nine layers ("How to train your ResNet", 2018) and a third block.
 
-    Three times the side is halved and the width doubled, each followed by a residual block; the largest value
-    of each channel over the picture decides, so that any side that is a multiple of 8 will do.
+    Three stages halve the side, double the channels and add a residual block. Global maximum pooling follows,
+    so that any side that is a multiple of 8 works.
 
     Args:
         width: Channels of the first convolution; the last block has eight times as many.
-        n_classes: How many classes there are.
+        n_classes: Number of classes.
     """
 
     kind = "classifier"
 
     def __init__(self, width: int, n_classes: int) -> None:
         super().__init__()
-        self.stem = normalised(3, width)
-        widths = [(width << scale, width << (scale + 1)) for scale in range(3)]
-        self.widen = nn.ModuleList(normalised(inputs, outputs) for inputs, outputs in widths)
-        self.blocks = nn.ModuleList(Residual(outputs) for _, outputs in widths)
+        self.stem = conv_norm(3, width)
+        widths = [(width << stage, width << (stage + 1)) for stage in range(3)]
+        self.widen = nn.ModuleList(conv_norm(narrow, wide) for narrow, wide in widths)
+        self.blocks = nn.ModuleList(Residual(wide) for _, wide in widths)
         self.head = nn.Linear(width << 3, n_classes, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of pictures in [-1, 1], (B, 3, S, S)."""
+        """Logits (B, n_classes) of images in [-1, 1], (B, 3, S, S)."""
         x = F.relu(self.stem(images))
         for widen, block in zip(self.widen, self.blocks, strict=True):
-            x = block(F.relu(F.max_pool2d(widen(x), 2)))  # half the side, twice the channels
+            x = block(F.relu(F.max_pool2d(widen(x), 2)))
         logits: Tensor = self.head(torch.amax(x, dim=(2, 3)))
         return LOGIT_SCALE * logits

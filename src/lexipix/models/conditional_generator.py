@@ -1,4 +1,4 @@
-"""What every model is that draws from captions."""
+"""The interface of the text-to-image models."""
 
 from abc import abstractmethod
 from typing import Any
@@ -9,28 +9,28 @@ from lexipix.models.configurable_network import ConfigurableNetwork
 
 
 class ConditionalGenerator(ConfigurableNetwork):
-    """A model that draws pictures from captions and noise, in two steps."""
+    """A model that generates images from captions and noise in two steps: encode the text, then decode."""
 
     @property
     @abstractmethod
-    def noise_width(self) -> int:
-        """Length of the noise vector that decides about a picture."""
+    def noise_dim(self) -> int:
+        """Length of the noise vector."""
 
     @abstractmethod
-    def release(self) -> list[nn.Parameter]:
-        """Let learn what draws, and nothing else; its weights."""
+    def unfreeze(self) -> list[nn.Parameter]:
+        """Make the generating part trainable and freeze the rest; returns the trainable parameters."""
 
     @abstractmethod
-    def read(self, ids: Tensor) -> Any:
-        """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them.
+    def encode_text(self, ids: Tensor) -> Any:
+        """Encode captions ``ids`` (B, L); one encoding serves any number of images.
 
-        Its ``vector``, unit vectors (B, V), is where the captions lie in the space of pictures.
+        Its attribute ``embedding`` holds the captions' unit vectors in the contrastive space, (B, D).
         """
 
     @abstractmethod
-    def draw(self, reading: Any, noise: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), about [-1, 1], from what captions say and noise (B, noise_width)."""
+    def decode(self, encoding: Any, noise: Tensor) -> Tensor:
+        """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
 
     def forward(self, ids: Tensor, noise: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), about [-1, 1], from captions ``ids`` (B, L) and noise (B, noise_width)."""
-        return self.draw(self.read(ids), noise)
+        """Images (B, 3, S, S), about [-1, 1], from captions ``ids`` (B, L) and noise (B, noise_dim)."""
+        return self.decode(self.encode_text(ids), noise)

@@ -1,4 +1,4 @@
-"""The contrastive pair: an image encoder and a text encoder that meet in one vector space (CLIP)."""
+"""The contrastive pair: an image encoder and a text encoder with a common embedding space (CLIP)."""
 
 import math
 from collections.abc import Mapping
@@ -12,12 +12,15 @@ from lexipix.models.image_encoder import ImageEncoder
 from lexipix.models.image_encoder_factory import image_encoder_from_config
 from lexipix.models.text_encoder import TextEncoder
 
+MAX_SCALE = 100.0
+
 
 class ContrastivePair(ConfigurableNetwork):
-    """Image encoder, text encoder, the temperature between them, and a head that names the caption's words.
+    """Image encoder, text encoder, temperature, and a head that predicts the tokens of an image's caption.
 
-    Telling 64 captions apart needs only their coarsest words; naming every word needs the fine ones too
-    (which shape, which bird). The head serves training alone (Joulin et al. 2016, arXiv 1511.02251).
+    The contrastive loss over a batch of 64 captions needs only their coarsest words. The token head, which
+    is used in training only, makes the image encoder learn the fine ones too (Joulin et al. 2016, arXiv
+    1511.02251).
     """
 
     kind = "contrastive_pair"
@@ -27,8 +30,8 @@ class ContrastivePair(ConfigurableNetwork):
         self.image_encoder = image_encoder
         self.text_encoder = text_encoder
         vocabulary = text_encoder.tokens.num_embeddings
-        self.words = nn.Linear(image_encoder.pooled_width, vocabulary)
-        nn.init.constant_(self.words.bias, -3.0)  # most words are absent from most captions
+        self.token_head = nn.Linear(image_encoder.pooled_width, vocabulary)
+        nn.init.constant_(self.token_head.bias, -3.0)  # most tokens are absent from most captions
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
     @classmethod
@@ -40,6 +43,7 @@ class ContrastivePair(ConfigurableNetwork):
         """
         return cls(image_encoder_from_config(config["image_encoder"]), TextEncoder(**config["text_encoder"]))
 
-    def similarities(self, image_vectors: Tensor, text_vectors: Tensor) -> Tensor:
-        """Scaled cosines: (N, D) and (M, D) to (N, M)."""
-        return self.log_scale.exp().clamp(max=100.0) * image_vectors.float() @ text_vectors.float().T
+    def similarities(self, image_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
+        """Scaled cosine similarities (N, M) of unit vectors (N, D) and (M, D)."""
+        scale = self.log_scale.exp().clamp(max=MAX_SCALE)
+        return scale * image_embeddings.float() @ text_embeddings.float().T

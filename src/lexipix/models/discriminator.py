@@ -1,8 +1,8 @@
-"""The discriminator: heads on the frozen features of the features stage's CNN, and a small one on the pixels.
+"""The discriminator: heads on frozen features of the contrastive pair's CNN, and a small head on the pixels.
 
-Projected discriminators (Sauer et al. 2021, arXiv 2111.01007): features that were learned before tell real
-from drawn within minutes on a CPU, where a discriminator from scratch does not. They are blind to
-repetition, though, so a trainable pixel head compares each picture with the others of its batch.
+Projected discriminators (Sauer et al. 2021, arXiv 2111.01007) separate real from generated images by features
+that were learned before. They do so within minutes on a CPU, where a discriminator from scratch does not.
+They do not notice repetition, so a trainable pixel head compares each image with the others of its batch.
 """
 
 from collections.abc import Sequence
@@ -13,33 +13,32 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from lexipix.models.company import Company
 from lexipix.models.image_encoder import ImageEncoder
 
-ALIKE_SCALE = 10.0  # inverse temperature of how near captions weigh
+CAPTION_SHARPNESS = 10.0  # inverse temperature of the weights of similar captions
 
 
 class DiscriminatorLogits(NamedTuple):
-    """What a discriminator's heads say of a batch; above zero: real.
+    """Logits of the H heads for a batch; above zero means real.
 
     Attributes:
-        fit: (B, H), a logit of each head for the whole picture with its caption.
-        patches: Of each head (B, cells), a logit for each place without the caption.
-        misfit: (B, H), as ``fit``, with another caption; None where none was given.
+        match_logits: For the whole image with its caption, (B, H).
+        patch_logits: For each place without a caption, (B, cells) for each head.
+        mismatch_logits: For the whole image with another caption, (B, H); None if none was given.
     """
 
-    fit: Tensor
-    patches: tuple[Tensor, ...]
-    misfit: Tensor | None = None
+    match_logits: Tensor
+    patch_logits: tuple[Tensor, ...]
+    mismatch_logits: Tensor | None = None
 
 
 class DiscriminatorFeatures(NamedTuple):
-    """What a discriminator judges by.
+    """Inputs of the heads.
 
     Attributes:
-        maps: The frozen encoder's, at three scales.
-        rotated: The same, each turned by its rotation.
-        images: The pictures themselves.
+        maps: Feature maps of the frozen encoder at three scales.
+        rotated: The same after a random rotation of their channels.
+        images: The images.
     """
 
     maps: tuple[Tensor, Tensor, Tensor]
@@ -47,20 +46,19 @@ class DiscriminatorFeatures(NamedTuple):
     images: Tensor
 
     def detach(self) -> "DiscriminatorFeatures":
-        """The same without the way back to the pictures."""
-        half, quarter, eighth = (m.detach() for m in self.maps)
-        return DiscriminatorFeatures(
-            (half, quarter, eighth), tuple(m.detach() for m in self.rotated), self.images.detach()
-        )
+        """The same features without gradients to the images."""
+        half, quarter, eighth = (one.detach() for one in self.maps)
+        rotated = tuple(one.detach() for one in self.rotated)
+        return DiscriminatorFeatures((half, quarter, eighth), rotated, self.images.detach())
 
 
 class Head(nn.Module):
-    """A patch discriminator on one feature map; how well the caption fits is a product with its vector.
+    """A patch discriminator on one feature map, with a projection of the caption's embedding.
 
     Args:
-        channels: Of the feature map.
-        width: Channels inside.
-        embed_dim: Length of the caption vectors.
+        channels: Channels of the feature map.
+        width: Hidden channels.
+        embed_dim: Length of the caption embeddings.
     """
 
     def __init__(self, channels: int, width: int, embed_dim: int) -> None:
@@ -70,47 +68,45 @@ class Head(nn.Module):
         self.realism = spectral_norm(nn.Conv2d(width, 1, 1))
         self.caption = spectral_norm(nn.Linear(embed_dim, width, bias=False))
 
-    def forward(self, maps: Tensor, vectors: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Judge ``maps`` (B, C, h, w) with caption vectors (B, V), one tensor or several.
+    def forward(self, maps: Tensor, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Logits of ``maps`` (B, C, h, w) with caption embeddings (B, D), one tensor or several.
 
         Returns:
-            For each of them logits of the captions' fit (B, 1); and of each patch without a caption (B, h*w).
+            Match logits (B, 1) for each of the embeddings; patch logits (B, h * w).
         """
         hidden = F.leaky_relu(self.first(maps), 0.2)
         hidden = F.leaky_relu(self.second(hidden), 0.2)
         patches = self.realism(hidden).flatten(1)
-        mean, real = hidden.mean((2, 3)), patches.mean(1, keepdim=True)
-        return [(mean * self.caption(vector)).sum(1, keepdim=True) + real for vector in vectors], patches
+        mean, realism = hidden.mean((2, 3)), patches.mean(1, keepdim=True)
+        matches = [(mean * self.caption(one)).sum(1, keepdim=True) + realism for one in embeddings]
+        return matches, patches
 
 
-def deviation_from_alike(maps: Tensor, vector: Tensor) -> Tensor:
-    """How much each picture differs from the batch's others with a similar caption, so that repetition shows.
+def minibatch_deviation(maps: Tensor, embedding: Tensor) -> Tensor:
+    """Root mean squared difference of each image to those of the batch with a similar caption, (B,).
 
-    Minibatch standard deviation (Karras et al. 2018, arXiv 1710.10196), with the others weighted by how near
-    their captions are: a generator that draws one picture per caption varies within a batch all the same.
+    Minibatch standard deviation (Karras et al. 2018, arXiv 1710.10196), weighted by the similarity of the
+    captions: a generator with one image per caption still varies within a batch of different captions.
 
     Args:
-        maps: Features (B, C, h, w).
-        vector: Caption vectors (B, V) of unit length times the root of V.
-
-    Returns:
-        (B,): root mean squared difference over channels and cells; 0 for a batch of one.
+        maps: Features (B, C, h, w); for a batch of one the result is 0.
+        embedding: Caption embeddings (B, D) of any length.
     """
     if len(maps) < 2:
         return maps.new_zeros(len(maps))
-    flat, unit = maps.float().flatten(1), F.normalize(vector.float(), dim=1)
+    flat, unit = maps.float().flatten(1), F.normalize(embedding.float(), dim=1)
     itself = torch.eye(len(maps), dtype=torch.bool, device=maps.device)
-    weights = (ALIKE_SCALE * unit @ unit.T).masked_fill(itself, -torch.inf).softmax(1)
+    weights = (CAPTION_SHARPNESS * unit @ unit.T).masked_fill(itself, -torch.inf).softmax(1)
     squared = weights @ flat.square() - 2 * flat * (weights @ flat) + flat.square()
     return (squared.mean(1).clamp_min(0) + 1e-8).sqrt()
 
 
-class PixelHead(Company):
-    """A small trainable network on the pixels that also sees how much they differ from alike pictures.
+class PixelHead(nn.Module):
+    """A small trainable network on the pixels, with :func:`minibatch_deviation` as one more channel.
 
     Args:
         width: Channels at half the side; twice as many at a quarter.
-        embed_dim: Length of the caption vectors.
+        embed_dim: Length of the caption embeddings.
     """
 
     def __init__(self, width: int, embed_dim: int) -> None:
@@ -121,29 +117,26 @@ class PixelHead(Company):
         )  # fmt: skip
         self.head = Head(2 * width + 1, 2 * width, embed_dim)
 
-    def forward(self, images: Tensor, vectors: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Pictures (B, 3, S, S) and caption vectors (B, V) to logits: fits (B, 1), patches (B, (S/4)^2).
-
-        By the first of the vectors pictures are compared with each other.
-        """
-        maps = self.body(images)
+    def forward(self, images: Tensor, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Logits of images (B, 3, S, S) as from :class:`Head`; the first embeddings weight the deviation."""
+        maps = self.body(images)  # (B, 2 * width, S / 4, S / 4)
         with torch.autocast(images.device.type, enabled=False):
-            deviation = self.jointly(deviation_from_alike, maps, vectors[0])
+            deviation = minibatch_deviation(maps, embeddings[0])
             deviation = deviation[:, None, None, None].expand(-1, 1, *maps.shape[2:])
-        verdict: tuple[list[Tensor], Tensor] = self.head(
-            torch.cat([maps, deviation.to(maps.dtype)], dim=1), vectors
+        logits: tuple[list[Tensor], Tensor] = self.head(
+            torch.cat([maps, deviation.to(maps.dtype)], dim=1), embeddings
         )
-        return verdict
+        return logits
 
 
 class Discriminator(nn.Module):
-    """Heads on three frozen feature maps, each rotated by a random orthogonal matrix, beside a pixel head.
+    """Heads on three frozen feature maps, each after a random orthogonal rotation, and a pixel head.
 
     Args:
         image_encoder: Trained; frozen here.
         map_channels: Channels of its three maps.
-        embed_dim: Length of the caption vectors.
-        width: Channels inside the heads.
+        embed_dim: Length of the caption embeddings.
+        width: Hidden channels of the heads.
     """
 
     def __init__(
@@ -157,34 +150,33 @@ class Discriminator(nn.Module):
             nn.init.orthogonal_(rotation.weight)
         self.rotations.requires_grad_(False)
         self.heads = nn.ModuleList(Head(c, width, embed_dim) for c in map_channels)
-        self.pixels = PixelHead(width // 2, embed_dim)
-        self.vector_scale = embed_dim**0.5
+        self.pixel_head = PixelHead(width // 2, embed_dim)
+        self.embedding_scale = embed_dim**0.5  # unit vectors to unit variance
 
     def train(self, mode: bool = True) -> "Discriminator":
-        """Training mode for the heads; the frozen encoder keeps its statistics."""
+        """Set the mode of the heads; the frozen encoder stays in evaluation mode."""
         super().train(mode)
         self.image_encoder.eval()
         return self
 
-    def look(self, images: Tensor) -> DiscriminatorFeatures:
-        """What :meth:`judge` judges of pictures in [-1, 1]."""
-        maps = self.image_encoder.maps(images)
-        return DiscriminatorFeatures(
-            maps, tuple(rotate(m) for rotate, m in zip(self.rotations, maps, strict=True)), images
-        )
+    def extract(self, images: Tensor) -> DiscriminatorFeatures:
+        """Features of images in [-1, 1], (B, 3, S, S), for :meth:`classify`."""
+        maps = self.image_encoder.feature_maps(images)
+        rotated = tuple(rotate(one) for rotate, one in zip(self.rotations, maps, strict=True))
+        return DiscriminatorFeatures(maps, rotated, images)
 
-    def judge(
-        self, seen: DiscriminatorFeatures, vector: Tensor, other: Tensor | None = None
+    def classify(
+        self, features: DiscriminatorFeatures, embedding: Tensor, other: Tensor | None = None
     ) -> DiscriminatorLogits:
-        """Judge what :meth:`look` saw with caption vectors (B, V), and the fit with others (B, V) too."""
-        vectors = [self.vector_scale * one for one in (vector, other) if one is not None]
-        verdicts = [head(m, vectors) for head, m in zip(self.heads, seen.rotated, strict=True)]
-        verdicts.append(self.pixels(seen.images, vectors))
-        fits = [torch.cat(fit, dim=1).float() for fit in zip(*(fits for fits, _ in verdicts), strict=True)]
-        return DiscriminatorLogits(
-            fits[0], tuple(p.float() for _, p in verdicts), fits[1] if other is not None else None
-        )
+        """Logits of features with the captions' embeddings (B, D), and with those of other captions."""
+        embeddings = [self.embedding_scale * one for one in (embedding, other) if one is not None]
+        logits = [head(one, embeddings) for head, one in zip(self.heads, features.rotated, strict=True)]
+        logits.append(self.pixel_head(features.images, embeddings))
+        by_caption = zip(*(matches for matches, _ in logits), strict=True)
+        matches = [torch.cat(heads, dim=1).float() for heads in by_caption]  # (B, H) each
+        patches = tuple(one.float() for _, one in logits)
+        return DiscriminatorLogits(matches[0], patches, matches[1] if other is not None else None)
 
-    def forward(self, images: Tensor, vector: Tensor) -> DiscriminatorLogits:
-        """Judge pictures in [-1, 1] with the vectors (B, V) of their captions."""
-        return self.judge(self.look(images), vector)
+    def forward(self, images: Tensor, embedding: Tensor) -> DiscriminatorLogits:
+        """Logits of images in [-1, 1] with the embeddings (B, D) of their captions."""
+        return self.classify(self.extract(images), embedding)

@@ -1,4 +1,4 @@
-"""The picture's features f(I): a small residual CNN giving maps at three scales, a grid and one vector."""
+"""The image encoder: feature maps at three scales, a feature grid and one embedding."""
 
 from dataclasses import dataclass
 
@@ -9,23 +9,23 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What an encoder sees in a picture.
+    """Features of a batch of images.
 
     Attributes:
         maps: Feature maps at 1/2, 1/4 and 1/8 of the side.
-        grid: The 1/4 map with what the 1/8 map adds, as a sequence: (B, cells, channels).
-        pooled: What the vector is projected from: (B, pooled_width).
-        vector: One unit vector per picture: (B, D).
+        grid: The 1/4 map merged with the 1/8 map, as a sequence: (B, cells, grid_width).
+        pooled: Features before the projection to the embedding: (B, pooled_width).
+        embedding: One unit vector per image: (B, embed_dim).
     """
 
     maps: tuple[Tensor, Tensor, Tensor]
     grid: Tensor
     pooled: Tensor
-    vector: Tensor
+    embedding: Tensor
 
 
 class Residual(nn.Module):
-    """Two batch-normalised 3x3 convolutions around a shortcut; normalisation folds away at inference."""
+    """Two 3x3 convolutions with batch norm, which export folds into them, and a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -41,78 +41,80 @@ class Residual(nn.Module):
         return F.relu(torch.add(x, self.body(x)))
 
 
-def down(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+def downsample(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Sequential:
     """Halve the side: convolution with stride 2, batch norm, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=False),
-        nn.BatchNorm2d(outputs),
+        nn.Conv2d(in_channels, out_channels, kernel, stride=2, padding=(kernel - 1) // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
 
 
 class ImageEncoder(nn.Module):
-    """From maps at three scales to grid and vector; subclasses say where the maps come from.
+    """From feature maps at three scales to grid and embedding; subclasses compute the maps.
 
     Args:
         channels: Of the maps at 1/2, 1/4 and 1/8 of the side.
         grid_width: Channels of the grid.
-        embed_dim: Length of the one vector.
+        embed_dim: Length of the embedding.
     """
 
     def __init__(self, channels: tuple[int, int, int], grid_width: int, embed_dim: int) -> None:
         super().__init__()
-        _, second, third = channels
+        _, quarter, eighth = channels
         self.map_channels = channels
-        self.skip = nn.Identity() if grid_width == second else nn.Conv2d(second, grid_width, 1)
-        self.lateral = nn.Conv2d(third, grid_width, 1)
+        self.skip = nn.Identity() if grid_width == quarter else nn.Conv2d(quarter, grid_width, 1)
+        self.lateral = nn.Conv2d(eighth, grid_width, 1)
         self.merge = Residual(grid_width)
         self.cell_weight = nn.Conv2d(grid_width, 1, 1)
         self.grid_width = grid_width
-        self.pooled_width = 2 * grid_width + third
+        self.pooled_width = 2 * grid_width + eighth
         self.project = nn.Linear(self.pooled_width, embed_dim)
 
-    def maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Feature maps of pictures in [-1, 1], (B, 3, S, S): the part a discriminator looks through."""
+    def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps at 1/2, 1/4 and 1/8 of the side of images in [-1, 1], (B, 3, S, S)."""
         raise NotImplementedError
 
     def set_trainable(self, trainable: bool) -> None:
-        """Let the weights learn, or not; what was frozen when the encoder was made stays so."""
+        """Make the weights trainable or not; a pretrained backbone stays frozen."""
         self.requires_grad_(trainable)
 
     def forward(self, images: Tensor) -> ImageFeatures:
-        """Features of pictures in [-1, 1], (B, 3, S, S)."""
-        return self.summarise(self.maps(images))
+        """Features of images in [-1, 1], (B, 3, S, S)."""
+        return self.features_from_maps(self.feature_maps(images))
 
-    def summarise(self, maps: tuple[Tensor, Tensor, Tensor]) -> ImageFeatures:
-        """Grid and vector from what :meth:`maps` gave."""
-        half, quarter, eighth = maps
-        # The vector is pooled from the grid, so that contrastive training shapes what the captioner will read
+    def features_from_maps(self, maps: tuple[Tensor, Tensor, Tensor]) -> ImageFeatures:
+        """Grid and embedding from the result of :meth:`feature_maps`."""
+        _, quarter, eighth = maps
+        # The embedding is pooled from the grid, so that contrastive training shapes the captioner's input
         above = F.interpolate(self.lateral(eighth), size=quarter.shape[-2:], mode="nearest")
-        grid: Tensor = self.merge(self.skip(quarter) + above)
+        grid: Tensor = self.merge(self.skip(quarter) + above)  # (B, grid_width, S/4, S/4)
         attention = self.cell_weight(grid).flatten(2).softmax(-1)  # (B, 1, cells)
-        attended = (grid.flatten(2) * attention).sum(-1)
+        attended = (grid.flatten(2) * attention).sum(-1)  # (B, grid_width)
         pooled = torch.cat([attended, grid.amax((2, 3)), eighth.mean((2, 3))], dim=1)
-        vector = F.normalize(self.project(pooled), dim=-1)
-        return ImageFeatures((half, quarter, eighth), grid.flatten(2).transpose(1, 2), pooled, vector)
+        embedding = F.normalize(self.project(pooled), dim=-1)
+        return ImageFeatures(maps, grid.flatten(2).transpose(1, 2), pooled, embedding)
 
 
 class ConvImageEncoder(ImageEncoder):
-    """A small CNN of our own, for pictures of any side that is a multiple of 8.
+    """A small CNN for images of any side that is a multiple of 8.
 
     Args:
         channels: At 1/2, 1/4 and 1/8 of the side.
         blocks: Residual blocks at each of the three scales.
-        embed_dim: Length of the one vector.
+        embed_dim: Length of the embedding.
     """
 
     def __init__(self, channels: tuple[int, int, int], blocks: tuple[int, int, int], embed_dim: int) -> None:
-        first, second, third = channels
-        super().__init__(channels, second, embed_dim)
-        self.stage2 = nn.Sequential(down(3, first, kernel=4), *(Residual(first) for _ in range(blocks[0])))
-        self.stage4 = nn.Sequential(down(first, second), *(Residual(second) for _ in range(blocks[1])))
-        self.stage8 = nn.Sequential(down(second, third), *(Residual(third) for _ in range(blocks[2])))
+        half, quarter, eighth = channels
+        super().__init__(channels, quarter, embed_dim)
+        self.stage2 = nn.Sequential(downsample(3, half, 4), *(Residual(half) for _ in range(blocks[0])))
+        self.stage4 = nn.Sequential(downsample(half, quarter), *(Residual(quarter) for _ in range(blocks[1])))
+        self.stage8 = nn.Sequential(
+            downsample(quarter, eighth), *(Residual(eighth) for _ in range(blocks[2]))
+        )
 
-    def maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         half = self.stage2(images)
         quarter = self.stage4(half)
         return half, quarter, self.stage8(quarter)

@@ -1,55 +1,52 @@
-"""What each caption looks like, remembered: random features of its words, and a linear map to a whole latent.
+"""Random Fourier features and ridge regression: from a caption to the mean latent of its images.
 
-Where every caption names something else, nothing but memory tells what it looks like, and convolutions that
-look through each caption again and again pay hundreds of times the arithmetic for it. One wide layer of fixed
-random Fourier features (Rahimi and Recht 2007) holds thousands of captions; the map behind it is solved, not
-trained: :mod:`lexipix.training.random_features`.
+Where every caption describes something else, a network must store each of them. Convolutions that see each
+caption many times cost hundreds of times the arithmetic of this regressor: one wide layer of fixed random
+features (Rahimi and Recht 2007) and a linear readout that is solved in closed form by
+:mod:`lexipix.training.random_features`.
 """
 
 import torch
 from torch import Tensor, nn
 
-from lexipix.models.text_encoder import masked_mean
+from lexipix.models.text_encoder import mean_and_max
 from lexipix.models.vae import GRID
 
 
 class RandomFeatureRegressor(nn.Module):
-    """A caption to the mean latent of its pictures, without noise.
+    """A caption to a latent, without noise.
 
     Args:
-        text_width: Width of the words' states.
-        embed_dim: Length of the caption's vector.
-        latent_channels: Of the VAE.
-        width: Number of random features.
+        text_width: Width of the tokens' hidden states.
+        embed_dim: Length of the caption's embedding.
+        latent_channels: Channels of the VAE's latent.
+        n_features: Number of random features.
     """
 
-    def __init__(self, text_width: int, embed_dim: int, latent_channels: int, width: int) -> None:
+    def __init__(self, text_width: int, embed_dim: int, latent_channels: int, n_features: int) -> None:
         super().__init__()
-        self.vector_scale = embed_dim**0.5
-        self.features = nn.Linear(2 * text_width + embed_dim, width)
-        self.recall = nn.Linear(width, latent_channels * GRID * GRID)
+        self.embedding_scale = embed_dim**0.5  # unit vectors to unit variance
+        self.projection = nn.Linear(2 * text_width + embed_dim, n_features)
+        self.readout = nn.Linear(n_features, latent_channels * GRID * GRID)
 
-    def describe(self, states: Tensor, mask: Tensor, vector: Tensor) -> Tensor:
-        """Mean and maximum of the words' states, and the vector: (B, 2 * text_width + embed_dim)."""
-        mean = masked_mean(states, mask)
-        highest = states.masked_fill(~mask.unsqueeze(-1), -1e4).amax(1)
-        return torch.cat([mean, highest, self.vector_scale * vector], dim=1)
+    def pool(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor) -> Tensor:
+        """Mean and maximum of the hidden states, and the embedding: (B, 2 * text_width + embed_dim)."""
+        return torch.cat([mean_and_max(hidden_states, mask), self.embedding_scale * embedding], dim=1)
 
-    def random_features(self, text: Tensor) -> Tensor:
-        """What :meth:`describe` gave, to (B, width): products of two approximate a Gaussian kernel.
+    def features(self, pooled: Tensor) -> Tensor:
+        """Random features (B, n_features) of pooled captions; their products approximate a Gaussian kernel.
 
-        Being bounded they keep the latents of captions unlike all that were seen to the usual size, where
-        rectified features would extrapolate.
+        They are bounded, so that latents of captions unlike any training caption keep the usual size.
+        Rectified features would extrapolate.
         """
-        cosines: Tensor = self.features(text).cos()
+        cosines: Tensor = self.projection(pooled).cos()
         return 2**0.5 * cosines
 
-    def forward(self, states: Tensor, mask: Tensor, vector: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8); the arguments as for :class:`lexipix.models.text_prior.TextPrior`."""
-        # Whitened directions are differences of large numbers: bfloat16 would leave nothing of them
-        with torch.autocast(states.device.type, enabled=False):
-            exact = self.features.weight.dtype  # the same, but where the whole network was cast
-            text = self.describe(states.to(exact), mask, vector.to(exact))
-            latents = self.recall(self.random_features(text)).unflatten(1, (-1, GRID, GRID))
-        assert isinstance(latents, Tensor)
+    def forward(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor) -> Tensor:
+        """Latents (B, C, 8, 8); the arguments are those of :meth:`TextPrior.condition`."""
+        # Whitened directions are differences of large numbers, which bfloat16 would cancel to nothing
+        with torch.autocast(hidden_states.device.type, enabled=False):
+            dtype = self.projection.weight.dtype
+            pooled = self.pool(hidden_states.to(dtype), mask, embedding.to(dtype))
+            latents: Tensor = self.readout(self.features(pooled)).unflatten(1, (-1, GRID, GRID))
         return latents

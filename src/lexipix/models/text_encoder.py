@@ -1,30 +1,38 @@
-"""A small bidirectional transformer that turns a caption into one unit vector."""
+"""A small bidirectional transformer that embeds a caption."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+HEAD_DIM = 32
 
-def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Mean (B, W) of the states (B, L, W) where ``mask`` (B, L) is true.
 
-    A product, because the sum over an axis is taken in another order where there is one caption only, and
-    a picture's last bits would depend on what is drawn beside it.
+def masked_mean(hidden_states: Tensor, mask: Tensor) -> Tensor:
+    """Mean (B, W) of the hidden states (B, L, W) where ``mask`` (B, L) is true.
+
+    It is a matrix product because the order of a sum over an axis depends on the batch size, and the last
+    bits of an image must not depend on the rest of its batch.
     """
-    weights = mask.unsqueeze(1).to(states.dtype)
-    mean: Tensor = (weights @ states).squeeze(1) / weights.sum(2).clamp_min(1)
+    weights = mask.unsqueeze(1).to(hidden_states.dtype)
+    mean: Tensor = (weights @ hidden_states).squeeze(1) / weights.sum(2).clamp_min(1)
     return mean
 
 
+def mean_and_max(hidden_states: Tensor, mask: Tensor) -> Tensor:
+    """Mean and maximum (B, 2 W) of the hidden states (B, L, W) where ``mask`` (B, L) is true."""
+    maximum = hidden_states.masked_fill(~mask.unsqueeze(-1), -1e4).amax(1)
+    return torch.cat([masked_mean(hidden_states, mask), maximum], dim=1)
+
+
 class TextEncoder(nn.Module):
-    """Token ids to a unit vector.
+    """Token ids to an embedding of unit length.
 
     Args:
         vocabulary: Number of token ids.
         max_tokens: Longest caption.
         width: Model width; a multiple of 32.
         depth: Transformer layers.
-        embed_dim: Length of the vector.
+        embed_dim: Length of the embedding.
     """
 
     def __init__(self, vocabulary: int, max_tokens: int, width: int, depth: int, embed_dim: int) -> None:
@@ -33,28 +41,32 @@ class TextEncoder(nn.Module):
         self.tokens = nn.Embedding(vocabulary, width)
         self.positions = nn.Parameter(torch.randn(max_tokens, width) * 0.02)
         layer = nn.TransformerEncoderLayer(
-            width, width // 32, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            width,
+            width // HEAD_DIM,
+            4 * width,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
         )
         self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(2 * width, embed_dim)
 
-    def read(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """States and vectors of captions.
+    def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states and embeddings of captions.
 
         Args:
             ids: (B, L) token ids.
-            mask: (B, L) true where there is a token.
+            mask: bool (B, L), true where there is a token.
 
         Returns:
-            The words' states (B, L, width), and a unit vector (B, D) per caption.
+            Hidden states of the tokens (B, L, width), and a unit vector per caption (B, embed_dim).
         """
-        states = self.tokens(ids) + self.positions[: ids.shape[1]]
-        states = self.norm(self.layers(states, src_key_padding_mask=~mask))
-        mean = masked_mean(states, mask)
-        highest = states.masked_fill(~mask.unsqueeze(-1), -1e4).amax(1)
-        return states, F.normalize(self.project(torch.cat([mean, highest], dim=1)), dim=-1)
+        hidden_states = self.tokens(ids) + self.positions[: ids.shape[1]]
+        hidden_states = self.norm(self.layers(hidden_states, src_key_padding_mask=~mask))
+        return hidden_states, F.normalize(self.project(mean_and_max(hidden_states, mask)), dim=-1)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Unit vectors (B, D) of captions ``ids`` (B, L); ``mask`` (B, L) is true where there is a token."""
-        return self.read(ids, mask)[1]
+        """Embeddings (B, embed_dim) of captions; the arguments are those of :meth:`encode`."""
+        return self.encode(ids, mask)[1]

@@ -1,4 +1,4 @@
-"""The text prior: hidden states of a caption, and noise, to an 8x8 latent grid in one forward pass."""
+"""The text prior: encoded captions and noise to an 8x8 latent grid in one forward pass."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,38 +9,37 @@ from torch.nn import functional as F
 
 from lexipix.models.blocks import zero_init
 from lexipix.models.random_features import RandomFeatureRegressor
-from lexipix.models.text_encoder import masked_mean
+from lexipix.models.text_encoder import HEAD_DIM, masked_mean
 from lexipix.models.vae import GRID
 
-HEAD_WIDTH = 32
-READERS = 2  # the language model reads left to right; these let early words know the late ones
+TEXT_LAYERS = 2  # the language model is causal; these layers let early tokens attend to later ones
 COARSE = GRID // 2
 
 
 class Attention(nn.Module):
-    """Multi-head attention of one sequence over another (or itself)."""
+    """Multi-head attention of one sequence to another, or to itself."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = width // HEAD_WIDTH
+        self.heads = width // HEAD_DIM
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
-        self.outward = nn.Linear(width, width)
+        self.proj_out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``x`` (B, N, W) over ``context`` (B, M, W); ``mask`` (B, 1, 1, M) is true where context counts."""
-        query = self.query(x).unflatten(-1, (self.heads, HEAD_WIDTH)).transpose(1, 2)
+        """``x`` (B, N, W) attends to ``context`` (B, M, W) where ``mask`` (B, 1, 1, M) is true."""
+        query = self.query(x).unflatten(-1, (self.heads, HEAD_DIM)).transpose(1, 2)
         key, value = (
-            part.unflatten(-1, (self.heads, HEAD_WIDTH)).transpose(1, 2)
+            part.unflatten(-1, (self.heads, HEAD_DIM)).transpose(1, 2)
             for part in self.key_value(context).chunk(2, -1)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        out: Tensor = self.outward(mixed.transpose(1, 2).flatten(2))
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (B, H, N, 32)
+        out: Tensor = self.proj_out(mixed.transpose(1, 2).flatten(2))
         return out
 
 
-class ReaderBlock(nn.Module):
-    """Self-attention and an MLP over the words of a caption."""
+class TransformerBlock(nn.Module):
+    """Pre-norm self-attention and MLP over the tokens of a caption."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -50,44 +49,42 @@ class ReaderBlock(nn.Module):
             nn.Linear(width, 2 * width), nn.GELU(approximate="tanh"), nn.Linear(2 * width, width)
         )
 
-    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
-        """``words`` (B, L, W) to the same shape; ``mask`` (B, 1, 1, L) is true where there is a token."""
-        hidden = self.norms[0](words)
-        words = torch.add(words, self.attention(hidden, hidden, mask))
-        return torch.add(words, self.mlp(self.norms[1](words)))
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """``tokens`` (B, L, W) to the same shape; ``mask`` (B, 1, 1, L) is true where there is a token."""
+        normed = self.norms[0](tokens)
+        tokens = torch.add(tokens, self.attention(normed, normed, mask))
+        return torch.add(tokens, self.mlp(self.norms[1](tokens)))
 
 
 class WordToGridAttention(nn.Module):
-    """Each word chooses where on the grid it paints, and what: attention normalised over cells, not words.
+    """Each token distributes a value over the grid: attention normalised over cells, not over tokens.
 
-    A place word decides its cells by itself; ordinary cross-attention has every cell search among the words
-    and needs many times the steps before the first object appears.
+    A word for a place can choose its cells by itself. With ordinary cross-attention every cell searches the
+    tokens, and many times the training steps pass before the first object appears.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = width // HEAD_WIDTH
-        self.place = nn.Linear(width, self.heads * GRID * GRID)
-        self.paint = nn.Linear(width, width)
+        self.heads = width // HEAD_DIM
+        self.cell_logits = nn.Linear(width, self.heads * GRID * GRID)
+        self.value = nn.Linear(width, width)
 
-    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
-        """``words`` (B, L, W), ``mask`` (B, L) true where there is a token, to a grid (B, W, 8, 8)."""
-        places = (
-            self.place(words).unflatten(-1, (self.heads, GRID * GRID)).softmax(-1) * GRID
-        )  # (B, L, H, 64)
-        paints = self.paint(words).unflatten(-1, (self.heads, HEAD_WIDTH)) * mask[..., None, None].to(
-            words.dtype
-        )
-        grid = paints.permute(0, 2, 3, 1) @ places.permute(0, 2, 1, 3)  # (B, H, 32, 64)
-        painted: Tensor = grid.flatten(1, 2).unflatten(-1, (GRID, GRID))
-        return painted
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """``tokens`` (B, L, W), ``mask`` bool (B, L), true where there is a token, to a grid (B, W, 8, 8)."""
+        logits = self.cell_logits(tokens).unflatten(-1, (self.heads, GRID * GRID))
+        weights = logits.softmax(-1) * GRID  # (B, L, H, 64)
+        value = self.value(tokens).unflatten(-1, (self.heads, HEAD_DIM))
+        value = value * mask[..., None, None].to(tokens.dtype)  # (B, L, H, 32)
+        grid = value.permute(0, 2, 3, 1) @ weights.permute(0, 2, 1, 3)  # (B, H, 32, 64)
+        out: Tensor = grid.flatten(1, 2).unflatten(-1, (GRID, GRID))
+        return out
 
 
 class ModulatedConv(nn.Module):
-    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a vector.
+    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition.
 
     Args:
-        width: Channels that come in and go out.
+        width: Channels of input and output.
         hidden: Channels between the two convolutions.
     """
 
@@ -99,39 +96,40 @@ class ModulatedConv(nn.Module):
         self.activation = nn.SiLU()
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """``x`` (B, W, 8, 8), ``condition`` (B, W)."""
+        """``x`` (B, W, 8, 8) and ``condition`` (B, W) to the shape of ``x``."""
         scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
         hidden = self.first(self.activation(x * (1 + scale) + shift))
         return torch.add(x, self.second(self.activation(hidden)))
 
 
-class Plan(NamedTuple):
-    """All that a caption alone decides about its pictures, whatever the noise.
+class TextConditioning(NamedTuple):
+    """Everything that the prior computes from a caption without noise.
 
     Attributes:
-        grid: What the words paint, (B, W, 8, 8).
-        context: Mean of the words and the caption's vector, (B, W + V).
-        remembered: Latents of the memory, (B, C, 8, 8); None without one.
+        grid: The tokens' values on the grid, (B, W, 8, 8).
+        context: Mean of the tokens, and the caption's embedding, (B, W + embed_dim).
+        mean_latents: Output of the random-feature regressor, (B, C, 8, 8); None without one.
     """
 
     grid: Tensor
     context: Tensor
-    remembered: Tensor | None
+    mean_latents: Tensor | None
 
 
 class TextPrior(nn.Module):
-    """Caption states and noise to a latent: words paint on the 8x8 grid, modulated convolutions draw it out.
+    """Encoded captions and noise to a latent: word-to-grid attention, then modulated convolutions.
 
     Args:
-        text_width: Width of the words' states: the language model's and the text encoder's side by side.
-        embed_dim: Length of the caption's vector in the contrastive space.
-        latent_channels: Of the VAE.
+        text_width: Width of the tokens' hidden states: language model plus text encoder.
+        embed_dim: Length of the caption's embedding in the contrastive space.
+        latent_channels: Channels of the VAE's latent.
         width: Model width, a multiple of 32.
         depth: Modulated convolution blocks.
-        noise_width: Length of the noise vector.
-        memory: Features of a :class:`RandomFeatureRegressor` that the convolutions start from; 0 is without.
-        hidden: Channels inside each block, where pruning has left fewer than ``width``.
-        readers: Blocks that read the words' states; 0 where these were taught to be what such blocks make.
+        noise_dim: Length of the noise vector.
+        random_features: Features of a :class:`RandomFeatureRegressor` whose output the convolutions
+            correct; 0 for none.
+        hidden: Hidden channels of each block if pruning has removed some of ``width``.
+        text_layers: Transformer layers over the tokens; 0 for students that learned their output.
     """
 
     def __init__(
@@ -141,71 +139,74 @@ class TextPrior(nn.Module):
         latent_channels: int,
         width: int,
         depth: int,
-        noise_width: int,
-        memory: int = 0,
+        noise_dim: int,
+        random_features: int = 0,
         hidden: Sequence[int] | None = None,
-        readers: int = READERS,
+        text_layers: int = TEXT_LAYERS,
     ) -> None:
         super().__init__()
-        self.noise_width = noise_width
-        self.vector_scale = embed_dim**0.5  # unit vectors to unit variance
-        self.words = nn.Sequential(nn.LayerNorm(text_width), nn.Linear(text_width, width))
-        self.readers = nn.ModuleList(ReaderBlock(width) for _ in range(readers))
-        self.words_norm = nn.LayerNorm(width)
-        self.condition = nn.Sequential(
-            nn.Linear(width + embed_dim + noise_width, 2 * width),
+        self.noise_dim = noise_dim
+        self.embedding_scale = embed_dim**0.5  # unit vectors to unit variance
+        self.proj_in = nn.Sequential(nn.LayerNorm(text_width), nn.Linear(text_width, width))
+        self.text_layers = nn.ModuleList(TransformerBlock(width) for _ in range(text_layers))
+        self.text_norm = nn.LayerNorm(width)
+        self.condition_mlp = nn.Sequential(
+            nn.Linear(width + embed_dim + noise_dim, 2 * width),
             nn.SiLU(),
             nn.Linear(2 * width, width),
             nn.SiLU(),
         )
-        self.cells = nn.Parameter(torch.randn(width, GRID, GRID) * 0.1)
-        self.start = nn.Linear(width, COARSE * COARSE * width)
-        self.painting = WordToGridAttention(width)
+        self.grid_bias = nn.Parameter(torch.randn(width, GRID, GRID) * 0.1)
+        self.coarse_grid = nn.Linear(width, COARSE * COARSE * width)
+        self.word_to_grid = WordToGridAttention(width)
         self.blocks = nn.ModuleList(ModulatedConv(width, inner) for inner in hidden or [width] * depth)
-        self.outward = nn.Conv2d(width, latent_channels, 1)
-        self.memory = (
-            RandomFeatureRegressor(text_width, embed_dim, latent_channels, memory) if memory else None
+        self.proj_out = nn.Conv2d(width, latent_channels, 1)
+        self.random_features = (
+            RandomFeatureRegressor(text_width, embed_dim, latent_channels, random_features)
+            if random_features
+            else None
         )
-        if memory:
-            zero_init(self.outward)  # the convolutions add to what is remembered
+        if random_features:
+            zero_init(self.proj_out)  # the convolutions start with no correction
 
     def set_trainable(self, trainable: bool) -> None:
-        """Let the weights learn, or not; a memory is solved and never trained."""
+        """Make the weights trainable or not; random features and their readout are never trained."""
         self.requires_grad_(trainable)
-        if self.memory is not None:
-            self.memory.requires_grad_(False)
+        if self.random_features is not None:
+            self.random_features.requires_grad_(False)
 
-    def understand(self, states: Tensor, mask: Tensor) -> Tensor:
-        """What each word means in its caption, (B, L, width); the arguments as for :meth:`plan`."""
-        words, attended = self.words(states), mask[:, None, None, :]
-        for reader in self.readers:
-            words = reader(words, attended)
-        understood: Tensor = self.words_norm(words)
-        return understood
+    def encode_tokens(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
+        """Tokens in the context of their caption, (B, L, width); arguments as for :meth:`condition`."""
+        tokens, attended = self.proj_in(hidden_states), mask[:, None, None, :]
+        for layer in self.text_layers:
+            tokens = layer(tokens, attended)
+        normed: Tensor = self.text_norm(tokens)
+        return normed
 
-    def plan(self, states: Tensor, mask: Tensor, vector: Tensor) -> Plan:
-        """What captions say about their pictures; to be reused as often as pictures are drawn from them.
+    def condition(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor) -> TextConditioning:
+        """Compute everything that does not depend on the noise; one result serves any number of images.
 
         Args:
-            states: (B, L, text_width).
+            hidden_states: (B, L, text_width).
             mask: bool (B, L), true where there is a token.
-            vector: (B, embed_dim), of unit length, from the contrastive text encoder.
+            embedding: (B, embed_dim), of unit length, from the contrastive text encoder.
         """
-        words = self.understand(states, mask)
-        context = torch.cat([masked_mean(words, mask), self.vector_scale * vector], dim=1)
-        remembered = None if self.memory is None else self.memory(states, mask, vector)
-        return Plan(self.painting(words, mask), context, remembered)
+        tokens = self.encode_tokens(hidden_states, mask)
+        context = torch.cat([masked_mean(tokens, mask), self.embedding_scale * embedding], dim=1)
+        regressor = self.random_features
+        mean_latents = None if regressor is None else regressor(hidden_states, mask, embedding)
+        return TextConditioning(self.word_to_grid(tokens, mask), context, mean_latents)
 
-    def draw(self, plan: Plan, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8) from plans and standard normal noise (B, noise_width)."""
-        condition = self.condition(torch.cat([plan.context, noise], dim=1))
-        coarse = self.start(condition).unflatten(1, (-1, COARSE, COARSE))
-        x = self.cells + F.interpolate(coarse, scale_factor=2.0, mode="nearest") + plan.grid
+    def sample_latents(self, conditioning: TextConditioning, noise: Tensor) -> Tensor:
+        """Latents (B, C, 8, 8) from conditioning and standard normal noise (B, noise_dim)."""
+        condition = self.condition_mlp(torch.cat([conditioning.context, noise], dim=1))  # (B, W)
+        coarse = self.coarse_grid(condition).unflatten(1, (-1, COARSE, COARSE))  # (B, W, 4, 4)
+        x = self.grid_bias + F.interpolate(coarse, scale_factor=2.0, mode="nearest") + conditioning.grid
         for block in self.blocks:
             x = block(x, condition)
-        latents: Tensor = self.outward(x)
-        return latents if plan.remembered is None else latents + plan.remembered
+        latents: Tensor = self.proj_out(x)
+        return latents if conditioning.mean_latents is None else latents + conditioning.mean_latents
 
-    def forward(self, states: Tensor, mask: Tensor, vector: Tensor, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8) for captions; the arguments as for :meth:`plan` and :meth:`draw`."""
-        return self.draw(self.plan(states, mask, vector), noise)
+    def forward(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor, noise: Tensor) -> Tensor:
+        """Latents (B, C, 8, 8); arguments as for :meth:`condition` and :meth:`sample_latents`."""
+        return self.sample_latents(self.condition(hidden_states, mask, embedding), noise)

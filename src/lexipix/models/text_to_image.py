@@ -1,4 +1,4 @@
-"""A whole text-to-image model: words to states to latent to picture, in one forward pass."""
+"""The text-to-image model of the VAE and the GAN: caption to latent to image, in one forward pass."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
@@ -7,53 +7,37 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lexipix.models.captioner import language_model_from_config
 from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.language_model import append_language_model_states, language_model_from_config
 from lexipix.models.text_encoder import TextEncoder
-from lexipix.models.text_prior import Plan, TextPrior
+from lexipix.models.text_prior import TextConditioning, TextPrior
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import Decoder
 
 
-class Reading(NamedTuple):
-    """What a language model and a text encoder make of a batch of captions.
+class TextEncoding(NamedTuple):
+    """A batch of encoded captions.
 
     Attributes:
-        states: Of the words, the language model's and the text encoder's side by side, (B, L, text_width).
+        hidden_states: Of each token, language model and text encoder concatenated, (B, L, text_width).
         mask: bool (B, L), true where there is a token.
-        vector: Unit vector of the caption in the space of pictures, (B, V).
+        embedding: Unit vector of each caption in the contrastive space, (B, embed_dim).
     """
 
-    states: Tensor
+    hidden_states: Tensor
     mask: Tensor
-    vector: Tensor
-
-
-def side_by_side(language_model: PreTrainedModel, ids: Tensor, mask: Tensor, own_states: Tensor) -> Tensor:
-    """What a language model makes of each word, and what a text encoder does.
-
-    Args:
-        language_model: Read without a picture.
-        ids: (B, L) token ids.
-        mask: bool (B, L), true where there is a token.
-        own_states: The text encoder's, (B, L, W).
-
-    Returns:
-        (B, L, text_width).
-    """
-    states = language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
-    return torch.cat([states, own_states], dim=-1)
+    embedding: Tensor
 
 
 class TextToImage(ConditionalGenerator):
-    """Language model, text prior and decoder; what the prior's and the GAN's model folders hold.
+    """Language model, text encoder, text prior and decoder.
 
     Args:
-        language_model: The captioner's, read without a picture; None leaves all reading to the text encoder,
-            as the small students of the compression do.
-        text_encoder: Of the contrastive pair: where the caption lies in the space of pictures.
-        prior: Caption states and noise to a latent.
-        decoder: Latent, or another grid of features, to picture.
+        language_model: The captioner's, used without an image; None for students of the compression, which
+            use the text encoder alone.
+        text_encoder: Of the contrastive pair.
+        prior: Encoded captions and noise to a latent.
+        decoder: Latent, or another grid of features, to image.
         pad_id: Padding token.
     """
 
@@ -92,53 +76,50 @@ class TextToImage(ConditionalGenerator):
         )
 
     @property
-    def noise_width(self) -> int:
-        """Length of the noise vector that decides about a picture."""
-        return self.prior.noise_width
+    def noise_dim(self) -> int:
+        """Length of the noise vector."""
+        return self.prior.noise_dim
 
     def train(self, mode: bool = True) -> "TextToImage":
-        """Training mode for prior and decoder; those who read stay as they are."""
+        """Set the mode of prior and decoder; language model and text encoder stay in evaluation mode."""
         super().train(mode)
         if self.language_model is not None:
             self.language_model.eval()
         self.text_encoder.eval()
         return self
 
-    def release(self) -> list[nn.Parameter]:
-        """Let prior and decoder learn and nothing else; their weights."""
+    def unfreeze(self) -> list[nn.Parameter]:
+        """Make prior and decoder trainable and freeze the rest; returns the trainable parameters."""
         self.requires_grad_(False)
         self.prior.set_trainable(True)
         self.decoder.requires_grad_(True)
         return [weight for weight in self.parameters() if weight.requires_grad]
 
-    def read(self, ids: Tensor) -> Reading:
-        """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them."""
+    def encode_text(self, ids: Tensor) -> TextEncoding:
+        """Encode captions ``ids`` (B, L); one encoding serves any number of images."""
         mask = ids != self.pad_id
-        with torch.autocast(ids.device.type, enabled=False):  # it costs little, and a memory needs it exact
-            return self._read(ids, mask)
+        # In fp32: it costs little, and the random-feature regressor needs it
+        with torch.autocast(ids.device.type, enabled=False):
+            hidden_states, embedding = self.text_encoder.encode(ids, mask)
+            if self.language_model is not None:
+                hidden_states = append_language_model_states(self.language_model, ids, mask, hidden_states)
+        return TextEncoding(hidden_states, mask, embedding)
 
-    def _read(self, ids: Tensor, mask: Tensor) -> Reading:
-        own_states, vector = self.text_encoder.read(ids, mask)
-        if self.language_model is None:
-            return Reading(own_states, mask, vector)
-        return Reading(side_by_side(self.language_model, ids, mask, own_states), mask, vector)
-
-    def latents(self, reading: Reading, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8) from what captions say and noise (B, Z)."""
-        latents: Tensor = self.prior(reading.states, reading.mask, reading.vector, noise)
+    def sample_latents(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
+        """Latents (B, C, 8, 8) from encoded captions and noise (B, noise_dim)."""
+        latents: Tensor = self.prior(encoding.hidden_states, encoding.mask, encoding.embedding, noise)
         return latents
 
-    def draw(self, reading: Reading, noise: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), about [-1, 1], from what captions say and noise (B, Z)."""
-        images: Tensor = self.decoder(self.latents(reading, noise))
+    def decode(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
+        """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
+        images: Tensor = self.decoder(self.sample_latents(encoding, noise))
         return images
 
-    def plan(self, ids: Tensor) -> Plan:
-        """All that captions ``ids`` (B, L) decide about their pictures, whatever the noise."""
-        plan: Plan = self.prior.plan(*self.read(ids))
-        return plan
+    def condition(self, ids: Tensor) -> TextConditioning:
+        """Compute everything that captions ``ids`` (B, L) decide without noise."""
+        return self.prior.condition(*self.encode_text(ids))
 
-    def carry_out(self, plan: Plan, noise: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), about [-1, 1], from plans and noise (B, Z)."""
-        images: Tensor = self.decoder(self.prior.draw(plan, noise))
+    def decode_conditioning(self, conditioning: TextConditioning, noise: Tensor) -> Tensor:
+        """Images (B, 3, S, S), about [-1, 1], from :meth:`condition` and noise (B, noise_dim)."""
+        images: Tensor = self.decoder(self.prior.sample_latents(conditioning, noise))
         return images

@@ -1,12 +1,14 @@
-"""Caption in, visual words out: a GPT-2 whose vocabulary has the words of pictures beside those of captions.
+"""The token generator: a GPT-2 that reads a caption and generates the image tokens of an 8x8 grid.
 
-A text is the caption's tokens, which see what stands before them as ever, and then 64 cells, which see the
-caption and one another. A cell's place in the sequence holds the sum of its words' vectors; a word that is
-not written yet has a token of its own. All cells are written at once, in a few passes from coarse to fine:
-first every cell's color, then what is drawn in it. What captions leave open is decided by noise that the
-cells hear, not by drawing each word by itself: words that are drawn apart fit badly together. Of every
-codebook the word is written that is nearest to the mean of what its words mean, each as likely as it is: the
-likeliest one alone would leave out whatever is less likely than not, though many words agree about it.
+The sequence is the caption's tokens, with causal attention, then 64 cells, which attend to the caption and
+to each other. The input of a cell is the sum of its image tokens' embeddings; a token that is not generated
+yet has a mask embedding. All cells are generated in parallel in a few decoding steps, from coarse to fine:
+first the color of every cell, then what it shows.
+
+Noise at the input decides what the caption leaves open. Sampling each token by itself would not: tokens that
+are sampled independently do not fit together. From each codebook the generator takes the token nearest to
+the expected code. The most likely token would ignore everything that is less likely than not, even if many
+similar tokens share that probability.
 """
 
 import math
@@ -20,244 +22,251 @@ from torch.nn import functional as F
 from transformers import GPT2LMHeadModel
 
 from lexipix.models.blocks import ResidualConv
-from lexipix.models.image_tokenizer import meanings, nearest_words
+from lexipix.models.image_tokenizer import code_values, nearest_tokens
 from lexipix.models.vae import GRID
 
 CELLS = GRID**2
-MOST_WAVES, SLOWEST = 12, 2  # of a number with many levels; and of those that are multiplied
-# Weights of the features and of the scores at the start: with 0.02 and 1, as GPT-2's own, learning takes long
-FEATURE_DEVIATION, SCORE_SCALE = 0.15, 0.2
-# Random numbers that every cell hears, and that each hears alone; and what they weigh at the start
-NOISE, CELL_NOISE = 64, 8
-NOISE_DEVIATION = 0.05, 0.1
+MAX_COSINES, PRODUCT_COSINES = 12, 2  # cosines for each number of a code, and those of them multiplied
+# GPT-2's own initial values, 0.02 and 1, need many more steps
+FEATURE_STD, LOGIT_SCALE = 0.15, 0.2
+# Noise that all cells share and noise of each cell, and the initial standard deviation of their weights
+SHARED_NOISE, CELL_NOISE = 64, 8
+NOISE_STD = 0.05, 0.1
 
 
-def features_of_words(levels: Sequence[int]) -> Tensor:
-    """What is known of the words of a codebook beforehand: where they lie among one another.
+def cosine_features(levels: Sequence[int]) -> Tensor:
+    """Fixed features of a codebook's tokens that describe where their codes lie.
+
+    A linear function of these features can favor any neighborhood of tokens. With powers in place of the
+    cosines it needs large weights for that and learns half as fast.
 
     Args:
-        levels: Of the numbers that a word is made of.
+        levels: For each number of a code, how many levels it has.
 
     Returns:
-        (words, F): cosines over the levels of each number, as of a cosine transform, and the products of the
-        slowest ones of any two numbers. A score that is linear in these can favour any neighbourhood of words
-        over the others; powers in place of the cosines need large weights for that, and learn half as fast.
+        (tokens, F): a cosine transform over the levels of each number, and for each pair of numbers the
+        products of their lowest frequencies.
     """
     index = torch.cartesian_prod(*(torch.arange(base) for base in levels)).reshape(-1, len(levels))
-    waves = []
+    cosines = []
     for number, base in enumerate(levels):
-        frequencies = torch.arange(1, min(base - 1, MOST_WAVES) + 1)
-        waves.append(torch.cos(math.pi * frequencies * (index[:, number, None] + 0.5) / base))
+        frequencies = torch.arange(1, min(base - 1, MAX_COSINES) + 1)
+        cosines.append(torch.cos(math.pi * frequencies * (index[:, number, None] + 0.5) / base))
     products = [
-        (one[:, :SLOWEST, None] * other[:, None, :SLOWEST]).flatten(1)
-        for one, other in combinations(waves, 2)
+        (one[:, :PRODUCT_COSINES, None] * other[:, None, :PRODUCT_COSINES]).flatten(1)
+        for one, other in combinations(cosines, 2)
     ]
-    return torch.cat([*waves, *products], 1)
+    return torch.cat([*cosines, *products], 1)
 
 
-class Heard(NamedTuple):
-    """What a batch of captions says to a writer.
+class HintedTextEncoding(NamedTuple):
+    """A batch of encoded captions.
 
     Attributes:
-        ids: Tokens (B, L), ending in EOS, then padding.
-        states: What the contrastive text encoder makes of them, (B, L, text_width).
-        vector: The captions in the space of pictures, unit vectors (B, V).
-        sketch: What the text prior would draw of each cell, (B, 64, C), where the writer hears it.
+        ids: Caption tokens (B, L), ending in EOS, then padding.
+        hidden_states: Of the contrastive text encoder, (B, L, text_width).
+        embedding: Unit vector of each caption in the contrastive space, (B, embed_dim).
+        prior_hint: The text prior's latents of each cell, (B, 64, C); None if the generator takes none.
     """
 
     ids: Tensor
-    states: Tensor
-    vector: Tensor
-    sketch: Tensor | None = None
+    hidden_states: Tensor
+    embedding: Tensor
+    prior_hint: Tensor | None = None
 
 
 class TokenGenerator(nn.Module):
-    """Writes the visual words of pictures that a caption describes.
+    """Encoded captions and noise to image tokens.
 
     Args:
-        language_model: Its vocabulary holds the captions' tokens, then the words of each codebook, then a
-            token for the unwritten word of each codebook; its positions those of a caption, then 64 for the
-            cells.
-        levels: For each word of a cell the levels of its numbers.
-        passes: How many words of every cell are written at once, from the first pass to the last.
-        depth: Residual convolutions between neighbouring cells, before the language model and behind it.
-        text_width: Of the text encoder's states.
-        embed_dim: Of its vectors.
+        language_model: Its vocabulary holds the caption tokens, then the tokens of each codebook, then a mask
+            token for each codebook. Its positions are those of a caption, then 64 for the cells.
+        levels: For each token of a cell, the levels of its code's numbers.
+        decoding_steps: How many tokens of every cell each decoding step generates.
+        local_conv_depth: Residual convolutions over the grid before the language model, and after it.
+        text_width: Width of the text encoder's hidden states.
+        embed_dim: Length of its embeddings.
         pad_id: Padding of captions.
-        sketch_channels: Of the latents that cells hear; 0: none.
-        hears_noise: Whether cells hear noise before any training; else they must learn to.
+        prior_hint_channels: Channels of the prior hint; 0 for none.
+        noise_at_start: Whether the noise has an effect before training; else its weights start at zero.
     """
 
     def __init__(
         self,
         language_model: GPT2LMHeadModel,
         levels: Sequence[Sequence[int]],
-        passes: Sequence[int],
-        depth: int,
+        decoding_steps: Sequence[int],
+        local_conv_depth: int,
         text_width: int,
         embed_dim: int,
         pad_id: int,
-        sketch_channels: int = 0,
-        hears_noise: bool = True,
+        prior_hint_channels: int = 0,
+        noise_at_start: bool = True,
     ) -> None:
         super().__init__()
         config = language_model.config
-        # For so short texts the fused kernel's way back takes half of a training step
+        # For sequences this short the backward pass of the fused kernel takes half of a training step
         language_model.set_attn_implementation("eager")
         self.language_model, self.pad_id = language_model, pad_id
-        self.levels, self.meanings = levels, [meanings(group) for group in levels]
-        self.codebooks = [math.prod(group) for group in levels]
-        bounds = [0, *accumulate(passes)]
-        assert bounds[-1] == len(self.codebooks)
-        self.passes = [range(*pair) for pair in pairwise(bounds)]
-        self.ends = [places.stop for places in self.passes for _ in places]  # of each word's pass
-        n_words = sum(self.codebooks) + len(self.codebooks)
-        first = config.vocab_size - n_words
-        self.starts = [first + n for n in accumulate([0, *self.codebooks])]  # the last: unwritten
+        self.levels, self.code_values = levels, [code_values(group) for group in levels]
+        self.codebook_sizes = [math.prod(group) for group in levels]
+        bounds = [0, *accumulate(decoding_steps)]
+        assert bounds[-1] == len(self.codebook_sizes)
+        self.decoding_steps = [range(*pair) for pair in pairwise(bounds)]
+        self.step_ends = [step.stop for step in self.decoding_steps for _ in step]  # for each token of a cell
+        n_tokens = sum(self.codebook_sizes) + len(self.codebook_sizes)
+        first = config.vocab_size - n_tokens
+        self.token_offsets = [first + n for n in accumulate([0, *self.codebook_sizes])]  # last: mask tokens
         self.text_positions = config.n_positions - CELLS
         width = config.n_embd
-        known = [features_of_words(group) for group in levels]
-        self.known = nn.ParameterList(nn.Parameter(part, requires_grad=False) for part in known)
-        # Words of one codebook share what they learn with those that lie near
-        self.shared = nn.ModuleList(nn.Linear(part.shape[1], width, bias=False) for part in known)
-        for weight in self.shared.parameters():
-            nn.init.normal_(weight, std=FEATURE_DEVIATION)
-        self.vector_scale = embed_dim**0.5  # unit vectors to unit variance
-        self.states = nn.Linear(text_width, width, bias=False)
-        self.vector = nn.Linear(embed_dim, width, bias=False)
-        self.sketch = nn.Linear(sketch_channels, width, bias=False) if sketch_channels else None
-        self.noise, self.cell_noise = (nn.Linear(n, width, bias=False) for n in (NOISE, CELL_NOISE))
-        for layer, deviation in zip((self.noise, self.cell_noise), NOISE_DEVIATION, strict=True):
-            nn.init.normal_(layer.weight, std=deviation * hears_noise)
-        self.before, self.behind = (
-            nn.Sequential(*(ResidualConv(width) for _ in range(depth))) for _ in range(2)
+        features = [cosine_features(group) for group in levels]
+        self.level_features = nn.ParameterList(nn.Parameter(part, requires_grad=False) for part in features)
+        # Tokens with neighboring codes share what they learn
+        self.feature_proj = nn.ModuleList(nn.Linear(part.shape[1], width, bias=False) for part in features)
+        for weight in self.feature_proj.parameters():
+            nn.init.normal_(weight, std=FEATURE_STD)
+        self.embedding_scale = embed_dim**0.5  # unit vectors to unit variance
+        self.text_proj = nn.Linear(text_width, width, bias=False)
+        self.embedding_proj = nn.Linear(embed_dim, width, bias=False)
+        self.prior_hint_proj = (
+            nn.Linear(prior_hint_channels, width, bias=False) if prior_hint_channels else None
         )
-        self.scales = nn.Parameter(torch.full((len(levels), width), SCORE_SCALE))
+        self.noise_proj, self.cell_noise_proj = (
+            nn.Linear(n, width, bias=False) for n in (SHARED_NOISE, CELL_NOISE)
+        )
+        for layer, std in zip((self.noise_proj, self.cell_noise_proj), NOISE_STD, strict=True):
+            nn.init.normal_(layer.weight, std=std * noise_at_start)
+        self.conv_in, self.conv_out = (
+            nn.Sequential(*(ResidualConv(width) for _ in range(local_conv_depth))) for _ in range(2)
+        )
+        self.logit_scales = nn.Parameter(torch.full((len(levels), width), LOGIT_SCALE))
 
     @property
-    def words_per_cell(self) -> int:
-        """Words in a cell."""
-        return len(self.codebooks)
+    def tokens_per_cell(self) -> int:
+        """Tokens of a cell, which is the number of codebooks."""
+        return len(self.codebook_sizes)
 
     @property
-    def noise_width(self) -> int:
-        """How many numbers decide about a picture beside its caption."""
-        return NOISE + CELLS * CELL_NOISE
+    def noise_dim(self) -> int:
+        """Length of the noise vector."""
+        return SHARED_NOISE + CELLS * CELL_NOISE
 
-    def blank(self, n_pictures: int) -> Tensor:
-        """Cells of which no word is written: int64 (B, words per cell, 64)."""
-        return torch.tensor(self.codebooks, device=self.scales.device)[None, :, None].repeat(
-            n_pictures, 1, CELLS
-        )
+    def masked_tokens(self, n_images: int) -> Tensor:
+        """Masked tokens, each equal to its codebook's size: int64 (n_images, tokens per cell, 64)."""
+        sizes = torch.tensor(self.codebook_sizes, device=self.logit_scales.device)
+        return sizes[None, :, None].repeat(n_images, 1, CELLS)
 
-    def vectors(self, place: int) -> Tensor:
-        """Vectors of the words of a codebook, (words, W)."""
-        start, size = self.starts[place], self.codebooks[place]
+    def token_embeddings(self, codebook: int) -> Tensor:
+        """Embeddings of the tokens of a codebook, (tokens, W)."""
+        start, size = self.token_offsets[codebook], self.codebook_sizes[codebook]
         own = self.language_model.transformer.wte.weight[start : start + size]
-        together: Tensor = own + self.shared[place](self.known[place])
-        return together
+        embeddings: Tensor = own + self.feature_proj[codebook](self.level_features[codebook])
+        return embeddings
 
-    def unwritten(self, place: int) -> Tensor:
-        """Vector of a word of this place that is not written yet, (W,)."""
-        vector: Tensor = self.language_model.transformer.wte.weight[self.starts[-1] + place]
-        return vector
+    def mask_embedding(self, codebook: int) -> Tensor:
+        """Embedding of a masked token of a codebook, (W,)."""
+        embedding: Tensor = self.language_model.transformer.wte.weight[self.token_offsets[-1] + codebook]
+        return embedding
 
-    def cells(self, heard: Heard, noise: Tensor, words: Tensor) -> Tensor:
-        """What cells hold before they are read: (B, 64, W).
+    def embed_cells(self, encoding: HintedTextEncoding, noise: Tensor, tokens: Tensor) -> Tensor:
+        """Inputs of the cells, (B, 64, W).
 
         Args:
-            heard: The captions.
-            noise: Standard normal (B, :attr:`noise_width`).
-            words: (B, words per cell, 64); one that is as large as its codebook is not written yet.
+            encoding: The captions.
+            noise: Standard normal (B, :attr:`noise_dim`).
+            tokens: (B, tokens per cell, 64); a token equal to its codebook's size is masked.
         """
-        everywhere, each = noise.split([NOISE, CELLS * CELL_NOISE], 1)
-        cells = self.cell_noise(each.unflatten(1, (CELLS, CELL_NOISE)))
-        cells = cells + (self.noise(everywhere) + self.vector(self.vector_scale * heard.vector))[:, None]
-        if self.sketch is not None:
-            cells = cells + self.sketch(heard.sketch)
-        for place in range(self.words_per_cell):
-            table = torch.cat([self.vectors(place), self.unwritten(place)[None]])
-            cells = cells + F.embedding(words[:, place], table)
-        together: Tensor = cells
-        return together
+        shared, each = noise.split([SHARED_NOISE, CELLS * CELL_NOISE], 1)
+        cells = self.cell_noise_proj(each.unflatten(1, (CELLS, CELL_NOISE)))
+        embedding = self.embedding_proj(self.embedding_scale * encoding.embedding)
+        cells = cells + (self.noise_proj(shared) + embedding)[:, None]
+        if self.prior_hint_proj is not None:
+            cells = cells + self.prior_hint_proj(encoding.prior_hint)
+        for codebook in range(self.tokens_per_cell):
+            table = torch.cat([self.token_embeddings(codebook), self.mask_embedding(codebook)[None]])
+            cells = cells + F.embedding(tokens[:, codebook], table)
+        out: Tensor = cells
+        return out
 
-    def read(self, heard: Heard, cells: Tensor) -> Tensor:
-        """What each cell comes to, (B, 64, W), given the caption and what the cells hold (B, 64, W)."""
-        core = self.language_model.transformer
-        cells = self._on_grid(self.before, cells)
-        n_tokens = heard.ids.shape[1]
-        places = torch.arange(n_tokens + CELLS, device=heard.ids.device)
-        positions = torch.where(places < n_tokens, places, places - n_tokens + self.text_positions)
-        together = torch.cat([core.wte(heard.ids) + self.states(heard.states), cells], 1)
-        seen = self._seen(heard.ids != self.pad_id, places)
-        unseen = torch.zeros_like(seen, dtype=together.dtype).masked_fill(
-            ~seen, torch.finfo(together.dtype).min
-        )
-        states = core(
-            inputs_embeds=together, attention_mask=unseen, position_ids=positions[None], use_cache=False
+    def encode_cells(self, encoding: HintedTextEncoding, cells: Tensor) -> Tensor:
+        """Hidden states of the cells, (B, 64, W), from the captions and the cells' inputs (B, 64, W)."""
+        transformer = self.language_model.transformer
+        cells = self._convolve(self.conv_in, cells)
+        length = encoding.ids.shape[1]
+        index = torch.arange(length + CELLS, device=encoding.ids.device)
+        positions = torch.where(index < length, index, index - length + self.text_positions)
+        text = transformer.wte(encoding.ids) + self.text_proj(encoding.hidden_states)
+        inputs = torch.cat([text, cells], 1)  # (B, L + 64, W)
+        attended = self._attention_mask(encoding.ids != self.pad_id)
+        bias = torch.zeros_like(attended, dtype=inputs.dtype)
+        bias = bias.masked_fill(~attended, torch.finfo(inputs.dtype).min)
+        hidden_states = transformer(
+            inputs_embeds=inputs, attention_mask=bias, position_ids=positions[None], use_cache=False
         )[0]
-        return self._on_grid(self.behind, states[:, n_tokens:])
+        return self._convolve(self.conv_out, hidden_states[:, length:])
 
-    def scores(self, states: Tensor, place: int) -> Tensor:
-        """Logits (…, words) of a codebook for cells' states (…, W)."""
-        return (states * self.scales[place]) @ self.vectors(place).T
-
-    def _seen(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Who sees whom, bool (B, 1, L + 64, L + 64): tokens what is before them, cells everything."""
-        n_tokens = tokens.shape[1]
-        there = F.pad(tokens, (0, CELLS), value=True)[:, None, None, :]
-        from_cell = (places >= n_tokens)[:, None]
-        return there & (from_cell | (places[None, :] <= places[:, None]))
+    def logits(self, hidden_states: Tensor, codebook: int) -> Tensor:
+        """Logits (…, tokens) of a codebook from hidden states of cells (…, W)."""
+        return (hidden_states * self.logit_scales[codebook]) @ self.token_embeddings(codebook).T
 
     @staticmethod
-    def _on_grid(layers: nn.Module, cells: Tensor) -> Tensor:
-        """Convolutions over (B, 64, W) as a grid."""
+    def _attention_mask(is_token: Tensor) -> Tensor:
+        """Which position attends to which, bool (B, 1, L + 64, L + 64): captions causally, cells to all."""
+        length = is_token.shape[1]
+        index = torch.arange(length + CELLS, device=is_token.device)
+        is_cell = (index >= length)[:, None]
+        exists = F.pad(is_token, (0, CELLS), value=True)[:, None, None, :]
+        return exists & (is_cell | (index[None, :] <= index[:, None]))
+
+    @staticmethod
+    def _convolve(layers: nn.Module, cells: Tensor) -> Tensor:
+        """Apply convolutions to cells (B, 64, W) as a grid."""
         grid: Tensor = layers(cells.transpose(1, 2).unflatten(2, (GRID, GRID)))
         return grid.flatten(2).transpose(1, 2)
 
-    def choose(self, heard: Heard, noise: Tensor, given: Tensor) -> list[Tensor]:
-        """Write what is not written yet of the words of pictures.
+    def sample_tokens(self, encoding: HintedTextEncoding, noise: Tensor, tokens: Tensor) -> list[Tensor]:
+        """Fill in the masked tokens of images.
 
         Args:
-            heard: The captions.
-            noise: Standard normal (B, :attr:`noise_width`).
-            given: Words (B, words per cell, 64); those that are as large as their codebook are to be written.
+            encoding: The captions.
+            noise: Standard normal (B, :attr:`noise_dim`).
+            tokens: (B, tokens per cell, 64); a token equal to its codebook's size is masked.
 
         Returns:
-            For each word of a cell (B, 64, codebook): 1 at the word that is written, 0 elsewhere. Gradients
-            pass as if these were the words' probabilities.
+            For each token of a cell one-hot choices (B, 64, codebook size), through which gradients flow as
+            if they were probabilities.
         """
-        cells, chosen = self.cells(heard, noise, given), []
-        sizes = torch.tensor(self.codebooks, device=given.device)[None, :, None]
-        to_write = given == sizes
-        known = given.masked_fill(to_write, 0)
-        for places in self.passes:
-            anything = bool(to_write[:, places.start : places.stop].any())
-            states = self.read(heard, cells) if anything else cells
-            for place in places:
-                choice = F.one_hot(known[:, place], self.codebooks[place]).float()
-                if anything:
-                    new = to_write[:, place, :, None]
-                    words = self.meanings[place].to(new.device), self.levels[place]
-                    choice = torch.where(new, straight_through(self.scores(states, place), *words), choice)
-                    cells = cells + new * (choice @ self.vectors(place) - self.unwritten(place))
-                chosen.append(choice)
-        return chosen
+        masked = tokens == self.masked_tokens(len(tokens))
+        known = tokens.masked_fill(masked, 0)
+        cells, choices = self.embed_cells(encoding, noise, tokens), []
+        for step in self.decoding_steps:
+            any_masked = bool(masked[:, step.start : step.stop].any())
+            hidden_states = self.encode_cells(encoding, cells) if any_masked else cells
+            for codebook in step:
+                choice = F.one_hot(known[:, codebook], self.codebook_sizes[codebook]).float()
+                if any_masked:
+                    is_new = masked[:, codebook, :, None]
+                    values, levels = self.code_values[codebook].to(tokens.device), self.levels[codebook]
+                    new = straight_through(self.logits(hidden_states, codebook), values, levels)
+                    choice = torch.where(is_new, new, choice)
+                    embedding = choice @ self.token_embeddings(codebook)
+                    cells = cells + is_new * (embedding - self.mask_embedding(codebook))
+                choices.append(choice)
+        return choices
 
 
-def straight_through(scores: Tensor, meanings: Tensor, levels: Sequence[int]) -> Tensor:
-    """Choose words by what they mean on average.
+def straight_through(logits: Tensor, code_values: Tensor, levels: Sequence[int]) -> Tensor:
+    """Choose the token nearest to the expected code.
 
     Args:
-        scores: Logits (…, words) of a codebook.
-        meanings: Of its words, (words, numbers).
-        levels: Of these numbers.
+        logits: (…, tokens) of a codebook.
+        code_values: Codes of its tokens, (tokens, numbers).
+        levels: For each number of a code, how many levels it has.
 
     Returns:
-        1 at the word that is nearest to the mean of the meanings, 0 elsewhere, (…, words); gradients pass as
-        if these were the words' probabilities, whose mean the chosen word stands for.
+        One-hot (…, tokens); gradients flow as if it were the probabilities (straight-through estimator).
     """
-    with torch.autocast(scores.device.type, enabled=False):
-        shares = scores.float().softmax(-1)
-        chosen = F.one_hot(nearest_words(shares @ meanings, levels), scores.shape[-1]).float()
-    return chosen + shares - shares.detach() if torch.is_grad_enabled() else chosen
+    with torch.autocast(logits.device.type, enabled=False):
+        probs = logits.float().softmax(-1)
+        one_hot = F.one_hot(nearest_tokens(probs @ code_values, levels), logits.shape[-1]).float()
+    return one_hot + probs - probs.detach() if torch.is_grad_enabled() else one_hot

@@ -1,4 +1,4 @@
-"""Captions to pictures by way of visual words, which a language model writes and one pass decodes."""
+"""The text-to-image model of the image tokens: a token generator, then the image tokenizer's decoder."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -7,21 +7,20 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lexipix.models.captioner import language_model_from_config
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.image_tokenizer import ImageTokenizer
+from lexipix.models.language_model import append_language_model_states, language_model_from_config
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
-from lexipix.models.text_to_image import side_by_side
-from lexipix.models.token_generator import Heard, TokenGenerator
+from lexipix.models.token_generator import HintedTextEncoding, TokenGenerator
 from lexipix.models.vae import GRID
 
 
-class Sketch(nn.Module):
-    """What a trained text prior would draw, for a writer to hear; it stays as it is.
+class PriorHint(nn.Module):
+    """The latents of a trained, frozen text prior without noise, as an input of the token generator.
 
     Args:
-        language_model: Which the prior reads captions by.
+        language_model: The one that the prior was trained with.
         prior: Trained.
     """
 
@@ -34,30 +33,29 @@ class Sketch(nn.Module):
         """Build it with random weights from the keys ``language_model`` and ``prior``."""
         return cls(language_model_from_config(config["language_model"]), TextPrior(**config["prior"]))
 
-    def forward(self, ids: Tensor, mask: Tensor, states: Tensor, vector: Tensor) -> Tensor:
-        """Latents of each cell without noise, (B, 64, C).
+    def forward(self, ids: Tensor, mask: Tensor, hidden_states: Tensor, embedding: Tensor) -> Tensor:
+        """Latents of each cell, (B, 64, C).
 
         Args:
             ids: (B, L) token ids.
             mask: bool (B, L), true where there is a token.
-            states: What the text encoder makes of them, (B, L, W).
-            vector: Unit vectors (B, V) of the captions.
+            hidden_states: Of the text encoder, (B, L, W).
+            embedding: Unit vectors of the captions, (B, embed_dim).
         """
-        silence = vector.new_zeros(len(ids), self.prior.noise_width)
-        latents: Tensor = self.prior(
-            side_by_side(self.language_model, ids, mask, states), mask, vector, silence
-        )
+        hidden_states = append_language_model_states(self.language_model, ids, mask, hidden_states)
+        no_noise = embedding.new_zeros(len(ids), self.prior.noise_dim)
+        latents: Tensor = self.prior(hidden_states, mask, embedding, no_noise)
         return latents.flatten(2).transpose(1, 2)
 
 
 class TokensToImage(ConditionalGenerator):
-    """A writer of visual words and what reads them; what the model folder ``words`` holds.
+    """Text encoder, token generator and image tokenizer.
 
     Args:
-        text_encoder: Of the contrastive pair: what the writer hears of captions beside their tokens.
-        writer: Captions to visual words.
-        image_tokenizer: Visual words to pictures, and back.
-        sketch: Where the writer hears one.
+        text_encoder: Of the contrastive pair.
+        token_generator: Encoded captions to image tokens.
+        image_tokenizer: Image tokens to images, and back.
+        prior_hint: Further input of the token generator, if it was built for one.
     """
 
     kind = "tokens_to_image"
@@ -65,96 +63,96 @@ class TokensToImage(ConditionalGenerator):
     def __init__(
         self,
         text_encoder: TextEncoder,
-        writer: TokenGenerator,
+        token_generator: TokenGenerator,
         image_tokenizer: ImageTokenizer,
-        sketch: Sketch | None = None,
+        prior_hint: PriorHint | None = None,
     ) -> None:
         super().__init__()
-        self.text_encoder, self.writer, self.image_tokenizer = text_encoder, writer, image_tokenizer
-        self.sketch = sketch
+        self.text_encoder, self.token_generator = text_encoder, token_generator
+        self.image_tokenizer, self.prior_hint = image_tokenizer, prior_hint
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Build the model with random weights.
 
         Args:
-            config: ``text_encoder``, ``writer`` (``language_model``, ``passes``, ``near``, ``pad_id``),
-                ``image_tokenizer``, and ``sketch`` (``language_model`` and ``prior``; null or absent: none).
+            config: ``text_encoder``, ``token_generator`` (``language_model``, ``decoding_steps``,
+                ``local_conv_depth``, ``pad_id``), ``image_tokenizer``, and ``prior_hint``
+                (``language_model`` and ``prior``; null or absent for none).
         """
         text_encoder = TextEncoder(**config["text_encoder"])
-        writer, sketch = config["writer"], config.get("sketch")
+        generator, hint = config["token_generator"], config.get("prior_hint")
         token_generator = TokenGenerator(
-            language_model_from_config(writer["language_model"]),
+            language_model_from_config(generator["language_model"]),
             config["image_tokenizer"]["levels"],
-            writer["passes"],
-            writer["near"],
+            generator["decoding_steps"],
+            generator["local_conv_depth"],
             text_encoder.width,
             text_encoder.project.out_features,
-            writer["pad_id"],
-            sketch["prior"]["latent_channels"] if sketch else 0,
+            generator["pad_id"],
+            hint["prior"]["latent_channels"] if hint else 0,
         )
+        image_tokenizer = ImageTokenizer(**config["image_tokenizer"])
         return cls(
-            text_encoder,
-            token_generator,
-            ImageTokenizer(**config["image_tokenizer"]),
-            Sketch.from_config(sketch) if sketch else None,
+            text_encoder, token_generator, image_tokenizer, PriorHint.from_config(hint) if hint else None
         )
 
     @property
-    def noise_width(self) -> int:
-        """Length of the noise vector that decides about a picture."""
-        return self.writer.noise_width
+    def noise_dim(self) -> int:
+        """Length of the noise vector."""
+        return self.token_generator.noise_dim
 
     def train(self, mode: bool = True) -> "TokensToImage":
-        """Training mode for the writer; what it hears and the visual words stay what they are."""
+        """Set the mode of the token generator; the other parts stay in evaluation mode."""
         super().train(mode)
-        for fixed in (self.text_encoder, self.image_tokenizer, self.sketch):
-            if fixed is not None:
-                fixed.eval()
+        for frozen in (self.text_encoder, self.image_tokenizer, self.prior_hint):
+            if frozen is not None:
+                frozen.eval()
         return self
 
-    def release(self) -> list[nn.Parameter]:
-        """Let the writer learn and nothing else; its weights."""
+    def unfreeze(self) -> list[nn.Parameter]:
+        """Make the token generator trainable and freeze the rest; returns the trainable parameters."""
         self.requires_grad_(False)
-        self.writer.requires_grad_(True)
-        self.writer.known.requires_grad_(False)
-        return [weight for weight in self.writer.parameters() if weight.requires_grad]
+        self.token_generator.requires_grad_(True)
+        self.token_generator.level_features.requires_grad_(False)
+        return [weight for weight in self.token_generator.parameters() if weight.requires_grad]
 
-    def read(self, ids: Tensor) -> Heard:
-        """What captions ``ids`` (B, L) say; to be reused as often as pictures are drawn from them."""
-        mask = ids != self.writer.pad_id
+    def encode_text(self, ids: Tensor) -> HintedTextEncoding:
+        """Encode captions ``ids`` (B, L); one encoding serves any number of images."""
+        mask = ids != self.token_generator.pad_id
         with torch.autocast(ids.device.type, enabled=False):
-            states, vector = self.text_encoder.read(ids, mask)
-            sketch = None if self.sketch is None else self.sketch(ids, mask, states, vector)
-            return Heard(ids, states, vector, sketch)
+            hidden_states, embedding = self.text_encoder.encode(ids, mask)
+            hint = None if self.prior_hint is None else self.prior_hint(ids, mask, hidden_states, embedding)
+        return HintedTextEncoding(ids, hidden_states, embedding, hint)
 
-    def draw(self, heard: Heard, noise: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), about [-1, 1], from captions and noise (B, noise_width)."""
-        chosen = self.writer.choose(heard, noise, self.writer.blank(len(heard.ids)))
-        return self.image_tokenizer.picture(self.image_tokenizer.numbers_of(chosen))
+    def decode(self, encoding: HintedTextEncoding, noise: Tensor) -> Tensor:
+        """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
+        masked = self.token_generator.masked_tokens(len(encoding.ids))
+        one_hot = self.token_generator.sample_tokens(encoding, noise, masked)
+        return self.image_tokenizer.decode(self.image_tokenizer.soft_codes(one_hot))
 
-    def complete(self, words: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
-        """Write what is not given of pictures' words.
+    def complete(self, tokens: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
+        """Fill in the masked tokens of images.
 
         Args:
-            words: (B, words per cell, 64); one that is as large as its codebook is not given.
+            tokens: (B, tokens per cell, 64); a token equal to its codebook's size is masked.
             ids: Captions (B, L).
-            noise: Standard normal (B, noise_width).
+            noise: Standard normal (B, noise_dim).
 
         Returns:
-            int64 (B, words per cell, 64).
+            int64 (B, tokens per cell, 64).
         """
-        chosen = self.writer.choose(self.read(ids), noise, words)
-        return torch.stack([choice.argmax(-1) for choice in chosen], 1)
+        one_hot = self.token_generator.sample_tokens(self.encode_text(ids), noise, tokens)
+        return torch.stack([choice.argmax(-1) for choice in one_hot], 1)
 
-    def picture(self, words: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S), about [-1, 1], from words of which not all must be written.
+    def decode_tokens(self, tokens: Tensor) -> Tensor:
+        """Images (B, 3, S, S), about [-1, 1], from tokens of which some may be masked.
 
         Args:
-            words: (B, words per cell, 64); one that is as large as its codebook is taken for average.
+            tokens: (B, tokens per cell, 64); the codes of a masked token are taken as zero, their mean.
         """
-        unwritten = words == self.writer.blank(len(words))
-        numbers = self.image_tokenizer.numbers(words.masked_fill(unwritten, 0))
-        counts = torch.tensor(self.image_tokenizer.groups, device=words.device)
-        unknown = unwritten.repeat_interleave(counts, 1).unflatten(2, (GRID, GRID))
-        return self.image_tokenizer.picture(numbers.masked_fill(unknown, 0.0))
+        masked = tokens == self.token_generator.masked_tokens(len(tokens))
+        codes = self.image_tokenizer.codes(tokens.masked_fill(masked, 0))
+        group_sizes = torch.tensor(self.image_tokenizer.group_sizes, device=tokens.device)
+        unknown = masked.repeat_interleave(group_sizes, 1).unflatten(2, (GRID, GRID))  # (B, C, 8, 8)
+        return self.image_tokenizer.decode(codes.masked_fill(unknown, 0.0))

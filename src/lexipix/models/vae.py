@@ -1,8 +1,8 @@
-"""The direct path: picture -> 8x8 latent grid -> picture.
+"""The VAE: image to 8x8 latent grid to image.
 
-Encoder and decoder work on the 8x8 grid throughout (patches in, pixel-shuffled patches out), where small
-CPUs are fast. Each is a linear map, initialised by the principal components of the training patches, plus a
-residual trunk that starts at zero: before the first update the pair is already the best linear autoencoder.
+Encoder and decoder work on the 8x8 grid throughout, with patches unshuffled to channels, which is fast on
+small CPUs. Each is a linear map plus a residual trunk that starts at zero. The linear maps start as principal
+components of the training patches, so that the untrained pair is already the best linear autoencoder.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,46 +15,45 @@ from lexipix.models.blocks import ResidualConv, zero_init
 from lexipix.models.configurable_network import ConfigurableNetwork
 
 GRID = 8
-# The sampled latent starts close to its mean, so that its noise does not drown the linear autoencoder
-FIRST_LOGVAR = -5.0
-# Its exponential must not overflow after one unlucky step; no useful posterior is near these ends
+INITIAL_LOGVAR = -5.0  # small enough that the sampling noise does not drown the linear autoencoder
+# The exponential must not overflow after one bad step; no useful posterior is near these ends
 LOGVAR_RANGE = (-30.0, 10.0)
 
 
 class Encoder(nn.Module):
-    """Pictures in [-1, 1], (B, 3, S, S), to mean and log-variance of the latent, each (B, C, 8, 8).
+    """Images in [-1, 1], (B, 3, S, S), to mean and log-variance of the latent, each (B, C, 8, 8).
 
     Args:
         image_size: Side in pixels, a multiple of 8.
-        latent_channels: Numbers per grid cell.
+        latent_channels: Channels of the latent.
         width: Channels of the residual trunk.
-        depth: Its blocks.
+        depth: Blocks of the trunk.
     """
 
     def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
         super().__init__()
         self.patch = image_size // GRID
-        patch_numbers = 3 * self.patch**2
-        self.linear = nn.Conv2d(patch_numbers, latent_channels, 1)
-        self.inward = nn.Conv2d(patch_numbers, width, 3, padding=1)
+        patch_dim = 3 * self.patch**2
+        self.linear = nn.Conv2d(patch_dim, latent_channels, 1)
+        self.proj_in = nn.Conv2d(patch_dim, width, 3, padding=1)
         self.trunk = nn.Sequential(*(ResidualConv(width) for _ in range(depth)))
-        self.outward = zero_init(nn.Conv2d(width, 2 * latent_channels, 1))
+        self.proj_out = zero_init(nn.Conv2d(width, 2 * latent_channels, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        patches = F.pixel_unshuffle(images, self.patch)  # (B, 3*p*p, 8, 8)
-        delta, logvar = self.outward(self.trunk(self.inward(patches))).chunk(2, dim=1)
-        return self.linear(patches) + delta, (logvar + FIRST_LOGVAR).clamp(*LOGVAR_RANGE)
+        patches = F.pixel_unshuffle(images, self.patch)  # (B, 3 * patch^2, 8, 8)
+        delta, logvar = self.proj_out(self.trunk(self.proj_in(patches))).chunk(2, dim=1)
+        return self.linear(patches) + delta, (logvar + INITIAL_LOGVAR).clamp(*LOGVAR_RANGE)
 
 
 class Decoder(nn.Module):
-    """Latents (B, C, 8, 8) to pictures (B, 3, S, S), about [-1, 1] and not clamped.
+    """Latents (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped.
 
     Args:
         image_size: Side in pixels, a multiple of 8.
-        latent_channels: Numbers per grid cell.
+        latent_channels: Channels of the latent.
         width: Channels of the residual trunk.
-        depth: Its blocks.
-        hidden: Channels inside each block, where pruning has left fewer than ``width``.
+        depth: Blocks of the trunk.
+        hidden: Hidden channels of each block if pruning has removed some of ``width``.
     """
 
     def __init__(
@@ -67,23 +66,53 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.patch = image_size // GRID
-        patch_numbers = 3 * self.patch**2
-        self.linear = nn.Conv2d(latent_channels, patch_numbers, 1)
-        self.inward = nn.Conv2d(latent_channels, width, 3, padding=1)
+        patch_dim = 3 * self.patch**2
+        self.linear = nn.Conv2d(latent_channels, patch_dim, 1)
+        self.proj_in = nn.Conv2d(latent_channels, width, 3, padding=1)
         self.trunk = nn.Sequential(*(ResidualConv(width, inner) for inner in hidden or [width] * depth))
-        self.outward = zero_init(nn.Conv2d(width, patch_numbers, 3, padding=1))
+        self.proj_out = zero_init(nn.Conv2d(width, patch_dim, 3, padding=1))
 
     def forward(self, latents: Tensor) -> Tensor:
-        patches = self.linear(latents) + self.outward(self.trunk(self.inward(latents)))
+        patches = self.linear(latents) + self.proj_out(self.trunk(self.proj_in(latents)))
         return F.pixel_shuffle(patches, self.patch)
 
 
+def image_patches(images: Tensor, patch: int) -> Tensor:
+    """Patches of images (N, 3, S, S) in float64, (N * cells, 3 * patch^2)."""
+    return F.pixel_unshuffle(images, patch).permute(0, 2, 3, 1).flatten(0, 2).double()
+
+
+def init_linear_maps(
+    encoder: Encoder, decoder: Decoder, mean: Tensor, axes: Tensor, variances: Tensor
+) -> None:
+    """Set the linear map of an encoder to whitened projections, and that of a decoder to their inverse.
+
+    Args:
+        encoder: Changed in place.
+        decoder: Changed in place.
+        mean: Mean patch, (3 * patch^2,).
+        axes: Orthonormal columns, (3 * patch^2, C).
+        variances: Of the patches along each axis, (C,).
+    """
+    # eigh leaves signs open; fix them, so that every machine starts from the same axes
+    axes = axes * torch.sign(axes.gather(0, axes.abs().argmax(0, keepdim=True)))
+    stds = variances.clamp_min(1e-8).sqrt()
+    project, unproject = (axes / stds).T, axes * stds
+    for layer, weight, bias in (
+        (encoder.linear, project, -project @ mean),
+        (decoder.linear, unproject, mean),
+    ):
+        assert layer.bias is not None
+        layer.weight.copy_(weight[:, :, None, None])
+        layer.bias.copy_(bias)
+
+
 class VAE(ConfigurableNetwork):
-    """Variational autoencoder over an 8x8 grid.
+    """Variational autoencoder with an 8x8 latent grid.
 
     Args:
         image_size: Side in pixels, a multiple of 8.
-        latent_channels: Numbers per grid cell.
+        latent_channels: Channels of the latent.
         width: Channels of the residual trunks.
         depth: Residual blocks in each trunk.
 
@@ -101,40 +130,31 @@ class VAE(ConfigurableNetwork):
         self.decoder = Decoder(image_size, latent_channels, width, depth)
 
     @torch.no_grad()
-    def initialise(self, images: Tensor) -> None:
-        """Set the linear maps to the leading principal components of the pictures' patches, whitened.
+    def init_from_pca(self, images: Tensor) -> None:
+        """Set the linear maps to the leading principal components of the images' patches, whitened.
 
         Args:
-            images: A sample of training pictures in [-1, 1], (N, 3, S, S).
+            images: A sample of training images in [-1, 1], (N, 3, S, S).
         """
-        encode, decode = self.encoder.linear, self.decoder.linear
-        assert encode.bias is not None and decode.bias is not None
-        patch, channels = self.encoder.patch, encode.out_channels
-        patches = F.pixel_unshuffle(images, patch).permute(0, 2, 3, 1).flatten(0, 2).double()
+        channels = self.encoder.linear.out_channels
+        patches = image_patches(images, self.encoder.patch)
         mean = patches.mean(0)
-        values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
-        axes = vectors[:, -channels:].flip(1)
-        # eigh leaves signs open; fix them, so that every machine starts from the same axes
-        axes = axes * torch.sign(axes.gather(0, axes.abs().argmax(0, keepdim=True)))
-        deviations = values[-channels:].flip(0).clamp_min(1e-8).sqrt()
-        project, unproject = (axes / deviations).T, axes * deviations
-        encode.weight.copy_(project[:, :, None, None])
-        encode.bias.copy_(-project @ mean)
-        decode.weight.copy_(unproject[:, :, None, None])
-        decode.bias.copy_(mean)
+        variances, axes = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+        leading = axes[:, -channels:].flip(1), variances[-channels:].flip(0)
+        init_linear_maps(self.encoder, self.decoder, mean, *leading)
 
     def forward(
-        self, images: Tensor, draw: Callable[[Tensor], Tensor] = torch.randn_like
+        self, images: Tensor, sample_noise: Callable[[Tensor], Tensor] = torch.randn_like
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruct pictures in [-1, 1], (B, 3, S, S), by way of a latent drawn from the posterior.
+        """Reconstruct images in [-1, 1], (B, 3, S, S), from a sample of the posterior.
 
         Args:
-            images: The pictures.
-            draw: Gives standard normal numbers in the shape of the tensor it is given.
+            images: The images.
+            sample_noise: Returns standard normal numbers in the shape of its argument.
 
         Returns:
             Reconstruction (B, 3, S, S), mean and log-variance of the posterior, each (B, C, 8, 8).
         """
         mean, logvar = self.encoder(images)
-        sample = mean + torch.exp(0.5 * logvar) * draw(mean)
-        return self.decoder(sample), mean, logvar
+        latents = mean + torch.exp(0.5 * logvar) * sample_noise(mean)
+        return self.decoder(latents), mean, logvar

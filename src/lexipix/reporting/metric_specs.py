@@ -1,229 +1,215 @@
-"""What each figure is called, how it is written, what it means and when it is bad, in plain sentences."""
+"""How the report shows each metric: its name, its format, its meaning, and which values are bad."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 MISSING = "–"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """How one figure is shown.
+class MetricSpec:
+    """How the report shows one metric.
 
     Attributes:
         name: In words.
-        meaning: One sentence on what it says.
-        bad: One sentence on when it is bad.
-        pattern: A format for the number, with the unit.
-        factor: What the number is multiplied by before it is written, 100 for shares.
+        meaning: One sentence on what it measures.
+        bad: One sentence on which values are bad.
+        pattern: Format of the number, with its unit.
     """
 
     name: str
-    meaning: str
-    bad: str
+    meaning: str = ""
+    bad: str = ""
     pattern: str = "{:.3f}"
-    factor: float = 1.0
 
     def write(self, value: float | None) -> str:
-        """The number as a person reads it; a dash where there is none."""
-        if value is None or not math.isfinite(value):
-            return MISSING
-        return self.pattern.format(value * self.factor)
+        """Formats a value; a dash if there is none."""
+        return MISSING if value is None or not math.isfinite(value) else self.pattern.format(value)
 
 
-_PERCENT = "{:.1f}%"
+PERCENT, DECIBELS, RATE_PER_S = "{:.1%}", "{:.2f} dB", "{:,.0f} /s"
 
 DIRECT = {
-    "psnr": Figure(
+    "psnr": MetricSpec(
         "PSNR",
-        "How small the errors of the single pixels are; 6 dB more means errors half as large.",
-        "Bad below 29 dB, where a reader who compares begins to see the difference.",
-        "{:.2f} dB",
+        "Size of the pixel errors; 6 dB more means errors half as large.",
+        "Bad below 29 dB, where differences become visible side by side.",
+        DECIBELS,
     ),
-    "ssim": Figure(
+    "ssim": MetricSpec(
         "SSIM",
-        "How well edges and surfaces are kept, from 0 to 1 for an identical picture.",
+        "Similarity of local structure, from 0 to 1 for identical images.",
         "Bad below 0.88, where fine structure is lost.",
     ),
-    "bits_per_image": Figure(
+    "bits_per_image": MetricSpec(
         "Information in the latent",
-        "Information that passes between encoder and decoder; a 32x32 picture itself has 24,576 bits.",
-        "Bad when it comes near the size of the picture itself: then nothing was compressed.",
+        "Bits that pass from the encoder to the decoder; a raw 32x32 image has 24,576 bits.",
+        "Bad when close to the raw image: then nothing is compressed.",
         "{:,.0f} bits",
     ),
 }
 TEXT = {
-    "psnr": Figure(
+    "psnr": MetricSpec(
         "PSNR",
-        "Pixel errors against the very picture described; what the words left out counts as an error.",
-        "Bad when below every baseline; a sharp picture may lie below the mean image and be no worse.",
-        "{:.2f} dB",
+        "Size of the pixel errors against the described image. Details that the caption omits count.",
+        "Bad below every baseline. A sharp image can score below the mean image without being worse.",
+        DECIBELS,
     ),
-    "ssim": Figure(
+    "ssim": MetricSpec(
         "SSIM",
-        "Likeness of edges and surfaces to the very picture that was described, from 0 to 1.",
-        "Bad when below every baseline.",
+        "Similarity of local structure to the described image, from 0 to 1.",
+        "Bad below every baseline.",
     ),
-    "attribute_accuracy": Figure(
-        "Attributes found again",
-        "Share of the original's colors, shapes, sizes and places that the drawn picture has as well.",
-        "Bad below 90%: then one picture in a few shows something else; the captioner's errors count too.",
-        _PERCENT,
-        100.0,
+    "attribute_accuracy": MetricSpec(
+        "Attribute accuracy",
+        "Share of the original's colors, shapes, sizes and positions that the generated image has.",
+        "Bad below 90%. Errors of the captioner count too.",
+        PERCENT,
     ),
-    "train_r_precision": Figure(
-        "R-precision, captions seen in training",
-        "Share of pictures drawn from captions of training pictures whose caption the judge finds among 100.",
-        "Bad below four fifths of what it makes of the real training pictures.",
-        _PERCENT,
-        100.0,
+    "train_r_precision": MetricSpec(
+        "R-precision, training captions",
+        "Share of images generated from training captions whose caption the evaluator finds among 100.",
+        "Bad below four fifths of the value of the real training images.",
+        PERCENT,
     ),
-    "test_r_precision": Figure(
-        "R-precision, captions never seen",
-        "The same of the captions of test pictures; by guessing it would be 1%.",
-        "Bad when near the guessing.",
-        _PERCENT,
-        100.0,
+    "test_r_precision": MetricSpec(
+        "R-precision, unseen captions",
+        "The same for captions of test images. Guessing gives 1%.",
+        "Bad when close to guessing.",
+        PERCENT,
     ),
-    "class_agreement": Figure(
+    "class_agreement": MetricSpec(
         "Class agreement",
-        "Share of pictures, drawn from the true captions, that a classifier of real pictures takes for the "
+        "Share of images, generated from true captions, that a classifier of real images assigns to the "
         "caption's class.",
-        "Bad when far below that of real pictures; one picture for each class would do, hence the next.",
-        _PERCENT,
-        100.0,
+        "Bad far below real images. One image per class would score well: see the next metric for variety.",
+        PERCENT,
     ),
-    "cas": Figure(
-        "Classes learned from it",
-        "Share of real pictures that a classifier knows which has seen nothing but drawn ones (CAS).",
-        "Bad when far below what as many real pictures teach: then what is drawn varies too little.",
-        _PERCENT,
-        100.0,
+    "cas": MetricSpec(
+        "Classification accuracy score (CAS)",
+        "Accuracy on real images of a classifier that was trained on generated images only.",
+        "Bad far below a classifier trained on as many real images: then the images vary too little.",
+        PERCENT,
     ),
-    "r_precision": Figure(
+    "r_precision": MetricSpec(
         "R-precision",
-        "How often a judge that no model was trained with finds a drawn picture's caption among many.",
-        "Bad when far below that of real pictures, and worthless when near that of shuffled captions.",
-        _PERCENT,
-        100.0,
+        "Share of generated images whose caption an independent evaluator finds among many.",
+        "Bad far below real images; worthless when close to shuffled captions.",
+        PERCENT,
     ),
-    "kid": Figure(
-        "Kernel distance (KID)",
-        "How far drawn pictures as a whole are from real ones for the judge; about 0 is no difference.",
-        "Bad when it is many times the floor, which is what two sets of real pictures show.",
+    "kid": MetricSpec(
+        "KID",
+        "Kernel distance between generated and real images in the evaluator's features; 0 is no difference.",
+        "Bad when many times the distance between two sets of real images.",
         "{:.4f}",
     ),
-    "frechet": Figure(
+    "frechet": MetricSpec(
         "Fréchet distance",
-        "The same question, answered from means and covariances; it grows when few pictures are used.",
-        "Bad when it is many times the floor; not to be compared with FID figures from elsewhere.",
-        "{:.3f}",
+        "Distance between means and covariances of the same features; it grows with fewer images.",
+        "Bad when many times that of two sets of real images; not comparable with published FID.",
     ),
-    "recall": Figure(
-        "Variety (recall)",
-        "Share of the real pictures that have a drawn one close to them in the judge's features.",
-        "Bad when it is near zero: then the model draws the same few pictures again and again.",
-        _PERCENT,
-        100.0,
+    "recall": MetricSpec(
+        "Recall (variety)",
+        "Share of real images with a generated image close to them in the evaluator's features.",
+        "Bad near zero: then the model generates few different images.",
+        PERCENT,
     ),
-    "sharpness": Figure(
+    "sharpness": MetricSpec(
         "Sharpness",
-        "Steepness of the brightness edges compared with the real pictures, which have 100%.",
-        "Bad below 85% (soft) and above 115% (noisy).",
-        "{:.0f}%",
-        100.0,
+        "Mean brightness gradient, relative to real images (100%).",
+        "Bad below 85% (blurry) and above 115% (noisy).",
+        "{:.0%}",
     ),
 }
-MEMORISATION = {
-    "distance_ratio": Figure(
-        "Distance to the nearest training picture", "Median, real test pictures having 1.", "", "{:.2f}"
-    ),
-    "very_near_share": Figure(
-        "Very near ones", "Nearer than all but 1% of real test pictures.", "", _PERCENT, 100.0
-    ),
+MEMORIZATION = {
+    "distance_ratio": MetricSpec("Distance to the nearest training image", pattern="{:.2f}"),
+    "very_near_share": MetricSpec("Share of very near images", pattern=PERCENT),
 }
-# Coders of pictures, as the figures at one quality name them
+# Coders of images, by their keys in ``metrics.json``
 RATE = {
     "latent_posterior": "Latent, steps of the posterior, entropy-coded",
-    "latent_coded": "Latent, n bits a number, entropy-coded",
-    "latent": "Latent, n bits a number",
+    "latent_coded": "Latent, n bits per number, entropy-coded",
+    "latent": "Latent, n bits per number",
     "jpeg": "JPEG",
-    "jpeg_without_headers": "JPEG, headers not counted",
+    "jpeg_without_headers": "JPEG without headers",
     "webp": "WebP",
-    "webp_without_headers": "WebP, headers not counted",
+    "webp_without_headers": "WebP without headers",
 }
 CAPTIONER = {
-    "exact_match": Figure(
+    "exact_match": MetricSpec(
         "Exact match",
-        "Share of captions that say word for word what the true caption says.",
-        "Bad on templated captions below 90%; on free text it is always low and says little.",
-        _PERCENT,
-        100.0,
+        "Share of captions that equal the true caption word for word.",
+        "Bad below 90% for templated captions; always low for free text, where it means little.",
+        PERCENT,
     ),
-    "attribute_f1": Figure(
+    "attribute_f1": MetricSpec(
         "Attribute F1",
-        "How completely and correctly the captions name colors, shapes, sizes and places.",
-        "Bad below 0.9: then details are invented or left out.",
+        "Precision and recall of the colors, shapes, sizes and positions in the captions.",
+        "Bad below 0.9: then captions invent or omit details.",
     ),
-    "bleu4": Figure(
+    "bleu4": MetricSpec(
         "BLEU-4",
-        "Share of runs of up to four words that the true captions have as well, from 0 to 1.",
-        "Bad below 0.2 on free text and below 0.8 on templated captions.",
+        "Overlap with the true captions in sequences of up to four words, from 0 to 1.",
+        "Bad below 0.2 for free text and below 0.8 for templated captions.",
     ),
-    "cider_d": Figure(
+    "cider_d": MetricSpec(
         "CIDEr-D",
-        "Agreement in the words that tell pictures apart, from 0 to 10.",
-        "Bad below 1: then the captions would fit many pictures equally well.",
+        "Agreement with the true captions in informative words, from 0 to 10.",
+        "Bad below 1: then the captions fit many images equally well.",
         "{:.2f}",
     ),
-    "images_per_s": Figure(
+    "images_per_s": MetricSpec(
         "Speed",
-        "Pictures described in a second, in batches.",
-        "Bad when describing a data set takes longer than training on it.",
-        "{:,.0f} /s",
+        "Images captioned per second, in batches.",
+        "Bad when captioning a data set takes longer than training on it.",
+        RATE_PER_S,
     ),
 }
+# Tables below show names only; the report explains them in a paragraph
 SPEED = {
-    "latency_p50_ms": Figure(
-        "One picture", "Median time from prompt to picture, one at a time.", "", "{:.2f} ms"
-    ),
-    "images_per_s": Figure("In batches", "Pictures drawn in a second, many at a time.", "", "{:,.0f} /s"),
-    "latency_p99_ms": Figure("99th percentile", "One of a hundred pictures takes longer.", "", "{:.2f} ms"),
-    "size_mb": Figure("Size", "Size of the model's file.", "", "{:.2f} MB"),
-    "mflop": Figure("Arithmetic", "Multiplications and additions for one picture.", "", "{:,.0f} MFLOP"),
-    "peak_mb": Figure(
-        "RandomFeatureRegressor", "Memory for loading it and drawing a batch.", "", "{:,.0f} MB"
-    ),
-    "fidelity_psnr": Figure(
-        "Fidelity", "Likeness to the pictures of the uncompressed model.", "", "{:.1f} dB"
-    ),
-    "fidelity_ssim": Figure("Fidelity, SSIM", "The same by structural similarity.", ""),
-    "attribute_accuracy": Figure("Attributes", "Share of a caption's facts that are in the picture.", ""),
-    "r_precision": Figure("R-precision", "How often a picture is found to be its own caption's.", ""),
-    "kid": Figure("KID", "Distance to real pictures as a whole; lower is better.", ""),
-    "quality_loss": Figure(
-        "Lost", "Share of attributes or R-precision lost to the whole model.", "", _PERCENT, 100
-    ),
+    "latency_p50_ms": MetricSpec("One image", pattern="{:.2f} ms"),
+    "images_per_s": MetricSpec("In batches", pattern=RATE_PER_S),
+    "latency_p99_ms": MetricSpec("99th percentile", pattern="{:.2f} ms"),
+    "size_mb": MetricSpec("Size", pattern="{:.2f} MB"),
+    "mflop": MetricSpec("Operations", pattern="{:,.0f} MFLOP"),
+    "peak_mb": MetricSpec("Memory", pattern="{:,.0f} MB"),
+    "fidelity_psnr": MetricSpec("Fidelity", pattern="{:.1f} dB"),
+    "fidelity_ssim": MetricSpec("Fidelity, SSIM"),
+    "attribute_accuracy": MetricSpec("Attribute accuracy"),
+    "r_precision": MetricSpec("R-precision"),
+    "kid": MetricSpec("KID"),
+    "quality_loss": MetricSpec("Quality lost", pattern=PERCENT),
 }
 CAPTIONER_SPEED = {
-    "latency_p50_ms": Figure("One picture", "Median time for one picture's caption.", "", "{:.2f} ms"),
-    "images_per_s": Figure("In batches", "Pictures described in a second.", "", "{:,.0f} /s"),
-    **{key: SPEED[key] for key in ("latency_p99_ms", "size_mb", "mflop", "peak_mb")},
-    "agreement": Figure("Agreement", "Share of the same captions, word for word.", "", _PERCENT, 100),
+    **{key: SPEED[key] for key in ("latency_p50_ms", "images_per_s", "latency_p99_ms")},
+    **{key: SPEED[key] for key in ("size_mb", "mflop", "peak_mb")},
+    "agreement": MetricSpec("Agreement", pattern=PERCENT),
     **{key: CAPTIONER[key] for key in ("exact_match", "attribute_f1", "bleu4", "cider_d")},
 }
 TRAINING = {
-    "images_seen": Figure("Pictures seen", "", "", "{:,.0f}"),
-    "images_per_s": Figure("Speed", "", "", "{:,.0f} /s"),
-    "mflop_per_image": Figure("Arithmetic of a picture", "", "", "{:,.0f} MFLOP"),
-    "gflops": Figure("Rate of arithmetic", "", "", "{:,.0f} GFLOP/s"),
+    "images_seen": MetricSpec("Images seen", pattern="{:,.0f}"),
+    "images_per_s": MetricSpec("Speed", pattern=RATE_PER_S),
+    "mflop_per_image": MetricSpec("Operations per image", pattern="{:,.0f} MFLOP"),
+    "gflops": MetricSpec("Operations per second", pattern="{:,.0f} GFLOP/s"),
 }
 
 
+def lookup(metrics: Mapping[str, Any], *keys: str) -> float | None:
+    """Returns the number at a path of keys, or None."""
+    value: Any = metrics
+    for key in keys:
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def write_seconds(seconds: float) -> str:
-    """A duration as a person says it: `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    """Formats a duration: ``4.5 s``, ``45 s``, ``3 min 20 s``, ``1 h 05 min``."""
     whole = round(seconds)
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -1,4 +1,4 @@
-"""Figures drawn by matplotlib, returned as pixels; it is imported when a figure is drawn, not before."""
+"""Plots by matplotlib as pixels; matplotlib is imported when a plot is drawn."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ Pixels = NDArray[np.uint8]
 
 BLUE, ORANGE, GREY = "#2f6db5", "#d1651b", "#9aa0a6"
 INK, PAPER = "#202124", "#ffffff"
-# Columns of a curves table that say when, not how well.
+# Columns of a curves table that are no metrics
 CLOCKS = ("images_seen", "seconds", "step", "epoch")
-# What early stopping minimises: some other figure turned round, drawn only where that figure is not reported.
+# Early stopping minimizes it: another metric with its sign changed, drawn only if that metric is not reported
 OBJECTIVE = "objective"
-# A curve that falls by more than this factor is drawn on a logarithmic scale, or its end would be a flat
-# line.
+# A curve that falls by more than this factor needs a logarithmic scale: its end would be a flat line
 LOG_SPAN = 30.0
 DPI = 160
 
 
 def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: int = 8) -> Pixels:
-    """Draws a training's figures over the images seen: one panel a figure, its validation in orange.
+    """Plots the metrics of a training over the images seen: one panel per metric, validation in orange.
 
     Args:
-        curves: One row a report, with `images_seen` (or the row number counts) and one column a figure; the
-            validation of `loss` is `val_loss`.
+        curves: One row per validation, with ``images_seen`` (else the row number counts) and one column per
+            metric; the validation of ``loss`` is ``val_loss``.
         title: Above the panels.
-        max_panels: Further figures are left out.
+        max_panels: Further metrics are left out.
 
     Returns:
-        uint8 (height, width, 3); a note instead of panels where there is nothing to draw.
+        uint8 (height, width, 3); a note instead of panels if there is nothing to plot.
     """
     panels = _panels(curves, max_panels)
     if not panels:
-        return note(title, "no figures were reported")
+        return note(title, "no metrics were reported")
     n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
     figure = blank_figure(3.1 * n_columns, 2.15 * n_rows + (0.35 if title else 0.1))
@@ -58,16 +57,9 @@ def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: in
         tidy(axis)
         axis.xaxis.set_major_formatter(_thousands())
     if any(column.startswith("val_") for columns in panels.values() for column in columns):
-        figure.text(0.995, 0.995, "validation", color=ORANGE, fontsize=8, ha="right", va="top")
-        figure.text(
-            0.995 - 0.72 / figure.get_figwidth(),
-            0.995,
-            "training",
-            color=BLUE,
-            fontsize=8,
-            ha="right",
-            va="top",
-        )
+        for text, color, inches in (("validation", ORANGE, 0.0), ("training", BLUE, 0.72)):
+            right = 0.995 - inches / figure.get_figwidth()
+            figure.text(right, 0.995, text, color=color, fontsize=8, ha="right", va="top")
     figure.supxlabel("images seen", fontsize=8, color=INK)
     if title:
         figure.suptitle(title, fontsize=11, x=0.01, ha="left", color=INK, fontweight="bold")
@@ -77,11 +69,12 @@ def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: in
 def frontier_figure(
     table: Mapping[str, Mapping[str, float]], champion: str | None = None, title: str | None = None
 ) -> Pixels:
-    """Draws forms of models by speed and by the share of quality they lose; the line joins the best of both.
+    """Plots variants of models by speed and by the share of quality they lose, with their Pareto front.
 
     Args:
-        table: Form to its figures: `images_per_s` and `quality_loss`; forms without either are left out.
-        champion: The form to set off in colour.
+        table: Variant to its metrics: ``images_per_s`` and ``quality_loss``; variants without either are left
+            out.
+        champion: The variant to highlight.
         title: Above the plot.
 
     Returns:
@@ -93,14 +86,14 @@ def frontier_figure(
         if "images_per_s" in row and "quality_loss" in row
     }
     if not points:
-        return note(title, "no form was judged")
+        return note(title, "no variant was evaluated")
     from matplotlib.ticker import LogLocator
 
     figure = blank_figure(8.4, max(3.0, 0.24 * len(points) + 0.6))
     axis = figure.subplots()
     front = pareto_front(points)
     axis.step(*zip(*(points[name] for name in front), strict=True), where="pre", color=GREY, linewidth=1.0)
-    # Forms lie close together: points are numbered, and named beside the plot
+    # Variants lie close together: points are numbered, and named beside the plot
     for number, (name, (rate, loss)) in enumerate(sorted(points.items(), key=lambda one: one[1][0]), 1):
         color = ORANGE if name == champion else BLUE if name in front else GREY
         label = f"{number}  {name.replace('_', ' ')}: {rate:,.0f} /s, {loss:.1f}%"
@@ -115,16 +108,16 @@ def frontier_figure(
     axis.minorticks_off()
     axis.margins(x=0.08, y=0.2)
     tidy(axis)
-    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
-    axis.set_xlabel("pictures a second, in batches", fontsize=8, color=INK)
-    axis.set_ylabel("quality lost (%)", fontsize=8, color=INK)
+    axis.legend(fontsize=8.5, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
+    axis.set_xlabel("images per second, in batches", fontsize=9, color=INK)
+    axis.set_ylabel("quality lost (%)", fontsize=9, color=INK)
     if title:
         axis.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
     return rendered(figure)
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Names of the points that none other beats in both, from slow to fast.
+    """Returns the names of the Pareto-optimal points, from slow to fast.
 
     Args:
         points: Name to (rate, loss): a higher rate and a lower loss are better.
@@ -139,7 +132,7 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
 
 
 def _panels(curves: pd.DataFrame, max_panels: int) -> dict[str, list[str]]:
-    """Figures to draw: base name to its training column, its validation column, or both."""
+    """Returns the columns of each panel: a metric's training column, its validation column, or both."""
     panels: dict[str, list[str]] = {}
     for column in curves.columns:
         if column in CLOCKS or curves[column].dtype.kind not in "iuf" or curves[column].isna().all():
@@ -164,7 +157,7 @@ def _draw_curve(axis: Any, x: Any, y: pd.Series, color: str) -> None:
 
 
 def tidy(axis: Any) -> None:
-    """Give an axis the style of all: no frame, faint lines across."""
+    """Styles an axis: no frame, faint horizontal lines."""
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.spines["bottom"].set_color(GREY)
     axis.grid(axis="y", color="#e4e6e9", linewidth=0.7)
@@ -179,21 +172,21 @@ def _thousands() -> Any:
 
 
 def note(title: str | None, text: str) -> Pixels:
-    """Draws a sentence in place of a figure, uint8 (height, width, 3)."""
+    """Draws a sentence in place of a plot: uint8 (height, width, 3)."""
     figure = blank_figure(4.5, 0.8)
     figure.text(0.02, 0.5, f"{title}: {text}" if title else text, fontsize=9, color="#5f6368", va="center")
     return rendered(figure)
 
 
 def blank_figure(width: float, height: float) -> Any:
-    """An empty figure of matplotlib in the project's style; sides in inches."""
+    """Returns an empty matplotlib figure; width and height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER, layout="constrained")
 
 
 def rendered(figure: Any) -> Pixels:
-    """Draws without pyplot, so that no window system is asked for and no figure stays in memory."""
+    """Renders a figure as uint8 (height, width, 3); pyplot would need a display and keep figures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""The report's first words: what came out, in sentences that need no other knowledge."""
+"""The summary at the top of the report: the most important results, one sentence each."""
 
 from __future__ import annotations
 
@@ -6,163 +6,167 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lexipix.reporting import metric_specs as wording
+from lexipix.reporting.metric_specs import SPEED, lookup
 
 Tone = Literal["good", "fair", "bad"]
 
-# The project's bars for the direct path; below the second of each pair a figure is called bad.
+# Targets of the direct path; a value below the second of a pair is bad
 DIRECT_PSNR, DIRECT_SSIM = (29.0, 26.0), (0.88, 0.80)
-DRAWN_BY = {"vae": "the VAE", "gan": "the GAN", "words": "the writer of visual words"}
+GENERATORS = {"vae": "the VAE", "gan": "the GAN", "tokens": "the token generator"}
 
 
 @dataclass(frozen=True)
 class SummaryLine:
-    """One line of the summary: a figure, what it says, and whether that is good."""
+    """One line of the summary.
 
-    figure: str
-    words: str
+    Attributes:
+        value: The number, with its unit.
+        text: Its meaning; continues the number as a sentence.
+        tone: Whether that is good.
+    """
+
+    value: str
+    text: str
     tone: Tone
 
 
-def findings(metrics: Mapping[str, Any], text_extras: Mapping[str, Mapping[str, float]]) -> list[SummaryLine]:
-    """The summary of a run; what was not measured is left out.
+def summary_lines(
+    metrics: Mapping[str, Any], text_extras: Mapping[str, Mapping[str, float]]
+) -> list[SummaryLine]:
+    """Returns the summary of a run; metrics that were not measured are left out.
 
     Args:
-        metrics: As in `metrics.json`.
-        text_extras: By path (`vae`, `gan`, `words`) the figures of the text path that are not in it, such as
-            sharpness.
+        metrics: As in ``metrics.json``.
+        text_extras: Further metrics of the text path by generator (``vae``, ``gan``, ``tokens``): sharpness.
     """
-    found = [_captions(metrics), _direct(metrics), _visual_words(metrics)]
-    found += [_text(metrics, text_extras, path) for path in DRAWN_BY]
-    found.append(_speed(metrics))
-    return [finding for finding in found if finding is not None]
-
-
-def lookup(metrics: Mapping[str, Any], *keys: str) -> float | None:
-    """The number at a path of keys, or None."""
-    value: Any = metrics
-    for key in keys:
-        if not isinstance(value, Mapping) or key not in value:
-            return None
-        value = value[key]
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    lines = [_captions(metrics), _direct(metrics), _tokens(metrics)]
+    for path in GENERATORS:
+        lines.append(_text(metrics, path, text_extras.get(path, {}).get("sharpness")))
+    return [line for line in [*lines, _speed(metrics)] if line is not None]
 
 
 def _captions(metrics: Mapping[str, Any]) -> SummaryLine | None:
     exact, f1, cider = (lookup(metrics, "captioner", k) for k in ("exact_match", "attribute_f1", "cider_d"))
     if f1 is not None and exact is not None:
-        return SummaryLine(
-            f"{exact:.1%}",
-            "of the test pictures are described word for word as the truth has it; "
-            f"attribute F1 is {f1:.3f}.",
-            _tone(exact, 0.95, 0.8),
-        )
-    if cider is not None:
-        return SummaryLine(
-            f"{cider:.2f}",
-            "CIDEr-D of the generated captions: from 0, words that fit any picture, to 10, the true words.",
-            _tone(cider, 1.0, 0.3),
-        )
-    return None
+        text = f"of the generated captions equal the true caption word for word; attribute F1 is {f1:.3f}."
+        return SummaryLine(f"{exact:.1%}", text, _tone(exact, 0.95, 0.8))
+    if cider is None:
+        return None
+    text = "CIDEr-D of the generated captions, from 0 (fits any image) to 10 (the true captions)."
+    return SummaryLine(f"{cider:.2f}", text, _tone(cider, 1.0, 0.3))
 
 
 def _direct(metrics: Mapping[str, Any]) -> SummaryLine | None:
     psnr, ssim = lookup(metrics, "direct", "psnr"), lookup(metrics, "direct", "ssim")
     if psnr is None or ssim is None:
         return None
-    tone: Tone = "good"
-    if psnr < DIRECT_PSNR[0] or ssim < DIRECT_SSIM[0]:
-        tone = "bad" if psnr < DIRECT_PSNR[1] or ssim < DIRECT_SSIM[1] else "fair"
+    tones = _tone(psnr, *DIRECT_PSNR), _tone(ssim, *DIRECT_SSIM)
+    tone = max(tones, key=("good", "fair", "bad").index)
     reached = "reaches" if tone == "good" else "misses"
-    return SummaryLine(
-        f"{psnr:.1f} dB",
-        f"and SSIM {ssim:.3f} remain when a picture goes through the latent grid and back (direct path); "
-        f"that {reached} the bar of {DIRECT_PSNR[0]:.0f} dB and {DIRECT_SSIM[0]}.",
-        tone,
+    text = (
+        f"PSNR and SSIM {ssim:.3f} after encoding to the latent and decoding (direct path). "
+        f"That {reached} the target of {DIRECT_PSNR[0]:.0f} dB and {DIRECT_SSIM[0]}."
     )
+    return SummaryLine(f"{psnr:.1f} dB", text, tone)
 
 
-def _visual_words(metrics: Mapping[str, Any]) -> SummaryLine | None:
-    psnr, ssim, bits = (lookup(metrics, "words", key) for key in ("psnr", "ssim", "bits_per_image"))
+def _tokens(metrics: Mapping[str, Any]) -> SummaryLine | None:
+    psnr, ssim, bits = (lookup(metrics, "tokens", key) for key in ("psnr", "ssim", "bits_per_image"))
     if psnr is None or ssim is None or bits is None:
         return None
+    text = f"PSNR and SSIM {ssim:.3f} after encoding to image tokens ({bits:,.0f} bits) and decoding."
+    tone = _tone(min(psnr - DIRECT_PSNR[0], 100 * (ssim - DIRECT_SSIM[0])), 0.0, -3.0)
+    return SummaryLine(f"{psnr:.1f} dB", text, tone)
+
+
+def _text(metrics: Mapping[str, Any], path: str, sharpness: float | None) -> SummaryLine | None:
+    """The line of one generator: attribute accuracy, else class agreement, else R-precision."""
+    own: Mapping[str, Any] = metrics.get("text", {}).get(path, {})
+    baseline: Mapping[str, Any] = metrics.get("baseline", {})
+    line = (
+        _attributes(own, baseline, lookup(metrics, "ceiling", "psnr"), path)
+        or _classes(own, baseline, path)
+        or _retrieval(own, baseline, path)
+    )
+    if line is None or sharpness is None:
+        return line
+    return SummaryLine(line.value, f"{line.text} Sharpness is {sharpness:.0%} of real images.", line.tone)
+
+
+def _attributes(
+    own: Mapping[str, Any], baseline: Mapping[str, Any], ceiling: float | None, path: str
+) -> SummaryLine | None:
+    accuracy, psnr = lookup(own, "attribute_accuracy"), lookup(own, "psnr")
+    if accuracy is None:
+        return None
+    tone = _tone(accuracy, 0.95 if path == "vae" else 0.90, 0.7)
+    text = (
+        f"of the original's attributes are in the image that {GENERATORS[path]} generates from its caption."
+    )
+    if psnr is not None and ceiling is not None:
+        text += f" PSNR is {psnr:.1f} dB; the best possible is {ceiling:.1f} dB"
+        weakest = min(
+            (
+                v
+                for name in ("mean_image", "same_caption")
+                if (v := lookup(baseline, name, "psnr")) is not None
+            ),
+            default=psnr,
+        )
+        if psnr < weakest:
+            text += f", and the weakest baseline has {weakest:.1f} dB"
+            tone = "fair" if tone == "good" else tone
+        text += "."
+    return SummaryLine(f"{accuracy:.1%}", text, tone)
+
+
+def _classes(own: Mapping[str, Any], baseline: Mapping[str, Any], path: str) -> SummaryLine | None:
+    agreement, cas = lookup(own, "class_agreement"), lookup(own, "cas")
+    if agreement is None:
+        return None
+    real, real_cas = (lookup(baseline, "real", key) for key in ("class_agreement", "cas"))
+    text = (
+        f"of the images that {GENERATORS[path]} generates are assigned to their caption's class by a "
+        f"classifier of real images{_or_empty('; of real images {:.0%}', real)}."
+    )
+    if cas is not None:
+        text += f" A classifier trained on these images alone recognizes {cas:.0%} of real ones"
+        text += _or_empty("; trained on as many real ones, {:.0%}", real_cas) + "."
     return SummaryLine(
-        f"{psnr:.1f} dB",
-        f"and SSIM {ssim:.3f} remain when a picture is written in visual words ({bits:,.0f} bits) and read "
-        "again.",
-        _tone(min(psnr - DIRECT_PSNR[0], 100 * (ssim - DIRECT_SSIM[0])), 0.0, -3.0),
+        f"{agreement:.0%}", text, _tone(min(agreement, 1.5 * (1.0 if cas is None else cas)), 0.8, 0.5)
     )
 
 
-def _text(
-    metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]], path: str
-) -> SummaryLine | None:
-    get = ("text", path)
-    accuracy, precision = (lookup(metrics, *get, k) for k in ("attribute_accuracy", "r_precision"))
-    psnr, ceiling = lookup(metrics, *get, "psnr"), lookup(metrics, "ceiling", "psnr")
-    sharpness = extras.get(path, {}).get("sharpness")
-    baselines = [lookup(metrics, "baseline", name, "psnr") for name in ("mean_image", "same_caption")]
-    least = min((value for value in baselines if value is not None), default=None)
-    drawn = f"by {DRAWN_BY[path]} from its caption alone"
-    sharp = "" if sharpness is None else f" Edges are {sharpness:.0%} as steep as real ones."
-    if accuracy is not None:
-        beside, tone = "", _tone(accuracy, 0.95 if path == "vae" else 0.90, 0.7)
-        if psnr is not None and ceiling is not None:
-            beside = f" PSNR is {psnr:.1f} of {ceiling:.1f} dB possible"
-            if least is not None and psnr < least:
-                beside += f", less than the {least:.1f} dB of the weakest baseline"
-                tone = "fair" if tone == "good" else tone
-            beside += "."
-        return SummaryLine(
-            f"{accuracy:.1%}",
-            f"of the original's attributes are found again in the picture drawn {drawn}.{beside}{sharp}",
-            tone,
-        )
-    agreement = lookup(metrics, *get, "class_agreement")
-    if agreement is not None:
-        real = lookup(metrics, "baseline", "real", "class_agreement")
-        learned, most = (lookup(metrics, *keys, "cas") for keys in (get, ("baseline", "real")))
-        beside = "" if real is None else f"; of real pictures it does so of {real:.0%}"
-        if learned is not None:
-            beside += f". One that learned from these pictures alone knows {learned:.0%} of real ones"
-            beside += "" if most is None else f", and {most:.0%} if from as many real ones"
-        return SummaryLine(
-            f"{agreement:.0%}",
-            f"of the pictures drawn by {DRAWN_BY[path]} are taken for their caption's class by a "
-            f"classifier of real pictures{beside}.{sharp}",
-            _tone(min(agreement, 1.5 * (1.0 if learned is None else learned)), 0.8, 0.5),
-        )
-    if precision is not None:
-        real, chance = (lookup(metrics, "baseline", k, "r_precision") for k in ("real", "shuffled"))
-        beside = "" if real is None else f"; for real pictures it does so in {real:.0%}"
-        beside += "" if chance is None else f", with shuffled captions in {chance:.0%}"
-        return SummaryLine(
-            f"{precision:.0%}",
-            f"of the pictures drawn {drawn} are matched to their own caption by an independent judge"
-            f"{beside}.{sharp}",
-            _tone(precision, 0.8 * (real or 1.0), 0.4 * (real or 1.0)),
-        )
-    return None
+def _retrieval(own: Mapping[str, Any], baseline: Mapping[str, Any], path: str) -> SummaryLine | None:
+    precision = lookup(own, "r_precision")
+    if precision is None:
+        return None
+    real, chance = (lookup(baseline, name, "r_precision") for name in ("real", "shuffled"))
+    text = (
+        f"of the images that {GENERATORS[path]} generates are matched to their own caption by an independent "
+        f"evaluator{_or_empty('; of real images {:.0%}', real)}"
+        f"{_or_empty('; with shuffled captions {:.0%}', chance)}."
+    )
+    return SummaryLine(f"{precision:.0%}", text, _tone(precision, 0.8 * (real or 1.0), 0.4 * (real or 1.0)))
 
 
 def _speed(metrics: Mapping[str, Any]) -> SummaryLine | None:
     speed = metrics.get("speed", {})
     champion = speed.get("champion")
-    figures = speed.get(champion) if isinstance(champion, str) else champion
-    if not isinstance(figures, Mapping):
-        return None
-    latency, rate = lookup(figures, "latency_p50_ms"), lookup(figures, "images_per_s")
+    own = speed.get(champion) if isinstance(champion, str) else champion
+    latency = lookup(own or {}, "latency_p50_ms")
     if latency is None:
         return None
-    batches = "" if rate is None else f", and {rate:,.0f} a second in batches"
-    size = lookup(figures, "size_mb")
-    small = "" if size is None else f" The model takes {wording.SPEED['size_mb'].write(size)}."
-    return SummaryLine(
-        f"{latency:.1f} ms",
-        f"from prompt to picture with the fastest model that is good enough{batches}.{small}",
-        _tone(-latency, -50.0, -500.0),
-    )
+    rate, size = lookup(own, "images_per_s"), lookup(own, "size_mb")
+    batches = _or_empty(", and {:,.0f} images per second in batches", rate)
+    text = f"from prompt to image with the champion, the fastest variant of sufficient quality{batches}."
+    text += "" if size is None else f" The model takes {SPEED['size_mb'].write(size)}."
+    return SummaryLine(f"{latency:.1f} ms", text, _tone(-latency, -50.0, -500.0))
 
 
-def _tone(value: float, good: float, bad: float) -> Tone:
-    return "good" if value >= good else "fair" if value >= bad else "bad"
+def _or_empty(pattern: str, value: float | None) -> str:
+    return "" if value is None else pattern.format(value)
+
+
+def _tone(value: float, good: float, fair: float) -> Tone:
+    return "good" if value >= good else "fair" if value >= fair else "bad"

@@ -137,7 +137,7 @@ class _Extrapolation:
         n_images = max(0, sum(self.counts[split] - measured[split] for split in SPLITS))
         section = (training_section(node) or "").removesuffix(".training")
         samples = TEACHER_SAMPLES.get(section)
-        if samples == "n_pictures":
+        if samples == "n_images":
             n_images += int(getattr(lookup(self.parameters, section), samples))
         elif samples is not None:  # captions: how much memory each takes, only the dry runs show
             few, more = (one.peaks[node.name] or 0.0 for one in self.steps)

@@ -33,8 +33,8 @@ TRAININGS = {
 # Distillation -> the number of samples that its teacher computes in advance; shortened with the training
 TEACHER_SAMPLES = {
     "compression.small.reader": "n_captions",
-    "compression.small": "n_pictures",
-    "compression.pruned": "n_pictures",
+    "compression.small": "n_images",
+    "compression.pruned": "n_images",
 }
 # Node -> the splits whose images it goes through; ``uncaptioned``: those of train without a caption
 COUNTED = {
@@ -44,13 +44,13 @@ COUNTED = {
     "caption_missing": ("uncaptioned",),
     "caption_test": ("test",),
     "redraw": ("test",),
-    "measure_words": ("test",),
+    "measure_tokens": ("test",),
     "measure": ("test",),
-    "judge_classes": ("test",),
-    "find_neighbours": ("train",),
+    "measure_classes": ("test",),
+    "measure_memorization": ("train",),
 }
 # Node -> number of images that each training within the node sees, and the section of that training
-INNER_TRAININGS = {"judge_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training")}
+INNER_TRAININGS = {"measure_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training")}
 _STREAM = "_stream"
 
 

@@ -1,4 +1,4 @@
-"""From a trained network to the record that is kept as a model folder, and back."""
+"""Trained networks to model bundles, which are saved as model folders, and back."""
 
 import hashlib
 import json
@@ -31,18 +31,18 @@ def to_bundle(
     figures: Mapping[str, Any],
     **extra: Any,
 ) -> ModelBundle:
-    """Make the record of a trained model; nothing else is needed to use it.
+    """Make the bundle of a trained network; nothing else is needed to use it.
 
     Args:
         kind: The attribute ``kind`` of the network's class.
         module: The trained network.
         network_config: What ``from_config`` of that class builds the same network from; JSON-able.
-        tokenizer: For a model that reads or writes words; a tokenizer or the text of its ``tokenizer.json``.
+        tokenizer: A tokenizer or the text of its ``tokenizer.json``; None for a network without text.
         max_tokens: Longest caption in tokens, EOS included.
         card_parameters: Parameters of the stage.
-        data_digest: Of the pictures it was trained on.
-        figures: Of its training.
-        **extra: More for ``config.json``, such as ``known_words`` or ``image_size``.
+        data_digest: Digest of the training data.
+        figures: Metrics of the training.
+        **extra: Further keys of ``config.json``, such as ``known_words`` or ``image_size``.
     """
     config = {"kind": kind, "network": dict(network_config), **extra}
     if max_tokens is not None:
@@ -53,24 +53,24 @@ def to_bundle(
 
 
 def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
-    """The tokenizer of a model that reads or writes words.
+    """The tokenizer of a bundle.
 
     Raises:
         LexipixError: It has none.
     """
     if bundle.tokenizer is None:
         raise LexipixError(
-            f"A model of kind {bundle.config['kind']} needs its tokenizer.json, and this one has none: "
-            "train it."
+            f"A model of kind {bundle.config['kind']} needs a tokenizer.json, but this one has none: "
+            "train the model again."
         )
     return Tokenizer.from_str(bundle.tokenizer)
 
 
 def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
-    """Texts as the model of a bundle reads them: int64 (N, L).
+    """Encode texts with the tokenizer of a bundle: int64 (N, L).
 
     Raises:
-        LexipixError: It has no tokenizer.
+        LexipixError: The bundle has no tokenizer.
     """
     return torch.from_numpy(encode(tokenizer_of(bundle), texts, int(bundle.config["max_tokens"])))
 
@@ -101,25 +101,25 @@ def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkTy
     if missing or report.unexpected_keys:
         wrong = ", ".join(sorted(missing) + sorted(report.unexpected_keys))
         raise LexipixError(
-            f"The weights of this {bundle.config['kind']} do not fit the network that its config.json "
-            f"describes ({_short(wrong)}): train it again."
+            f"The weights of this {kind} do not fit the network that its config.json describes "
+            f"({_short(wrong)}): train the model again."
         )
     return module.eval()
 
 
 def own_weights(module: nn.Module) -> dict[str, Tensor]:
-    """The state of a module without second names of the same tensor (tied weights), copied to the CPU."""
+    """The state of a module, copied to the CPU; tied weights appear under their first name only."""
     seen: dict[tuple[Any, ...], str] = {}
     weights: dict[str, Tensor] = {}
     for name, tensor in module.state_dict().items():
-        if tensor.numel() and seen.setdefault(_place(tensor), name) != name:
+        if tensor.numel() and seen.setdefault(_storage(tensor), name) != name:
             continue
         weights[name] = tensor.detach().to("cpu", copy=True).contiguous()
     return weights
 
 
 def fingerprint(*parts: BaseModel | ModelBundle | Mapping[str, Any] | str | float | None) -> str:
-    """A short stable hash: equal only for the same training of the same data on the same earlier models.
+    """A short hash that identifies a training by its parameters, data and starting models.
 
     Args:
         *parts: Parameters, digests of data, and the bundles of models that the training starts from.
@@ -129,18 +129,18 @@ def fingerprint(*parts: BaseModel | ModelBundle | Mapping[str, Any] | str | floa
 
 
 def known_words(captions: Iterable[str]) -> list[str]:
-    """The words of the training captions, sorted and in lower case; a prompt's other words mean little."""
+    """The words of the training captions, sorted, in lower case; others in a prompt have little effect."""
     return sorted({word for caption in captions for word in tokens(caption) if word.isalnum()})
 
 
 def _tied(module: nn.Module, loaded: Mapping[str, Tensor]) -> set[str]:
-    """Names that share their tensor with a loaded name."""
+    """Names whose tensor is also that of a loaded name."""
     state = module.state_dict()
-    places = {_place(state[name]) for name in loaded if name in state}
-    return {name for name, tensor in state.items() if _place(tensor) in places}
+    storages = {_storage(state[name]) for name in loaded if name in state}
+    return {name for name, tensor in state.items() if _storage(tensor) in storages}
 
 
-def _place(tensor: Tensor) -> tuple[Any, ...]:
+def _storage(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.data_ptr(), tensor.device, tensor.shape, tensor.stride(), tensor.dtype
 
 

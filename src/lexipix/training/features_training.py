@@ -87,7 +87,7 @@ def run_features_training(
         data_digest=digest,
         figures=result.figures,
         image_size=int(pictures.train.images.shape[1]),
-        known_words=known_words(learn.wordings()),
+        known_words=known_words(learn.all_captions()),
     )
     return bundle, pd.DataFrame(result.curves), result.figures
 
@@ -99,7 +99,7 @@ def embed_images(pair: ContrastivePair, images: Images, device: torch.device) ->
     embeddings = np.empty((len(rows), pair.image_encoder.project.out_features), np.float32)
     with torch.inference_mode():
         for batch in torch.arange(len(rows)).split(EMBEDDING_BATCH):
-            embeddings[batch.numpy()] = pair.image_encoder(rows[batch]).vector.float().cpu().numpy()
+            embeddings[batch.numpy()] = pair.image_encoder(rows[batch]).embedding.float().cpu().numpy()
     return embeddings
 
 
@@ -115,5 +115,5 @@ def _warn_of_equal_captions(data: CaptionedImages) -> None:
 def _tokenizer(parameters: FeaturesParameters, data: CaptionedImages, pretrained: Pretrained) -> Tokenizer:
     """The tokenizer of a pretrained language model, or one trained on the captions."""
     if parameters.tokenizer is None:
-        return train_tokenizer(data.wordings(), parameters.vocabulary)
+        return train_tokenizer(data.all_captions(), parameters.vocabulary)
     return Tokenizer.from_str(pretrained.tokenizer(parameters.tokenizer, "features.tokenizer"))

@@ -105,7 +105,7 @@ class ValidationFeedback(Steady):
         if first == 0:
             self._seen = []
         if first not in self._real:
-            real = self.validation.encoder(self.validation.images[rows]).vector.float()
+            real = self.validation.encoder(self.validation.images[rows]).embedding.float()
             self._real[first] = Real(
                 real, self._found(rows, real, vectors), self._failures(rows, real, vectors)
             )
@@ -151,10 +151,10 @@ class ValidationFeedback(Steady):
         if self.share < FEWEST:
             self.cumulated = None
             return
-        ids = self.validation.captions.canonical(torch.arange(len(failures))).cpu()
+        ids = self.validation.captions.primary(torch.arange(len(failures))).cpu()
         effects = effects_of_words(ids, failures, self.captions.pad_id)
         chances = [
-            expected(self.captions.canonical(rows).cpu(), effects, mean)
+            expected(self.captions.primary(rows).cpu(), effects, mean)
             for rows in torch.arange(len(self.captions)).split(CHUNK)
         ]
         cumulated = torch.cat(chances).cumsum(0)

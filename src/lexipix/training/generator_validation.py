@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import N_VALIDATION, ImageRows, Images, psnr_of
+from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.image_encoder import ImageEncoder
 from lexipix.training.sample_grid import two_rows
@@ -48,9 +48,9 @@ class GeneratorValidation:
 
     def draw(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) from the canonical captions of the rows, and the captions' vectors (B, V)."""
-        reading = model.read(self.captions.canonical(rows))
-        noise = torch.randn(len(rows), model.noise_width, device=self.device)
-        return model.draw(reading, noise).float().clamp(-1, 1), reading.vector.float()
+        reading = model.encode_text(self.captions.primary(rows))
+        noise = torch.randn(len(rows), model.noise_dim, device=self.device)
+        return model.decode(reading, noise).float().clamp(-1, 1), reading.embedding.float()
 
     def figures(self, model: ConditionalGenerator) -> dict[str, float]:
         """Figures on up to 512 rows.
@@ -64,8 +64,8 @@ class GeneratorValidation:
         for rows in torch.arange(min(len(self.images), N_VALIDATION)).split(N_CANDIDATES):
             real = self.images[rows]
             fake, vectors = self.draw(model, rows)
-            psnr.append(psnr_of(fake, real))
-            drawn = self.encoder(fake).vector.float()
+            psnr.append(batch_psnr(fake, real))
+            drawn = self.encoder(fake).embedding.float()
             nearest = (drawn @ vectors.T).argmax(1).cpu()
             if self.watch is not None:
                 self.watch(rows, drawn, vectors)

@@ -61,14 +61,14 @@ def remember(
         canonical_share: Share of a picture's weight that its first wording has by itself; all wordings share
             the rest.
     """
-    memory = model.prior.memory
+    memory = model.prior.random_features
     assert memory is not None
     model.to(device).eval()
     encoder.to(device).eval()
-    logger.info("prior: remembering what %s captions look like", f"{captions.n_wordings:,}")
+    logger.info("prior: remembering what %s captions look like", f"{captions.n_captions:,}")
     described = [
-        memory.describe(*model.read(captions.wordings(some))).cpu()
-        for some in torch.arange(captions.n_wordings).split(BATCH)
+        memory.pool(*model.encode_text(captions.select(some))).cpu()
+        for some in torch.arange(captions.n_captions).split(BATCH)
     ]
     latents = [encoder(images[rows])[0].flatten(1).cpu() for rows in torch.arange(len(images)).split(BATCH)]
     of_pictures = torch.arange(len(images)).repeat_interleave(captions.counts)
@@ -93,7 +93,7 @@ def solve(
         weights: How much each row counts, (N,), above zero; None: all alike.
     """
     memory.cpu()
-    features, recall = memory.features, memory.recall
+    features, recall = memory.projection, memory.readout
     shares = torch.ones(len(texts)).double() if weights is None else weights.double()
     shares = shares / shares.sum()
     mean = shares @ texts.double()
@@ -159,7 +159,7 @@ def emphasise(texts: Tensor, latents: Tensor, shares: Tensor, kept: int) -> Tens
 
 def _in_batches(memory: RandomFeatureRegressor, texts: Tensor) -> Iterator[Tensor]:
     """The features of captions, a batch at a time: all of them at once would need gigabytes."""
-    return (memory.random_features(batch) for batch in texts.split(SUM_BATCH))
+    return (memory.features(batch) for batch in texts.split(SUM_BATCH))
 
 
 def _moments(

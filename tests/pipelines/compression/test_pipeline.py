@@ -11,6 +11,7 @@ from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 from tests.support.parameters import section
 
 from lexipix.compression.export import Exporter, Samples, largest_difference
+from lexipix.compression.generator_variants import real_samples
 from lexipix.compression.onnx_graphs import Read
 from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
@@ -21,17 +22,17 @@ from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer, 
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
-from lexipix.pipelines.compression.nodes import real_input, teach_small
+from lexipix.pipelines.compression.nodes import teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Pictures, Split
 
-TAUGHT = ("small", "small_figures", "small_sheet", "pruned", "pruned_figures", "frontier_sheet")
+TAUGHT = ("small", "small_metrics", "small_sample_grid", "pruned", "pruned_metrics", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
 TABLES = ("speed_table", "champion", "captioner_speed_table", "captioner_champion")
 OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_captioner", "captioner_forms", "onnx_scorer", *TABLES)
-LESSON = {"training": {"images": 64, "batch_size": 16, "reports": 1}}
+SCHEDULE = {"images": 64, "batch_size": 16, "reports": 1}
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +52,20 @@ def made(pictures, prior, gan, make, tmp_path_factory):
                 "small_onnx_fp32",
                 "small_onnx_int8",
             ],
-            "small": {"reader": {"width": 32, "depth": 1, **LESSON}, **LESSON},
-            "pruned": LESSON,
-            "verification": {"n_captions": 4, "max_difference": 1e-4},
-            "measurement": {"batch_size": 2, "latency_repeats": 2, "throughput_repeats": 1},
-            "champion": {"max_quality_loss": 0.0, "fast_max_quality_loss": 1.0},
+            "small.reader.width": 32,
+            "small.reader.depth": 1,
+            **{
+                f"{name}.training.{key}": value
+                for name in ("small.reader", "small", "pruned")
+                for key, value in SCHEDULE.items()
+            },
+            "verification.n_captions": 4,
+            "verification.max_difference": 1e-4,
+            "measurement.batch_size": 2,
+            "measurement.latency_repeats": 2,
+            "measurement.throughput_repeats": 1,
+            "champion.max_quality_loss": 0.0,
+            "champion.fast_max_quality_loss": 1.0,
         },
     )
     data = {
@@ -68,8 +78,8 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "gan": gan,
         "captioner": make("captioner", 3),
         "contrastive_pair": make("contrastive_pair", 4),
-        "prior_figures": {"val_alignment": 0.4},
-        "gan_figures": {"val_alignment": 0.5},
+        "prior_metrics": {"val_alignment": 0.4},
+        "gan_metrics": {"val_alignment": 0.5},
     }
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
@@ -113,7 +123,7 @@ def test_captioner_writes_what_its_network_writes(made, make, pictures):
     assert [describer.caption(image[None])[0] for image in images] == expected
 
 
-def test_every_form_of_the_captioner_is_measured(made, pictures):
+def test_every_variant_of_the_captioner_is_measured(made, pictures):
     table, champion = made["captioner_speed_table"], made["captioner_champion"]
     assert set(table) == {"champion", *section("compression").captioner_variants}
     for row in table.values():
@@ -137,7 +147,7 @@ def test_scorer_gives_the_vectors_of_its_networks(made, make, pictures):
     with torch.no_grad():
         image = torch.from_numpy(from_pixels(pictures.test.images[:1]))
         ids = torch.from_numpy(scorer.ids(PROMPT))
-        vector, text = pair.image_encoder(image).vector[0], pair.text_encoder(ids, ids != 0)[0]
+        vector, text = pair.image_encoder(image).embedding[0], pair.text_encoder(ids, ids != 0)[0]
     assert scorer.image_vector(pictures.test.images[0]) == pytest.approx(vector.numpy(), abs=1e-5)
     assert scorer.text_vector(PROMPT) == pytest.approx(text.numpy(), abs=1e-5)
 
@@ -152,7 +162,7 @@ def test_graphs_say_how_near_they_are_and_not_where_they_were_made(made):
             assert b"site-packages" not in graph and b"lexipix/" not in graph
 
 
-def test_every_form_is_measured(made):
+def test_every_variant_is_measured(made):
     table = made["speed_table"]
     both = ["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32"]
     smaller = [f"{name}_onnx_{precision}" for name in ("pruned", "small") for precision in ("fp32", "int8")]
@@ -175,7 +185,7 @@ def test_every_form_is_measured(made):
         assert small < whole and pruned < whole
 
 
-def test_champion_is_a_form_that_can_be_shipped(made):
+def test_champion_runs_without_torch(made):
     table, champion = made["speed_table"], made["champion"]
     assert champion["family"] == "gan" and champion["budgets"]["best"] == "onnx_fp32"
     assert champion["figures"].items() <= table[f"gan_{champion['variant']}"].items()
@@ -185,8 +195,8 @@ def test_champion_is_a_form_that_can_be_shipped(made):
 
 
 @pytest.mark.parametrize("name", ["small", "pruned"])
-def test_smaller_networks_are_taught_and_exported(made, name):
-    figures, bundle = made[f"{name}_figures"], made[name]
+def test_smaller_networks_are_distilled_and_exported(made, name):
+    figures, bundle = made[f"{name}_metrics"], made[name]
     assert figures["images_seen"] == 64 and figures["val_fidelity"] > 0
     network = load_network(bundle, TextToImage)
     drawer = OnnxGenerator(made["onnx_forms"][f"{name}_onnx_fp32"])
@@ -196,10 +206,10 @@ def test_smaller_networks_are_taught_and_exported(made, name):
     assert np.abs(drawer.draw_one(PROMPT, 7, 0).astype(int) - expected).max() <= 1
 
 
-def test_a_network_that_no_form_asks_for_is_not_taught(pictures, gan, prior):
+def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
     figures = {"val_alignment": 0.5}
     taught = teach_small(
-        section("compression", {"variants": ("onnx_fp32",)}), RunParameters(threads=1), pictures,
+        section("compression", {"variants": ["onnx_fp32"]}), RunParameters(threads=1), pictures,
         pictures.train.captions, prior, gan, figures, figures, {}, ListStream(), NoCheckpoints(),
     )  # fmt: skip
     bundle, curves, figures, sheet = taught
@@ -230,12 +240,12 @@ def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
 
 
 def test_same_network_gives_the_same_bytes(made, make, pictures):
-    exporter = Exporter(real_input(pictures, 4), 1e-4)
+    exporter = Exporter(real_samples(pictures, 4), 1e-4)
     assert exporter.contrastive_pair(make("contrastive_pair", 4)).graphs == made["onnx_scorer"].graphs
 
 
 def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
-    exporter = Exporter(real_input(pictures, 4), 1e-4)
+    exporter = Exporter(real_samples(pictures, 4), 1e-4)
     bundle = make("captioner_with_prefix", 3)
     describer = OnnxCaptioner(exporter.captioner(bundle))
     images = pictures.test.images[:3]
@@ -251,7 +261,7 @@ def test_a_graph_that_computes_something_else_is_refused(made, prior, gan, pictu
     right, wrong = (Read(load_network(bundle, TextToImage)).eval() for bundle in (prior, gan))
     assert largest_difference(graph, right, [batch]) < 1e-4
     assert largest_difference(graph, wrong, [batch]) > 1e-2
-    exporter = Exporter(real_input(pictures, 4), max_difference=1e-12)
+    exporter = Exporter(real_samples(pictures, 4), max_difference=1e-12)
     with pytest.raises(
         RuntimeError, match=r"differs from its network by .* more than compression.verification"
     ):
@@ -267,8 +277,8 @@ def test_input_is_taken_where_captions_are(pictures):
     import pandas as pd
 
     bare = Split(pictures.val.images, pd.DataFrame({"caption": [None] * 12}))
-    found = real_input(Pictures(train=pictures.train, val=bare, test=bare, judge=bare), 3)
+    found = real_samples(Pictures(train=pictures.train, val=bare, test=bare, judge=bare), 3)
     assert isinstance(found, Samples)
     assert list(found.captions) == list(pictures.train.captions["caption"][:3])
     with pytest.raises(LexipixError, match="No picture has a caption"):
-        real_input(Pictures(train=bare, val=bare, test=bare, judge=bare), 3)
+        real_samples(Pictures(train=bare, val=bare, test=bare, judge=bare), 3)

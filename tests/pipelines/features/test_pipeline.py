@@ -125,7 +125,7 @@ def test_pretrained_backbone(family, train, tmp_path):
 
 def test_no_captions_at_all(train):
     data = pictures(12, n_uncaptioned=12)
-    with pytest.raises(LexipixError, match="features: 0 of 12 training pictures have a caption"):
+    with pytest.raises(LexipixError, match="features: 0 of 12 training images have a caption"):
         train(data=data)
 
 

@@ -29,6 +29,7 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.upsampling import UpsamplingDecoder
+from lexipix.models.vae import VAE as VAENetwork
 from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_visual_words, train_words
 from lexipix.pipelines.generator.pipeline import create_pipeline
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
@@ -44,7 +45,7 @@ SIZE, MAX_TOKENS = 16, 48
 RUN = RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
 TRAINING = {"images": 16, "batch_size": 8, "reports": 2}
 VAE = VAEParameters(latent_channels=4, width=8, depth=1, training=TRAINING)
-PRIOR = PriorParameters(width=32, depth=1, noise_width=3, training=TRAINING)
+PRIOR = PriorParameters(width=32, depth=1, noise_dim=3, training=TRAINING)
 OWN = GENERATOR_SIZES["tiny"]
 GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
 VISUAL_WORDS = VisualWordsParameters(levels=[[4, 3, 2], [3, 3]], width=8, depth=1, training=TRAINING)
@@ -170,7 +171,7 @@ def test_each_training_gives_curves_figures_and_a_sheet(catalog, name):
 def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, pictures):
     bundle = catalog.load("vae")
     assert bundle.config["kind"] == "vae" and bundle.config["image_size"] == SIZE and bundle.tokenizer is None
-    vae = load_network(bundle, VAE)
+    vae = load_network(bundle, VAENetwork)
     images = torch.from_numpy(pictures.val.images).permute(0, 3, 1, 2).float() / 127.5 - 1
     error = (vae.decoder(vae.encoder(images)[0]).clamp(-1, 1) - images).square().mean((1, 2, 3)) / 4
     psnr = float(-10 * error.log10().mean())
@@ -184,7 +185,7 @@ def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, pictures
     assert bundle.config["kind"] == "text_to_image"
     assert bundle.tokenizer == contrastive_pair.tokenizer
     expected = {
-        "image_size": SIZE, "max_tokens": MAX_TOKENS, "noise_width": 3,
+        "image_size": SIZE, "max_tokens": MAX_TOKENS, "noise_dim": 3,
         "known_words": contrastive_pair.config["known_words"],
     }  # fmt: skip
     assert {key: bundle.config[key] for key in expected} == expected
@@ -233,10 +234,10 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     )  # fmt: skip
     model, prior = load_network(bundle, TextToImage), load_network(catalog.load("prior"), TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
-    assert model.prior.noise_width == bundle.config["noise_width"] == OWN.noise_width
-    assert not torch.allclose(model.prior.cells, prior.prior.cells, atol=1e-3)
+    assert model.prior.noise_dim == bundle.config["noise_dim"] == OWN.noise_dim
+    assert not torch.allclose(model.prior.grid_bias, prior.prior.grid_bias, atol=1e-3)
     ids = torch.tensor([[5, 6, 1]])
-    assert model(ids, torch.zeros(1, OWN.noise_width)).shape == (1, 3, SIZE, SIZE)
+    assert model(ids, torch.zeros(1, OWN.noise_dim)).shape == (1, 3, SIZE, SIZE)
 
 
 def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, contrastive_pair):
@@ -251,9 +252,9 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
     assert "teaching_loss" in curves.columns
     model, prior = load_network(bundle, TextToImage), load_network(trained, TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
-    assert model.prior.noise_width == bundle.config["noise_width"] == prior.prior.noise_width
+    assert model.prior.noise_dim == bundle.config["noise_dim"] == prior.prior.noise_dim
     # Sixteen pictures in batches of eight: taught in the first, the discriminator alone in the second
-    assert torch.equal(model.prior.cells, prior.prior.cells)
+    assert torch.equal(model.prior.grid_bias, prior.prior.grid_bias)
 
 
 def test_a_training_in_two_processes_gives_the_same_pictures(catalog, pictures, contrastive_pair, captioner):
@@ -296,7 +297,9 @@ def test_a_memory_has_some_features_for_each_wording_at_most(
         captioner, catalog.load("vae"), {}, Machinery(), Machinery(),
     )  # fmt: skip
     n_wordings = len(texts) + texts["paraphrases"].map(len).sum()
-    assert bundle.config["network"]["prior"]["memory"] == min(asked, FEATURES_PER_WORDING * n_wordings)
+    assert bundle.config["network"]["prior"]["random_features"] == min(
+        asked, FEATURES_PER_WORDING * n_wordings
+    )
 
 
 def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):
@@ -321,13 +324,15 @@ def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, cont
     vocabulary, found = captioner.config["network"]["language_model"]["vocab_size"], 0
     for name, weight in captioner.weights.items():
         part = name.removeprefix("language_model.transformer.")
-        new = bundle.weights.get(f"writer.language_model.transformer.{part}")
+        new = bundle.weights.get(f"token_generator.language_model.transformer.{part}")
         if new is not None and part != name:
             rows = {"wte.weight": vocabulary, "wpe.weight": MAX_TOKENS}.get(part, len(weight))
             assert torch.allclose(new[:rows], weight[:rows], atol=1e-5), name
             found += 1
     assert found == 2 + 2 * 12 + 2  # tokens and positions, two layers without their look at pictures, a norm
-    assert bundle.config["network"]["writer"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
+    assert (
+        bundle.config["network"]["token_generator"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
+    )
 
 
 def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive_pair, captioner):
@@ -337,8 +342,10 @@ def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive
         catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
     )[0]  # fmt: skip
     sketched = catalog.load("words").weights
-    assert alone.config["network"]["sketch"] is None
-    assert {name for name in sketched if "sketch" in name} == sketched.keys() - alone.weights.keys() != set()
+    assert alone.config["network"]["prior_hint"] is None
+    assert (
+        {name for name in sketched if "prior_hint" in name} == sketched.keys() - alone.weights.keys() != set()
+    )
 
 
 @torch.no_grad()
@@ -346,13 +353,13 @@ def test_words_can_be_written_by_the_bundle_alone(catalog):
     bundle, words = catalog.load("words"), catalog.load("image_tokenizer")
     assert bundle.config["kind"] == "tokens_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
     model = load_network(bundle, TokensToImage)
-    assert model.noise_width == bundle.config["noise_width"]
+    assert model.noise_dim == bundle.config["noise_dim"]
     for name, weight in words.weights.items():
         assert torch.equal(bundle.weights[f"image_tokenizer.{name}"], weight), name
     for name, weight in catalog.load("prior").weights.items():
         if name.startswith("prior."):
-            assert torch.equal(bundle.weights[f"sketch.{name}"], weight), name
-    assert model(torch.tensor([[5, 6, 1]]), torch.zeros(1, model.noise_width)).shape == (1, 3, SIZE, SIZE)
+            assert torch.equal(bundle.weights[f"prior_hint.{name}"], weight), name
+    assert model(torch.tensor([[5, 6, 1]]), torch.zeros(1, model.noise_dim)).shape == (1, 3, SIZE, SIZE)
 
 
 def test_a_captioner_of_another_width_only_lends_its_tokenizer(
@@ -363,7 +370,7 @@ def test_a_captioner_of_another_width_only_lends_its_tokenizer(
         True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
         captioner, catalog.load("prior"), catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
     )  # fmt: skip
-    assert bundle.config["network"]["writer"]["language_model"]["n_embd"] == 32
+    assert bundle.config["network"]["token_generator"]["language_model"]["n_embd"] == 32
     assert bundle.tokenizer == captioner.tokenizer
 
 

@@ -91,7 +91,7 @@ def write_folder(root, n_images=150):
 
 def test_folder(run, tmp_path):
     write_folder(tmp_path / "in")
-    (tmp_path / "in/bad.png").write_text("no picture")
+    (tmp_path / "in/bad.png").write_text("no image")
     (tmp_path / "in/twin.png").write_bytes((tmp_path / "in/000.png").read_bytes())
     pictures, summary, rejects, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
     assert sum(len(pictures[split]) for split in ("train", "val", "test", "judge")) == 150
@@ -138,7 +138,9 @@ def test_a_folder_that_holds_no_captioner(run, tmp_path):
     write_folder(tmp_path / "in")
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
-    with pytest.raises(LexipixError, match=r"ingestion\.captioner = 'model' is no exported captioner, token"):
+    with pytest.raises(
+        LexipixError, match=r"ingestion\.captioner = 'model' is not an exported captioner, token"
+    ):
         run(source={"kind": "folder", "path": "in"}, image_size=16, captioner="model")
 
 
@@ -152,7 +154,7 @@ def test_too_many_rejects_leave_no_store(run, tmp_path):
     write_folder(tmp_path / "in", 20)
     for number in range(10):
         (tmp_path / f"in/bad{number}.png").touch()
-    with pytest.raises(DatasetError, match=r"10 of 30 pictures .* bad0\.png: empty file") as error:
+    with pytest.raises(DatasetError, match=r"10 of 30 images .* bad0\.png: empty file") as error:
         run(source={"kind": "folder", "path": "in"}, image_size=16)
     assert isinstance(error.value.__cause__.__cause__, LexipixError), "the command line looks for it there"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]

@@ -5,8 +5,9 @@ from tests.support.toy import RUN, ListStream, MemoryCheckpoints, fast
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
 from lexipix.evaluation.captioning import sequence_confidence, write_captions
-from lexipix.models.captioner import Captioner, small_gpt2
+from lexipix.models.captioner import Captioner
 from lexipix.models.image_encoder import ConvImageEncoder
+from lexipix.models.language_model import small_gpt2
 from lexipix.scenes import caption, render, sample_scene
 from lexipix.training.loop import train
 from lexipix.training.tasks.captioner import CaptionerTask

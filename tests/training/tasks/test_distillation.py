@@ -52,11 +52,11 @@ def test_what_reads_stays_as_it_is():
     learns = task()
     before = {key: value.clone() for key, value in learns.student.state_dict().items()}
     learns.step(torch.arange(6), 0.5)
-    reading = ("text_encoder.", "prior.words.", "prior.words_norm.", "prior.readers.")
+    reading = ("text_encoder.", "prior.proj_in.", "prior.text_norm.", "prior.text_layers.")
     changed = {
         key for key, value in learns.student.state_dict().items() if not torch.equal(value, before[key])
     }
-    assert "prior.outward.weight" in changed
+    assert "prior.proj_out.weight" in changed
     assert not [key for key in changed if key.startswith(reading)]
 
 
@@ -72,7 +72,7 @@ def test_lessons_are_what_the_teacher_draws_of_first_wordings():
     drawn = draw_lessons(teacher(), captions, 5, "lessons", CPU)
     assert drawn.noise.shape == (5, 3) and drawn.latents.shape[0] == 5
     with torch.no_grad():
-        expected = to_uint8(teacher()(captions.canonical(torch.arange(5)), drawn.noise))
+        expected = to_uint8(teacher()(captions.primary(torch.arange(5)), drawn.noise))
     assert (drawn.pictures.numpy() == expected).all()
     assert len(draw_lessons(teacher(), captions, 10**6, "lessons", CPU).noise) == len(captions)
 

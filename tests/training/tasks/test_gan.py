@@ -56,13 +56,13 @@ def test_a_few_pictures_are_learned(make, changes):
 
 
 def test_generator_and_discriminator_learn_and_the_readers_stay(make):
-    learning = {"model.prior", "model.decoder", "discriminator.heads", "discriminator.pixels"}
+    learning = {"model.prior", "model.decoder", "discriminator.heads", "discriminator.pixel_head"}
     assert parts_moved_by(make(), 0.0) == learning
 
 
 def test_the_discriminator_has_a_head_start(make):
     task = make(head_start=0.25)
-    assert parts_moved_by(task, 0.2) == {"discriminator.heads", "discriminator.pixels"}
+    assert parts_moved_by(task, 0.2) == {"discriminator.heads", "discriminator.pixel_head"}
     assert "model.prior" in parts_moved_by(task, 0.25)
 
 

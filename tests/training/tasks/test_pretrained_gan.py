@@ -21,7 +21,7 @@ def test_an_upsampling_decoder_first_learns_what_the_other_one_draws():
         **{**GAN, "teaching": 0.5},
     )
     assert parts_moved_by(task, 0.0) == {"model.decoder"}
-    assert parts_moved_by(task, 0.6) == {"discriminator.heads", "discriminator.pixels"}
+    assert parts_moved_by(task, 0.6) == {"discriminator.heads", "discriminator.pixel_head"}
     assert "model.prior" in parts_moved_by(task, 0.75)
     losses = [float(task.step(torch.arange(8), 0.0)["teaching_loss"].detach()) for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]

@@ -9,7 +9,7 @@ from lexipix.training.tasks.prior import PriorTask, best_of_noises
 def make():
     def make(noises=1, flip=False):
         vae = world().vae()
-        vae.initialise(torch.from_numpy(world().images).permute(0, 3, 1, 2).float() / 127.5 - 1)
+        vae.init_from_pca(torch.from_numpy(world().images).permute(0, 3, 1, 2).float() / 127.5 - 1)
         model = world().text_to_image()
         model.decoder = vae.decoder
         return PriorTask(

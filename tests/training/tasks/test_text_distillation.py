@@ -23,7 +23,7 @@ def student():
     torch.manual_seed(5)
     wide = teacher().prior
     prior = TextPrior(
-        32, wide_vector(), 4, wide.words_norm.normalized_shape[0], 1, wide.noise_width, readers=0
+        32, wide_vector(), 4, wide.text_norm.normalized_shape[0], 1, wide.noise_dim, text_layers=0
     )
     text_encoder = TextEncoder(world().vocabulary, 48, 32, 1, wide_vector())
     return TextToImage(None, text_encoder, prior, Decoder(SIZE, 4, 8, 1), PAD_ID)
@@ -63,7 +63,7 @@ def test_only_the_reading_learns():
         key for key, value in learns.student.state_dict().items() if not torch.equal(value, before[key])
     }
     assert {key.split(".")[0] for key in changed} == {"text_encoder", "prior"}
-    assert all(key.startswith(("text_encoder.", "prior.words")) for key in changed)
+    assert all(key.startswith(("text_encoder.", "prior.proj_in", "prior.text_norm")) for key in changed)
 
 
 def test_padding_is_no_lesson():

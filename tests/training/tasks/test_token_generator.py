@@ -7,8 +7,8 @@ from tests.support.generator_world import CPU, Training, check_reproducible, che
 
 from lexipix.data.images import ImageRows
 from lexipix.data.tokenization import EOS_ID, PAD_ID
-from lexipix.models.captioner import small_gpt2
 from lexipix.models.image_tokenizer import ImageTokenizer
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.token_generator import CELLS, TokenGenerator
 from lexipix.models.tokens_to_image import TokensToImage
@@ -31,7 +31,7 @@ def make():
     def make(**changes):
         torch.manual_seed(0)
         image_tokenizer = ImageTokenizer(16, LEVELS, 8, 1)
-        image_tokenizer.initialise(ImageRows(world().images, CPU)[torch.arange(12)])
+        image_tokenizer.init_from_pca(ImageRows(world().images, CPU)[torch.arange(12)])
         model = small_gpt2(world().vocabulary + 24 + 9 + 2, 48 + CELLS, 32, 1, EOS_ID, cross_attention=False)
         writer = TokenGenerator(model, LEVELS, (1, 1), 1, 32, 8, PAD_ID)
         text_encoder = TextEncoder(world().vocabulary, 48, 32, 1, 8)
@@ -67,9 +67,9 @@ def test_hidden_words_are_those_in_writing_and_all_that_come_later():
 
 def test_guessed_is_what_the_next_pass_writes():
     writer = SimpleNamespace(
-        ends=[1, 3, 3],
-        words_per_cell=3,
-        blank=lambda n: torch.tensor([7, 8, 9])[None, :, None].repeat(n, 1, 64),
+        step_ends=[1, 3, 3],
+        tokens_per_cell=3,
+        masked_tokens=lambda n: torch.tensor([7, 8, 9])[None, :, None].repeat(n, 1, 64),
     )
     known, n_hidden = torch.tensor([0, 1, 2]), torch.tensor([16, 64, 64])
     words = torch.zeros(3, 3, CELLS, dtype=torch.long)
@@ -86,7 +86,7 @@ def test_one_word_at_least_is_hidden():
 
 @torch.no_grad()
 def test_whoever_knows_nothing_pays_the_logarithm_of_the_codebook(make):
-    writer = make().words.writer
+    writer = make().words.token_generator
     words = torch.zeros(3, 2, CELLS, dtype=torch.long)
     guessed = torch.ones(3, 2, CELLS, dtype=torch.bool)
     guessed[:, 1] = False
@@ -117,7 +117,7 @@ def test_micro_batches_learn_what_a_whole_batch_does(make):
         figures.append({key: float(value) for key, value in task.step(torch.arange(8), 0.2).items()})
     assert figures[0] == pytest.approx(figures[1], rel=1e-4)
     gradients = [
-        torch.cat([p.grad.flatten() for p in t.words.writer.parameters() if p.grad is not None])
+        torch.cat([p.grad.flatten() for p in t.words.token_generator.parameters() if p.grad is not None])
         for t in tasks
     ]
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5)
@@ -129,8 +129,8 @@ def test_only_the_writer_learns(make, progress):
     before = {key: value.clone() for key, value in task.words.state_dict().items()}
     task.step(torch.arange(8), progress)
     changed = {key for key, value in task.words.state_dict().items() if not torch.equal(value, before[key])}
-    assert changed and all(key.startswith("writer.") for key in changed)
-    assert not any(key.startswith("writer.known") for key in changed)
+    assert changed and all(key.startswith("token_generator.") for key in changed)
+    assert not any(key.startswith("token_generator.level_features") for key in changed)
 
 
 def test_same_seed_same_bytes(make):

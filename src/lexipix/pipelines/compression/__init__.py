@@ -1,4 +1,4 @@
-"""Smaller and faster forms of the generators, measured; a champion among them."""
+"""Compression: smaller and faster variants of the generators and the captioner, and the champions."""
 
 from lexipix.pipelines.compression.pipeline import create_pipeline
 

@@ -2,34 +2,34 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.compression.captioner_variants import measure_captioner
 from lexipix.compression.distillation import teach_reader
 from lexipix.pipelines.compression.nodes import (
     export_captioner,
     export_generators,
     export_scorer,
     make_forms,
+    measure_captioner,
     measure_generators,
     teach_pruned,
     teach_small,
 )
 
-FIGURES = ["prior_metrics", "gan_metrics"]
+METRICS = ["prior_metrics", "gan_metrics"]
 
 
-def _lesson(name: str) -> list[str]:
-    """Inputs of teaching a smaller network."""
-    machinery = ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+def _distillation(name: str) -> list[str]:
+    """Inputs of the distillation of a smaller network."""
+    resources = ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
     data = ["pictures", "captions_complete", "prior", "gan"]
-    return ["params:compression", "params:run", *data, *FIGURES, *machinery]
+    return ["params:compression", "params:run", *data, *METRICS, *resources]
 
 
-def _taught(name: str) -> list[str]:
+def _trained(name: str) -> list[str]:
     return [name, f"{name}_curves", f"{name}_metrics"]
 
 
 def create_pipeline() -> Pipeline:
-    """Export what is used to draw, describe and score; make the generator smaller; measure; choose one."""
+    """Exports the models, distills smaller generators, measures all variants, chooses the champions."""
     exported = ["onnx_vae", "onnx_gan"]
     return Pipeline(
         [
@@ -57,22 +57,22 @@ def create_pipeline() -> Pipeline:
                 "onnx_scorer",
                 name="export_scorer",
             ),
-            node(teach_reader, _lesson("small_reader"), _taught("small_reader"), name="teach_reader"),
+            node(teach_reader, _distillation("small_reader"), _trained("small_reader"), name="teach_reader"),
             node(
                 teach_small,
-                [*_lesson("small"), "small_reader"],
-                [*_taught("small"), "small_sample_grid"],
+                [*_distillation("small"), "small_reader"],
+                [*_trained("small"), "small_sample_grid"],
                 name="teach_small",
             ),
             node(
                 teach_pruned,
-                _lesson("pruned"),
-                [*_taught("pruned"), "pruned_sample_grid"],
+                _distillation("pruned"),
+                [*_trained("pruned"), "pruned_sample_grid"],
                 name="teach_pruned",
             ),
             node(
                 make_forms,
-                ["params:compression", "pictures", "small", "pruned", *exported, *FIGURES],
+                ["params:compression", "pictures", "small", "pruned", *exported, *METRICS],
                 "onnx_forms",
                 name="make_forms",
             ),
@@ -89,7 +89,7 @@ def create_pipeline() -> Pipeline:
                     "pruned",
                     *exported,
                     "onnx_forms",
-                    *FIGURES,
+                    *METRICS,
                 ],
                 ["speed_table", "champion", "frontier_sheet"],
                 name="measure_generators",

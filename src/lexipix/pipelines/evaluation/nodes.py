@@ -24,9 +24,8 @@ from lexipix.evaluation.prompt_retrieval import prompt_metrics
 from lexipix.evaluation.rate import rate_curves
 from lexipix.evaluation.text_paths import TEXT_PATHS, Generators, images_by_path, text_paths
 from lexipix.reporting.contact_sheet import rows_sheet
-from lexipix.reporting.information import information_figure
 from lexipix.reporting.plots import note
-from lexipix.reporting.rate import rate_figure
+from lexipix.reporting.quality_plots import information_figure, rate_figure
 from lexipix.reporting.report import render_report
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
@@ -212,7 +211,7 @@ def measure_rate(
     codec = LatentCodec(vae, run, evaluation.batch_size)
     table, bits, n_images = rate_curves(evaluation.rate, pictures, codec)
     if not n_images:
-        return table, bits, note("bits per picture", "evaluation.rate.n_images is null: not measured")
+        return table, bits, note("Bits per image", "evaluation.rate.n_images is null: not measured")
     return table, bits, rate_figure(table, n_images)
 
 
@@ -237,7 +236,7 @@ def measure_information(
     table, n_images = information_curve(evaluation, run, real, pictures.train, captioner, vae, text_models)
     if not n_images:
         reason = "evaluation.information.n_images is null: not measured"
-        return table, note("information about a picture", reason)
+        return table, note("Information about an image", reason)
     return table, information_figure(table, n_images)
 
 
@@ -307,17 +306,14 @@ def write_report(
         evaluation,
         metrics,
         evaluation_metrics,
+        captioner_metrics,
         summary=dict(pictures.summary),
-        captioner=captioner_metrics,
-        judge=evaluator,
-        neighbours=shown["memorization_sheet"],
-        rate=shown["rate_sheet"],
-        information=shown["information_sheet"],
-        attention=shown["attention_sheet"],
-        data_sheet=shown["ingestion_sheet"],
-        curves={name: shown[f"{name}_curves"] for name in MODELS},
-        seed=run.seed,
-        machine=describe_machine(),
+        shown=shown | {"curves": {name: shown[f"{name}_curves"] for name in MODELS}},
+        run_facts={
+            "seed": run.seed,
+            "machine": describe_machine(),
+            "code_revision": str(evaluator.card.get("code_revision", "")),
+        },
     )
     fixed = context.galleries[0]
-    return render_report(context), rows_sheet(fixed.columns, title="Test pictures, both paths")
+    return render_report(context), rows_sheet(fixed.columns, title="Test images, both paths")

@@ -93,7 +93,7 @@ def train_prior(
         checkpoints=checkpoints,
         choices=machine_choices,
     )
-    reading = {**reads(contrastive_pair), "noise_width": parameters.noise_width}
+    reading = {**reads(contrastive_pair), "noise_dim": parameters.noise_dim}
     return finish("text_to_image", made, result, parameters, digest, **reading)
 
 
@@ -129,7 +129,7 @@ def train_gan(
         checkpoints=checkpoints,
         choices=machine_choices,
     )
-    reading = {**reads(contrastive_pair), "noise_width": made.config["prior"]["noise_width"]}
+    reading = {**reads(contrastive_pair), "noise_dim": made.config["prior"]["noise_dim"]}
     return finish("text_to_image", made, result, parameters, digest, **reading)
 
 
@@ -208,5 +208,5 @@ def train_words(
     )
     network = made.network
     assert isinstance(network, TokensToImage)
-    reading = {**reads(contrastive_pair), "noise_width": network.noise_width}
+    reading = {**reads(contrastive_pair), "noise_dim": network.noise_dim}
     return finish("tokens_to_image", made, result, parameters, digest, **reading)

@@ -6,8 +6,9 @@ from tokenizers import Tokenizer
 
 from lexipix.config.captioner import LANGUAGE_MODEL_SIZES, CaptionerParameters
 from lexipix.data.tokenization import eos_id, pad_id
-from lexipix.models.captioner import PREFIX_SIDE, Captioner, Conditioning, small_gpt2
+from lexipix.models.captioner import PREFIX_SIDE, Captioner, Conditioning
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.language_model import small_gpt2
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ModelBundle, PretrainedLanguageModel

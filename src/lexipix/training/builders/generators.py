@@ -80,8 +80,8 @@ def make_prior(
         "latent_channels": vae.config["network"]["latent_channels"],
         "width": parameters.width,
         "depth": parameters.depth,
-        "noise_width": parameters.noise_width,
-        "memory": min(parameters.memory, FEATURES_PER_WORDING * captions.rows.n_wordings),
+        "noise_dim": parameters.noise_dim,
+        "random_features": min(parameters.memory, FEATURES_PER_WORDING * captions.rows.n_captions),
     }
     network = {
         "language_model": language_model,
@@ -147,7 +147,7 @@ def make_gan(
     with seeded(run.seed):
         if parameters.start == "scratch":
             network["prior"] = {
-                **network["prior"], **own._asdict(), "latent_channels": own.width, "memory": 0,
+                **network["prior"], **own._asdict(), "latent_channels": own.width, "random_features": 0,
             }  # fmt: skip
             model.prior = TextPrior(**network["prior"])
         if parameters.start == "upsampling":

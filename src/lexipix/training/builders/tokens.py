@@ -9,12 +9,13 @@ from transformers import GPT2LMHeadModel
 from lexipix.config.generator import GANParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import VisualWordsParameters, WriterParameters
-from lexipix.models.captioner import Captioner, language_model_from_config, small_gpt2
+from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.image_tokenizer import ImageTokenizer
+from lexipix.models.language_model import language_model_from_config, small_gpt2
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.token_generator import CELLS, TokenGenerator
-from lexipix.models.tokens_to_image import Sketch, TokensToImage
+from lexipix.models.tokens_to_image import PriorHint, TokensToImage
 from lexipix.training.builders.common import Made, captions_for
 from lexipix.training.builders.generators import adversarial_settings, discriminator_for
 from lexipix.training.bundles import load_network, tokenizer_of
@@ -90,7 +91,7 @@ def make_words(
         language_model = larger_vocabulary(
             speaker,
             tokenizer_of(contrastive_pair).get_vocab_size(),
-            sum(reader.codebooks) + len(reader.codebooks),
+            sum(reader.codebook_sizes) + len(reader.codebook_sizes),
             int(contrastive_pair.config["max_tokens"]),
             parameters.width,
             parameters.depth,
@@ -104,19 +105,19 @@ def make_words(
             text_encoder.project.out_features,
             speaker.pad_id,
             sketched["prior"]["latent_channels"] if sketched else 0,
-            hears_noise=parameters.adversarial > 0,
+            noise_at_start=parameters.adversarial > 0,
         )
         discriminator = discriminator_for(pair, gan)
     network: dict[str, Any] = {
         "text_encoder": contrastive_pair.config["network"]["text_encoder"],
-        "writer": {
+        "token_generator": {
             "language_model": language_model.config.to_dict(),
-            "passes": list(parameters.passes),
-            "near": parameters.near,
+            "decoding_steps": list(parameters.passes),
+            "local_conv_depth": parameters.near,
             "pad_id": speaker.pad_id,
         },
         "image_tokenizer": image_tokenizer.config["network"],
-        "sketch": sketched,
+        "prior_hint": sketched,
     }
     model = TokensToImage(text_encoder, writer, reader, sketch)
     captions = captions_for(pictures, captions_complete, contrastive_pair, pair, run)
@@ -139,12 +140,12 @@ def make_words(
     return Made(task, model, network)
 
 
-def sketch_of(prior: ModelBundle) -> tuple[Sketch, dict[str, Any]]:
+def sketch_of(prior: ModelBundle) -> tuple[PriorHint, dict[str, Any]]:
     """What a trained text prior draws, for the writer to hear, and how it is built."""
     model = load_network(prior, TextToImage)
     assert model.language_model is not None
     config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
-    return Sketch(model.language_model, model.prior), config
+    return PriorHint(model.language_model, model.prior), config
 
 
 def larger_vocabulary(

@@ -58,8 +58,8 @@ def sum_head_losses(
     wrong: DiscriminatorLogits,
 ) -> Tensor:
     """A loss of whole pictures and of places; each head counts alike, however many places it sees."""
-    places = [loss(kind, *pair) for pair in zip(real.patches, wrong.patches, strict=True)]
-    return loss(kind, real.fit, wrong.fit) + torch.stack(places).mean()
+    places = [loss(kind, *pair) for pair in zip(real.patch_logits, wrong.patch_logits, strict=True)]
+    return loss(kind, real.match_logits, wrong.match_logits) + torch.stack(places).mean()
 
 
 def alignment_loss(drawn: Tensor, captions: Tensor, groups: Tensor) -> Tensor:

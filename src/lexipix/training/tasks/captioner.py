@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import ImageRows, Images, mirror, shift
+from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.captioner import Captioner
 
 
@@ -73,14 +73,14 @@ class CaptionerTask:
         self.captioner.image_encoder.train(not self.encoder_frozen)
         text_only = bool(torch.rand(()) < self.text_only_share)
         if text_only:
-            loss = self.captioner.loss(self.captions.any_wording(rows), None)
+            loss = self.captioner.loss(self.captions.sample(rows), None)
         else:
             images = self.images[rows]
             if self.augment:
-                images = shift(images, 2)
+                images = random_shift(images, 2)
             if self.flip:
-                images = mirror(images, torch.rand(len(rows)))
-            loss = self.captioner.loss(self.captions.canonical(rows), self.captioner.read(images))
+                images = random_hflip(images, torch.rand(len(rows)))
+            loss = self.captioner.loss(self.captions.primary(rows), self.captioner.encode_images(images))
         self.optimizers["captioner"].zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.captioner.parameters(), 1.0)
@@ -95,8 +95,8 @@ class CaptionerTask:
         """
         losses, right = [], []
         for rows in torch.arange(min(len(self.val_images), 512)).split(128):
-            ids = self.val_captions.canonical(rows)
-            cells = self.captioner.read(self.val_images[rows])
+            ids = self.val_captions.primary(rows)
+            cells = self.captioner.encode_images(self.val_images[rows])
             losses.append(self.captioner.loss(ids, cells))
             best = self.captioner.logits(ids, cells).argmax(-1)
             right.append(((best == ids) | (ids == self.captioner.pad_id)).all(1))

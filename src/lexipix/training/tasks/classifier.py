@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import ImageRows, Images, mirror, normalize, shift
+from lexipix.data.images import ImageRows, Images, normalize, random_hflip, random_shift
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import load_network
 from lexipix.training.precision import Precision
@@ -32,9 +32,9 @@ def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
     Returns:
         The same shape, channels last in memory.
     """
-    moved = shift(images, pixels, border="reflect")
+    moved = random_shift(images, pixels, border="reflect")
     if flip:
-        moved = mirror(moved, torch.rand(len(images)))
+        moved = random_hflip(moved, torch.rand(len(images)))
     return moved.contiguous(memory_format=torch.channels_last)
 
 

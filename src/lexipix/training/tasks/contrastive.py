@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from lexipix.data.augmentation import Augmentation, augment
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import ImageRows, Images, mirror, shift
+from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.contrastive_pair import ContrastivePair
 
 
@@ -100,20 +100,20 @@ class ContrastiveTask:
         """One update on a batch of pictures with a random wording each."""
         images = self.images[rows]
         if self.augment:
-            images = shift(images, 2)
+            images = random_shift(images, 2)
         if self.flip:
-            images = mirror(images, torch.rand(len(rows)))
+            images = random_hflip(images, torch.rand(len(rows)))
         if self.augmentations:
             images = augment(images, self.augmentations).contiguous(memory_format=torch.channels_last)
-        ids = self.captions.any_wording(rows)
+        ids = self.captions.sample(rows)
         groups = self.groups[rows].to(images.device)
         features = self.pair.image_encoder(images)
         text_vectors = self.pair.text_encoder(ids, ids != self.captions.pad_id)
-        similarities = self.pair.similarities(features.vector, text_vectors)
+        similarities = self.pair.similarities(features.embedding, text_vectors)
         contrast = contrastive_loss(similarities, groups[:, None] == groups[None])
         words = words_loss(
-            self.pair.words(features.pooled).float(),
-            self.captions.canonical(rows),
+            self.pair.token_head(features.pooled).float(),
+            self.captions.primary(rows),
             (self.captions.pad_id, self.captions.eos_id),
         )
         loss = contrast + self.words_weight * words
@@ -128,9 +128,9 @@ class ContrastiveTask:
         """Loss and top-1 accuracy within batches of 128 among up to 1024 validation pairs."""
         losses, found = [], []
         for rows in torch.arange(min(len(self.val_images), 1024)).split(128):
-            ids, groups = self.val_captions.canonical(rows), self.val_groups[rows]
+            ids, groups = self.val_captions.primary(rows), self.val_groups[rows]
             similarities = self.pair.similarities(
-                self.pair.image_encoder(self.val_images[rows]).vector,
+                self.pair.image_encoder(self.val_images[rows]).embedding,
                 self.pair.text_encoder(ids, ids != self.val_captions.pad_id),
             )
             same = (groups[:, None] == groups[None]).to(similarities.device)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import N_VALIDATION, denormalize, normalize, psnr_of
+from lexipix.data.images import N_VALIDATION, batch_psnr, denormalize, normalize
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
 from lexipix.training.generator_validation import N_SHOWN
@@ -53,10 +53,10 @@ def draw_lessons(
         device: Where the teacher is, and the lessons go.
     """
     n = min(n, len(captions))
-    noise = torch.randn(n, teacher.noise_width, device=device)
+    noise = torch.randn(n, teacher.noise_dim, device=device)
     kept, pictures = [], []
     for rows in track(torch.arange(n).split(AT_ONCE), n, f"{name}: drawing", size=len):
-        latents = teacher.latents(teacher.read(captions.canonical(rows)), noise[rows])
+        latents = teacher.sample_latents(teacher.encode_text(captions.primary(rows)), noise[rows])
         pictures.append(denormalize(teacher.decoder(latents)))
         if isinstance(teacher.decoder, Decoder):
             kept.append(latents)
@@ -99,7 +99,7 @@ class DistillationTask:
         self.canonical_share, self.device = canonical_share, device
         student.requires_grad_(False)
         student.prior.set_trainable(True)
-        for reading in (student.prior.words, student.prior.readers, student.prior.words_norm):
+        for reading in (student.prior.proj_in, student.prior.text_layers, student.prior.text_norm):
             reading.requires_grad_(False)
         student.decoder.requires_grad_(True)
         self.latent_weights: Tensor | None = None
@@ -117,9 +117,9 @@ class DistillationTask:
 
     def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
         """One update towards what the teacher draws, from a random wording of each caption."""
-        ids = self.captions.any_wording(rows, self.canonical_share)
+        ids = self.captions.sample(rows, self.canonical_share)
         target = normalize(self.lessons.pictures[rows])
-        latents = self.student.latents(self.student.read(ids), self.lessons.noise[rows])
+        latents = self.student.sample_latents(self.student.encode_text(ids), self.lessons.noise[rows])
         drawn = self.student.decoder(latents).float()
         error = F.mse_loss(drawn, target)
         loss = PIXEL_WEIGHT * error + STRUCTURE_WEIGHT * structural_dissimilarity(target, drawn)
@@ -140,7 +140,7 @@ class DistillationTask:
             decibels; ``objective``, minus that.
         """
         n = min(len(self.validation_lessons.noise), N_VALIDATION)
-        found = [psnr_of(*self._both(rows)) for rows in torch.arange(n).split(AT_ONCE)]
+        found = [batch_psnr(*self._both(rows)) for rows in torch.arange(n).split(AT_ONCE)]
         fidelity = float(torch.cat(found).mean())
         return {"objective": -fidelity, "fidelity": fidelity}
 
@@ -151,6 +151,6 @@ class DistillationTask:
     def _both(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         lessons = self.validation_lessons
         self.student.eval()
-        drawn = self.student(self.validation.canonical(rows), lessons.noise[rows])
+        drawn = self.student(self.validation.primary(rows), lessons.noise[rows])
         self.student.train()
         return normalize(lessons.pictures[rows]), drawn.float().clamp(-1, 1)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from lexipix.data.augmentation import Augmentation, augment
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.caption_groups import CaptionGroups
-from lexipix.data.images import ImageRows, Images, mirror
+from lexipix.data.images import ImageRows, Images, random_hflip
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
 from lexipix.training.cuda_graphs import CudaGraphRunner
@@ -151,7 +151,7 @@ class GANTask:
         self.teaching, self.drawing_from = teaching, teaching + head_start
         self.learns_from = self.drawing_from if teaching < 1 else 0.0  # lessons alone teach from the start
         model.train()
-        drawing = model.release()
+        drawing = model.unfreeze()
         judging = [weight for weight in discriminator.parameters() if weight.requires_grad]
         self.modules: Mapping[str, torch.nn.Module] = {"model": model, "discriminator": discriminator}
         self.averaged: Sequence[str] = ("model",)
@@ -225,29 +225,29 @@ class GANTask:
         own, rows = self.share.own, self.groups.in_company(rows)
         real = self.images[own(rows)]
         if self.flip:
-            real = mirror(real, own(torch.rand(len(rows))))
+            real = random_hflip(real, own(torch.rand(len(rows))))
         with torch.no_grad():
-            reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
-        noise = own(torch.randn(len(rows), self.model.noise_width, device=real.device))
+            reading = self.model.encode_text(own(self.captions.sample(rows, self.canonical_share)))
+        noise = own(torch.randn(len(rows), self.model.noise_dim, device=real.device))
         groups = self.groups.of_rows[self.share.of_turn(rows)].to(real.device)
         return Prompts(real, reading, noise, groups)
 
     def _batch(self, prompts: Prompts, with_gradients: bool) -> Batch:
         real, reading, noise, groups = prompts
         with torch.set_grad_enabled(with_gradients):
-            fake = self.model.draw(reading, noise).float()
-        seen_real = self.discriminator.look(augment(real, self.augmentations, self.share))
-        seen_fake = self.discriminator.look(augment(fake, self.augmentations, self.share))
-        return Batch(real, fake, seen_real, seen_fake, reading.vector, groups)
+            fake = self.model.decode(reading, noise).float()
+        seen_real = self.discriminator.extract(augment(real, self.augmentations, self.share))
+        seen_fake = self.discriminator.extract(augment(fake, self.augmentations, self.share))
+        return Batch(real, fake, seen_real, seen_fake, reading.embedding, groups)
 
     def _judging(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Discriminator: real with its caption against drawn, and against real with another picture's."""
         vector, groups = batch.vector, batch.groups
-        on_real = self.discriminator.judge(batch.seen_real, vector, self.share.jointly(_others, vector))
-        on_fake = self.discriminator.judge(batch.seen_fake.detach(), vector)
+        on_real = self.discriminator.classify(batch.seen_real, vector, self.share.jointly(_others, vector))
+        on_fake = self.discriminator.classify(batch.seen_fake.detach(), vector)
         loss = sum_head_losses(discriminator_loss, self.adversary, on_real, on_fake)
-        assert on_real.misfit is not None
-        fit, misfit = self.share.together(on_real.fit), self.share.together(on_real.misfit)
+        assert on_real.mismatch_logits is not None
+        fit, misfit = self.share.together(on_real.match_logits), self.share.together(on_real.mismatch_logits)
         loss = loss + discriminator_loss(self.adversary, fit, misfit, groups != _others(groups))
         if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
             loss = loss + PENALTY_EVERY * self.penalty * self._gradient_penalty(batch)
@@ -256,10 +256,10 @@ class GANTask:
     def _drawing(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Generator: look real, fit the caption, stay near the picture."""
         real, fake, vector = batch.real, batch.fake, batch.vector
-        on_fake = self.discriminator.judge(batch.seen_fake, vector)
+        on_fake = self.discriminator.classify(batch.seen_fake, vector)
         on_real = on_fake
         if self.adversary == "relativistic":
-            on_real = self.discriminator.judge(batch.seen_real, vector)
+            on_real = self.discriminator.classify(batch.seen_real, vector)
         adversarial = sum_head_losses(generator_loss, self.adversary, on_real, on_fake)
         aligned = self._alignment_loss(batch)
         near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
@@ -277,7 +277,9 @@ class GANTask:
 
         def judge(images: Tensor) -> Tensor:
             verdict: DiscriminatorLogits = self.discriminator(images, vector)
-            return torch.cat([verdict.fit, *(places.mean(1, keepdim=True) for places in verdict.patches)], 1)
+            return torch.cat(
+                [verdict.match_logits, *(places.mean(1, keepdim=True) for places in verdict.patch_logits)], 1
+            )
 
         with torch.autocast(real.device.type, enabled=False):
             if self.adversary == "wasserstein":
@@ -287,7 +289,7 @@ class GANTask:
     def _alignment_loss(self, batch: Batch) -> Tensor:
         if not self.alignment:
             return torch.zeros((), device=batch.vector.device)
-        own = self.discriminator.image_encoder.summarise(batch.seen_fake.maps).vector.float()
+        own = self.discriminator.image_encoder.features_from_maps(batch.seen_fake.maps).embedding.float()
         together = self.share.together
         return alignment_loss(together(own), together(batch.vector.float()), batch.groups)
 
@@ -302,7 +304,7 @@ class GANTask:
 
     def _unfreeze(self) -> None:
         self.discriminator.heads.requires_grad_(True)
-        self.discriminator.pixels.requires_grad_(True)
+        self.discriminator.pixel_head.requires_grad_(True)
 
     def validate(self) -> dict[str, float]:
         """See :class:`GeneratorValidation`."""

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lexipix.data.images import N_VALIDATION, ImageRows, Images, psnr_of
+from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr
 from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.training.parallel import Share
 from lexipix.training.sample_grid import two_rows
@@ -43,7 +43,7 @@ class ImageTokenizerTask:
         self.images, self.validation = ImageRows(images, device), ImageRows(validation, device)
         self.cut_share = cut_share
         sample = ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), N_INITIAL))]
-        image_tokenizer.initialise(sample)
+        image_tokenizer.init_from_pca(sample)
         self.image_tokenizer = image_tokenizer
         self.modules: Mapping[str, torch.nn.Module] = {"image_tokenizer": image_tokenizer}
         self.averaged: Sequence[str] = ("image_tokenizer",)
@@ -61,12 +61,12 @@ class ImageTokenizerTask:
     def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         own, words = self.share.own, self.image_tokenizer
         images = self.images[own(rows)]
-        n_words = len(words.groups)
+        n_words = len(words.group_sizes)
         known = torch.randint(1, max(2, n_words), (len(rows),))
         known = own(torch.where(torch.rand(len(rows)) < self.cut_share, known, n_words))
-        of_word = torch.arange(n_words).repeat_interleave(torch.tensor(words.groups))
+        of_word = torch.arange(n_words).repeat_interleave(torch.tensor(words.group_sizes))
         counts = (of_word < known[:, None])[..., None, None].to(images.device)
-        back = words.picture(words.round(words.look(images)) * counts)
+        back = words.decode(words.quantize(words.encode(images)) * counts)
         loss = (back.float() - images.float()).square().mean() / 4  # on [0, 1]
         return loss, {"loss": loss}
 
@@ -80,10 +80,10 @@ class ImageTokenizerTask:
         rows = torch.arange(min(len(self.validation), N_VALIDATION))
         images = self.validation[rows]
         figures = {}
-        for known in range(1, len(self.image_tokenizer.groups) + 1):
+        for known in range(1, len(self.image_tokenizer.group_sizes) + 1):
             back = self.image_tokenizer(images, known).float().clamp(-1, 1)
-            figures[f"psnr_of_{known}"] = float(psnr_of(back, images).mean())
-        psnr = figures.pop(f"psnr_of_{len(self.image_tokenizer.groups)}")
+            figures[f"psnr_of_{known}"] = float(batch_psnr(back, images).mean())
+        psnr = figures.pop(f"psnr_of_{len(self.image_tokenizer.group_sizes)}")
         return {"objective": -psnr, "psnr": psnr, **figures}
 
     def sheet(self) -> NDArray[np.uint8]:

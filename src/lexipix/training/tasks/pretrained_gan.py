@@ -39,7 +39,7 @@ class TaughtGANTask(GANTask):
         """The decoder towards what the teacher draws from the same latents."""
         prompts = self._prompts(rows)
         with torch.no_grad():
-            latents = self.drawer.latents(prompts.reading, prompts.noise)
+            latents = self.drawer.sample_latents(prompts.reading, prompts.noise)
             target = self.teacher(latents).float()
         loss = F.mse_loss(self.drawer.decoder(latents).float(), target)
         return loss, {"teaching_loss": loss}

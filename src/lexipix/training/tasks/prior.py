@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import ImageRows, Images, mirror
+from lexipix.data.images import ImageRows, Images, random_hflip
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder, Encoder
 from lexipix.training.generator_validation import GeneratorValidation
@@ -81,7 +81,9 @@ class PriorTask:
         self.noises, self.flip = noises, flip
         self.canonical_share = canonical_share
         model.requires_grad_(False).eval()
-        if model.prior.memory is not None and self.share.rank == 0:  # whose weights the others are given
+        if (
+            model.prior.random_features is not None and self.share.rank == 0
+        ):  # whose weights the others are given
             remember(model, self.encoder, self.images, captions, device, canonical_share)
         model.prior.train()
         model.prior.set_trainable(True)
@@ -112,18 +114,18 @@ class PriorTask:
         own = self.share.own
         images = self.images[own(rows)]
         if self.flip:
-            images = mirror(images, own(torch.rand(len(rows))))
+            images = random_hflip(images, own(torch.rand(len(rows))))
         with torch.no_grad():
             target = self.encoder(images)[0].float()
-            reading = self.model.read(own(self.captions.any_wording(rows, self.canonical_share)))
-        noise = torch.randn(self.noises, len(rows), self.model.noise_width, device=images.device)
+            reading = self.model.encode_text(own(self.captions.sample(rows, self.canonical_share)))
+        noise = torch.randn(self.noises, len(rows), self.model.noise_dim, device=images.device)
         noise = torch.stack([own(z) for z in noise])
         if self.noises > 1:  # find the best candidate without gradients, then learn from it alone
             with torch.no_grad():
-                guesses = torch.stack([self.model.latents(reading, z) for z in noise]).float()
+                guesses = torch.stack([self.model.sample_latents(reading, z) for z in noise]).float()
                 best = (guesses - target).square().mul(self.channel_weights).mean((2, 3, 4)).argmin(0)
             noise = noise[best, torch.arange(len(images))][None]
-        guess = self.model.latents(reading, noise[0]).float()
+        guess = self.model.sample_latents(reading, noise[0]).float()
         errors = (guess[None] - target).square().mul(self.channel_weights).mean((2, 3, 4))
         loss = best_of_noises(errors)
         return loss, {"loss": loss}

@@ -35,8 +35,8 @@ class Heard(NamedTuple):
 
 def understand(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
     """What a model makes of captions ``ids`` (B, L): words (B, L, W) and vectors (B, V)."""
-    reading = model.read(ids)
-    return model.prior.understand(reading.states, reading.mask).float(), reading.vector.float()
+    reading = model.encode_text(ids)
+    return model.prior.encode_tokens(reading.hidden_states, reading.mask).float(), reading.embedding.float()
 
 
 @torch.no_grad()
@@ -60,7 +60,7 @@ def hear(
     """
     heard: list[tuple[Tensor, Tensor, Tensor]] = []
     for rows in track(torch.arange(n).split(AT_ONCE), n, f"{name}: reading", "captions", len):
-        ids = captions.any_wording(rows % len(captions), canonical_share)
+        ids = captions.sample(rows % len(captions), canonical_share)
         words, vectors = understand(teacher, ids)
         heard.append((ids.int(), words.half(), vectors))
     longest = max(ids.shape[1] for ids, _, _ in heard)
@@ -86,7 +86,7 @@ class TextDistillationTask:
     ) -> None:
         self.student, self.heard, self.validation = student, heard, validation
         student.requires_grad_(False)
-        learning = [student.text_encoder, student.prior.words, student.prior.words_norm]
+        learning = [student.text_encoder, student.prior.proj_in, student.prior.text_norm]
         for module in learning:
             module.requires_grad_(True)
         self.modules: Mapping[str, torch.nn.Module] = {"student": student}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lexipix.data.images import N_VALIDATION, mirror
+from lexipix.data.images import N_VALIDATION, random_hflip
 from lexipix.models.token_generator import CELLS, TokenGenerator
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.tasks.gan import GANTask
@@ -63,8 +63,8 @@ def to_guess(writer: TokenGenerator, partly: Tensor, known: Tensor) -> Tensor:
         known: (B,), how many words of each cell are known.
     """
     index = torch.arange(partly.shape[1], device=partly.device)
-    now = index[None] < torch.tensor(writer.ends, device=partly.device)[known][:, None]
-    return (partly == writer.blank(len(partly))) & now[:, :, None]
+    now = index[None] < torch.tensor(writer.step_ends, device=partly.device)[known][:, None]
+    return (partly == writer.masked_tokens(len(partly))) & now[:, :, None]
 
 
 def guess_counts(writer: TokenGenerator, known: Tensor, n_hidden: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ def guess_counts(writer: TokenGenerator, known: Tensor, n_hidden: Tensor) -> Ten
         known: (B,), how many words of each cell are known.
         n_hidden: (B,), in how many cells the next one is hidden.
     """
-    index = torch.arange(writer.words_per_cell)
-    later = (index > known[:, None]) & (index < torch.tensor(writer.ends)[known][:, None])
+    index = torch.arange(writer.tokens_per_cell)
+    later = (index > known[:, None]) & (index < torch.tensor(writer.step_ends)[known][:, None])
     counts = later * CELLS + (index == known[:, None]) * n_hidden[:, None]
     return counts.sum(0).clamp_min(1)
 
@@ -95,7 +95,7 @@ def guessing_losses(writer: TokenGenerator, states: Tensor, words: Tensor, guess
     """
     losses = []
     for place, chosen in enumerate(guessed.unbind(1)):
-        logits = writer.scores(states[chosen], place).float()
+        logits = writer.logits(states[chosen], place).float()
         losses.append(F.cross_entropy(logits, words[:, place][chosen], reduction="sum"))
     return losses
 
@@ -114,7 +114,7 @@ class TokenGeneratorTask(GANTask):
         super().__init__(model, *given, **settings)
         self.words = model
         guessing = torch.optim.AdamW(
-            model.release(), guessing_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
+            model.unfreeze(), guessing_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
         )
         self.optimizers = {**self.optimizers, "guessing": guessing}
         self.restarts = (self.teaching,) if self.teaching < 1 else ()
@@ -127,18 +127,18 @@ class TokenGeneratorTask(GANTask):
         return self.share.update(self.optimizers["guessing"], lambda: self._guess(rows), clip=1.0)
 
     def _guess(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        own, n_words = self.share.own, self.words.writer.words_per_cell
+        own, n_words = self.share.own, self.words.token_generator.tokens_per_cell
         images = self.images[own(rows)]
         if self.flip:
-            images = mirror(images, own(torch.rand(len(rows))))
-        ids = own(self.captions.any_wording(rows, self.canonical_share))
+            images = random_hflip(images, own(torch.rand(len(rows))))
+        ids = own(self.captions.sample(rows, self.canonical_share))
         known, lots = known_words(len(rows), n_words), torch.rand(len(rows))
         # The first word is to be guessed from any number of neighbours, the others of all cells at once
         n_hidden = cells_to_hide(torch.where(known == 0, torch.cos(lots * torch.pi / 2), 1.0))
         order = torch.rand(len(rows), CELLS)
         sums = self._guesses(images, ids, own(known), own(n_hidden), own(order))
         # The whole batch's numbers of words, so that its parts add up to what it would have given
-        counts = guess_counts(self.words.writer, known, n_hidden) * (len(images) / len(rows))
+        counts = guess_counts(self.words.token_generator, known, n_hidden) * (len(images) / len(rows))
         losses = [total / count for total, count in zip(sums, counts.tolist(), strict=True)]
         loss = torch.stack(losses).mean()
         named = {f"loss_of_{place}": value.detach() for place, value in enumerate(losses, 1)}
@@ -148,22 +148,22 @@ class TokenGeneratorTask(GANTask):
         self, images: Tensor, ids: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor
     ) -> list[Tensor]:
         """Summed losses of the guessed words of each place; noise says nothing of them and is not heard."""
-        writer, device = self.words.writer, images.device
+        writer, device = self.words.token_generator, images.device
         with torch.no_grad():
-            words, heard = self.words.image_tokenizer.words(images), self.words.read(ids)
+            words, heard = self.words.image_tokenizer.tokenize(images), self.words.encode_text(ids)
         known, n_hidden, order = (part.to(device) for part in (known, n_hidden, order))
-        partly = hide(words, known, n_hidden, order, writer.codebooks)
+        partly = hide(words, known, n_hidden, order, writer.codebook_sizes)
         guessed = to_guess(writer, partly, known)
-        silence = torch.zeros(len(ids), writer.noise_width, device=device)
-        states = writer.read(heard, writer.cells(heard, silence, partly))
+        silence = torch.zeros(len(ids), writer.noise_dim, device=device)
+        states = writer.encode_cells(heard, writer.embed_cells(heard, silence, partly))
         return guessing_losses(writer, states, words, guessed)
 
     def validate(self) -> dict[str, float]:
         """Figures of the drawings, and the cross-entropy of the words, in nats, given those before."""
         rows = torch.arange(min(len(self.validation.images), N_VALIDATION))
-        writer = self.words.writer
-        images, ids = self.validation.images[rows], self.validation.captions.canonical(rows)
-        known, n_hidden = rows % writer.words_per_cell, torch.full((len(rows),), CELLS)
+        writer = self.words.token_generator
+        images, ids = self.validation.images[rows], self.validation.captions.primary(rows)
+        known, n_hidden = rows % writer.tokens_per_cell, torch.full((len(rows),), CELLS)
         sums = self._guesses(images, ids, known, n_hidden, torch.rand(len(rows), CELLS))
         counts = guess_counts(writer, known, n_hidden).tolist()
         losses = {f"loss_of_{place}": float(sums[place - 1]) / n for place, n in enumerate(counts, 1)}

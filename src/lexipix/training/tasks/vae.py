@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lexipix.data.images import N_VALIDATION, ImageRows, Images, psnr_of
+from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr
 from lexipix.models.vae import VAE
 from lexipix.training.parallel import Share
 from lexipix.training.sample_grid import two_rows
@@ -104,7 +104,7 @@ class VAETask:
         self.images = ImageRows(images, device)
         self.validation = ImageRows(validation, device)
         self.decoder_variance, self.structure_weight = decoder_variance, structure_weight
-        vae.initialise(ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), N_INITIAL))])
+        vae.init_from_pca(ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), N_INITIAL))])
         self.vae = vae
         self.modules: Mapping[str, torch.nn.Module] = {"vae": vae}
         self.averaged: Sequence[str] = ("vae",)
@@ -138,7 +138,7 @@ class VAETask:
     def validate(self) -> dict[str, float]:
         """Mean per-image PSNR of up to 512 validation pictures, decoded from the posterior mean."""
         rows = torch.arange(min(len(self.validation), N_VALIDATION))
-        psnr = float(psnr_of(self.reconstruct(rows).float().clamp(-1, 1), self.validation[rows]).mean())
+        psnr = float(batch_psnr(self.reconstruct(rows).float().clamp(-1, 1), self.validation[rows]).mean())
         return {"objective": -psnr, "psnr": psnr}
 
     def sheet(self) -> NDArray[np.uint8]:

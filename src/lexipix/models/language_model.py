@@ -1,0 +1,61 @@
+"""Causal language models: the project's small GPT-2, and models of transformers from their dictionaries."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+
+HEAD_DIM = 32
+
+
+def small_gpt2(
+    vocabulary: int,
+    positions: int,
+    width: int,
+    depth: int,
+    eos_id: int,
+    *,
+    cross_attention: bool = True,
+) -> GPT2LMHeadModel:
+    """Build a GPT-2 with random weights and without dropout; ``width`` is a multiple of 32."""
+    config = GPT2Config(
+        vocab_size=vocabulary,
+        n_positions=positions,
+        n_embd=width,
+        n_layer=depth,
+        n_head=width // HEAD_DIM,
+        add_cross_attention=cross_attention,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=eos_id,
+        eos_token_id=eos_id,
+        # None: padding follows the text, where a causal model never attends, so it needs no mask
+        pad_token_id=None,
+    )
+    return GPT2LMHeadModel(config)
+
+
+def language_model_from_config(config: dict[str, Any]) -> PreTrainedModel:
+    """Build a causal language model with random weights from its ``config.to_dict()``."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config))
+    return model
+
+
+def append_language_model_states(
+    language_model: PreTrainedModel, ids: Tensor, mask: Tensor, hidden_states: Tensor
+) -> Tensor:
+    """Concatenate the hidden states of a language model and of a text encoder for each token.
+
+    Args:
+        language_model: A causal language model; it sees no image.
+        ids: (B, L) token ids.
+        mask: bool (B, L), true where there is a token.
+        hidden_states: From the text encoder, (B, L, W).
+
+    Returns:
+        (B, L, language model width + W).
+    """
+    causal = language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
+    return torch.cat([causal, hidden_states], dim=-1)
