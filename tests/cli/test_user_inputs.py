@@ -3,15 +3,15 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.parameters import section
 
 from lexipix.cli.user_inputs import read_picture, read_prompts, text_beside
-from lexipix.config.ingestion import IngestionParameters
 from lexipix.utils.errors import LexipixError
 
 
 def test_a_picture_is_made_as_small_as_the_models_see_it(tmp_path):
     Image.new("RGB", (64, 48), (255, 0, 0)).save(tmp_path / "red.jpg")
-    image = read_picture(tmp_path / "red.jpg", IngestionParameters(image_size=16))
+    image = read_picture(tmp_path / "red.jpg", section("ingestion", {"image_size": 16}))
     assert image.shape == (16, 16, 3) and image.dtype == np.uint8
     assert image[..., 0].min() > 250
 
@@ -27,15 +27,15 @@ def test_a_picture_is_made_as_small_as_the_models_see_it(tmp_path):
 def test_what_is_no_picture_is_told(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(LexipixError, match="cannot be used as a picture") as caught:
-        read_picture(tmp_path / name, IngestionParameters())
+        read_picture(tmp_path / name, section("ingestion"))
     assert told in str(caught.value)
 
 
 def test_missing_picture_and_folder_are_told(tmp_path):
     with pytest.raises(LexipixError, match="there is no such file"):
-        read_picture(tmp_path / "no.png", IngestionParameters())
+        read_picture(tmp_path / "no.png", section("ingestion"))
     with pytest.raises(LexipixError, match="is a folder: name"):
-        read_picture(tmp_path, IngestionParameters())
+        read_picture(tmp_path, section("ingestion"))
 
 
 def test_text_beside_a_picture(tmp_path):

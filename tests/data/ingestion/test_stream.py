@@ -2,8 +2,8 @@ import hashlib
 
 import numpy as np
 import pytest
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import IngestionParameters
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OpenedSource, Picture, Reject
@@ -23,7 +23,7 @@ def pictures(n_images, first=0, **fields):
 def run(items, own=(), **change):
     """What the stream keeps, what it rejects, and its summary."""
     source = OpenedSource(lambda: (item for item in items), frozenset(own), len(items))
-    results = list(PictureStream(source, IngestionParameters(image_size=8, **change)))
+    results = list(PictureStream(source, section("ingestion", {"image_size": 8, **change})))
     assert all(not isinstance(item, dict) for item in results[:-1])
     kept = [item for item in results if isinstance(item, Picture)]
     rejects = {item.file: item.reason for item in results if isinstance(item, Reject)}
@@ -167,7 +167,7 @@ def test_stopping_early_closes_the_source():
         finally:
             closed.append(True)
 
-    items = iter(PictureStream(OpenedSource(read), IngestionParameters(image_size=8)))
+    items = iter(PictureStream(OpenedSource(read), section("ingestion", {"image_size": 8})))
     next(items)
     items.close()
     assert closed

@@ -1,11 +1,11 @@
 import pytest
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import FolderSourceParameters
 from lexipix.datasets.sources.caption_templates import CaptionTemplates
 
 
 def words(record, **change):
-    return CaptionTemplates(FolderSourceParameters(**change))(record)
+    return CaptionTemplates(section("ingestion.source.folder", change))(record)
 
 
 TWO_LANGUAGES = ("{caption}, {style}", "{caption}", "{text_zh}, {style}", "{text_zh}")

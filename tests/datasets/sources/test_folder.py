@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.parameters import section
 
 from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
@@ -292,9 +293,8 @@ def test_metadata_that_names_missing_files_and_files_twice(tmp_path, make_pictur
     )
     pictures, _ = read()
     assert {file: p.caption for file, p in pictures.items()} == {"a.png": "first"}
-    from lexipix.config.ingestion import IngestionParameters
 
-    items = open_folder(tmp_path, IngestionParameters(image_size=16)).read()
+    items = open_folder(tmp_path, section("ingestion", {"image_size": 16})).read()
     rejects = [(item.file, item.reason) for item in items if isinstance(item, Reject)]
     assert rejects == [
         ("gone.png", "the file does not exist, but metadata.jsonl line 2 names it"),

@@ -4,8 +4,8 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import ResizeParameters
 from lexipix.datasets.sources.images import Unusable, formats, read_image, suffixes, to_square
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -179,7 +179,7 @@ def test_pad_keeps_everything(read):
 
 
 def test_small_pictures_are_enlarged_and_nearest_keeps_edges():
-    parameters = ResizeParameters(filter="nearest")
+    parameters = section("ingestion.resize", {"filter": "nearest"})
     image = to_square(quarters(4), 16, parameters)
     np.testing.assert_array_equal(image, np.asarray(quarters(16)))
 
@@ -187,13 +187,13 @@ def test_small_pictures_are_enlarged_and_nearest_keeps_edges():
 def test_nearest_makes_no_new_colors_from_large_pictures():
     rng = np.random.default_rng(0)
     stripes = np.where(rng.random((200, 200, 1)) < 0.5, 0, 255).astype(np.uint8).repeat(3, 2)
-    image = to_square(Image.fromarray(stripes), 16, ResizeParameters(filter="nearest"))
+    image = to_square(Image.fromarray(stripes), 16, section("ingestion.resize", {"filter": "nearest"}))
     assert set(np.unique(image)) <= {0, 255}
 
 
 def test_large_pictures_are_averaged():
     checks = (np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)
-    image = to_square(Image.fromarray(checks), 16, ResizeParameters())
+    image = to_square(Image.fromarray(checks), 16, section("ingestion.resize"))
     assert np.abs(image.astype(int) - 127).max() <= 2
 
 

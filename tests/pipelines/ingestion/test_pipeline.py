@@ -7,9 +7,8 @@ from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 from PIL import Image
 from tests.support.exported_models import MAX_TOKENS, SAID, SIZE, saying, seeing
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import IngestionParameters
-from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
@@ -29,8 +28,8 @@ def run(tmp_path):
     def go(seed=3, **parameters):
         catalog = DataCatalog(
             {
-                "params:ingestion": MemoryDataset(IngestionParameters(**parameters)),
-                "params:run": MemoryDataset(RunParameters(seed=seed)),
+                "params:ingestion": MemoryDataset(section("ingestion", parameters)),
+                "params:run": MemoryDataset(section("run", {"seed": seed})),
                 "sources": SourcesDataset(path=str(tmp_path)),
                 "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
                 "pictures": ImageStoreDataset(filepath=str(tmp_path / "store")),
