@@ -5,9 +5,9 @@ from functools import cache
 from typing import Any
 
 import yaml
+from tests.support.project import REPOSITORY
 
 from lexipix.config.root import LexipixParameters, validate
-from tests.support.project import REPOSITORY
 
 
 @cache

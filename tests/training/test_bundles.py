@@ -2,8 +2,8 @@ import json
 
 import pytest
 import torch
+from tests.support.parameters import section
 
-from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import train_tokenizer
 from lexipix.models import build
 from lexipix.models.captioner import small_gpt2
@@ -22,12 +22,16 @@ CONFIG = {
 }
 
 
+def run(seed=7):
+    return section("run", {"seed": seed})
+
+
 @pytest.fixture
 def bundle():
     torch.manual_seed(0)
     return to_bundle(
         "captioner", build.build("captioner", CONFIG), CONFIG, tokenizer=train_tokenizer(["a"], 260),
-        max_tokens=11, card_parameters=RunParameters(), data_digest="abc", figures={"seconds": 1.0},
+        max_tokens=11, card_parameters=run(), data_digest="abc", figures={"seconds": 1.0},
         image_size=16,
     )  # fmt: skip
 
@@ -37,7 +41,7 @@ def test_config_and_card_are_json(bundle):
     assert bundle.config["max_tokens"] == 11 and bundle.config["kind"] == "captioner"
     card = json.loads(json.dumps(bundle.card))
     assert card == {
-        "parameters": RunParameters().model_dump(),
+        "parameters": run().model_dump(),
         "data_digest": "abc",
         "figures": {"seconds": 1.0},
     }
@@ -92,15 +96,15 @@ def test_unknown_kind():
 
 
 def test_fingerprint_tells_trainings_apart_and_nothing_else(bundle):
-    same = fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "digest", bundle)
-    assert same == fingerprint(RunParameters(seed=1), {"a": 2, "b": 1}, "digest", bundle)
+    same = fingerprint(run(1), {"b": 1, "a": 2}, "digest", bundle)
+    assert same == fingerprint(run(1), {"a": 2, "b": 1}, "digest", bundle)
     others = [
-        fingerprint(RunParameters(seed=2), {"b": 1, "a": 2}, "digest", bundle),
-        fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "other", bundle),
-        fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "digest"),
+        fingerprint(run(2), {"b": 1, "a": 2}, "digest", bundle),
+        fingerprint(run(1), {"b": 1, "a": 2}, "other", bundle),
+        fingerprint(run(1), {"b": 1, "a": 2}, "digest"),
     ]
     bundle.weights["positions"][0, 0] += 1
-    others.append(fingerprint(RunParameters(seed=1), {"b": 1, "a": 2}, "digest", bundle))
+    others.append(fingerprint(run(1), {"b": 1, "a": 2}, "digest", bundle))
     assert len({same, *others}) == 5
 
 

@@ -1,6 +1,6 @@
 """Parameters of the captioner: which language model, and how it reads the picture."""
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -46,14 +46,6 @@ class LanguageModelParameters(Parameters):
         return self
 
 
-class CaptionerTrainingParameters(TrainingParameters):
-    """How the captioner is trained (``captioner.training.*``)."""
-
-    key: ClassVar[str] = "captioner.training"
-    images: int = Field(28_000, ge=1)
-    batch_size: int = Field(32, ge=2, le=8192)
-
-
 class CaptionerParameters(Parameters):
     """Parameters of the captioner (``captioner.*``).
 
@@ -65,8 +57,8 @@ class CaptionerParameters(Parameters):
             as the features stage made it.
         text_only_share: Share of the batches without a picture: the generators use the language model so.
         beams: 1 writes greedily, more search for the likeliest caption.
-        least_sure: The generators learn from what it writes of a picture without a caption where it gives the
-            tokens at least this probability (geometric mean); 0 takes all.
+        min_confidence: The generators learn from a generated caption where its tokens have at least this
+            probability (geometric mean); 0 takes all.
         augment: Shift training pictures by up to two pixels.
         flip: Mirror training pictures; only where captions name no side.
         attention_pictures: Pictures whose attention is kept and drawn.
@@ -78,11 +70,11 @@ class CaptionerParameters(Parameters):
     finetune_image_encoder: float = Field(1.0, ge=0, le=10)
     text_only_share: float = Field(0.25, ge=0, lt=1)
     beams: int = Field(1, ge=1, le=16)
-    least_sure: float = Field(0.0, ge=0, le=1)
+    min_confidence: float = Field(0.0, ge=0, le=1)
     augment: bool = False
     flip: bool = False
     attention_pictures: int = Field(8, ge=0, le=64)
-    training: CaptionerTrainingParameters = CaptionerTrainingParameters()
+    training: TrainingParameters
 
     @model_validator(mode="after")
     def _can_condition(self) -> "CaptionerParameters":

@@ -1,6 +1,6 @@
 """Parameters of the compression: what is made smaller and how, what is measured, what may be the champion."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -28,34 +28,6 @@ Variant = Annotated[str, AfterValidator(_is_variant)]
 CaptionerVariant = Literal["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"]
 
 
-class ReaderTrainingParameters(TrainingParameters):
-    """How the small network learns to read (``compression.small.reader.training.*``)."""
-
-    key: ClassVar[str] = "compression.small.reader.training"
-    images: int = Field(40_000, ge=1)
-    learning_rate: float = Field(3e-3, gt=0, le=1)
-    reports: int = Field(4, ge=1, le=1000)
-
-
-class SmallTrainingParameters(TrainingParameters):
-    """How the small network learns to draw (``compression.small.training.*``)."""
-
-    key: ClassVar[str] = "compression.small.training"
-    images: int = Field(24_000, ge=1)
-    batch_size: int = Field(16, ge=2, le=8192)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
-    reports: int = Field(4, ge=1, le=1000)
-
-
-class PrunedTrainingParameters(TrainingParameters):
-    """How the pruned network recovers (``compression.pruned.training.*``)."""
-
-    key: ClassVar[str] = "compression.pruned.training"
-    images: int = Field(4_000, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, le=1)
-    reports: int = Field(4, ge=1, le=1000)
-
-
 class ReaderParameters(Parameters):
     """A small text encoder that learns what the chosen generator makes of each word.
 
@@ -69,7 +41,7 @@ class ReaderParameters(Parameters):
     width: int = Field(64, ge=32, le=1024, multiple_of=32)
     depth: int = Field(2, ge=1, le=32)
     n_captions: int = Field(20_000, ge=1)
-    training: ReaderTrainingParameters = ReaderTrainingParameters()
+    training: TrainingParameters
 
 
 class PrunedParameters(Parameters):
@@ -85,7 +57,7 @@ class PrunedParameters(Parameters):
     share: float = Field(0.5, gt=0, lt=1)
     decoder_share: float = Field(0.5, gt=0, lt=1)
     n_pictures: int = Field(4_000, ge=1)
-    training: TrainingParameters = PrunedTrainingParameters()
+    training: TrainingParameters
 
 
 class SmallParameters(PrunedParameters):
@@ -101,8 +73,8 @@ class SmallParameters(PrunedParameters):
     decoder_share: float = Field(0.75, gt=0, lt=1)
     n_pictures: int = Field(10_000, ge=1)
     reads: Literal["own", "teacher"] = "own"
-    reader: ReaderParameters = ReaderParameters()
-    training: TrainingParameters = SmallTrainingParameters()
+    reader: ReaderParameters
+    training: TrainingParameters
 
 
 class VerificationParameters(Parameters):
@@ -183,8 +155,8 @@ class CompressionParameters(Parameters):
     captioner_variants: tuple[CaptionerVariant, ...] = Field(
         ("torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"), min_length=1
     )
-    small: SmallParameters = SmallParameters()
-    pruned: PrunedParameters = PrunedParameters()
+    small: SmallParameters
+    pruned: PrunedParameters
     verification: VerificationParameters = VerificationParameters()
     measurement: MeasurementParameters = MeasurementParameters()
     champion: ChampionParameters = ChampionParameters()

@@ -1,20 +1,11 @@
 """Parameters of the evaluation: the judge and how much it looks at."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from lexipix.config.run import Parameters
 from lexipix.config.training import TrainingParameters
-
-
-class EvaluatorTrainingParameters(TrainingParameters):
-    """How the evaluator is trained (``evaluation.evaluator.training.*``)."""
-
-    key: ClassVar[str] = "evaluation.evaluator.training"
-    images: int = Field(16_000, ge=1)
-    batch_size: int = Field(128, ge=2, le=8192)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
 
 
 class EvaluatorParameters(Parameters):
@@ -51,7 +42,7 @@ class EvaluatorParameters(Parameters):
     held_out_share: float = Field(0.1, gt=0, le=0.5)
     min_captioned: int = Field(200, ge=0)
     seed_offset: int = Field(1_000, ge=1)
-    training: EvaluatorTrainingParameters = EvaluatorTrainingParameters()
+    training: TrainingParameters
 
     @field_validator("channels", "blocks")
     @classmethod
@@ -59,17 +50,6 @@ class EvaluatorParameters(Parameters):
         if min(value) < 1:
             raise ValueError("all three numbers must be at least 1")
         return value
-
-
-class ClassifierTrainingParameters(TrainingParameters):
-    """How the classifier is trained on real pictures (``evaluation.classifier.training.*``)."""
-
-    key: ClassVar[str] = "evaluation.classifier.training"
-    images: int = Field(240_000, ge=1)
-    batch_size: int = Field(128, ge=2, le=8192)
-    learning_rate: float = Field(2e-3, gt=0, le=1)
-    warmup: float = Field(0.15, gt=0, lt=1)
-    reports: int = Field(6, ge=1, le=1000)
 
 
 class ClassifierParameters(Parameters):
@@ -96,7 +76,7 @@ class ClassifierParameters(Parameters):
     width: int = Field(32, ge=1, le=512)
     weight_decay: float = Field(0.05, ge=0)
     flip: bool = False
-    training: ClassifierTrainingParameters = ClassifierTrainingParameters()
+    training: TrainingParameters
 
 
 class MemorisationParameters(Parameters):
@@ -179,8 +159,8 @@ class EvaluationParameters(Parameters):
         batch_size: Pictures through a network at a time.
     """
 
-    evaluator: EvaluatorParameters = EvaluatorParameters()
-    classifier: ClassifierParameters = ClassifierParameters()
+    evaluator: EvaluatorParameters
+    classifier: ClassifierParameters
     memorisation: MemorisationParameters = MemorisationParameters()
     rate: RateParameters = RateParameters()
     information: InformationParameters = InformationParameters()

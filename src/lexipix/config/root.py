@@ -20,13 +20,13 @@ from lexipix.utils.errors import LexipixError
 class LexipixParameters(Parameters):
     """Every parameter of the project: what a run shares, and one section per pipeline."""
 
-    run: RunParameters = RunParameters()
+    run: RunParameters
     ingestion: IngestionParameters = IngestionParameters()
-    features: FeaturesParameters = FeaturesParameters()
-    captioner: CaptionerParameters = CaptionerParameters()
-    generator: GeneratorParameters = GeneratorParameters()
-    compression: CompressionParameters = CompressionParameters()
-    evaluation: EvaluationParameters = EvaluationParameters()
+    features: FeaturesParameters
+    captioner: CaptionerParameters
+    generator: GeneratorParameters
+    compression: CompressionParameters
+    evaluation: EvaluationParameters
     generation: GenerationParameters = GenerationParameters()
 
     @model_validator(mode="after")

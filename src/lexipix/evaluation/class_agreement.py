@@ -6,7 +6,6 @@ drawn pictures know real ones (``cas``, classification accuracy score, Ravuri an
 1905.10887; only varied pictures teach that)?
 """
 
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,9 @@ from lexipix.evaluation.measure import spread
 from lexipix.evaluation.paths import Draw, Generators, text_paths
 from lexipix.models.build import classifier as build_classifier
 from lexipix.training.bundles import fingerprint, to_bundle
-from lexipix.training.checkpoint_sequence import CheckpointSequence, Unheard
+from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.loop import train
+from lexipix.training.null_metric_stream import NullMetricStream
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
@@ -33,7 +33,6 @@ def train_classifier(
     evaluation: EvaluationParameters,
     run: RunParameters,
     pictures: Pictures,
-    machine_choices: MutableMapping[str, str],
     classifier_stream: MetricStream,
     classifier_checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
@@ -60,9 +59,8 @@ def train_classifier(
         pictures.digest,
         classifier_stream,
         classifier_checkpoints,
-        machine_choices,
     )
-    return bundle, pd.DataFrame(result.curves), result.figures
+    return bundle, pd.DataFrame(result.curves), result.metrics
 
 
 def judge_classes(
@@ -171,18 +169,20 @@ def _cas(
     Its last weights count: choosing among them by real pictures would let these take part.
     """
     parameters = evaluation.classifier
-    changes = {"images": parameters.cas_images, "reports": 1, "keep_best": False, "patience": 0}
+    changes = {"num_images": parameters.cas_images, "num_validations": 1, "keep_best": False, "patience": 0}
     training = parameters.training.model_copy(update=changes)
     short = parameters.model_copy(update={"training": training})
     content = fingerprint({"pictures": learned.digest()})
 
     def accuracy() -> float:
         held = learned.some(np.arange(min(len(learned), MAX_VALIDATION)))
-        bundle, _ = _trained(learned, held, classes, short, run, f"cas_{name}", content, Unheard(), sequel)
+        bundle, _ = _trained(
+            learned, held, classes, short, run, f"cas_{name}", content, NullMetricStream(), sequel
+        )
         answers = classify(bundle, test.images, run, evaluation.batch_size)
         return float((answers == test.numbers).mean())
 
-    return sequel.once(fingerprint(name, short, run, content), accuracy)
+    return sequel.run_once(fingerprint(name, short, run, content), accuracy)
 
 
 def _trained(
@@ -195,7 +195,6 @@ def _trained(
     data_digest: str,
     stream: MetricStream,
     checkpoints: CheckpointStore,
-    choices: MutableMapping[str, str] | None = None,
 ) -> tuple[ModelBundle, TrainingResult]:
     network = {"width": parameters.width, "n_classes": len(classes)}
     with seeded(run.seed):
@@ -217,10 +216,10 @@ def _trained(
         parameters.training,
         run,
         name=name,
+        key="evaluation.classifier.training",
         fingerprint=fingerprint(name, parameters, run, data_digest),
         stream=stream,
         checkpoints=checkpoints,
-        choices=choices,
     )
     bundle = to_bundle(
         "classifier",
@@ -230,7 +229,7 @@ def _trained(
         max_tokens=None,
         card_parameters=parameters,
         data_digest=data_digest,
-        figures=result.figures,
+        figures=result.metrics,
         classes=classes,
         flip=parameters.flip,
     )

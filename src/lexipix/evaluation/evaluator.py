@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections.abc import MutableMapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +64,6 @@ def train_judge(
     data_digest: str,
     stream: MetricStream,
     checkpoints: CheckpointStore,
-    choices: MutableMapping[str, str] | None = None,
 ) -> tuple[ModelBundle, TrainingResult]:
     """Train the evaluator on a part of its split; the rest chooses the best weights.
 
@@ -76,7 +74,6 @@ def train_judge(
         data_digest: Of the pictures, for the card and for resuming.
         stream: Takes live figures.
         checkpoints: For resuming.
-        choices: What the probes of precision chose on this machine before.
 
     Raises:
         LexipixError: The split has too few captions.
@@ -131,10 +128,10 @@ def train_judge(
         parameters.training,
         run,
         name="evaluator",
+        key="evaluation.evaluator.training",
         fingerprint=fingerprint("evaluator", parameters, str(run.seed), data_digest, _digest(everything)),
         stream=stream,
         checkpoints=checkpoints,
-        choices=choices,
     )
     bundle = to_bundle(
         "contrastive_pair",
@@ -144,7 +141,7 @@ def train_judge(
         max_tokens=parameters.max_tokens,
         card_parameters=parameters,
         data_digest=data_digest,
-        figures=result.figures,
+        figures=result.metrics,
     )
     return bundle, result
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from lexipix.models.company import Company
 from lexipix.models.image_encoder import ImageEncoder
 
 ALIKE_SCALE = 10.0  # inverse temperature of how near captions weigh
@@ -105,7 +104,7 @@ def deviation_from_alike(maps: Tensor, vector: Tensor) -> Tensor:
     return (squared.mean(1).clamp_min(0) + 1e-8).sqrt()
 
 
-class PixelHead(Company):
+class PixelHead(nn.Module):
     """A small trainable network on the pixels that also sees how much they differ from alike pictures.
 
     Args:
@@ -128,7 +127,7 @@ class PixelHead(Company):
         """
         maps = self.body(images)
         with torch.autocast(images.device.type, enabled=False):
-            deviation = self.jointly(deviation_from_alike, maps, vectors[0])
+            deviation = deviation_from_alike(maps, vectors[0])
             deviation = deviation[:, None, None, None].expand(-1, 1, *maps.shape[2:])
         verdict: tuple[list[Tensor], Tensor] = self.head(
             torch.cat([maps, deviation.to(maps.dtype)], dim=1), vectors

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.models.blocks import zero_init
-from lexipix.models.company import BatchNorm2d
 from lexipix.models.vae import GRID
 
 MIN_WIDTH = 16
@@ -28,7 +27,7 @@ class UpBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, style_width: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(BatchNorm2d(channels, affine=False) for channels in (inputs, outputs))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels, affine=False) for channels in (inputs, outputs))
         self.modulations = nn.ModuleList(
             zero_init(nn.Linear(style_width, 2 * channels)) for channels in (inputs, outputs)
         )
@@ -71,7 +70,7 @@ class UpsamplingDecoder(nn.Module):
             nn.Identity() if latent_channels == width else nn.Conv2d(latent_channels, width, 3, padding=1)
         )
         self.blocks = nn.ModuleList(UpBlock(inputs, outputs, width) for inputs, outputs in pairwise(widths))
-        self.norm = BatchNorm2d(widths[-1])
+        self.norm = nn.BatchNorm2d(widths[-1])
         self.outward = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, latents: Tensor) -> Tensor:

@@ -130,7 +130,7 @@ def _peak(
     elif lessons is not None:  # numbers for each word of a caption: how many, the rehearsals tell
         few, more = (one.peaks[name] or 0.0 for one in steps)
         training = at(parameters, section).training
-        n_steps = training.images / training.batch_size
+        n_steps = training.num_images / training.batch_size
         peak += max(0.0, more - few) / (MORE_STEPS - FEW_STEPS) * max(0.0, n_steps - FEW_STEPS)
     return peak + n_more * parameters.ingestion.image_size**2 * 3 / MEGA
 
@@ -171,9 +171,9 @@ def _training(
     setup = max(0.0, first.seconds[name] - FEW_STEPS * seconds - validation)
     n_validated = len(first.data["pictures"].val)
     validation *= min(N_VALIDATION, counts["val"]) / max(1, min(N_VALIDATION, n_validated))
-    n_steps = -(-training.images // training.batch_size)
+    n_steps = -(-training.num_images // training.batch_size)
     bundle = next(value for value in map(first.data.get, node.outputs) if isinstance(value, ModelBundle))
     figures = bundle.card["figures"]
     tflop = figures["mflop_per_image"] * n_steps * training.batch_size / MEGA
-    expected = setup + n_steps * seconds + training.reports * validation
+    expected = setup + n_steps * seconds + training.num_validations * validation
     return Estimate(name, expected, tflop, 1e3 * tflop / max(n_steps * seconds, 1e-9), peak)

@@ -23,11 +23,11 @@ TRAININGS = {
     "train_vae": "generator.vae.training",
     "train_prior": "generator.prior.training",
     "train_gan": "generator.gan.training",
-    "train_visual_words": "generator.words.tokenizer.training",
-    "train_words": "generator.words.writer.training",
-    "teach_reader": "compression.small.reader.training",
-    "teach_small": "compression.small.training",
-    "teach_pruned": "compression.pruned.training",
+    "train_image_tokenizer": "generator.tokens.tokenizer.training",
+    "train_token_generator": "generator.tokens.transformer.training",
+    "distill_reader": "compression.small.reader.training",
+    "distill_small": "compression.small.training",
+    "distill_pruned": "compression.pruned.training",
 }
 # What a teacher prepares for such a training; shortened with it
 LESSONS = {
@@ -64,11 +64,16 @@ def shortened(
     for section, lessons in LESSONS.items():
         place = at(changed, section)
         whole = place["training"]
-        share = n_steps * whole["batch_size"] / whole["images"]
+        share = n_steps * whole["batch_size"] / whole["num_images"]
         place[lessons] = max(1, round(share * place[lessons]))
     for section in TRAININGS.values():
         place = at(changed, section)
-        place |= {"images": n_steps * place["batch_size"], "reports": 1, "patience": 0, **training}
+        place |= {
+            "num_images": n_steps * place["batch_size"],
+            "num_validations": 1,
+            "patience": 0,
+            **training,
+        }
     for images, section in WITHIN.values():
         group, _, key = images.rpartition(".")
         if at(changed, images) is not None:
@@ -138,9 +143,6 @@ class Rehearsal:
             return _Nothing()
         if name.endswith("_checkpoints"):
             return FileCheckpoints(self._store.with_name(f"{self._store.name}_{name}"))
-        if name == "machine_choices":
-            self.data[name] = {}
-            return self.data[name]
         return self._load(name)
 
 

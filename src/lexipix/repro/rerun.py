@@ -140,11 +140,6 @@ def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
         for name, facts in stage.lineage["inputs"].items():
             if name not in made:
                 bring(project, facts["path"], facts["md5"], folder / facts["path"])
-        choices = stage.lineage.get("machine_choices")
-        if choices:
-            place = folder / choices["path"]
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps(choices["content"]), encoding="utf-8")
         for path in _named_paths(project, stage):
             if not (folder / path).exists():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)

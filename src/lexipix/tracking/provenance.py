@@ -7,7 +7,6 @@ from typing import Any
 
 from lexipix.repro.digests import MEASURED, dvc_digest, steady_digest
 from lexipix.tracking.lineage import flatten
-from lexipix.utils.project_paths import kept
 
 FILE = "lineage.json"
 # In the run's tags: `name=digest` of each output, so that a search finds the run that made a file
@@ -18,7 +17,6 @@ MAX_TAG = 8000
 # Where a training goes on after an interruption; no result
 _NO_RESULT = "lexipix.datasets.checkpoints.CheckpointStoreDataset"
 # What probes of this machine chose, which decides the bytes of every training after them
-CHOICES = "machine_choices"
 
 Entries = Mapping[str, Any]
 Known = Mapping[str, Mapping[str, str]]
@@ -72,7 +70,6 @@ class Provenance:
         return {
             "nodes": list(self._nodes),
             "skipped": list(MEASURED),
-            "machine_choices": self._choices(),
             "pins": dict(self._pins()),
             "inputs": {name: self._digested(name, path) for name, path in self._paths(self._read)},
             "outputs": {
@@ -102,13 +99,6 @@ class Provenance:
 
     def _metadata(self, name: str) -> Mapping[str, Any]:
         return self._entries[name].get("metadata") or {}
-
-    def _choices(self) -> dict[str, Any]:
-        path = Path(str(self._entries.get(CHOICES, {}).get("path", "")))
-        kept_at = kept(path)
-        if not kept_at.is_file():
-            return {}
-        return {"path": self._inside(path), "content": json.loads(kept_at.read_text(encoding="utf-8"))}
 
     def _inside(self, path: Path) -> str:
         absolute = path.absolute()

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,6 @@ def train_captioner(
     pictures: Pictures,
     contrastive_pair: ModelBundle,
     pretrained_models: LanguageModels,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame]:
@@ -73,10 +71,10 @@ def train_captioner(
         captioner.training,
         run,
         name="captioner",
+        key="captioner.training",
         fingerprint=fingerprint(captioner, run, digest, contrastive_pair),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
     bundle = to_bundle(
         "captioner",
@@ -86,7 +84,7 @@ def train_captioner(
         max_tokens=max_tokens,
         card_parameters=captioner,
         data_digest=digest,
-        figures=result.figures,
+        figures=result.metrics,
         image_size=contrastive_pair.config["image_size"],
         known_words=contrastive_pair.config["known_words"],
     )
@@ -100,7 +98,7 @@ def caption_missing(
 
     Returns:
         The table of the training split with captions filled where the captioner is sure enough
-        (``captioner.least_sure``); ``caption_source`` of the new ones is "generated".
+        (``captioner.min_confidence``); ``caption_source`` of the new ones is "generated".
     """
     table = pictures.train.captions
     rows = np.flatnonzero(table["caption"].isna().to_numpy())
@@ -109,11 +107,11 @@ def caption_missing(
     images, max_tokens = Subset(pictures.train.images, rows), captioner.config["max_tokens"]
     written = _write(parameters, run, captioner, images)
     taken = np.arange(len(rows))
-    if parameters.least_sure > 0:  # else there is no need to look at the pictures again
+    if parameters.min_confidence > 0:  # else there is no need to look at the pictures again
         sure = sequence_confidence(*_load(captioner), images, written, max_tokens, device=resolve_device(run))
-        taken = np.flatnonzero(sure >= parameters.least_sure)
+        taken = np.flatnonzero(sure >= parameters.min_confidence)
     logger.info(
-        "captioner: %s of %s pictures without a caption described, as sure as captioner.least_sure asks",
+        "captioner: %s of %s pictures without a caption described, as sure as captioner.min_confidence asks",
         f"{len(taken):,}", f"{len(rows):,}",
     )  # fmt: skip
     return with_generated(table, rows[taken], [written[row] for row in taken])

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.compression.champion import (
@@ -13,7 +14,7 @@ from lexipix.compression.champion import (
     choose_family,
     speed_table,
 )
-from lexipix.compression.distillation import lesson
+from lexipix.compression.distillation import choose_teacher, distill, distill_text_encoder
 from lexipix.compression.export import Exporter, Samples
 from lexipix.compression.quality import TaskQuality
 from lexipix.compression.quantization import quantized
@@ -26,7 +27,7 @@ from lexipix.data.captioned import for_training
 from lexipix.evaluation.embedding import Judge
 from lexipix.reporting.plots import frontier_figure
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +54,67 @@ def export_scorer(
     return _exporter(compression, pictures).contrastive_pair(contrastive_pair)
 
 
-teach_small = lesson("small")
-teach_pruned = lesson("pruned")
+def distill_reader(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
+    """Distill the text encoding of the chosen family's generator; see :func:`distill_text_encoder`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    data = pictures, captions_complete
+    return distill_text_encoder(compression, run, *data, teacher, stream, checkpoints)
+
+
+def distill_small(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+    small_reader: ModelBundle,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Distill the chosen family's generator into the small network; see :func:`distill`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    data = pictures, captions_complete
+    return distill("small", compression, run, *data, teacher, stream, checkpoints, small_reader)
+
+
+def distill_pruned(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Distill the chosen family's generator into its pruned network; see :func:`distill`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    return distill("pruned", compression, run, pictures, captions_complete, teacher, stream, checkpoints)
 
 
 def make_forms(

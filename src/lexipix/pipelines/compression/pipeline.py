@@ -3,29 +3,30 @@
 from kedro.pipeline import Pipeline, node
 
 from lexipix.compression.captioner_variants import measure_captioner
-from lexipix.compression.distillation import teach_reader
 from lexipix.pipelines.compression.nodes import (
+    distill_pruned,
+    distill_reader,
+    distill_small,
     export_captioner,
     export_generators,
     export_scorer,
     make_forms,
     measure_generators,
-    teach_pruned,
-    teach_small,
 )
 
-FIGURES = ["prior_figures", "gan_figures"]
+FIGURES = ["prior_metrics", "gan_metrics"]
+CAPTIONS = [f"params:generator.{family}.primary_caption_prob" for family in ("prior", "gan")]
 
 
-def _lesson(name: str) -> list[str]:
-    """Inputs of teaching a smaller network."""
-    machinery = ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+def _distillation(name: str) -> list[str]:
+    """Return the inputs of distilling a smaller network."""
+    services = [f"{name}_stream", f"{name}_checkpoints"]
     data = ["pictures", "captions_complete", "prior", "gan"]
-    return ["params:compression", "params:run", *data, *FIGURES, *machinery]
+    return ["params:compression", "params:run", *data, *FIGURES, *CAPTIONS, *services]
 
 
-def _taught(name: str) -> list[str]:
-    return [name, f"{name}_curves", f"{name}_figures"]
+def _distilled(name: str) -> list[str]:
+    return [name, f"{name}_curves", f"{name}_metrics"]
 
 
 def create_pipeline() -> Pipeline:
@@ -57,14 +58,24 @@ def create_pipeline() -> Pipeline:
                 "onnx_scorer",
                 name="export_scorer",
             ),
-            node(teach_reader, _lesson("small_reader"), _taught("small_reader"), name="teach_reader"),
             node(
-                teach_small,
-                [*_lesson("small"), "small_reader"],
-                [*_taught("small"), "small_sheet"],
-                name="teach_small",
+                distill_reader,
+                _distillation("small_reader"),
+                _distilled("small_reader"),
+                name="distill_reader",
             ),
-            node(teach_pruned, _lesson("pruned"), [*_taught("pruned"), "pruned_sheet"], name="teach_pruned"),
+            node(
+                distill_small,
+                [*_distillation("small"), "small_reader"],
+                [*_distilled("small"), "small_sample_grid"],
+                name="distill_small",
+            ),
+            node(
+                distill_pruned,
+                _distillation("pruned"),
+                [*_distilled("pruned"), "pruned_sample_grid"],
+                name="distill_pruned",
+            ),
             node(
                 make_forms,
                 ["params:compression", "pictures", "small", "pruned", *exported, *FIGURES],

@@ -1,6 +1,5 @@
 """Steps of the evaluation."""
 
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,6 @@ def train_evaluator(
     run: RunParameters,
     pictures: Pictures,
     captioner: ModelBundle,
-    machine_choices: MutableMapping[str, str],
     evaluator_stream: MetricStream,
     evaluator_checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
@@ -51,9 +49,8 @@ def train_evaluator(
         pictures.digest,
         evaluator_stream,
         evaluator_checkpoints,
-        machine_choices,
     )
-    figures = result.figures | ({"described": n_described} if n_described else {})
+    figures = result.metrics | ({"described": n_described} if n_described else {})
     return bundle, pd.DataFrame(result.curves), figures
 
 

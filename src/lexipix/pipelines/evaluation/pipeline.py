@@ -34,7 +34,6 @@ def create_pipeline() -> Pipeline:
                     *PARAMETERS,
                     "pictures",
                     "captioner",
-                    "machine_choices",
                     "evaluator_stream",
                     "evaluator_checkpoints",
                 ],
@@ -61,7 +60,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 train_classifier,
-                [*PARAMETERS, "pictures", "machine_choices", "classifier_stream", "classifier_checkpoints"],
+                [*PARAMETERS, "pictures", "classifier_stream", "classifier_checkpoints"],
                 ["classifier", "classifier_curves", "classifier_figures"],
                 name="train_classifier",
             ),

@@ -1,7 +1,6 @@
 """Steps of the features stage."""
 
 import logging
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ def train_features(
     run: RunParameters,
     pictures: Pictures,
     pretrained_models: Pretrained,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
@@ -80,10 +78,10 @@ def train_features(
         features.training,
         run,
         name="features",
+        key="features.training",
         fingerprint=fingerprint(features, run, digest),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
     bundle = to_bundle(
         "contrastive_pair",
@@ -93,11 +91,11 @@ def train_features(
         max_tokens=features.max_tokens,
         card_parameters=features,
         data_digest=digest,
-        figures=result.figures,
+        figures=result.metrics,
         image_size=int(pictures.train.images.shape[1]),
         known_words=known_words(learn.wordings()),
     )
-    return bundle, pd.DataFrame(result.curves), result.figures
+    return bundle, pd.DataFrame(result.curves), result.metrics
 
 
 def export_features(
