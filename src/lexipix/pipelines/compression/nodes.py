@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.compression.captioner_variants import measure_captioner_variants
-from lexipix.compression.distillation import lesson
+from lexipix.compression.distillation import choose_teacher, distill, distill_text_encoder
 from lexipix.compression.generator_variants import (
     chosen_family,
     make_exporter,
@@ -19,10 +20,7 @@ from lexipix.compression.timing import Row
 from lexipix.config.compression import CompressionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
-
-teach_small = lesson("small")
-teach_pruned = lesson("pruned")
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, OnnxModel, Pictures
 
 
 def export_generators(
@@ -56,6 +54,69 @@ def measure_captioner(
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], dict[str, Any]]:
     """Makes and measures the variants of the captioner, and chooses its champion."""
     return measure_captioner_variants(compression, run, pictures, captioner, onnx_captioner)
+
+
+def distill_reader(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
+    """Distill the text encoding of the chosen family's generator; see :func:`distill_text_encoder`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    data = pictures, captions_complete
+    return distill_text_encoder(compression, run, *data, teacher, stream, checkpoints)
+
+
+def distill_small(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+    small_reader: ModelBundle,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Distill the chosen family's generator into the small network; see :func:`distill`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    data = pictures, captions_complete
+    return distill("small", compression, run, *data, teacher, stream, checkpoints, small_reader)
+
+
+def distill_pruned(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Distill the chosen family's generator into its pruned network; see :func:`distill`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    return distill("pruned", compression, run, pictures, captions_complete, teacher, stream, checkpoints)
 
 
 def make_forms(
