@@ -19,7 +19,7 @@ def test_a_picture_is_made_as_small_as_the_models_see_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("words.txt", b"a red circle", "not a picture in a known format"),
+        ("words.txt", b"a red circle", "not an image in a known format"),
         ("empty.png", b"", "empty file"),
         ("cut.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "cannot be used as a picture"),
     ],
@@ -32,7 +32,7 @@ def test_what_is_no_picture_is_told(tmp_path, name, content, told):
 
 
 def test_missing_picture_and_folder_are_told(tmp_path):
-    with pytest.raises(LexipixError, match="there is no such file"):
+    with pytest.raises(LexipixError, match="the file does not exist"):
         read_picture(tmp_path / "no.png", section("ingestion"))
     with pytest.raises(LexipixError, match="is a folder: name"):
         read_picture(tmp_path, section("ingestion"))
