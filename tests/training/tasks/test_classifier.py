@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.support.generator_world import CPU, Training, check_reproducible, check_resumes
+from tests.support.generator_world import CPU, Training, check_reproducible
 from tests.support.parameters import section
 
 from lexipix.models.classifier import Classifier
@@ -90,9 +90,5 @@ def test_norms_and_biases_do_not_decay(make):
     assert others["weight_decay"] == 0 and all(w.ndim == 1 for w in others["params"])
 
 
-def test_same_seed_same_bytes(make):
+def test_one_seed_gives_the_same_bytes_interrupted_or_not(make):
     check_reproducible(make)
-
-
-def test_resumes_to_the_bit(make):
-    check_resumes(make)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tests.support.generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, pair_on, world
+from tests.support.generator_world import CPU, SIZE, Training, check_reproducible, pair_on, world
 
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import PAD_ID
@@ -82,12 +82,5 @@ def test_latents_are_learned_only_where_both_draw_from_the_same_kind():
     assert task(upsampling=True).channel_weights is None and task(upsampling=True).targets.latents is None
 
 
-def test_interrupted_distillation_ends_in_the_same_bytes():
-    training = Training(task)
-    _, whole, _ = training()
-    checkpoints = MemoryCheckpoints()
-    with pytest.raises(KeyboardInterrupt):
-        training(ListStream(interrupt_at=2), checkpoints)
-    assert checkpoints.kept is not None
-    _, resumed, _ = training(checkpoints=checkpoints)
-    assert resumed == whole
+def test_one_seed_gives_the_same_bytes_interrupted_or_not():
+    check_reproducible(task)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.support.generator_world import CPU, Training, check_reproducible, check_resumes, pair_on, world
+from tests.support.generator_world import CPU, Training, check_reproducible, pair_on, world
 
 from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.training.builders.pca import pca_sample
@@ -44,9 +44,5 @@ def test_the_sample_grid_shows_originals_above_what_their_tokens_give(make):
         assert np.abs(above.astype(float) - below).mean() < 40
 
 
-def test_same_seed_same_bytes(make):
+def test_one_seed_gives_the_same_bytes_interrupted_or_not(make):
     check_reproducible(make)
-
-
-def test_resumes_to_the_bit(make):
-    check_resumes(make)

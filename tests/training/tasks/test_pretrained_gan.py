@@ -1,7 +1,7 @@
 from copy import deepcopy
 
 import torch
-from tests.support.generator_world import check_resumes, parts_moved_by, world
+from tests.support.generator_world import check_reproducible, parts_moved_by, world
 
 
 def test_an_upsampling_decoder_first_learns_the_images_of_the_other_one():
@@ -16,5 +16,5 @@ def test_an_upsampling_decoder_first_learns_the_images_of_the_other_one():
     assert all(torch.equal(before[key], value) for key, value in task.teacher.state_dict().items())
 
 
-def test_resumes_to_the_bit():
-    check_resumes(lambda: world().gan_task(pretrain_fraction=0.25, discriminator_warmup=0.25))
+def test_one_seed_gives_the_same_bytes_interrupted_or_not():
+    check_reproducible(lambda: world().gan_task(pretrain_fraction=0.25, discriminator_warmup=0.25))

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tests.support.generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, world
+from tests.support.generator_world import CPU, SIZE, Training, check_reproducible, world
 
 from lexipix.data.tokenization import PAD_ID
 from lexipix.models.text_encoder import TextEncoder
@@ -76,11 +76,5 @@ def test_padding_is_no_target():
     assert [float(value.detach()) for value in learns._errors(padded, rows)] == pytest.approx(before)
 
 
-def test_interrupted_distillation_ends_in_the_same_bytes():
-    training = Training(task)
-    _, whole, _ = training()
-    checkpoints = MemoryCheckpoints()
-    with pytest.raises(KeyboardInterrupt):
-        training(ListStream(interrupt_at=2), checkpoints)
-    _, resumed, _ = training(checkpoints=checkpoints)
-    assert resumed == whole
+def test_one_seed_gives_the_same_bytes_interrupted_or_not():
+    check_reproducible(task)

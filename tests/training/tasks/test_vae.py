@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.support.generator_world import CPU, Training, check_reproducible, check_resumes, pair_on, world
+from tests.support.generator_world import CPU, Training, check_reproducible, pair_on, world
 
 from lexipix.training.builders.pca import pca_sample
 from lexipix.training.tasks.vae import VAETask
@@ -47,9 +47,5 @@ def test_the_weight_of_the_divergence_rises(make):
     assert loss(0.0) < loss(0.1) < loss(0.2) == loss(0.9)
 
 
-def test_same_seed_same_bytes(make):
+def test_one_seed_gives_the_same_bytes_interrupted_or_not(make):
     check_reproducible(make)
-
-
-def test_resumes_to_the_bit(make):
-    check_resumes(make)
