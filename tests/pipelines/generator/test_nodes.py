@@ -248,8 +248,8 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     )  # fmt: skip
     model, prior = load_network(bundle, TextToImage), load_network(catalog.load("prior"), TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
-    assert model.prior.noise_width == bundle.config["noise_width"] == OWN.noise_dim
-    assert not torch.allclose(model.prior.cells, prior.prior.cells, atol=1e-3)
+    assert model.prior.noise_dim == bundle.config["noise_dim"] == OWN.noise_dim
+    assert not torch.allclose(model.prior.grid_bias, prior.prior.grid_bias, atol=1e-3)
     ids = torch.tensor([[5, 6, 1]])
     assert model(ids, torch.zeros(1, OWN.noise_dim)).shape == (1, 3, SIZE, SIZE)
 
@@ -264,9 +264,9 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
     assert "pretrain_loss" in curves.columns
     model, prior = load_network(bundle), load_network(trained)
     assert isinstance(model.decoder, UpsamplingDecoder)
-    assert model.prior.noise_width == bundle.config["noise_width"] == prior.prior.noise_width
+    assert model.prior.noise_dim == bundle.config["noise_dim"] == prior.prior.noise_dim
     # Sixteen images in batches of eight: pretrained in the first, the discriminator alone in the second
-    assert torch.equal(model.prior.cells, prior.prior.cells)
+    assert torch.equal(model.prior.grid_bias, prior.prior.grid_bias)
 
 
 def test_feedback_is_reported_and_serves_gans_that_resemble_the_real_images(
@@ -327,15 +327,15 @@ def test_the_token_generator_starts_from_the_captioners_language_model(
             assert torch.allclose(new[:rows], weight[:rows], atol=1e-5), name
             found += 1
     assert found == 2 + 2 * 12 + 2  # tokens and positions, two layers without cross-attention, a norm
-    assert bundle.config["network"]["writer"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
+    assert bundle.config["network"]["token_generator"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
 
 
 def test_a_token_generator_without_a_hint_needs_no_prior(catalog, pictures, contrastive_pair, captioner):
     parameters = TRANSFORMER.model_copy(update={"prior_hint": False})
     alone = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)[0]
     sketched = catalog.load("tokens").weights
-    assert alone.config["network"]["sketch"] is None
-    assert {name for name in sketched if "sketch" in name} == sketched.keys() - alone.weights.keys() != set()
+    assert alone.config["network"]["prior_hint"] is None
+    assert {name for name in sketched if "prior_hint" in name} == sketched.keys() - alone.weights.keys() != set()
 
 
 @torch.no_grad()
@@ -343,7 +343,7 @@ def test_the_bundle_alone_generates_images(catalog):
     bundle, tokenizer = catalog.load("tokens"), catalog.load("image_tokenizer")
     assert bundle.config["kind"] == "tokens_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
     model = load_network(bundle)
-    assert isinstance(model, TokensToImage) and model.noise_width == bundle.config["noise_width"]
+    assert isinstance(model, TokensToImage) and model.noise_dim == bundle.config["noise_dim"]
     for name, weight in tokenizer.weights.items():
         assert torch.equal(bundle.weights[f"image_tokenizer.{name}"], weight), name
     for name, weight in catalog.load("prior").weights.items():
@@ -357,7 +357,7 @@ def test_a_captioner_of_another_width_only_lends_its_tokenizer(
 ):
     parameters = TRANSFORMER.model_copy(update={"width": 32, "depth": 1})
     bundle, *_ = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)
-    assert bundle.config["network"]["writer"]["language_model"]["n_embd"] == 32
+    assert bundle.config["network"]["token_generator"]["language_model"]["n_embd"] == 32
     assert bundle.tokenizer == captioner.tokenizer
 
 
