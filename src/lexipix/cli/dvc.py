@@ -1,4 +1,4 @@
-"""``kedro dvc sync``: DVC's stages, written from the Kedro pipelines."""
+"""``kedro dvc``: DVC's stages, written from the Kedro pipelines, and the MLflow runs behind them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @click.group()
 def dvc() -> None:
-    """Keep DVC's stages as the Kedro pipelines are."""
+    """Keep DVC's stages in step with the Kedro pipelines."""
 
 
 @dvc.command()
-@click.option("--check", is_flag=True, help="Write nothing; name every difference and fail if there is one.")
+@click.option("--check", is_flag=True, help="Write nothing; list every difference and fail if there is one.")
 @click.pass_obj
 def sync(metadata: "ProjectMetadata", check: bool) -> None:
     """Write dvc.yaml from the pipelines, the catalog, the parameters and the imports.
 
-    The base environment's stages are in dvc.yaml, those of every other environment with data of its own in
-    conf/ENV/dvc.yaml. What is written by hand stays: the comment at the top, desc, frozen and other keys of a
+    The base environment's stages are in dvc.yaml, those of every other environment with its own data in
+    conf/ENV/dvc.yaml. Manual changes are kept: the comment at the top, desc, frozen and other keys of a
     stage, options of outputs, stages that run no pipeline.
 
     \b
@@ -36,21 +36,21 @@ def sync(metadata: "ProjectMetadata", check: bool) -> None:
       dvc repro conf/cifar10/dvc.yaml
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     with user_errors():
-        found = _synchronise(Path(metadata.project_path), check)
-        for line in found:
+        differences = _synchronise(Path(metadata.project_path), check)
+        for line in differences:
             click.echo(line)
-        if found and check:
-            raise LexipixError("DVC's stages are not as the pipelines are: run `kedro dvc sync`.")
-        click.echo("Written." if found else "DVC's stages are as the pipelines are.")
+        if differences and check:
+            raise LexipixError("DVC's stages differ from the pipelines: run `kedro dvc sync`.")
+        click.echo("Written." if differences else "DVC's stages match the pipelines.")
 
 
 @dvc.command()
 @click.pass_obj
 def link(metadata: "ProjectMetadata") -> None:
-    """Name the MLflow run that made each stage's results, also of stages that DVC restored from its cache.
+    """Link each stage's results to the MLflow run that made them, also if DVC restored them from its cache.
 
-    The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; where DVC restored
-    everything, such a run is begun. `make repro` does this after every `dvc repro`.
+    The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; if DVC restored
+    everything, such a run is created. `make repro` does this after every `dvc repro`.
 
     \b
     Examples:
@@ -62,14 +62,14 @@ def link(metadata: "ProjectMetadata") -> None:
 
 
 def _link(project: Path) -> Iterator[str]:
-    """Lines on every environment that DVC has recorded something of."""
+    """Lines on every environment with a dvc.lock."""
     from lexipix.repro import links as linking
     from lexipix.repro.dvc_stages import environments
     from lexipix.tracking import run as tracking
     from lexipix.tracking.lineage import experiment_name
 
     if not tracking.enabled():
-        raise LexipixError("LEXIPIX_MLFLOW=0 keeps no runs: unset it to link stages to them.")
+        raise LexipixError("LEXIPIX_MLFLOW=0 turns tracking off: unset it to link stages to runs.")
     known = [env for env in environments(project) if linking.lock_of(project, env).is_file()]
     if not known:
         raise LexipixError("DVC has recorded nothing yet (there is no dvc.lock): run `make repro` first.")
@@ -79,20 +79,20 @@ def _link(project: Path) -> Iterator[str]:
     for env in known:
         experiment = client.get_experiment_by_name(experiment_name(env))
         if experiment is None:
-            yield f"{env}: no run of this environment is in {client.tracking_uri}"
+            yield f"{env}: {client.tracking_uri} has no run of this environment"
             continue
         lock = linking.lock_of(project, env)
         found = linking.links(client, experiment.experiment_id, lock)
         for one in found:
             made = (
-                f"run {one.run.info.run_id} ({one.run.info.run_name})" if one.run else "no run of this store"
+                f"run {one.run.info.run_id} ({one.run.info.run_name})" if one.run else "no run in this store"
             )
             yield f"{env}: {one.stage} was made by {made}"
-        yield f"{env}: kept with run {linking.keep(client, experiment.experiment_id, env, lock, found)}"
+        yield f"{env}: stored with run {linking.keep(client, experiment.experiment_id, env, lock, found)}"
 
 
 def _synchronise(project: Path, check: bool) -> list[str]:
-    """Differences in words, each with its file; they are mended unless they are only to be checked."""
+    """Differences, each with its file; they are fixed unless ``check`` is set."""
     from lexipix.repro.dvc_files import as_text, differences, head_of, merged
     from lexipix.repro.dvc_stages import commands, environments, place, stage
     from lexipix.utils.atomic import replace_file
@@ -116,8 +116,8 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise LexipixError(
-            f"{path} is not valid YAML ({error}): mend it, or remove it and sync again."
+            f"{path} is not valid YAML ({error}): fix it, or remove it and sync again."
         ) from error
     if not isinstance(content, dict):
-        raise LexipixError(f"{path} is no list of stages: mend it, or remove it and sync again.")
+        raise LexipixError(f"{path} is no list of stages: fix it, or remove it and sync again.")
     return content

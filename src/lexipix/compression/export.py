@@ -100,7 +100,7 @@ class Exporter:
         graphs = {name: _content(program) for name, program in zip(("read", "draw"), programs, strict=True)}
         config = {
             "max_tokens": bundle.config["max_tokens"],
-            "noise_width": noise_width,
+            "noise_dim": noise_width,
             "image_size": int(network["decoder"]["image_size"]),
             "known_words": bundle.config.get("known_words", []),
         }

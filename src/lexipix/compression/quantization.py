@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from lexipix.compression.export import Unavailable, start
 from lexipix.compression.onnx_graphs import PLAN
 from lexipix.data.tokenization import encode
-from lexipix.inference.onnx_models import from_pixels
+from lexipix.inference.onnx_session import normalize_pixels
 from lexipix.utils.logging import quiet
 from lexipix.utils.types import OnnxModel
 
@@ -56,7 +56,7 @@ def quantized(whole: OnnxModel, captions: Sequence[str]) -> OnnxModel:
     for first in range(0, len(captions), CALIBRATION_BATCH):
         ids = encode(tokenizer, captions[first : first + CALIBRATION_BATCH], int(whole.config["max_tokens"]))
         parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
-        noise = rng.standard_normal((len(ids), int(whole.config["noise_width"])), np.float32)
+        noise = rng.standard_normal((len(ids), int(whole.config["noise_dim"])), np.float32)
         batches.append({"noise": noise, **parts})
     return _with_graph(whole, "draw", quantize(whole.graphs["draw"], batches, DRAWN))
 
@@ -72,7 +72,7 @@ def quantized_captioner(whole: OnnxModel, images: NDArray[np.uint8]) -> OnnxMode
         Unavailable: The image encoder is not one of ours.
     """
     starts = range(0, len(images), CALIBRATION_BATCH)
-    batches = [{"images": from_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
+    batches = [{"images": normalize_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
     return _with_graph(whole, "see", quantize(whole.graphs["see"], batches, SEEN))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lexipix.compression.export import Unavailable, megabytes
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import encode
-from lexipix.inference.onnx_models import OnnxGenerator
+from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
 from lexipix.utils.errors import LexipixError
@@ -48,8 +48,8 @@ def load(network: Network, engine: str) -> Draw:
     drawer = OnnxGenerator(network.exported[engine.removeprefix("onnx_")])
 
     def draw(prompts: Sequence[str], noise: NDArray[np.float32]) -> Pixels:
-        drawer.forget()
-        return drawer.draw(prompts, noise)
+        drawer.clear_cache()
+        return drawer.generate(prompts, noise)
 
     return draw
 

@@ -1,5 +1,6 @@
 """Models that run without torch as folders: config.json, *.onnx, tokenizer.json, card.json."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from kedro_datasets._typing import JSONPreview
@@ -8,8 +9,8 @@ from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.models import write_json
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import code_revision
-from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
-from lexipix.utils.types import OnnxModel
+from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model, read_onnx_pipeline
+from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 
 class OnnxModelDataset(FolderDataset[OnnxModel]):
@@ -62,6 +63,34 @@ class OnnxFormsDataset(FolderDataset[dict[str, OnnxModel]]):
             folder = path / name
             folder.mkdir()
             write_model(folder, model)
+
+
+class OnnxPipelineDataset(FolderDataset[OnnxPipeline]):
+    """An ``OnnxPipeline`` as one self-contained folder: a folder per model, and their common tokenizer."""
+
+    def _read(self, path: Path) -> OnnxPipeline:
+        hint = f"run `{self.made_by}`" if self.made_by else "export it"
+        missing = [file for file in (CONFIG, CARD) if not (path / file).is_file()]
+        if missing:
+            raise LexipixError(
+                f"The model at {path} is incomplete, {', '.join(missing)} missing: {hint} again."
+            )
+        return read_onnx_pipeline(path)
+
+    def _write(self, path: Path, data: OnnxPipeline) -> None:
+        write_json(path / CONFIG, data.config)
+        shared = next((model.tokenizer for model in data.models.values() if model.tokenizer), None)
+        if shared is not None:
+            (path / TOKENIZER).write_text(shared, encoding="utf-8")
+        for name, model in data.models.items():
+            (path / name).mkdir()
+            own = None if model.tokenizer == shared else model.tokenizer
+            write_model(path / name, replace(model, tokenizer=own))
+        write_json(path / CARD, {**data.card, "code_revision": code_revision()})
+
+    def preview(self) -> JSONPreview:
+        """Show the configuration in Kedro-Viz."""
+        return JSONPreview((self.path / CONFIG).read_text(encoding="utf-8"))
 
 
 def write_model(path: Path, data: OnnxModel) -> None:

@@ -1,8 +1,8 @@
 """The ways from captions to pictures, side by side."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.evaluation.round_trips import from_captions, noise_for
 from lexipix.evaluation.tokens import by_words
-from lexipix.inference.onnx_models import OnnxGenerator
-from lexipix.inference.selection import choose
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ModelBundle, OnnxModel
+from lexipix.utils.types import ModelBundle, OnnxPipeline
 
 Pixels = NDArray[np.uint8]
 # One picture for each caption, uint8 (N, H, W, 3); the n-th caption always gets the n-th noise
@@ -30,19 +29,13 @@ class Generators(NamedTuple):
         prior: The text prior with the VAE's decoder.
         gan: The GAN's generator.
         words: The writer of visual words, or what stands for one that was left out.
-        champion: Which form is shipped, and of which family.
-        onnx_vae: ``prior`` as it runs without torch.
-        onnx_gan: ``gan`` likewise.
-        onnx_forms: The other forms that can be shipped.
+        champion: The generator that the compression chose.
     """
 
     prior: ModelBundle
     gan: ModelBundle
     words: ModelBundle
-    champion: Mapping[str, Any]
-    onnx_vae: OnnxModel
-    onnx_gan: OnnxModel
-    onnx_forms: Mapping[str, OnnxModel]
+    champion: OnnxPipeline
 
 
 def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> dict[str, Draw]:
@@ -55,9 +48,8 @@ def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> d
     """
 
     def by_champion(captions: Sequence[str]) -> Pixels:
-        whole = {"vae": generators.onnx_vae, "gan": generators.onnx_gan}
-        drawer = OnnxGenerator(choose(generators.champion).among(whole, generators.onnx_forms))
-        return drawer.draw(captions, noise_for(len(captions), drawer.noise_width, run).numpy())
+        _, generator = TextToImagePipeline.from_champion(generators.champion).generator()
+        return generator.generate(captions, noise_for(len(captions), generator.noise_dim, run).numpy())
 
     paths: dict[str, Draw] = {
         "vae": partial(from_captions, generators.prior, run=run, batch_size=batch_size),

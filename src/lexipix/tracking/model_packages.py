@@ -1,8 +1,7 @@
-"""What a registered model consists of: exported folders, limits, the code that serves them, its signature."""
+"""The content of a registered model: an exported folder, limits, the code that serves it, its signature."""
 
 import base64
 import importlib.util
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,16 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexipix.config.root import LexipixParameters
-from lexipix.inference.selection import WHOLE, choose
 from lexipix.repro.dvc_stages import used_modules
-from lexipix.utils.model_files import read_json
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# What the services import; what these need is theirs to say. In the versions that made the model.
+# What the services import, in the versions that made the model; these packages require the others
 PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "tokenizers")
-IMAGE_PARAMETERS = ("resize", "min_side", "max_pixels")
 
 Place = Callable[[str], Path]
 
@@ -31,42 +27,33 @@ class Bundle:
 
     Attributes:
         module: The code that serves it, with ``mlflow.models.set_model``.
-        artifacts: Name -> file or folder, as the code asks for them.
-        settings: Name -> content of further JSON files of the same kind.
-        signature: What it takes and gives.
+        folder: The exported model. Nothing else is needed to use it.
+        config: Limits of the service (MLflow's ``model_config``).
+        signature: Its inputs and outputs.
         input_example: A request.
     """
 
     module: str
-    artifacts: Mapping[str, Path]
-    settings: Mapping[str, Mapping[str, Any]]
+    folder: Path
+    config: Mapping[str, Any]
     signature: "ModelSignature"
     input_example: Any
 
     @property
     def requirements(self) -> list[str]:
-        """What has to be installed to serve it."""
+        """Packages that serving needs, with versions."""
         return [f"{name}=={version(name)}" for name in PACKAGES]
 
-    def write_settings(self, folder: Path) -> dict[str, str]:
-        """Write the JSON files; gives all artifacts by name."""
-        found = {name: str(path) for name, path in self.artifacts.items()}
-        for name, content in self.settings.items():
-            file = folder / f"{name}.json"
-            file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            found[name] = str(file)
-        return found
-
     def copy_code(self, folder: Path) -> Path:
-        """Copy those modules of ours that the service imports; gives the package's folder.
+        """Copy the modules of lexipix that the service imports; returns the package's folder.
 
-        The whole package would do as well, and would bring training and reports along.
+        The whole package would contain training and reports as well.
         """
         root = _file_of("lexipix").parent
         for module in used_modules(self.module):
             file = _file_of(module)
-            wanted = [file, *(parent / "__init__.py" for parent in file.parents if root in parent.parents)]
-            for one in [*wanted, root / "__init__.py"]:
+            packages = [parent / "__init__.py" for parent in file.parents if root in parent.parents]
+            for one in [file, *packages, root / "__init__.py"]:
                 target = folder / root.name / one.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(one, target)
@@ -79,60 +66,45 @@ class Bundle:
 
 
 def generator(place: Place, parameters: LexipixParameters) -> Bundle:
-    """The champion's forms that a budget takes, and the scorer that chooses among candidates.
+    """The champion.
 
     Args:
-        place: Where a dataset of the catalog lies.
+        place: Path of a dataset of the catalog.
         parameters: The run's.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-    champion = read_json(place("champion"))
-    forms = {}
-    for budget in champion["budgets"]:
-        choice = choose(champion, budget=budget)
-        whole = choice.form is None
-        folder = place(f"onnx_{choice.family}") if whole else place("onnx_forms") / str(choice.form)
-        forms[choice.form or WHOLE] = folder
     defaults = parameters.generation
     seed = parameters.run.seed if defaults.seed is None else defaults.seed
+    params = {"seed": seed, "count": 1, "quality": defaults.quality, "candidates": 1}
     example = defaults.prompts[0] if defaults.prompts else "a picture"
+    text, number = DataType.string, DataType.long
+    outputs = {"prompt": text, "index": number, "seed": number, "model": text, "png": text, "warning": text}
     signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "prompt")]),
-        outputs=Schema(
-            [
-                ColSpec(DataType.string, "prompt"),
-                ColSpec(DataType.long, "index"),
-                ColSpec(DataType.long, "seed"),
-                ColSpec(DataType.string, "model"),
-                ColSpec(DataType.string, "png"),
-                ColSpec(DataType.string, "warning"),
-            ]
-        ),
+        inputs=Schema([ColSpec(text, "prompt")]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in outputs.items()]),
         params=ParamSchema(
             [
-                ParamSpec("seed", DataType.long, seed),
-                ParamSpec("count", DataType.long, 1),
-                ParamSpec("budget", DataType.string, defaults.budget),
-                ParamSpec("candidates", DataType.long, 1),
+                ParamSpec(name, text if isinstance(value, str) else number, value)
+                for name, value in params.items()
             ]
         ),
     )
     return Bundle(
         "lexipix.serving.generator",
-        {"champion": place("champion"), "scorer": place("onnx_scorer"), **forms},
-        {"settings": defaults.serving.model_dump(mode="json")},
+        place("champion"),
+        {"serving": defaults.serving.model_dump(mode="json")},
         signature,
-        ([{"prompt": example}], {"seed": seed, "count": 1, "budget": defaults.budget, "candidates": 1}),
+        ([{"prompt": example}], params),
     )
 
 
 def captioner(place: Place, parameters: LexipixParameters) -> Bundle:
-    """The captioner in the form that the compression chose.
+    """The captioner in the variant that the compression chose.
 
     Args:
-        place: Where a dataset of the catalog lies.
+        place: Path of a dataset of the catalog.
         parameters: The run's.
     """
     import numpy as np
@@ -141,15 +113,15 @@ def captioner(place: Place, parameters: LexipixParameters) -> Bundle:
 
     from lexipix.utils.png import encode_png
 
-    variant = read_json(place("captioner_champion"))["variant"]
-    folder = place("onnx_captioner") if variant == WHOLE else place("captioner_forms") / variant
     size = parameters.ingestion.image_size
     picture = base64.b64encode(encode_png(np.full((size, size, 3), 255, np.uint8))).decode()
-    ingestion = parameters.ingestion.model_dump(mode="json", include=set(IMAGE_PARAMETERS))
     return Bundle(
         "lexipix.serving.captioner",
-        {"captioner": folder},
-        {"settings": parameters.generation.serving.model_dump(mode="json"), "ingestion": ingestion},
+        place("captioner_champion"),
+        {
+            "serving": parameters.generation.serving.model_dump(mode="json"),
+            "image": parameters.ingestion.model_dump(mode="json", include={"min_side", "max_pixels"}),
+        },
         ModelSignature(
             inputs=Schema([ColSpec(DataType.string, "picture")]),
             outputs=Schema([ColSpec(DataType.string, "caption")]),

@@ -7,6 +7,7 @@ from typing import Any
 
 from lexipix.repro.digests import MEASURED, dvc_digest, steady_digest
 from lexipix.tracking.lineage import flatten
+from lexipix.utils.model_files import CONFIG
 from lexipix.utils.project_paths import kept
 
 FILE = "lineage.json"
@@ -97,7 +98,8 @@ class Provenance:
     def _pins(self) -> Iterator[tuple[str, Any]]:
         for name, path in self._paths(self._written):
             if pins := self._metadata(name).get("pins"):
-                content = dict(flatten(json.loads(path.read_text(encoding="utf-8"))))
+                file = path / CONFIG if path.is_dir() else path
+                content = dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
                 yield from ((parameter, content[key]) for parameter, key in pins.items())
 
     def _metadata(self, name: str) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ MOST_WAITING = 1024  # pictures held in memory meanwhile, those with a caption i
 
 def describer(model: OnnxModel) -> Describe:
     """What writes captions of pictures, uint8 (N, S, S, 3), scaled to the size the captioner knows."""
-    from lexipix.inference.onnx_models import OnnxCaptioner  # onnxruntime is needed here alone
+    from lexipix.inference.onnx_captioner import OnnxCaptioner  # onnxruntime is needed here alone
 
     captioner = OnnxCaptioner(model)
     size = captioner.image_size

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lexipix.compression.champion import (
     FAMILIES,
     Family,
+    champion_pipeline,
     choose_champion,
     choose_family,
     speed_table,
@@ -26,7 +27,7 @@ from lexipix.data.captioned import for_training
 from lexipix.evaluation.embedding import Judge
 from lexipix.reporting.plots import frontier_figure
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
+from lexipix.utils.types import ModelBundle, OnnxModel, OnnxPipeline, Pictures
 
 _log = logging.getLogger(__name__)
 
@@ -99,9 +100,10 @@ def measure_generators(
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
     onnx_forms: dict[str, OnnxModel],
+    onnx_scorer: OnnxModel,
     prior_figures: dict[str, Any],
     gan_figures: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any], NDArray[np.uint8]]:
+) -> tuple[dict[str, Any], OnnxPipeline, NDArray[np.uint8]]:
     """Measure the forms of both generators on this machine, and choose the champion.
 
     Returns:
@@ -129,7 +131,8 @@ def measure_generators(
     table = speed_table(tables, champion)
     name = f"{family}_{champion['variant']}"
     frontier = frontier_figure({key: row for key, row in table.items() if key != "champion"}, name)
-    return table, champion, frontier
+    baseline = {"vae": onnx_vae, "gan": onnx_gan}[family]
+    return table, champion_pipeline(champion, baseline, onnx_forms, onnx_scorer), frontier
 
 
 def real_input(pictures: Pictures, n_captions: int) -> Samples:

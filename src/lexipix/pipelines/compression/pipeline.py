@@ -47,7 +47,14 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 measure_captioner,
-                ["params:compression", "params:run", "pictures", "captioner", "onnx_captioner"],
+                [
+                    "params:compression",
+                    "params:run",
+                    "params:ingestion.resize",
+                    "pictures",
+                    "captioner",
+                    "onnx_captioner",
+                ],
                 ["captioner_forms", "captioner_speed_table", "captioner_champion"],
                 name="measure_captioner",
             ),
@@ -84,6 +91,7 @@ def create_pipeline() -> Pipeline:
                     "pruned",
                     *exported,
                     "onnx_forms",
+                    "onnx_scorer",
                     *FIGURES,
                 ],
                 ["speed_table", "champion", "frontier_sheet"],
