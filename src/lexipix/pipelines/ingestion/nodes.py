@@ -37,7 +37,9 @@ def ingest(
     """Prepare the stream of pictures, each in its split; the picture store draws it when it saves it."""
     describe = None
     if ingestion.captioner is not None:
-        from lexipix.inference.onnx_models import OnnxCaptioner  # imports onnxruntime, which others need not
+        from lexipix.inference.onnx_captioner import (
+            OnnxCaptioner,  # imports onnxruntime, which others need not
+        )
 
         model = pretrained_models.captioner(ingestion.captioner, "ingestion.captioner")
         describe = caption_at_size(OnnxCaptioner(model))
