@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from lexipix.hooks.project import told
 
 from lexipix.cli.estimate import estimate as command
 from lexipix.config.pipelines import DEFAULT
 from lexipix.config.root import LexipixParameters
-from lexipix.hooks.project import told
 from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro.cost_estimate import FEW_STEPS, _peak
 from lexipix.repro.dry_run import COUNTED, LESSONS, TRAININGS, at, shortened

@@ -327,7 +327,9 @@ def test_the_token_generator_starts_from_the_captioners_language_model(
             assert torch.allclose(new[:rows], weight[:rows], atol=1e-5), name
             found += 1
     assert found == 2 + 2 * 12 + 2  # tokens and positions, two layers without cross-attention, a norm
-    assert bundle.config["network"]["token_generator"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
+    assert (
+        bundle.config["network"]["token_generator"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
+    )
 
 
 def test_a_token_generator_without_a_hint_needs_no_prior(catalog, pictures, contrastive_pair, captioner):
@@ -335,7 +337,9 @@ def test_a_token_generator_without_a_hint_needs_no_prior(catalog, pictures, cont
     alone = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)[0]
     sketched = catalog.load("tokens").weights
     assert alone.config["network"]["prior_hint"] is None
-    assert {name for name in sketched if "prior_hint" in name} == sketched.keys() - alone.weights.keys() != set()
+    assert (
+        {name for name in sketched if "prior_hint" in name} == sketched.keys() - alone.weights.keys() != set()
+    )
 
 
 @torch.no_grad()

@@ -48,7 +48,14 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 measure_captioner,
-                ["params:compression", "params:run", "pictures", "captioner", "onnx_captioner"],
+                [
+                    "params:compression",
+                    "params:run",
+                    "params:ingestion.resize",
+                    "pictures",
+                    "captioner",
+                    "onnx_captioner",
+                ],
                 ["captioner_forms", "captioner_speed_table", "captioner_champion"],
                 name="measure_captioner",
             ),
@@ -92,6 +99,7 @@ def create_pipeline() -> Pipeline:
                     "pruned",
                     *exported,
                     "onnx_forms",
+                    "onnx_scorer",
                     *METRICS,
                 ],
                 ["speed_table", "champion", "frontier_sheet"],
