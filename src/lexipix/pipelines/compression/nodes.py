@@ -19,7 +19,7 @@ from lexipix.compression.generator_variants import (
 from lexipix.compression.runtimes import Network
 from lexipix.compression.timing import Row
 from lexipix.config.compression import CompressionParameters
-from lexipix.config.ingestion import ResizeParameters
+from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, OnnxModel, OnnxPipeline, Pictures
@@ -50,13 +50,13 @@ def export_scorer(
 def measure_captioner(
     compression: CompressionParameters,
     run: RunParameters,
-    resize: ResizeParameters,
+    ingestion: IngestionParameters,
     pictures: Pictures,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:
     """Makes and measures the variants of the captioner, and chooses its champion."""
-    return measure_captioner_variants(compression, run, resize, pictures, captioner, onnx_captioner)
+    return measure_captioner_variants(compression, run, ingestion.resize, pictures, captioner, onnx_captioner)
 
 
 def distill_reader(

@@ -51,7 +51,7 @@ def create_pipeline() -> Pipeline:
                 [
                     "params:compression",
                     "params:run",
-                    "params:ingestion.resize",
+                    "params:ingestion",
                     "pictures",
                     "captioner",
                     "onnx_captioner",
