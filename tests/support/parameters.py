@@ -19,7 +19,7 @@ def _base() -> dict[str, Any]:
 
 
 def base_parameters(changes: dict[str, Any] | None = None) -> LexipixParameters:
-    """All parameters of ``conf/base``; ``changes`` maps dotted keys to other values; a mapping changes what it names."""
+    """All parameters of ``conf/base``; ``changes`` maps dotted keys to other values or parts of groups."""
     tree = copy.deepcopy(_base())
     for key, value in (changes or {}).items():
         *parents, last = key.split(".")

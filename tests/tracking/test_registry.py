@@ -13,9 +13,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from lexipix.hooks.project import ProjectHooks
 from lexipix.inference.onnx_models import OnnxGenerator, Scorer
 from mlflow.exceptions import MlflowException
+from tests.support.parameters import section
 
 from lexipix.cli.project_context import ProjectContext
-from lexipix.config.generation import ServingParameters
 from lexipix.config.root import LexipixParameters
 from lexipix.inference.best_of import BestOfConfig, best_of
 from lexipix.tracking import registry
@@ -84,7 +84,7 @@ def test_each_budget_draws_with_its_form_within_the_limits_of_the_run(evaluation
         return tmp_path / "champion.json" if name == "champion" else evaluation.place(name)
 
     generation = evaluation.parameters.generation.model_copy(
-        update={"serving": ServingParameters(max_pictures=2)}
+        update={"serving": section("generation.serving", {"max_pictures": 2})}
     )
     parameters = evaluation.parameters.model_copy(update={"generation": generation})
     register(replace(evaluation, place=place, parameters=parameters))

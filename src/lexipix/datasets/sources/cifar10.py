@@ -53,8 +53,9 @@ def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
 def caption_of(file: str, label: str, parameters: Cifar10SourceParameters) -> str:
     """Caption from the class and the noun in a file's name, such as ``ostrich_s_001590.png``.
 
-    >>> caption_of("ostrich_s_001590.png", "bird", Cifar10SourceParameters())
-    'a photo of an ostrich, a bird'
+    >>> templates = {"caption_template": "{a_noun}, {a_class}", "class_template": "{a_class}"}
+    >>> caption_of("ostrich_s_001590.png", "bird", Cifar10SourceParameters(**templates))
+    'an ostrich, a bird'
     """
     match = _NOUN.fullmatch(file)
     noun = match[1].replace("_", " ") if match else label

@@ -75,4 +75,4 @@ def _own_prior(prior: dict[str, Any], parameters: GANParameters) -> dict[str, An
     """Return the description of a prior of the GAN's own size, whose latents are features of its decoder."""
     size = GENERATOR_SIZES[parameters.size]
     own = {"width": size.width, "depth": size.depth, "noise_dim": size.noise_dim}
-    return {**prior, **own, "latent_channels": size.width, "memory": 0}
+    return {**prior, **own, "latent_channels": size.width, "random_features": 0}

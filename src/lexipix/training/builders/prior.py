@@ -56,7 +56,7 @@ def build_prior(
     with seeded(run.seed):
         prior = TextPrior(**prior_config)
     model = TextToImage(language_model, text_encoder, prior, autoencoder.decoder, network["pad_id"])
-    if prior_config["memory"]:
+    if prior_config["random_features"]:
         images = ImageRows(data.images, device)
         fit_random_features(
             model, autoencoder.encoder, images, data.captions, device, parameters.primary_caption_prob
