@@ -15,7 +15,7 @@ from turns import comparison, take_turns
 from lexipix.cli.project_context import ProjectContext
 from lexipix.data.tokenization import decode
 from lexipix.evaluation.captioning import write_captions
-from lexipix.inference.onnx_models import OnnxCaptioner
+from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.models.captioner import Captioner
 from lexipix.models.greedy import greedy_decode
 from lexipix.training.bundles import load_network

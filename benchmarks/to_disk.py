@@ -58,14 +58,15 @@ def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
     """Return the seconds of drawing, without loading of libraries and model, and peak memory."""
     from lexipix.cli.project_context import ProjectContext
     from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
-    from lexipix.inference.generate import GeneratedImages
+    from lexipix.inference.result_files import result_files
     from lexipix.scenes import caption, sample_scene
 
     rng = np.random.default_rng(0)
     prompts = [caption(sample_scene(rng)) for _ in range(n_pictures // EACH)]
-    name, drawer = ProjectContext(REPOSITORY, env).drawer("champion")
-    drawer.draw_one(prompts[0], 0, 0)
-    files = GeneratedImages(drawer, None, prompts, EACH, 7, name).files()
+    pipe = ProjectContext(REPOSITORY, env).text_to_image("champion")
+    pipe(prompts[0], score=False)
+    request = pipe.request(prompts, EACH, 7, score=False)
+    files = result_files(request)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         if place == ARCHIVE:
@@ -76,7 +77,7 @@ def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
             for _ in files:
                 pass
         seconds = time.perf_counter() - start
-    return {"seconds": seconds, "peak_mib": round(peak_mib()), "model": name}
+    return {"seconds": seconds, "peak_mib": round(peak_mib()), "model": request.model}
 
 
 if __name__ == "__main__":

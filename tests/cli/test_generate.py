@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from lexipix.cli.generate import caption, generate
+from lexipix.cli.caption import caption
+from lexipix.cli.generate import generate
 from lexipix.cli.redraw import redraw
 from lexipix.datasets.onnx_models import OnnxModelDataset
 
@@ -46,13 +47,13 @@ def rows(folder):
     ]
 
 
-def test_generate_writes_pictures_a_sheet_and_a_list(run, project):
+def test_generate_writes_images_a_sheet_and_a_list(run, project):
     result = run(generate, TEXT, "-n", 3)
     assert result.exit_code == 0, result.output
     folder = project.project_path / "data" / "07_model_output" / "generated"
     assert (
         result.output
-        == "3 pictures by the gan: data/07_model_output/generated (sheet.png shows them enlarged)\n"
+        == "3 images by the gan: data/07_model_output/generated (sheet.png shows them enlarged)\n"
     )
     assert sorted(file.name for file in folder.iterdir()) == [
         "0000.png", "0001.png", "0002.png", "generated.jsonl", "sheet.png",
@@ -66,7 +67,7 @@ def test_generate_writes_pictures_a_sheet_and_a_list(run, project):
     assert -1 <= first["score"] <= 1
 
 
-def test_same_seed_same_bytes_and_more_pictures_keep_the_first(run, tmp_path):
+def test_same_seed_same_bytes_and_more_images_keep_the_first(run, tmp_path):
     for name, n, seed in (("a", 2, 3), ("b", 2, 3), ("c", 4, 3), ("d", 2, 4)):
         assert run(generate, TEXT, "-n", n, "--seed", seed, "--out", tmp_path / name).exit_code == 0
     read = {name: {f.name: f.read_bytes() for f in (tmp_path / name).iterdir()} for name in "abcd"}
@@ -84,17 +85,17 @@ def test_model_and_environment_are_chosen(run, project, tmp_path, toys):
     )
     for arguments in (["--model", "vae"], ["--env", "smoke", "--model", "vae"]):
         result = run(generate, TEXT, "-n", 1, *arguments, "--out", tmp_path / "out")
-        assert "1 picture by the vae" in result.output
+        assert "1 image by the vae" in result.output
         assert rows(tmp_path / "out")[0]["model"] == "vae"
     assert run(generate, TEXT, "--env", "smoke", "--model", "vae").exit_code == 0
     assert (project.project_path / "data/smoke/07_model_output/generated/0003.png").is_file()
 
 
-def test_the_best_candidate_is_kept_and_the_list_says_which(run, tmp_path):
+def test_the_best_candidate_is_kept_and_listed(run, tmp_path):
     for name, options in (("one", ()), ("six", ("--candidates", 6)), ("again", ("--candidates", 6))):
         result = run(generate, TEXT, "-n", 3, *options, "--out", tmp_path / name)
         assert result.exit_code == 0, result.output
-    assert "3 pictures by the gan, each the best of 6:" in result.output
+    assert "3 images by the gan, each the best of 6:" in result.output
     one, six = rows(tmp_path / "one"), rows(tmp_path / "six")
     assert all(row["candidates"] == 1 and row["candidate"] == 0 for row in one)
     assert all(row["candidates"] == 6 and 0 <= row["candidate"] < 6 for row in six)
@@ -104,7 +105,7 @@ def test_the_best_candidate_is_kept_and_the_list_says_which(run, tmp_path):
         assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
 
 
-def test_drawing_goes_on_until_a_picture_is_good_enough(run, tmp_path):
+def test_candidates_are_drawn_until_an_image_is_good_enough(run, tmp_path):
     for name, until in (("low", "score=-1"), ("high", "score=0.99")):
         arguments = (TEXT, "-n", 2, "--candidates", 5, "--until", until, "--out", tmp_path / name)
         assert run(generate, *arguments).exit_code == 0
@@ -121,7 +122,7 @@ def test_prompts_from_a_file(run, tmp_path):
     ] * 2
 
 
-def test_many_pictures_go_into_one_archive(run, tmp_path):
+def test_many_images_go_into_one_archive(run, tmp_path):
     for out in ("out", "out.tar"):
         result = run(generate, TEXT, "-n", 3, "--out", tmp_path / out)
         assert result.exit_code == 0 and "out" in result.output
@@ -147,9 +148,9 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], 'Say what to draw: kedro generate "…" or kedro generate --prompts FILE.'),
-        ([TEXT, "--prompts", "x.txt"], "Say what to draw"),
-        ([""], "Error: The prompt is empty: say what to draw"),
+        ([], 'Name what to draw: kedro generate "…" or kedro generate --prompts FILE.'),
+        ([TEXT, "--prompts", "x.txt"], "Name what to draw"),
+        ([""], "Error: The prompt is empty: name what to draw"),
         (
             ["red " * 40],
             "is too long: it has 40 tokens (words and parts of words), the model reads at most 23",
@@ -159,19 +160,28 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
             [TEXT, "--env", "nope"],
             "There is no environment 'nope': choose from base, cifar10, folder, smoke.",
         ),
-        ([TEXT, "--env", "smoke"], "No generator is trained here yet"),
+        ([TEXT, "--env", "smoke"], "The champion is not trained in this environment"),
         ([TEXT, "--env", "smoke"], "run `kedro run --env smoke` first."),
         ([TEXT, "--env", "smoke", "--model", "gan"], "There is no model gan at"),
-        ([TEXT, "-n", "0"], "-n 0 is out of range: draw 1 to 1,000,000 pictures (generation.max_pictures)."),
+        ([TEXT, "-n", "0"], "-n 0 is out of range: draw 1 to 1,000,000 images (generation.max_pictures)."),
         ([TEXT, "-n", "1000001"], "-n 1000001 is out of range"),
         ([TEXT, "-n", "many"], "'many' is not a valid integer"),
         ([TEXT, "--candidates", "0"], "0 is not in the range 1<=x<=1024"),
-        ([TEXT, "--candidates", "4", "--no-score"], "The best of 4 candidates cannot be told without"),
-        ([TEXT, "--candidates", "4", "--until", "ssim=0.6"], "The target ssim=0.6 needs a picture"),
-        ([TEXT, "--until", "score=0.9"], "score=0.9 ends the search among candidates, and only one is drawn"),
-        ([TEXT, "--candidates", "4", "--until", "0.9"], "The target '0.9' is not understood"),
+        (
+            [TEXT, "--candidates", "4", "--no-score"],
+            "Choosing the best of 4 candidates needs their scores: remove --no-score",
+        ),
+        ([TEXT, "--candidates", "4", "--until", "ssim=0.6"], "The target ssim=0.6 needs an image"),
+        (
+            [TEXT, "--until", "score=0.9"],
+            "--until score=0.9 ends the search among candidates, and only one is drawn",
+        ),
+        ([TEXT, "--candidates", "4", "--until", "0.9"], "The target '0.9' is unknown"),
         ([TEXT, "--seed", "-1"], "-1 is not in the range 0<=x<=2147483647"),
-        ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan', 'words'"),
+        ([TEXT, "--model", "diffusion"], "'diffusion' is not one of 'champion', 'vae', 'gan', 'tokens'"),
+        ([TEXT, "--model", "words"], "words is now called tokens: write --model tokens."),
+        ([TEXT, "--budget", "fast"], "--budget is now called --quality: write --quality fast."),
+        ([TEXT, "--quality", "huge"], "'huge' is not one of 'fast', 'balanced', 'best'"),
         (["--prompts", "missing.txt"], "The file of prompts missing.txt does not exist"),
         (["--prompts", "empty.txt"], "The file of prompts empty.txt is empty"),
         (["--prompts", "latin.txt"], "latin.txt is not UTF-8 text (line 1): save it as UTF-8."),
@@ -179,7 +189,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         (["--prompts", "wrong.txt"], "wrong.txt, line 2: The model never saw any word"),
         (
             ["--prompts", "several.txt", "-n", "600000"],
-            "are 1,200,000 pictures, more than generation.max_pictures",
+            "are 1,200,000 images, more than generation.max_pictures",
         ),
         ([TEXT, "--out", "several.txt"], "several.txt is a file, not a folder: choose another folder"),
     ],
@@ -194,44 +204,48 @@ def test_mistakes_of_generate(told, project, arguments, sentence):
     assert not (project.project_path / "data/07_model_output").exists()
 
 
-def test_damaged_model_is_told(told, project):
-    (project.project_path / "data/06_models/onnx/gan/draw.onnx").unlink()
+def test_a_damaged_model_is_named(told, project):
+    (project.project_path / "data/06_models/champion/onnx_fp32/draw.onnx").unlink()
     assert "lacks draw.onnx" in told(generate, TEXT)
-    (project.project_path / "data/06_models/onnx/gan/read.onnx").unlink()
-    assert "is incomplete, *.onnx missing: run `kedro run --env base` again." in told(generate, TEXT)
+    for name in ("draw", "read"):
+        (project.project_path / f"data/06_models/onnx/gan/{name}.onnx").unlink()
+    said = told(generate, TEXT, "--model", "gan")
+    assert "is incomplete, *.onnx missing: run `kedro run --env base` again." in said
 
 
-def test_budget_chooses_the_form_and_says_which(run, project):
-    result = run(generate, TEXT, "-n", "1", "--budget", "fast")
-    assert result.exit_code == 0 and "1 picture by the gan small_onnx_fp32" in result.output
-    result = run(generate, TEXT, "-n", "1", "--budget", "best", "--no-score")
-    assert "1 picture by the gan:" in result.output
+def test_quality_chooses_the_variant_and_reports_it(run, project):
+    result = run(generate, TEXT, "-n", "1", "--quality", "fast")
+    assert result.exit_code == 0 and "1 image by the gan small_onnx_fp32" in result.output
+    result = run(generate, TEXT, "-n", "1", "--quality", "best", "--no-score")
+    assert "1 image by the gan:" in result.output
     rows = (project.project_path / "data/07_model_output/generated/generated.jsonl").read_text()
     assert json.loads(rows)["score"] is None
 
 
-def test_caption_prints_a_line_for_each_picture(run, project, said):
+def test_caption_prints_a_line_for_each_image(run, project, said):
     Image.new("RGB", (90, 70), (0, 200, 0)).save("green.jpg")
     result = run(caption, "star.png", "green.jpg")
     assert result.exit_code == 0
     assert result.output == f"star.png: {said}\ngreen.jpg: {said}\n"
 
 
-def test_caption_goes_on_after_a_file_that_is_no_picture(run, project, said):
+def test_caption_continues_after_a_file_that_is_no_image(run, project, said):
     Path("words.txt").write_text("a red circle")
     result = run(caption, "words.txt", "no.png", "star.png")
     assert result.exit_code == 1
     assert result.stdout == f"star.png: {said}\n"
-    assert "words.txt cannot be used as a picture: not a picture in a known format." in result.stderr
-    assert "no.png cannot be used as a picture: there is no such file." in result.stderr
+    assert "words.txt cannot be used as an image: not an image in a known format." in result.stderr
+    assert "no.png cannot be used as an image: the file does not exist." in result.stderr
     assert "2 of 3 files could not be captioned." in result.stderr
 
 
 def test_mistakes_of_caption(told):
-    no_picture = "no.png cannot be used as a picture: there is no such file."
+    no_picture = "no.png cannot be used as an image: the file does not exist."
     assert told(caption, "no.png") == f"Error: {no_picture}"
-    assert "Missing argument 'PICTURE…'" in told(caption)
-    assert "There is no model captioner at" in told(caption, "star.png", "--env", "smoke")
+    assert "Missing argument 'IMAGE…'" in told(caption)
+    assert "The captioner champion is not trained in this environment" in told(
+        caption, "star.png", "--env", "smoke"
+    )
 
 
 def test_redraw_describes_draws_and_keeps_the_trail(run, project, said):
@@ -239,25 +253,25 @@ def test_redraw_describes_draws_and_keeps_the_trail(run, project, said):
     assert result.exit_code == 0, result.output
     folder = project.project_path / "data/07_model_output/redrawn/star"
     trail = json.loads((folder / "trail.json").read_text())
-    assert [one["model"] for one in trail["tries"]] == ["gan"] * 4 + ["vae"] * 2
-    assert trail["tries"][0]["text"] == said and trail["text_source"] == "captioner"
+    assert [one["model"] for one in trail["attempts"]] == ["gan"] * 4 + ["vae"] * 2
+    assert trail["attempts"][0]["text"] == said and trail["text_source"] == "captioner"
     assert Image.open(folder / "best.png").size == (16, 16) and (folder / "sheet.png").is_file()
     assert result.output.startswith(f'"{said}" (captioner)\n    1  gan: score ')
     assert result.output.count("best\n") == 1
     assert result.output.splitlines()[-1].startswith(
-        "The best of 6 pictures: data/07_model_output/redrawn/star/best.png"
+        "The best of 6 images: data/07_model_output/redrawn/star/best.png"
     )
 
 
 def test_redraw_until_a_target(run):
     result = run(redraw, "star.png", "--until", "psnr=1", "--text", TEXT)
-    assert "psnr=1 was reached with 1 of 8 pictures." in result.output
+    assert "psnr=1 was reached with 1 of 8 images." in result.output
     assert f'"{TEXT}" (given)' in result.output
     result = run(redraw, "star.png", "--until", "ssim=0.999", "--budget", 3)
-    assert result.exit_code == 0 and "ssim=0.999 was not reached with 3 of 3 pictures." in result.output
+    assert result.exit_code == 0 and "ssim=0.999 was not reached with 3 of 3 images." in result.output
 
 
-def test_redraw_uses_the_text_beside_the_picture(run):
+def test_redraw_uses_the_text_beside_the_image(run):
     Path("star.txt").write_text("a small blue star at the top on black\n")
     result = run(redraw, "star.png", "--budget", 1)
     assert '"a small blue star at the top on black" (star.txt)' in result.output
@@ -273,18 +287,24 @@ def test_redraw_twice_gives_the_same_bytes(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["words.txt"], "words.txt cannot be used as a picture: not a picture in a known format."),
-        (["no.png"], "no.png cannot be used as a picture: there is no such file."),
+        (["words.txt"], "words.txt cannot be used as an image: not an image in a known format."),
+        (["no.png"], "no.png cannot be used as an image: the file does not exist."),
         (["star.png", "--until", "mse=3"], "write ssim=0.6, psnr=20 or score=0.8."),
         (["star.png", "--until", "ssim=7"], "The target ssim=7 is out of range: ssim lies between -1 and 1."),
         (["star.png", "--budget", "0"], "--budget 0 is out of range"),
         (["star.png", "--text", " "], "The prompt is empty"),
         (["star.png", "--text", "dragon"], "never saw any word"),
         (["star.png", "--env", "smoke"], "run `kedro run --env smoke` first."),
-        (["star.png", "--refine", "1001"], "1001 is not in the range 0<=x<=1000"),
-        (["star.png", "--refine", "2"], "There is no trained gan at"),
-        (["star.png", "--refine", "2", "--start", "picture"], "There is no trained vae at"),
-        (["star.png", "--refine", "2", "--start", "picture", "--fit", "noise"], "The encoder sees a latent"),
+        (["star.png", "--refine", "2"], "--refine is now called --optimize-steps: write --optimize-steps 2."),
+        (["star.png", "--fit", "noise"], "--fit is now called --optimize: write --optimize noise."),
+        (["star.png", "--start", "best"], "--start is now called --init: write --init best."),
+        (["star.png", "--optimize-steps", "1001"], "1001 is not in the range 0<=x<=1000"),
+        (["star.png", "--optimize-steps", "2"], "There is no trained gan at"),
+        (["star.png", "--optimize-steps", "2", "--init", "picture"], "There is no trained vae at"),
+        (
+            ["star.png", "--optimize-steps", "2", "--init", "picture", "--optimize", "noise"],
+            "The encoder gives a latent",
+        ),
     ],
 )
 def test_mistakes_of_redraw(told, arguments, sentence):
@@ -292,7 +312,7 @@ def test_mistakes_of_redraw(told, arguments, sentence):
     assert sentence in told(redraw, *arguments)
 
 
-def test_help_teaches_by_example(run):
+def test_help_has_examples(run):
     for command in (generate, caption, redraw):
         output = run(command, "--help").output
         assert "Examples:\n" in output and f"  kedro {command.name} " in output
@@ -302,8 +322,8 @@ def test_help_teaches_by_example(run):
     "arguments",
     [["generate", TEXT, "-n", "1", "--candidates", "4"], ["caption", "star.png"], ["redraw", "star.png"]],
 )
-def test_first_picture_comes_without_anything_heavy(project, arguments):
-    """The first picture comes within three seconds because nothing that takes them is loaded."""
+def test_the_first_image_needs_no_heavy_import(project, arguments):
+    """The first image comes within three seconds because nothing slow is imported."""
     code = (
         "import sys\n"
         "from pathlib import Path\n"

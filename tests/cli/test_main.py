@@ -8,18 +8,18 @@ from click.testing import CliRunner
 from tests.support.project import REPOSITORY
 
 from lexipix.cli.errors import Stopped, user_errors
-from lexipix.cli.main import GO_ON, run
+from lexipix.cli.run import CONTINUE, run
 from lexipix.utils.errors import LexipixError
 
 
-@pytest.mark.parametrize(("words", "said"), [((), "Stopped."), ((GO_ON,), f"Stopped. {GO_ON}")])
-def test_ctrl_c_says_how_to_go_on_where_the_command_can(words, said):
+@pytest.mark.parametrize(("words", "said"), [((), "Stopped."), ((CONTINUE,), f"Stopped. {CONTINUE}")])
+def test_ctrl_c_shows_how_to_continue_if_the_command_can(words, said):
     with pytest.raises(Stopped) as stopped, user_errors(*words):
         raise KeyboardInterrupt
     assert stopped.value.message == said and stopped.value.exit_code == 130
 
 
-def test_a_mistake_of_the_users_is_found_behind_the_error_that_kedro_makes_of_it():
+def test_a_mistake_is_found_behind_the_error_that_kedro_makes_of_it():
     with pytest.raises(click.ClickException, match=r"^name a folder$"), user_errors():
         try:
             raise LexipixError("name a folder")
@@ -27,7 +27,7 @@ def test_a_mistake_of_the_users_is_found_behind_the_error_that_kedro_makes_of_it
             raise RuntimeError("failed while saving") from error
 
 
-def test_a_full_disk_is_told_and_a_defect_keeps_its_traceback():
+def test_a_full_disk_is_reported_and_a_defect_keeps_its_traceback():
     with pytest.raises(click.ClickException, match="disk is full"), user_errors():
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(KeyError), user_errors():

@@ -3,15 +3,15 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.parameters import section
 
-from lexipix.cli.user_inputs import read_picture, read_prompts, text_beside
-from lexipix.config.ingestion import IngestionParameters
+from lexipix.cli.user_inputs import read_image_file, read_prompts, text_beside
 from lexipix.utils.errors import LexipixError
 
 
-def test_a_picture_is_made_as_small_as_the_models_see_it(tmp_path):
+def test_an_image_is_resized_to_the_size_of_the_model(tmp_path):
     Image.new("RGB", (64, 48), (255, 0, 0)).save(tmp_path / "red.jpg")
-    image = read_picture(tmp_path / "red.jpg", IngestionParameters(image_size=16))
+    image = read_image_file(tmp_path / "red.jpg", section("ingestion"), 16)
     assert image.shape == (16, 16, 3) and image.dtype == np.uint8
     assert image[..., 0].min() > 250
 
@@ -19,26 +19,26 @@ def test_a_picture_is_made_as_small_as_the_models_see_it(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("words.txt", b"a red circle", "not a picture in a known format"),
+        ("words.txt", b"a red circle", "not an image in a known format"),
         ("empty.png", b"", "empty file"),
-        ("cut.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "cannot be used as a picture"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "cannot be used as an image"),
     ],
 )
-def test_what_is_no_picture_is_told(tmp_path, name, content, told):
+def test_a_file_that_is_no_image_is_an_error(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(LexipixError, match="cannot be used as a picture") as caught:
-        read_picture(tmp_path / name, IngestionParameters())
+    with pytest.raises(LexipixError, match="cannot be used as an image") as caught:
+        read_image_file(tmp_path / name, section("ingestion"), 16)
     assert told in str(caught.value)
 
 
-def test_missing_picture_and_folder_are_told(tmp_path):
-    with pytest.raises(LexipixError, match="there is no such file"):
-        read_picture(tmp_path / "no.png", IngestionParameters())
+def test_a_missing_image_and_a_folder_are_errors(tmp_path):
+    with pytest.raises(LexipixError, match="the file does not exist"):
+        read_image_file(tmp_path / "no.png", section("ingestion"), 16)
     with pytest.raises(LexipixError, match="is a folder: name"):
-        read_picture(tmp_path, IngestionParameters())
+        read_image_file(tmp_path, section("ingestion"), 16)
 
 
-def test_text_beside_a_picture(tmp_path):
+def test_text_beside_an_image(tmp_path):
     picture = tmp_path / "star.png"
     assert text_beside(picture) is None
     (tmp_path / "star.txt").write_bytes("\ufeffein großer\r\n Stern \n".encode())
@@ -51,7 +51,7 @@ def test_text_beside_a_picture(tmp_path):
     assert text_beside(tmp_path / "star.txt") is None  # a text is not its own description
 
 
-def test_prompts_are_the_lines_that_are_not_blank(tmp_path):
+def test_prompts_are_the_non_blank_lines(tmp_path):
     file = tmp_path / "prompts.txt"
     file.write_bytes(b"\xef\xbb\xbfa red circle\r\n\r\n  a blue star \n\n")
     assert read_prompts(file, 2) == [(1, "a red circle"), (3, "a blue star")]
@@ -62,10 +62,10 @@ def test_prompts_are_the_lines_that_are_not_blank(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "is empty: write one prompt a line"),
-        (b" \n\t\n", "is empty: write one prompt a line"),
+        (b"", "is empty: write one prompt per line"),
+        (b" \n\t\n", "is empty: write one prompt per line"),
         (b"a red circle\n\xff\xfe", r"is not UTF-8 text \(line 2\)"),
-        (b"x" * 30_000, "is too large to be a text"),
+        (b"x" * 30_000, "is too large for a text"),
     ],
 )
 def test_wrong_files_of_prompts(tmp_path, content, told):
@@ -76,16 +76,16 @@ def test_wrong_files_of_prompts(tmp_path, content, told):
 
 
 def test_no_file_of_prompts(tmp_path):
-    with pytest.raises(LexipixError, match=r"does not exist: name a text file with one prompt a line"):
+    with pytest.raises(LexipixError, match=r"does not exist: name a text file with one prompt per line"):
         read_prompts(tmp_path / "no.txt", 2)
     with pytest.raises(LexipixError, match="is a folder, not a file"):
         read_prompts(tmp_path, 2)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_file_that_may_not_be_read(tmp_path):
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     file = tmp_path / "prompts.txt"
     file.write_text("a")
     file.chmod(0)
-    with pytest.raises(LexipixError, match="may not be read: check the file's permissions"):
+    with pytest.raises(LexipixError, match="cannot be read: check the file's permissions"):
         read_prompts(file, 2)

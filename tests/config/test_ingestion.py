@@ -48,4 +48,4 @@ def test_wrong_values_are_refused(change, said):
 
 
 def test_a_folder_named_by_a_number_is_a_path():
-    assert section("ingestion", {"source": {"kind": "folder", "path": 2024}}).source.path == "2024"
+    assert section("ingestion", {"source.kind": "folder", "source.path": 2024}).source.path == "2024"

@@ -4,16 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.support.parameters import section
 from tokenizers import Tokenizer
 
-from lexipix.config.generation import RedrawParameters
-from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import PAD_ID, encode, train_tokenizer
-from lexipix.inference.inversion import from_pictures, from_words, refine, refine_best
-from lexipix.inference.inversion_result import figures
-from lexipix.inference.onnx_models import noise_of
-from lexipix.inference.redraw import Attempt, Redrawn
+from lexipix.inference.inversion import invert, invert_best, start_from_images, start_from_text
+from lexipix.inference.onnx_generator import sample_noise
+from lexipix.inference.redraw import Attempt, RedrawResult
 from lexipix.inference.targets import Target
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE as AutoEncoder
@@ -21,7 +19,7 @@ from lexipix.scenes import caption, render_many, sample_scene
 from lexipix.training.bundles import load_network, to_bundle
 from lexipix.utils.errors import LexipixError
 
-RUN = RunParameters(device="cpu", precision="fp32", seed=3)
+RUN = section("run", {"device": "cpu", "precision": "fp32", "seed": 3})
 SIZE, CHANNELS, NOISE = 16, 4, 8
 LATENT = CHANNELS * 8 * 8
 VAE = {"image_size": SIZE, "latent_channels": CHANNELS, "width": 16, "depth": 1}
@@ -77,105 +75,109 @@ def redrawn(scenes, models):
         return Attempt(number, 1, model, texts[0], 5, number - 1, 0.1, 0.1, 0.1, 0.1, 9.0)
 
     drawn = np.zeros((2, SIZE, SIZE, 3), np.uint8)
-    return Redrawn(images[0], "captioner", drawn, [one(1, "gan"), one(2, "vae")], 1, None, False)
+    return RedrawResult(images[0], "captioner", drawn, [one(1, "gan"), one(2, "vae")], 1, None, False)
 
 
-def refined(redrawn, models, target=None, **parameters):
-    result = refine_best(
-        replace(redrawn, target=target), models.__getitem__, RedrawParameters(**parameters), RUN
-    )
-    return result.refined
+def inverted(redrawn, models, target=None, **parameters):
+    given = section("generation.redraw", parameters)
+    return invert_best(replace(redrawn, target=target), models.__getitem__, given, RUN).inversion
 
 
-def test_it_starts_where_the_best_try_was_drawn(redrawn, models, scenes):
-    found = refined(redrawn, models, refine=4)
-    network = load_network(models["prior"], TextToImage)
+def test_it_starts_where_the_best_attempt_was_drawn(redrawn, models, scenes):
+    found = inverted(redrawn, models, optimize_steps=4)
+    network = load_network(models["prior"])
     ids = torch.from_numpy(encode(Tokenizer.from_str(models["prior"].tokenizer), [scenes[0][0]], 40))
     with torch.no_grad():
-        drawn = to_uint8(network(ids, torch.from_numpy(noise_of(5, 1, NOISE))))[0]
+        drawn = to_uint8(network(ids, torch.from_numpy(sample_noise(5, 1, NOISE))))[0]
     assert np.abs(found.images[0].astype(int) - drawn).max() <= 1
     assert len(found.images) == len(found.steps) == 5
-    assert found.model == "vae" and found.numbers == LATENT
+    assert found.model == "vae" and found.num_values == LATENT
 
 
-@pytest.mark.parametrize("fit", ["latent", "noise"])
-def test_steps_lead_towards_the_picture_and_say_what_they_fit(redrawn, models, fit):
-    found = refined(redrawn, models, refine=6, fit=fit)
+@pytest.mark.parametrize("optimize", ["latent", "noise"])
+def test_steps_lead_towards_the_image_and_report_what_they_change(redrawn, models, optimize):
+    found = inverted(redrawn, models, optimize_steps=6, optimize=optimize)
     assert found.steps[-1].psnr > found.steps[0].psnr
     assert [one.step for one in found.steps] == list(range(7))
     trail = json.loads(json.dumps(found.trail()))
-    assert trail["path"] == f"text + {fit}" and trail["start"] == "best"
-    assert trail["numbers_fitted"] == (LATENT if fit == "latent" else NOISE)
-    assert found.told().startswith(f"The words alone gave {figures(found.steps[0])}")
-    assert found.told().endswith("which is no figure of the text path.")
+    assert trail["path"] == f"text + {optimize}" and trail["init"] == "best"
+    assert trail["num_values"] == (LATENT if optimize == "latent" else NOISE)
+    assert found.summary().startswith(f"The text alone gave {found.steps[0]}")
+    assert found.summary().endswith("This is no result of the text path.")
 
 
 def test_the_latent_comes_nearer_than_the_noise(redrawn, models):
-    by = {fit: refined(redrawn, models, refine=16, fit=fit).steps[-1].psnr for fit in ("latent", "noise")}
+    by = {
+        optimize: inverted(redrawn, models, optimize_steps=16, optimize=optimize).steps[-1].psnr
+        for optimize in ("latent", "noise")
+    }
     assert by["latent"] > by["noise"] + 3
 
 
-def test_the_encoders_latent_is_the_direct_path_and_is_called_so(redrawn, models):
-    found = refined(redrawn, models, refine=3, start="picture")
-    vae = load_network(models["vae"], AutoEncoder)
+def test_the_encoders_latent_is_reported_as_the_direct_path(redrawn, models):
+    found = inverted(redrawn, models, optimize_steps=3, init="picture")
+    vae = load_network(models["vae"])
     picture = torch.from_numpy(redrawn.given.transpose(2, 0, 1)[None].copy()).float() / 127.5 - 1
     with torch.no_grad():
         direct = to_uint8(vae.decoder(vae.encoder(picture)[0]))[0]
     assert np.abs(found.images[0].astype(int) - direct).max() <= 1
     assert found.path == "direct + latent" and found.model == "vae"
-    assert found.told().startswith(f"The encoder's {LATENT} numbers, without a word, gave ")
+    assert found.summary().startswith(f"The encoder's {LATENT} numbers, without any text, gave ")
     assert found.steps[-1].psnr >= found.steps[0].psnr
 
 
 def test_it_ends_with_the_step_that_reaches_the_target(redrawn, models):
-    everything = refined(redrawn, models, refine=8)
+    everything = inverted(redrawn, models, optimize_steps=8)
     wanted = Target("psnr", everything.steps[3].psnr - 1e-6)
-    found = refined(redrawn, models, wanted, refine=8)
+    found = inverted(redrawn, models, wanted, optimize_steps=8)
     assert found.reached and found.target == str(wanted)
     assert found.steps == everything.steps[: len(found.steps)] and len(found.steps) <= 4
-    assert not refined(redrawn, models, Target("ssim", 0.9999), refine=2).reached
+    assert not inverted(redrawn, models, Target("ssim", 0.9999), optimize_steps=2).reached
 
 
-def test_what_is_good_enough_is_left_alone_and_said_to_be_of_words(redrawn, models):
-    found = refined(redrawn, models, Target("psnr", 0.0), refine=8)
+def test_an_image_that_is_good_enough_stays_on_the_text_path(redrawn, models):
+    found = inverted(redrawn, models, Target("psnr", 0.0), optimize_steps=8)
     assert len(found.steps) == 1 and found.path == "text"
-    assert found.trail()["numbers_fitted"] == 0 and found.told().endswith("no step was taken.")
+    assert found.trail()["num_values"] == 0 and found.summary().endswith("no step was taken.")
 
 
-def test_a_score_ends_nothing(redrawn, models):
-    found = refined(redrawn, models, Target("score", -1.0), refine=2)
+def test_a_score_as_target_is_ignored(redrawn, models):
+    found = inverted(redrawn, models, Target("score", -1.0), optimize_steps=2)
     assert len(found.steps) == 3 and found.target is None
 
 
 def test_same_bytes_again(redrawn, models):
-    one, other = (refined(redrawn, models, refine=5) for _ in range(2))
+    one, other = (inverted(redrawn, models, optimize_steps=5) for _ in range(2))
     assert np.array_equal(one.images, other.images) and one.trail() == other.trail()
 
 
-def test_files_stand_apart_from_those_of_the_words(redrawn, models):
-    result = refine_best(redrawn, models.__getitem__, RedrawParameters(refine=20), RUN)
+def test_files_stand_apart_from_those_of_the_text_path(redrawn, models):
+    parameters = section("generation.redraw", {"optimize_steps": 20})
+    result = invert_best(redrawn, models.__getitem__, parameters, RUN)
     files = result.files()
-    assert set(files) == {"best.png", "sheet.png", "trail.json", "refined.png", "refined_sheet.png"}
+    assert set(files) == {"best.png", "sheet.png", "trail.json", "optimized.png", "optimized_sheet.png"}
     assert np.array_equal(files["best.png"], redrawn.images[1])
-    assert np.array_equal(files["refined.png"], result.refined.images[-1])
-    assert files["trail.json"]["path"] == "text" and files["trail.json"]["refined"]["path"] == "text + latent"
-    assert "refined" not in redrawn.trail()
+    assert np.array_equal(files["optimized.png"], result.inversion.images[-1])
+    assert (
+        files["trail.json"]["path"] == "text" and files["trail.json"]["optimized"]["path"] == "text + latent"
+    )
+    assert "optimized" not in redrawn.trail()
 
 
-def test_noise_keeps_the_length_of_noise(models, scenes):
+def test_noise_keeps_its_norm(models, scenes):
     texts, images = scenes
-    begun = from_words(models["gan"], texts[:1], 0.5 * np.ones((1, NOISE), np.float32), "noise", RUN)
-    assert begun.norm == pytest.approx(NOISE**0.5)
-    far = refine(begun, images[0], 12, None, "gan")
-    assert far.numbers == NOISE and far.fit == "noise"
-    assert from_pictures(models["vae"], images[:2], RUN).points.shape == (2, CHANNELS, 8, 8)
+    begun = start_from_text(models["gan"], texts[:1], 0.5 * np.ones((1, NOISE), np.float32), "noise", RUN)
+    assert begun.max_norm == pytest.approx(NOISE**0.5)
+    far = invert(begun, images[0], 12, None, "gan")
+    assert far.num_values == NOISE and far.optimize == "noise"
+    assert start_from_images(models["vae"], images[:2], RUN).values.shape == (2, CHANNELS, 8, 8)
 
 
-def test_what_cannot_be_refined_is_told(redrawn, models):
-    with pytest.raises(LexipixError, match="leave out --fit noise"):
-        refined(redrawn, models, refine=1, start="picture", fit="noise")
-    other = replace(redrawn, tries=[replace(one, model="words") for one in redrawn.tries])
+def test_what_cannot_be_optimized_is_an_error(redrawn, models):
+    with pytest.raises(LexipixError, match="remove --optimize noise"):
+        inverted(redrawn, models, optimize_steps=1, init="picture", optimize="noise")
+    other = replace(redrawn, attempts=[replace(one, model="tokens") for one in redrawn.attempts])
     with pytest.raises(
-        LexipixError, match="Pictures of the model words cannot be refined: choose --model vae or gan"
+        LexipixError, match="Images of the model tokens cannot be optimized: choose --model vae or gan"
     ):
-        refined(other, models, refine=1)
+        inverted(other, models, optimize_steps=1)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lexipix.inference.latent_optimization import descend
+from lexipix.inference.latent_optimization import optimize_latent
 
 B, N = 3, 6  # pictures of 48 numbers from 6
 
@@ -24,7 +24,7 @@ def bent():
 
 
 def differences(decode, start, wanted, steps, **options):
-    steps = descend(decode, start, wanted, steps, **options)
+    steps = optimize_latent(decode, start, wanted, steps, **options)
     return torch.stack(
         [(wanted - images).square().flatten(1).sum(1) for images, _ in steps]
     )  # (steps + 1, B)
@@ -42,7 +42,7 @@ def test_a_linear_decoder_is_solved_in_as_many_steps_as_there_are_numbers(line):
 def test_the_first_picture_is_the_starts_own_and_points_belong_to_their_pictures(line):
     _, decode, wanted = line
     start = torch.randn(B, N)
-    steps = list(descend(decode, start, wanted, 2))
+    steps = list(optimize_latent(decode, start, wanted, 2))
     assert len(steps) == 3
     assert torch.equal(steps[0][1], start) and torch.equal(steps[0][0], decode(start))
     assert torch.allclose(steps[2][0], decode(steps[2][1]))
@@ -66,19 +66,21 @@ def test_pictures_do_not_meddle_with_each_other(bent):
 
 def test_no_point_leaves_its_ball(line):
     _, decode, wanted = line
-    for _, points in descend(decode, 0.1 * torch.randn(B, N), 20 * wanted, 8, norm=2.0):
+    for _, points in optimize_latent(decode, 0.1 * torch.randn(B, N), 20 * wanted, 8, max_norm=2.0):
         assert (points.norm(dim=1) <= 2.0 + 1e-5).all()
 
 
 def test_what_is_perfect_stays(line):
     _, decode, _ = line
     start = torch.randn(B, N)
-    *_, (images, points) = descend(decode, start, decode(start), 3)
+    *_, (images, points) = optimize_latent(decode, start, decode(start), 3)
     assert torch.equal(points, start) and torch.equal(images, decode(start))
 
 
 def test_weights_that_are_fixed_get_no_gradient(line):
     _, _, wanted = line
     layer = torch.nn.Linear(N, 48).requires_grad_(False)
-    *_, (_, points) = descend(lambda some: layer(some).view(-1, 3, 4, 4), torch.zeros(B, N), wanted, 2)
+    *_, (_, points) = optimize_latent(
+        lambda some: layer(some).view(-1, 3, 4, 4), torch.zeros(B, N), wanted, 2
+    )
     assert layer.weight.grad is None and not points.requires_grad

@@ -4,66 +4,66 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lexipix.inference.onnx_models import OnnxGenerator
+from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.inference.prompt_checks import check_prompt, check_prompts, shown
 from lexipix.utils.errors import LexipixError
 
 
-def test_complete_description_has_nothing_to_warn_of(drawer):
-    checked = check_prompt("  a big red circle at the left\non white ", drawer)
+def test_complete_description_has_nothing_to_warn_of(generator):
+    checked = check_prompt("  a big red circle at the left\non white ", generator)
     assert checked.text == "a big red circle at the left on white"
     assert checked.warnings == ()
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", "\t\n"])
-def test_empty(drawer, prompt):
-    with pytest.raises(LexipixError, match="The prompt is empty: say what to draw"):
-        check_prompt(prompt, drawer)
+def test_empty(generator, prompt):
+    with pytest.raises(LexipixError, match="The prompt is empty: name what to draw"):
+        check_prompt(prompt, generator)
 
 
-def test_overlong_says_count_and_limit(drawer):
+def test_overlong_says_count_and_limit(generator):
     prompt = " ".join(["red"] * 30)
     with pytest.raises(
         LexipixError, match=r"too long: it has 30 tokens .* the model reads at most 23; shorten"
     ):
-        check_prompt(prompt, drawer)
-    assert check_prompt(" ".join(["red"] * 23), drawer)
+        check_prompt(prompt, generator)
+    assert check_prompt(" ".join(["red"] * 23), generator)
 
 
-def test_unknown_words_are_named_with_the_nearest_known(drawer):
-    (warning,) = check_prompt("a big red circel at the left on white", drawer).warnings
-    assert warning.startswith('The model never saw "circel" (near: circle')
-    (warning,) = check_prompt("a big xylophone", drawer).warnings
-    assert warning == 'The model never saw "xylophone" in training and will make little of it.'
+def test_unknown_words_are_named_with_the_nearest_known(generator):
+    (warning,) = check_prompt("a big red circel at the left on white", generator).warnings
+    assert warning.startswith('The model never saw "circel" (similar: circle')
+    (warning,) = check_prompt("a big xylophone", generator).warnings
+    assert warning == 'The model never saw "xylophone" in training and will probably ignore it.'
 
 
-def test_nothing_known_is_an_error_with_words_to_use(drawer):
+def test_nothing_known_is_an_error_with_words_to_use(generator):
     with pytest.raises(
-        LexipixError, match=r'never saw any word of "dragon xylophone".*near: diamond.*such as .*heart'
+        LexipixError, match=r'never saw any word of "dragon xylophone".*similar: diamond.*such as .*heart'
     ):
-        check_prompt("dragon xylophone", drawer)
+        check_prompt("dragon xylophone", generator)
 
 
-def test_punctuation_alone_says_nothing(drawer):
+def test_punctuation_alone_says_nothing(generator):
     with pytest.raises(LexipixError, match=r'"\?!" has no words'):
-        check_prompt("?!", drawer)
+        check_prompt("?!", generator)
 
 
 def test_words_of_other_languages_are_compared_too(toys):
     model = replace(toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": ["собака", "кошка"]})
-    drawer = OnnxGenerator(model)
-    assert check_prompt("Кошка", drawer).warnings == ()
-    assert "собака" in check_prompt("кошка собакa", drawer).warnings[0]
+    generator = OnnxGenerator(model)
+    assert check_prompt("Кошка", generator).warnings == ()
+    assert "собака" in check_prompt("кошка собакa", generator).warnings[0]
 
 
-def test_scene_that_cannot_exist_is_drawn_with_a_warning(drawer):
+def test_scene_that_cannot_exist_is_drawn_with_a_warning(generator):
     prompt = "a big red star at the top and a big blue ring at the top left on white"
-    (warning,) = check_prompt(prompt, drawer).warnings
+    (warning,) = check_prompt(prompt, generator).warnings
     assert "its objects would touch" in warning
 
 
-def test_half_a_description_of_a_scene_is_drawn_with_a_warning(drawer):
-    (warning,) = check_prompt("a red circle", drawer).warnings
+def test_half_a_description_of_a_scene_is_drawn_with_a_warning(generator):
+    (warning,) = check_prompt("a red circle", generator).warnings
     assert "is not a complete description" in warning
 
 
@@ -79,14 +79,14 @@ def test_model_without_a_word_list_takes_any_word(toys):
     assert check_prompt("a dragon", OnnxGenerator(model)).warnings == ()
 
 
-def test_text_that_is_no_unicode(drawer):
+def test_text_that_is_no_unicode(generator):
     with pytest.raises(LexipixError, match="not valid UTF-8"):
-        check_prompt("a \udcff circle", drawer)
+        check_prompt("a \udcff circle", generator)
 
 
-def test_several_say_which_is_wrong(drawer):
+def test_an_error_names_the_wrong_one_of_several_prompts(generator):
     with pytest.raises(LexipixError, match=r"^number 2: The prompt is empty"):
-        check_prompts(["a red circle", " "], drawer, "number {}: ")
+        check_prompts(["a red circle", " "], generator, ["number 1: ", "number 2: "])
 
 
 def test_long_prompts_are_cut_in_messages():
@@ -95,9 +95,9 @@ def test_long_prompts_are_cut_in_messages():
 
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(prompt=st.text(max_size=100))
-def test_any_text_is_checked_or_refused_in_a_sentence(drawer, prompt):
+def test_any_text_is_checked_or_refused_in_a_sentence(generator, prompt):
     try:
-        checked = check_prompt(prompt, drawer)
+        checked = check_prompt(prompt, generator)
     except LexipixError as error:
         assert str(error)[0].isupper() and str(error)[-1] in "."
     else:

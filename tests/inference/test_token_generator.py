@@ -1,11 +1,11 @@
-"""The generator that writes visual words, on a toy that has learned nothing."""
+"""The image-token generator, untrained."""
 
 import json
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tests.support.exported_models import draw
+from tests.support.exported_models import draw, draw_one
 
 from lexipix.cli.generate import generate
 from lexipix.cli.redraw import redraw
@@ -20,55 +20,55 @@ OTHER = "a small star"
 
 
 @pytest.fixture
-def drawer(words_model):
-    return TokenImageGenerator(words_model)
+def generator(tokens_model):
+    return TokenImageGenerator(tokens_model)
 
 
-def test_picture_depends_on_prompt_seed_and_index_alone(drawer):
-    together = draw(drawer, [TEXT, OTHER], 2, 7)
+def test_an_image_depends_on_prompt_seed_and_index_alone(generator):
+    together = draw(generator, [TEXT, OTHER], 2, 7)
     assert together.shape == (4, 16, 16, 3) and together.dtype == np.uint8
-    assert np.array_equal(together[2], draw(drawer, [OTHER], 1, 7)[0])
-    assert np.array_equal(together[1], drawer.draw_one(TEXT, 7, 1))
+    assert np.array_equal(together[2], draw(generator, [OTHER], 1, 7)[0])
+    assert np.array_equal(together[1], draw_one(generator, TEXT, 7, 1))
     assert not np.array_equal(together[0], together[1])
-    assert not np.array_equal(together[0], draw(drawer, [TEXT], 1, 8)[0])
+    assert not np.array_equal(together[0], draw(generator, [TEXT], 1, 8)[0])
 
 
-def test_one_core_draws_what_two_draw(drawer, monkeypatch):
+def test_one_core_draws_what_two_draw(generator, monkeypatch):
     drawn = []
     for n_cores in (1, 2):
-        monkeypatch.setattr(cores, "n_cores", lambda n=n_cores: n)
-        drawn.append(draw(drawer, [TEXT, OTHER], 2, 3))
+        monkeypatch.setattr(cores, "_n_cores", lambda n=n_cores: n)
+        drawn.append(draw(generator, [TEXT, OTHER], 2, 3))
     assert np.array_equal(*drawn)
 
 
-def test_a_training_that_was_left_out_is_told():
-    with pytest.raises(LexipixError, match=r"no generator 'words' here: generator\.words\.enabled is false"):
-        TokenImageGenerator(skipped("generator.words.enabled is false"))
+def test_a_model_that_was_not_trained_is_an_error_with_the_reason():
+    with pytest.raises(LexipixError, match=r"'tokens' is not trained here: generator\.tokens\.enabled is"):
+        TokenImageGenerator(skipped("generator.tokens.enabled is false"))
 
 
-def test_generate_and_redraw_by_words(project, tmp_path):
+def test_generate_and_redraw_by_tokens(project, tmp_path):
     for command, arguments in ((generate, [TEXT, "-n", "2"]), (redraw, ["star.png", "--text", TEXT])):
         out = tmp_path / command.name
-        asked = [*arguments, "--model", "words", "--out", str(out)]
+        asked = [*arguments, "--model", "tokens", "--out", str(out)]
         result = CliRunner().invoke(command, asked, obj=project)
         assert result.exit_code == 0, result.output
         assert (out / "sheet.png").is_file()
     lines = (tmp_path / "generate" / "generated.jsonl").read_text().splitlines()
-    assert [json.loads(line)["model"] for line in lines] == ["words", "words"]
+    assert [json.loads(line)["model"] for line in lines] == ["tokens", "tokens"]
     trail = json.loads((tmp_path / "redraw" / "trail.json").read_text())
-    assert {one["model"] for one in trail["tries"]} == {"words"}
+    assert {one["model"] for one in trail["attempts"]} == {"tokens"}
 
 
-def test_without_a_trained_writer_the_command_that_makes_it_is_told(project):
+def test_an_error_names_the_command_that_trains_the_tokens(project):
     for model, said in (
-        (None, "There is no trained words at"),
-        (skipped("a.b is false"), "no generator 'words' here"),
+        (None, "There is no trained tokens at"),
+        (skipped("a.b is false"), "'tokens' is not trained here"),
     ):
-        folder = project.project_path / "data/06_models/words"
+        folder = project.project_path / "data/06_models/tokens"
         if model is None:
             folder.rename(folder.with_name("away"))
         else:
             ModelFolderDataset(filepath=str(folder)).save(model)
-        result = CliRunner().invoke(generate, [TEXT, "--model", "words"], obj=project)
+        result = CliRunner().invoke(generate, [TEXT, "--model", "tokens"], obj=project)
         assert result.exit_code == 1 and said in " ".join(result.output.split())
         assert "--tags " in result.output

@@ -288,8 +288,8 @@ def test_captions_are_those_of_kedro_caption(smoke, captioner, tmp_path):
     ("picture", "said"),
     [
         ("not base64!", "Picture 1 is not base64"),
-        (text_of(b"no picture"), "not a picture in a known format"),
-        ("", "not a picture in a known format"),
+        (text_of(b"no picture"), "not an image in a known format"),
+        ("", "not an image in a known format"),
         (text_of(png()[:60]), "damaged or cut short"),
         (text_of(png(6000, 5000, "1")), "6000x5000 pixels are more than"),
         (text_of(png(4, 4)), "too small"),

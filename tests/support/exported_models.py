@@ -1,6 +1,5 @@
 """Toy models written as ONNX by hand: they compute next to nothing, and what they do can be worked out."""
 
-import json
 import shutil
 from types import SimpleNamespace
 
@@ -13,29 +12,42 @@ from tests.support.project import REPOSITORY
 
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.models import ModelFolderDataset
-from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
+from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxPipelineDataset
 from lexipix.inference.best_of import BestOfConfig, best_of
-from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer
+from lexipix.inference.onnx_captioner import OnnxCaptioner
+from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
+from lexipix.inference.onnx_scorer import OnnxScorer
 from lexipix.models.language_model import small_gpt2
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.scenes import caption, sample_scene, words
 from lexipix.training.bundles import to_bundle
-from lexipix.utils.types import OnnxModel
+from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 SIZE, NOISE, MAX_TOKENS, VOCABULARY = 16, 4, 24, 400
 CHAMPION = {
     "family": "gan",
     "variant": "onnx_fp32",
-    "budgets": {"fast": "small_onnx_fp32", "balanced": "onnx_fp32", "best": "onnx_fp32"},
+    "qualities": {"fast": "small_onnx_fp32", "balanced": "onnx_fp32", "best": "onnx_fp32"},
 }
+RESIZE = {"fit": "crop", "background": [255, 255, 255], "filter": "lanczos"}
+TOKENS_ENTRY = """tokens:
+  type: lexipix.datasets.models.ModelFolderDataset
+  filepath: data/06_models/tokens
+  made_by: kedro run --pipelines generator --tags tokens
+"""
 SAID = "a big red circle at the left on white"  # by the toy captioner, of any picture
 
 
-def draw(drawer, prompts, n, seed):
-    """``n`` pictures of each prompt, prompt by prompt, one candidate of each."""
+def draw(generator, prompts, n, seed):
+    """``n`` images of each prompt, prompt by prompt, one candidate of each."""
     texts = [prompt for prompt in prompts for _ in range(n)]
-    return best_of(drawer, None, texts, np.arange(len(texts)) % n, seed, BestOfConfig()).images
+    return best_of(generator, None, texts, np.arange(len(texts)) % n, seed, BestOfConfig()).images
+
+
+def draw_one(generator, prompt, seed, index):
+    """Image ``index`` of a prompt."""
+    return generator.generate([prompt], sample_noise(seed, index, generator.noise_dim))[0]
 
 
 def graph(nodes, inputs, outputs, **constants):
@@ -163,29 +175,31 @@ def toys():
     generator = {"kind": "text_to_image", "noise_dim": NOISE, "known_words": sorted(words()), **shared}
     ids = encode(tokenizer, [SAID], MAX_TOKENS)[0]
     ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
+    vae, gan, small = (OnnxModel(generator, drawing(seed), text, {"data_digest": "d"}) for seed in (1, 2, 3))
+    scorer = OnnxModel(
+        {"kind": "contrastive_pair", **shared}, {"image": image_vectors(), "text": text_vectors()}, text
+    )
+    captioner = {"kind": "captioner", **shared, **ends, "variant": "onnx_fp32", "resize": RESIZE}
     return {
-        "onnx_vae": OnnxModel(generator, drawing(1), text, {"data_digest": "d"}),
-        "onnx_gan": OnnxModel(generator, drawing(2), text, {"data_digest": "d"}),
-        "onnx_forms": {"small_onnx_fp32": OnnxModel(generator, drawing(3), text, {"data_digest": "d"})},
-        "onnx_captioner": OnnxModel(
-            {"kind": "captioner", **shared, **ends}, {"see": seeing(), "next_word": saying(ids)}, text
-        ),
-        "onnx_scorer": OnnxModel(
-            {"kind": "contrastive_pair", **shared}, {"image": image_vectors(), "text": text_vectors()}, text
+        "onnx_vae": vae,
+        "onnx_gan": gan,
+        "onnx_scorer": scorer,
+        "captioner_champion": OnnxModel(captioner, {"see": seeing(), "next_word": saying(ids)}, text),
+        "champion": OnnxPipeline(
+            {**CHAMPION, **generator}, {"onnx_fp32": gan, "small_onnx_fp32": small, "scorer": scorer}
         ),
     }
 
 
 @pytest.fixture(scope="session")
-def words_model(toys):
-    """A writer of visual words that has learned nothing, as it is trained: it has no exported form."""
+def tokens_model(toys):
+    """An untrained image-token generator; it has no exported form."""
     text, vocabulary = toys["onnx_gan"].tokenizer, VOCABULARY
     torch.manual_seed(0)
     model = small_gpt2(vocabulary + 24 + 4 + 2, MAX_TOKENS + CELLS, 32, 1, EOS_ID, cross_attention=False)
     network = {
         "token_generator": {
-            "language_model": model.config.to_dict(), "decoding_steps": [1, 1],
-            "local_conv_depth": 1, "pad_id": PAD_ID,
+            "language_model": model.config.to_dict(), "decoding_steps": [1, 1], "local_conv_depth": 1, "pad_id": PAD_ID,
         },
         "image_tokenizer": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
         "text_encoder": {
@@ -206,35 +220,36 @@ def said():
 
 
 @pytest.fixture
-def drawer(toys):
+def generator(toys):
     return OnnxGenerator(toys["onnx_vae"])
 
 
 @pytest.fixture
-def other_drawer(toys):
+def other_generator(toys):
     return OnnxGenerator(toys["onnx_gan"])
 
 
 @pytest.fixture
-def describer(toys):
-    return OnnxCaptioner(toys["onnx_captioner"])
+def captioner(toys):
+    return OnnxCaptioner(toys["captioner_champion"])
 
 
 @pytest.fixture
 def scorer(toys):
-    return Scorer(toys["onnx_scorer"])
+    return OnnxScorer(toys["onnx_scorer"])
 
 
 @pytest.fixture(scope="session")
-def _project(toys, words_model, tmp_path_factory):
+def _project(toys, tokens_model, tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(REPOSITORY / "conf", root / "conf")
     models = root / "data" / "06_models"
     for name, model in toys.items():
-        dataset = OnnxVariantsDataset if name == "onnx_forms" else OnnxModelDataset
-        dataset(filepath=str(models / "onnx" / name.removeprefix("onnx_"))).save(model)
-    ModelFolderDataset(filepath=str(models / "words")).save(words_model)
-    (models / "champion.json").write_text(json.dumps(CHAMPION))
+        dataset = OnnxPipelineDataset if isinstance(model, OnnxPipeline) else OnnxModelDataset
+        dataset(filepath=str(models / name.replace("onnx_", "onnx/"))).save(model)
+    ModelFolderDataset(filepath=str(models / "tokens")).save(tokens_model)
+    (root / "conf" / "local").mkdir(exist_ok=True)
+    (root / "conf" / "local" / "catalog.yml").write_text(TOKENS_ENTRY)
     return root
 
 

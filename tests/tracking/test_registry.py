@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from lexipix.hooks.project import ProjectHooks
+from lexipix.inference.onnx_models import OnnxGenerator, Scorer
 from mlflow.exceptions import MlflowException
 from tests.support.parameters import section
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.config.root import LexipixParameters
 from lexipix.inference.best_of import BestOfConfig, best_of
-from lexipix.inference.onnx_models import OnnxGenerator, Scorer
 from lexipix.tracking import registry
 from lexipix.tracking.registry import CHALLENGER, CHAMPION, Evaluation, missing, register, registered_name
 from lexipix.utils.model_files import read_onnx_model

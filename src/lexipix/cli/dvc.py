@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def dvc() -> None:
-    """Keep dvc.yaml in agreement with the pipelines, and link DVC's stages to MLflow runs."""
+    """Keep dvc.yaml in step with the pipelines, and link DVC's stages to MLflow runs."""
 
 
 @dvc.command()

@@ -1,14 +1,16 @@
-"""Errors as the user meets them: one sentence each, and Ctrl-C that says how to go on."""
+"""Errors as the user reads them: one sentence each. Ctrl-C shows how to continue."""
 
 import errno
+import functools
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
-from lexipix.utils import signals as interrupts
+from lexipix.utils import signals
 from lexipix.utils.errors import LexipixError
 
 
@@ -19,22 +21,22 @@ class Stopped(click.ClickException):
 
 
 @contextmanager
-def user_errors(how_to_go_on: str = "") -> Iterator[None]:
-    """Show the user's mistakes as one sentence each; a defect of ours keeps its traceback.
+def user_errors(how_to_continue: str = "") -> Iterator[None]:
+    """Show a mistake of the user as one sentence; a defect of lexipix keeps its traceback.
 
     Args:
-        how_to_go_on: What Ctrl-C leaves, and how the command is taken up again, if it can be.
+        how_to_continue: What remains after Ctrl-C, and which command continues, if one can.
     """
-    stopped = Stopped(f"Stopped. {how_to_go_on}".rstrip())
-    # Asked to end, unwind as on Ctrl-C: temporary files go, the MLflow run is closed.
+    stopped = Stopped(f"Stopped. {how_to_continue}".rstrip())
+    # SIGTERM unwinds like Ctrl-C: temporary files are removed, the MLflow run is closed
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        with interrupts.remembered():
+        with signals.remembered():
             yield
     except KeyboardInterrupt:
         raise stopped from None
     except Exception as error:
-        if interrupts.interrupted():  # some libraries turn it into an error of their own
+        if signals.interrupted():  # some libraries turn Ctrl-C into an error of their own
             raise stopped from error
         message = sentence(error)
         if message is None:
@@ -44,8 +46,22 @@ def user_errors(how_to_go_on: str = "") -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def with_user_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Show mistakes as sentences and just end on Ctrl-C, for commands that write nothing before the end."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        with user_errors():
+            try:
+                command(*args, **options)
+            except KeyboardInterrupt:
+                raise click.Abort from None
+
+    return run
+
+
 def sentence(error: BaseException) -> str | None:
-    """Find the words that are meant for the user in an error or in what caused it; None for a defect."""
+    """The message for the user in an error or in its causes; None for a defect of lexipix."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, LexipixError):

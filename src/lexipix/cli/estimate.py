@@ -1,14 +1,14 @@
-"""``kedro estimate``: what a run will take, before it is begun."""
+"""``kedro estimate``: time and memory of a run, before it starts."""
 
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 
 from lexipix.cli.errors import user_errors
 from lexipix.cli.project_context import ProjectContext
+from lexipix.cli.run import kedro_option
 from lexipix.tracking import run as tracking
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SPLITS
@@ -22,78 +22,70 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--env", "-e", envvar="KEDRO_ENV", metavar="ENV",
-    help="Environment to be run, such as cifar10 or folder [default: base, the scenes].",
+    help="Environment of the run, such as cifar10 or folder [default: base, the scenes].",
 )  # fmt: skip
-@click.option(
-    "--params",
-    callback=_split_params,
-    default="",
-    metavar="KEY=VALUE,…",
-    help="Parameters, as for kedro run.",
-)
 @click.pass_obj
 def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any]) -> None:
-    """Say how long a run will take on this machine, and how much memory, stage by stage.
+    """Estimate the time and the memory of a run on this machine, stage by stage.
 
-    Rehearses every stage with the networks of the run, on few pictures and few steps; that takes some five
-    minutes on two cores. Pictures other than the embedded scenes must be ingested before, so that their
-    number is known. The estimate is kept, and the run shows at its end what each stage took beside it.
+    Runs every stage with the networks of the run on few images and few steps. This takes about five minutes
+    on two cores. Images other than the embedded scenes must be ingested before, so that their number is
+    known. The estimate is written to data/ENV/08_reporting/estimate.json, and the run reports at its end what
+    each stage took beside it.
 
     \b
     Examples:
       kedro estimate
       kedro run --env cifar10 --pipelines ingestion && kedro estimate --env cifar10
-      kedro estimate --params generator.prior.training.images=100000
+      kedro estimate --params generator.prior.training.num_images=100000
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     with user_errors():
         _estimate(ProjectContext(metadata.project_path, env, params))
 
 
-def _estimate(workshop: ProjectContext) -> None:
+estimate.params.append(kedro_option("params"))
+
+
+def _estimate(context: ProjectContext) -> None:
     from lexipix.config.pipelines import DEFAULT
     from lexipix.datasets.files import JsonDataset
     from lexipix.pipeline_registry import register_pipelines
     from lexipix.repro.cost_estimate import estimate as estimate_nodes
     from lexipix.utils.progress import Progress
 
-    counts = _counts(workshop)
-    if tracking.enabled():  # a run has it in memory from its beginning
+    counts = _counts(context)
+    if tracking.enabled():  # a run has it in memory from the start
         import mlflow  # noqa: F401
-    with Progress("Rehearsing", None, unit="stages") as progress:
+    nodes = register_pipelines()[DEFAULT].nodes
+    with Progress("Trying", None, unit="stages") as progress:
 
-        def tell(name: str, number: int, n_nodes: int) -> None:
-            progress.task, progress.total = f"Rehearsing {name}", n_nodes
+        def report(name: str, number: int, n_nodes: int) -> None:
+            progress.task, progress.total = f"Trying {name}", n_nodes
             progress.advance(number - progress.done)
 
-        nodes = register_pipelines()[DEFAULT].nodes
-        found = estimate_nodes(nodes, workshop.parameters, workshop.load, counts, tell)
-    place = workshop.place("estimate")
-    kept = {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
-    JsonDataset(filepath=str(place)).save(kept)
+        found = estimate_nodes(nodes, context.parameters, context.load, counts, report)
+    path = context.path("estimate")
+    JsonDataset(filepath=str(path)).save(
+        {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
+    )
     _show(found)
-    click.echo(f"Kept in {place}; the run will be shown beside it.")
+    click.echo(f"Written to {path}; the run reports its own figures beside it.")
 
 
-def _counts(workshop: ProjectContext) -> dict[str, int]:
-    """Pictures of each split in the run to come, and those of train without a caption."""
-    parameters = workshop.parameters.ingestion
-    if parameters.source.kind == "scenes":
-        scenes = parameters.source.scenes
-        counts = {
-            "train": scenes.n_train,
-            "val": scenes.n_val,
-            "test": scenes.n_test,
-            "judge": scenes.n_judge,
-        }
-        return {**counts, "uncaptioned": round(scenes.n_train * scenes.uncaptioned_share)}
-    place = workshop.place("ingestion_summary")
-    if not place.is_file():
+def _counts(context: ProjectContext) -> dict[str, int]:
+    """Images of each split in the run, and those of train without a caption (``uncaptioned``)."""
+    source = context.parameters.ingestion.source
+    if source.kind == "scenes":
+        counts: dict[str, int] = {split: getattr(source.scenes, f"n_{split}") for split in SPLITS}
+        return {**counts, "uncaptioned": round(counts["train"] * source.scenes.uncaptioned_share)}
+    path = context.path("ingestion_summary")
+    if not path.is_file():
         raise LexipixError(
-            f"How many pictures there are is not known before they are read ({place} is missing): run the "
-            "stage ingestion first, with the same --env and --params."
+            f"The number of images is not known before they are ingested ({path} is missing): run the "
+            "pipeline ingestion first, with the same --env and --params."
         )
-    summary: Mapping[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    counts = {split: int(summary[f"n_{split}"]) for split in SPLITS}
+    summary: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    counts = {str(split): int(summary[f"n_{split}"]) for split in SPLITS}
     return {**counts, "uncaptioned": int(summary.get("uncaptioned", 0))}
 
 
@@ -116,7 +108,7 @@ def _show(found: "list[Estimate]") -> None:
         )
     peaks = [one.peak_mb for one in found if one.peak_mb is not None]
     table.add_row(
-        "together",
+        "total",
         f"{sum(one.tflop for one in found):,.1f} TFLOP",
         "",
         f"{max(peaks):,.0f} MB" if peaks else "",

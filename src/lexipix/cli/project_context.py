@@ -1,6 +1,6 @@
-"""What the commands that draw and describe work with: an environment's parameters and exported models.
+"""Parameters, catalog and trained models of an environment, for commands that run no pipeline.
 
-A Kedro session would import every pipeline; this reads the same configuration and only what is asked for.
+A Kedro session would import every pipeline. This reads the same configuration and loads only what is used.
 """
 
 from collections.abc import Callable
@@ -11,24 +11,27 @@ from typing import TYPE_CHECKING, Any
 from lexipix.utils.errors import LexipixError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lexipix.config.root import LexipixParameters
-    from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer
+    from lexipix.inference.caption_pipeline import CaptionPipeline
+    from lexipix.inference.onnx_generator import OnnxGenerator
+    from lexipix.inference.onnx_scorer import OnnxScorer
+    from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 
 
 class ProjectContext:
-    """An environment's parameters and exported models, read as they are asked for.
+    """An environment's parameters, its catalog, and its trained models.
 
     Args:
         project_path: The project's folder.
-        env: Environment; None is what ``kedro run`` takes without one.
-        given: Parameters that take the place of those in the files, as by ``--params``.
+        env: Environment; None is the default of ``kedro run``.
+        runtime_params: Parameters that replace those of the files, as with ``--params``.
     """
 
-    def __init__(self, project_path: Path, env: str | None, given: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, project_path: Path, env: str | None, runtime_params: dict[str, Any] | None = None
+    ) -> None:
         from kedro.config import OmegaConfigLoader
+        from kedro.io import DataCatalog
 
         from lexipix.config.root import validate
         from lexipix.settings import CONFIG_LOADER_ARGS
@@ -36,107 +39,95 @@ class ProjectContext:
         conf = project_path / "conf"
         require_environment(conf, env)
         arguments: dict[str, Any] = CONFIG_LOADER_ARGS
-        loader = OmegaConfigLoader(conf_source=str(conf), env=env, runtime_params=given, **arguments)
+        loader = OmegaConfigLoader(conf_source=str(conf), env=env, runtime_params=runtime_params, **arguments)
+        entries = {name: _absolute(project_path, entry) for name, entry in loader["catalog"].items()}
         self.parameters: LexipixParameters = validate(loader["parameters"])
-        self._entries: dict[str, dict[str, Any]] = loader["catalog"]
-        self._project_path = project_path
+        self.catalog = DataCatalog.from_config(entries)
 
     def load(self, name: str) -> Any:
         """Load a dataset of the catalog."""
-        from kedro.io import AbstractDataset, DatasetError
+        from kedro.io import DatasetError
 
-        entry = dict(self._entries[name])
-        if "filepath" in entry:
-            entry["filepath"] = str(self.place(name))
+        dataset = self.catalog.get(name)
+        if dataset is None:
+            raise LexipixError(f"The catalog of this environment has no dataset {name}.")
         try:
-            return AbstractDataset.from_config(name, entry).load()
+            return dataset.load()
         except DatasetError as error:
             if isinstance(error.__cause__, LexipixError):
                 raise error.__cause__ from None
             raise
 
-    def _load_from(self, name: str, part: str) -> Any:
-        """Load one of the models of a dataset that holds several."""
-        from lexipix.datasets.onnx_models import OnnxModelDataset
+    def path(self, name: str) -> Path:
+        """Path of a dataset of the catalog."""
+        return Path(self._entry(name)["filepath"])
 
-        place = str(self.place(name) / part)
-        return OnnxModelDataset(filepath=place, made_by=self._entries[name]["made_by"]).load()
+    def text_to_image(self, model: str) -> "TextToImagePipeline":
+        """The pipeline of ``champion``, an uncompressed ``vae`` or ``gan``, or ``tokens``."""
+        from lexipix.inference.onnx_generator import OnnxGenerator
+        from lexipix.inference.text_to_image_pipeline import Limits, TextToImagePipeline
 
-    def place(self, name: str) -> Path:
-        """Where a dataset of the catalog lies."""
-        return self._project_path / str(self._entries[name]["filepath"])
-
-    def drawer(self, choice: str, budget: str = "balanced") -> "tuple[str, OnnxGenerator]":
-        """The generator that was chosen, and its name: family, and variant where it is not the whole network.
-
-        Args:
-            choice: ``champion``, a family, or ``words``.
-            budget: ``fast``, ``balanced`` or ``best``; smaller forms exist of the champion's family only.
-        """
-        from lexipix.inference.onnx_models import OnnxGenerator
-        from lexipix.inference.selection import Choice, choose
-
-        if choice == "words":
+        limits = Limits.of(self.parameters.generation)
+        if model == "champion":
+            return TextToImagePipeline.from_pretrained(self._trained("champion"), limits)
+        if model == "tokens":
             from lexipix.inference.token_generator import TokenImageGenerator
 
-            return choice, TokenImageGenerator(self.load("words"))
+            generator: OnnxGenerator = TokenImageGenerator(self.load("tokens"))
+        else:
+            generator = OnnxGenerator(self.load(f"onnx_{model}"))
+        return TextToImagePipeline.from_generator(model, generator, self._scorer, limits)
 
-        if choice == "champion" and not self.place("champion").is_file():
-            raise LexipixError(
-                f"No generator is trained here yet ({self.place('champion')} is missing): "
-                f"run `{self._entries['champion']['made_by']}` first."
-            )
-        chosen = Choice(choice, None)
-        if self.place("champion").is_file():
-            chosen = choose(self.load("champion"), choice, budget)
-        if chosen.form is None:
-            return chosen.name, OnnxGenerator(self.load(f"onnx_{chosen.family}"))
-        return chosen.name, OnnxGenerator(self._load_from("onnx_forms", chosen.form))
+    def generators(self, pipe: "TextToImagePipeline", model: str) -> "dict[str, Callable[[], OnnxGenerator]]":
+        """Uncompressed generators that take turns: of ``champion`` both families, else the chosen one."""
+        from lexipix.inference.onnx_generator import OnnxGenerator
 
-    def drawers(self, choice: str) -> "dict[str, Callable[[], OnnxGenerator]]":
-        """The whole generators that take turns: the chosen one; or the champion's, then the other."""
-        name, champion = self.drawer(choice, "best")
-        drawers: dict[str, Callable[[], OnnxGenerator]] = {name: lambda: champion}
-        if choice == "champion":
-            other = {"vae": "gan", "gan": "vae"}[name]
-            if self.place(f"onnx_{other}").is_dir():
-                drawers[other] = cache(lambda: self.drawer(other)[1])
-        return drawers
+        name, generator = pipe.generator("best")
+        generators: dict[str, Callable[[], OnnxGenerator]] = {name: lambda: generator}
+        if model == "champion":
+            other = {"vae": "gan", "gan": "vae"}[pipe.family]
+            if self.path(f"onnx_{other}").is_dir():
+                generators[other] = cache(lambda: OnnxGenerator(self.load(f"onnx_{other}")))
+        return generators
 
-    def describer(self) -> "OnnxCaptioner":
-        """The captioner, in the form that the compression chose."""
-        from lexipix.inference.onnx_models import OnnxCaptioner
-        from lexipix.inference.selection import WHOLE
+    def captioner(self) -> "CaptionPipeline":
+        """The captioner that the compression chose."""
+        from lexipix.inference.caption_pipeline import CaptionPipeline
 
-        variant = WHOLE
-        if self.place("captioner_champion").is_file():
-            variant = self.load("captioner_champion")["variant"]
-        if variant == WHOLE:
-            return OnnxCaptioner(self.load("onnx_captioner"))
-        return OnnxCaptioner(self._load_from("captioner_forms", variant))
+        ingestion = self.parameters.ingestion
+        folder = self._trained("captioner_champion")
+        return CaptionPipeline.from_pretrained(folder, ingestion.min_side, ingestion.max_pixels)
 
-    def scorer(self) -> "Scorer":
-        """The judge of pictures against words and pictures."""
-        from lexipix.inference.onnx_models import Scorer
-
-        return Scorer(self.load("onnx_scorer"))
-
-    def seed(self, wish: int | None) -> int:
-        """The seed that was given, else that of the parameters."""
-        if wish is not None:
-            return wish
-        own = self.parameters.generation.seed
+    def seed(self, option: int | None) -> int:
+        """The seed of the command line, else of the parameters."""
+        own = self.parameters.generation.seed if option is None else option
         return self.parameters.run.seed if own is None else own
 
-    def picture(self, path: Path, image_size: int) -> "NDArray[np.uint8]":
-        """A picture file as the models see it, uint8 (S, S, 3)."""
-        from lexipix.cli.user_inputs import read_picture
+    def _scorer(self) -> "OnnxScorer":
+        from lexipix.inference.onnx_scorer import OnnxScorer
 
-        return read_picture(path, self.parameters.ingestion.model_copy(update={"image_size": image_size}))
+        return OnnxScorer(self.load("onnx_scorer"))
+
+    def _trained(self, name: str) -> Path:
+        """Folder of a trained model.
+
+        Raises:
+            LexipixError: It is not there.
+        """
+        path = self.path(name)
+        if not path.is_dir():
+            raise LexipixError(
+                f"The {name.replace('_', ' ')} is not trained in this environment ({path} is missing): run "
+                f"`{self._entry(name)['made_by']}` first."
+            )
+        return path
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        return self.catalog.config_resolver.resolve_pattern(name)
 
 
 def require_environment(conf: Path, env: str | None) -> None:
-    """Check that an environment has a folder of its own; None is what ``kedro run`` takes without one.
+    """Check that an environment has a folder; None is the default of ``kedro run``.
 
     Raises:
         LexipixError: It has none.
@@ -144,3 +135,11 @@ def require_environment(conf: Path, env: str | None) -> None:
     known = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
     if env is not None and env not in {*known, "local"}:
         raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")
+
+
+def _absolute(project_path: Path, entry: Any) -> Any:
+    """A catalog entry whose paths do not depend on the current folder."""
+    if not isinstance(entry, dict):
+        return entry
+    paths = {key: str(project_path / entry[key]) for key in ("filepath", "path") if key in entry}
+    return {**entry, **paths}

@@ -1,6 +1,6 @@
-"""The command ``kedro redraw``: a picture to words to pictures, and from there towards the picture itself.
+"""``kedro redraw``: an image to a caption to images, and on request from there towards the image itself.
 
-Like the other commands it answers without torch; only the refinement, which needs gradients, loads it.
+The command needs no torch; only the optimisation towards the image does.
 """
 
 from pathlib import Path
@@ -8,132 +8,154 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from lexipix.cli.generate import as_command, drawing_options, save_results, warn
+from lexipix.cli.errors import with_user_errors
+from lexipix.cli.options import image_options, renamed_option
 from lexipix.cli.project_context import ProjectContext
-from lexipix.config.generation import MAX_STEPS, Fit, Start
+from lexipix.cli.results import save_results, show_warnings
+from lexipix.config.generation import MAX_STEPS, Init, Optimize
 from lexipix.utils.errors import LexipixError
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
+    from lexipix.inference.inversion_result import InversionResult
+    from lexipix.inference.redraw import RedrawResult
+
 
 @click.command()
-@click.argument("picture", type=click.Path(path_type=Path))
-@click.option("--until", metavar="TARGET", help="Stop when this is reached: ssim=0.6, psnr=20 or score=0.8.")
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--until", metavar="TARGET", help="Stop at ssim=0.6, psnr=20 or score=0.8.")
 @click.option(
-    "--budget", type=int, metavar="N", help="Pictures drawn at most [default: generation.redraw.budget]."
+    "--budget", type=int, metavar="N", help="Images drawn at most [default: generation.redraw.budget]."
 )
+@click.option("--text", metavar="TEXT", help="Text of the image, instead of NAME.txt beside it or a caption.")
 @click.option(
-    "--text", metavar="TEXT", help="The picture's text, in place of NAME.txt beside it or a caption."
-)
-@click.option(
-    "--refine",
+    "--optimize-steps",
     type=click.IntRange(0, MAX_STEPS),
     metavar="N",
-    help="After that, at most N gradient steps towards the picture itself "
-    "[default: generation.redraw.refine].",
+    help="After that, at most N gradient steps towards the image itself; needs torch "
+    "[default: generation.redraw.optimize_steps].",
 )
 @click.option(
-    "--fit",
-    type=click.Choice(get_args(Fit)),
-    help="What the steps change: the latent, or only the noise, whose pictures the words still draw "
-    "[default: generation.redraw.fit].",
+    "--optimize",
+    type=click.Choice(get_args(Optimize)),
+    help="What the steps change: the latent, or only the noise, so that the images still come from the text "
+    "[default: generation.redraw.optimize].",
 )
 @click.option(
-    "--start",
-    type=click.Choice(get_args(Start)),
-    help="Where they begin: at the best picture of the words, or at what the encoder sees of the given "
-    "picture, which has no words in it [default: generation.redraw.start].",
+    "--init",
+    type=click.Choice(get_args(Init)),
+    help="Where the steps start: at the best image of the text, or at the encoder's latent of the given "
+    "image, without any text [default: generation.redraw.init].",
 )
-@drawing_options
+@renamed_option("--refine", "--optimize-steps")
+@renamed_option("--fit", "--optimize")
+@renamed_option("--start", "--init")
+@image_options
 @click.pass_obj
-@as_command
+@with_user_errors
 def redraw(
     metadata: "ProjectMetadata",
-    picture: Path,
+    image: Path,
     until: str | None,
     budget: int | None,
     text: str | None,
-    refine: int | None,
-    fit: str | None,
-    start: str | None,
+    optimize_steps: int | None,
+    optimize: str | None,
+    init: str | None,
     seed: int | None,
     model: str | None,
     env: str | None,
     out: Path | None,
 ) -> None:
-    """Draw a picture again by way of words.
+    """Draw an image again from its description.
 
-    Uses the text that you give or that stands in NAME.txt beside the picture, else describes it. Draws,
-    compares with the picture and goes on until the target is reached or the budget is spent. Writes best.png,
-    sheet.png (all tries) and trail.json. With --refine the best goes on from there: refined.png and
-    refined_sheet.png stand apart, since their pictures come from the given one and not from words alone.
+    Takes the text that you give, or that of NAME.txt beside the image, or a caption. Draws, compares with the
+    image, and continues until the target is reached or the budget is spent. Writes best.png, sheet.png (all
+    attempts) and trail.json to data/ENV/07_model_output/redrawn/NAME, or to --out. With --optimize-steps it
+    continues from the best attempt towards the image itself and writes optimized.png and optimized_sheet.png,
+    apart, since they do not come from the text alone.
 
     \b
     Examples:
       kedro redraw star.png
       kedro redraw star.png --until ssim=0.6 --budget 32
-      kedro redraw star.png --refine 8
+      kedro redraw star.png --optimize-steps 8
       kedro redraw star.png --text "a big red star at the center on white" --model gan
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.cli.user_inputs import text_beside
+    from lexipix.cli.user_inputs import read_image_file, text_beside
     from lexipix.inference.prompt_checks import check_prompt
-    from lexipix.inference.redraw import figures
-    from lexipix.inference.redraw import redraw as redraw_picture
+    from lexipix.inference.redraw import redraw as redraw_image
     from lexipix.inference.targets import parse_target
 
     if until is not None:
         parse_target(until)
-    workshop = ProjectContext(metadata.project_path, env)
-    defaults = workshop.parameters.generation
+    context = ProjectContext(metadata.project_path, env)
+    defaults = context.parameters.generation
     budget = defaults.redraw.budget if budget is None else budget
     if not 1 <= budget <= defaults.max_pictures:
         raise LexipixError(
-            f"--budget {budget} is out of range: draw 1 to {defaults.max_pictures:,} pictures "
+            f"--budget {budget} is out of range: draw 1 to {defaults.max_pictures:,} images "
             "(generation.max_pictures)."
         )
-    wishes = {"budget": budget, "until": until, "refine": refine, "fit": fit, "start": start}
-    parameters = defaults.redraw.model_copy(
-        update={name: wish for name, wish in wishes.items() if wish is not None}
-    )
-    drawers = workshop.drawers(model or defaults.model)
-    drawer = next(iter(drawers.values()))()
-    image = workshop.picture(picture, drawer.image_size)
-    source = "given" if text is not None else picture.with_suffix(".txt").name
-    text = text if text is not None else text_beside(picture)
+    options = {
+        "budget": budget, "until": until,
+        "optimize_steps": optimize_steps, "optimize": optimize, "init": init,
+    }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    parameters = defaults.redraw.model_copy(update=given)
+    model = model or defaults.model
+    pipe = context.text_to_image(model)
+    generator, scorer = pipe.generator("best")[1], pipe.scorer
+    assert scorer is not None
+    pixels = read_image_file(image, context.parameters.ingestion, generator.image_size)
+    source = "given" if text is not None else image.with_suffix(".txt").name
+    text = text if text is not None else text_beside(image)
     if text is not None:
-        checked = check_prompt(text, drawer)
-        warn(checked.warnings)
+        checked = check_prompt(text, generator)
+        show_warnings(checked.warnings)
         text = checked.text
-    result = redraw_picture(
-        image, text, source, drawers, workshop.describer, workshop.scorer(), parameters, workshop.seed(seed)
+    result = redraw_image(
+        pixels,
+        text,
+        source,
+        context.generators(pipe, model),
+        lambda: context.captioner().captioner,
+        scorer,
+        parameters,
+        context.seed(seed),
     )
-    said = None
-    for one in result.tries:
-        if one.text != said:
-            said = one.text
-            click.echo(f'"{said}" ({result.text_source})')
-        mark = "   best" if one.number - 1 == result.best else ""
-        click.echo(f"  {one.number:3d}  {one.model}: {figures(one)}{mark}")
-    if result.target is not None:
-        tries = f"{len(result.tries)} of {budget}"
-        reached = "reached" if result.reached else "not reached"
-        click.echo(f"{result.target} was {reached} with {tries} pictures.")
-    if parameters.refine:
-        from lexipix.inference.inversion import refine_best
+    _show_attempts(result, budget)
+    if parameters.optimize_steps:
+        from lexipix.inference.inversion import invert_best
 
-        result = refine_best(result, workshop.load, parameters, workshop.parameters.run)
-        refined = result.refined
-        assert refined is not None
-        click.echo(refined.told())
-        took = f"{len(refined.steps) - 1} steps ({1000 * refined.seconds:,.0f} ms)"
-        if refined.target is not None:
-            reached = "reached" if refined.reached else "not reached"
-            click.echo(f"{refined.target} was {reached} with {took}, by path {refined.path}.")
-        else:
-            click.echo(f"Refined in {took}, path {refined.path}.")
-    default = workshop.place("generated").parent / "redrawn" / picture.stem
-    folder = save_results(result.files(), out or default)
-    best = folder / "best.png"
-    beside = "sheet.png, refined.png, refined_sheet.png" if result.refined else "sheet.png"
-    click.echo(f"The best of {len(result.tries)} pictures: {best} (beside it {beside} and trail.json)")
+        result = invert_best(result, context.load, parameters, context.parameters.run)
+        assert result.inversion is not None
+        _show_inversion(result.inversion)
+    folder = save_results(result.files(), out or context.path("generated").parent / "redrawn" / image.stem)
+    others = "sheet.png, optimized.png, optimized_sheet.png" if result.inversion else "sheet.png"
+    best = f"The best of {len(result.attempts)} images: {folder / 'best.png'}"
+    click.echo(f"{best} (beside it {others} and trail.json)")
+
+
+def _show_attempts(result: "RedrawResult", budget: int) -> None:
+    shown = None
+    for attempt in result.attempts:
+        if attempt.text != shown:
+            shown = attempt.text
+            click.echo(f'"{shown}" ({result.text_source})')
+        mark = "   best" if attempt.number - 1 == result.best else ""
+        click.echo(f"  {attempt.number:3d}  {attempt.model}: {attempt}{mark}")
+    if result.target is not None:
+        reached = "reached" if result.reached else "not reached"
+        click.echo(f"{result.target} was {reached} with {len(result.attempts)} of {budget} images.")
+
+
+def _show_inversion(inversion: "InversionResult") -> None:
+    click.echo(inversion.summary())
+    steps = f"{len(inversion.steps) - 1} steps ({1000 * inversion.seconds:,.0f} ms)"
+    if inversion.target is not None:
+        reached = "reached" if inversion.reached else "not reached"
+        click.echo(f"{inversion.target} was {reached} with {steps}, path {inversion.path}.")
+    else:
+        click.echo(f"Optimized in {steps}, path {inversion.path}.")

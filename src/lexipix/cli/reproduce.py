@@ -1,4 +1,4 @@
-"""``kedro reproduce``: a tracked run done again and compared, file by file."""
+"""``kedro reproduce``: run a tracked run again and compare its files."""
 
 import datetime
 import tempfile
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run_id")
-@click.option("--check", is_flag=True, help="Only say whether the run could be done again.")
+@click.option("--check", is_flag=True, help="Only report whether the run can be reproduced.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Do it here and keep it [default: a temporary folder, kept where something differs].",
+    help="Folder for the new run, which is kept [default: a temporary folder, kept if something differs].",
 )
 @click.pass_obj
 def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path | None) -> None:
-    """Do a run of the MLflow store again, and compare every file that it made.
+    """Run a run of the MLflow store again, and compare every file that it wrote.
 
-    Its code is checked out into a git worktree of its own, with the changes that it had; its inputs are taken
-    by digest from the project or from DVC's cache; its command is run. Nothing in the project is touched. On
-    the machine that made the run every file must be the same, times excepted. The verdict becomes a tag of
-    the run.
+    Its code is checked out into a new git worktree, with its uncommitted changes. Its inputs are taken by
+    digest from the project or from DVC's cache. Then its command is run. Nothing in the project changes. On
+    the machine of the run every file must be identical, except for times. The result becomes a tag of the
+    run.
 
     \b
     Examples:
@@ -47,19 +47,19 @@ def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path |
 def _reproduce(project: Path, run_id: str, check: bool, out: Path | None) -> None:
     import mlflow
 
-    from lexipix.repro import rerun as reproduction
+    from lexipix.repro import rerun
 
     if out is not None and out.exists():
-        raise LexipixError(f"--out {out} exists already: name a folder that does not.")
+        raise LexipixError(f"--out {out} exists already: name a new folder.")
     client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
     mlflow.set_tracking_uri(tracking.store(project))
-    todo = reproduction.stages(client, run_id)
-    hindrances = reproduction.obstacles(project, todo)
-    for line in hindrances:
+    todo = rerun.stages(client, run_id)
+    obstacles = rerun.obstacles(project, todo)
+    for line in obstacles:
         click.echo(line)
-    if hindrances:
+    if obstacles:
         raise LexipixError(f"Run {run_id} cannot be reproduced here.")
-    for line in reproduction.remarks(todo):
+    for line in rerun.remarks(todo):
         click.echo(f"Note: {line}.")
     revision = todo[0].tags["git.revision"][:12] + (" with changes" if todo[0].changes else "")
     for stage in todo:
@@ -70,23 +70,23 @@ def _reproduce(project: Path, run_id: str, check: bool, out: Path | None) -> Non
         click.echo("It can be reproduced.")
         return
     folder = out or Path(tempfile.mkdtemp(prefix="lexipix-")) / "reproduced"
-    reproduction.prepare(project, todo, folder.absolute())
+    rerun.prepare(project, todo, folder.absolute())
     for stage in todo:
-        if code := reproduction.run_again(stage, folder):
+        if code := rerun.run_again(stage, folder):
             raise LexipixError(f"`kedro {' '.join(stage.command)}` ended with {code} in {folder}.")
-    verdicts = list(reproduction.compare(todo, folder))
+    verdicts = list(rerun.compare(todo, folder))
     for path, verdict in verdicts:
-        if verdict not in (reproduction.IDENTICAL, reproduction.COMPARABLE):
+        if verdict not in (rerun.IDENTICAL, rerun.COMPARABLE):
             click.echo(f"{path}: {verdict}")
     counts = Counter(verdict for _, verdict in verdicts)
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    client.set_tag(run_id, "reproduced", f"{datetime.date.today()}: {said}")
-    good = all(verdict in reproduction.GOOD for _, verdict in verdicts)
+    result = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    client.set_tag(run_id, "reproduced", f"{datetime.date.today()}: {result}")
+    good = all(verdict in rerun.GOOD for _, verdict in verdicts)
     if out is None and good:
-        reproduction.remove(project, folder)
+        rerun.remove(project, folder)
         folder.parent.rmdir()
     else:
-        click.echo(f"What was made is in {folder}; git worktree remove --force {folder} removes it.")
+        click.echo(f"The new files are in {folder}; git worktree remove --force {folder} removes them.")
     if not good:
-        raise LexipixError(f"Run {run_id} is not reproduced: {said}.")
-    click.echo(f"Reproduced: {said}.")
+        raise LexipixError(f"Run {run_id} is not reproduced: {result}.")
+    click.echo(f"Reproduced: {result}.")

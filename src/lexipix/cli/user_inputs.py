@@ -1,4 +1,4 @@
-"""What the user hands to a command: a picture, its text, a file of prompts."""
+"""Files that the user passes to a command: an image, its text, a list of prompts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
     from lexipix.config.ingestion import IngestionParameters
 
-# A prompt longer than this is none; it keeps a wrong file (a video, say) from being read whole.
+# No prompt is longer; so a wrong file, such as a video, is not read to its end
 _MAX_LINE_BYTES = 10_000
 
 
-def read_picture(path: Path, parameters: "IngestionParameters") -> "NDArray[np.uint8]":
-    """A picture file as the ingestion would have read it: uint8 (image_size, image_size, 3).
+def read_image_file(path: Path, parameters: "IngestionParameters", image_size: int) -> "NDArray[np.uint8]":
+    """An image file as the ingestion reads it, at a model's size: uint8 (image_size, image_size, 3).
 
     Raises:
-        LexipixError: It is missing, damaged or no picture.
+        LexipixError: It is missing, damaged or no image.
     """
     from lexipix.datasets.sources.images import Unusable, read_image
 
     if path.is_dir():
-        raise LexipixError(f"{path} is a folder: name the pictures in it.")
+        raise LexipixError(f"{path} is a folder: name the images in it.")
     try:
-        return read_image(path, parameters)
+        return read_image(path, parameters.model_copy(update={"image_size": image_size}))
     except Unusable as error:
-        raise LexipixError(f"{path} cannot be used as a picture: {error}.") from None
+        raise LexipixError(f"{path} cannot be used as an image: {error}.") from None
 
 
 def text_beside(path: Path) -> str | None:
-    """The text of ``NAME.txt`` beside a picture, or None when there is none or it is blank.
+    """The text of ``NAME.txt`` beside an image; None if there is none or it is blank.
 
     Raises:
         LexipixError: It is not UTF-8 text.
@@ -44,18 +44,18 @@ def text_beside(path: Path) -> str | None:
 
 
 def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:
-    """The lines of a file of prompts that are not blank, with their numbers.
+    """The non-blank lines of a file of prompts, with their numbers.
 
     Raises:
         LexipixError: The file is missing, empty, not UTF-8, or has too many lines.
     """
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise LexipixError(f"The file of prompts {path} {what}: name a text file with one prompt a line.")
+        raise LexipixError(f"The file of prompts {path} {what}: name a text file with one prompt per line.")
     lines = _text(path, max_prompts * _MAX_LINE_BYTES).splitlines()
     prompts = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     if not prompts:
-        raise LexipixError(f"The file of prompts {path} is empty: write one prompt a line.")
+        raise LexipixError(f"The file of prompts {path} is empty: write one prompt per line.")
     if len(prompts) > max_prompts:
         raise LexipixError(
             f"The file of prompts {path} has {len(prompts):,} prompts, more than generation.max_prompts = "
@@ -69,9 +69,9 @@ def _text(path: Path, max_bytes: int) -> str:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except PermissionError:
-        raise LexipixError(f"{path} may not be read: check the file's permissions.") from None
+        raise LexipixError(f"{path} cannot be read: check the file's permissions.") from None
     if len(content) > max_bytes:
-        raise LexipixError(f"{path} is too large to be a text to draw: it has more than {max_bytes:,} bytes.")
+        raise LexipixError(f"{path} is too large for a text: it has more than {max_bytes:,} bytes.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,16 +18,16 @@ from lexipix.compression.quantization import quantize_captioner
 from lexipix.compression.runtimes import MEGA, REFERENCE, weights_mb
 from lexipix.compression.timing import QUALITY_SECONDS, Row, time_variant
 from lexipix.config.compression import ChampionParameters, CompressionParameters
+from lexipix.config.ingestion import ResizeParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import decode
 from lexipix.evaluation.caption_metrics import is_scenes, measure_captions
-from lexipix.inference.onnx_models import OnnxCaptioner
-from lexipix.inference.selection import WHOLE
+from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
+from lexipix.utils.types import BASELINE, ModelBundle, OnnxModel, Pictures
 
 _log = logging.getLogger(__name__)
 
@@ -43,10 +44,11 @@ Caption = Callable[[Pixels], list[str]]
 def measure_captioner_variants(
     compression: CompressionParameters,
     run: RunParameters,
+    resize: ResizeParameters,
     pictures: Pictures,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
-) -> tuple[dict[str, OnnxModel], dict[str, Row], dict[str, Any]]:
+) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:
     """Makes and measures the variants of the captioner on this machine, and chooses the champion.
 
     Returns:
@@ -54,11 +56,12 @@ def measure_captioner_variants(
         ``champion``: :func:`.timing.time_variant` with ``size_mb``, ``parameters``, ``mflop``
         (of an image and its caption), ``agreement`` (share of validation images with the same caption as by
         the uncompressed captioner in fp32), and, if these have captions, :func:`measure_captions`; and the
-        champion: ``variant``, ``max_quality_loss``, ``figures``.
+        champion, whose configuration has ``variant``, ``max_quality_loss`` and ``figures`` as well, and
+        ``resize``, with which images are resized for it.
     """
     if run.threads:
         torch.set_num_threads(run.threads)
-    measurement, exported = compression.measurement, {WHOLE: onnx_captioner}
+    measurement, exported = compression.measurement, {BASELINE: onnx_captioner}
     split = pictures.val if len(pictures.val) else pictures.train
     n_images = min(len(split), measurement.n_images)
     images, truth = np.array(split.images[:n_images]), split.captions.iloc[:n_images]
@@ -92,8 +95,10 @@ def measure_captioner_variants(
         )  # fmt: skip
     champion = choose_captioner(compression.champion, table)
     _log.info("Champion of the captioner's variants: %s", champion["variant"])
-    variants = {name: model for name, model in exported.items() if name != WHOLE}
-    return variants, {"champion": champion["figures"], **table}, champion
+    variants = {name: model for name, model in exported.items() if name != BASELINE}
+    model = exported[champion["variant"]]
+    model = replace(model, config={**model.config, **champion, "resize": resize.model_dump(mode="json")})
+    return variants, {"champion": champion["figures"], **table}, model
 
 
 def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -> dict[str, Any]:

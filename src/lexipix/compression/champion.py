@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from lexipix.compression.quality import quality_loss
 from lexipix.config.compression import ChampionParameters
-from lexipix.inference.selection import WHOLE
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import BASELINE, SCORER, OnnxModel, OnnxPipeline
 
 Family = Literal["vae", "gan"]
 FAMILIES: tuple[Family, ...] = ("vae", "gan")
@@ -44,8 +44,8 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
 
     Returns:
         JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
-        ``budgets``: the variant that ``kedro generate --quality`` takes for ``fast`` (the fastest within the
-        wider gate), ``balanced`` (the champion) and ``best`` (the baseline).
+        ``qualities``: the variant that ``kedro generate --quality`` takes for ``fast`` (the fastest within
+        the wider gate), ``balanced`` (the champion) and ``best`` (the baseline).
 
     Raises:
         LexipixError: The baseline, or the given variant, is not in the table.
@@ -64,8 +64,26 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
         "variant": champion,
         "max_quality_loss": parameters.max_quality_loss,
         "figures": dict(table[champion]),
-        "budgets": {"fast": fast, "balanced": champion, "best": WHOLE},
+        "qualities": {"fast": fast, "balanced": champion, "best": BASELINE},
     }
+
+
+def champion_pipeline(
+    choice: Mapping[str, Any], baseline: OnnxModel, variants: Mapping[str, OnnxModel], scorer: OnnxModel
+) -> OnnxPipeline:
+    """Returns the champion with all that it needs: the variants of its qualities, and the scorer.
+
+    Args:
+        choice: See :func:`choose_champion`.
+        baseline: The uncompressed generator of the chosen family.
+        variants: Its compressed variants by name.
+        scorer: Scores candidates.
+    """
+    names = dict.fromkeys(choice["qualities"].values())
+    models = {name: baseline if name == BASELINE else variants[name] for name in names}
+    keys = ("image_size", "noise_dim", "max_tokens", "known_words")
+    config = {"kind": "champion", **choice, **{key: baseline.config[key] for key in keys}}
+    return OnnxPipeline(config, {**models, SCORER: scorer}, dict(baseline.card))
 
 
 def require_baseline(table: Table, key: str) -> Mapping[str, float]:
@@ -78,12 +96,12 @@ def require_baseline(table: Table, key: str) -> Mapping[str, float]:
     Raises:
         LexipixError: It is not in the table.
     """
-    if WHOLE not in table:
+    if BASELINE not in table:
         raise LexipixError(
-            f"{key} does not hold {WHOLE}, with which every other variant is compared: add it "
+            f"{key} does not hold {BASELINE}, with which every other variant is compared: add it "
             "(conf/base/parameters_compression.yml)."
         )
-    return table[WHOLE]
+    return table[BASELINE]
 
 
 def given_variant(table: Table, variant: str | None, key: str) -> str | None:
@@ -122,7 +140,9 @@ def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> 
     for family, table in tables.items():
         for name, row in table.items():
             lost = (
-                {"quality_loss": quality_loss(row, table[WHOLE])} if WHOLE in table and "kid" in row else {}
+                {"quality_loss": quality_loss(row, table[BASELINE])}
+                if BASELINE in table and "kid" in row
+                else {}
             )
             rows[f"{family}_{name}"] = {**row, **lost}
     return {"champion": dict(champion["figures"]), **rows}

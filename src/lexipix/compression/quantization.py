@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from lexipix.compression.export import Unavailable, start
 from lexipix.compression.onnx_graphs import PLAN
 from lexipix.data.tokenization import encode
-from lexipix.inference.onnx_models import from_pixels
+from lexipix.inference.onnx_session import normalize_pixels
 from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import OnnxModel
 
@@ -76,7 +76,7 @@ def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxMo
         Unavailable: The image encoder is a pretrained one.
     """
     starts = range(0, len(images), CALIBRATION_BATCH)
-    batches = [{"images": from_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
+    batches = [{"images": normalize_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
     return _with_graph(baseline, "see", quantize_graph(baseline.graphs["see"], batches, ENCODER_CONVOLUTIONS))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lexipix.compression.export import Unavailable, megabytes
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import encode
-from lexipix.inference.onnx_models import OnnxGenerator
+from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
@@ -49,8 +49,8 @@ def load(network: Network, runtime: str) -> Generate:
     generator = OnnxGenerator(network.exported[runtime.removeprefix("onnx_")])
 
     def generate(prompts: Sequence[str], noise: NDArray[np.float32]) -> Pixels:
-        generator.forget()
-        return generator.draw(prompts, noise)
+        generator.clear_cache()
+        return generator.generate(prompts, noise)
 
     return generate
 

@@ -11,12 +11,12 @@ from lexipix.datasets.files import write_json
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import code_revision
 from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
-from lexipix.utils.types import ModelBundle, OnnxModel
+from lexipix.utils.types import ModelBundle, OnnxModel, OnnxPipeline
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-M = TypeVar("M", ModelBundle, OnnxModel)
+M = TypeVar("M", ModelBundle, OnnxModel, OnnxPipeline)
 
 
 class ModelDataset(FolderDataset[M], Generic[M]):
@@ -108,7 +108,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":
         raise LexipixError(f"{path} is damaged or incomplete ({error}).") from error
 
 
-def write_texts(path: Path, data: ModelBundle | OnnxModel) -> None:
+def write_texts(path: Path, data: ModelBundle | OnnxModel | OnnxPipeline) -> None:
     """Write the configuration, the tokenizer and the card, which gets the code revision."""
     write_json(path / CONFIG, data.config)
     if data.tokenizer is not None:

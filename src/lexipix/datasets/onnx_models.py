@@ -1,11 +1,12 @@
 """Models that run without torch as folders: config.json, *.onnx, tokenizer.json, card.json."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.models import ModelDataset, write_texts
-from lexipix.utils.model_files import read_onnx_model
-from lexipix.utils.types import OnnxModel
+from lexipix.utils.model_files import read_onnx_model, read_onnx_pipeline
+from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 
 class OnnxModelDataset(ModelDataset[OnnxModel]):
@@ -38,3 +39,18 @@ class OnnxVariantsDataset(FolderDataset[dict[str, OnnxModel]]):
 
     def _model(self, folder: Path) -> OnnxModelDataset:
         return OnnxModelDataset(filepath=str(folder), made_by=self.made_by)
+
+
+class OnnxPipelineDataset(ModelDataset[OnnxPipeline]):
+    """An ``OnnxPipeline`` as one self-contained folder: a folder per model, and their common tokenizer."""
+
+    kind = "model"
+
+    def _read(self, path: Path) -> OnnxPipeline:
+        return read_onnx_pipeline(path)
+
+    def _write(self, path: Path, data: OnnxPipeline) -> None:
+        for name, model in data.models.items():
+            own = None if model.tokenizer == data.tokenizer else model.tokenizer
+            OnnxModelDataset(filepath=str(path / name)).save(replace(model, tokenizer=own))
+        write_texts(path, data)

@@ -1,9 +1,9 @@
 """The text paths: images from captions, by each generator under evaluation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,15 +12,14 @@ from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
-from lexipix.inference.onnx_models import OnnxGenerator
-from lexipix.inference.selection import choose
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import Precision, resolve_device
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ModelBundle, OnnxModel
+from lexipix.utils.types import ModelBundle, OnnxPipeline
 
 Pixels = NDArray[np.uint8]
 TEXT_MODELS: tuple[type[ConditionalGenerator], ...] = (TextToImage, TokensToImage)
@@ -38,19 +37,13 @@ class Generators(NamedTuple):
         prior: The text prior with the VAE's decoder.
         gan: The GAN's generator.
         tokens: The token generator, or the record of a skipped one.
-        champion: The chosen family and its variant.
-        onnx_vae: ``prior`` as it runs without torch.
-        onnx_gan: ``gan`` as it runs without torch.
-        onnx_forms: The other variants that run without torch.
+        champion: The generator that the compression chose, as it runs without torch.
     """
 
     prior: ModelBundle
     gan: ModelBundle
     tokens: ModelBundle
-    champion: Mapping[str, Any]
-    onnx_vae: OnnxModel
-    onnx_gan: OnnxModel
-    onnx_forms: Mapping[str, OnnxModel]
+    champion: OnnxPipeline
 
 
 def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> dict[str, DrawCaptions]:
@@ -63,9 +56,8 @@ def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> d
     """
 
     def draw_with_champion(captions: Sequence[str]) -> Pixels:
-        baselines = {"vae": generators.onnx_vae, "gan": generators.onnx_gan}
-        generator = OnnxGenerator(choose(generators.champion).among(baselines, generators.onnx_forms))
-        return generator.draw(captions, noise_for(len(captions), generator.noise_dim, run).numpy())
+        _, generator = TextToImagePipeline.from_champion(generators.champion).generator()
+        return generator.generate(captions, noise_for(len(captions), generator.noise_dim, run).numpy())
 
     paths: dict[str, DrawCaptions] = {
         "vae": partial(draw_captions, generators.prior, run=run, batch_size=batch_size),

@@ -1,4 +1,4 @@
-"""Several pictures for each that is asked for, of which a scorer keeps the best."""
+"""Best-of-n: several candidates for each image, of which the scorer keeps the best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,174 +7,137 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.config.generation import GenerationParameters
-from lexipix.inference.onnx_models import (
-    IN_MEMORY,
-    OnnxGenerator,
-    Pixels,
-    Scorer,
-    Vectors,
-    noise_of,
-)
+from lexipix.inference.onnx_generator import MAX_IN_MEMORY, OnnxGenerator, sample_noise
+from lexipix.inference.onnx_scorer import OnnxScorer, cosines
+from lexipix.inference.onnx_session import Pixels, Vectors
 from lexipix.inference.targets import parse_target
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.threads import on_all_cores
 
-_AHEAD = 4  # drawn together where the first that is good enough ends the search
+_CANDIDATES_AT_ONCE = 4  # drawn together where the first candidate that is good enough ends the search
 
 
 @dataclass(frozen=True)
 class BestOfConfig:
-    """How much is tried for each picture.
+    """How many candidates are drawn for each image.
 
     Attributes:
-        candidates: Pictures drawn for each, at most.
-        until: Score from which a picture is good enough, so that no further one is drawn for it; None draws
-            all candidates.
+        candidates: Candidates for each image, at most.
+        until: Score from which a candidate is good enough, so that no further one is drawn; None draws all.
     """
 
     candidates: int = 1
     until: float | None = None
 
     @classmethod
-    def wished(
-        cls,
-        generation: GenerationParameters,
-        score: bool = True,
-        candidates: int | None = None,
-        until: str | None = None,
-    ) -> "BestOfConfig":
-        """The parameters' effort, where a command asks for no other.
+    def parse(cls, candidates: int, until: str | None, score: bool) -> "BestOfConfig":
+        """Check the options of a command or of a call.
 
         Args:
-            generation: Parameters.
-            score: Whether there is a scorer.
-            candidates: In place of ``generation.candidates``.
-            until: In place of ``generation.until``.
+            candidates: Candidates for each image.
+            until: Target such as ``score=0.9``.
+            score: Whether a scorer is used.
 
         Raises:
-            LexipixError: Without a scorer there can be no choice, or the target is no score.
+            LexipixError: There is no candidate, several without a scorer, or a target that is no score.
         """
-        candidates = generation.candidates if candidates is None else candidates
-        wish = generation.until if until is None else until
-        target = parse_target(wish) if wish is not None else None
+        target = parse_target(until) if until is not None else None
         if target is not None and target.metric != "score":
             raise LexipixError(
-                f"The target {wish} needs a picture to compare with, and there is none but the drawn one: "
+                f"The target {until} needs an image to compare with, and here there is only a prompt: "
                 "write score=0.9."
             )
-        if until is not None and candidates == 1:
-            raise LexipixError(
-                f"{target} ends the search among candidates, and only one is drawn: add --candidates 8."
-            )
+        if candidates < 1:
+            raise LexipixError(f"candidates is {candidates}: it must be 1 or more.")
         if candidates > 1 and not score:
             raise LexipixError(
-                f"The best of {candidates} candidates cannot be told without their scores: leave out "
-                "--no-score, or draw one (--candidates 1)."
+                f"Choosing the best of {candidates} candidates needs their scores: remove --no-score, or "
+                "draw one candidate (--candidates 1)."
             )
         return cls(candidates, target.value if target else None)
 
 
 class BestOfResult(NamedTuple):
-    """The best candidates of N pictures.
+    """The best candidate of each of N images.
 
     Attributes:
         images: uint8 (N, S, S, 3).
-        scores: Their agreement with their texts, (N,); NaN without a scorer.
-        places: Which candidate each was, counted from 0, (N,).
-        drawn: How many candidates there were of each, (N,).
+        scores: Cosine between image and prompt, (N,); NaN without a scorer.
+        chosen: Number of the candidate that was kept, counted from 0, (N,).
+        drawn: Candidates that were drawn, (N,).
     """
 
     images: Pixels
     scores: NDArray[np.float64]
-    places: NDArray[np.int64]
+    chosen: NDArray[np.int64]
     drawn: NDArray[np.int64]
 
 
 def best_of(
-    drawer: OnnxGenerator,
-    scorer: Scorer | None,
+    generator: OnnxGenerator,
+    scorer: OnnxScorer | None,
     prompts: Sequence[str],
     indices: NDArray[np.int64],
     seed: int,
-    effort: BestOfConfig,
+    config: BestOfConfig,
 ) -> BestOfResult:
-    """Draw candidates of pictures and keep of each the one that agrees best with its text.
+    """Draw candidates of images and keep the one of each that agrees best with its prompt.
 
-    A candidate depends on the model, the prompt, the seed, the picture's index and its own number, and on
-    nothing else; candidate 0 is the picture that is drawn where there is only one. So more candidates never
-    lower a score. Equal scores leave the earlier candidate. No more than ``IN_MEMORY`` candidates, and one
-    picture of each that is asked for, are in memory at a time.
+    A candidate depends only on the model, the prompt, the seed, the image's index and its own number.
+    Candidate 0 is the image that is drawn without further candidates, so that more candidates never lower a
+    score. Of equal scores the earlier candidate is kept. At most ``MAX_IN_MEMORY`` candidates are in memory
+    at a time, and one image of each that is asked for.
 
     Args:
-        drawer: Draws.
-        scorer: Judges the candidates; None draws one of each and leaves the scores open.
-        prompts: Of N pictures.
-        indices: Which of its prompt's pictures each is, (N,).
+        generator: Draws the candidates.
+        scorer: Scores the candidates; None draws one of each, without scores.
+        prompts: Of N images.
+        indices: Which image of its prompt each is, (N,).
         seed: Of the noise.
-        effort: How many candidates, and which score ends the search.
+        config: How many candidates, and which score ends the search.
     """
-    n, size = len(prompts), drawer.image_size
+    n, size = len(prompts), generator.image_size
     if scorer is None:
-        images = drawer.draw(prompts, candidate_noise(drawer, seed, indices, np.zeros(n, np.int64)))
+        images = generator.generate(prompts, candidate_noise(generator, seed, indices, np.zeros(n, np.int64)))
         return BestOfResult(images, np.full(n, np.nan), np.zeros(n, np.int64), np.ones(n, np.int64))
-    vectors = text_vectors(scorer, prompts)
+    texts = scorer.embed_texts(prompts)
     best = BestOfResult(
         np.empty((n, size, size, 3), np.uint8),
         np.full(n, -np.inf),
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
     )
-    together = max(1, IN_MEMORY // effort.candidates)  # so that no prompt is read twice
-    for start in range(0, n, together):
-        rows, first = np.arange(start, min(start + together, n)), 0
-        while len(rows) and first < effort.candidates:
-            at_once = IN_MEMORY if effort.until is None else _AHEAD
-            several = min(max(1, at_once // len(rows)), effort.candidates - first)
+    block = max(1, MAX_IN_MEMORY // config.candidates)  # images whose candidates are drawn together
+    for start in range(0, n, block):
+        rows, first = np.arange(start, min(start + block, n)), 0
+        while len(rows) and first < config.candidates:
+            at_once = MAX_IN_MEMORY if config.until is None else _CANDIDATES_AT_ONCE
+            several = min(max(1, at_once // len(rows)), config.candidates - first)
             owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
-            noise = candidate_noise(drawer, seed, indices[owners], numbers)
-            images = drawer.draw([prompts[row] for row in owners.tolist()], noise)
-            scores = cosines(scorer, images, vectors[owners])
-            _keep_better(best, rows, scores, images, first, effort)
+            noise = candidate_noise(generator, seed, indices[owners], numbers)
+            images = generator.generate([prompts[row] for row in owners.tolist()], noise)
+            scores = cosines(scorer.embed_images(images), texts[owners])
+            _keep_better(best, rows, scores, images, first, config)
             first += several
-            if effort.until is not None:
-                rows = rows[best.scores[rows] < effort.until]
+            if config.until is not None:
+                rows = rows[best.scores[rows] < config.until]
     return best
 
 
 def candidate_noise(
-    drawer: OnnxGenerator, seed: int, indices: NDArray[np.int64], numbers: NDArray[np.int64]
+    generator: OnnxGenerator, seed: int, indices: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> Vectors:
-    """Noise (N, Z) of candidates by their pictures' indices (N,) and their own numbers (N,).
+    """Noise (N, Z) of candidates by their images' indices (N,) and their own numbers (N,).
 
-    All prompts share it, so that what differs between them is what the words say.
+    All prompts share it, so that images of different prompts differ only by the prompt.
     """
-    places: dict[tuple[int, int], int] = {}
+    rows: dict[tuple[int, int], int] = {}
     pairs = zip(indices.tolist(), numbers.tolist(), strict=True)
-    rows = [places.setdefault(pair, len(places)) for pair in pairs]
-    noise = np.empty((len(places), drawer.noise_dim), np.float32)
-    for (index, number), place in places.items():
-        noise[place] = noise_of(seed, index, drawer.noise_dim, number)[0]
-    each: Vectors = noise[np.array(rows, np.intp)]
+    owners = [rows.setdefault(pair, len(rows)) for pair in pairs]
+    noise = np.empty((len(rows), generator.noise_dim), np.float32)
+    for (index, number), row in rows.items():
+        noise[row] = sample_noise(seed, index, generator.noise_dim, number)[0]
+    each: Vectors = noise[np.array(owners, np.intp)]
     return each
-
-
-def text_vectors(scorer: Scorer, texts: Sequence[str]) -> Vectors:
-    """Unit vectors of texts, (N, D); equal texts are read once."""
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    read = np.stack(on_all_cores(scorer.text_vector, list(places)))
-    return read[[places[text] for text in texts]]
-
-
-def seen(scorer: Scorer, images: Pixels) -> list[Vectors]:
-    """Unit vectors (D,) of pictures (N, S, S, 3): one at a time, which is as fast as several."""
-    return on_all_cores(scorer.image_vector, list(images))
-
-
-def cosines(scorer: Scorer, images: Pixels, vectors: Vectors) -> NDArray[np.float64]:
-    """Agreement of pictures (N, S, S, 3) with unit vectors (N, D): (N,) in [-1, 1]."""
-    pairs = zip(seen(scorer, images), vectors, strict=True)
-    return np.array([float(one @ other) for one, other in pairs], np.float64)
 
 
 def _keep_better(
@@ -183,15 +146,15 @@ def _keep_better(
     scores: NDArray[np.float64],
     images: Pixels,
     first: int,
-    effort: BestOfConfig,
+    config: BestOfConfig,
 ) -> None:
-    """Put the best of further candidates into ``best``: the same number for each of some pictures."""
+    """Put the best of further candidates into ``best``; each image has the same number of them."""
     several = len(images) // len(rows)
     for place, row in enumerate(rows):
         own = scores[place * several : (place + 1) * several]
-        enough = own >= (np.inf if effort.until is None else effort.until)
+        enough = own >= (np.inf if config.until is None else config.until)
         chosen = int(enough.argmax() if enough.any() else own.argmax())
         best.drawn[row] = first + (chosen + 1 if enough.any() else several)
         if own[chosen] > best.scores[row]:
             best.images[row], best.scores[row] = images[place * several + chosen], own[chosen]
-            best.places[row] = first + chosen
+            best.chosen[row] = first + chosen

@@ -1,4 +1,4 @@
-"""A few gradient steps from a picture's noise or latent towards the given picture. They need torch."""
+"""Inversion: find the latent or the noise whose image is closest to a given image. It needs torch."""
 
 import time
 from collections.abc import Callable
@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lexipix.config.generation import Fit, RedrawParameters, Start
+from lexipix.config.generation import Init, Optimize, RedrawParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize, to_uint8
 from lexipix.inference.inversion_result import InversionResult, Step
-from lexipix.inference.latent_optimization import descend
-from lexipix.inference.onnx_models import Pixels, Vectors, noise_of
-from lexipix.inference.redraw import Redrawn
+from lexipix.inference.latent_optimization import optimize_latent
+from lexipix.inference.onnx_generator import sample_noise
+from lexipix.inference.onnx_session import Pixels, Vectors
+from lexipix.inference.redraw import RedrawResult
 from lexipix.inference.targets import Target
 from lexipix.metrics.images import WINDOW, psnr, ssim
 from lexipix.models.text_to_image import TextToImage
@@ -25,45 +26,45 @@ from lexipix.training.precision import resolve_device
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ModelBundle
 
-# The trained network of each generator, by the name of the generator
-TRAINED = {"vae": "prior", "gan": "gan"}
+# Catalog entry of each generator's trained network
+NETWORKS = {"vae": "prior", "gan": "gan"}
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """Points to start from, and what makes pictures of them.
+class InversionStart:
+    """Initial values of an inversion, and the decoder that makes images of them.
 
     Attributes:
-        points: Noise (B, Z) or latents (B, C, 8, 8).
-        decode: Points to pictures (B, 3, S, S) in about [-1, 1].
-        norm: No point grows longer than this.
-        start: Which start it is.
-        fit: What the points are.
+        values: Noise (B, Z) or latents (B, C, 8, 8).
+        decode: Values to images (B, 3, S, S) in about [-1, 1].
+        max_norm: Longer values are scaled to this norm.
+        init: Where the values come from.
+        optimize: What the values are.
     """
 
-    points: Tensor
+    values: Tensor
     decode: Callable[[Tensor], Tensor]
-    norm: float
-    start: Start
-    fit: Fit
+    max_norm: float
+    init: Init
+    optimize: Optimize
 
     @property
-    def numbers(self) -> int:
-        """That are fitted for each picture."""
-        return self.points[0].numel()
+    def num_values(self) -> int:
+        """Numbers that are optimised for each image."""
+        return self.values[0].numel()
 
 
-def from_words(
-    bundle: ModelBundle, texts: list[str], noise: Vectors, fit: Fit, run: RunParameters
-) -> Beginning:
-    """Begin where a generator draws texts (B) from noise (B, Z).
+def start_from_text(
+    bundle: ModelBundle, texts: list[str], noise: Vectors, optimize: Optimize, run: RunParameters
+) -> InversionStart:
+    """Start where a generator draws texts (B) from noise (B, Z).
 
     Args:
         bundle: A ``text_to_image``: the prior's or the GAN's.
-        texts: What is drawn.
-        noise: With which noise.
-        fit: ``noise`` stays within the length of typical noise, so that the picture remains one that the
-            generator draws of the words; ``latent`` is free of the words after the start.
+        texts: The prompts.
+        noise: The noise.
+        optimize: ``noise`` stays within the norm of typical noise, so that the image remains one that the
+            generator draws from the text; ``latent`` does not depend on the text after the start.
         run: Chooses the device.
     """
     device = resolve_device(run)
@@ -73,86 +74,87 @@ def from_words(
     with torch.no_grad():
         plan = model.condition(ids)
         latents = model.prior.sample_latents(plan, given)
-    if fit == "latent":
-        return Beginning(latents, model.decoder, float("inf"), "best", fit)
-    # What was drawn longer than usual may stay as long
-    norm = max(noise.shape[1] ** 0.5, float(given.norm(dim=1).max()))
-    return Beginning(given, lambda some: model.decode_conditioning(plan, some), norm, "best", fit)
+    if optimize == "latent":
+        return InversionStart(latents, model.decoder, float("inf"), "best", optimize)
+    # Noise that is longer than typical may keep its norm
+    max_norm = max(noise.shape[1] ** 0.5, float(given.norm(dim=1).max()))
+    return InversionStart(
+        given, lambda some: model.decode_conditioning(plan, some), max_norm, "best", optimize
+    )
 
 
-def from_pictures(bundle: ModelBundle, pictures: Pixels, run: RunParameters) -> Beginning:
-    """Begin where a ``vae`` encodes pictures, uint8 (B, S, S, 3): the direct path, without words."""
+def start_from_images(bundle: ModelBundle, images: Pixels, run: RunParameters) -> InversionStart:
+    """Start where a ``vae`` encodes images, uint8 (B, S, S, 3): the direct path, without text."""
     device = resolve_device(run)
     vae = load_network(bundle, VAE).to(device).requires_grad_(False)
     with torch.no_grad():
-        latents = vae.encoder(normalize(torch.from_numpy(np.array(pictures)).to(device)))[0]
-    return Beginning(latents, vae.decoder, float("inf"), "picture", "latent")
+        latents = vae.encoder(normalize(torch.from_numpy(np.array(images)).to(device)))[0]
+    return InversionStart(latents, vae.decoder, float("inf"), "picture", "latent")
 
 
-def refine_best(
-    redrawn: Redrawn, load: Callable[[str], Any], parameters: RedrawParameters, run: RunParameters
-) -> Redrawn:
-    """Add to a redrawing what steps towards the given picture make of it.
+def invert_best(
+    result: RedrawResult, load: Callable[[str], Any], parameters: RedrawParameters, run: RunParameters
+) -> RedrawResult:
+    """Add an inversion, towards the given image, to a redrawing.
 
     Args:
-        redrawn: The tries by way of words.
-        load: Gives a dataset of the catalog: trained networks.
+        result: The attempts by way of text.
+        load: Loads a dataset of the catalog: trained networks.
         parameters: Steps, what they change, where they start, and what is good enough.
         run: Chooses the device.
 
     Raises:
-        LexipixError: The best try is by a generator that cannot be refined.
+        LexipixError: The best attempt is by a generator that cannot be inverted.
     """
-    best = redrawn.tries[redrawn.best]
-    if parameters.start == "picture":
-        if parameters.fit == "noise":
+    best = result.attempts[result.best]
+    if parameters.init == "picture":
+        if parameters.optimize == "noise":
             raise LexipixError(
-                "The encoder sees a latent and no noise: leave out --fit noise "
-                "(generation.redraw.fit), or --start picture (generation.redraw.start)."
+                "The encoder gives a latent and no noise: remove --optimize noise "
+                "(generation.redraw.optimize) or --init picture (generation.redraw.init)."
             )
-        beginning, model = from_pictures(load("vae"), redrawn.given[None], run), "vae"
+        start, model = start_from_images(load("vae"), result.given[None], run), "vae"
     else:
-        if best.model not in TRAINED:
+        if best.model not in NETWORKS:
             raise LexipixError(
-                f"Pictures of the model {best.model} cannot be refined: "
-                f"choose --model {' or '.join(TRAINED)}."
+                f"Images of the model {best.model} cannot be optimized: choose --model "
+                f"{' or '.join(NETWORKS)}."
             )
-        bundle, model = load(TRAINED[best.model]), best.model
-        width = int(bundle.config["network"]["prior"]["noise_dim"])
-        noise = noise_of(best.seed, best.index, width)
-        beginning = from_words(bundle, [best.text], noise, parameters.fit, run)
-    refined = refine(beginning, redrawn.given, parameters.refine, redrawn.target, model)
-    return replace(redrawn, refined=refined)
+        bundle, model = load(NETWORKS[best.model]), best.model
+        noise_dim = int(bundle.config["network"]["prior"]["noise_dim"])
+        noise = sample_noise(best.seed, best.index, noise_dim)
+        start = start_from_text(bundle, [best.text], noise, parameters.optimize, run)
+    inversion = invert(start, result.given, parameters.optimize_steps, result.target, model)
+    return replace(result, inversion=inversion)
 
 
-def refine(
-    beginning: Beginning, picture: Pixels, steps: int, target: Target | None, model: str
+def invert(
+    start: InversionStart, image: Pixels, steps: int, target: Target | None, model: str
 ) -> InversionResult:
-    """Refine one picture.
+    """Optimise the values of one image.
 
     Args:
-        beginning: Of one picture.
-        picture: uint8 (S, S, 3), the given one.
+        start: Of one image.
+        image: uint8 (S, S, 3), the given one.
         steps: At most; the first that reaches the target is the last.
-        target: What is good enough, by ``ssim`` or ``psnr``; another measure ends nothing.
-        model: Its name, for the trail.
+        target: What is good enough, by ``ssim`` or ``psnr``; another metric is ignored.
+        model: Its name, for the result.
     """
-    wanted = normalize(torch.from_numpy(np.array(picture[None]))).to(beginning.points.device)
-    images, found = list[Pixels](), list[Step]()
+    wanted = normalize(torch.from_numpy(np.array(image[None]))).to(start.values.device)
+    images, done = list[Pixels](), list[Step]()
     began, reached = time.perf_counter(), False
-    for number, (drawn, _) in enumerate(
-        descend(beginning.decode, beginning.points, wanted, steps, beginning.norm)
-    ):
-        image = to_uint8(drawn)
-        similarity = float(ssim(image, picture[None])[0]) if min(picture.shape[:2]) >= WINDOW else None
-        images.append(image[0])
-        found.append(Step(number, similarity, float(psnr(image, picture[None])[0])))
-        reached = _reached(found[-1], target)
+    sequence = optimize_latent(start.decode, start.values, wanted, steps, start.max_norm)
+    for number, (decoded, _) in enumerate(sequence):
+        drawn = to_uint8(decoded)
+        similarity = float(ssim(drawn, image[None])[0]) if min(image.shape[:2]) >= WINDOW else None
+        images.append(drawn[0])
+        done.append(Step(number, similarity, float(psnr(drawn, image[None])[0])))
+        reached = _reached(done[-1], target)
         if reached:
             break
-    named = str(target) if target is not None and target.metric != "score" else None
+    shown = str(target) if target is not None and target.metric != "score" else None
     return InversionResult(
-        beginning.start, beginning.fit, beginning.numbers, model, picture, np.stack(images), found, named,
+        start.init, start.optimize, start.num_values, model, image, np.stack(images), done, shown,
         reached, time.perf_counter() - began,
     )  # fmt: skip
 

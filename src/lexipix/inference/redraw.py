@@ -1,4 +1,4 @@
-"""The loop of the method: picture to words to picture, until it is good enough or the budget is spent."""
+"""Image to caption to image, repeated until the result is good enough or the budget is spent."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from lexipix.config.generation import RedrawParameters
-from lexipix.inference.best_of import seen
-from lexipix.inference.generate import enlargement
-from lexipix.inference.inversion_result import InversionResult
-from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Pixels, Scorer, noise_of
+from lexipix.inference.inversion_result import InversionResult, describe_metrics
+from lexipix.inference.onnx_captioner import OnnxCaptioner
+from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
+from lexipix.inference.onnx_scorer import OnnxScorer
+from lexipix.inference.onnx_session import Pixels
+from lexipix.inference.result_files import enlargement
 from lexipix.inference.targets import Metric, Target, parse_target
 from lexipix.metrics.images import WINDOW, psnr, ssim
 from lexipix.reporting.contact_sheet import contact_sheet
@@ -20,20 +22,20 @@ _MAX_ON_SHEET = 63
 
 @dataclass(frozen=True)
 class Attempt:
-    """One picture of the loop and how near it came to the given one.
+    """One image that was drawn, and how close it came to the given one.
 
     Attributes:
         number: Counted from 1.
         round: Counted from 1.
-        model: Which generator drew it.
-        text: What was drawn.
+        model: Name of the generator.
+        text: The prompt.
         seed: Of the noise, with ``index``.
         index: Which noise under the seed.
-        picture_score: Cosine between the two pictures in the scorer's space.
-        text_score: Cosine between the new picture and its text.
+        image_score: Cosine between the two images in the scorer's space.
+        text_score: Cosine between the new image and its prompt.
         score: Mean of the two.
-        ssim: Against the given picture; None below 7x7 pixels.
-        psnr: Against the given picture, in decibels.
+        ssim: To the given image; None below 7x7 pixels.
+        psnr: To the given image, in decibels.
     """
 
     number: int
@@ -42,42 +44,44 @@ class Attempt:
     text: str
     seed: int
     index: int
-    picture_score: float
+    image_score: float
     text_score: float
     score: float
     ssim: float | None
     psnr: float
 
+    def __str__(self) -> str:
+        return f"score {self.score:.3f}, {describe_metrics(self.ssim, self.psnr)}"
+
 
 @dataclass(frozen=True)
-class Redrawn:
-    """The trail of a loop.
+class RedrawResult:
+    """All attempts at an image.
 
     Attributes:
-        given: uint8 (S, S, 3), the picture that was to be drawn again.
-        text_source: Where the first text comes from: "given", "captioner", or a file's name.
-        images: uint8 (T, S, S, 3), one for each try.
-        tries: In order.
-        best: Index of the best try.
+        given: uint8 (S, S, 3), the image that was to be drawn again.
+        text_source: Where the first prompt comes from: "given", "captioner", or a file's name.
+        images: uint8 (T, S, S, 3), one for each attempt.
+        attempts: In order.
+        best: Index of the best attempt.
         target: What was good enough, if anything.
-        reached: Whether the best try is.
-        refined: What steps towards the given picture made of it; that is no try, since its words are not all
-            that it comes from.
+        reached: Whether the best attempt is.
+        inversion: Result of the optimisation towards the given image. It is no attempt, since it does not
+            come from a prompt alone.
     """
 
     given: Pixels
     text_source: str
     images: Pixels
-    tries: list[Attempt]
+    attempts: list[Attempt]
     best: int
     target: Target | None
     reached: bool
-    refined: InversionResult | None = None
+    inversion: InversionResult | None = None
 
     def trail(self) -> dict[str, Any]:
-        """All of it but the pictures, JSON-able."""
-        best = self.tries[self.best]
-        refined = {"refined": self.refined.trail()} if self.refined is not None else {}
+        """Everything but the images, JSON-able."""
+        best = self.attempts[self.best]
         return {
             "path": "text",
             "text": best.text,
@@ -86,128 +90,123 @@ class Redrawn:
             "target": str(self.target) if self.target else None,
             "reached": self.reached if self.target else None,
             "best": best.number,
-            "tries": [asdict(one) for one in self.tries],
-            **refined,
+            "attempts": [asdict(attempt) for attempt in self.attempts],
+            **({"optimized": self.inversion.trail()} if self.inversion is not None else {}),
         }
 
-    def sheet(self, title: str) -> Pixels:
-        """The given picture and the tries, the best marked, with their figures: uint8 (height, width, 3)."""
-        shown = self.tries[:_MAX_ON_SHEET]
+    def contact_sheet(self) -> Pixels:
+        """The given image and the attempts with their metrics, the best marked: uint8 (height, width, 3)."""
+        shown = self.attempts[:_MAX_ON_SHEET]
         if self.best >= _MAX_ON_SHEET:
-            shown = [*shown[:-1], self.tries[self.best]]
-        images = np.stack([self.given, *(self.images[one.number - 1] for one in shown)])
+            shown = [*shown[:-1], self.attempts[self.best]]
+        images = np.stack([self.given, *(self.images[attempt.number - 1] for attempt in shown)])
         captions = ["given"]
-        for one in shown:
-            head = "BEST, " if one.number - 1 == self.best else ""
-            captions.append(f"{one.number}: {head}{one.model}, {figures(one)}")
+        for attempt in shown:
+            mark = "BEST, " if attempt.number - 1 == self.best else ""
+            captions.append(f"{attempt.number}: {mark}{attempt.model}, {attempt}")
+        title = self.attempts[self.best].text
         return contact_sheet(images, captions, columns=5, scale=enlargement(images.shape[1]), title=title)
 
     def files(self) -> dict[str, Any]:
         """File name -> content, as a folder of results holds them."""
         return {
             "best.png": self.images[self.best],
-            "sheet.png": self.sheet(self.tries[self.best].text),
+            "sheet.png": self.contact_sheet(),
             "trail.json": self.trail(),
-            **(self.refined.files() if self.refined is not None else {}),
+            **(self.inversion.files() if self.inversion is not None else {}),
         }
 
 
-def figures(one: Attempt) -> str:
-    """The figures of a try in a line."""
-    similarity = f"ssim {one.ssim:.3f}, " if one.ssim is not None else ""
-    return f"score {one.score:.3f}, {similarity}psnr {one.psnr:.1f}"
-
-
 def redraw(
-    picture: Pixels,
+    image: Pixels,
     text: str | None,
     text_source: str,
-    drawers: Mapping[str, Callable[[], OnnxGenerator]],
-    describer: Callable[[], OnnxCaptioner],
-    scorer: Scorer,
+    generators: Mapping[str, Callable[[], OnnxGenerator]],
+    load_captioner: Callable[[], OnnxCaptioner],
+    scorer: OnnxScorer,
     parameters: RedrawParameters,
     seed: int,
-) -> Redrawn:
-    """Draw a picture again by way of words.
+) -> RedrawResult:
+    """Draw an image again from its text, or from a caption if it has no text.
 
-    Has it a text? Then that is drawn; else the captioner describes it. A round draws some candidates with one
-    generator, each from noise of its own, and compares every one with the given picture. The generators take
-    turns; when all have had theirs, a picture without a text is described once more, in other words. It ends
-    with the first try that reaches the target, or with the budget.
+    A round draws some candidates with one generator and compares each with the given image. The generators
+    take turns. After a turn of each, an image without a text gets another caption. The search ends with the
+    first attempt that reaches the target, or with the budget.
 
     Args:
-        picture: uint8 (S, S, 3), of the drawer's size.
-        text: The picture's own text, if it has one.
+        image: uint8 (S, S, 3), of the generators' size.
+        text: The image's own text, if it has one.
         text_source: Where that comes from; for the trail.
-        drawers: Name -> what gives that generator, in the order of their turns; called when its turn comes.
-        describer: Gives the captioner; called only for a picture without a text.
-        scorer: Judges candidates.
+        generators: Name -> what loads that generator, in the order of their turns; called at its first turn.
+        load_captioner: Loads the captioner; called only for an image without a text.
+        scorer: Scores candidates.
         parameters: Target, budget, size of a round.
-        seed: Of noise and words.
+        seed: Of noise and captions.
 
     Returns:
-        The trail, with the best by the target's metric, or by score where there is no target.
+        All attempts, with the best by the target's metric, or by score without a target.
     """
     target = parse_target(parameters.until) if parameters.until else None
-    given_vector = scorer.image_vector(picture)
-    names = list(drawers)
-    say = _texts(picture, text, describer, parameters, seed)
-    tries: list[Attempt] = []
+    embedding = scorer.embed_images(image[None])[0]
+    names = list(generators)
+    prompt_of = _prompts(image, text, load_captioner, parameters, seed)
+    attempts: list[Attempt] = []
     images: list[Pixels] = []
     reached = False
-    while len(tries) < parameters.budget and not reached:
-        turn = len(tries) // parameters.round_size
+    while len(attempts) < parameters.budget and not reached:
+        turn = len(attempts) // parameters.round_size
         model = names[turn % len(names)]
-        words = say(turn // len(names))
-        text_vector = scorer.text_vector(words)
-        n_candidates = min(parameters.round_size, parameters.budget - len(tries))
-        indices = range(len(tries), len(tries) + n_candidates)
-        candidates = _candidates(drawers[model](), words, seed, indices)
-        for index, image, vector in zip(indices, candidates, seen(scorer, candidates), strict=True):
-            picture_score, text_score = float(vector @ given_vector), float(vector @ text_vector)
-            one = Attempt(
-                number=index + 1, round=turn + 1, model=model, text=words, seed=seed, index=index,
-                picture_score=picture_score, text_score=text_score, score=(picture_score + text_score) / 2,
-                ssim=float(ssim(image[None], picture[None])[0]) if min(image.shape[:2]) >= WINDOW else None,
-                psnr=float(psnr(image[None], picture[None])[0]),
+        prompt = prompt_of(turn // len(names))
+        text_embedding = scorer.embed_texts([prompt])[0]
+        n_candidates = min(parameters.round_size, parameters.budget - len(attempts))
+        indices = range(len(attempts), len(attempts) + n_candidates)
+        candidates = _candidates(generators[model](), prompt, seed, indices)
+        for index, candidate, own in zip(indices, candidates, scorer.embed_images(candidates), strict=True):
+            image_score, text_score = float(own @ embedding), float(own @ text_embedding)
+            similarity = ssim(candidate[None], image[None])[0] if min(image.shape[:2]) >= WINDOW else None
+            attempt = Attempt(
+                number=index + 1, round=turn + 1, model=model, text=prompt, seed=seed, index=index,
+                image_score=image_score, text_score=text_score, score=(image_score + text_score) / 2,
+                ssim=None if similarity is None else float(similarity),
+                psnr=float(psnr(candidate[None], image[None])[0]),
             )  # fmt: skip
-            tries.append(one)
-            images.append(image)
-            reached = target is not None and _value(one, target.metric) >= target.value
+            attempts.append(attempt)
+            images.append(candidate)
+            reached = target is not None and _value(attempt, target.metric) >= target.value
             if reached:
                 break
     metric = target.metric if target else "score"
-    best = max(range(len(tries)), key=lambda number: _value(tries[number], metric))
+    best = max(range(len(attempts)), key=lambda number: _value(attempts[number], metric))
     source = text_source if text is not None else "captioner"
-    return Redrawn(picture, source, np.stack(images), tries, best, target, reached)
+    return RedrawResult(image, source, np.stack(images), attempts, best, target, reached)
 
 
-def _texts(
-    picture: Pixels,
+def _prompts(
+    image: Pixels,
     text: str | None,
-    describer: Callable[[], OnnxCaptioner],
+    load_captioner: Callable[[], OnnxCaptioner],
     parameters: RedrawParameters,
     seed: int,
 ) -> Callable[[int], str]:
-    """What to draw: the text, or the captioner's first description, then others."""
+    """The prompt by number: always the text, or the most probable caption first and then sampled ones."""
     if text is not None:
         return lambda number: text
-    captioner = describer()
-    cells = captioner.see(picture[None])
+    captioner = load_captioner()
+    features = captioner.encode_images(image[None])
 
-    def say(number: int) -> str:
+    def caption(number: int) -> str:
         temperature = parameters.temperature if number else 0.0
-        words = captioner.describe(cells, temperature, np.random.default_rng([seed, number]))
-        return (words if words[0] else captioner.describe(cells))[0]
+        captions = captioner.generate(features, temperature, np.random.default_rng([seed, number]))
+        return (captions if captions[0] else captioner.generate(features))[0]
 
-    return say
-
-
-def _candidates(drawer: OnnxGenerator, words: str, seed: int, indices: Sequence[int]) -> Pixels:
-    noise = np.concatenate([noise_of(seed, index, drawer.noise_dim) for index in indices])
-    return drawer.draw([words] * len(indices), noise)
+    return caption
 
 
-def _value(one: Attempt, metric: Metric) -> float:
-    value = getattr(one, metric)
+def _candidates(generator: OnnxGenerator, prompt: str, seed: int, indices: Sequence[int]) -> Pixels:
+    noise = np.concatenate([sample_noise(seed, index, generator.noise_dim) for index in indices])
+    return generator.generate([prompt] * len(indices), noise)
+
+
+def _value(attempt: Attempt, metric: Metric) -> float:
+    value = getattr(attempt, metric)
     return float("-inf") if value is None else float(value)

@@ -1,4 +1,4 @@
-"""What is good enough: a measure that reaches a value."""
+"""Targets such as ``ssim=0.6``: the value of a metric from which an image is good enough."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ _RANGES: dict[Metric, tuple[float, float]] = {"ssim": (-1, 1), "psnr": (0, 100),
 
 @dataclass(frozen=True)
 class Target:
-    """What is good enough: a metric that reaches a value."""
+    """A metric and the value from which an image is good enough."""
 
     metric: Metric
     value: float
@@ -21,10 +21,10 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """Read ``ssim=0.6``, ``psnr=20`` or ``score=0.8``.
+    """The target that a text such as ``ssim=0.6``, ``psnr=20`` or ``score=0.8`` names.
 
     Raises:
-        LexipixError: Another metric, no number, or one that the metric cannot reach.
+        LexipixError: The metric is unknown, or the value is no number or out of the metric's range.
     """
     name, _, value = (part.strip() for part in text.partition("="))
     for metric, (lowest, highest) in _RANGES.items():
@@ -35,6 +35,7 @@ def parse_target(text: str) -> Target:
                 break
             if lowest <= number <= highest:
                 return Target(metric, number)
-            allowed = f"{metric} lies between {lowest} and {highest}"
-            raise LexipixError(f"The target {text} is out of range: {allowed}.")
-    raise LexipixError(f"The target {text!r} is not understood: write ssim=0.6, psnr=20 or score=0.8.")
+            raise LexipixError(
+                f"The target {text} is out of range: {metric} lies between {lowest} and {highest}."
+            )
+    raise LexipixError(f"The target {text!r} is unknown: write ssim=0.6, psnr=20 or score=0.8.")

@@ -1,4 +1,4 @@
-"""The generator that writes visual words, at work. It has no exported form and needs torch."""
+"""The image-token generator. It has no exported form and needs torch."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 
 from lexipix.data.images import to_uint8
-from lexipix.inference.onnx_models import OnnxGenerator, Pixels, Vectors
+from lexipix.inference.onnx_generator import OnnxGenerator
+from lexipix.inference.onnx_session import Pixels, Vectors
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
@@ -16,41 +17,44 @@ from lexipix.utils.types import ModelBundle, OnnxModel
 
 
 class TokenImageGenerator(OnnxGenerator):
-    """Prompts and noise to pictures by way of visual words.
+    """Draws images of prompts by sampling image tokens.
 
-    As with the others, a picture depends neither on what is drawn beside it nor on the number of cores: each
-    is drawn alone, on one thread, and they are shared out among the cores.
+    As with the exported generators, an image depends neither on the other images nor on the number of cores:
+    each is drawn alone, on one thread, and images are distributed over the cores.
 
     Args:
         model: A ``tokens_to_image``.
 
     Raises:
-        LexipixError: Its training was left out.
+        LexipixError: The model was not trained.
     """
 
-    needs: ClassVar[Sequence[str]] = ()
+    graphs: ClassVar[Sequence[str]] = ()
 
     def __init__(self, model: ModelBundle) -> None:
         if is_skipped(model):
             raise LexipixError(
-                f"There is no generator 'words' here: {model.config['because']}. Set it to true and "
-                "run `kedro run --pipelines generator --tags image_tokenizer,words`, or choose --model vae or gan."
+                f"The generator 'tokens' is not trained here: {model.config['because']}. Set it to true and "
+                "run `kedro run --pipelines generator --tags image_tokenizer,tokens`, or choose --model vae "
+                "or gan."
             )
-        super().__init__(OnnxModel(model.config, {}, model.tokenizer, model.card))
-        self._network = load_network(model, TokensToImage)
+        network = load_network(model, TokensToImage)
+        config = {**model.config, "noise_dim": network.noise_dim}
+        super().__init__(OnnxModel(config, {}, model.tokenizer, model.card))
+        self._network = network
 
-    def _draw(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:
+    def _generate(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:
         """Fill ``pixels``."""
 
-        def draw_one(place: int) -> None:
-            torch.set_num_threads(1)  # each thread has its own number
-            ids = torch.from_numpy(self.ids(prompts[place]))
+        def draw(row: int) -> None:
+            torch.set_num_threads(1)  # torch keeps this number for each thread
+            ids = torch.from_numpy(self.token_ids(prompts[row]))
             with torch.inference_mode():
-                image = self._network(ids, torch.from_numpy(noise[place : place + 1]))
-            pixels[place] = to_uint8(image)[0]
+                image = self._network(ids, torch.from_numpy(noise[row : row + 1]))
+            pixels[row] = to_uint8(image)[0]
 
         n_threads = torch.get_num_threads()
         try:
-            on_all_cores(draw_one, range(len(prompts)))
+            on_all_cores(draw, range(len(prompts)))
         finally:
             torch.set_num_threads(n_threads)

@@ -1,1 +1,1 @@
-"""The registered models at work: what `mlflow models serve` runs, without torch, transformers and Kedro."""
+"""The registered models as `mlflow models serve` runs them: without torch, transformers and Kedro."""

@@ -1,4 +1,4 @@
-"""What a service says no to, and how: a status that fits and one sentence."""
+"""Refusals of a service: a fitting HTTP status and one sentence."""
 
 import logging
 import os
@@ -19,10 +19,10 @@ _SERVED_MODEL = "__pyfunc_model_path__"
 
 
 class Refused(MlflowException):  # type: ignore[misc]
-    """A request that asks for what cannot be done: status 400 and our sentence.
+    """A request that cannot be answered: status 400 and one sentence.
 
-    MLflow's server repeats the whole input in front of an error's message, a picture of some megabytes among
-    it; this message stays as it was.
+    MLflow's server puts the whole input, perhaps megabytes, in front of an error's message. This message
+    cannot be changed.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -35,18 +35,18 @@ class Refused(MlflowException):  # type: ignore[misc]
 
     @message.setter
     def message(self, text: str) -> None:
-        """What MLflow wishes to put in its place is dropped."""
+        """MLflow's own text is ignored."""
 
 
 class TooLarge(Refused):
-    """A request whose body is larger than is read."""
+    """A request whose body exceeds the limit."""
 
     def get_http_status_code(self) -> int:
         return 413
 
 
-class UnknownKind(Refused):
-    """A request that does not say what its body is."""
+class UnknownContentType(Refused):
+    """A request without a Content-Type."""
 
     def get_http_status_code(self) -> int:
         return 415
@@ -54,7 +54,7 @@ class UnknownKind(Refused):
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Mistakes of whoever asks become refusals; a defect of ours becomes status 500 and is logged.
+    """Turn a mistake of the client into a refusal; a defect of lexipix is logged and becomes status 500.
 
     MLflow itself would answer both with status 400 and a traceback.
     """
@@ -65,30 +65,26 @@ def user_errors() -> Iterator[None]:
     except MlflowException:
         raise
     except Exception as error:
-        _log.exception("a request failed")
-        raise MlflowException(
-            "The model failed; the server's log says why.", error_code=INTERNAL_ERROR
-        ) from error
+        _log.exception("A request failed")
+        raise MlflowException("The model failed: see the server's log.", error_code=INTERNAL_ERROR) from error
 
 
-def require_at_most(n_pictures: int, max_pictures: int) -> None:
-    """Check that a request keeps within the limit.
+def require_at_most(n_images: int, max_images: int) -> None:
+    """Check the number of images of a request.
 
     Raises:
-        LexipixError: It asks for more pictures, or for none.
+        LexipixError: There are more than the limit, or none.
     """
-    if not 1 <= n_pictures <= max_pictures:
-        raise LexipixError(
-            f"The request asks for {n_pictures:,} pictures: 1 to {max_pictures:,} may be asked for at a time."
-        )
+    if not 1 <= n_images <= max_images:
+        raise LexipixError(f"The request asks for {n_images:,} images: 1 to {max_images:,} are allowed.")
 
 
 def limit_requests(max_bytes: int) -> None:
-    """Let MLflow's server refuse bodies of more bytes, where this process is such a server.
+    """Let MLflow's server refuse larger bodies, if this process is such a server.
 
-    It has no limit of its own and keeps a body of any length in memory. What comes after the limit is
-    received, so that the one who sends it hears the answer, and dropped. A body without a Content-Type, on
-    which the server stumbles, is refused as well.
+    The server has no limit of its own and keeps a body of any length in memory. Bytes after the limit are
+    received, so that the client can read the answer, and dropped. A body without a Content-Type, which the
+    server cannot handle, is refused as well.
     """
     if _SERVED_MODEL not in os.environ:
         return
@@ -105,11 +101,11 @@ def limit_requests(max_bytes: int) -> None:
                     chunks.clear()
             if n_bytes > max_bytes:
                 raise TooLarge(
-                    f"The request has {n_bytes / MEGA:,.1f} MB, more than the {max_bytes / MEGA:,.1f} that "
-                    "are read: ask for less at a time."
+                    f"The request has {n_bytes / MEGA:,.1f} MB, more than the limit of "
+                    f"{max_bytes / MEGA:,.1f} MB: send less at a time."
                 )
             if "content-type" not in request.headers:
-                raise UnknownKind("The request has no Content-Type: send JSON, as application/json.")
+                raise UnknownContentType("The request has no Content-Type: send JSON, as application/json.")
             request._body = b"".join(chunks)
         content: bytes = request._body
         return content

@@ -1,8 +1,7 @@
-"""The content of a registered model: exported folders, settings, serving code, signature."""
+"""The content of a registered model: an exported folder, limits, the code that serves it, its signature."""
 
 import base64
 import importlib.util
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,16 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexipix.config.root import LexipixParameters
-from lexipix.inference.selection import WHOLE, choose
 from lexipix.repro.import_graph import used_modules
-from lexipix.utils.model_files import read_json
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# What the services import, pinned to the installed versions; pip resolves what these need themselves
+# What the services import, in the versions that made the model; these packages require the others
 PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "tokenizers")
-IMAGE_PARAMETERS = ("resize", "min_side", "max_pixels")
 
 PathOf = Callable[[str], Path]
 
@@ -31,15 +27,15 @@ class Bundle:
 
     Attributes:
         module: The serving code, which calls ``mlflow.models.set_model``.
-        artifacts: Name -> file or folder, by the names that the serving code uses.
-        settings: Name -> content of further artifacts, which are written as JSON files.
+        folder: The exported model. Nothing else is needed to use it.
+        config: Limits of the service (MLflow's ``model_config``).
         signature: The model's inputs, outputs and parameters.
         input_example: A request.
     """
 
     module: str
-    artifacts: Mapping[str, Path]
-    settings: Mapping[str, Mapping[str, Any]]
+    folder: Path
+    config: Mapping[str, Any]
     signature: "ModelSignature"
     input_example: Any
 
@@ -48,22 +44,16 @@ class Bundle:
         """The packages to install for serving it."""
         return [f"{name}=={version(name)}" for name in PACKAGES]
 
-    def write_settings(self, folder: Path) -> dict[str, str]:
-        """Write the settings as JSON files; returns all artifacts by name."""
-        found = {name: str(path) for name, path in self.artifacts.items()}
-        for name, content in self.settings.items():
-            file = folder / f"{name}.json"
-            file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            found[name] = str(file)
-        return found
-
     def copy_code(self, folder: Path) -> Path:
-        """Copy the modules of lexipix that the serving code imports; returns the copied package's folder."""
+        """Copy the modules of lexipix that the service imports; returns the package's folder.
+
+        The whole package would contain training and reports as well.
+        """
         root = _file_of("lexipix").parent
         for module in used_modules(self.module):
             file = _file_of(module)
-            needed = [file, *(parent / "__init__.py" for parent in file.parents if root in parent.parents)]
-            for source in [*needed, root / "__init__.py"]:
+            packages = [parent / "__init__.py" for parent in file.parents if root in parent.parents]
+            for source in [file, *packages, root / "__init__.py"]:
                 target = folder / root.name / source.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
@@ -76,7 +66,7 @@ class Bundle:
 
 
 def generator(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
-    """The variants of the champion for each quality, and the scorer that ranks candidates.
+    """The champion.
 
     Args:
         path_of: Dataset's name -> its file or folder.
@@ -85,48 +75,33 @@ def generator(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-    champion = read_json(path_of("champion"))
-    forms = {}
-    for budget in champion["budgets"]:
-        choice = choose(champion, budget=budget)
-        whole = choice.form is None
-        folder = path_of(f"onnx_{choice.family}") if whole else path_of("onnx_forms") / str(choice.form)
-        forms[choice.form or WHOLE] = folder
     defaults = parameters.generation
     seed = parameters.run.seed if defaults.seed is None else defaults.seed
+    params = {"seed": seed, "count": 1, "quality": defaults.quality, "candidates": 1}
     example = defaults.prompts[0] if defaults.prompts else "a picture"
+    text, number = DataType.string, DataType.long
+    outputs = {"prompt": text, "index": number, "seed": number, "model": text, "png": text, "warning": text}
     signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "prompt")]),
-        outputs=Schema(
-            [
-                ColSpec(DataType.string, "prompt"),
-                ColSpec(DataType.long, "index"),
-                ColSpec(DataType.long, "seed"),
-                ColSpec(DataType.string, "model"),
-                ColSpec(DataType.string, "png"),
-                ColSpec(DataType.string, "warning"),
-            ]
-        ),
+        inputs=Schema([ColSpec(text, "prompt")]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in outputs.items()]),
         params=ParamSchema(
             [
-                ParamSpec("seed", DataType.long, seed),
-                ParamSpec("count", DataType.long, 1),
-                ParamSpec("budget", DataType.string, defaults.budget),
-                ParamSpec("candidates", DataType.long, 1),
+                ParamSpec(name, text if isinstance(value, str) else number, value)
+                for name, value in params.items()
             ]
         ),
     )
     return Bundle(
         "lexipix.serving.generator",
-        {"champion": path_of("champion"), "scorer": path_of("onnx_scorer"), **forms},
-        {"settings": defaults.serving.model_dump(mode="json")},
+        path_of("champion"),
+        {"serving": defaults.serving.model_dump(mode="json")},
         signature,
-        ([{"prompt": example}], {"seed": seed, "count": 1, "budget": defaults.budget, "candidates": 1}),
+        ([{"prompt": example}], params),
     )
 
 
 def captioner(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
-    """The captioner, in the variant that the compression chose.
+    """The captioner in the variant that the compression chose.
 
     Args:
         path_of: Dataset's name -> its file or folder.
@@ -138,15 +113,15 @@ def captioner(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
 
     from lexipix.utils.png import encode_png
 
-    variant = read_json(path_of("captioner_champion"))["variant"]
-    folder = path_of("onnx_captioner") if variant == WHOLE else path_of("captioner_forms") / variant
     size = parameters.ingestion.image_size
     picture = base64.b64encode(encode_png(np.full((size, size, 3), 255, np.uint8))).decode()
-    ingestion = parameters.ingestion.model_dump(mode="json", include=set(IMAGE_PARAMETERS))
     return Bundle(
         "lexipix.serving.captioner",
-        {"captioner": folder},
-        {"settings": parameters.generation.serving.model_dump(mode="json"), "ingestion": ingestion},
+        path_of("captioner_champion"),
+        {
+            "serving": parameters.generation.serving.model_dump(mode="json"),
+            "image": parameters.ingestion.model_dump(mode="json", include={"min_side", "max_pixels"}),
+        },
         ModelSignature(
             inputs=Schema([ColSpec(DataType.string, "picture")]),
             outputs=Schema([ColSpec(DataType.string, "caption")]),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.repro.digests import MEASURED, comparable_digest, dvc_digest
+from lexipix.utils.model_files import CONFIG
 from lexipix.utils.nested import flatten
 
 FILE = "lineage.json"
@@ -92,7 +93,8 @@ class Provenance:
     def _pins(self) -> Iterator[tuple[str, Any]]:
         for name, path in self._paths(self._outputs):
             if pins := self._metadata(name).get("pins"):
-                content = dict(flatten(json.loads(path.read_text(encoding="utf-8"))))
+                file = path / CONFIG if path.is_dir() else path
+                content = dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
                 yield from ((parameter, content[key]) for parameter, key in pins.items())
 
     def _metadata(self, name: str) -> Mapping[str, Any]:

@@ -151,6 +151,30 @@ class OnnxModel:
     card: dict[str, Any] = field(default_factory=dict)
 
 
+BASELINE = "onnx_fp32"  # the uncompressed network among a generator's variants
+SCORER = "scorer"  # the scorer among the models of a champion
+
+
+@dataclass
+class OnnxPipeline:
+    """Exported models that work together; on disk one folder, with a folder in it for each model.
+
+    Attributes:
+        config: JSON-able; which model does what.
+        models: name -> model.
+        card: JSON-able.
+    """
+
+    config: dict[str, Any]
+    models: Mapping[str, OnnxModel]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tokenizer(self) -> str | None:
+        """The first tokenizer among the models."""
+        return next((model.tokenizer for model in self.models.values() if model.tokenizer), None)
+
+
 @dataclass(frozen=True)
 class PretrainedBackbone:
     """A pretrained image network.

@@ -23,8 +23,7 @@ def parameters():
 
     def make(kind="folder", **change):
         source = {"kind": kind} | change.pop("source", {})
-        return section(
-            "ingestion", {"source": source, "image_size": 16, "min_side": 4, "workers": 2} | change
-        )
+        own = {"source": source, "image_size": 16, "min_side": 4, "workers": 2}
+        return section("ingestion", own | change)
 
     return make

@@ -7,6 +7,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer, from_pixels, noise_of
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 from tests.support.parameters import section
 
@@ -18,7 +19,6 @@ from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
-from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer, from_pixels, noise_of
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage

@@ -2,12 +2,12 @@
 
 from tests.support.exported_models import (  # noqa: F401
     _project,
-    describer,
-    drawer,
-    other_drawer,
+    captioner,
+    generator,
+    other_generator,
     project,
     said,
     scorer,
+    tokens_model,
     toys,
-    words_model,
 )

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.support.exported_models import CHAMPION, draw
+from tests.support.exported_models import draw, draw_one
+from tests.support.parameters import section
 
-from lexipix.config.generation import GenerationParameters
-from lexipix.config.run import RunParameters
-from lexipix.inference.generate import GeneratedImages
-from lexipix.inference.onnx_models import OnnxGenerator
+from lexipix.inference.onnx_generator import OnnxGenerator
+from lexipix.inference.result_files import result_files
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.pipelines.generation.pipeline import create_pipeline
 from lexipix.utils.errors import LexipixError
 
@@ -19,10 +19,9 @@ from lexipix.utils.errors import LexipixError
 def run(toys):
     def go(**parameters):
         data = {
-            "params:generation": GenerationParameters(**parameters),
-            "params:run": RunParameters(seed=11),
-            "champion": CHAMPION,
-            **{name: toys[name] for name in ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_scorer")},
+            "params:generation": section("generation", parameters),
+            "params:run": section("run", {"seed": 11}),
+            **{name: toys[name] for name in ("champion", "onnx_vae", "onnx_gan")},
         }
         catalog = DataCatalog({name: MemoryDataset(value) for name, value in data.items()})
         catalog["generated"], catalog["generated_sheet"] = MemoryDataset(), MemoryDataset()
@@ -42,25 +41,25 @@ def test_prompts_of_the_parameters_are_drawn_and_scored(run, toys, scorer):
     assert [row["prompt"] for row in rows] == [PROMPTS[0]] * 2 + [PROMPTS[1]] * 2
     assert [row["index"] for row in rows] == [0, 1, 0, 1]
     assert {row["seed"] for row in rows} == {11} and {row["model"] for row in rows} == {"gan"}
-    expected = OnnxGenerator(toys["onnx_gan"]).draw_one(PROMPTS[1], 11, 1)
+    expected = draw_one(OnnxGenerator(toys["onnx_gan"]), PROMPTS[1], 11, 1)
     assert np.array_equal(files["0003.png"], expected)
-    score = float(scorer.image_vector(expected) @ scorer.text_vector(PROMPTS[1]))
+    score = float(scorer.embed_images(expected[None])[0] @ scorer.embed_texts([PROMPTS[1]])[0])
     assert rows[3]["score"] == pytest.approx(score, abs=1e-4)
     assert np.array_equal(files["sheet.png"], sheet)
 
 
 def test_model_and_seed_can_be_chosen(run, toys):
     files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, model="vae")
-    assert np.array_equal(files["0000.png"], OnnxGenerator(toys["onnx_vae"]).draw_one(PROMPTS[0], 3, 0))
+    assert np.array_equal(files["0000.png"], draw_one(OnnxGenerator(toys["onnx_vae"]), PROMPTS[0], 3, 0))
 
 
-def test_budget_chooses_the_form(run, toys):
-    files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, budget="fast")
-    small = OnnxGenerator(toys["onnx_forms"]["small_onnx_fp32"])
-    assert np.array_equal(files["0000.png"], small.draw_one(PROMPTS[0], 3, 0))
+def test_quality_chooses_the_variant(run, toys):
+    files, _ = run(prompts=PROMPTS[:1], n=1, seed=3, quality="fast")
+    small = OnnxGenerator(toys["champion"].models["small_onnx_fp32"])
+    assert np.array_equal(files["0000.png"], draw_one(small, PROMPTS[0], 3, 0))
     assert files["generated.jsonl"][0]["model"] == "gan small_onnx_fp32"
-    other, _ = run(prompts=PROMPTS[:1], n=1, seed=3, budget="fast", model="vae")
-    assert other["generated.jsonl"][0]["model"] == "vae", "smaller forms are the champion's family's"
+    other, _ = run(prompts=PROMPTS[:1], n=1, seed=3, quality="fast", model="vae")
+    assert other["generated.jsonl"][0]["model"] == "vae", "the other family is uncompressed"
 
 
 def test_wrong_prompt_is_named_by_its_place(run):
@@ -68,33 +67,34 @@ def test_wrong_prompt_is_named_by_its_place(run):
         run(prompts=(PROMPTS[0], "xylophone"))
 
 
-def test_no_prompts_is_told(run):
+def test_an_empty_list_of_prompts_is_an_error(run):
     with pytest.raises(LexipixError, match=r"generation.prompts is empty"):
-        run()
+        run(prompts=[])
 
 
-def test_more_pictures_than_allowed_are_refused(run):
-    with pytest.raises(LexipixError, match=r"are 6 pictures, more than generation.max_pictures = 5"):
+def test_more_images_than_allowed_are_refused(run):
+    with pytest.raises(LexipixError, match=r"are 6 images, more than generation.max_pictures = 5"):
         run(prompts=PROMPTS, n=3, max_pictures=5)
 
 
-def test_sheet_of_many_says_that_it_shows_some(drawer, scorer):
-    files = dict(GeneratedImages(drawer, None, PROMPTS[:1], 70, 7, "vae").files())
+def test_sheet_of_many_says_that_it_shows_some(generator):
+    request = TextToImagePipeline.from_generator("vae", generator).request(PROMPTS[:1], 70, 7)
+    files = dict(result_files(request))
     rows = list(files["generated.jsonl"])
     assert len(rows) == 70 and rows[0]["score"] is None
     assert files["sheet.png"].shape[0] < 1800
 
 
-def test_pictures_are_drawn_as_they_are_asked_for(drawer, monkeypatch):
-    monkeypatch.setattr("lexipix.inference.generate.IN_MEMORY", 4)
-    asked, whole = [], drawer.draw
-    monkeypatch.setattr(drawer, "draw", lambda *args: asked.append(len(args[0])) or whole(*args))
-    files = GeneratedImages(drawer, None, PROMPTS, 5, 7, "vae").files()
+def test_pictures_are_drawn_as_they_are_asked_for(generator, monkeypatch):
+    monkeypatch.setattr("lexipix.inference.text_to_image_pipeline.MAX_IN_MEMORY", 4)
+    asked, whole = [], generator.generate
+    monkeypatch.setattr(generator, "generate", lambda *args: asked.append(len(args[0])) or whole(*args))
+    files = result_files(TextToImagePipeline.from_generator("vae", generator).request(PROMPTS, 5, 7))
     first = [next(files) for _ in range(4)]
     assert asked in ([4], [4, 4]), "one block ahead at most"
     rest = list(files)
     assert asked == [4, 4, 2]
-    everything = draw(drawer, PROMPTS, 5, 7)
+    everything = draw(generator, PROMPTS, 5, 7)
     for (_, image), expected in zip([*first, *rest[:6]], everything, strict=True):
         assert np.array_equal(image, expected)
 

@@ -9,7 +9,6 @@ from PIL import Image
 from tests.support.exported_models import MAX_TOKENS, SAID, SIZE, saying, seeing
 from tests.support.parameters import section
 
-from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
@@ -30,7 +29,7 @@ def run(tmp_path):
         catalog = DataCatalog(
             {
                 "params:ingestion": MemoryDataset(section("ingestion", parameters)),
-                "params:run": MemoryDataset(RunParameters(seed=seed)),
+                "params:run": MemoryDataset(section("run", {"seed": seed})),
                 "sources": SourcesDataset(path=str(tmp_path)),
                 "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
                 "pictures": ImageStoreDataset(filepath=str(tmp_path / "store")),
@@ -96,7 +95,7 @@ def test_folder(run, tmp_path):
     pictures, summary, rejects, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
     assert sum(len(pictures[split]) for split in ("train", "val", "test", "judge")) == 150
     assert rejects.to_dict("records") == [
-        {"file": "bad.png", "reason": "not a picture in a known format"},
+        {"file": "bad.png", "reason": "not an image in a known format"},
         {"file": "twin.png", "reason": "duplicate of 000.png"},
     ]
     assert (summary["rejected"], summary["duplicates"]) == (2, 1)
@@ -145,7 +144,7 @@ def test_a_folder_that_holds_no_captioner(run, tmp_path):
 
 
 def test_a_source_that_cannot_be_read_stops_before_anything_is_written(run, tmp_path):
-    with pytest.raises(LexipixError, match=r"ingestion\.source\.path is .*gone, where there is nothing"):
+    with pytest.raises(LexipixError, match=r"ingestion\.source\.path is .*gone, which does not exist"):
         run(source={"kind": "folder", "path": "gone"})
     assert not (tmp_path / "store").exists()
 

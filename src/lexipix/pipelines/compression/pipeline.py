@@ -2,26 +2,27 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.compression.distillation import teach_reader
 from lexipix.pipelines.compression.nodes import (
+    distill_pruned,
+    distill_reader,
+    distill_small,
     export_captioner,
     export_generators,
     export_scorer,
     make_forms,
     measure_captioner,
     measure_generators,
-    teach_pruned,
-    teach_small,
 )
 
 METRICS = ["prior_metrics", "gan_metrics"]
+CAPTIONS = [f"params:generator.{family}.primary_caption_prob" for family in ("prior", "gan")]
 
 
 def _distillation(name: str) -> list[str]:
     """Inputs of the distillation of a smaller network."""
-    resources = ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+    resources = [f"{name}_stream", f"{name}_checkpoints"]
     data = ["pictures", "captions_complete", "prior", "gan"]
-    return ["params:compression", "params:run", *data, *METRICS, *resources]
+    return ["params:compression", "params:run", *data, *METRICS, *CAPTIONS, *resources]
 
 
 def _trained(name: str) -> list[str]:
@@ -47,7 +48,14 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 measure_captioner,
-                ["params:compression", "params:run", "pictures", "captioner", "onnx_captioner"],
+                [
+                    "params:compression",
+                    "params:run",
+                    "params:ingestion",
+                    "pictures",
+                    "captioner",
+                    "onnx_captioner",
+                ],
                 ["captioner_forms", "captioner_speed_table", "captioner_champion"],
                 name="measure_captioner",
             ),
@@ -57,18 +65,20 @@ def create_pipeline() -> Pipeline:
                 "onnx_scorer",
                 name="export_scorer",
             ),
-            node(teach_reader, _distillation("small_reader"), _trained("small_reader"), name="teach_reader"),
             node(
-                teach_small,
-                [*_distillation("small"), "small_reader"],
-                [*_trained("small"), "small_sample_grid"],
-                name="teach_small",
+                distill_reader, _distillation("small_reader"), _trained("small_reader"), name="distill_reader"
             ),
             node(
-                teach_pruned,
+                distill_small,
+                [*_distillation("small"), "small_reader"],
+                [*_trained("small"), "small_sample_grid"],
+                name="distill_small",
+            ),
+            node(
+                distill_pruned,
                 _distillation("pruned"),
                 [*_trained("pruned"), "pruned_sample_grid"],
-                name="teach_pruned",
+                name="distill_pruned",
             ),
             node(
                 make_forms,
@@ -89,6 +99,7 @@ def create_pipeline() -> Pipeline:
                     "pruned",
                     *exported,
                     "onnx_forms",
+                    "onnx_scorer",
                     *METRICS,
                 ],
                 ["speed_table", "champion", "frontier_sheet"],

@@ -1,1 +1,1 @@
-"""From words to pictures, and from a picture over words to a picture; without torch."""
+"""Draws the prompts of the parameters; without torch."""

@@ -6,20 +6,12 @@ from lexipix.pipelines.generation.nodes import draw_prompts
 
 
 def create_pipeline() -> Pipeline:
-    """Draw the prompts of the parameters with the models that the compression shipped."""
+    """Draw the prompts of the parameters with the exported generators."""
     return Pipeline(
         [
             node(
                 draw_prompts,
-                [
-                    "params:generation",
-                    "params:run",
-                    "champion",
-                    "onnx_vae",
-                    "onnx_gan",
-                    "onnx_forms",
-                    "onnx_scorer",
-                ],
+                ["params:generation", "params:run", "champion", "onnx_vae", "onnx_gan"],
                 ["generated", "generated_sheet"],
                 name="draw_prompts",
             )

@@ -37,7 +37,9 @@ def ingest(
     """The stream of images with their splits; the image store reads it while it saves it."""
     caption_images = None
     if ingestion.captioner is not None:
-        from lexipix.inference.onnx_models import OnnxCaptioner  # imports onnxruntime, which others need not
+        from lexipix.inference.onnx_captioner import (
+            OnnxCaptioner,  # imports onnxruntime, which others need not
+        )
 
         model = pretrained_models.captioner(ingestion.captioner, "ingestion.captioner")
         caption_images = caption_at_size(OnnxCaptioner(model))

@@ -1,0 +1,56 @@
+"""``kedro caption``: images to captions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lexipix.cli.errors import with_user_errors
+from lexipix.cli.options import env_option
+from lexipix.cli.project_context import ProjectContext
+from lexipix.utils.errors import LexipixError
+
+if TYPE_CHECKING:
+    from kedro.framework.startup import ProjectMetadata
+
+_BATCH = 64  # images in memory at a time
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE…")
+@env_option
+@click.pass_obj
+@with_user_errors
+def caption(metadata: "ProjectMetadata", images: Sequence[Path], env: str | None) -> None:
+    """Write captions of images.
+
+    Prints a line for each image: the file and its caption. All common image formats can be read. An image is
+    resized to the size that the model was trained on.
+
+    \b
+    Examples:
+      kedro caption star.png
+      kedro caption photos/*.jpg --env cifar10
+    """  # noqa: D301 - click takes the paragraph after the backspace as it is
+    from lexipix.cli.user_inputs import read_image_file
+
+    context = ProjectContext(metadata.project_path, env)
+    pipe = context.captioner()
+    ingestion, size = context.parameters.ingestion, pipe.captioner.image_size
+    failures = 0
+    for start in range(0, len(images), _BATCH):
+        read = []
+        for path in images[start : start + _BATCH]:
+            try:
+                read.append((path, read_image_file(path, ingestion, size)))
+            except LexipixError as error:
+                if len(images) == 1:
+                    raise
+                failures += 1
+                click.secho(str(error), fg="red", err=True)
+        texts = pipe([image for _, image in read])
+        for (path, _), text in zip(read, texts, strict=True):
+            click.echo(f"{path}: {text}")
+    if failures:
+        raise LexipixError(f"{failures} of {len(images)} files could not be captioned.")

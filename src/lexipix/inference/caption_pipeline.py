@@ -1,0 +1,98 @@
+"""Images to captions: the implementation behind ``kedro caption``, the service and the Python API."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lexipix.config.ingestion import IngestionParameters, ResizeParameters
+from lexipix.datasets.sources.images import Unusable, read_image, to_square
+from lexipix.inference.onnx_captioner import OnnxCaptioner
+from lexipix.inference.onnx_session import Pixels
+from lexipix.inference.pretrained import model_folder
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.model_files import read_onnx_model
+from lexipix.utils.types import OnnxModel
+
+MAX_PIXELS = 178_956_970  # of an image file; Pillow's own limit
+_BATCH = 64  # images that are decoded at a time
+
+
+class CaptionPipeline:
+    """Writes captions of images with a trained and exported captioner. It needs no torch.
+
+    Args:
+        model: The captioner; ``resize`` in its configuration says how an image is made square.
+        min_side: Image files with a shorter side, in pixels, are refused.
+        max_pixels: Image files with more pixels are refused before they are decoded.
+
+    Example:
+        >>> pipe = CaptionPipeline.from_pretrained("data/06_models/captioner_champion")
+        >>> captions = pipe(["star.png", "heart.jpg"])
+    """
+
+    def __init__(self, model: OnnxModel, min_side: int = 1, max_pixels: int = MAX_PIXELS) -> None:
+        self.captioner = OnnxCaptioner(model)
+        # The other parameters of the ingestion have nothing to do with a single image
+        known: dict[str, Any] = {
+            "image_size": self.captioner.image_size,
+            "resize": ResizeParameters(**model.config["resize"]),
+            "min_side": min_side,
+            "max_pixels": max_pixels,
+        }
+        self._ingestion = IngestionParameters.model_construct(**known)
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, min_side: int = 1, max_pixels: int = MAX_PIXELS
+    ) -> "CaptionPipeline":
+        """Load the captioner that ``kedro run`` chose.
+
+        Args:
+            source: Its folder, such as ``data/06_models/captioner_champion``, or the URI of a registered
+                model, such as ``models:/lexipix-captioner@champion``.
+            min_side: As for the constructor.
+            max_pixels: As for the constructor.
+
+        Raises:
+            LexipixError: There is no model, or it is damaged.
+        """
+        return cls(read_onnx_model(model_folder(source)), min_side, max_pixels)
+
+    def __call__(self, images: Sequence[Image.Image | Pixels | str | Path]) -> list[str]:
+        """Captions of images.
+
+        Args:
+            images: PIL images, uint8 arrays (H, W, 3) or paths of image files, of any size.
+
+        Raises:
+            LexipixError: An image cannot be used.
+        """
+        captions: list[str] = []
+        for start in range(0, len(images), _BATCH):
+            batch = [self.read(image) for image in images[start : start + _BATCH]]
+            captions += self.captioner.caption(np.stack(batch))
+        return captions
+
+    def read(self, image: Image.Image | Pixels | str | Path | BytesIO, name: str = "") -> Pixels:
+        """An image as the captioner sees it, uint8 (S, S, 3).
+
+        Args:
+            image: A PIL image, a uint8 array (H, W, 3), a path, or a file's content.
+            name: What an error calls it; by default the path.
+
+        Raises:
+            LexipixError: It is damaged, no image, too small or too large.
+        """
+        try:
+            if isinstance(image, np.ndarray):
+                image = Image.fromarray(image)
+            if isinstance(image, Image.Image):
+                return to_square(image, self._ingestion.image_size, self._ingestion.resize)
+            return read_image(image, self._ingestion)
+        except Unusable as reason:
+            name = name or (str(image) if isinstance(image, str | Path) else "The image")
+            raise LexipixError(f"{name} cannot be used as an image: {reason}.") from None

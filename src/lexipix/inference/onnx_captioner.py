@@ -1,0 +1,80 @@
+"""An exported captioner: images to captions, without torch."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.data.tokenization import decode
+from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, normalize_pixels
+from lexipix.utils.threads import on_all_cores
+
+
+class OnnxCaptioner(OnnxSession):
+    """Writes captions of images.
+
+    The graph ``see`` encodes images. The graph ``next_word`` gives the logits of the next token.
+    """
+
+    graphs = ("see", "next_word")
+
+    def encode_images(self, images: Pixels) -> Vectors:
+        """Image features (B, cells, width) of images, uint8 (B, S, S, 3)."""
+        return self.run("see", images=normalize_pixels(images))
+
+    def caption(self, images: Pixels) -> list[str]:
+        """The most probable captions of images, uint8 (N, S, S, 3)."""
+
+        def batch(start: int) -> list[str]:
+            return self.generate(self.encode_images(images[start : start + BATCH]))
+
+        return [text for texts in on_all_cores(batch, range(0, len(images), BATCH)) for text in texts]
+
+    def generate(
+        self, features: Vectors, temperature: float = 0.0, rng: np.random.Generator | None = None
+    ) -> list[str]:
+        """Write captions token by token.
+
+        Args:
+            features: Of B images, (B, cells, width).
+            temperature: 0 takes the most probable token; more samples from the softmax.
+            rng: For sampling.
+
+        Returns:
+            B captions.
+        """
+        pad, eos = self.config["pad_id"], self.config["eos_id"]
+        ids = np.full((len(features), 1), self.config["start_id"], np.int64)
+        written = np.full((len(features), self.max_tokens), pad, np.int64)
+        rows, memory = np.arange(len(features)), self._empty_memory(len(features))
+        for place in range(self.max_tokens):
+            logits, memory = self._next_token(ids, features, memory)
+            if pad != eos:
+                logits[:, pad] = -np.inf
+            if temperature and rng is not None:
+                # The argmax of logits plus Gumbel noise is a sample from their softmax
+                logits = logits / np.float32(temperature) + rng.gumbel(size=logits.shape).astype(np.float32)
+            tokens = logits.argmax(1)
+            written[rows, place] = tokens
+            ids = np.concatenate([ids, tokens[:, None]], 1)
+            unfinished = np.flatnonzero(tokens != eos)
+            if not len(unfinished):
+                break
+            if len(unfinished) < len(rows):
+                rows, ids = rows[unfinished], ids[unfinished]
+                features, memory = features[unfinished], memory[unfinished]
+        return decode(self.tokenizer, written)
+
+    def _empty_memory(self, n_texts: int) -> Vectors:
+        """The attention cache of texts without a token."""
+        layers, heads, width = self.config.get("memory") or (0, 0, 0)
+        return np.zeros((n_texts, layers, heads, 0, width), np.float32)
+
+    def _next_token(
+        self, ids: NDArray[np.int64], features: Vectors, memory: Vectors
+    ) -> tuple[Vectors, Vectors]:
+        """Logits (B, V) of the token after ids (B, L), and the attention cache with these ids."""
+        if not self.config.get("memory"):
+            return self.run("next_word", ids=ids, cells=features), memory
+        position = np.array([ids.shape[1] - 1], np.int64)
+        inputs = {"words": ids[:, -1], "position": position, "cells": features, "memory": memory}
+        logits, kept = self.session("next_word").run(["logits", "kept"], inputs)
+        return logits, kept

@@ -1,0 +1,102 @@
+"""An exported generator: prompts and noise to images, without torch."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.data.tokenization import encode, pad_id
+from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors
+from lexipix.metrics.text import tokens
+from lexipix.utils.threads import on_all_cores
+from lexipix.utils.types import OnnxModel
+
+# What the text encoder computes from a prompt, by the names of the graph's outputs
+TextEncoding = dict[str, NDArray[np.generic]]
+
+MAX_IN_MEMORY = 1024  # images that are drawn in one call; longer lists are split
+MAX_CACHED = 256  # encoded prompts that are kept, about 40 kB each
+
+
+class OnnxGenerator(OnnxSession):
+    """Draws images of prompts in one forward pass.
+
+    The graph ``read`` encodes a prompt. The graph ``draw`` turns the encoding and noise into pixels. A prompt
+    that occurs again, in the same call or a later one, is not encoded again.
+    """
+
+    graphs: ClassVar[Sequence[str]] = ("read", "draw")
+
+    def __init__(self, model: OnnxModel) -> None:
+        super().__init__(model)
+        self.noise_dim: int = model.config["noise_dim"]
+        self._cache: dict[str, TextEncoding] = {}
+
+    @cached_property
+    def known_words(self) -> frozenset[str]:
+        """Words of the captions that the model was trained on."""
+        return frozenset(word for entry in self.config["known_words"] for word in tokens(entry))
+
+    def generate(self, prompts: Sequence[str], noise: Vectors) -> Pixels:
+        """Images of prompts (N) from noise (N, Z): uint8 (N, S, S, 3)."""
+        pixels = np.empty((len(prompts), self.image_size, self.image_size, 3), np.uint8)
+        for start in range(0, len(prompts), MAX_IN_MEMORY):
+            block = slice(start, start + MAX_IN_MEMORY)
+            self._generate(prompts[block], noise[block], pixels[block])
+        return pixels
+
+    def clear_cache(self) -> None:
+        """Drop all encoded prompts, so that a measurement includes the text encoder."""
+        self._cache.clear()
+
+    def _generate(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:
+        """Fill ``pixels``. A new prompt is encoded and drawn in one task, so that no core waits."""
+        indices: dict[str, list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            indices.setdefault(prompt, []).append(index)
+        encodings = {prompt: self._cache[prompt] for prompt in indices if prompt in self._cache}
+
+        def draw(rows: Sequence[int]) -> None:
+            encoded = [encodings[prompts[row]] for row in rows]
+            inputs = {name: np.stack([one[name] for one in encoded]) for name in encoded[0]}
+            pixels[rows] = self.run_all("draw", ["pixels"], **inputs, noise=noise[rows])["pixels"]
+
+        def encode_and_draw(batch: tuple[NDArray[np.int64], list[str]]) -> list[int]:
+            """Encode prompts and draw the first image of each; returns the indices of their other images."""
+            ids, new = batch
+            outputs = self.run_all("read", ids=ids)
+            for row, prompt in enumerate(new):
+                encodings[prompt] = {name: values[row] for name, values in outputs.items()}
+            draw([indices[prompt][0] for prompt in new])
+            return [index for prompt in new for index in indices[prompt][1:]]
+
+        rest = [index for prompt in encodings for index in indices[prompt]]
+        new = [prompt for prompt in indices if prompt not in encodings]
+        for more in on_all_cores(encode_and_draw, self._batches(new)):
+            rest += more
+        on_all_cores(draw, [rest[start : start + BATCH] for start in range(0, len(rest), BATCH)])
+        self._cache.update({prompt: encodings[prompt] for prompt in new[:MAX_CACHED]})
+        while len(self._cache) > MAX_CACHED:
+            del self._cache[next(iter(self._cache))]
+
+    def _batches(self, prompts: Sequence[str]) -> list[tuple[NDArray[np.int64], list[str]]]:
+        """Batches of prompts with equal numbers of tokens, which need no padding; the largest come first."""
+        ids = encode(self.tokenizer, prompts, self.max_tokens)
+        lengths = (ids != pad_id(self.tokenizer)).sum(1)
+        parts = [
+            rows
+            for same in (np.flatnonzero(lengths == length) for length in np.unique(lengths))
+            for rows in np.array_split(same, -(-len(same) // BATCH))
+        ]
+        parts.sort(key=len, reverse=True)
+        return [(ids[rows, : lengths[rows[0]]], [prompts[row] for row in rows]) for rows in parts]
+
+
+def sample_noise(seed: int, index: int, noise_dim: int, candidate: int = 0) -> Vectors:
+    """Standard normal noise (1, noise_dim) of one candidate for image ``index`` under a seed.
+
+    NumPy pads its seed with zeros, so that candidate 0 has the noise of the seed ``[seed, index]``.
+    """
+    return np.random.default_rng([seed, index, candidate]).standard_normal((1, noise_dim), np.float32)

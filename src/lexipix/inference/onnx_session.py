@@ -1,0 +1,87 @@
+"""The graphs of an exported model in ONNX Runtime, without torch."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lexipix.data.tokenization import encode
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OnnxModel
+
+Pixels = NDArray[np.uint8]
+Vectors = NDArray[np.float32]
+
+BATCH = 16  # images in one run of a graph: larger batches are no faster
+
+
+class OnnxSession:
+    """Runs the graphs of one model. A graph is loaded when it is first used.
+
+    A graph runs on one thread. The callers distribute images over the cores. So a result depends neither on
+    the number of images nor on the number of cores, down to the last bit, and all cores are busy.
+
+    Attributes:
+        graphs: Names of the graphs that the model must have.
+    """
+
+    graphs: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, model: OnnxModel) -> None:
+        missing = [f"{name}.onnx" for name in self.graphs if name not in model.graphs]
+        if missing:
+            raise LexipixError(
+                f"An exported model lacks {' and '.join(missing)}. It is damaged or from an earlier version: "
+                "run `kedro run --pipelines compression` again, with the same --env."
+            )
+        self.config = model.config
+        self.max_tokens: int = model.config["max_tokens"]
+        self.image_size: int = model.config["image_size"]
+        self._graphs = model.graphs
+        self._tokenizer_text = model.tokenizer or ""
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the model was trained with."""
+        return Tokenizer.from_str(self._tokenizer_text)
+
+    def num_tokens(self, text: str) -> int:
+        """Number of tokens of a text, including the end token."""
+        return len(self.tokenizer.encode(text).ids)
+
+    def token_ids(self, text: str) -> NDArray[np.int64]:
+        """Token ids (1, L) of a text, truncated to the model's maximum length."""
+        return encode(self.tokenizer, [text], self.max_tokens)
+
+    def run(self, graph: str, **inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+        """The first output of a graph."""
+        output: NDArray[np.float32] = self.session(graph).run(None, inputs)[0]
+        return output
+
+    def run_all(
+        self, graph: str, outputs: Sequence[str] | None = None, **inputs: NDArray[np.generic]
+    ) -> dict[str, NDArray[np.generic]]:
+        """Outputs of a graph by name; ``outputs=None`` returns all."""
+        session = self.session(graph)
+        names = list(outputs) if outputs is not None else [value.name for value in session.get_outputs()]
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    def session(self, graph: str) -> onnxruntime.InferenceSession:
+        """ONNX Runtime's session of a graph."""
+        if graph not in self._sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            content = self._graphs[graph]
+            self._sessions[graph] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+        return self._sessions[graph]
+
+
+def normalize_pixels(images: Pixels) -> Vectors:
+    """Convert uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [-1, 1]."""
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1)

@@ -1,0 +1,34 @@
+"""Where a trained model lies: a folder, or a model in MLflow's registry."""
+
+from importlib import import_module
+from pathlib import Path
+
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.model_files import CONFIG
+
+_URIS = ("models:/", "runs:/")
+
+
+def model_folder(source: str | Path) -> Path:
+    """The folder with a model's ``config.json``.
+
+    Args:
+        source: A folder, or the URI of a registered model, such as ``models:/lexipix-generator@champion``;
+            it is downloaded from the server that MLflow is set to (``MLFLOW_TRACKING_URI``).
+
+    Raises:
+        LexipixError: There is no model.
+    """
+    folder = Path(source)
+    if str(source).startswith(_URIS):
+        # By name: MLflow is needed for a URI only, and code that loads folders does not depend on it
+        artifacts = import_module("mlflow.artifacts")
+        download = Path(artifacts.download_artifacts(str(source)))
+        folder = next((config.parent for config in download.glob(f"artifacts/*/{CONFIG}")), download)
+    if not (folder / CONFIG).is_file():
+        raise LexipixError(
+            f"There is no trained model at {source} ({CONFIG} is missing): name the folder that "
+            "`kedro run` wrote, such as data/06_models/champion, or a registered model "
+            "(models:/lexipix-generator@champion)."
+        )
+    return folder

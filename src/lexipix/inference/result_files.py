@@ -1,0 +1,71 @@
+"""The files of ``kedro generate``: images, a contact sheet, and a list of what each image is."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lexipix.inference.best_of import BestOfResult
+from lexipix.inference.onnx_session import Pixels
+from lexipix.inference.text_to_image_pipeline import ImageRequest
+from lexipix.reporting.contact_sheet import contact_sheet
+
+MAX_ON_SHEET = 64
+SHEET_PIXELS = 128  # an image on a contact sheet is enlarged to about this
+
+
+def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
+    """File names and contents of a folder of results, one after another; images are drawn on the way.
+
+    The images come first, uint8 (S, S, 3). Then comes ``sheet.png``, the first images enlarged and with their
+    prompts. Then comes ``generated.jsonl`` with a row for each image: file, prompt, seed, index (which of the
+    prompt's images), model, score (null without a scorer), candidates (how many were drawn) and candidate
+    (which of them was kept, from 0).
+    """
+    blocks: list[tuple[int, BestOfResult]] = []  # without images, so that memory does not grow with them
+    first: list[Pixels] = []
+    start = 0
+    for batch in request.batches():
+        first.extend(batch.images[: MAX_ON_SHEET - len(first)])
+        yield from ((_file(request, number), image) for number, image in enumerate(batch.images, start))
+        blocks.append((start, batch._replace(images=batch.images[:0])))
+        start += len(batch.images)
+    yield "sheet.png", _sheet(request, first)
+    yield "generated.jsonl", (row for block in blocks for row in _rows(request, *block))
+
+
+def enlargement(image_size: int) -> int:
+    """Whole-number factor that makes an image large enough for a contact sheet."""
+    return max(1, SHEET_PIXELS // image_size)
+
+
+def _file(request: ImageRequest, number: int) -> str:
+    return f"{number:0{max(4, len(str(len(request) - 1)))}d}.png"
+
+
+def _rows(request: ImageRequest, start: int, batch: BestOfResult) -> Iterator[dict[str, Any]]:
+    each = zip(batch.scores, batch.drawn, batch.chosen, strict=True)
+    for number, (score, drawn, chosen) in enumerate(each, start):
+        yield {
+            "file": _file(request, number),
+            "prompt": request.prompt(number),
+            "seed": request.seed,
+            "index": number % request.num_images,
+            "model": request.model,
+            "score": None if np.isnan(score) else round(float(score), 4),
+            "candidates": int(drawn),
+            "candidate": int(chosen),
+        }
+
+
+def _sheet(request: ImageRequest, images: Sequence[Pixels]) -> Pixels:
+    several, total = request.best_of.candidates, len(request)
+    best = f", the best of {several}" if several > 1 else ""
+    more = f", the first {MAX_ON_SHEET} of {total:,}" if total > MAX_ON_SHEET else ""
+    return contact_sheet(
+        np.stack(images),
+        [request.prompt(number) for number in range(len(images))],
+        columns=min(8, max(4, request.num_images)),
+        scale=enlargement(request.generator.image_size),
+        title=f"{request.model}, seed {request.seed}{best}{more}",
+    )
