@@ -10,7 +10,7 @@ import yaml
 from lexipix.repro.dvc_stages import LISTS, Stage
 
 VARS = "environments"
-WIDTH = 110
+WIDTH = 118
 
 
 def merge(
