@@ -14,10 +14,11 @@ from lexipix.evaluation.text_paths import Generators
 from lexipix.pipelines.evaluation.nodes import measure_tokens, redraw
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
 from lexipix.utils.skipped_model import is_skipped, skipped
+from lexipix.utils.types import OnnxPipeline
 
 TRAINED_BEFORE = [name for name in MODELS if name not in EVALUATORS]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
-CHAMPION = {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}}
+CHAMPION = {"family": "gan", "qualities": {"balanced": "small_onnx_fp32"}}
 SPEED = {
     "champion": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
     "vae_fp32": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
@@ -37,8 +38,7 @@ def results(pictures, test_captions, run, evaluation, vae, prior, tokens, shippe
         "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
         "classes_checkpoints": NoCheckpoints(),
         "captioner_speed_table": SPEED,
-        "champion": CHAMPION,
-        "onnx_vae": None, "onnx_gan": None, "onnx_forms": {"small_onnx_fp32": shipped},
+        "champion": OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped}),
     }  # fmt: skip
     for name in TRAINED_BEFORE:
         given |= {f"{name}_metrics": TRAINED, f"{name}_curves": curves}
