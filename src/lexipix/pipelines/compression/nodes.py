@@ -122,7 +122,7 @@ def distill_pruned(
     return distill("pruned", compression, run, pictures, captions_complete, teacher, stream, checkpoints)
 
 
-def make_forms(
+def export_variants(
     compression: CompressionParameters,
     pictures: Pictures,
     small: ModelBundle,
@@ -149,7 +149,7 @@ def measure_generators(
     pruned: ModelBundle,
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
-    onnx_forms: dict[str, OnnxModel],
+    onnx_variants: dict[str, OnnxModel],
     onnx_scorer: OnnxModel,
     prior_metrics: dict[str, Any],
     gan_metrics: dict[str, Any],
@@ -166,9 +166,9 @@ def measure_generators(
         {"vae": Network(prior, {"fp32": onnx_vae}), "gan": Network(gan, {"fp32": onnx_gan})},
         chosen_family(compression, prior_metrics, gan_metrics),
         {"pruned": pruned, "small": small},
-        onnx_forms,
+        onnx_variants,
         run.threads,
     )
     rows = {name: row for name, row in table.items() if name != "champion"}
-    champion = champion_pipeline(choice, baselines[choice["family"]], onnx_forms, onnx_scorer)
+    champion = champion_pipeline(choice, baselines[choice["family"]], onnx_variants, onnx_scorer)
     return table, champion, frontier_figure(rows, f"{choice['family']}_{choice['variant']}")
