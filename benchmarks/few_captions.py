@@ -38,7 +38,7 @@ from lexipix.evaluation.round_trips import from_captions
 from lexipix.pipelines.captioner.nodes import caption_missing, train_captioner
 from lexipix.pipelines.features.nodes import train_features
 from lexipix.pipelines.generator.nodes import train_prior
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 CANDIDATES = 100
 
@@ -66,12 +66,12 @@ class Bench:
 
     def __init__(self, workshop: ProjectContext, share: float, judged: int) -> None:
         self.workshop, self.share, self.judged = workshop, share, judged
-        self.pictures: Pictures = workshop.load("pictures")
+        self.pictures: ImageSplits = workshop.load("pictures")
         self.vae = workshop.load("vae")
         self.judge = Judge(workshop.load("evaluator"), workshop.parameters.run, 256)
         self._read: dict[int, Any] = {}
 
-    def read(self, seed: int) -> tuple[Pictures, Any, Any]:
+    def read(self, seed: int) -> tuple[ImageSplits, Any, Any]:
         """Pictures of which few have a caption, and the pair and the captioner that learned from these."""
         if seed not in self._read:
             rng = np.random.default_rng(seed)
@@ -85,7 +85,7 @@ class Bench:
             pair = train_features(parameters.features, run, few, models, {}, Silent(), Silent())[0]
             given = (parameters.captioner, run, few, pair, models)
             self._read = {seed: (few, pair, train_captioner(*given, {}, Silent(), Silent())[0])}
-        found: tuple[Pictures, Any, Any] = self._read[seed]
+        found: tuple[ImageSplits, Any, Any] = self._read[seed]
         return found
 
     def run(self, seed: int) -> RunParameters:

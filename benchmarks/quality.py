@@ -40,7 +40,7 @@ from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.builders.common import captions_for
 from lexipix.training.bundles import load_network
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 if TYPE_CHECKING:
     from unet import Trained
@@ -142,7 +142,7 @@ def forms(workshop: ProjectContext, captions: Sequence[str]) -> dict[str, Draw]:
 
 
 def trained_unet(
-    workshop: ProjectContext, pictures: Pictures, asked: Sequence[str], seconds: float, **sizes: Any
+    workshop: ProjectContext, pictures: ImageSplits, asked: Sequence[str], seconds: float, **sizes: Any
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the U-Net on what lexipix's generators are trained on.
 

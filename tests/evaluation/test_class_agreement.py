@@ -7,7 +7,7 @@ from lexipix.config.evaluation import EvaluationParameters
 from lexipix.evaluation.class_agreement import judge_classes, judged, train_classifier
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ class TestJudged:
     ):
         table = colors.test.captions.assign(caption=None)
         test = Split(colors.test.images, table)
-        silent = Pictures(colors.train, colors.val, test, colors.judge, colors.summary)
+        silent = ImageSplits(colors.train, colors.val, test, colors.judge, colors.summary)
         figures = judged(
             {"good": good}, silent, classifier[0], parameters, run, CheckpointSequence(MemoryCheckpoints())
         )

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lexipix.evaluation.prompts import SummaryLine, choose_prompts, measure_prompts
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "black": (0, 0, 0)}
 WORDS = {"rot": "red", "gruen": "green", "blau": "blue"}
@@ -76,7 +76,7 @@ class TestMeasurePrompts:
         monkeypatch.setattr(prompts, "Judge", lambda *_: ColorJudge())
 
         def go(train, test, **change):
-            pictures = Pictures(train, train, test, train)
+            pictures = ImageSplits(train, train, test, train)
             own = evaluation.model_copy(update=change)
             return measure_prompts(own, run, pictures, *[None] * 8)
 

@@ -20,7 +20,7 @@ from lexipix.models.captioner import small_gpt2
 from lexipix.models.token_generator import CELLS
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures, Split
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel, Split
 
 
 class ListStream:
@@ -74,17 +74,17 @@ def split_of_scenes(n: int, seed: int) -> Split:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> Pictures:
+def pictures() -> ImageSplits:
     sizes = {"train": 40, "val": 8, "test": 30, "judge": 48}
     splits = {name: split_of_scenes(n, seed) for seed, (name, n) in enumerate(sizes.items())}
     summary = {f"n_{name}": n for name, n in sizes.items()} | {
         "source": "scenes", "rejected": 2, "uncaptioned": 0, "image_size": 32, "digest": "0123456789abcdef",
     }  # fmt: skip
-    return Pictures(**splits, summary=summary)
+    return ImageSplits(**splits, summary=summary)
 
 
 @pytest.fixture(scope="session")
-def test_captions(pictures: Pictures) -> pd.DataFrame:
+def test_captions(pictures: ImageSplits) -> pd.DataFrame:
     """What a captioner said: right but for the first picture."""
     truths = pictures.test.captions["caption"].tolist()
     return pd.DataFrame(
@@ -143,7 +143,7 @@ class ToyTextToImage(torch.nn.Module):
 
 
 @pytest.fixture(scope="session")
-def shipped(pictures: Pictures) -> OnnxModel:
+def shipped(pictures: ImageSplits) -> OnnxModel:
     """Likewise a toy of one color for each caption and noise, as it runs without torch."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     rng = np.random.default_rng(0)
@@ -169,7 +169,7 @@ def shipped(pictures: Pictures) -> OnnxModel:
 
 
 @pytest.fixture(scope="session")
-def prior(pictures: Pictures) -> Iterator[ModelBundle]:
+def prior(pictures: ImageSplits) -> Iterator[ModelBundle]:
     BUILDERS["toy_text_to_image"] = lambda config: ToyTextToImage(**config)
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     config = {"vocabulary": tokenizer.get_vocab_size(), "noise_width": 8}
@@ -182,7 +182,7 @@ def prior(pictures: Pictures) -> Iterator[ModelBundle]:
 
 
 @pytest.fixture(scope="session")
-def words(pictures: Pictures) -> ModelBundle:
+def words(pictures: ImageSplits) -> ModelBundle:
     """Visual words as they are before any training, and a writer that is sure of what it does not know."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     levels = [[8, 8, 4], [3, 3]]
@@ -211,7 +211,7 @@ def words(pictures: Pictures) -> ModelBundle:
 
 
 @pytest.fixture(scope="session")
-def captioner(pictures: Pictures) -> ModelBundle:
+def captioner(pictures: ImageSplits) -> ModelBundle:
     """One that has learned nothing: every token is about as likely."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     torch.manual_seed(4)

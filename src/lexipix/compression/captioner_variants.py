@@ -26,7 +26,7 @@ from lexipix.inference.selection import WHOLE
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ Describe = Callable[[Pixels], list[str]]
 def measure_captioner(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], dict[str, Any]]:

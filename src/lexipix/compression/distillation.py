@@ -26,7 +26,7 @@ from lexipix.training.tasks.distillation import DistillationTask, draw_lessons
 from lexipix.training.tasks.text_distillation import TextDistillationTask, hear
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures, Split
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, Split
 
 Taught = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 CANONICAL_SHARE = 0.5
@@ -46,7 +46,7 @@ class _School(NamedTuple):
 def teach_reader(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -108,7 +108,7 @@ def lesson(name: str) -> Callable[..., Taught]:
     def teach(
         compression: CompressionParameters,
         run: RunParameters,
-        pictures: Pictures,
+        pictures: ImageSplits,
         captions_complete: pd.DataFrame,
         prior: ModelBundle,
         gan: ModelBundle,
@@ -180,7 +180,7 @@ def _is_wanted(compression: CompressionParameters, name: str) -> bool:
 
 
 def _school(
-    bundle: ModelBundle, run: RunParameters, pictures: Pictures, captions_complete: pd.DataFrame
+    bundle: ModelBundle, run: RunParameters, pictures: ImageSplits, captions_complete: pd.DataFrame
 ) -> _School:
     teacher = load_network(bundle)
     assert isinstance(teacher, TextToImage)

@@ -26,13 +26,13 @@ from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped, skipped, untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, NullMetricStream, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, NullMetricStream
 
 
 def train_classifier(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     machine_choices: MutableMapping[str, str],
     classifier_stream: MetricStream,
     classifier_checkpoints: CheckpointStore,
@@ -68,7 +68,7 @@ def train_classifier(
 def judge_classes(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     classifier: ModelBundle,
     classes_checkpoints: CheckpointStore,
     *generators: Any,
@@ -89,7 +89,7 @@ def judge_classes(
 
 def judged(
     paths: dict[str, Draw],
-    pictures: Pictures,
+    pictures: ImageSplits,
     classifier: ModelBundle,
     evaluation: EvaluationParameters,
     run: RunParameters,

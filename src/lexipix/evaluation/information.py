@@ -26,7 +26,7 @@ from lexipix.scenes import SceneTruth
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import resolve_device
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ModelBundle, Pictures, Split
+from lexipix.utils.types import ImageSplits, ModelBundle, Split
 
 Pixels = NDArray[np.uint8]
 COLUMNS = ("path", "setting", "bits_per_image", "psnr", "ssim")
@@ -36,7 +36,7 @@ FLOAT_BITS = 32  # of a latent's number that is not rounded
 def measure_information(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner_test_captions: pd.DataFrame,
     captioner: ModelBundle,
     vae: ModelBundle,

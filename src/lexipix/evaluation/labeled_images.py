@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lexipix.data.images import Images, Subset
 from lexipix.training.tasks.classifier import Numbers
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 AT_ONCE = 1024  # pictures in memory while they are counted in
 
@@ -43,7 +43,7 @@ class Classed:
         return content.hexdigest()
 
 
-def classes_of(pictures: Pictures, min_pictures: int) -> list[str]:
+def classes_of(pictures: ImageSplits, min_pictures: int) -> list[str]:
     """Names of the classes that count, sorted; none where there are fewer than two.
 
     Args:

@@ -16,7 +16,7 @@ from lexipix.metrics.images import gradient_magnitude, ssim
 from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.scenes import SceneTruth
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 Pixels = NDArray[np.uint8]
 RECALL_SAMPLE = 2_000  # recall compares every pair; beyond this number it changes in the third digit only
@@ -41,7 +41,9 @@ class Evaluated:
     scenes: SceneTruth | None
 
 
-def evaluated(evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame) -> Evaluated:
+def evaluated(
+    evaluation: EvaluationParameters, pictures: ImageSplits, test_captions: pd.DataFrame
+) -> Evaluated:
     """The test pictures under evaluation with their true and their generated captions.
 
     Raises:

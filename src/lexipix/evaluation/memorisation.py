@@ -14,7 +14,7 @@ from lexipix.evaluation.measure import Evaluated, evaluated, spread
 from lexipix.evaluation.paths import drawn_by_path
 from lexipix.metrics.distribution import NearestNeighbors, Standardizer
 from lexipix.reporting.sheet import rows_sheet
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 Pixels = NDArray[np.uint8]
 PART = 2_048  # training pictures that are looked at together
@@ -38,7 +38,7 @@ class Neighbours(NamedTuple):
 def find_neighbours(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner_test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     vae_pictures: Pixels,

@@ -19,7 +19,7 @@ from lexipix.evaluation.embedding import Judge, Vectors
 from lexipix.evaluation.measure import spread
 from lexipix.evaluation.paths import Generators, text_paths
 from lexipix.metrics.retrieval import max_candidates, r_precision
-from lexipix.utils.types import ModelBundle, Pictures, Split
+from lexipix.utils.types import ImageSplits, ModelBundle, Split
 
 Pixels = NDArray[np.uint8]
 MOST_WORDINGS = 4  # of one picture that are drawn from
@@ -46,7 +46,7 @@ class Prompts:
 def measure_prompts(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     evaluator: ModelBundle,
     *generators: Any,
 ) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from lexipix.reporting.plots import note
 from lexipix.reporting.rate import rate_figure, unbeaten
 from lexipix.training.bundles import load_network
 from lexipix.training.precision import resolve_device
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 Pixels = NDArray[np.uint8]
 COLUMNS = ("coder", "setting", "bits_per_image", "bits_without_headers", "psnr", "ssim")
@@ -37,7 +37,7 @@ TARGET = 30.0  # dB, at which the coders are compared in one figure each
 
 
 def measure_rate(
-    evaluation: EvaluationParameters, run: RunParameters, pictures: Pictures, vae: ModelBundle
+    evaluation: EvaluationParameters, run: RunParameters, pictures: ImageSplits, vae: ModelBundle
 ) -> tuple[pd.DataFrame, dict[str, Any], Pixels]:
     """Measure quality over bits of the direct path, JPEG and WebP on the same test pictures.
 

@@ -98,7 +98,7 @@ def assemble(
     ]
     n_judge = summary.get("n_judge")
     return ReportContext(
-        name=NAMES.get(str(summary.get("source")), str(summary.get("source", "Pictures"))),
+        name=NAMES.get(str(summary.get("source")), str(summary.get("source", "ImageSplits"))),
         metrics=metrics,
         text_extras=figures["extras"],
         floor=figures["floor"],

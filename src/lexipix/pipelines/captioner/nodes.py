@@ -25,7 +25,7 @@ from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.captioner import CaptionerTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 def train_captioner(
     captioner: CaptionerParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     pretrained_models: LanguageModels,
     machine_choices: MutableMapping[str, str],
@@ -94,7 +94,7 @@ def train_captioner(
 
 
 def caption_missing(
-    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: Pictures
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: ImageSplits
 ) -> pd.DataFrame:
     """Write captions for the training pictures that came without.
 
@@ -123,7 +123,7 @@ def caption_test(
     parameters: CaptionerParameters,
     run: RunParameters,
     captioner: ModelBundle,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Write captions for the test pictures and measure them.
@@ -148,7 +148,7 @@ def caption_test(
 
 
 def show_attention(
-    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: Pictures
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: ImageSplits
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """Keep where the captioner looked at each word it wrote about some test pictures, and draw it.
 

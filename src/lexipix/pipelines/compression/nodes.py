@@ -26,13 +26,13 @@ from lexipix.data.captioned import for_training
 from lexipix.evaluation.embedding import Judge
 from lexipix.reporting.plots import frontier_figure
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
 
 
 def export_generators(
-    compression: CompressionParameters, pictures: Pictures, prior: ModelBundle, gan: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, prior: ModelBundle, gan: ModelBundle
 ) -> tuple[OnnxModel, OnnxModel]:
     """Both generators as ONNX: the text prior with the VAE's decoder, and the GAN's generator."""
     exporter = _exporter(compression, pictures)
@@ -40,14 +40,14 @@ def export_generators(
 
 
 def export_captioner(
-    compression: CompressionParameters, pictures: Pictures, captioner: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, captioner: ModelBundle
 ) -> OnnxModel:
     """The captioner as ONNX: a graph that sees, and one that writes a word."""
     return _exporter(compression, pictures).captioner(captioner)
 
 
 def export_scorer(
-    compression: CompressionParameters, pictures: Pictures, contrastive_pair: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, contrastive_pair: ModelBundle
 ) -> OnnxModel:
     """The features' image and text encoders as ONNX, which score a picture against words and pictures."""
     return _exporter(compression, pictures).contrastive_pair(contrastive_pair)
@@ -59,7 +59,7 @@ teach_pruned = lesson("pruned")
 
 def make_forms(
     compression: CompressionParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     small: ModelBundle,
     pruned: ModelBundle,
     onnx_vae: OnnxModel,
@@ -90,7 +90,7 @@ def make_forms(
 def measure_generators(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -132,7 +132,7 @@ def measure_generators(
     return table, champion, frontier
 
 
-def real_input(pictures: Pictures, n_captions: int) -> Samples:
+def real_input(pictures: ImageSplits, n_captions: int) -> Samples:
     """The first captions and pictures of the validation split; without captions there, of the training split.
 
     Raises:
@@ -153,7 +153,10 @@ def _with_int8(network: Network, quantized: OnnxModel | None) -> Network:
 
 
 def _quality(
-    compression: CompressionParameters, run: RunParameters, pictures: Pictures, contrastive_pair: ModelBundle
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: ImageSplits,
+    contrastive_pair: ModelBundle,
 ) -> TaskQuality:
     chosen = for_training(pictures.train, pictures.val, "compression")[1]
     n_images = min(len(chosen), compression.measurement.n_images)
@@ -166,6 +169,6 @@ def _quality(
     )
 
 
-def _exporter(compression: CompressionParameters, pictures: Pictures) -> Exporter:
+def _exporter(compression: CompressionParameters, pictures: ImageSplits) -> Exporter:
     verification = compression.verification
     return Exporter(real_input(pictures, verification.n_captions), verification.max_difference)

@@ -23,7 +23,7 @@ from lexipix.reporting.sheet import rows_sheet
 from lexipix.training.sample_grid import tile_pairs
 from lexipix.utils.machine import describe_machine
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 Pixels = NDArray[np.uint8]
 
@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 def train_evaluator(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner: ModelBundle,
     machine_choices: MutableMapping[str, str],
     evaluator_stream: MetricStream,
@@ -60,7 +60,7 @@ def train_evaluator(
 def redraw(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner_test_captions: pd.DataFrame,
     vae: ModelBundle,
     *generators: Any,
@@ -82,7 +82,7 @@ def redraw(
 def measure_words(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner_test_captions: pd.DataFrame,
     words: ModelBundle,
 ) -> dict[str, float]:
@@ -100,7 +100,7 @@ def measure_words(
 def measure(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner_test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     vae: ModelBundle,
@@ -129,7 +129,7 @@ def measure(
 def show_examples(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner_test_captions: pd.DataFrame,
     direct_pictures: Pixels,
     vae_pictures: Pixels,
@@ -152,7 +152,7 @@ def show_examples(
 def write_report(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner_test_captions: pd.DataFrame,
     direct_pictures: Pixels,
     vae_pictures: Pixels,

@@ -23,7 +23,7 @@ from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.contrastive import ContrastiveTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ EXPORT_BATCH = 256
 def train_features(
     features: FeaturesParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     pretrained_models: Pretrained,
     machine_choices: MutableMapping[str, str],
     stream: MetricStream,
@@ -101,7 +101,7 @@ def train_features(
 
 
 def export_features(
-    run: RunParameters, contrastive_pair: ModelBundle, pictures: Pictures
+    run: RunParameters, contrastive_pair: ModelBundle, pictures: ImageSplits
 ) -> dict[str, NDArray[np.float32]]:
     """Give the vector of every picture that the models may see.
 

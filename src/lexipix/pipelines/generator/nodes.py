@@ -22,7 +22,7 @@ from lexipix.training.builders.generators import make_gan, make_prior, make_vae
 from lexipix.training.builders.tokens import make_visual_words, make_words
 from lexipix.training.bundles import fingerprint
 from lexipix.training.launching import train_shared
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 WORDS_KEY = "generator.words.enabled"
 Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
@@ -32,7 +32,7 @@ def train_vae(
     parameters: VAEParameters,
     launch: GeneratorLaunchParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
@@ -64,7 +64,7 @@ def train_prior(
     loop: LoopParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
@@ -103,7 +103,7 @@ def train_gan(
     loop: LoopParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
@@ -138,7 +138,7 @@ def train_visual_words(
     parameters: VisualWordsParameters,
     launch: GeneratorLaunchParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
@@ -174,7 +174,7 @@ def train_words(
     launch: GeneratorLaunchParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,

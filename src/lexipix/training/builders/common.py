@@ -24,7 +24,7 @@ from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.training.tasks.vae import VAETask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import ModelBundle, Pictures, Split
+from lexipix.utils.types import ImageSplits, ModelBundle, Split
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Made:
 
 
 def captions_for(
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     pair: ContrastivePair,

@@ -30,10 +30,10 @@ from lexipix.training.tasks.pretrained_gan import TaughtGANTask
 from lexipix.training.tasks.prior import PriorTask
 from lexipix.training.tasks.vae import VAETask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
-def make_vae(share: Share, run: RunParameters, parameters: VAEParameters, pictures: Pictures) -> Made:
+def make_vae(share: Share, run: RunParameters, parameters: VAEParameters, pictures: ImageSplits) -> Made:
     """The autoencoder on all training pictures, captioned or not."""
     validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
     network = {
@@ -63,7 +63,7 @@ def make_prior(
     parameters: PriorParameters,
     loop: LoopParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
@@ -136,7 +136,7 @@ def make_gan(
     parameters: GANParameters,
     loop: LoopParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,

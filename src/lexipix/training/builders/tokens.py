@@ -25,11 +25,11 @@ from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def make_visual_words(
-    share: Share, run: RunParameters, parameters: VisualWordsParameters, pictures: Pictures
+    share: Share, run: RunParameters, parameters: VisualWordsParameters, pictures: ImageSplits
 ) -> Made:
     """The visual words of all training pictures, captioned or not."""
     validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
@@ -65,7 +65,7 @@ def make_words(
     parameters: WriterParameters,
     gan: GANParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
