@@ -9,7 +9,7 @@ from kedro.io import DatasetError
 from lexipix.datasets import image_store as picture_store
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SPLITS, SourceImage, Reject
+from lexipix.utils.types import SPLITS, Reject, SourceImage
 
 
 class Stream:

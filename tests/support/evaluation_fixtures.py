@@ -25,7 +25,7 @@ from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
-from lexipix.utils.types import ModelBundle, OnnxModel, ImageSplits, Split
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel, Split
 
 
 class ListStream:

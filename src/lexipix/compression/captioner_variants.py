@@ -27,7 +27,7 @@ from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
-from lexipix.utils.types import BASELINE, ModelBundle, OnnxModel, ImageSplits
+from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
 

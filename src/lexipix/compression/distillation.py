@@ -26,7 +26,7 @@ from lexipix.training.tasks.distillation import DistillationTask, generate_targe
 from lexipix.training.tasks.text_distillation import TextDistillationTask, encode_captions
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, ImageSplits, Split
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, Split
 
 Distilled = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 

@@ -19,7 +19,7 @@ from lexipix.data.captioned import for_training
 from lexipix.evaluation.caption_metrics import is_scenes
 from lexipix.evaluation.embedding import Embedder
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle, OnnxModel, ImageSplits
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +119,10 @@ def measure_families(
 
 
 def make_quality(
-    compression: CompressionParameters, run: RunParameters, pictures: ImageSplits, contrastive_pair: ModelBundle
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: ImageSplits,
+    contrastive_pair: ModelBundle,
 ) -> TaskQuality:
     """Returns what measures images of validation captions with the encoders of the features stage."""
     validation = for_training(pictures.train, pictures.val, "compression")[1]

@@ -21,7 +21,7 @@ from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.image_array import preview_images
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.progress import track
-from lexipix.utils.types import SPLITS, SourceImage, ImageSplits, Reject, Split
+from lexipix.utils.types import SPLITS, ImageSplits, Reject, SourceImage, Split
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,7 +28,7 @@ from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, NullMetricStream, ImageSplits
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, NullMetricStream
 
 
 @dataclass(frozen=True)

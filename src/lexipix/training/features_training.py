@@ -22,7 +22,7 @@ from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.contrastive import ContrastiveTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, ImageSplits
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from lexipix.data.ingestion import captioning as describing
 from lexipix.data.ingestion.captioning import captioned
-from lexipix.utils.types import SourceImage, Reject
+from lexipix.utils.types import Reject, SourceImage
 
 
 def picture(number, caption=None):

@@ -6,7 +6,7 @@ from tests.support.parameters import section
 
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import OpenedSource, SourceImage, Reject
+from lexipix.utils.types import OpenedSource, Reject, SourceImage
 
 
 def image(seed):
@@ -152,7 +152,9 @@ def test_summary():
 def test_the_digest_follows_pictures_captions_and_splits():
     digest = run(ENOUGH)[2]["digest"]
     assert run(ENOUGH)[2]["digest"] == digest
-    assert run([SourceImage("new name", ENOUGH[0].image, ENOUGH[0].caption), *ENOUGH[1:]])[2]["digest"] == digest
+    assert (
+        run([SourceImage("new name", ENOUGH[0].image, ENOUGH[0].caption), *ENOUGH[1:]])[2]["digest"] == digest
+    )
     assert run([SourceImage("0.png", ENOUGH[0].image, "another caption"), *ENOUGH[1:]])[2]["digest"] != digest
     assert run([*pictures(1, 700), *ENOUGH[1:]])[2]["digest"] != digest
     assert run(ENOUGH, splits={"val": 0.1})[2]["digest"] != digest

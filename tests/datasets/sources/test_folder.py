@@ -8,7 +8,7 @@ from tests.support.parameters import section
 
 from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SourceImage, Reject
+from lexipix.utils.types import Reject, SourceImage
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from lexipix.pipelines.ingestion import create_pipeline
 from lexipix.pipelines.ingestion.nodes import describe_pictures
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import OnnxModel, ImageSplits, Split
+from lexipix.utils.types import ImageSplits, OnnxModel, Split
 
 
 @pytest.fixture

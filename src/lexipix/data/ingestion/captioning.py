@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lexipix.utils.types import SourceImage, Reject
+from lexipix.utils.types import Reject, SourceImage
 
 Pixels = NDArray[np.uint8]
 CaptionImages = Callable[[Pixels], list[str]]
@@ -43,7 +43,9 @@ def caption_at_size(captioner: ImageCaptioner) -> CaptionImages:
     return caption_images
 
 
-def captioned(items: Iterable[SourceImage | Reject], caption_images: CaptionImages) -> Iterator[SourceImage | Reject]:
+def captioned(
+    items: Iterable[SourceImage | Reject], caption_images: CaptionImages
+) -> Iterator[SourceImage | Reject]:
     """The items in order; images without a caption get one from ``caption_images``."""
     waiting: list[SourceImage | Reject] = []
     n_missing = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SPLITS, SourceImage, Reject
+from lexipix.utils.types import SPLITS, Reject, SourceImage
 
 _N_EXAMPLES = 48
 

@@ -14,7 +14,7 @@ from lexipix.data.ingestion.captioning import CaptionImages, captioned
 from lexipix.data.ingestion.duplicates import DigestIndex
 from lexipix.data.ingestion.report import Duplicate, IngestReport
 from lexipix.data.ingestion.splits import choose_split
-from lexipix.utils.types import OpenedSource, SourceImage, Reject
+from lexipix.utils.types import OpenedSource, Reject, SourceImage
 
 
 class PictureStream:

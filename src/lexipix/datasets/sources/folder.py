@@ -19,7 +19,7 @@ from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffi
 from lexipix.datasets.sources.pool import ordered_map
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
-from lexipix.utils.types import OpenedSource, SourceImage, Reject, SplitName
+from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
 _MAX_CAPTION_BYTES = 2**20
 

@@ -26,7 +26,9 @@ def open_scenes(parameters: SceneSourceParameters, image_size: int, seed: int) -
     )
 
 
-def _read(parameters: SceneSourceParameters, image_size: int, seed: int) -> Generator[SourceImage, None, None]:
+def _read(
+    parameters: SceneSourceParameters, image_size: int, seed: int
+) -> Generator[SourceImage, None, None]:
     for split_index, split in enumerate(_ORDER):
         n_images: int = getattr(parameters, f"n_{split}")
         withheld_share = parameters.uncaptioned_share if split == "train" else 0.0

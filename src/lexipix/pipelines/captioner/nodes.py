@@ -14,7 +14,7 @@ from lexipix.evaluation.captioning import caption_split, fill_missing_captions, 
 from lexipix.training.builders.captioner import LanguageModels
 from lexipix.training.captioner_training import run_captioner_training
 from lexipix.training.precision import resolve_device
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, ImageSplits
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
 def train_captioner(

@@ -22,7 +22,14 @@ from lexipix.config.compression import CompressionParameters
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, OnnxModel, OnnxPipeline, ImageSplits
+from lexipix.utils.types import (
+    CheckpointStore,
+    ImageSplits,
+    MetricStream,
+    ModelBundle,
+    OnnxModel,
+    OnnxPipeline,
+)
 
 
 def export_generators(

@@ -30,7 +30,7 @@ from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
 from lexipix.utils.machine import describe_machine
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, ImageSplits
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 Pixels = NDArray[np.uint8]
 Trained = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]

@@ -13,7 +13,7 @@ from lexipix.training.builders.contrastive_pair import Pretrained
 from lexipix.training.bundles import load_network
 from lexipix.training.features_training import embed_images, run_features_training
 from lexipix.training.precision import resolve_device
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, ImageSplits
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
 def train_features(

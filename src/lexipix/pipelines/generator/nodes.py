@@ -22,7 +22,7 @@ from lexipix.training.builders.token_generator import build_token_generator
 from lexipix.training.builders.vae import build_vae
 from lexipix.training.bundles import fingerprint
 from lexipix.training.loop import train
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, ImageSplits
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 TOKENS_KEY = "generator.tokens.enabled"
 

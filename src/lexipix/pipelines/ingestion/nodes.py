@@ -11,7 +11,7 @@ from lexipix.data.ingestion.captioning import caption_at_size
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
-from lexipix.utils.types import OnnxModel, OpenedSource, ImageSplits
+from lexipix.utils.types import ImageSplits, OnnxModel, OpenedSource
 
 # A pandas.DataFrame; importing pandas would take half a second.
 Table = Any

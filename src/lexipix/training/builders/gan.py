@@ -19,7 +19,7 @@ from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.gan import GANTask
 from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ModelBundle, ImageSplits
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def build_gan(
