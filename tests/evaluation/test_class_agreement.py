@@ -19,8 +19,8 @@ def colors():
 @pytest.fixture(scope="module")
 def parameters():
     classifier = {
-        "n_drawn": 24, "cas_images": 320, "width": 4, "min_images": 4, "training.images": 480,
-        "training.batch_size": 16, "training.learning_rate": 5e-3, "training.reports": 2,
+        "n_drawn": 24, "cas_images": 320, "width": 4, "min_images": 4, "training.num_images": 480,
+        "training.batch_size": 16, "training.learning_rate": 5e-3, "training.num_validations": 2,
     }  # fmt: skip
     changes = {f"classifier.{name}": value for name, value in classifier.items()}
     return section("evaluation", changes | {"batch_size": 16})

@@ -18,11 +18,10 @@ from transformers import (
     ResNetForImageClassification,
 )
 
-from lexipix.config.run import RunParameters
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.utils.types import ImageSplits, Split
 
-RUN = RunParameters(seed=3, precision="fp32", device="cpu")
+RUN = section("run", {"seed": 3, "precision": "fp32", "device": "cpu"})
 
 
 class ListStream:

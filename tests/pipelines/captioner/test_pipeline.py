@@ -78,7 +78,6 @@ def test_pipeline_on_an_in_memory_catalog(pair, tmp_path):
             "pictures": MemoryDataset(pictures(), copy_mode="assign"),
             "contrastive_pair": MemoryDataset(pair, copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
-            "machine_choices": MemoryDataset({}, copy_mode="assign"),
             "captioner_stream": MemoryDataset(stream, copy_mode="assign"),
             "captioner_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
             "captioner": ModelFolderDataset(filepath=str(tmp_path / "captioner")),
