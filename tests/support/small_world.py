@@ -86,7 +86,7 @@ def captioner(training=None, **changes):
 
 
 def _schedule(training):
-    schedule = {"images": 64, "batch_size": 16, "reports": 2} | (training or {})
+    schedule = {"num_images": 64, "batch_size": 16, "num_validations": 2} | (training or {})
     return {f"training.{name}": value for name, value in schedule.items()}
 
 
