@@ -86,7 +86,7 @@ def main() -> None:
     some = evaluation.model_copy(update={"n_images": arguments.pictures})
     real = select_evaluated_images(some, pictures, context.load("captioner_test_captions"))
     trained = [name for name in MODELS if name not in EVALUATORS]
-    spent = {name: context.load(f"{name}_figures").get("seconds", 0.0) for name in trained}
+    spent = {name: context.load(f"{name}_metrics").get("seconds", 0.0) for name in trained}
     seconds = sum(spent.values()) if arguments.minutes is None else 60 * arguments.minutes
 
     judge = TextPathMetrics(
@@ -128,21 +128,22 @@ def main() -> None:
 
 def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw]:
     """Return the shipped variants by name: champion, best and fast, where they differ."""
+    pipe = context.text_to_image("champion")
     found: dict[str, Draw] = {}
     known: set[str] = set()
-    for budget in ("balanced", "best", "fast"):
-        variant, drawer = context.drawer("champion", budget)
+    for quality in ("balanced", "best", "fast"):
+        variant, generator = pipe.generator(quality)
         if variant in known:
             continue
         known.add(variant)
-        noise = noise_for(len(captions), drawer.noise_dim, context.parameters.run).numpy()
+        noise = noise_for(len(captions), generator.noise_dim, context.parameters.run).numpy()
 
-        def draw(rows: slice, drawer: Any = drawer, noise: Any = noise) -> Pixels:
-            drawer.forget()
-            pixels: Pixels = drawer.draw(captions[rows], noise[rows])
+        def draw(rows: slice, generator: Any = generator, noise: Any = noise) -> Pixels:
+            generator.clear_cache()
+            pixels: Pixels = generator.generate(captions[rows], noise[rows])
             return pixels
 
-        found[f"lexipix {variant} ({'champion' if budget == 'balanced' else budget})"] = draw
+        found[f"lexipix {variant} ({'champion' if quality == 'balanced' else quality})"] = draw
     return found
 
 

@@ -234,13 +234,13 @@ def test_caption_continues_after_a_file_that_is_no_image(run, project, said):
     result = run(caption, "words.txt", "no.png", "star.png")
     assert result.exit_code == 1
     assert result.stdout == f"star.png: {said}\n"
-    assert "words.txt cannot be used as an image: not a picture in a known format." in result.stderr
-    assert "no.png cannot be used as an image: there is no such file." in result.stderr
+    assert "words.txt cannot be used as an image: not an image in a known format." in result.stderr
+    assert "no.png cannot be used as an image: the file does not exist." in result.stderr
     assert "2 of 3 files could not be captioned." in result.stderr
 
 
 def test_mistakes_of_caption(told):
-    no_picture = "no.png cannot be used as an image: there is no such file."
+    no_picture = "no.png cannot be used as an image: the file does not exist."
     assert told(caption, "no.png") == f"Error: {no_picture}"
     assert "Missing argument 'IMAGE…'" in told(caption)
     assert "The captioner champion is not trained in this environment" in told(
@@ -287,8 +287,8 @@ def test_redraw_twice_gives_the_same_bytes(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["words.txt"], "words.txt cannot be used as an image: not a picture in a known format."),
-        (["no.png"], "no.png cannot be used as an image: there is no such file."),
+        (["words.txt"], "words.txt cannot be used as an image: not an image in a known format."),
+        (["no.png"], "no.png cannot be used as an image: the file does not exist."),
         (["star.png", "--until", "mse=3"], "write ssim=0.6, psnr=20 or score=0.8."),
         (["star.png", "--until", "ssim=7"], "The target ssim=7 is out of range: ssim lies between -1 and 1."),
         (["star.png", "--budget", "0"], "--budget 0 is out of range"),

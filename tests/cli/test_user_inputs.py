@@ -19,7 +19,7 @@ def test_an_image_is_resized_to_the_size_of_the_model(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("words.txt", b"a red circle", "not a picture in a known format"),
+        ("words.txt", b"a red circle", "not an image in a known format"),
         ("empty.png", b"", "empty file"),
         ("cut.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "cannot be used as an image"),
     ],
@@ -32,7 +32,7 @@ def test_a_file_that_is_no_image_is_an_error(tmp_path, name, content, told):
 
 
 def test_a_missing_image_and_a_folder_are_errors(tmp_path):
-    with pytest.raises(LexipixError, match="there is no such file"):
+    with pytest.raises(LexipixError, match="the file does not exist"):
         read_image_file(tmp_path / "no.png", section("ingestion"), 16)
     with pytest.raises(LexipixError, match="is a folder: name"):
         read_image_file(tmp_path, section("ingestion"), 16)

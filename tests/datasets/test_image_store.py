@@ -187,7 +187,9 @@ def test_full_disk_while_writing(store, monkeypatch, room, name):
     store.save(Stream(seed=100))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", open_on_full_disk)
-        with pytest.raises(DatasetError, match="pictures was not written, the disk is full: free some space"):
+        with pytest.raises(
+            DatasetError, match="pictures could not be written, the disk is full: free some space"
+        ):
             store.save(Stream(n_images=400))
     assert beside(store) == ["pictures"]
     np.testing.assert_array_equal(store.load().test.images, Stream(seed=100).images("test"))

@@ -30,10 +30,10 @@ def test_backbone_from_a_folder(family, models, tmp_path):
     assert mine and all(torch.equal(value, theirs[key]) for key, value in mine.items())
 
 
-def test_backbone_that_does_not_say_how_it_normalises(models, tmp_path, caplog):
+def test_a_backbone_without_normalization_gets_that_of_imagenet(models, tmp_path, caplog):
     save_backbone(tmp_path / "x")
     assert models.backbone("x", KEY).mean == (0.485, 0.456, 0.406)
-    assert "does not say how it normalises" in caplog.text
+    assert "has no normalization of images" in caplog.text
     (tmp_path / "x/preprocessor_config.json").write_text(json.dumps({"do_normalize": False}))
     assert models.backbone("x", KEY).std == (1.0, 1.0, 1.0)
 
@@ -63,13 +63,13 @@ def test_language_model_from_a_folder(family, models, tmp_path):
 
 @pytest.mark.parametrize("method", ["backbone", "language_model", "tokenizer"])
 def test_what_is_not_there_is_reported(method, models):
-    with pytest.raises(LexipixError, match=r"the\.key = 'no/such' is neither the folder of a model"):
+    with pytest.raises(LexipixError, match=r"the\.key = 'no/such' is neither a folder with a model"):
         getattr(models, method)("no/such", "the.key")
 
 
 def test_language_model_is_no_backbone(models, tmp_path):
     save_language_model(tmp_path / "x")
-    with pytest.raises(LexipixError, match="is a gpt2, which gives no feature maps"):
+    with pytest.raises(LexipixError, match="is a gpt2, which has no feature maps"):
         models.backbone("x", KEY)
 
 
@@ -77,7 +77,7 @@ def test_language_model_without_a_tokenizer_is_reported(models, tmp_path):
     with quiet():
         config = GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=300)
         GPT2LMHeadModel(config).save_pretrained(tmp_path / "x")
-    with pytest.raises(LexipixError, match=r"captioner\.path = 'x' lacks a tokenizer\.json"):
+    with pytest.raises(LexipixError, match=r"captioner\.path = 'x' has no tokenizer\.json"):
         models.language_model("x", "captioner.path")
 
 

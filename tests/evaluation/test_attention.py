@@ -14,10 +14,10 @@ def test_words_of_a_caption_and_their_tokens(text):
     spans = word_spans(TOKENIZER, [*ids, 0, 0])
     assert [word for word, _ in spans] == text.split()
     assert [start for _, (start, _) in spans] == [0, *(end for _, (_, end) in spans)][: len(spans)]
-    assert (spans[-1][1][1] if spans else 0) == len(ids) - 1, "the end is no word"
+    assert (spans[-1][1][1] if spans else 0) == len(ids) - 1, "EOS is no word"
 
 
-def test_script_without_spaces_is_taken_apart():
+def test_a_script_without_spaces_is_split_into_characters():
     tokenizer = train_tokenizer(["紅い星"] * 3, 300)
     spans = word_spans(tokenizer, encode(tokenizer, ["紅い星"], 20)[0].tolist())
     assert "".join(word for word, _ in spans) == "紅い星"

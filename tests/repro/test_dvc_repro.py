@@ -130,7 +130,7 @@ def test_compiled_modules_are_no_change(project):
     [
         ("03_primary/summary.json", {"ingestion", "evaluation"}),
         ("03_primary/pictures/train/captions.parquet", set(STAGES)),
-        ("06_models/champion.json", {"compression", "evaluation"}),
+        ("06_models/champion", {"compression", "evaluation"}),
     ],
 )
 def test_changed_result_concerns_who_made_it_and_who_reads_it_and_comes_back_from_the_cache(

@@ -113,7 +113,7 @@ def test_reading_does_not_depend_on_the_company(oracle: Oracle, scenes: list[Sce
 
 def test_no_pictures_and_wrong_pictures(oracle: Oracle) -> None:
     assert oracle.read(np.empty((0, 32, 32, 3), np.uint8)) == []
-    with pytest.raises(LexipixError, match=r"it got \(16, 16, 3\)"):
+    with pytest.raises(LexipixError, match=r"got \(16, 16, 3\)"):
         oracle.read(np.empty((1, 16, 16, 3), np.uint8))
     with pytest.raises(LexipixError, match="max_objects is 4"):
         Oracle(max_objects=4)

@@ -1,17 +1,16 @@
-"""A handful of scenes, networks small enough for many updates a second, and what a training talks to."""
+"""A handful of scenes, networks small enough for many updates a second, and their trainings."""
 
 import math
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from tests.support.parameters import section
+from tests.support.toy import ListStream, MemoryCheckpoints
 
-from lexipix.config.run import RunParameters
-from lexipix.config.training import TrainingParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.tokenization import EOS_ID, PAD_ID, train_tokenizer
 from lexipix.models.discriminator import Discriminator
@@ -23,45 +22,16 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
-from lexipix.training.generator_validation import GeneratorValidation
+from lexipix.training.feedback import ValidationFeedback
+from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.loop import train
 from lexipix.training.tasks.base import TrainingResult
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask
+from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
+from lexipix.training.tasks.prior import PriorTask
 
 CPU = torch.device("cpu")
 N_IMAGES, SIZE, CHANNELS = 12, 16, (4, 6, 8)
-
-
-@dataclass
-class ListStream:
-    """A metric stream that remembers, and stops the training by Ctrl-C after some reports."""
-
-    interrupt_after: int | None = None
-    rows: list = field(default_factory=list)
-    sheets: list = field(default_factory=list)
-
-    def log(self, images_seen, values):
-        self.rows.append((images_seen, dict(values)))
-        if len(self.rows) == self.interrupt_after:
-            raise KeyboardInterrupt
-
-    def image(self, key, images_seen, image):
-        self.sheets.append(image)
-
-
-@dataclass
-class MemoryCheckpoints:
-    """A checkpoint store in memory; what it keeps is a copy, as on disk."""
-
-    kept: tuple | None = None
-
-    def save(self, tensors, meta):
-        self.kept = {key: value.clone() for key, value in tensors.items()}, deepcopy(dict(meta))
-
-    def load(self):
-        return deepcopy(self.kept)
-
-    def clear(self):
-        self.kept = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +69,43 @@ class World:
     def validation(self) -> GeneratorValidation:
         return GeneratorValidation(self.images, self.captions, self.groups, self.encoder(), CPU)
 
+    def data(self) -> GeneratorData:
+        return GeneratorData(self.images, self.captions, self.groups, self.validation())
+
+    def feedback(self, data, **changes) -> ValidationFeedback:
+        parameters = section("generator.feedback", {"plateau_patience": 1} | changes)
+        return ValidationFeedback(parameters, data.captions, data.validation)
+
+    def prior_task(self, model=None, encoder=None, with_feedback=False, **changes) -> PriorTask:
+        data = self.data()
+        settings = {
+            "learning_rate": 2e-3, "imle_candidates": 1, "primary_caption_prob": 0.5, "flip": False,
+            "device": CPU, "feedback": self.feedback(data) if with_feedback else None,
+        }  # fmt: skip
+        model, encoder = model or self.text_to_image(), encoder or self.vae().encoder
+        return PriorTask(model, encoder, data, **(settings | changes))
+
+    def gan_task(self, upsampling=False, with_feedback=False, **changes) -> GANTask:
+        """A GAN; one with ``pretrain_fraction`` is pretrained by the VAE's decoder."""
+        data = self.data()
+        parts = self.discriminator(), data, hyperparameters(**changes)
+        settings = {"device": CPU, "feedback": self.feedback(data) if with_feedback else None}
+        if "pretrain_fraction" in changes:
+            return PretrainedGANTask(self.text_to_image(True), self.vae().decoder, *parts, **settings)
+        return GANTask(self.text_to_image(upsampling), *parts, **settings)
+
+
+def hyperparameters(**changes) -> GANHyperparameters:
+    """A hinge GAN without penalty, warm-up or augmentation."""
+    settings = {
+        "gan_loss": "hinge", "learning_rate": 2e-3, "discriminator_learning_rate": 2e-3,
+        "adversarial_weight": 1.0, "pixel_weight": 10.0, "pixel_pool": 4, "ssim_weight": 0.0,
+        "contrastive_weight": 0.5, "energy_weight": 0.0, "gp_weight": 0.0, "r1_gamma": 0.0,
+        "discriminator_warmup": 0.0, "pretrain_fraction": 0.0, "augmentations": (),
+        "primary_caption_prob": 0.5, "flip": False,
+    }  # fmt: skip
+    return GANHyperparameters(**(settings | changes))
+
 
 @cache
 def world() -> World:
@@ -122,20 +129,24 @@ class Training:
     precision: str = "fp32"
 
     def __call__(self, stream=None, checkpoints=None, seed=5) -> tuple[TrainingResult, dict, ListStream]:
-        """Give the result, the bytes of the shipped weights, and what the stream heard."""
+        """Give the result, the bytes of the shipped weights, and the stream."""
         task = self.make()
         stream = stream or ListStream()
         result = train(
             task,
-            TrainingParameters(
-                images=self.images, batch_size=8, learning_rate=2e-3, reports=4, checkpoint_seconds=1e-9
-            ),
-            RunParameters(seed=seed, threads=1, device=self.device, precision=self.precision),
+            section("generator.vae.training", {
+                "num_images": self.images, "batch_size": 8, "learning_rate": 2e-3, "num_validations": 4,
+                "checkpoint_seconds": 1e-9,
+            }),
+            section("run", {
+                "seed": seed, "threads": 1, "device": self.device, "precision": self.precision,
+            }),
             name="toy",
+            key="toy.training",
             fingerprint="f",
             stream=stream,
             checkpoints=checkpoints or MemoryCheckpoints(),
-        )
+        )  # fmt: skip
         weights = {
             f"{name}.{key}": value.numpy().tobytes()
             for name, module in task.modules.items()
@@ -145,32 +156,23 @@ class Training:
 
 
 def check_reproducible(make: Callable) -> None:
-    """The same seed gives the same bytes, and another seed others."""
+    """One seed gives the same bytes, interrupted by Ctrl-C or not, and another seed others."""
     run = Training(make)
-    first, weights, heard = run()
-    second, weights_again, heard_again = run()
-    assert weights == weights_again
-    assert heard.rows == heard_again.rows
-    assert np.array_equal(first.sheet, second.sheet)
-    assert run(seed=6)[1] != weights
-
-
-def check_resumes(make: Callable) -> None:
-    """A training stopped by Ctrl-C and started again ends like one that ran through, to the bit."""
-    run = Training(make)
-    whole, weights, heard = run()
+    whole, weights, stream = run()
     store = MemoryCheckpoints()
-    stopped = ListStream(interrupt_after=3)
+    stopped = ListStream(interrupt_at=3)
     with pytest.raises(KeyboardInterrupt):
         run(stopped, store)
     assert store.kept is not None and 0 < store.kept[1]["images_seen"] < run.images
-    rest, weights_resumed, heard_rest = run(checkpoints=store)
+    assert stopped.rows == stream.rows[:3]
+    rest, weights_resumed, stream_rest = run(checkpoints=store)
 
-    assert heard_rest.rows == [row for row in heard.rows if row[0] >= stopped.rows[-1][0]]
+    assert stream_rest.rows == [row for row in stream.rows if row[0] >= stopped.rows[-1][0]]
     assert weights_resumed == weights
     assert [row["images_seen"] for row in rest.curves] == [row["images_seen"] for row in whole.curves]
-    assert np.array_equal(rest.sheet, whole.sheet)
+    assert np.array_equal(rest.sample_grid, whole.sample_grid)
     assert store.kept is None
+    assert Training(make, images=8)(seed=6)[1] != Training(make, images=8)()[1]
 
 
 def pair_on(sheet, number, n_pairs, size):

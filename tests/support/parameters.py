@@ -19,15 +19,22 @@ def _base() -> dict[str, Any]:
 
 
 def base_parameters(changes: dict[str, Any] | None = None) -> LexipixParameters:
-    """All parameters of ``conf/base``; ``changes`` maps dotted keys to other values."""
+    """All parameters of ``conf/base``; ``changes`` maps dotted keys to other values or parts of groups."""
     tree = copy.deepcopy(_base())
     for key, value in (changes or {}).items():
         *parents, last = key.split(".")
         node = tree
         for parent in parents:
             node = node[parent]
-        node[last] = value
+        node[last] = _merged(node.get(last), value)
     return validate(tree)
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """``new`` over ``old``; mappings are merged at every depth."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old | {name: _merged(old.get(name), value) for name, value in new.items()}
+    return new
 
 
 def section(key: str, changes: dict[str, Any] | None = None) -> Any:

@@ -1,17 +1,17 @@
-"""A training small enough to be run many times, with all that makes resuming hard."""
+"""A training small enough to be run many times, with all that makes resuming hard; and its doubles."""
 
 import copy
 
 import numpy as np
 import torch
+from tests.support.parameters import section
 from torch import nn
 
-from lexipix.config.run import RunParameters
-from lexipix.config.training import TrainingParameters
+from lexipix.training.tasks.base import TrainingTask
 
 
 class ListStream:
-    """A metric stream that remembers; it can interrupt the training at a report, as Ctrl-C would."""
+    """A metric stream that keeps everything; it can interrupt the training at a validation, like Ctrl-C."""
 
     def __init__(self, interrupt_at=None):
         self.rows, self.images, self.interrupt_at = [], [], interrupt_at
@@ -43,7 +43,7 @@ class MemoryCheckpoints:
         self.kept = None
 
 
-class ToyTask:
+class ToyTask(TrainingTask):
     """Regression with batch norm (buffers), noise (random numbers), two optimizers and a fixed weight."""
 
     def __init__(self, seed=0, learning_rate=0.05):
@@ -62,7 +62,7 @@ class ToyTask:
         }
         self.n_rows = len(self.x)
         self.seen = []
-        self.objectives = None  # a fixed list of what validation says
+        self.objectives = None  # a fixed list of validation objectives
 
     def predict(self, rows):
         return self.head(self.fixed(self.body(self.x[rows])))
@@ -84,7 +84,7 @@ class ToyTask:
         loss = (self.predict(torch.arange(50)) - self.y).square().mean()
         return {"objective": loss.item(), "draw": float(torch.rand(()))}
 
-    def sheet(self):
+    def sample_grid(self):
         return np.zeros((2, 2, 3), np.uint8)
 
     def weights(self):
@@ -96,8 +96,11 @@ class ToyTask:
 
 
 def fast(**changes):
-    """Give parameters of a training of forty steps in five reports."""
-    return TrainingParameters(**{"images": 400, "batch_size": 10, "reports": 5} | changes)
+    """Give parameters of a training of forty steps with five validations."""
+    return section(
+        "generator.vae.training",
+        {"num_images": 400, "batch_size": 10, "num_validations": 5} | changes,
+    )
 
 
-RUN = RunParameters(seed=3, precision="fp32", device="cpu")
+RUN = section("run", {"seed": 3, "precision": "fp32", "device": "cpu"})

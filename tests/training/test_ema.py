@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from lexipix.training.ema import Averages
+from lexipix.training.ema import ExponentialMovingAverage
 
 
 def test_average_by_hand():
     module = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         module.weight.fill_(0.0)
-    averages = Averages({"m": module}, half_life_share=0.5)
+    averages = ExponentialMovingAverage({"m": module}, halflife_fraction=0.5)
     with torch.no_grad():
         module.weight.fill_(1.0)
     averages.update(images_seen=20, batch_size=10)  # half-life 10 images, one batch: half the way
@@ -20,7 +20,7 @@ def test_average_by_hand():
 
 def test_applied_inside_and_undone_outside():
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).train()
-    averages = Averages({"m": module}, 0.1)
+    averages = ExponentialMovingAverage({"m": module}, 0.1)
     averaged = averages.snapshot()
     with torch.no_grad():
         module[0].weight.add_(1.0)
@@ -38,7 +38,7 @@ def test_applied_inside_and_undone_outside():
 
 def test_applied_is_undone_after_an_error():
     module = nn.Linear(1, 1)
-    averages = Averages({"m": module}, 0.1)
+    averages = ExponentialMovingAverage({"m": module}, 0.1)
     with torch.no_grad():
         module.weight.fill_(7.0)
     with pytest.raises(KeyboardInterrupt), averages.applied():
@@ -47,5 +47,5 @@ def test_applied_is_undone_after_an_error():
 
 
 def test_fixed_weights_have_no_average():
-    averages = Averages({"m": nn.Linear(1, 1)}, 0.1, frozenset({"m.weight"}))
+    averages = ExponentialMovingAverage({"m": nn.Linear(1, 1)}, 0.1, frozenset({"m.weight"}))
     assert set(averages.weights) == {"m.bias"}

@@ -55,32 +55,32 @@ def validation():
 
 @torch.no_grad()
 def test_a_perfect_painter(validation):
-    figures = validation.figures(Painter(validation))
-    assert figures["psnr"] == pytest.approx(100.0)  # the cap
-    assert figures["objective"] == -figures["psnr"]
-    assert figures["alignment"] == 1.0
-    assert figures["sharpness"] == pytest.approx(1.0)
+    metrics = validation.metrics(Painter(validation))
+    assert metrics["psnr"] == pytest.approx(100.0)  # the cap
+    assert metrics["objective"] == -metrics["psnr"]
+    assert metrics["alignment"] == 1.0
+    assert metrics["sharpness"] == pytest.approx(1.0)
 
 
 @torch.no_grad()
 def test_a_painter_of_other_captions(validation):
-    figures = validation.figures(Painter(validation, shift=1))
-    assert figures["psnr"] < 25
-    assert figures["alignment"] == 0.0
-    assert figures["sharpness"] == pytest.approx(1.0)  # sharp, though wrong
+    metrics = validation.metrics(Painter(validation, shift=1))
+    assert metrics["psnr"] < 25
+    assert metrics["alignment"] == 0.0
+    assert metrics["sharpness"] == pytest.approx(1.0)  # sharp, though wrong
 
 
 @torch.no_grad()
 def test_a_blurred_painter_is_not_sharp(validation):
-    figures = validation.figures(Painter(validation, blur=True))
-    assert figures["sharpness"] < 0.9
-    assert figures["psnr"] > 10
+    metrics = validation.metrics(Painter(validation, blur=True))
+    assert metrics["sharpness"] < 0.9
+    assert metrics["psnr"] > 10
 
 
 @torch.no_grad()
-def test_the_sheet_shows_pictures_above_drawings(validation):
-    sheet = validation.sheet(Painter(validation, shift=1))
+def test_the_grid_shows_pictures_above_drawings(validation):
+    grid = validation.sample_grid(Painter(validation, shift=1))
     n = min(16, len(validation.images))
-    pairs = [pair_on(sheet, number, n, 16) for number in range(n)]
+    pairs = [pair_on(grid, number, n, 16) for number in range(n)]
     for (_, below), (above, _) in itertools.pairwise(pairs):
         assert np.array_equal(above, below)

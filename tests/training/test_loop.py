@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.toy import RUN, ListStream, MemoryCheckpoints, ToyTask, fast
 
 from lexipix.training.loop import train
-from lexipix.training.schedule import learning_rate_factor, rows_of_step, since_restart
+from lexipix.training.schedule import learning_rate_factor, progress_since_restart, resample, rows_of_step
 from lexipix.utils.errors import LexipixError
 
 COUNTING = 1  # step before the training, whose arithmetic is counted and which leaves nothing behind
@@ -19,6 +19,7 @@ def do(task, parameters, run, stream, checkpoints, fingerprint="same", **more):
         parameters,
         run,
         name="toy",
+        key="toy.training",
         fingerprint=fingerprint,
         stream=stream,
         checkpoints=checkpoints,
@@ -27,10 +28,10 @@ def do(task, parameters, run, stream, checkpoints, fingerprint="same", **more):
 
 
 def timeless(result):
-    """What a training came to, but for the time it took."""
+    """The result of a training, without the time it took."""
     curves = [{key: value for key, value in row.items() if key != "seconds"} for row in result.curves]
-    figures = {k: v for k, v in result.figures.items() if k not in ("seconds", "images_per_s")}
-    return curves, figures
+    metrics = {k: v for k, v in result.metrics.items() if k not in ("seconds", "images_per_s")}
+    return curves, metrics
 
 
 def equal(a, b):
@@ -38,21 +39,23 @@ def equal(a, b):
 
 
 def test_rates_begin_anew_at_restarts():
-    assert [since_restart(x, ()) for x in (0.0, 0.3)] == [0.0, 0.3]
-    assert [since_restart(x, (0.5,)) for x in (0.0, 0.25, 0.5, 0.75)] == pytest.approx([0, 0.5, 0, 0.5])
-    assert [since_restart(x, (0.0, 0.2)) for x in (0.1, 0.2, 0.6)] == pytest.approx([0.5, 0, 0.5])
+    assert [progress_since_restart(x, ()) for x in (0.0, 0.3)] == [0.0, 0.3]
+    assert [progress_since_restart(x, (0.5,)) for x in (0.0, 0.25, 0.5, 0.75)] == pytest.approx(
+        [0, 0.5, 0, 0.5]
+    )
+    assert [progress_since_restart(x, (0.0, 0.2)) for x in (0.1, 0.2, 0.6)] == pytest.approx([0.5, 0, 0.5])
 
 
 def test_a_task_with_restarts_has_its_rates_warmed_up_again():
     task, rates = ToyTask(), []
-    task.restarts, step = (0.5,), task.step
+    task.lr_restarts, step = (0.5,), task.step
 
     def watched(rows, progress):
         rates.append(task.optimizers["head"].param_groups[0]["lr"])
         return step(rows, progress)
 
     task.step = watched
-    do(task, fast(images=400), RUN, ListStream(), MemoryCheckpoints())
+    do(task, fast(), RUN, ListStream(), MemoryCheckpoints())
     rates = rates[COUNTING:]
     half = len(rates) // 2
     assert rates[:half] == pytest.approx(rates[half:]) and max(rates[:half]) > 10 * rates[half]
@@ -84,6 +87,18 @@ def test_rows_of_a_batch_over_the_end_of_an_epoch():
     assert rows_of_step(4, 4, 6, 1).tolist() != two[1]
 
 
+def test_a_fraction_of_the_rows_evenly_spread_is_drawn_from_the_distribution():
+    rows = torch.full((8,), 9)
+    cdf = torch.tensor([0.0, 0.25, 0.25, 1.0], dtype=torch.float64)
+    drawn = torch.cat([resample(rows, cdf, 0.5, seen, 3) for seen in range(500)])
+    assert (drawn[::2] == 9).all()
+    counts = drawn[1::2].bincount(minlength=4)
+    assert counts[0] == counts[2] == 0 and counts[1] / 2000 == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(resample(rows, cdf, 0.5, 7, 3), resample(rows, cdf, 0.5, 7, 3))
+    assert torch.equal(resample(rows, cdf, 0.0, 7, 3), rows)
+    assert (resample(rows, cdf, 0.25, 7, 3) == 9).sum() == 6
+
+
 def test_reports_count_images_and_the_best_weights_are_kept():
     task, stream, checkpoints = ToyTask(), ListStream(), MemoryCheckpoints()
     result = do(task, fast(), RUN, stream, checkpoints)
@@ -94,8 +109,8 @@ def test_reports_count_images_and_the_best_weights_are_kept():
     ]
     assert result.curves[-1]["loss"] < result.curves[0]["loss"] / 4
     best = min(row["val_objective"] for row in result.curves)
-    assert result.figures["val_objective"] == best == pytest.approx(task.validate()["objective"])
-    assert result.figures["images_seen"] == 400 and result.figures["precision"] == "cpu/fp32"
+    assert result.metrics["val_objective"] == best == pytest.approx(task.validate()["objective"])
+    assert result.metrics["images_seen"] == 400 and result.metrics["precision"] == "cpu/fp32"
     assert len(task.seen) == COUNTING + 40
     assert checkpoints.kept is None and checkpoints.n_cleared == 1
     assert not any(module.training for module in task.modules.values())
@@ -106,7 +121,7 @@ def test_last_weights_are_shipped_where_the_best_are_not_wanted():
     for task, keep_best in ((kept, True), (last, False)):
         task.objectives = [3.0, 1.0, 2.0, 5.0, 4.0]
         result = do(task, fast(keep_best=keep_best), RUN, ListStream(), MemoryCheckpoints())
-        assert result.figures["val_objective"] == (1.0 if keep_best else 4.0)
+        assert result.metrics["val_objective"] == (1.0 if keep_best else 4.0)
     assert not equal(kept.weights(), last.weights())
     early = ToyTask()
     early.objectives = [3.0, 1.0, 2.0]
@@ -120,7 +135,7 @@ def test_nothing_from_before_the_model_learns_is_taken_for_its_best():
     for task, patience in ((late, 2), (best, 0)):
         task.objectives = [1.0, 2.0, 4.0, 3.0, 5.0] if task is late else [5.0, 4.0, 2.0, 1.0, 3.0]
         result = do(task, fast(patience=patience), RUN, ListStream(), MemoryCheckpoints())
-    assert result.figures["val_objective"] == 1.0
+    assert result.metrics["val_objective"] == 1.0
     assert equal(late.weights(), best.weights()), "both ship what the fourth report saw"
 
 
@@ -128,8 +143,8 @@ def test_stops_when_validation_no_longer_improves():
     task = ToyTask()
     task.objectives = [3.0, 1.0, 2.0, 1.5, 0.5]
     result = do(task, fast(patience=2), RUN, ListStream(), MemoryCheckpoints())
-    assert result.figures["stopped_early"] and result.figures["images_seen"] == 320
-    assert result.figures["val_objective"] == 1.0
+    assert result.metrics["stopped_early"] and result.metrics["images_seen"] == 320
+    assert result.metrics["val_objective"] == 1.0
 
 
 def test_same_seed_same_bytes_and_the_global_generator_is_left_alone():
@@ -188,7 +203,8 @@ def test_loss_that_is_not_finite_stops_with_a_sentence():
     task, checkpoints = ToyTask(), MemoryCheckpoints()
     task.y = task.y * math.inf
     with pytest.raises(
-        LexipixError, match=r"toy broke down: after 80 images .*loss = .*learning_rate = 0.001"
+        LexipixError,
+        match=r"toy diverged: after 80 images .*loss = .*Lower toy.training.learning_rate = 0.001",
     ):
         do(task, fast(checkpoint_seconds=1e-9), RUN, ListStream(), checkpoints)
     assert checkpoints.n_saved == 0, "a broken state must not be gone on from"

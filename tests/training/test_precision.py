@@ -1,97 +1,60 @@
 import pytest
 import torch
-from tests.support.toy import ToyTask
+from tests.support.parameters import section
 
-from lexipix.config.run import RunParameters
-from lexipix.training import precision as machine
-from lexipix.training.precision import Precision, choose_precision, products_gain, resolve_device
+from lexipix.training.precision import Precision, has_bf16, resolve_device
 from lexipix.utils.errors import LexipixError
 
-
-@pytest.fixture(autouse=True)
-def with_bf16(monkeypatch):
-    """Whatever machine this is, its matrix products are faster in bf16."""
-    monkeypatch.setattr(machine, "products_gain", lambda device: 2.0)
+CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def rates(monkeypatch):
-    """Take a step as the probe does, but say how fast it was."""
-    said = {False: 100.0, True: 100.0}
-
-    def rates(task, machines, batch_size, run):
-        task.step(torch.arange(batch_size), 0.0)
-        return said
-
-    monkeypatch.setattr(machine, "_rates", rates)
-    return said
+def run(**changes):
+    return section("run", {"device": "cpu"} | changes)
 
 
-def test_probe_leaves_the_task_as_it_was():
-    task, untouched = ToyTask(), ToyTask()
-    choose_precision(task, 10, RunParameters(device="cpu"), "toy")
-    assert len(task.seen) >= 6, "it took real steps"
-    for key, value in untouched.weights().items():
-        assert torch.equal(task.weights()[key], value), key
-    for optimizer in task.optimizers.values():
-        assert not optimizer.state
-    assert all(weight.grad is None for module in task.modules.values() for weight in module.parameters())
-    assert all(module.training for module in task.modules.values())
+@pytest.mark.parametrize(
+    ("capabilities", "found"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"neon": True, "sve_bf16": True}, True),
+        ({"architecture": "bf16-less", "num_sockets": 1}, False),
+    ],
+)
+def test_bf16_is_taken_where_the_processor_has_it(monkeypatch, capabilities, found):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert has_bf16(CPU) is found
+    assert Precision.of_run(run(precision="auto")) == Precision(CPU, found)
 
 
-@pytest.mark.parametrize(("bf16_rate", "name"), [(114.0, "cpu/fp32"), (116.0, "cpu/bf16")])
-def test_bf16_must_pay_clearly(bf16_rate, name, rates):
-    rates[True] = bf16_rate
-    assert choose_precision(ToyTask(), 10, RunParameters(device="cpu"), "toy").name == name
+@pytest.mark.parametrize("found", [True, False])
+def test_bf16_is_taken_where_the_gpu_has_it(monkeypatch, found):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: found)
+    assert has_bf16(torch.device("cuda")) is found
 
 
-def test_steps_are_not_timed_where_products_are_slower_in_bf16(monkeypatch):
-    monkeypatch.setattr(machine, "products_gain", lambda device: 0.9)
-    task = ToyTask()
-    assert choose_precision(task, 10, RunParameters(device="cpu"), "toy").name == "cpu/fp32"
-    assert not task.seen
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
+def test_the_parameter_overrides_the_hardware(name):
+    assert Precision.of_run(run(precision=name)).name == f"cpu/{name}"
 
 
-def test_gain_of_products_is_measured():
-    assert 0.001 < products_gain(torch.device("cpu")) < 1000
-
-
-def test_choice_is_remembered(rates):
-    choices, run = {}, RunParameters(device="cpu")
-    rates[True] = 200.0
-    assert choose_precision(ToyTask(), 10, run, "toy", choices).bf16
-    rates[True] = 50.0  # today the machine is busy
-    task = ToyTask()
-    assert choose_precision(task, 10, run, "toy", choices).bf16
-    assert not task.seen
-    assert not choose_precision(ToyTask(), 20, run, "toy", choices).bf16, "another batch, another choice"
-    assert not choose_precision(ToyTask(), 10, run, "other", choices).bf16
-    assert len(choices) == 3
-
-
-def test_precision_of_the_parameters_needs_no_probe():
-    task = ToyTask()
-    assert choose_precision(task, 10, RunParameters(device="cpu", precision="bf16"), "toy").bf16
-    assert not task.seen
-
-
-def test_name_of_a_machine_and_back():
-    run = RunParameters(device="cpu")
+def test_name_of_a_precision_and_back():
     for bf16 in (False, True):
-        one = Precision(torch.device("cpu"), bf16)
-        assert Precision.from_name(one.name, run) == one
+        one = Precision(CPU, bf16)
+        assert Precision.from_name(one.name, run()) == one
 
 
 def test_autocast_is_what_the_name_says():
     x = torch.ones(2, 2)
-    with Precision(torch.device("cpu"), True).autocast():
+    with Precision(CPU, True).autocast():
         assert (x @ x).dtype == torch.bfloat16
-    with Precision(torch.device("cpu"), False).autocast():
+    with Precision(CPU, False).autocast():
         assert (x @ x).dtype == torch.float32
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_cuda_that_is_not_there_is_told():
-    assert resolve_device(RunParameters(device="auto")).type == "cpu"
+def test_missing_cuda_is_reported():
+    assert resolve_device(run(device="auto")).type == "cpu"
     with pytest.raises(LexipixError, match=r"run\.device = cuda, but torch finds no CUDA device"):
-        resolve_device(RunParameters(device="cuda"))
+        resolve_device(run(device="cuda"))

@@ -41,7 +41,7 @@ def test_interrupted_file_leaves_the_old_one(tmp_path, error):
 def test_full_disk_is_told_and_leaves_the_old_file(tmp_path):
     target = tmp_path / "a.json"
     target.write_text("old")
-    message = r"a\.json was not written, the disk is full"
+    message = r"a\.json could not be written, the disk is full"
     with pytest.raises(LexipixError, match=message), replace_file(target) as temporary:
         temporary.write_text("half")
         full_disk()

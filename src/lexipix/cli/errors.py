@@ -36,7 +36,7 @@ def user_errors(how_to_continue: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         raise stopped from None
     except Exception as error:
-        if signals.heard():  # some libraries turn Ctrl-C into an error of their own
+        if signals.interrupted():  # some libraries turn Ctrl-C into an error of their own
             raise stopped from error
         message = sentence(error)
         if message is None:

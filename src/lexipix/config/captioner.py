@@ -1,6 +1,6 @@
 """Parameters of the captioner."""
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -46,14 +46,6 @@ class LanguageModelParameters(Parameters):
         return self
 
 
-class CaptionerTrainingParameters(TrainingParameters):
-    """How the captioner is trained (``captioner.training.*``)."""
-
-    key: ClassVar[str] = "captioner.training"
-    images: int = Field(ge=1)
-    batch_size: int = Field(ge=2, le=8192)
-
-
 class CaptionerParameters(Parameters):
     """Parameters of the captioner (``captioner.*``).
 
@@ -81,7 +73,7 @@ class CaptionerParameters(Parameters):
     augment: bool
     flip: bool
     attention_images: int = Field(ge=0, le=64)
-    training: CaptionerTrainingParameters
+    training: TrainingParameters
 
     @model_validator(mode="after")
     def _can_condition(self) -> "CaptionerParameters":

@@ -1,6 +1,6 @@
 """Parameters of the compression."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -28,34 +28,6 @@ Variant = Annotated[str, AfterValidator(_is_variant)]
 CaptionerVariant = Literal["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"]
 
 
-class ReaderTrainingParameters(TrainingParameters):
-    """How the small network's text encoder is trained (``compression.small.reader.training.*``)."""
-
-    key: ClassVar[str] = "compression.small.reader.training"
-    images: int = Field(ge=1)
-    learning_rate: float = Field(gt=0, le=1)
-    reports: int = Field(ge=1, le=1000)
-
-
-class SmallTrainingParameters(TrainingParameters):
-    """How the small network is trained (``compression.small.training.*``)."""
-
-    key: ClassVar[str] = "compression.small.training"
-    images: int = Field(ge=1)
-    batch_size: int = Field(ge=2, le=8192)
-    learning_rate: float = Field(gt=0, le=1)
-    reports: int = Field(ge=1, le=1000)
-
-
-class PrunedTrainingParameters(TrainingParameters):
-    """How the pruned network is trained (``compression.pruned.training.*``)."""
-
-    key: ClassVar[str] = "compression.pruned.training"
-    images: int = Field(ge=1)
-    learning_rate: float = Field(gt=0, le=1)
-    reports: int = Field(ge=1, le=1000)
-
-
 class ReaderParameters(Parameters):
     """A small text encoder, trained to predict the chosen generator's encoding of each word.
 
@@ -69,7 +41,7 @@ class ReaderParameters(Parameters):
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=32)
     n_captions: int = Field(ge=1)
-    training: ReaderTrainingParameters
+    training: TrainingParameters
 
 
 class PrunedParameters(Parameters):

@@ -1,20 +1,11 @@
 """Parameters of the evaluation."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from lexipix.config.run import Parameters
 from lexipix.config.training import TrainingParameters
-
-
-class EvaluatorTrainingParameters(TrainingParameters):
-    """How the evaluator is trained (``evaluation.evaluator.training.*``)."""
-
-    key: ClassVar[str] = "evaluation.evaluator.training"
-    images: int = Field(ge=1)
-    batch_size: int = Field(ge=2, le=8192)
-    learning_rate: float = Field(gt=0, le=1)
 
 
 class EvaluatorParameters(Parameters):
@@ -51,7 +42,7 @@ class EvaluatorParameters(Parameters):
     held_out_share: float = Field(gt=0, le=0.5)
     min_captioned: int = Field(ge=0)
     seed_offset: int = Field(ge=1)
-    training: EvaluatorTrainingParameters
+    training: TrainingParameters
 
     @field_validator("channels", "blocks")
     @classmethod
@@ -59,17 +50,6 @@ class EvaluatorParameters(Parameters):
         if min(value) < 1:
             raise ValueError("all three numbers must be at least 1")
         return value
-
-
-class ClassifierTrainingParameters(TrainingParameters):
-    """How the classifier is trained on real pictures (``evaluation.classifier.training.*``)."""
-
-    key: ClassVar[str] = "evaluation.classifier.training"
-    images: int = Field(ge=1)
-    batch_size: int = Field(ge=2, le=8192)
-    learning_rate: float = Field(gt=0, le=1)
-    warmup: float = Field(gt=0, lt=1)
-    reports: int = Field(ge=1, le=1000)
 
 
 class ClassifierParameters(Parameters):
@@ -96,7 +76,7 @@ class ClassifierParameters(Parameters):
     width: int = Field(ge=1, le=512)
     weight_decay: float = Field(ge=0)
     flip: bool
-    training: ClassifierTrainingParameters
+    training: TrainingParameters
 
 
 class MemorizationParameters(Parameters):

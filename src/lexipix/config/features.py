@@ -1,6 +1,6 @@
 """Parameters of the features stage."""
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -57,13 +57,6 @@ class TextEncoderParameters(Parameters):
     depth: int = Field(ge=1, le=12)
 
 
-class FeaturesTrainingParameters(TrainingParameters):
-    """How the pair is trained (``features.training.*``)."""
-
-    key: ClassVar[str] = "features.training"
-    images: int = Field(ge=1)
-
-
 class FeaturesParameters(Parameters):
     """Parameters of the features stage (``features.*``).
 
@@ -88,4 +81,4 @@ class FeaturesParameters(Parameters):
     words_weight: float = Field(ge=0, le=10)
     augment: bool
     flip: bool
-    training: FeaturesTrainingParameters
+    training: TrainingParameters

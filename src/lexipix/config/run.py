@@ -1,4 +1,4 @@
-"""What holds for a whole run: the seed, the machine's use, the numerical precision."""
+"""What holds for a whole run: the seed, the threads and device, the numerical precision."""
 
 from typing import Literal
 
@@ -15,13 +15,13 @@ class RunParameters(Parameters):
     """Parameters shared by every pipeline (``run.*``).
 
     Attributes:
-        seed: Reaches every random number of a run.
+        seed: Of every random number of a run.
         threads: CPU threads for torch; 0 takes every core.
         device: ``auto`` takes CUDA when there is one.
-        precision: ``auto`` lets a one-second probe choose between fp32 and bf16 for each training.
+        precision: ``auto`` is bf16 where the processor or the GPU has it, else fp32.
     """
 
-    seed: int = Field(7, ge=0, lt=2**31)
-    threads: int = Field(0, ge=0, le=512)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = Field(ge=0, lt=2**31)
+    threads: int = Field(ge=0, le=512)
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "fp32", "bf16"]

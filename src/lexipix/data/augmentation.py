@@ -1,4 +1,4 @@
-"""Differentiable augmentation of real and drawn pictures alike (DiffAugment, arXiv 2006.10738)."""
+"""Differentiable augmentation of real and generated images alike (DiffAugment, arXiv 2006.10738)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
@@ -7,54 +7,49 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lexipix.training.parallel import Share
-
 Augmentation = Literal["color", "translation", "cutout", "jitter"]
 
 
-def augment(images: Tensor, policy: Sequence[Augmentation], share: Share | None = None) -> Tensor:
-    """Apply the named augmentations, each picture its own draw; gradients pass through.
+def augment(images: Tensor, policy: Sequence[Augmentation]) -> Tensor:
+    """Return images with the named augmentations, each image its own draw; gradients pass through.
 
     Args:
         images: (B, 3, S, S) in about [-1, 1].
         policy: Any of ``color`` (brightness, saturation, contrast), ``translation`` (up to an eighth of the
-            side, mid-grey behind), ``cutout`` (a mid-grey square of about half the side), ``jitter`` (turned
+            side, mid-grey behind), ``cutout`` (a mid-grey square of about half the side), ``jitter`` (rotated
             by up to ten degrees, scaled by up to a seventh, moved by up to a sixteenth of the side, the edges
             repeated, and colors changed so little that their names stay). Colors and places that captions
             name must not be changed.
-        share: Where these are one part of a batch: numbers are drawn for the whole of it.
 
     Returns:
-        Pictures of the same shape, no longer bounded by [-1, 1] after ``color``.
+        Images of the same shape, no longer bounded by [-1, 1] after ``color``.
     """
     for name in policy:
-        images = _POLICIES[name](images, share or Share())
+        images = _POLICIES[name](images)
     return images
 
 
-def _draw(images: Tensor, share: Share, low: float, high: float) -> Tensor:
-    drawn = torch.rand(share.whole(len(images)), 1, 1, 1, device=images.device)
-    return share.own(drawn) * (high - low) + low
+def _draw(images: Tensor, low: float, high: float) -> Tensor:
+    return torch.rand(len(images), 1, 1, 1, device=images.device) * (high - low) + low
 
 
-def _places(images: Tensor, share: Share, n_places: int) -> list[Tensor]:
-    """A random row and a random column, below ``n_places``, for each picture: twice (B, 1)."""
-    whole = torch.randint(0, n_places, (2, share.whole(len(images)), 1), device=images.device)
-    return [share.own(places) for places in whole]
+def _places(images: Tensor, n_places: int) -> Tensor:
+    """Return a random row and a random column, below ``n_places``, for each image: (2, B, 1)."""
+    return torch.randint(0, n_places, (2, len(images), 1), device=images.device)
 
 
-def _color(images: Tensor, share: Share) -> Tensor:
-    images = images + _draw(images, share, -0.5, 0.5)
+def _color(images: Tensor) -> Tensor:
+    images = images + _draw(images, -0.5, 0.5)
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * _draw(images, share, 0.0, 2.0)
+    images = grey + (images - grey) * _draw(images, 0.0, 2.0)
     mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (images - mean) * _draw(images, share, 0.5, 1.5)
+    return mean + (images - mean) * _draw(images, 0.5, 1.5)
 
 
-def _translate(images: Tensor, share: Share) -> Tensor:
+def _translate(images: Tensor) -> Tensor:
     size = images.shape[-1]
     reach = size // 8
-    offsets = _places(images, share, 2 * reach + 1)
+    offsets = _places(images, 2 * reach + 1)
     steps = torch.arange(size, device=images.device)
     rows, columns = offsets[0] + steps, offsets[1] + steps  # (B, S) each
     padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)
@@ -62,32 +57,32 @@ def _translate(images: Tensor, share: Share) -> Tensor:
     return padded[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _cut(images: Tensor, share: Share) -> Tensor:
+def _cut(images: Tensor) -> Tensor:
     size = images.shape[-1]
     steps = torch.arange(size, device=images.device)
-    inside = [(steps - center).abs() < size // 4 for center in _places(images, share, size)]  # (B, S) each
+    inside = [(steps - center).abs() < size // 4 for center in _places(images, size)]  # (B, S) each
     hole = inside[0][:, :, None] & inside[1][:, None, :]
     cut: Tensor = images * (~hole)[:, None]
     return cut
 
 
-def _jitter(images: Tensor, share: Share) -> Tensor:
+def _jitter(images: Tensor) -> Tensor:
     angle, scale, dx, dy = (
-        _draw(images, share, low, high).flatten()
+        _draw(images, low, high).flatten()
         for low, high in ((-0.175, 0.175), (0.85, 1.15), (-0.125, 0.125), (-0.125, 0.125))  # the side is 2
     )
     cos, sin = scale * angle.cos(), scale * angle.sin()
-    turned = torch.stack([torch.stack([cos, -sin, dx], 1), torch.stack([sin, cos, dy], 1)], 1)  # (B, 2, 3)
-    grid = F.affine_grid(turned, list(images.shape), align_corners=False)
+    rotation = torch.stack([torch.stack([cos, -sin, dx], 1), torch.stack([sin, cos, dy], 1)], 1)  # (B, 2, 3)
+    grid = F.affine_grid(rotation, list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     grey = moved.mean(1, keepdim=True)
-    moved = grey + (moved - grey) * _draw(images, share, 0.6, 1.4)
+    moved = grey + (moved - grey) * _draw(images, 0.6, 1.4)
     mean = moved.mean((1, 2, 3), keepdim=True)
-    changed: Tensor = mean + (moved - mean) * _draw(images, share, 0.75, 1.25)
-    return (changed + _draw(images, share, -0.15, 0.15)).clamp(-1, 1)
+    changed: Tensor = mean + (moved - mean) * _draw(images, 0.75, 1.25)
+    return (changed + _draw(images, -0.15, 0.15)).clamp(-1, 1)
 
 
-_POLICIES: Mapping[Augmentation, Callable[[Tensor, Share], Tensor]] = {
+_POLICIES: Mapping[Augmentation, Callable[[Tensor], Tensor]] = {
     "color": _color,
     "translation": _translate,
     "cutout": _cut,

@@ -1,4 +1,4 @@
-"""Networks that somebody else has trained, from a folder or by name, through transformers."""
+"""Pretrained networks from a folder or by name, loaded with transformers."""
 
 import json
 import logging
@@ -18,77 +18,77 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# What most image networks were trained with; told when a model does not say.
+# What most image networks were trained with; used with a warning for models without their own values.
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PAD = "<pad>"
 _CAPTIONER_FILES = (CONFIG, TOKENIZER, CARD, "see.onnx", "next_word.onnx")
 
 
 class PretrainedModels:
-    """Reads pretrained networks; weights only from safetensors, code only of transformers.
+    """Loads pretrained networks: weights from safetensors only, code from transformers only.
 
     Args:
-        root: Where a relative folder starts.
+        root: Folder that a relative folder starts from.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def backbone(self, path: str, key: str) -> PretrainedBackbone:
-        """Read an image backbone.
+        """An image backbone with its normalization.
 
         Args:
-            path: A folder, or a name to fetch.
+            path: A folder, or a name to download.
             key: The parameter that names it, for error messages.
 
         Raises:
-            LexipixError: There is none, or it cannot serve as a backbone of three stages.
+            LexipixError: It does not exist, or it is not a backbone with at least three stages.
         """
         import torch
         from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig
 
-        place = self._place(path)
-        with _told(key, path), torch.random.fork_rng(devices=[]):
-            config = AutoConfig.from_pretrained(place)
+        source = self._source(path)
+        with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
+            config = AutoConfig.from_pretrained(source)
             if type(config) not in MODEL_FOR_BACKBONE_MAPPING:
                 raise LexipixError(
-                    f"{key} = {path!r} is a {config.model_type}, which gives no feature maps: choose a "
-                    "backbone, such as a ResNet, ConvNeXt, Swin or DINOv2."
+                    f"{key} = {path!r} is a {config.model_type}, which has no feature maps: choose a "
+                    "backbone such as a ResNet, ConvNeXt, Swin or DINOv2."
                 )
             if len(config.stage_names or ()) < 3:
                 raise LexipixError(f"{key} = {path!r} has fewer than three stages: choose a deeper backbone.")
             config.set_output_features_output_indices(out_features=None, out_indices=[-3, -2, -1])
-            torch.manual_seed(0)  # norms that only a backbone has start as they are made
+            torch.manual_seed(0)  # for norms that exist only in the backbone and have no weights
             model, report = MODEL_FOR_BACKBONE_MAPPING[type(config)].from_pretrained(
-                place, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+                source, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
             )
             missing = sorted(k for k in report["missing_keys"] if not k.startswith("hidden_states_norms"))
             if missing:
                 raise LexipixError(
-                    f"{key} = {path!r} lacks weights of a {config.model_type} ({', '.join(missing[:3])} …)."
+                    f"{key} = {path!r} lacks weights of a {config.model_type}: {', '.join(missing[:3])} …."
                 )
-            mean, std = self._normalisation(place, key)
+            mean, std = self._normalization(source, key)
         return PretrainedBackbone(model, mean, std)
 
     def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
-        """Read a causal language model with its tokenizer.
+        """A causal language model with its tokenizer.
 
         Args:
-            path: A folder, or a name to fetch.
+            path: A folder, or a name to download.
             key: The parameter that names it, for error messages.
 
         Raises:
-            LexipixError: There is none, or its tokenizer is none of the fast ones or has no end token.
+            LexipixError: It does not exist, or its tokenizer is not a fast one or has no end token.
         """
         import torch
         from transformers import AutoModelForCausalLM
 
-        place = self._place(path)
+        source = self._source(path)
         tokenizer, start = self._tokenizer(path, key)
-        with _told(key, path), torch.random.fork_rng(devices=[]):
+        with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, use_safetensors=True)
-            model.config.pad_token_id = None  # padding stands behind the text, where no causal model looks
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+            model.config.pad_token_id = None  # padding follows the text, where a causal model does not look
             if tokenizer.get_vocab_size() > model.get_input_embeddings().weight.shape[0]:
                 model.resize_token_embeddings(tokenizer.get_vocab_size(), mean_resizing=False)
         start_id = tokenizer.token_to_id(start)
@@ -102,36 +102,36 @@ class PretrainedModels:
         )
 
     def tokenizer(self, path: str, key: str) -> str:
-        """Read a language model's tokenizer alone, as :meth:`language_model` gives it.
+        """The tokenizer of a language model alone, as :meth:`language_model` returns it.
 
         Args:
-            path: A folder, or a name to fetch.
+            path: A folder, or a name to download.
             key: The parameter that names it, for error messages.
 
         Returns:
-            The text of its ``tokenizer.json``; it closes a text with its end token and knows its padding.
+            Text of its ``tokenizer.json``; it adds the end token to a text and has a padding token.
 
         Raises:
-            LexipixError: There is none, or it is none of the fast ones or has no end token.
+            LexipixError: It does not exist, is not a fast one, or has no end token.
         """
         return str(self._tokenizer(path, key)[0].to_str())
 
     def captioner(self, path: str, key: str) -> OnnxModel:
-        """Read a captioner that another run of this project has trained and exported.
+        """A captioner that another run of lexipix has trained and exported.
 
         Args:
-            path: Its folder.
+            path: The captioner's folder.
             key: The parameter that names it, for error messages.
 
         Raises:
-            LexipixError: There is none, or it is damaged.
+            LexipixError: The folder is not an exported captioner, or it is damaged.
         """
         folder = self.root / Path(path).expanduser()
         missing = [name for name in _CAPTIONER_FILES if not (folder / name).is_file()]
         if missing:
             raise LexipixError(
-                f"{key} = {path!r} is no exported captioner, {', '.join(missing)} missing: name the folder "
-                "06_models/onnx/captioner of an environment whose run is finished, or a copy of it."
+                f"{key} = {path!r} is not an exported captioner, {', '.join(missing)} missing: choose "
+                "the folder 06_models/onnx/captioner of an environment with a finished run, or a copy of it."
             )
         try:
             return read_onnx_model(folder)
@@ -139,43 +139,41 @@ class PretrainedModels:
             raise LexipixError(f"{key} = {path!r} cannot be used: {error}") from error
 
     def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, str]":
-        """The tokenizer, and the token that stands before a text."""
+        """The tokenizer and the token that starts a text."""
         from tokenizers import Tokenizer
         from transformers import AutoConfig, AutoTokenizer
 
-        place = self._place(path)
-        with _told(key, path):
-            n_rows = AutoConfig.from_pretrained(place).get_text_config().vocab_size
-            fast = AutoTokenizer.from_pretrained(place)
-            # Where its files are missing, transformers makes a tokenizer that knows next to nothing
-            if not fast.is_fast or len(fast) < n_rows / 2 or fast.eos_token is None:
+        source = self._source(path)
+        with _readable_errors(key, path):
+            n_tokens = AutoConfig.from_pretrained(source).get_text_config().vocab_size
+            fast = AutoTokenizer.from_pretrained(source)
+            # If its files are missing, transformers returns an almost empty tokenizer
+            if not fast.is_fast or len(fast) < n_tokens / 2 or fast.eos_token is None:
                 raise LexipixError(
-                    f"{key} = {path!r} lacks a tokenizer.json that fits it and has an end token: choose "
-                    "another language model."
+                    f"{key} = {path!r} has no tokenizer.json that fits its vocabulary and has an end token: "
+                    "choose another language model."
                 )
             tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-            _close(tokenizer, _own_pad(fast, tokenizer), fast.eos_token)
+            _add_end_and_padding(tokenizer, _padding_token(fast, tokenizer), fast.eos_token)
         return tokenizer, str(fast.bos_token or fast.eos_token)
 
-    def _place(self, path: str) -> str:
-        """A folder if there is one, else the name as it is."""
+    def _source(self, path: str) -> str:
+        """The folder if it exists, else the name."""
         folder = self.root / Path(path).expanduser()
         return str(folder) if folder.is_dir() else path
 
-    def _normalisation(
-        self, place: str, key: str
+    def _normalization(
+        self, source: str, key: str
     ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
         from transformers.utils import cached_file
 
-        # Read plainly: the image processors of transformers want torchvision
-        file = cached_file(place, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
+        # Read as JSON, because the image processors of transformers need torchvision
+        file = cached_file(source, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
         data = json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
         if not data.get("do_normalize", True):
             return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if "image_mean" not in data or "image_std" not in data:
-            _log.warning(
-                "%s: the model does not say how it normalises pictures: ImageNet's way is taken.", key
-            )
+            _log.warning("%s: the model has no normalization of images, so that of ImageNet is used.", key)
         mean, std = data.get("image_mean") or _IMAGENET_MEAN, data.get("image_std") or _IMAGENET_STD
         return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
@@ -196,8 +194,8 @@ class PretrainedModelsDataset(ServiceDataset[PretrainedModels]):
         return PretrainedModels(self.path)
 
 
-def _own_pad(fast: "PreTrainedTokenizerFast", tokenizer: "Tokenizer") -> str:
-    """A token that is padding and nothing else: a model whose padding is its end never learns to stop."""
+def _padding_token(fast: "PreTrainedTokenizerFast", tokenizer: "Tokenizer") -> str:
+    """A token that is only padding: a model that pads with its end token never learns to stop."""
     others = {fast.eos_token, fast.bos_token, fast.unk_token}
     if fast.pad_token is not None and fast.pad_token not in others:
         return str(fast.pad_token)
@@ -207,8 +205,8 @@ def _own_pad(fast: "PreTrainedTokenizerFast", tokenizer: "Tokenizer") -> str:
     return _PAD
 
 
-def _close(tokenizer: "Tokenizer", pad: str, eos: str) -> None:
-    """As lexipix.data.tokenization.with_ends, which datasets may not import."""
+def _add_end_and_padding(tokenizer: "Tokenizer", pad: str, eos: str) -> None:
+    """Do the same as lexipix.data.tokenization.with_ends, which datasets must not import."""
     from tokenizers import processors
 
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -219,23 +217,23 @@ def _close(tokenizer: "Tokenizer", pad: str, eos: str) -> None:
 
 
 @contextmanager
-def _told(key: str, path: str) -> Iterator[None]:
-    """Turn what goes wrong while reading into a sentence, and keep transformers' reports to itself."""
-    from transformers.utils import logging as chatter
+def _readable_errors(key: str, path: str) -> Iterator[None]:
+    """Turn errors into one sentence, and silence the reports of transformers."""
+    from transformers.utils import logging as transformers_logging
 
-    before = chatter.get_verbosity()
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     except LexipixError:
         raise
-    except Exception as error:  # the library and its hub client raise all kinds for a wrong name or file
+    except Exception as error:  # transformers and its hub client raise many types
         reason = " ".join(str(error).split())
         raise LexipixError(
-            f"{key} = {path!r} is neither the folder of a model in transformers' format with safetensors "
-            f"weights nor the name of one that could be fetched ({reason[:200]})."
+            f"{key} = {path!r} is neither a folder with a model of transformers and safetensors weights nor "
+            f"the name of one that could be downloaded ({reason[:200]})."
         ) from error
     finally:
-        chatter.set_verbosity(before)
-        chatter.enable_progress_bar()
+        transformers_logging.set_verbosity(before)
+        transformers_logging.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""Where the captioner looked at each word, as arrays and as a picture."""
+"""The captioner's attention for each word, as arrays and as a contact sheet."""
 
 from typing import Any
 
@@ -12,23 +12,23 @@ from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
 from lexipix.reporting.contact_sheet import attention_sheet, contact_sheet
 
-FIRST_IDEOGRAPH = 0x2E80  # from here on, scripts that write no spaces between words
+FIRST_IDEOGRAPH = 0x2E80  # from here on, most scripts have no spaces between words
 
 
 def look(
     captioner: Captioner, tokenizer: Tokenizer, images: NDArray[np.uint8], max_tokens: int, beams: int
 ) -> tuple[list[list[str]], list[NDArray[np.float32]]]:
-    """Caption pictures and tell where each word looked.
+    """Returns captions of images and the attention for each word.
 
     Args:
         captioner: Trained, in evaluation mode.
-        tokenizer: Its own.
+        tokenizer: Of the captioner.
         images: uint8 (N, S, S, 3).
-        max_tokens: Longest caption.
-        beams: 1 writes greedily.
+        max_tokens: Maximum length of a caption.
+        beams: Width of the beam search; 1 is greedy.
 
     Returns:
-        For each picture its words, and maps (words, h, w), each of sum 1.
+        For each image the words of its caption, and maps (words, h, w), each of sum 1.
     """
     unit = normalize(torch.from_numpy(np.array(images)).to(captioner.positions.device))
     with torch.inference_mode():
@@ -45,19 +45,19 @@ def look(
 
 
 def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[int, int]]]:
-    """Give the words of a caption, each with the range of its tokens; what follows EOS is left out.
+    """Returns the words of a caption before EOS, each with its range of tokens.
 
-    A token that holds several words (of a script without spaces, say) makes them one.
+    Words that share a token, for example in a script without spaces, are merged.
     """
     eos = eos_id(tokenizer)
     ids = ids[: ids.index(eos)] if eos in ids else ids
     text = tokenizer.decode(ids, skip_special_tokens=True)
     words = _words(text)
-    spans: list[tuple[int, int, int, int]] = []  # of letters and of tokens
+    spans: list[tuple[int, int, int, int]] = []  # ranges of characters and of tokens
     before = 0
     for index in range(len(ids) if words else 0):
         so_far = tokenizer.decode(ids[: index + 1], skip_special_tokens=True)
-        # A letter of several bytes is reached with its last one; the tokens before belong to it as well
+        # A character of several bytes is complete with its last token; the tokens before belong to it too
         reached = next((i for i, (a, b) in enumerate(zip(so_far, text, strict=False)) if a != b), len(so_far))
         first = next((word for word in words if word[1] > before), words[-1])
         last = next((word for word in words if word[1] >= reached), words[-1])
@@ -71,12 +71,12 @@ def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[in
 
 
 def _words(text: str) -> list[tuple[int, int]]:
-    """Find where words begin and end; each letter of a script without spaces is one."""
+    """Returns start and end of each word; a character of a script without spaces is a word."""
     words: list[tuple[int, int]] = []
-    for index, letter in enumerate(text):
-        if letter.isspace():
+    for index, character in enumerate(text):
+        if character.isspace():
             continue
-        alone = ord(letter) >= FIRST_IDEOGRAPH
+        alone = ord(character) >= FIRST_IDEOGRAPH
         if words and words[-1][1] == index and not alone and ord(text[index - 1]) < FIRST_IDEOGRAPH:
             words[-1] = (words[-1][0], index + 1)
         else:
@@ -87,10 +87,10 @@ def _words(text: str) -> list[tuple[int, int]]:
 def as_arrays(
     files: list[str], words: list[list[str]], maps: list[NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32] | Any]:
-    """Put maps of captions of unequal length into one array, zero behind the last word.
+    """Returns the maps of all captions as one array, padded with zeros after the last word.
 
     Returns:
-        ``maps`` float32 (N, longest, h, w), ``words`` and ``files``.
+        ``maps`` float32 (N, longest caption, h, w), ``words`` and ``files``.
     """
     longest = max((len(one) for one in maps), default=0)
     side = maps[0].shape[-1] if maps else 1
@@ -103,7 +103,7 @@ def as_arrays(
 def draw(
     images: NDArray[np.uint8], words: list[list[str]], maps: list[NDArray[np.float32]]
 ) -> NDArray[np.uint8]:
-    """Draw one row of pictures for each caption, below each other: uint8 (height, width, 3)."""
+    """Draws the attention of each caption in a row of images: uint8 (height, width, 3)."""
     scale = max(1, 96 // images.shape[1])
     sheets = [
         attention_sheet(image, texts, cells, scale=scale, columns=12)

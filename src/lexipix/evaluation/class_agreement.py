@@ -7,7 +7,7 @@ assigns to the caption's class; one image per class would be enough. ``cas``, cl
 images alone, which needs varied images.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,14 +40,12 @@ class TrainingOutputs:
         data_digest: Of its images.
         stream: Takes live metrics.
         checkpoints: For resuming.
-        choices: Precisions that were chosen on this machine before.
     """
 
     name: str
     data_digest: str
     stream: MetricStream
     checkpoints: CheckpointStore
-    choices: MutableMapping[str, str] | None = None
 
 
 def train_real_classifier(
@@ -67,7 +65,7 @@ def train_real_classifier(
         return skipped(f"fewer than two classes have {wanted} and a test picture"), *untrained()
     images, validation = (labeled_images(split, classes) for split in (pictures.train, pictures.val))
     bundle, result = _train_classifier(images, validation, classes, parameters, run, outputs)
-    return bundle, pd.DataFrame(result.curves), result.figures
+    return bundle, pd.DataFrame(result.curves), result.metrics
 
 
 class ClassMetrics:
@@ -167,7 +165,7 @@ class ClassMetrics:
             answers = classify(bundle, self._test.images, self._run, self._evaluation.batch_size)
             return float((answers == self._test.labels).mean())
 
-        return self._checkpoints.once(fingerprint(name, parameters, self._run, digest), accuracy)
+        return self._checkpoints.run_once(fingerprint(name, parameters, self._run, digest), accuracy)
 
     def _classify(self, images: Any) -> Numbers:
         return classify(self._classifier, images, self._run, self._evaluation.batch_size)
@@ -208,10 +206,10 @@ def _train_classifier(
         parameters.training,
         run,
         name=outputs.name,
+        key="evaluation.classifier.training",
         fingerprint=fingerprint(outputs.name, parameters, run, outputs.data_digest),
         stream=outputs.stream,
         checkpoints=outputs.checkpoints,
-        choices=outputs.choices,
     )
     bundle = to_bundle(
         "classifier",
@@ -221,7 +219,7 @@ def _train_classifier(
         max_tokens=None,
         card_parameters=parameters,
         data_digest=outputs.data_digest,
-        figures=result.figures,
+        figures=result.metrics,
         classes=classes,
         flip=parameters.flip,
     )

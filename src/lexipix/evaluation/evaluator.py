@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,6 @@ def train_contrastive_evaluator(
     data_digest: str,
     stream: MetricStream,
     checkpoints: CheckpointStore,
-    choices: MutableMapping[str, str] | None = None,
 ) -> tuple[ModelBundle, TrainingResult]:
     """Trains the evaluator on a part of its split; the rest chooses the best weights.
 
@@ -68,7 +66,6 @@ def train_contrastive_evaluator(
         data_digest: Of the images, for the card and for resuming.
         stream: Takes live metrics.
         checkpoints: For resuming.
-        choices: Precisions that were chosen on this machine before.
 
     Raises:
         LexipixError: The split has too few captions.
@@ -110,10 +107,10 @@ def train_contrastive_evaluator(
         parameters.training,
         run,
         name="evaluator",
+        key="evaluation.evaluator.training",
         fingerprint=fingerprint("evaluator", parameters, str(run.seed), data_digest, _digest(data)),
         stream=stream,
         checkpoints=checkpoints,
-        choices=choices,
     )
     bundle = to_bundle(
         "contrastive_pair",
@@ -123,7 +120,7 @@ def train_contrastive_evaluator(
         max_tokens=parameters.max_tokens,
         card_parameters=parameters,
         data_digest=data_digest,
-        figures=result.figures,
+        figures=result.metrics,
     )
     return bundle, result
 

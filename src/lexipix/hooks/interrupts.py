@@ -11,4 +11,4 @@ class InterruptHooks:
     @hook_impl
     def before_node_run(self) -> None:
         """Raise the KeyboardInterrupt that a library swallowed."""
-        signals.stop_if_heard()
+        signals.raise_if_interrupted()

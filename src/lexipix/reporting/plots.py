@@ -108,9 +108,9 @@ def frontier_figure(
     axis.minorticks_off()
     axis.margins(x=0.08, y=0.2)
     tidy(axis)
-    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
-    axis.set_xlabel("images per second, in batches", fontsize=8, color=INK)
-    axis.set_ylabel("quality lost (%)", fontsize=8, color=INK)
+    axis.legend(fontsize=8.5, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
+    axis.set_xlabel("images per second, in batches", fontsize=9, color=INK)
+    axis.set_ylabel("quality lost (%)", fontsize=9, color=INK)
     if title:
         axis.set_title(title, fontsize=10, loc="left", color=INK, fontweight="bold")
     return rendered(figure)

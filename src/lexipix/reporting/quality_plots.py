@@ -25,8 +25,8 @@ PATHS = {
     "class": ("class: its mean image", GREY),
     "caption": ("caption, by each generator", ORANGE),
     "tokens_alone": ("image tokens alone", PALE_BLUE),
-    "tokens": ("caption and image tokens; the token generator adds the rest", BLUE),
-    "latent": ("direct path: latent, rounded and not rounded", INK),
+    "tokens": ("caption and image tokens", BLUE),
+    "latent": ("latent of the direct path", INK),
 }
 UNCONNECTED = ("nothing", "class", "caption")
 ANNOTATED = ("caption", "tokens", "latent")
@@ -49,7 +49,7 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
         return note("Bits per image", "nothing was measured")
     from matplotlib.ticker import LogLocator
 
-    figure = blank_figure(11.5, 3.4)
+    figure = blank_figure(12.5, 4.0)
     for axis, metric in _axes(figure, n_images):
         for coder, (label, color) in CODERS.items():
             own = table[table["coder"] == coder]
@@ -80,7 +80,7 @@ def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     """
     if not len(table):
         return note("Information about an image", "nothing was measured")
-    figure = blank_figure(13.5, 4.2)
+    figure = blank_figure(12.5, 4.4)
     for axis, metric in _axes(figure, n_images):
         for path, (label, color) in PATHS.items():
             if (table["path"] == path).any():
@@ -110,9 +110,9 @@ def _axes(figure: Any, n_images: int) -> Iterator[tuple[Any, str]]:
         yield axis, metric
         axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.minorticks_off()
-        axis.set_title(name, fontsize=9, loc="left", color=INK)
-        axis.set_xlabel(f"bits per image, mean of {n_images:,}", fontsize=8, color=INK)
-    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axis.set_title(name, fontsize=10, loc="left", color=INK)
+        axis.set_xlabel(f"bits per image, mean of {n_images:,}", fontsize=9, color=INK)
+    axis.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _plot_path(axis: Any, table: pd.DataFrame, path: str, metric: str, label: str, color: str) -> None:
@@ -140,5 +140,5 @@ def _plot_path(axis: Any, table: pd.DataFrame, path: str, metric: str, label: st
         left = setting != NOT_ROUNDED if path == "latent" else path == "caption" and number % 2 == 1
         axis.annotate(
             setting.removesuffix(" of all cells").removeprefix("1 token of "), point, (-5 if left else 5, -3),
-            textcoords="offset points", fontsize=6, color=color, ha="right" if left else "left",
+            textcoords="offset points", fontsize=8, color=color, ha="right" if left else "left",
         )  # fmt: skip

@@ -142,7 +142,7 @@ class _Extrapolation:
         elif samples is not None:  # captions: how much memory each takes, only the dry runs show
             few, more = (one.peaks[node.name] or 0.0 for one in self.steps)
             training = lookup(self.parameters, section).training
-            n_steps = training.images / training.batch_size
+            n_steps = training.num_images / training.batch_size
             peak += max(0.0, more - few) / (MORE_STEPS - FEW_STEPS) * max(0.0, n_steps - FEW_STEPS)
         return peak + n_images * self.parameters.ingestion.image_size**2 * 3 / MEGA
 
@@ -155,14 +155,14 @@ class _Extrapolation:
         setup = max(0.0, self.first.seconds[name] - FEW_STEPS * seconds - validation)
         n_validated = len(self.first.data["pictures"].val)
         validation *= min(N_VALIDATION, self.counts["val"]) / max(1, min(N_VALIDATION, n_validated))
-        n_steps = -(-training.images // training.batch_size)
+        n_steps = -(-training.num_images // training.batch_size)
         outputs = (self.first.data.get(output) for output in node.outputs)
         model = next(value for value in outputs if isinstance(value, ModelBundle))
         mflop_per_image = model.card["figures"]["mflop_per_image"]
         tflop = mflop_per_image * n_steps * training.batch_size / MEGA
         return Estimate(
             name,
-            setup + n_steps * seconds + training.reports * validation,
+            setup + n_steps * seconds + training.num_validations * validation,
             tflop,
             1e3 * tflop / max(n_steps * seconds, 1e-9),
             self.peak_mb(node),

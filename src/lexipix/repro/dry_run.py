@@ -24,8 +24,8 @@ TRAININGS = {
     "vae": "generator.vae.training",
     "prior": "generator.prior.training",
     "gan": "generator.gan.training",
-    "image_tokenizer": "generator.words.tokenizer.training",
-    "tokens": "generator.words.writer.training",
+    "image_tokenizer": "generator.tokens.tokenizer.training",
+    "tokens": "generator.tokens.transformer.training",
     "small_reader": "compression.small.reader.training",
     "small": "compression.small.training",
     "pruned": "compression.pruned.training",
@@ -78,11 +78,16 @@ def shorten(
     for section, samples in TEACHER_SAMPLES.items():
         group = lookup(tree, section)
         whole = group["training"]
-        share = n_steps * whole["batch_size"] / whole["images"]
+        share = n_steps * whole["batch_size"] / whole["num_images"]
         group[samples] = max(1, round(share * group[samples]))
     for section in TRAININGS.values():
         group = lookup(tree, section)
-        group |= {"images": n_steps * group["batch_size"], "reports": 1, "patience": 0, **training}
+        group |= {
+            "num_images": n_steps * group["batch_size"],
+            "num_validations": 1,
+            "patience": 0,
+            **training,
+        }
     for images, section in INNER_TRAININGS.values():
         parent, _, key = images.rpartition(".")
         if lookup(tree, images) is not None:
@@ -146,7 +151,4 @@ class DryRun:
             return NullMetricStream()
         if name.endswith("_checkpoints"):
             return FileCheckpoints(self._store.with_name(f"{self._store.name}_{name}"))
-        if name == "machine_choices":
-            self.data[name] = {}
-            return self.data[name]
         return self._load(name)

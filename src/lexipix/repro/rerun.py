@@ -113,8 +113,8 @@ def remarks(todo: Sequence[Stage]) -> list[str]:
         )
     if first.tags.get("requirements.lock") != lock_digest():
         found.append(
-            "requirements.lock has changed since: for the same versions, install the revision's lock file into "
-            "a virtual environment and use its kedro"
+            "requirements.lock has changed since: for the same versions, install the revision's lock file "
+            "into a virtual environment and use its kedro"
         )
     return found
 

@@ -1,7 +1,7 @@
-"""Embedded captioned scenes: a grammar, a renderer and an oracle that reads a picture back.
+"""Embedded captioned scenes: a grammar, a renderer, and an oracle that recognizes scenes in images.
 
-The scenes need no download and come with an exact truth, so that everything a model says or draws
-can be checked fact by fact.
+The scenes need no download, and their content is known exactly, so captions and images of a model can be
+checked fact by fact.
 """
 
 from lexipix.scenes.captions import caption, paraphrases, parse_caption, words

@@ -1,4 +1,4 @@
-"""Scenes in words: one canonical caption, several paraphrases, and the way back."""
+"""Captions of scenes: one canonical caption, several paraphrases, and a parser for both."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ _TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 
 def caption(scene: Scene) -> str:
-    """Canonical caption, as "a small purple star at the top and a big red ring at the left on white"."""
+    """Canonical caption, such as "a small purple star at the top and a big red ring at the left on white"."""
     return f"{_listed(scene, _CANONICAL)} on {scene.background}"
 
 
 def paraphrases(scene: Scene) -> tuple[str, ...]:
-    """Other wordings of the same facts: other order, other syntax, other words.
+    """Other captions with the same facts, in another order, syntax, or vocabulary.
 
-    Four for one object; for more there is a fifth, the canonical wording with the objects in the other order.
+    There are four for one object; for more, a fifth is the canonical caption with the objects in reverse
+    order.
     """
     background = scene.background
     synonyms = {"small": "little", "big": "large"}
@@ -44,19 +45,21 @@ def paraphrases(scene: Scene) -> tuple[str, ...]:
         f"{item.shape}, {item.color}, {item.size}, {item.place}" for item in reversed(scene.objects)
     )
     small_words = _listed(scene, "{size} {color} {shape} in the {place}", synonyms)
-    wordings = (
-        f"on {background} there is {_listed(scene, _CANONICAL, turned=True)}",
+    others = (
+        f"on {background} there is {_listed(scene, _CANONICAL, reverse=True)}",
         f"on {background}: {notes or 'nothing'}",
         f"a {background} picture with {small_words}",
-        f"{_listed(scene, '{color} {shape}, {size}, at the {place}', synonyms, turned=True)},"
+        f"{_listed(scene, '{color} {shape}, {size}, at the {place}', synonyms, reverse=True)},"
         f" {background} background",
     )
-    canonical_turned = f"{_listed(scene, _CANONICAL, turned=True)} on {background}"
-    return wordings if canonical_turned == caption(scene) else (*wordings, canonical_turned)
+    canonical_reversed = f"{_listed(scene, _CANONICAL, reverse=True)} on {background}"
+    return others if canonical_reversed == caption(scene) else (*others, canonical_reversed)
 
 
-def _listed(scene: Scene, template: str, synonyms: dict[str, str] | None = None, turned: bool = False) -> str:
-    objects = reversed(scene.objects) if turned else iter(scene.objects)
+def _listed(
+    scene: Scene, template: str, synonyms: dict[str, str] | None = None, reverse: bool = False
+) -> str:
+    objects = reversed(scene.objects) if reverse else iter(scene.objects)
     phrases = [
         _with_article(
             template.format(
@@ -76,15 +79,15 @@ def _with_article(phrase: str) -> str:
 
 
 def parse_caption(text: str) -> Scene | None:
-    """Reads a caption back; None when it is not understood.
+    """The scene that a caption describes; None if the caption cannot be parsed.
 
-    Understands the canonical caption, all paraphrases and free wordings of the same words: exactly one
+    It parses the canonical caption, all paraphrases, and other captions of the same words with exactly one
     background, and for each object one shape, color, size and place next to each other in any order.
     """
     facts: list[tuple[str, str]] = []  # (kind, word) in order of mention
     backgrounds: list[str] = []
     place: list[str] = []
-    said_nothing = False
+    is_empty = False
     for token in [*_TOKEN.findall(text.lower()), "."]:
         word = _PLACE_WORDS.get(token, token)
         if word in _PLACE_PARTS:
@@ -102,17 +105,17 @@ def parse_caption(text: str) -> Scene | None:
         elif word in BACKGROUNDS:
             backgrounds.append(word)
         elif word == "nothing":
-            said_nothing = True
+            is_empty = True
         elif word not in _FILLERS and word.isalnum():
             return None
     objects = _objects(facts)
-    if len(backgrounds) != 1 or objects is None or said_nothing == bool(objects):
+    if len(backgrounds) != 1 or objects is None or is_empty == bool(objects):
         return None
     return Scene(objects, backgrounds[0])
 
 
 def _objects(facts: list[tuple[str, str]]) -> tuple[SceneObject, ...] | None:
-    """Every four facts in a row make one object, if they are of four kinds."""
+    """One object for each four consecutive facts; None if they are not of four different kinds."""
     if len(facts) % 4 or len(facts) > 4 * MAX_OBJECTS:
         return None
     objects = []
@@ -125,7 +128,7 @@ def _objects(facts: list[tuple[str, str]]) -> tuple[SceneObject, ...] | None:
 
 
 def words() -> frozenset[str]:
-    """All words that `parse_caption` knows, lower case, among them all that captions and paraphrases use."""
+    """All words that `parse_caption` knows, in lower case, including those of captions and paraphrases."""
     return frozenset(
         [*SHAPES, *COLORS, *SIZES, *_SIZE_WORDS, *_PLACE_PARTS, *_PLACE_WORDS, *BACKGROUNDS, *_FILLERS]
     )

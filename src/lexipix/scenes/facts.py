@@ -1,4 +1,4 @@
-"""Compares two scenes fact by fact: background, and shape, color, size and place of each object."""
+"""Compares scenes by their facts: background, and shape, color, size and place of each object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FACTS_PER_OBJECT = 4
 
 
 def attributes(scene: Scene) -> Counter[tuple[str, str]]:
-    """All facts of a scene as a multiset of (kind, word); which object a word belongs to is not kept."""
+    """All facts of a scene as a multiset of (kind, word), without the objects they belong to."""
     facts = Counter([("background", scene.background)])
     for item in scene.objects:
         facts.update(
@@ -41,7 +41,7 @@ def attribute_accuracy(expected: Scene, seen: Scene) -> float:
 
 
 def attribute_f1(expected: Scene, seen: Scene) -> float:
-    """F1 of the facts, 0 to 1: unlike `attribute_accuracy` superfluous objects lower it, too."""
+    """F1 score of the facts, 0 to 1; unlike `attribute_accuracy`, superfluous objects lower it."""
     return 2 * n_found(expected, seen) / (n_facts(expected) + n_facts(seen))
 
 

@@ -1,4 +1,4 @@
-"""What a scene is: its vocabulary, its objects and how scenes are drawn by lot."""
+"""Scenes: their vocabulary, their objects, and random scenes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACES: tuple[str, ...] = (
     "bottom",
     "bottom right",
 )
-# Names of object colors and of backgrounds are disjoint: a word alone says which of the two is meant.
+# Names of object colors and backgrounds are disjoint, so a word is unambiguous.
 COLORS: dict[str, RGB] = {
     "red": (222, 38, 44),
     "orange": (255, 138, 20),
@@ -48,8 +48,8 @@ BACKGROUNDS: dict[str, RGB] = {
     "lavender": (205, 196, 240),
     "sand": (228, 206, 160),
 }
-# Pairs nearer than 0.20 in OKLab or than 125 in RGB (Euclidean, 8-bit) are never drawn by lot: an eye or a
-# blurred model would lose the object.
+# Pairs nearer than 0.20 in OKLab or 125 in RGB (Euclidean, 8-bit) never occur in random scenes, because the
+# object would be hard to see.
 LOW_CONTRAST: dict[str, frozenset[str]] = {
     "white": frozenset({"yellow"}),
     "gray": frozenset({"green", "purple"}),
@@ -64,10 +64,10 @@ ONE_OBJECT_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class SceneObject:
-    """One object: a word of each kind.
+    """One object: one word of each kind.
 
     Raises:
-        LexipixError: a word the grammar does not have.
+        LexipixError: A word is not in the vocabulary.
     """
 
     shape: str
@@ -88,10 +88,10 @@ class SceneObject:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Objects on a background; the objects are put into canonical (reading) order on creation.
+    """Objects on a background, sorted into canonical (reading) order.
 
     Raises:
-        LexipixError: an unknown background or more than ``MAX_OBJECTS`` objects.
+        LexipixError: An unknown background or more than ``MAX_OBJECTS`` objects.
     """
 
     objects: tuple[SceneObject, ...]
@@ -117,9 +117,9 @@ def has_contrast(color: str, background: str) -> bool:
 
 
 def is_drawable(scene: Scene) -> bool:
-    """Whether the scene is one of the grammar's own: enough contrast, and no two objects can touch.
+    """Whether all objects have enough contrast and no two can touch.
 
-    The distance holds under the worst position and size jitter of the renderer.
+    Objects stay apart under any position and size jitter of the renderer.
     """
     if not all(has_contrast(item.color, scene.background) for item in scene.objects):
         return False
@@ -131,14 +131,14 @@ def is_drawable(scene: Scene) -> bool:
 
 
 def sample_scene(rng: np.random.Generator, max_objects: int = 2) -> Scene:
-    """Draws a scene by lot: about a quarter have one object, the others two to ``max_objects``.
+    """A random scene: a quarter have one object, the others two to ``max_objects``.
 
     Args:
-        rng: source of chance; the same state gives the same scene.
+        rng: Random generator; the same state gives the same scene.
         max_objects: 1 to ``MAX_OBJECTS``.
 
     Raises:
-        LexipixError: ``max_objects`` out of range.
+        LexipixError: ``max_objects`` is out of range.
     """
     if not 1 <= max_objects <= MAX_OBJECTS:
         raise LexipixError(f"max_objects is {max_objects}; use 1 to {MAX_OBJECTS}.")

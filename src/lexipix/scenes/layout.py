@@ -1,6 +1,6 @@
-"""Where objects stand and how far they reach, in units of a 32-pixel picture.
+"""Positions and extents of objects, in units of a 32-pixel image.
 
-All lengths scale with the picture's size; ``UNIT`` is the picture's side in these units.
+All lengths scale with the image size; ``UNIT`` is the image's side in these units.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import math
 UNIT = 32.0
 POSITION_JITTER = 1.0  # at most, on each axis
 SIZE_JITTER = 0.06  # relative, at most
-# Half the side of the box that every shape touches or nearly touches. 3.9 is the smallest at which the eight
-# shapes are told apart by eye at 32 pixels; 6.1 is the largest with which two big objects fit side by side.
+# Half the side of the bounding box of a shape. 3.9 is the smallest radius at which an eye distinguishes the
+# eight shapes at 32 pixels; 6.1 is the largest at which two big objects fit side by side.
 RADII = {"small": 3.9, "big": 6.1}
 MIN_GAP = 1.0  # background left between two objects in the worst case
-# Distance of the outer places' centers from the picture's edge: nothing is ever cut off.
+# Distance between the centers of the outer places and the image's edge; nothing is cut off.
 _EDGE = {"small": 5.75, "big": 7.75}
-# How far a shape reaches from its center, in radii: along an axis, and to its farthest point.
+# Extent of a shape from its center, in radii: along an axis, and to its farthest point.
 _AXIS_REACH = 1.01
 _REACH = {
     "circle": 0.97,
@@ -46,7 +46,7 @@ def center(place: str, size: str) -> tuple[float, float]:
 
 
 def are_apart(a: tuple[str, str, str], b: tuple[str, str, str]) -> bool:
-    """Whether two (shape, size, place) never come nearer than ``MIN_GAP``, whatever the jitter."""
+    """Whether two (shape, size, place) stay ``MIN_GAP`` apart under any jitter."""
     (ax, ay), (bx, by) = center(a[2], a[1]), center(b[2], b[1])
     dx = max(abs(ax - bx) - 2 * POSITION_JITTER, 0.0)
     dy = max(abs(ay - by) - 2 * POSITION_JITTER, 0.0)

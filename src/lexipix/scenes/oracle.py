@@ -1,9 +1,9 @@
-"""Reads a picture of a scene back into words, without learning: rendered templates are matched.
+"""Recognizes scenes in images by template matching, without training.
 
-A template is the mask m of one shape in one size at one position. With D the picture's difference from its
-background, the color that fits best in the least-squares sense explains ``sum_c <m, D_c>^2 / <m, m>`` of the
-energy of D; the template that explains most wins, and its color follows. Templates come sharp and blurred, so
-that the soft edges of generated pictures are not mistaken for another size.
+A template is the mask m of one shape in one size at one position. With D the image's difference from its
+background, the best color in the least-squares sense explains ``sum_c <m, D_c>^2 / <m, m>`` of the energy of
+D. The template that explains most decides shape, size and color. Templates are sharp and blurred, so that
+soft edges of generated images are not recognized as another size.
 """
 
 from __future__ import annotations
@@ -35,31 +35,32 @@ _CHUNK = 512
 _SHIFTS = (-1.2, -0.6, 0.0, 0.6, 1.2)
 _FACTORS = (0.96, 1.04)
 _BLURS = (0.0, 0.9)
-# An object is there if its best template's color lies this far (RGB, Euclidean) from the background and the
-# template explains this share of what stands in its window. Least contrast of the grammar: 125.
+# An object is recognized if the color of its best template has this distance (RGB, Euclidean) from the
+# background and the template explains this share of the energy in its window. The smallest contrast of the
+# grammar is 125.
 _MIN_CONTRAST = 55.0
 _MIN_EXPLAINED = 0.45
 
 
 @dataclass(frozen=True)
 class _Bank:
-    """Templates of one size inside a window around a place: rows of unit norm, and what they show."""
+    """Templates of one size inside a window around a place."""
 
     window: int
-    unit_rows: Floats  # (T, window * window)
-    norms: Floats  # (T,): of the masks before they were scaled to unit norm
+    unit_rows: Floats  # (T, window * window): masks of unit norm
+    norms: Floats  # (T,): norms of the masks before scaling
     shapes: NDArray[np.intp]  # (T,): index into SHAPES
 
 
 class Oracle:
-    """Reads objects and attributes from pictures that `lexipix.scenes.render` or a model drew.
+    """Recognizes objects and their attributes in rendered or generated images.
 
     Args:
-        image_size: side of the pictures in pixels.
-        max_objects: most objects to look for, 1 to ``MAX_OBJECTS``.
+        image_size: Side of the images in pixels.
+        max_objects: Maximum number of objects, 1 to ``MAX_OBJECTS``.
 
     Raises:
-        LexipixError: ``max_objects`` out of range.
+        LexipixError: ``max_objects`` is out of range.
     """
 
     def __init__(self, image_size: int = 32, max_objects: int = 2) -> None:
@@ -68,26 +69,26 @@ class Oracle:
         self.image_size = image_size
         self.max_objects = max_objects
         self._scale = image_size / layout.UNIT
-        # Room for windows of the outer places that reach beyond the picture.
+        # Windows of the outer places extend beyond the image.
         self._pad = int(np.ceil(4 * self._scale))
         self._banks = {size: self._bank(size) for size in SIZES}
         self._finder = self._finder_rows()
 
     def read(self, images: NDArray[np.uint8]) -> list[Scene]:
-        """Reads pictures.
+        """Scenes in images.
 
         Args:
-            images: RGB, uint8, shape (N, image_size, image_size, 3).
+            images: RGB, uint8 (N, image_size, image_size, 3).
 
         Returns:
-            One scene per picture; ``objects`` is empty where nothing is seen.
+            One scene per image; ``objects`` is empty if no object is recognized.
 
         Raises:
-            LexipixError: pictures of another shape.
+            LexipixError: The images have another shape.
         """
         expected = (self.image_size, self.image_size, 3)
         if images.ndim != 4 or images.shape[1:] != expected:
-            raise LexipixError(f"the oracle reads pictures of shape {expected}; it got {images.shape[1:]}.")
+            raise LexipixError(f"the oracle needs images of shape {expected}, got {images.shape[1:]}.")
         scenes: list[Scene] = []
         for start in range(0, len(images), _CHUNK):
             scenes.extend(self._read_chunk(images[start : start + _CHUNK]))
@@ -95,7 +96,7 @@ class Oracle:
 
     def _read_chunk(self, images: NDArray[np.uint8]) -> list[Scene]:
         planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32)
-        ground = self._ground(planes)  # (n, 3)
+        ground = self._background_colors(planes)  # (n, 3)
         backgrounds = _nearest(ground, BACKGROUNDS)
         pad = ((0, 0), (0, 0), (self._pad, self._pad), (self._pad, self._pad))
         rest = np.pad(planes - ground[:, :, None, None], pad)
@@ -115,8 +116,8 @@ class Oracle:
             Scene(tuple(objects), background) for objects, background in zip(found, backgrounds, strict=True)
         ]
 
-    def _ground(self, planes: Floats) -> Floats:
-        """Background color per picture, (n, 3): the median of the border, which objects barely reach."""
+    def _background_colors(self, planes: Floats) -> Floats:
+        """Background color of each image, (n, 3): the median of the border, which objects hardly reach."""
         border = np.concatenate(
             [planes[:, :, 0], planes[:, :, -1], planes[:, :, 1:-1, 0], planes[:, :, 1:-1, -1]], axis=2
         )
@@ -124,7 +125,7 @@ class Oracle:
         return median
 
     def _strongest_places(self, rest: Floats, taken: list[set[int]]) -> NDArray[np.intp]:
-        """Index of the place where a coarse template explains most of each picture, (n,)."""
+        """Index of the place where a coarse template explains most of each image, (n,)."""
         strongest: NDArray[np.intp]
         inner = slice(self._pad, self._pad + self.image_size)
         flat = rest[:, :, inner, inner].reshape(len(rest) * 3, -1)
@@ -144,16 +145,16 @@ class Oracle:
         ground: Floats,
         found: list[list[SceneObject]],
     ) -> NDArray[np.intp]:
-        """Reads the object at one place of some pictures, takes it out of ``rest`` and adds it to ``found``.
+        """Recognize the object at one place of some images and move it from ``rest`` to ``found``.
 
         Returns:
-            Those of ``group`` where an object was seen.
+            The images of ``group`` with a recognized object.
         """
         fits = [self._fit(PLACES[place], size, rest[group]) for size in SIZES]
         sizes = np.argmax([fit.energy for fit in fits], axis=0)
         colors = np.stack([fit.color for fit in fits])[sizes, np.arange(len(group))]
         contrast = np.linalg.norm(colors, axis=1)
-        # The share is judged in the big window, so that a small template inside a blot does not pass.
+        # The share refers to the big window, so that a small template inside a large blob is not accepted.
         explained = np.max([fit.energy for fit in fits], axis=0) / np.maximum(fits[-1].total, 1e-6)
         seen = (contrast >= _MIN_CONTRAST) & (explained >= _MIN_EXPLAINED)
         names = _nearest(ground[group] + colors, COLORS)
@@ -169,7 +170,7 @@ class Oracle:
         return remaining
 
     def _fit(self, place: str, size: str, rest: Floats) -> _Fit:
-        """The best template of one size at one place, for each picture."""
+        """The best template of one size at one place for each image."""
         bank = self._banks[size]
         rows, columns = self._window(place, size)
         window = rest[:, :, rows, columns].reshape(len(rest), 3, -1)
@@ -185,7 +186,7 @@ class Oracle:
         )
 
     def _window(self, place: str, size: str) -> tuple[slice, slice]:
-        """Rows and columns of the padded picture where templates of ``size`` at ``place`` lie."""
+        """Rows and columns of the padded image for templates of ``size`` at ``place``."""
         window = self._banks[size].window
         x, y = self._corner(place, size, window)
         return slice(y, y + window), slice(x, x + window)
@@ -219,7 +220,7 @@ class Oracle:
         )
 
     def _finder_rows(self) -> Floats:
-        """Coarse templates over the whole picture, (place * size * shape, pixels), to find the places."""
+        """Coarse templates over the whole image, (place * size * shape, pixels), to find the places."""
         side = self.image_size
         templates = []
         for place in PLACES:
@@ -234,10 +235,10 @@ class Oracle:
 
 @dataclass(frozen=True)
 class _Fit:
-    """What the best template of one size says of n pictures."""
+    """The best templates of one size for n images."""
 
     template: NDArray[np.intp]  # (n,)
-    energy: Floats  # (n,): explained
+    energy: Floats  # (n,): explained energy
     color: Floats  # (n, 3): difference from the background
     total: Floats  # (n,): energy in the window
 

@@ -1,7 +1,7 @@
 """Signed distances of the eight shapes and the anti-aliased masks that follow from them.
 
 The formulas follow Inigo Quilez, "2D distance functions" (https://iquilezles.org/articles/distfunctions2d/),
-with half planes instead of exact corner distances: only the half pixel around the edge matters here.
+with half planes instead of exact distances at corners, because only the half pixel around edges matters.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _cross(x: Floats, y: Floats) -> Floats:
 
 
 def _star(x: Floats, y: Floats) -> Floats:
-    """Five points: fold the plane into the half sector beside the upper tip, then one straight side."""
+    """A five-pointed star: the plane is folded into half a sector, which has one straight side."""
     tip, inner = 1.05, 0.46
     x, y = np.abs(x), -(y - 0.06)
     # Mirroring twice at the line 36 degrees from the vertical brings every point into [0, 36] degrees.
@@ -91,15 +91,15 @@ def masks(
     """Anti-aliased masks of one shape at several positions and sizes.
 
     Args:
-        shape: key of ``DISTANCES``.
-        x: centers' columns in pixels, shape (N,); the first pixel's center lies at 0.5.
-        y: centers' rows in pixels, shape (N,).
-        radius: in pixels, shape (N,).
-        side: width and height of the masks in pixels.
+        shape: Key of ``DISTANCES``.
+        x: Columns of the centers in pixels, (N,); the center of the first pixel is 0.5.
+        y: Rows of the centers in pixels, (N,).
+        radius: Radii in pixels, (N,).
+        side: Width and height of the masks in pixels.
 
     Returns:
-        Share of each pixel that is covered, 0 to 1, shape (N, side, side): the distance to the edge, a
-        pixel's width of it, which is exact for straight edges along an axis and near it for others.
+        Coverage of each pixel, 0 to 1, (N, side, side), from the distance to the edge. It is exact for
+        straight edges along an axis and approximate for others.
     """
     inverse = (1.0 / radius).astype(np.float32)[:, None, None]
     column = np.arange(0.5, side, dtype=np.float32)[None, None, :]

@@ -1,4 +1,4 @@
-"""What is known of pictures whose captions describe scenes: attributes to look for, and how to draw them."""
+"""The ground truth of images of scenes: the accuracy of their attributes, and the scenes rendered again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class SceneTruth:
-    """What the embedded scenes know of their own pictures.
+    """The ground truth of images of the embedded scenes.
 
     Attributes:
-        scenes: The true scene of each evaluated picture.
-        oracle: Reads scenes from pictures.
+        scenes: The true scene of each image.
+        oracle: Recognizes scenes in images.
     """
 
     scenes: Sequence[Scene]
@@ -29,7 +29,7 @@ class SceneTruth:
 
     @classmethod
     def of(cls, captions: Sequence[str], image_size: int) -> "SceneTruth | None":
-        """The truth behind captions; None when one of them describes no scene."""
+        """The ground truth of captions; None if one of them does not describe a scene."""
         scenes = [parse_caption(caption) for caption in captions]
         if any(scene is None for scene in scenes):
             return None
@@ -38,11 +38,11 @@ class SceneTruth:
         return cls(known, Oracle(image_size, max(1, most)))
 
     def accuracy(self, images: Pixels) -> float:
-        """Share of the true attributes that the oracle finds in pictures of these scenes."""
+        """Share of the true attributes that the oracle finds in images, 0 to 1."""
         pairs = zip(self.scenes, self.oracle.read(images), strict=True)
         return float(np.mean([attribute_accuracy(true, seen) for true, seen in pairs]))
 
     def redraw(self, seed: int | None) -> Pixels:
-        """The true captions drawn again: jittered by a seed, or each object at its most likely place."""
+        """The scenes rendered again, with the jitter of a seed, or without jitter if it is None."""
         rng = None if seed is None else np.random.default_rng(seed)
         return render_many(self.scenes, rng, self.oracle.image_size)

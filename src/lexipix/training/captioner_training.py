@@ -1,7 +1,5 @@
 """Trains the captioner: a language model that reads the image encoder's output and writes captions."""
 
-from collections.abc import MutableMapping
-
 import pandas as pd
 
 from lexipix.config.captioner import CaptionerParameters
@@ -23,7 +21,6 @@ def run_captioner_training(
     pictures: Pictures,
     contrastive_pair: ModelBundle,
     pretrained_models: LanguageModels,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame]:
@@ -60,10 +57,10 @@ def run_captioner_training(
         parameters.training,
         run,
         name="captioner",
+        key="captioner.training",
         fingerprint=fingerprint(parameters, run, digest, contrastive_pair),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
     bundle = to_bundle(
         "captioner",
@@ -73,7 +70,7 @@ def run_captioner_training(
         max_tokens=max_tokens,
         card_parameters=parameters,
         data_digest=digest,
-        figures=result.figures,
+        figures=result.metrics,
         image_size=contrastive_pair.config["image_size"],
         known_words=contrastive_pair.config["known_words"],
     )

@@ -1,4 +1,4 @@
-"""Short trainings that follow each other inside one step: nothing is reported, what is finished is kept."""
+"""Several short trainings inside one step, resumable one by one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,11 +13,10 @@ FINISHED = "finished"
 class CheckpointSequence:
     """A checkpoint store for several trainings, one after the other, in the place of one.
 
-    An interrupted step then goes on within the training that was interrupted, and those before it are not
-    done again.
+    An interrupted step continues within the interrupted training, and does not repeat those before it.
 
     Args:
-        store: Where everything is kept; cleared by :meth:`close` only.
+        store: Keeps everything; only :meth:`close` clears it.
     """
 
     def __init__(self, store: CheckpointStore) -> None:
@@ -25,25 +24,24 @@ class CheckpointSequence:
         saved = store.load()
         self._finished: dict[str, float] = dict(saved[1].get(FINISHED, {})) if saved else {}
 
-    def once(self, fingerprint: str, training: Callable[[], float]) -> float:
-        """The figure that a training came to; it takes place unless it did before an interruption."""
+    def run_once(self, fingerprint: str, training: Callable[[], float]) -> float:
+        """Return the metric of a training, which runs unless it finished before an interruption."""
         if fingerprint not in self._finished:
-            figure = training()
-            self._finished[fingerprint] = figure
+            self._finished[fingerprint] = training()
             self._store.save({}, {FINISHED: self._finished})
         return self._finished[fingerprint]
 
     def save(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """Keep the state of the training that runs, beside what is finished."""
+        """Save the state of the running training, beside the metrics of the finished ones."""
         self._store.save(tensors, {**meta, FINISHED: self._finished})
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What was kept; the training knows its own by the fingerprint."""
+        """Return what was saved; a training recognises its own by the fingerprint."""
         return self._store.load()
 
     def clear(self) -> None:
-        """A training is over; what is finished stays until all are."""
+        """Do nothing: a training is over, and the finished metrics stay until all trainings are."""
 
     def close(self) -> None:
-        """All are over."""
+        """Clear the store; all trainings are over."""
         self._store.clear()

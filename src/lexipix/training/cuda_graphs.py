@@ -1,8 +1,8 @@
-"""Steps of a training as CUDA graphs: recorded once, then replayed without a word from the CPU in between.
+"""Training steps as CUDA graphs: captured once, then replayed without Python in between.
 
-A step of small networks is thousands of small kernels. A GPU is done with each before Python has asked for
-the next; a graph asks for all of them at once. Which kernels they are must not depend on numbers that the
-GPU makes, and the inputs keep their shapes.
+A step of small networks is thousands of small kernels, and a GPU finishes each before Python has launched the
+next; a graph launches all of them at once. Which kernels run must not depend on values that the GPU computes,
+and the inputs keep their shapes.
 """
 
 from collections import Counter
@@ -12,71 +12,74 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-Figures = dict[str, Tensor]
-PLAIN_STEPS = 3  # on a stream of their own: libraries set themselves up and optimizers make their moments
+Metrics = dict[str, Tensor]
+WARMUP_STEPS = 3  # uncaptured, on a side stream: libraries initialise and optimizers create their moments
 
 
-class _Tape(NamedTuple):
+class _Captured(NamedTuple):
     graph: torch.cuda.CUDAGraph
     inputs: Sequence[Tensor]
-    figures: Figures
+    metrics: Metrics
 
 
 class CudaGraphRunner:
-    """Takes steps on the current GPU, most of them by replaying one that was recorded.
+    """Runs steps on the current GPU, after a warm-up by replaying a captured graph.
 
     Args:
-        optimizers: Of the training; their learning rates become tensors that a schedule fills, see
-            :func:`set_rate`.
+        optimizers: Of the training; their learning rates become tensors that :func:`set_lr` fills.
     """
 
     def __init__(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                rate = torch.tensor(float(group["lr"]), device=group["params"][0].device)
-                group.update(capturable=True, lr=rate)
+                lr = torch.tensor(float(group["lr"]), device=group["params"][0].device)
+                group.update(capturable=True, lr=lr)
         self._stream = torch.cuda.Stream()
         self._pool = torch.cuda.graph_pool_handle()
-        self._plain: Counter[Hashable] = Counter()
-        self._tapes: dict[Hashable, _Tape] = {}
+        self._warmed: Counter[Hashable] = Counter()
+        self.captured: dict[Hashable, _Captured] = {}
 
-    def __call__(self, work: Callable[..., Figures], inputs: Sequence[Tensor], *variant: Hashable) -> Figures:
-        """Let ``work`` update weights from ``inputs``; another variant, or other shapes, is another record.
+    def __call__(
+        self, update: Callable[..., Metrics], inputs: Sequence[Tensor], variant: Hashable = None
+    ) -> Metrics:
+        """Update weights from ``inputs`` and return scalar metrics.
 
-        Returns:
-            Scalars.
+        Args:
+            update: The step; it must be a function of its inputs.
+            inputs: Their shapes select the graph.
+            variant: Selects the graph, too: steps of one variant run the same kernels.
         """
         kind = (variant, torch.is_autocast_enabled("cuda"), tuple((one.shape, one.dtype) for one in inputs))
-        if kind not in self._tapes:
-            self._plain[kind] += 1
-            if self._plain[kind] <= PLAIN_STEPS:
-                return self._aside(work, inputs)
-            self._tapes[kind] = self._record(work, inputs)
-        tape = self._tapes[kind]
-        for held, given in zip(tape.inputs, inputs, strict=True):
+        if kind not in self.captured:
+            self._warmed[kind] += 1
+            if self._warmed[kind] <= WARMUP_STEPS:
+                return self._warm_up(update, inputs)
+            self.captured[kind] = self._capture(update, inputs)
+        step = self.captured[kind]
+        for held, given in zip(step.inputs, inputs, strict=True):
             held.copy_(given)
-        tape.graph.replay()
-        return {key: value.clone() for key, value in tape.figures.items()}
+        step.graph.replay()
+        return {key: value.clone() for key, value in step.metrics.items()}
 
-    def _aside(self, work: Callable[..., Figures], inputs: Sequence[Tensor]) -> Figures:
+    def _warm_up(self, update: Callable[..., Metrics], inputs: Sequence[Tensor]) -> Metrics:
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
-            figures = {key: value.detach() for key, value in work(*inputs).items()}
+            metrics = {key: value.detach() for key, value in update(*inputs).items()}
         torch.cuda.current_stream().wait_stream(self._stream)
-        return figures
+        return metrics
 
-    def _record(self, work: Callable[..., Figures], inputs: Sequence[Tensor]) -> _Tape:
+    def _capture(self, update: Callable[..., Metrics], inputs: Sequence[Tensor]) -> _Captured:
         held = [one.clone() for one in inputs]
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, self._pool, self._stream):
-            figures = {key: value.detach() for key, value in work(*held).items()}
-        return _Tape(graph, held, figures)
+            metrics = {key: value.detach() for key, value in update(*held).items()}
+        return _Captured(graph, held, metrics)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rates: Sequence[float]) -> None:
-    """Set the learning rate of each group, in place where a recorded step looks it up."""
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+def set_lr(optimizer: torch.optim.Optimizer, lrs: Sequence[float]) -> None:
+    """Set the learning rate of each group, in place where a captured step reads it."""
+    for group, lr in zip(optimizer.param_groups, lrs, strict=True):
         if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
+            group["lr"].fill_(lr)
         else:
-            group["lr"] = rate
+            group["lr"] = lr

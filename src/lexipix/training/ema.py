@@ -9,25 +9,31 @@ from torch import Tensor, nn
 from lexipix.training.checkpoint_state import live_state
 
 
-class Averages:
-    """Averaged copies of the floating-point state of some modules.
+class ExponentialMovingAverage:
+    """Averaged copies of the weights and buffers of some modules.
 
-    The half-life is a share of the images seen so far (EDM's ramp), so that early weights are soon forgotten.
-    Buffers (batch-norm statistics) are averaged like weights; integer buffers are copied.
+    The half-life is a fraction of the images seen so far (EDM's ramp, arXiv 2206.00364), so that early
+    weights are soon forgotten. Buffers (batch-norm statistics) are averaged like weights; integer buffers are
+    copied.
 
     Args:
         modules: By name.
-        half_life_share: Half-life as a share of the images seen so far.
+        halflife_fraction: Half-life as a fraction of the images seen so far.
         fixed: Names of weights that never change and need no average.
     """
 
     def __init__(
-        self, modules: Mapping[str, nn.Module], half_life_share: float, fixed: frozenset[str] = frozenset()
+        self, modules: Mapping[str, nn.Module], halflife_fraction: float, fixed: frozenset[str] = frozenset()
     ) -> None:
         self.modules = dict(modules)
-        self.half_life_share = half_life_share
+        self.halflife_fraction = halflife_fraction
         self.fixed = fixed
-        self.weights = {key: value.clone() for key, value in self._state().items()}
+        self.weights = self.snapshot_of(self._state())
+
+    @staticmethod
+    def snapshot_of(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a copy of named tensors."""
+        return {key: value.clone() for key, value in weights.items()}
 
     def _state(self) -> dict[str, Tensor]:
         return live_state(self.modules, self.fixed)
@@ -35,7 +41,7 @@ class Averages:
     @torch.no_grad()
     def update(self, images_seen: int, batch_size: int) -> None:
         """Move the averages towards the current weights after a step of ``batch_size`` images."""
-        beta = 0.5 ** (batch_size / max(self.half_life_share * images_seen, 1e-9))
+        beta = 0.5 ** (batch_size / max(self.halflife_fraction * images_seen, 1e-9))
         current = self._state()
         floating = [key for key, value in current.items() if value.is_floating_point()]
         torch._foreach_lerp_([self.weights[k] for k in floating], [current[k] for k in floating], 1 - beta)
@@ -44,21 +50,21 @@ class Averages:
                 self.weights[key].copy_(value)
 
     def snapshot(self) -> dict[str, Tensor]:
-        """A copy of the averages."""
-        return {key: value.clone() for key, value in self.weights.items()}
+        """Return a copy of the averages."""
+        return self.snapshot_of(self.weights)
 
     @torch.no_grad()
     def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Put the given weights into the modules themselves."""
+        """Copy the given weights into the modules."""
         current = self._state()
         for key, value in weights.items():
             current[key].copy_(value)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside, the modules hold the averages and are in evaluation mode; afterwards they are as before."""
+        """Inside, the modules hold the averages in evaluation mode; afterwards they are as before."""
         training = {name: module.training for name, module in self.modules.items()}
-        live = {key: value.clone() for key, value in self._state().items()}
+        live = self.snapshot_of(self._state())
         self.restore(self.weights)
         for module in self.modules.values():
             module.eval()

@@ -1,7 +1,6 @@
 """Trains the contrastive pair of the features stage: an image encoder and a text encoder."""
 
 import logging
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ def run_features_training(
     run: RunParameters,
     pictures: Pictures,
     pretrained_models: Pretrained,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
@@ -72,10 +70,10 @@ def run_features_training(
         parameters.training,
         run,
         name="features",
+        key="features.training",
         fingerprint=fingerprint(parameters, run, digest),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
     bundle = to_bundle(
         "contrastive_pair",
@@ -85,11 +83,11 @@ def run_features_training(
         max_tokens=parameters.max_tokens,
         card_parameters=parameters,
         data_digest=digest,
-        figures=result.figures,
+        figures=result.metrics,
         image_size=int(pictures.train.images.shape[1]),
         known_words=known_words(learn.all_captions()),
     )
-    return bundle, pd.DataFrame(result.curves), result.figures
+    return bundle, pd.DataFrame(result.curves), result.metrics
 
 
 def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:

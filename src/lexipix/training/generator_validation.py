@@ -1,6 +1,7 @@
-"""Validation of models that draw from captions: the same figures and sheet for the prior and the GAN."""
+"""Validation of conditional generators: the same metrics and samples for the prior, the GAN and tokens."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,29 +12,32 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.image_encoder import ImageEncoder
+from lexipix.training.losses.contrastive import CONTRASTIVE_SCALE
 from lexipix.training.sample_grid import two_rows
 
 N_CANDIDATES = 64
 N_SHOWN = 16
 
 
+class _Embedded(NamedTuple):
+    """Embeddings of some validation rows (B,): generated images (B, V) and captions (B, V)."""
+
+    rows: Tensor
+    images: Tensor
+    captions: Tensor
+
+
 class GeneratorValidation:
-    """Draws from validation captions and compares with the pictures they belong to.
+    """Generates images from validation captions and compares them with the real ones.
 
     Args:
-        images: Validation pictures, uint8 (N, S, S, 3).
+        images: Validation images, uint8 (N, S, S, 3).
         captions: Their wordings.
         groups: int (N,): equal numbers mark equal captions.
-        encoder: Image encoder of the contrastive pair. It takes part in training, so its figure steers and is
-            never reported as a result.
-        device: Where to draw.
-
-    Attributes:
-        watch: Told of each part of the drawings, in order: their rows (B,), their vectors in the contrastive
-            space (B, V), and those of their captions.
+        encoder: Image encoder of the contrastive pair. It takes part in training, so its metrics guide the
+            training and are never reported as a result.
+        device: Where to generate.
     """
-
-    watch: Callable[[Tensor, Tensor, Tensor], None] | None = None
 
     def __init__(
         self,
@@ -45,30 +49,32 @@ class GeneratorValidation:
     ) -> None:
         self.images, self.captions = ImageRows(images, device), captions
         self.groups, self.encoder, self.device = torch.from_numpy(groups), encoder.to(device).eval(), device
+        self._embedded: list[_Embedded] = []
+        self._real_failure_rates: Tensor | None = None
 
-    def draw(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) from the canonical captions of the rows, and the captions' vectors (B, V)."""
+    def generate(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return images (B, 3, S, S) of the canonical captions of the rows, and caption embeddings (B, V)."""
         reading = model.encode_text(self.captions.primary(rows))
         noise = torch.randn(len(rows), model.noise_dim, device=self.device)
         return model.decode(reading, noise).float().clamp(-1, 1), reading.embedding.float()
 
-    def figures(self, model: ConditionalGenerator) -> dict[str, float]:
-        """Figures on up to 512 rows.
+    def metrics(self, model: ConditionalGenerator) -> dict[str, float]:
+        """Return metrics on up to 512 rows.
 
         Returns:
-            ``psnr`` to the real picture; ``alignment``, the share of drawings whose own caption is the
-            nearest of 64; ``sharpness``, mean absolute step between neighbouring pixels against that of real
-            pictures (1 is as sharp); ``objective``, minus ``psnr``.
+            ``psnr`` to the real image; ``alignment``, the fraction of generated images whose own caption is
+            the nearest of 64; ``sharpness``, mean absolute step between neighbouring pixels relative to that
+            of real images (1 is as sharp); ``objective``, minus ``psnr``.
         """
+        self._embedded = []
         psnr, found, steps = [], [], torch.zeros(2)
         for rows in torch.arange(min(len(self.images), N_VALIDATION)).split(N_CANDIDATES):
             real = self.images[rows]
-            fake, vectors = self.draw(model, rows)
+            fake, captions = self.generate(model, rows)
             psnr.append(batch_psnr(fake, real))
-            drawn = self.encoder(fake).embedding.float()
-            nearest = (drawn @ vectors.T).argmax(1).cpu()
-            if self.watch is not None:
-                self.watch(rows, drawn, vectors)
+            embedded = _Embedded(rows, self.encoder(fake).embedding.float(), captions)
+            self._embedded.append(embedded)
+            nearest = (embedded.images @ captions.T).argmax(1).cpu()
             found.append(self.groups[rows][nearest] == self.groups[rows])
             for i, images in enumerate((fake, real)):
                 steps[i] += (images.diff(dim=-1).abs().mean() + images.diff(dim=-2).abs().mean()).cpu()
@@ -80,7 +86,45 @@ class GeneratorValidation:
             "sharpness": float(steps[0] / steps[1]),
         }
 
-    def sheet(self, model: ConditionalGenerator) -> NDArray[np.uint8]:
-        """Up to sixteen validation pictures above what their captions give: uint8 (height, width, 3)."""
+    @torch.no_grad()
+    def failure_rates(self) -> tuple[Tensor, Tensor]:
+        """Return the probability that an image is taken for another caption's, for the rows of ``metrics``.
+
+        Returns:
+            (M,) of the images that :meth:`metrics` generated last, and (M,) of the real images.
+        """
+        generated = torch.cat([self._failures(part) for part in self._embedded])
+        if self._real_failure_rates is None:
+            real = [
+                part._replace(images=self.encoder(self.images[part.rows]).embedding.float())
+                for part in self._embedded
+            ]
+            self._real_failure_rates = torch.cat([self._failures(part) for part in real])
+        return generated, self._real_failure_rates
+
+    def _failures(self, part: _Embedded) -> Tensor:
+        groups = self.groups[part.rows]
+        own = (CONTRASTIVE_SCALE * part.images @ part.captions.T).softmax(1).cpu()
+        return 1 - (own * (groups[:, None] == groups[None])).sum(1)
+
+    def sample_grid(self, model: ConditionalGenerator) -> NDArray[np.uint8]:
+        """Return up to 16 validation images above the images of their captions: uint8 (height, width, 3)."""
         rows = torch.arange(min(len(self.images), N_SHOWN))
-        return two_rows(self.images[rows], self.draw(model, rows)[0])
+        return two_rows(self.images[rows], self.generate(model, rows)[0])
+
+
+@dataclass(frozen=True)
+class GeneratorData:
+    """What a conditional generator learns from.
+
+    Attributes:
+        images: Captioned training images, uint8 (N, S, S, 3).
+        captions: Their wordings.
+        groups: int (N,): equal numbers mark equal captions.
+        validation: Metrics and sample grids on validation rows.
+    """
+
+    images: Images
+    captions: CaptionRows
+    groups: NDArray[np.int64]
+    validation: GeneratorValidation

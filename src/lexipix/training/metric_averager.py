@@ -1,40 +1,49 @@
-"""Figures of a training between two reports."""
+"""Means of the training metrics between two validations."""
 
 import math
 from collections.abc import Mapping
 
 from torch import Tensor
 
+PREFIX = "metrics/"
+
 
 class MetricAverager:
-    """Sums of the figures since the last report, kept as tensors so that no step waits for a number."""
+    """Sums metrics as tensors on their device, so that no step waits for a GPU.
+
+    Attributes:
+        counts: Steps that reported each metric since the last :meth:`mean`.
+        latest: Metrics of the last step.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.latest: Mapping[str, Tensor] = {}
 
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        self.latest = losses
-        for key, loss in losses.items():
-            value = loss.detach().float()
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        """Add the metrics of one step."""
+        self.latest = metrics
+        for key, metric in metrics.items():
+            value = metric.detach().float()
             self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
             self.counts[key] = self.counts.get(key, 0) + 1
 
     def mean(self) -> dict[str, float]:
+        """Return the mean of each metric, and start anew."""
         means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
         self.sums, self.counts = {}, {}
         return means
 
     def is_finite(self) -> bool:
+        """Whether every metric of the last step is finite."""
         return all(math.isfinite(float(value.detach())) for value in self.latest.values())
 
     def tensors(self) -> dict[str, Tensor]:
-        return {f"window/{key}": total for key, total in self.sums.items()}
+        """Return the sums as named tensors for a checkpoint; the counts are kept beside them."""
+        return {f"{PREFIX}{key}": total for key, total in self.sums.items()}
 
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> "MetricAverager":
-        window = cls()
-        window.counts = dict(counts)
-        window.sums = {key: tensors[f"window/{key}"].clone() for key in counts}
-        return window
+    def load(self, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
+        """Restore the sums of :meth:`tensors`, and the counts."""
+        self.counts = dict(counts)
+        self.sums = {key: tensors[f"{PREFIX}{key}"].clone() for key in counts}

@@ -1,4 +1,4 @@
-"""What happens when in a training, as pure functions of the images seen: learning rate, rows, reports."""
+"""Learning rate, rows and validations of a training, as pure functions of the images seen."""
 
 import math
 from collections.abc import Sequence
@@ -9,17 +9,24 @@ from torch import Tensor
 
 from lexipix.config.training import TrainingParameters
 
+RESAMPLING = 1  # separates the random numbers of resampled rows from those of the permutations
+
 
 def learning_rate_factor(progress: float, warmup: float) -> float:
-    """Linear warm-up over the share ``warmup`` of the training, then a cosine to 1 % of the peak."""
+    """Return the factor on the peak rate: linear warm-up, then a cosine to 1 % of the peak.
+
+    Args:
+        progress: In [0, 1].
+        warmup: Fraction of the training over which the rate rises.
+    """
     if progress < warmup:
         return max(progress / warmup, 0.01)
     cosine = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
     return 0.01 + 0.99 * cosine
 
 
-def since_restart(progress: float, restarts: Sequence[float]) -> float:
-    """Progress within the part of a training that lies between two restarts; all from 0 to 1."""
+def progress_since_restart(progress: float, restarts: Sequence[float]) -> float:
+    """Return the progress within the part of a training between two restarts, in [0, 1]."""
     bounds = [0.0, *restarts, 1.0]
     start = max(bound for bound in bounds[:-1] if bound <= progress)
     end = min((bound for bound in bounds if bound > start), default=1.0)
@@ -27,10 +34,9 @@ def since_restart(progress: float, restarts: Sequence[float]) -> float:
 
 
 def rows_of_step(images_seen: int, batch_size: int, n_rows: int, seed: int) -> Tensor:
-    """Rows of the batch that begins at ``images_seen``; epochs are permutations, a batch may span two.
+    """Return the rows of the batch that begins at ``images_seen``: int64 (batch_size,).
 
-    Returns:
-        int64 tensor of ``batch_size`` row numbers, a pure function of the arguments.
+    Every epoch is a permutation of all rows; a batch may span two epochs.
     """
     rows: list[np.ndarray] = []
     position = images_seen
@@ -42,7 +48,25 @@ def rows_of_step(images_seen: int, batch_size: int, n_rows: int, seed: int) -> T
     return torch.from_numpy(np.concatenate(rows))
 
 
-def next_report_after(images_seen: int, parameters: TrainingParameters) -> float:
-    """Images seen at the first report after ``images_seen``."""
-    interval = parameters.images / max(1, parameters.reports)
+def resample(rows: Tensor, cdf: Tensor, fraction: float, images_seen: int, seed: int) -> Tensor:
+    """Replace a fraction of the rows, evenly spread over the batch, by rows drawn from a distribution.
+
+    Args:
+        rows: int64 (B,), see :func:`rows_of_step`.
+        cdf: float64 (n_rows,), cumulative probabilities of the rows; the last is 1.
+        fraction: In [0, 1].
+        images_seen: At the start of the batch; with the seed it decides the random numbers.
+        seed: Of the run.
+    """
+    replaced = torch.from_numpy(np.diff(np.floor(np.arange(len(rows) + 1) * fraction)) > 0)
+    draws = np.random.default_rng((seed, images_seen, RESAMPLING)).random(int(replaced.sum()))
+    drawn = np.searchsorted(cdf.numpy(), draws, side="right").clip(max=len(cdf) - 1)
+    resampled = rows.clone()
+    resampled[replaced] = torch.from_numpy(drawn)
+    return resampled
+
+
+def next_validation(images_seen: int, parameters: TrainingParameters) -> float:
+    """Return the images seen at the first validation after ``images_seen``."""
+    interval = parameters.num_images / parameters.num_validations
     return (math.floor(images_seen / interval) + 1) * interval

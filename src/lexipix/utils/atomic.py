@@ -1,7 +1,7 @@
-"""Writing that is whole or did not happen.
+"""Atomic replacement of files and folders.
 
-Everything is written under a temporary name in the folder of its target and renamed when complete: a full
-disk, Ctrl-C or a killed process leaves what was there before, and never half a file under a true name.
+Data is written under a temporary name in the folder of its target and renamed when it is complete. A full
+disk, Ctrl-C or a killed process leaves the old data in place, and never an incomplete file.
 """
 
 import errno
@@ -19,20 +19,20 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; it takes the place of ``path`` when the block ends well.
+    """Yield a temporary path that replaces ``path`` when the block ends without an error.
 
     Args:
-        path: The file to be written; its folder is made if there is none.
+        path: The file to write; its folder is created if needed.
 
     Yields:
         A path in the same folder with the same suffix (some libraries choose a format by it).
 
     Raises:
-        LexipixError: The disk is full, or the place cannot be written to; ``path`` is as it was.
+        LexipixError: The disk is full, or the folder is not writable; ``path`` is unchanged.
     """
-    with _told(path):
+    with _readable_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _remove_leftovers(path)
         temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         try:
             yield temporary
@@ -44,23 +44,23 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """Give a new empty folder to write to; it takes the place of ``path`` when the block ends well.
+    """Yield a new empty folder that replaces ``path`` when the block ends without an error.
 
-    A folder cannot be renamed over a filled one, so the old one steps aside first; a process killed
-    between the two renames leaves no folder at all, which reads as "not made yet", never a mixture.
+    A folder cannot be renamed over one that is not empty, so the old one is renamed first. A process killed
+    between the two renames leaves no folder at all, never a mixture of old and new.
 
     Args:
-        path: The folder to be written.
+        path: The folder to write.
 
     Yields:
         An empty folder beside ``path``.
 
     Raises:
-        LexipixError: The disk is full, or the place cannot be written to; ``path`` is as it was.
+        LexipixError: The disk is full, or the folder is not writable; ``path`` is unchanged.
     """
-    with _told(path):
+    with _readable_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _remove_leftovers(path)
         temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         old = path.with_name(f".{path.stem}.{os.getpid()}.old{path.suffix}")
         temporary.mkdir()
@@ -78,30 +78,30 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Say a full disk or a forbidden place in a sentence."""
+def _readable_errors(path: Path) -> Iterator[None]:
+    """Report a full disk or a folder that is not writable in one sentence."""
     try:
         yield
     except OSError as error:
         reasons = {
             errno.ENOSPC: "the disk is full: free some space and run the same command again",
-            errno.EDQUOT: "your disk quota is used up: free some space and run the same command again",
-            errno.EACCES: "writing there is not allowed: check the folder's owner and permissions",
-            errno.EROFS: "the file system is read-only: move the project to one that can be written to",
+            errno.EDQUOT: "your disk quota is exceeded: free some space and run the same command again",
+            errno.EACCES: "permission denied: check the folder's owner and permissions",
+            errno.EROFS: "the file system is read-only: move the project to a writable one",
         }
         if error.errno not in reasons:
             raise
-        raise LexipixError(f"{path} was not written, {reasons[error.errno]}.") from error
+        raise LexipixError(f"{path} could not be written, {reasons[error.errno]}.") from error
 
 
-def _sweep(path: Path) -> None:
-    """Remove what processes that are no longer alive left beside ``path``."""
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files beside ``path`` from processes that no longer run."""
     for ending in ("part", "old"):
         for leftover in path.parent.glob(f".{path.stem}.*.{ending}{path.suffix}"):
             pid = leftover.name.removeprefix(f".{path.stem}.").split(".")[0]
             if not pid.isdigit() or (int(pid) != os.getpid() and _alive(int(pid))):
                 continue
-            _log.warning("Removing %s, left by an interrupted run.", leftover)
+            _log.warning("Removing %s, a leftover of an interrupted run.", leftover)
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:

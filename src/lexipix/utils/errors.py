@@ -1,10 +1,9 @@
-"""The one error that is meant for the user's eyes."""
+"""The error class for mistakes that the user can fix."""
 
 
 class LexipixError(ValueError):
-    """A mistake the user can mend, told in one sentence.
+    """A mistake that the user can fix, described in one sentence.
 
-    The message names the file or the parameter's full key, the value found, what is allowed, and the
-    mend. The command line prints it alone, without a traceback; anything else that is raised is a defect
-    of this program and keeps its traceback.
+    The message names the file or the parameter's full key, the value found, the values allowed, and the fix.
+    The command line prints it without a traceback; any other exception is a bug and keeps its traceback.
     """

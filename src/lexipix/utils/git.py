@@ -1,4 +1,4 @@
-"""Which code is running: the git revision of this checkout, or the version of the installed package."""
+"""The revision of the running code: the git commit, or the version of the installed package."""
 
 import os
 import subprocess
@@ -8,19 +8,16 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# What decides what a run does; new files count before git knows them. DVC's record of results does not.
+# Files that decide the results of a run, untracked files included; the results that DVC records do not count.
 CODE = ("src", "conf", "pyproject.toml", "requirements.lock")
 RECORD = ":(exclude)*dvc.lock"
-# git ignores a user's own settings; those that change what is computed belong to the code of a run
+# Files of the user's own settings in conf/local that change the results; git ignores this folder
 SETTINGS = ("catalog", "globals", "parameters")
 
 
 @cache
 def code_revision() -> str:
-    """Give the commit's hash, with ``+dirty`` where the code differs from it.
-
-    Without git it is the package's version.
-    """
+    """The commit's hash, with ``+dirty`` if the code differs from it; without git, the package's version."""
     revision = git("rev-parse", "HEAD")
     if revision is None:
         try:
@@ -33,15 +30,15 @@ def code_revision() -> str:
 def git(
     *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> str | None:
-    """Ask git about the checkout this file lies in; None where there is none or git is not installed.
+    """Output of a git command in the checkout that contains this file; None if the command fails.
 
     Args:
-        arguments: Of git.
-        folder: Where to ask instead.
-        environment: Variables in addition to this process's own.
+        arguments: Arguments of git.
+        folder: Another folder to run in.
+        environment: Variables in addition to those of this process.
     """
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             ["git", *arguments],
             cwd=folder or Path(__file__).parent,
             env={**os.environ, **(environment or {})},
@@ -51,31 +48,32 @@ def git(
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+    return result.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 @cache
 def uncommitted() -> str | None:
-    """What the code has over its commit, as ``git apply`` takes it; empty if nothing.
+    """Differences between the code and its commit, as a patch for ``git apply``; None without git.
 
-    Code and configuration as they are, new files included, and the user's own settings in ``conf/local`` that
-    change what is computed (no credentials). The user's index is not touched. None without git.
+    The patch contains code and configuration with untracked files, and the user's settings in ``conf/local``
+    that change the results (no credentials). It is empty if nothing differs. The user's index stays
+    unchanged.
     """
     project = Path(__file__).parents[3]
     with tempfile.TemporaryDirectory() as folder:
         own_index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
 
-        def ask(*arguments: str) -> str | None:
+        def run(*arguments: str) -> str | None:
             return git(*arguments, folder=project, environment=own_index)
 
-        if ask("read-tree", "HEAD") is None:
+        if run("read-tree", "HEAD") is None:
             return None
-        ask("add", "--all", "--", *(name for name in CODE if (project / name).exists()), RECORD)
+        run("add", "--all", "--", *(name for name in CODE if (project / name).exists()), RECORD)
         local = project / "conf" / "local"
         settings = [str(path) for name in SETTINGS for path in local.glob(f"{name}*.y*ml")]
         if settings:
-            ask("add", "--force", "--", *settings)
-        changes = ask("diff", "--cached", "--binary", "HEAD")
+            run("add", "--force", "--", *settings)
+        changes = run("diff", "--cached", "--binary", "HEAD")
     if changes is None:
         return None
     return f"{changes}\n" if changes else ""

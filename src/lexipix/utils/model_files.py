@@ -1,4 +1,4 @@
-"""The files of a model's folder, read without Kedro: a service has neither it nor torch."""
+"""Reads the files of a model's folder without Kedro and torch, which a service does not have."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenize
 
 
 def read_onnx_model(path: Path) -> OnnxModel:
-    """Read an exported model.
+    """An exported model, read from its folder.
 
     Raises:
-        LexipixError: A file of it is damaged.
+        LexipixError: A file is damaged.
     """
     tokenizer = path / TOKENIZER
     return OnnxModel(
@@ -62,15 +62,15 @@ class _ModelFolders(Mapping[str, OnnxModel]):
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a file that holds a JSON object.
+    """The JSON object in a file.
 
     Raises:
-        LexipixError: It holds something else.
+        LexipixError: The file holds something else.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise LexipixError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(data, dict):
-        raise LexipixError(f"{path} holds a {type(data).__name__}, not an object.")
+        raise LexipixError(f"{path} holds a {type(data).__name__} instead of a JSON object.")
     return data

@@ -1,4 +1,4 @@
-"""Small pictures as PNG, many of them a second."""
+"""A fast PNG encoder for small images."""
 
 import struct
 import zlib
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB_8_BIT = (8, 2, 0, 0, 0)  # bits, color type, compression, filters, no interlace
-UP = 2  # the filter: each row as its difference from the one above
+UP = 2  # the filter: the difference of each row from the row above
 
 
 def encode_png(image: "NDArray[np.uint8]") -> bytes:
-    """A picture, uint8 (H, W, 3), as a PNG file (https://www.w3.org/TR/png-3/).
+    """PNG file (https://www.w3.org/TR/png-3/) of an image, uint8 (H, W, 3).
 
-    Pillow takes 0.2 ms for one of 32x32, two thirds of what drawing it takes, and keeps other threads
-    waiting; this takes 0.08 and does not.
+    It takes 0.08 ms for a 32x32 image and releases the GIL for most of it. Pillow takes 0.2 ms, two thirds of
+    the time to generate the image, and blocks other threads.
 
     Raises:
-        ValueError: It is no such picture.
+        ValueError: The image has another type or shape, or no pixels.
     """
     import numpy as np
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(f"a picture is uint8 (H, W, 3), got {image.dtype} {image.shape}")
+        raise ValueError(f"An image must be uint8 (H, W, 3), got {image.dtype} {image.shape}.")
     height, width, _ = image.shape
     rows = image.reshape(height, -1)
     filtered = np.empty((height, 1 + 3 * width), np.uint8)
@@ -38,7 +38,7 @@ def encode_png(image: "NDArray[np.uint8]") -> bytes:
 
 
 def _compressed(content: bytes) -> bytes:
-    """Only repeats of one byte are looked for: after the filter nothing else is worth the time."""
+    """Run-length compression; after the filter, other matches are not worth the time."""
     packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
     return packer.compress(content) + packer.flush()
 

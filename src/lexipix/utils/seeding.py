@@ -1,4 +1,4 @@
-"""Random numbers of torch that reach no further than they should."""
+"""Seeds of torch's random numbers with limited scope."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside, torch's global generator starts from ``seed``; afterwards it is as it was before."""
+    """Seed torch's global generator inside the block; afterwards its state is restored."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -1,9 +1,8 @@
-"""Ctrl-C that is not lost.
+"""Keeps a Ctrl-C from being lost.
 
-Python raises KeyboardInterrupt wherever it happens to be. Where that is a finaliser or another callback, such
-as the one with which every import ends, the exception is reported and dropped, and the run would go on as if
-nothing had been said. So the signal is remembered: it is sent again a moment later, and where a library
-swallowed it unseen, a run asks for it before each of its steps.
+Python raises KeyboardInterrupt at the current line. In a finalizer or another callback, such as the one at
+the end of every import, the exception is printed and dropped, and the run would continue. Here the signal is
+remembered: it is sent again a moment later, and a run checks before each step whether a library swallowed it.
 """
 
 import _thread
@@ -18,52 +17,52 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-AGAIN_SECONDS = 0.1
+RESEND_SECONDS = 0.1
 
-_heard = False
+_interrupted = False
 
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Remember a Ctrl-C that arrives in the block; where the caller has it ignored, it stays ignored."""
-    global _heard
-    _heard = False
-    mine = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    report = sys.unraisablehook
+    """Remember a Ctrl-C during the block; if the caller ignores Ctrl-C, it stays ignored."""
+    global _interrupted
+    _interrupted = False
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    original_hook = sys.unraisablehook
 
     def send_again(dropped: "UnraisableHookArgs") -> None:
         if dropped.exc_type is KeyboardInterrupt:
-            threading.Timer(AGAIN_SECONDS, _thread.interrupt_main).start()
+            threading.Timer(RESEND_SECONDS, _thread.interrupt_main).start()
         else:
-            report(dropped)
+            original_hook(dropped)
 
-    if mine:
-        signal.signal(signal.SIGINT, _hear)
+    if is_default:
+        signal.signal(signal.SIGINT, _receive)
         sys.unraisablehook = send_again
     try:
         yield
     finally:
-        if mine:
-            sys.unraisablehook = report
+        if is_default:
+            sys.unraisablehook = original_hook
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def heard() -> bool:
-    """Tell whether Ctrl-C was pressed since :func:`remembered` began."""
-    return _heard
+def interrupted() -> bool:
+    """Whether Ctrl-C was pressed since :func:`remembered` began."""
+    return _interrupted
 
 
-def stop_if_heard() -> None:
-    """Raise the KeyboardInterrupt again that was swallowed.
+def raise_if_interrupted() -> None:
+    """Raise KeyboardInterrupt if Ctrl-C was pressed.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
     """
-    if _heard:
+    if _interrupted:
         raise KeyboardInterrupt
 
 
-def _hear(signum: int, frame: FrameType | None) -> None:
-    global _heard
-    _heard = True
+def _receive(signum: int, frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted = True
     signal.default_int_handler(signum, frame)

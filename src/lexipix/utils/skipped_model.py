@@ -1,4 +1,4 @@
-"""What stands for a model that is not trained, because a parameter or the data says so."""
+"""The placeholder for a model that is not trained, because of a parameter or of the data."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ KIND = "none"
 
 
 def skipped(reason: str) -> ModelBundle:
-    """The record of a model that is not trained; ``because`` in its configuration says why."""
+    """The placeholder of a model; ``because`` in its configuration holds the reason."""
     return ModelBundle({"kind": KIND, "because": reason}, {}, None, {})
 
 
 def is_skipped(bundle: ModelBundle) -> bool:
-    """Whether nothing was trained here: the record is that of :func:`skipped`."""
+    """Whether a model is the placeholder of :func:`skipped`."""
     return bool(bundle.config["kind"] == KIND)
 
 
 def untrained() -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Curves and figures of a training that did not take place."""
+    """Empty curves and metrics of a skipped training."""
     return pd.DataFrame({"images_seen": [], "seconds": []}), {}

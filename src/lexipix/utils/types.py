@@ -1,7 +1,7 @@
-"""Plain records that cross the layers: what datasets hand to nodes and nodes hand back.
+"""Data types that all layers share: what datasets load and save, and what nodes take and return.
 
-They hold arrays, tables and tensors but know nothing of files, Kedro or MLflow. Heavy libraries are named
-in annotations only, so that importing this module costs next to nothing.
+They hold arrays, tables and tensors and are independent of files, Kedro and MLflow. Heavy libraries occur in
+annotations only, so importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Split:
     Attributes:
         images: uint8 (N, H, W, 3), memory-mapped where it comes from disk.
         captions: N rows with the columns file, caption, caption_source ("given", "generated" or null),
-            paraphrases, label, digest and withheld_caption (the truth of a picture whose caption was held
-            back; only the evaluation reads it).
+            paraphrases, label, digest and withheld_caption (the true caption of an image whose caption was
+            withheld; only the evaluation uses it).
     """
 
     images: np.ndarray
@@ -39,11 +39,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Pictures:
-    """A data set in its four splits; only the evaluator trains on ``judge``.
+    """The splits of a data set; only the evaluator is trained on ``judge``.
 
     Attributes:
-        summary: JSON-able; source, counts and digest of the data, as the ingestion counted them.
-        rejects: what was set aside, with the columns file and reason.
+        train: Split for training; likewise ``val``, ``test`` and ``judge``.
+        summary: JSON-able; source, counts and digest of the data, from the ingestion.
+        rejects: Rejected files, with the columns file and reason.
     """
 
     train: Split
@@ -55,30 +56,30 @@ class Pictures:
 
     @property
     def digest(self) -> str:
-        """Of the data, as the ingestion counted it; empty where none was."""
+        """Digest of the data; empty without an ingestion."""
         return str(self.summary.get("digest", ""))
 
     def __getitem__(self, name: str) -> Split:
         if name not in SPLITS:
-            raise KeyError(f"split {name!r} is unknown: the splits are {', '.join(SPLITS)}")
+            raise KeyError(f"split {name!r} is unknown: use one of {', '.join(SPLITS)}")
         split: Split = getattr(self, name)
         return split
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture as a source gives it.
+    """One image of a source with its caption.
 
     Attributes:
-        file: name of the picture inside its source, as shown to the user.
+        file: Name of the image in its source, as shown to the user.
         image: uint8 (H, W, 3) at its final size.
-        caption: the text, or None when the source has none.
-        paraphrases: other ways to say the same.
-        label: class name, where the source has classes.
-        split: where the source says so, else None.
-        withheld_caption: the true caption of a picture that goes through the project without one.
-        digest: of the pixels, 32 hex digits; the ingestion sets it.
-        caption_source: "generated" where a captioner from elsewhere wrote the caption.
+        caption: The caption, or None if the source has none.
+        paraphrases: Other captions with the same meaning.
+        label: Class name, if the source has classes.
+        split: The split, if the source decides it.
+        withheld_caption: The true caption of an image that the project treats as one without caption.
+        digest: Hash of the pixels, 32 hex digits; the ingestion sets it.
+        caption_source: "generated" if the captioner of another run wrote the caption.
     """
 
     file: str
@@ -94,7 +95,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Reject:
-    """A file that was set aside, with the reason in words."""
+    """A rejected file with the reason in words."""
 
     file: str
     reason: str
@@ -102,13 +103,13 @@ class Reject:
 
 @dataclass(frozen=True)
 class OpenedSource:
-    """Pictures ready to be read, one by one and always in the same order.
+    """A source whose images can be read one by one, always in the same order.
 
     Attributes:
-        read: gives the pictures of one pass. The splits that the source decides come before the training
-            pictures, so that of two equal pictures the test split keeps its own.
-        splits: the splits that the source itself decides; the others are taken from "train" by a hash.
-        n_pictures: how many to expect, where it is known.
+        read: Yields the images of one pass. The splits that the source decides come before the training
+            images, so that the test split keeps its copy of two equal images.
+        splits: The splits that the source decides; the others are taken from "train" by a hash.
+        n_pictures: Expected number of images, if it is known.
     """
 
     read: Callable[[], Generator[Picture | Reject, None, None]]
@@ -118,13 +119,13 @@ class OpenedSource:
 
 @dataclass
 class ModelBundle:
-    """All that is needed to use a trained model; on disk it is a folder.
+    """Everything that is needed to use a trained model; on disk it is a folder.
 
     Attributes:
-        config: JSON-able; what to build the network from.
-        weights: name -> tensor.
-        tokenizer: text of ``tokenizer.json`` for a model that reads or writes words.
-        card: JSON-able; data digest, parameters and figures. The code revision is added when it is saved.
+        config: JSON-able; configuration of the network.
+        weights: Tensors by name.
+        tokenizer: Text of ``tokenizer.json``, for a model that reads or writes text.
+        card: JSON-able; data digest, parameters and metrics. Saving adds the code revision.
     """
 
     config: dict[str, Any]
@@ -138,10 +139,10 @@ class OnnxModel:
     """A model that runs without torch; on disk it is a folder like a ``ModelBundle``'s.
 
     Attributes:
-        config: JSON-able; what to feed the graphs with.
-        graphs: name -> ONNX file content.
-        tokenizer: text of ``tokenizer.json`` for a model that reads or writes words.
-        card: JSON-able; that of the trained model, and how far the graphs are from it.
+        config: JSON-able; describes the inputs of the graphs.
+        graphs: Contents of the ONNX files by name.
+        tokenizer: Text of ``tokenizer.json``, for a model that reads or writes text.
+        card: JSON-able; the card of the trained model, and the differences between graphs and model.
     """
 
     config: dict[str, Any]
@@ -176,12 +177,12 @@ class OnnxPipeline:
 
 @dataclass(frozen=True)
 class PretrainedBackbone:
-    """An image network that somebody else has trained.
+    """A pretrained image network.
 
     Attributes:
-        model: Gives ``feature_maps`` of its last three stages; a backbone of transformers.
-        mean: Red, green and blue on [0, 1], to be subtracted from a picture,
-        std: and to be divided by.
+        model: A backbone of transformers that returns ``feature_maps`` of its last three stages.
+        mean: Mean of red, green and blue in [0, 1], for the normalization of images.
+        std: Their standard deviation.
     """
 
     model: Any
@@ -191,13 +192,13 @@ class PretrainedBackbone:
 
 @dataclass(frozen=True)
 class PretrainedLanguageModel:
-    """A causal language model that somebody else has trained, with its tokenizer.
+    """A pretrained causal language model with its tokenizer.
 
     Attributes:
-        model: Of transformers.
-        tokenizer: Text of its ``tokenizer.json``, which closes texts with EOS and knows its padding.
+        model: A model of transformers.
+        tokenizer: Text of its ``tokenizer.json``, which adds the end token and has a padding token.
         start_id: Token before the first word.
-        pad_id: Padding, a token of its own.
+        pad_id: Padding token, used for nothing else.
         eos_id: Token that ends a text.
     """
 
@@ -209,13 +210,13 @@ class PretrainedLanguageModel:
 
 
 class MetricStream(Protocol):
-    """What a training tells while it runs. A test passes a list-backed one, production passes MLflow."""
+    """Receives metrics and images while a model trains."""
 
     def log(self, images_seen: int, values: Mapping[str, float]) -> None:
-        """Report figures at a point of the training, counted in images seen."""
+        """Report metrics after a number of images seen."""
 
     def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
-        """Report a picture, uint8 (H, W, 3); the same key in every run keeps runs comparable."""
+        """Report an image, uint8 (H, W, 3); with the same key in every run, runs can be compared."""
 
 
 class NullMetricStream:
@@ -229,13 +230,13 @@ class NullMetricStream:
 
 
 class CheckpointStore(Protocol):
-    """Where a training keeps what it needs to go on after an interruption; one generation is kept."""
+    """Keeps the last checkpoint of a training, to continue after an interruption."""
 
     def save(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """Replace the kept generation atomically; ``meta`` is JSON-able."""
+        """Replace the checkpoint atomically; ``meta`` is JSON-able."""
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Give the kept generation, or None when there is none that is whole."""
+        """Tensors and meta of the checkpoint, or None if there is no complete one."""
 
     def clear(self) -> None:
-        """Forget the kept generation; done when the training has finished."""
+        """Delete the checkpoint, after the training has finished."""

@@ -1,7 +1,7 @@
 import numpy as np
 
 from lexipix.data.ingestion import captioning as describing
-from lexipix.data.ingestion.captioning import described
+from lexipix.data.ingestion.captioning import captioned
 from lexipix.utils.types import Picture, Reject
 
 
@@ -14,10 +14,10 @@ def describe(images):
 
 
 def test_only_what_lacks_a_caption_is_described_and_the_order_stays(monkeypatch):
-    monkeypatch.setattr(describing, "AT_ONCE", 3)
+    monkeypatch.setattr(describing, "BATCH_SIZE", 3)
     items = [picture(n, f"own {n}" if n % 3 == 1 else None) for n in range(1, 12)]
     items.insert(4, Reject("bad.png", "empty file"))
-    found = list(described(iter(items), describe))
+    found = list(captioned(iter(items), describe))
     assert [item.file for item in found] == [item.file for item in items]
     for item in found:
         if isinstance(item, Picture):
@@ -28,11 +28,11 @@ def test_only_what_lacks_a_caption_is_described_and_the_order_stays(monkeypatch)
 
 
 def test_a_picture_of_which_nothing_is_said_stays_without_a_caption():
-    assert next(iter(described([picture(0)], describe))).caption is None
+    assert next(iter(captioned([picture(0)], describe))).caption is None
 
 
 def test_few_pictures_wait_at_a_time(monkeypatch):
-    monkeypatch.setattr(describing, "MOST_WAITING", 4)
+    monkeypatch.setattr(describing, "MAX_WAITING", 4)
     drawn = []
 
     def items():
@@ -40,5 +40,5 @@ def test_few_pictures_wait_at_a_time(monkeypatch):
             drawn.append(number)
             yield picture(number, "own")
 
-    assert next(iter(described(items(), describe))).file == "1.png"
+    assert next(iter(captioned(items(), describe))).file == "1.png"
     assert len(drawn) == 4

@@ -4,11 +4,11 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import SplitParameters
 from lexipix.data.ingestion.splits import choose_split
 
-SHARES = SplitParameters(val=0.05, test=0.1, judge=0.2)
+SHARES = section("ingestion.splits", {"val": 0.05, "test": 0.1, "judge": 0.2})
 digests = st.binary(min_size=32, max_size=32)
 
 

@@ -2,8 +2,8 @@ import hashlib
 
 import numpy as np
 import pytest
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import IngestionParameters
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OpenedSource, Picture, Reject
@@ -23,7 +23,7 @@ def pictures(n_images, first=0, **fields):
 def run(items, own=(), **change):
     """What the stream keeps, what it rejects, and its summary."""
     source = OpenedSource(lambda: (item for item in items), frozenset(own), len(items))
-    results = list(PictureStream(source, IngestionParameters(image_size=8, **change)))
+    results = list(PictureStream(source, section("ingestion", {"image_size": 8, **change})))
     assert all(not isinstance(item, dict) for item in results[:-1])
     kept = [item for item in results if isinstance(item, Picture)]
     rejects = {item.file: item.reason for item in results if isinstance(item, Reject)}
@@ -99,7 +99,7 @@ def test_without_captioner_pictures_without_caption_are_rejected():
         (Picture("a.png", image(900), "a", ("y" * 2000,)), "a.png", "2,000 characters"),
         (Picture("a.png", image(900), "caf\udce9"), "a.png", "its caption is not valid UTF-8"),
         (Picture("\udcff.png", image(900), "a"), "\\udcff.png", "its name is not valid UTF-8"),
-        (Picture("a.png", None, "a"), "a.png", "no picture"),
+        (Picture("a.png", None, "a"), "a.png", "no image"),
         (Reject("b\udc80.png", "damaged: \udc80"), "b\\udc80.png", "damaged: \\udc80"),
     ],
 )  # fmt: skip
@@ -113,7 +113,7 @@ def test_too_many_rejects_stop_the_run():
     bad = [Reject(f"bad{number}.png", f"reason {number}") for number in range(50)]
     with pytest.raises(LexipixError) as error:
         run([*bad, *ENOUGH], max_reject_share=0.19)
-    assert "50 of 250 pictures (20.0%)" in str(error.value)
+    assert "50 of 250 images (20.0%)" in str(error.value)
     assert "ingestion.max_reject_share allows 19.0%" in str(error.value)
     assert "bad0.png: reason 0; bad1.png: reason 1; bad2.png: reason 2." in str(error.value)
     _, rejects, _ = run([*bad, *ENOUGH], max_reject_share=0.2)
@@ -121,16 +121,16 @@ def test_too_many_rejects_stop_the_run():
 
 
 def test_nothing_left():
-    with pytest.raises(LexipixError, match="No picture is left"):
+    with pytest.raises(LexipixError, match="no image that can be used"):
         run([Reject("a.png", "bad")], max_reject_share=1)
 
 
 @pytest.mark.parametrize(
     ("items", "own", "said"),
     [
-        (ENOUGH[:1], (), "is left without a picture"),
-        (pictures(50, split="train"), {"test"}, "'test' is left without a picture"),
-        (pictures(50, split="test"), {"test"}, "'train' is left without a picture"),
+        (ENOUGH[:1], (), "has no images"),
+        (pictures(50, split="train"), {"test"}, "'test' has no images"),
+        (pictures(50, split="test"), {"test"}, "'train' has no images"),
     ],
 )
 def test_empty_splits_stop_the_run(items, own, said):
@@ -167,7 +167,7 @@ def test_stopping_early_closes_the_source():
         finally:
             closed.append(True)
 
-    items = iter(PictureStream(OpenedSource(read), IngestionParameters(image_size=8)))
+    items = iter(PictureStream(OpenedSource(read), section("ingestion", {"image_size": 8})))
     next(items)
     items.close()
     assert closed

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-
-from lexipix.config.ingestion import IngestionParameters
+from tests.support.parameters import section
 
 
 @pytest.fixture
@@ -24,8 +23,7 @@ def parameters():
 
     def make(kind="folder", **change):
         source = {"kind": kind} | change.pop("source", {})
-        return IngestionParameters(
-            **{"source": source, "image_size": 16, "min_side": 4, "workers": 2} | change
-        )
+        own = {"source": source, "image_size": 16, "min_side": 4, "workers": 2}
+        return section("ingestion", own | change)
 
     return make

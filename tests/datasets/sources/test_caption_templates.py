@@ -1,11 +1,11 @@
 import pytest
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import FolderSourceParameters
-from lexipix.datasets.sources.caption_templates import Wordings
+from lexipix.datasets.sources.caption_templates import CaptionTemplates
 
 
 def words(record, **change):
-    return Wordings(FolderSourceParameters(**change))(record)
+    return CaptionTemplates(section("ingestion.source.folder", change))(record)
 
 
 TWO_LANGUAGES = ("{caption}, {style}", "{caption}", "{text_zh}, {style}", "{text_zh}")
@@ -51,5 +51,5 @@ def test_captions_in_a_list_make_wordings_each():
 
 @pytest.mark.parametrize("row", [{"text": 5}, {"text": [None]}, {"text": "a", "style": {"b": 1}}])
 def test_what_is_no_text_is_refused(row):
-    with pytest.raises(ValueError, match=r"in the field '(text|style)' is no text"):
+    with pytest.raises(ValueError, match=r"in the field '(text|style)' is not a text"):
         words(row, caption_templates=("{caption}, {style}",))

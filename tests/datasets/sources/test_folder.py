@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.parameters import section
 
 from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
@@ -84,7 +85,7 @@ def test_captions_of_several_fields(tmp_path, make_picture, read, caplog):
     assert pictures["a.png"].caption == "sun, flat" and pictures["a.png"].paraphrases == ("太阳", "sun")
     assert (pictures["b.png"].caption, pictures["b.png"].paraphrases) == ("moon", ())
     assert pictures["c.png"].caption is None and not rejects
-    assert "no wording '{group}', metadata.jsonl has no field group" in caplog.text
+    assert "the template '{group}' is not used, metadata.jsonl has no field group" in caplog.text
 
 
 def test_templates_that_no_row_can_fill(tmp_path, make_picture, read):
@@ -93,7 +94,7 @@ def test_templates_that_no_row_can_fill(tmp_path, make_picture, read):
     with pytest.raises(LexipixError) as error:
         read(source={"folder": {"caption_templates": ["{style}", "{caption}, {style}"]}})
     assert (
-        "ingestion.source.folder.caption_templates (the first lacks style) (found: file_name, text)"
+        "ingestion.source.folder.caption_templates (the first needs style) (found: file_name, text)"
         in str(error.value)
     )
 
@@ -195,7 +196,7 @@ def test_metadata_that_names_a_picture_of_another_split(tmp_path, make_picture, 
         "test/b.png": (None, "test"),
         "train/a.png": (None, "train"),
     }
-    assert rejects == {"../test/b.png": "train/metadata.jsonl line 1 names it, but it lies in another split"}
+    assert rejects == {"../test/b.png": "train/metadata.jsonl line 1 names it, but it is in another split"}
 
 
 def test_metadata_above_split_folders(tmp_path, make_picture, read):
@@ -234,7 +235,7 @@ def test_something_beside_the_splits_is_an_error(tmp_path, make_picture, read):
     make_picture(tmp_path / "train/1.png", 1)
     make_picture(tmp_path / "test/1.png", 2)
     make_picture(tmp_path / "more/1.png", 3)
-    with pytest.raises(LexipixError, match="more lies beside the splits test, train"):
+    with pytest.raises(LexipixError, match="has more beside the splits test, train"):
         read()
 
 
@@ -246,9 +247,9 @@ def test_something_beside_the_splits_is_an_error(tmp_path, make_picture, read):
     [
         ("folder", None, "ingestion.source.path is not set, but the source 'folder' needs it"),
         ("cifar10", None, "ingestion.source.path is not set, but the source 'cifar10' needs it"),
-        ("folder", "nowhere", "ingestion.source.path is .*nowhere, where there is nothing"),
+        ("folder", "nowhere", "ingestion.source.path is .*nowhere, which does not exist"),
         ("folder", "file.png", "ingestion.source.path is .*file.png, which is a file"),
-        ("folder", "empty", "ingestion.source.path is .*empty, where there is no picture"),
+        ("folder", "empty", "ingestion.source.path is .*empty, which has no images"),
     ],
 )
 def test_path_that_is_no_folder_of_pictures(tmp_path, parameters, kind, path, said):
@@ -275,7 +276,7 @@ def test_unusable_files_become_rejects(tmp_path, make_picture, read):
     assert set(rejects) == {"cut.png", "empty.png", "text.png", "tiny.png", "drawing.svg"}
     assert rejects["empty.png"] == "empty file"
     assert "too small: 3x9" in rejects["tiny.png"]
-    assert ".svg files are not read" in rejects["drawing.svg"]
+    assert ".svg files are not supported" in rejects["drawing.svg"]
 
 
 def test_metadata_that_names_missing_files_and_files_twice(tmp_path, make_picture, read):
@@ -292,16 +293,15 @@ def test_metadata_that_names_missing_files_and_files_twice(tmp_path, make_pictur
     )
     pictures, _ = read()
     assert {file: p.caption for file, p in pictures.items()} == {"a.png": "first"}
-    from lexipix.config.ingestion import IngestionParameters
 
-    items = open_folder(tmp_path, IngestionParameters(image_size=16)).read()
+    items = open_folder(tmp_path, section("ingestion", {"image_size": 16})).read()
     rejects = [(item.file, item.reason) for item in items if isinstance(item, Reject)]
     assert rejects == [
-        ("gone.png", "there is no such file, though metadata.jsonl line 2 names it"),
-        ("a.png", "named again in metadata.jsonl line 3, its first caption was kept"),
-        ("folder.png", "there is no such file, though metadata.jsonl line 4 names it"),
-        ("../../etc/passwd", "metadata.jsonl line 5 names it, but it lies outside of the folder"),
-        ("/etc/passwd", "metadata.jsonl line 6 names it, but it lies outside of the folder"),
+        ("gone.png", "the file does not exist, but metadata.jsonl line 2 names it"),
+        ("a.png", "named again in metadata.jsonl line 3; its first caption is used"),
+        ("folder.png", "the file does not exist, but metadata.jsonl line 4 names it"),
+        ("../../etc/passwd", "metadata.jsonl line 5 names it, but it is outside of the folder"),
+        ("/etc/passwd", "metadata.jsonl line 6 names it, but it is outside of the folder"),
     ]
 
 
@@ -312,9 +312,9 @@ def test_metadata_that_names_missing_files_and_files_twice(tmp_path, make_pictur
         (b'{"file_name": "b.png", "text": ', "the line is not valid JSON"),
         (b"[" * 5000, "the line is not valid JSON"),
         (b'["b.png", "text"]', "the line is not a JSON object"),
-        (b'{"text": "x"}', "the row names no file in the field file_name"),
-        (b'{"file_name": "b.png", "text": 7}', "the caption of 'b.png' in the field 'text' is no text"),
-        (b'{"file_name": "b.png", "text": ["x", null]}', "is no text"),
+        (b'{"text": "x"}', "the row has no file name in the field file_name"),
+        (b'{"file_name": "b.png", "text": 7}', "the caption of 'b.png' in the field 'text' is not a text"),
+        (b'{"file_name": "b.png", "text": ["x", null]}', "is not a text"),
     ],
 )
 def test_bad_line_in_metadata_jsonl(tmp_path, make_picture, read, line, reason):
@@ -334,7 +334,7 @@ def test_bad_rows_in_metadata_csv(tmp_path, make_picture, read):
     assert rejects == {
         "metadata.csv:3": "the row is not valid UTF-8",
         "metadata.csv:4": "the row has more fields than the header",
-        "metadata.csv:5": "the row names no file in the field file_name",
+        "metadata.csv:5": "the row has no file name in the field file_name",
     }
 
 
@@ -376,7 +376,7 @@ def test_bad_caption_files(tmp_path, make_picture, read):
     assert rejects == {
         "bad.png": "its caption file bad.txt is not valid UTF-8",
         "long.png": "its caption file long.txt is larger than 1,048,576 bytes",
-        "orphan.txt": "a caption file without a picture beside it",
+        "orphan.txt": "a caption file without an image beside it",
     }
 
 

@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
+from tests.support.parameters import section
 
 from lexipix import scenes
-from lexipix.config.ingestion import SceneSourceParameters
 from lexipix.datasets.sources.scenes import open_scenes
 
 
 def read(seed=1, image_size=32, **parameters):
     numbers = {"n_train": 300, "n_val": 5, "n_test": 7, "n_judge": 9}
-    return list(open_scenes(SceneSourceParameters(**numbers | parameters), image_size, seed).read())
+    return list(
+        open_scenes(section("ingestion.source.scenes", numbers | parameters), image_size, seed).read()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,9 @@ def pictures():
 def test_counts_and_splits(pictures):
     counts = {split: sum(p.split == split for p in pictures) for split in ("train", "val", "test", "judge")}
     assert counts == {"train": 300, "val": 5, "test": 7, "judge": 9}
-    source = open_scenes(SceneSourceParameters(n_train=3, n_val=1, n_test=1, n_judge=1), 32, 0)
+    source = open_scenes(
+        section("ingestion.source.scenes", {"n_train": 3, "n_val": 1, "n_test": 1, "n_judge": 1}), 32, 0
+    )
     assert source.n_pictures == 6
     assert source.splits == {"val", "test", "judge"}
     assert len({p.file for p in pictures}) == len(pictures)

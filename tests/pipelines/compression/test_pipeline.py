@@ -23,6 +23,7 @@ from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.onnx_scorer import OnnxScorer
 from lexipix.inference.onnx_session import normalize_pixels
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
@@ -35,8 +36,9 @@ from lexipix.utils.types import Pictures, Split
 TAUGHT = ("small", "small_metrics", "small_sample_grid", "pruned", "pruned_metrics", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
 TABLES = ("speed_table", "captioner_speed_table")
+VARIANTS = ("onnx_variants", "captioner_variants")
 MODELS = ("onnx_vae", "onnx_gan", "onnx_captioner", "onnx_scorer", "captioner_champion")
-OUTPUTS = (*MODELS, "onnx_forms", "captioner_forms", "champion", *TABLES)
+OUTPUTS = (*MODELS, *VARIANTS, "champion", *TABLES)
 SCHEDULE = {"images": 64, "batch_size": 16, "reports": 1}
 
 
@@ -77,8 +79,8 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "params:compression": compression,
         "captions_complete": pictures.train.captions,
         "machine_choices": {},
+        "params:ingestion": section("ingestion"),
         "params:run": RunParameters(threads=1),
-        "params:ingestion.resize": section("ingestion.resize"),
         "pictures": pictures,
         "prior": prior,
         "gan": gan,
@@ -90,8 +92,8 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
-    kinds = dict.fromkeys(("onnx_forms", "captioner_forms"), OnnxVariantsDataset)
-    kinds |= {**dict.fromkeys(TABLES, JsonDataset), "champion": OnnxPipelineDataset}
+    kinds = dict.fromkeys(VARIANTS, OnnxVariantsDataset) | {"champion": OnnxPipelineDataset}
+    kinds |= dict.fromkeys(TABLES, JsonDataset)
     for name in OUTPUTS:
         kind = kinds.get(name, OnnxModelDataset)
         catalog[name] = kind(filepath=str(tmp_path_factory.mktemp("made") / name))
@@ -124,12 +126,12 @@ def test_the_two_generators_are_not_one(made):
 
 def test_captioner_writes_what_its_network_writes(made, make, pictures):
     network = load_network(make("captioner", 3), Captioner)
-    captioner = OnnxCaptioner(made["onnx_captioner"])
+    exported = OnnxCaptioner(made["onnx_captioner"])
     images = pictures.test.images
-    ids = network.generate(torch.from_numpy(normalize_pixels(images)), captioner.max_tokens)
-    expected = decode(captioner.tokenizer, ids.numpy())
-    assert captioner.caption(images) == expected
-    assert [captioner.caption(image[None])[0] for image in images] == expected
+    ids = network.generate(torch.from_numpy(normalize_pixels(images)), exported.max_tokens)
+    expected = decode(exported.tokenizer, ids.numpy())
+    assert exported.caption(images) == expected
+    assert [exported.caption(image[None])[0] for image in images] == expected
 
 
 def test_every_variant_of_the_captioner_is_measured(made, pictures):
@@ -143,15 +145,10 @@ def test_every_variant_of_the_captioner_is_measured(made, pictures):
         assert table[same]["agreement"] == 1
     assert table["torch_bf16"]["size_mb"] == pytest.approx(table["torch_fp32"]["size_mb"] / 2)
     assert table["onnx_int8"]["size_mb"] < table["onnx_fp32"]["size_mb"]
-    assert champion["variant"] in {"onnx_fp32", *made["captioner_forms"]}
-    assert (
-        made["captioner_champion"].graphs
-        == {"onnx_fp32": made["onnx_captioner"], **made["captioner_forms"]}[champion["variant"]].graphs
-    )
-    assert champion["resize"] == section("ingestion.resize").model_dump(mode="json")
+    assert champion["variant"] in {"onnx_fp32", *made["captioner_variants"]}
     assert table["champion"] == champion["figures"] == table[champion["variant"]]
-    captioner = OnnxCaptioner(made["captioner_forms"]["onnx_int8"])
-    cells = captioner.encode_images(pictures.test.images)
+    exported = OnnxCaptioner(made["captioner_variants"]["onnx_int8"])
+    cells = exported.encode_images(pictures.test.images)
     assert cells == pytest.approx(
         OnnxCaptioner(made["onnx_captioner"]).encode_images(pictures.test.images), abs=0.5
     )
@@ -205,13 +202,12 @@ def test_champion_runs_without_torch(made):
     table, champion = made["speed_table"], made["champion"].config
     assert champion["family"] == "gan" and champion["qualities"]["best"] == "onnx_fp32"
     assert champion["figures"].items() <= table[f"gan_{champion['variant']}"].items()
-    exported = {"onnx_fp32": made["onnx_gan"], **made["onnx_forms"]}
-    variants = set(champion["qualities"].values())
-    assert set(made["champion"].models) == {"scorer", *variants}
-    for variant in variants:
-        model = made["champion"].models[variant]
-        assert (model.graphs, model.tokenizer) == (exported[variant].graphs, exported[variant].tokenizer)
-    assert made["champion"].models["scorer"].graphs == made["onnx_scorer"].graphs
+    assert set(made["champion"].models) == {*champion["qualities"].values(), "scorer"}
+    pipe = TextToImagePipeline.from_champion(made["champion"])
+    for quality, variant in champion["qualities"].items():
+        model = made["onnx_gan"] if variant == "onnx_fp32" else made["onnx_variants"][variant]
+        expected = draw_one(OnnxGenerator(model), "a red circle", 7, 0)
+        assert np.array_equal(pipe("a red circle", seed=7, quality=quality).pixels[0], expected)
     assert made["frontier_sheet"].dtype == np.uint8
 
 
@@ -220,7 +216,7 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
     figures, bundle = made[f"{name}_metrics"], made[name]
     assert figures["images_seen"] == 64 and figures["val_fidelity"] > 0
     network = load_network(bundle, TextToImage)
-    generator = OnnxGenerator(made["onnx_forms"][f"{name}_onnx_fp32"])
+    generator = OnnxGenerator(made["onnx_variants"][f"{name}_onnx_fp32"])
     with torch.no_grad():
         ids, noise = torch.from_numpy(generator.token_ids(PROMPT)), torch.from_numpy(sample_noise(7, 0, 8))
         expected = to_uint8(network(ids, noise))[0]
@@ -238,10 +234,10 @@ def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
 
 
 def test_quantized_graph_draws_nearly_the_same_with_smaller_weights(made):
-    whole, quantized = OnnxGenerator(made["onnx_gan"]), OnnxGenerator(made["onnx_forms"]["onnx_int8"])
-    graphs = made["onnx_forms"]["onnx_int8"].graphs
+    baseline, quantized = OnnxGenerator(made["onnx_gan"]), OnnxGenerator(made["onnx_variants"]["onnx_int8"])
+    graphs = made["onnx_variants"]["onnx_int8"].graphs
     assert b"QuantizeLinear" in graphs["draw"] and graphs["read"] == made["onnx_gan"].graphs["read"]
-    difference = draw_one(whole, PROMPT, 7, 0).astype(int) - draw_one(quantized, PROMPT, 7, 0)
+    difference = draw_one(baseline, PROMPT, 7, 0).astype(int) - draw_one(quantized, PROMPT, 7, 0)
     assert 0 < np.abs(difference).mean() < 4
 
 
@@ -252,7 +248,7 @@ def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
         model = (
             made[name]
             if name == "onnx_gan"
-            else made["onnx_forms"]["small_onnx_int8" if name.endswith("int8") else "small_onnx_fp32"]
+            else made["onnx_variants"]["small_onnx_int8" if name.endswith("int8") else "small_onnx_fp32"]
         )
         together = OnnxGenerator(model).generate(prompts, noise)
         alone = OnnxGenerator(model)
@@ -268,12 +264,12 @@ def test_same_network_gives_the_same_bytes(made, make, pictures):
 def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
     exporter = Exporter(real_samples(pictures, 4), 1e-4)
     bundle = make("captioner_with_prefix", 3)
-    captioner = OnnxCaptioner(exporter.captioner(bundle))
+    exported = OnnxCaptioner(exporter.captioner(bundle))
     images = pictures.test.images[:3]
     ids = load_network(bundle, Captioner).generate(
-        torch.from_numpy(normalize_pixels(images)), captioner.max_tokens
+        torch.from_numpy(normalize_pixels(images)), exported.max_tokens
     )
-    assert captioner.caption(images) == decode(captioner.tokenizer, ids.numpy())
+    assert exported.caption(images) == decode(exported.tokenizer, ids.numpy())
 
 
 def test_a_graph_that_computes_something_else_is_refused(made, prior, gan, pictures):

@@ -96,7 +96,7 @@ def test_the_evaluator_was_trained_on_its_own_split_with_its_own_seed(results, r
     assert list(results["evaluator_curves"]["images_seen"]) == [row[0] for row in stream.rows]
 
 
-def test_metrics_outside_metrics_name_floor_and_number(results):
+def test_metrics_of_the_report_include_real_vs_real_and_the_numbers(results):
     metrics = results["evaluation_metrics"]
     assert metrics["n_images"] == 30
     assert metrics["n_candidates"] == 30
@@ -134,11 +134,11 @@ def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
     for part in (
         "Direct path",
         "Text path",
-        "visual words and back",
+        "image tokens",
         "text: tokens",
         "Embedded scenes",
         "Worst",
-        "Where the captioner looked",
+        "Attention of the captioner",
     ):
         assert part in results["report"]
     assert results["report"].count("<script") == 0
@@ -175,9 +175,9 @@ def test_rate_and_memorization_are_in_the_report_and_in_files(results):
         "jpeg",
         "webp",
     }
-    assert "Bits for a picture" in results["report"] and "Is anything repeated?" in results["report"]
+    assert "Bits per image" in results["report"] and "Memorization" in results["report"]
     assert results["memorization_metrics"]["n_train"] == 40
-    assert "What a picture needs to be told" in results["report"]
+    assert "Quality by information" in results["report"]
     for name in ("rate_sheet", "memorization_sheet", "information_sheet"):
         assert results[name].dtype == np.uint8 and results[name].shape[2] == 3
 

@@ -10,27 +10,22 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.support.generator_world import pair_on
+from tests.support.parameters import section
 from tokenizers import Tokenizer
 
-from lexipix.config.captioner import CaptionerParameters
-from lexipix.config.generator import (
-    GENERATOR_SIZES,
-    GANParameters,
-    GeneratorLaunchParameters,
-    LoopParameters,
-    PriorParameters,
-    VAEParameters,
-)
-from lexipix.config.run import RunParameters
-from lexipix.config.tokens import VisualWordsParameters, WriterParameters
+from lexipix.config.generator import GENERATOR_SIZES
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import encode, train_tokenizer
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.upsampling import UpsamplingDecoder
-from lexipix.models.vae import VAE as VAENetwork
-from lexipix.pipelines.generator.nodes import train_gan, train_prior, train_visual_words, train_words
+from lexipix.pipelines.generator.nodes import (
+    train_gan,
+    train_image_tokenizer,
+    train_prior,
+    train_token_generator,
+)
 from lexipix.pipelines.generator.pipeline import create_pipeline
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.builders.captioner import make_captioner
@@ -42,23 +37,42 @@ from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import Pictures, Split
 
 SIZE, MAX_TOKENS = 16, 48
-RUN = RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
-TRAINING = {"images": 16, "batch_size": 8, "reports": 2}
-VAE = VAEParameters(latent_channels=4, width=8, depth=1, training=TRAINING)
-PRIOR = PriorParameters(width=32, depth=1, noise_dim=3, training=TRAINING)
-OWN = GENERATOR_SIZES["tiny"]
-GAN = GANParameters(discriminator_width=8, head_start=0.0, training=TRAINING)
-VISUAL_WORDS = VisualWordsParameters(levels=[[4, 3, 2], [3, 3]], width=8, depth=1, training=TRAINING)
-WRITER = WriterParameters(  # as wide as the captioner's language model
-    width=96, depth=3, passes=(1, 1), sketch=True, adversarial=0.5, training=TRAINING
+RUN = section("run", {"seed": 3, "device": "cpu", "precision": "fp32", "threads": 1})
+TRAINING = {"training.num_images": 16, "training.batch_size": 8, "training.num_validations": 2}
+SMALL = {"width": 8, "depth": 1, **TRAINING}
+TOKENS = section(
+    "generator.tokens",
+    {
+        **{f"tokenizer.{key}": value for key, value in SMALL.items()},
+        **{f"transformer.{key}": value for key, value in TRAINING.items()},
+        "tokenizer.levels": [[4, 3, 2], [3, 3]],
+        "transformer.width": 96,  # as wide as the captioner's language model
+        "transformer.depth": 3,
+        "transformer.decoding_steps": [1, 1],
+        "transformer.adversarial_fraction": 0.5,
+    },
 )
-MODELS = ("vae", "prior", "gan")
-OFF, ON = LoopParameters(enabled=False), LoopParameters()
-WORDS = ("image_tokenizer", "words")
-ONE, TWO = GeneratorLaunchParameters(), GeneratorLaunchParameters(processes=2)
+TOKENIZER, TRANSFORMER = TOKENS.tokenizer, TOKENS.transformer
+VAE = section("generator.vae", {"latent_channels": 4, **SMALL})
+OWN = GENERATOR_SIZES["tiny"]
+ON = section("generator.feedback")
+OFF = ON.model_copy(update={"enabled": False})
+MODELS, TOKEN_MODELS = ("vae", "prior", "gan"), ("image_tokenizer", "tokens")
 
 
-class Machinery:
+def prior_parameters(**changes):
+    return section("generator.prior", {"width": 32, "depth": 1, "noise_dim": 3, **TRAINING, **changes})
+
+
+def gan_parameters(**changes):
+    small = {"discriminator_width": 8, "discriminator_warmup": 0.0, "size": "tiny"}
+    return section("generator.gan", {**small, **TRAINING, **changes})
+
+
+PRIOR, GAN = prior_parameters(), gan_parameters()
+
+
+class Services:
     """A metric stream and a checkpoint store that keep nothing."""
 
     def log(self, images_seen, values):
@@ -126,7 +140,7 @@ def contrastive_pair(pictures):
 @pytest.fixture(scope="module")
 def captioner(contrastive_pair):
     torch.manual_seed(1)
-    parameters = CaptionerParameters(language_model={"source": "scratch", "size": "nano"})
+    parameters = section("captioner", {"language_model.size": "nano"})
     network, config, tokenizer = make_captioner(parameters, contrastive_pair, None)
     return to_bundle(
         "captioner", network, config, tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
@@ -139,16 +153,21 @@ def catalog(pictures, contrastive_pair, captioner):
     """All that the stage read and wrote."""
     entries = {
         "params:generator.vae": VAE, "params:generator.prior": PRIOR, "params:generator.gan": GAN,
-        "params:generator.launch": ONE, "params:generator.loop": OFF, "params:generator.flip": False,
-        "params:run": RUN, "pictures": pictures,
-        "params:generator.words.enabled": True, "params:generator.words.tokenizer": VISUAL_WORDS,
-        "params:generator.words.writer": WRITER,
+        "params:generator.feedback": OFF, "params:generator.flip": False, "params:run": RUN,
+        "params:generator.tokens.enabled": True, "params:generator.tokens.tokenizer": TOKENIZER,
+        "params:generator.tokens.transformer": TRANSFORMER, "pictures": pictures,
         "captions_complete": pictures.train.captions, "contrastive_pair": contrastive_pair,
-        "captioner": captioner, "machine_choices": {},
-        **{f"{name}_{kind}": Machinery() for name in (*MODELS, *WORDS) for kind in ("stream", "checkpoints")},
+        "captioner": captioner,
+        **{
+            f"{name}_{kind}": Services()
+            for name in (*MODELS, *TOKEN_MODELS)
+            for kind in ("stream", "checkpoints")
+        },
     }  # fmt: skip
     outputs = [
-        f"{name}{kind}" for name in (*MODELS, *WORDS) for kind in ("", "_curves", "_figures", "_sheet")
+        f"{name}{kind}"
+        for name in (*MODELS, *TOKEN_MODELS)
+        for kind in ("", "_curves", "_metrics", "_sample_grid")
     ]
     catalog = DataCatalog(
         {name: Kept(value, copy_mode="assign") for name, value in entries.items()}
@@ -159,12 +178,12 @@ def catalog(pictures, contrastive_pair, captioner):
     return catalog
 
 
-@pytest.mark.parametrize("name", [*MODELS, *WORDS])
-def test_each_training_gives_curves_figures_and_a_sheet(catalog, name):
-    curves, figures, sheet = (catalog.load(f"{name}_{kind}") for kind in ("curves", "figures", "sheet"))
+@pytest.mark.parametrize("name", [*MODELS, *TOKEN_MODELS])
+def test_each_training_gives_curves_metrics_and_a_sample_grid(catalog, name):
+    curves, metrics, grid = (catalog.load(f"{name}_{kind}") for kind in ("curves", "metrics", "sample_grid"))
     assert curves["images_seen"].tolist() == [8, 16]
-    assert figures["images_seen"] == 16 and figures["val_loss_of_1" if name == "words" else "val_psnr"] > 0
-    assert sheet.dtype == np.uint8 and sheet.ndim == 3
+    assert metrics["images_seen"] == 16 and metrics["val_loss_of_1" if name == "tokens" else "val_psnr"] > 0
+    assert grid.dtype == np.uint8 and grid.ndim == 3
 
 
 @torch.no_grad()
@@ -175,7 +194,7 @@ def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, pictures):
     images = torch.from_numpy(pictures.val.images).permute(0, 3, 1, 2).float() / 127.5 - 1
     error = (vae.decoder(vae.encoder(images)[0]).clamp(-1, 1) - images).square().mean((1, 2, 3)) / 4
     psnr = float(-10 * error.log10().mean())
-    assert psnr == pytest.approx(catalog.load("vae_figures")["val_psnr"], abs=0.01)
+    assert psnr == pytest.approx(catalog.load("vae_metrics")["val_psnr"], abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["prior", "gan"])
@@ -191,14 +210,15 @@ def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, pictures
     assert {key: bundle.config[key] for key in expected} == expected
     assert bundle.card["data_digest"] == "0123"
 
-    # The stage's own sheet again, from the bundle alone: captioned validation pictures above drawings
-    model, sheet = load_network(bundle, TextToImage), catalog.load(f"{name}_sheet")
+    # The stage's own samples again, from the bundle alone: captioned validation images above generated ones
+    model, grid = load_network(bundle, TextToImage), catalog.load(f"{name}_sample_grid")
+    assert isinstance(model, TextToImage)
     chosen = pictures.val.captions["caption"].notna().to_numpy()
     tokenizer = Tokenizer.from_str(bundle.tokenizer)
     ids = torch.from_numpy(encode(tokenizer, pictures.val.captions["caption"][chosen].tolist(), MAX_TOKENS))
     torch.manual_seed(RUN.seed)
     drawn = to_uint8(model(ids, torch.randn(len(ids), 3)))
-    pairs = [pair_on(sheet, number, len(ids), SIZE) for number in range(len(ids))]
+    pairs = [pair_on(grid, number, len(ids), SIZE) for number in range(len(ids))]
     real, shown = (np.stack(side) for side in zip(*pairs, strict=True))
     assert np.array_equal(real, pictures.val.images[chosen])
     assert np.abs(drawn.astype(int) - shown).max() <= 1  # padding and layout may move a rounding
@@ -220,17 +240,11 @@ def test_what_a_training_starts_from_stays_as_it_was(catalog, captioner, contras
 
 
 def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastive_pair):
-    scratch = GAN.model_copy(
-        update={
-            "start": "scratch",
-            "size": "tiny",
-            "training": GAN.training.model_copy(update={"learning_rate": 1e-9}),
-        }
-    )
+    scratch = gan_parameters(start="scratch", **{"training.learning_rate": 1e-9})
     run = RUN.model_copy(update={"seed": 4})  # the prior's seed would give the prior's first weights
     bundle, *_ = train_gan(
-        scratch, ONE, OFF, False, run, pictures, pictures.train.captions, contrastive_pair,
-        catalog.load("prior"), {}, Machinery(), Machinery(),
+        scratch, OFF, False, run, pictures, pictures.train.captions, contrastive_pair,
+        catalog.load("prior"), Services(), Services(),
     )  # fmt: skip
     model, prior = load_network(bundle, TextToImage), load_network(catalog.load("prior"), TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
@@ -241,60 +255,45 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
 
 
 def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, contrastive_pair):
-    parameters = GAN.model_copy(
-        update={"start": "upsampling", "size": "tiny", "teaching": 0.5, "head_start": 0.4}
-    )
+    parameters = gan_parameters(start="upsampling", pretrain_fraction=0.5, discriminator_warmup=0.4)
     trained = catalog.load("prior")
     bundle, curves, *_ = train_gan(
-        parameters, ONE, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained, {},
-        Machinery(), Machinery(),
+        parameters, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained,
+        Services(), Services(),
     )  # fmt: skip
-    assert "teaching_loss" in curves.columns
-    model, prior = load_network(bundle, TextToImage), load_network(trained, TextToImage)
+    assert "pretrain_loss" in curves.columns
+    model, prior = load_network(bundle), load_network(trained)
     assert isinstance(model.decoder, UpsamplingDecoder)
     assert model.prior.noise_dim == bundle.config["noise_dim"] == prior.prior.noise_dim
-    # Sixteen pictures in batches of eight: taught in the first, the discriminator alone in the second
+    # Sixteen images in batches of eight: pretrained in the first, the discriminator alone in the second
     assert torch.equal(model.prior.grid_bias, prior.prior.grid_bias)
 
 
-def test_a_training_in_two_processes_gives_the_same_pictures(catalog, pictures, contrastive_pair, captioner):
-    bundle, curves, _, sheet = train_prior(
-        PRIOR, TWO, OFF, False, RUN.model_copy(update={"threads": 2}), pictures, pictures.train.captions,
-        contrastive_pair, captioner, catalog.load("vae"), {}, Machinery(), Machinery(),
-    )  # fmt: skip
-    assert bundle.config == catalog.load("prior").config
-    one = catalog.load("prior_curves").drop(columns="seconds")
-    assert np.allclose(curves.drop(columns="seconds"), one, rtol=1e-3)
-    assert np.abs(sheet.astype(int) - catalog.load("prior_sheet")).max() <= 2
-
-
-def test_steered_trainings_say_what_steered_them(catalog, pictures, contrastive_pair, captioner):
-    texts = pictures.train.captions
-    _, curves, *_ = train_prior(
-        PRIOR, ONE, ON, False, RUN, pictures, texts, contrastive_pair, captioner, catalog.load("vae"), {},
-        Machinery(), Machinery(),
-    )  # fmt: skip
-    assert {"failing", "rate_factor"} <= set(curves.columns)
-    assert not {"failing", "rate_factor"} & set(catalog.load("prior_curves").columns)
-    for anchor, told in ((20.0, {"val_psnr"}), (0.0, {"val_psnr", "val_distance"})):
-        gan = GAN.model_copy(update={"anchor": anchor})
-        _, curves, figures, _ = train_gan(
-            gan, ONE, ON, False, RUN, pictures, texts, contrastive_pair, catalog.load("prior"), {},
-            Machinery(), Machinery(),
-        )  # fmt: skip
-        assert {"alignment_factor", "adversarial_factor", *told} <= set(curves.columns)
-        assert ("val_distance" in curves) == ("val_distance" in told)
-        assert figures["val_objective"] == curves["val_objective"].min()
+def test_feedback_is_reported_and_serves_gans_that_resemble_the_real_images(
+    catalog, pictures, contrastive_pair, captioner
+):
+    data, names = (pictures, pictures.train.captions, contrastive_pair), {"failure_rate", "lr_factor"}
+    models = captioner, catalog.load("vae")
+    _, curves, *_ = train_prior(PRIOR, ON, False, RUN, *data, *models, Services(), Services())
+    assert names <= set(curves.columns)
+    assert not names & set(catalog.load("prior_curves").columns)
+    prior = catalog.load("prior")
+    for changes, takes_part in (({}, True), ({"pixel_pool": 2}, False), ({"pixel_weight": 0.0}, False)):
+        gan = gan_parameters(**changes)
+        _, curves, metrics, _ = train_gan(gan, ON, False, RUN, *data, prior, Services(), Services())
+        assert (names <= set(curves.columns)) == takes_part
+        if takes_part:
+            assert metrics["val_objective"] == curves["val_objective"].min()
 
 
 @pytest.mark.parametrize("asked", [40, 10_000])
-def test_a_memory_has_some_features_for_each_wording_at_most(
+def test_there_are_some_random_features_for_each_wording_at_most(
     catalog, pictures, contrastive_pair, captioner, asked
 ):
     texts = pictures.train.captions
     bundle, *_ = train_prior(
-        PRIOR.model_copy(update={"memory": asked}), ONE, OFF, False, RUN, pictures, texts, contrastive_pair,
-        captioner, catalog.load("vae"), {}, Machinery(), Machinery(),
+        prior_parameters(random_features=asked), OFF, False, RUN, pictures, texts, contrastive_pair,
+        captioner, catalog.load("vae"), Services(), Services(),
     )  # fmt: skip
     n_wordings = len(texts) + texts["paraphrases"].map(len).sum()
     assert bundle.config["network"]["prior"]["random_features"] == min(
@@ -302,25 +301,23 @@ def test_a_memory_has_some_features_for_each_wording_at_most(
     )
 
 
-def test_another_tokenizer_of_the_captioner_is_told(catalog, pictures, contrastive_pair, captioner):
+def test_another_tokenizer_of_the_captioner_is_an_error(catalog, pictures, contrastive_pair, captioner):
     other = copy.copy(captioner)
     other.tokenizer = train_tokenizer(["another one"], 270).to_str()
     require_one_tokenizer(contrastive_pair, captioner)
     with pytest.raises(LexipixError, match=r"features\.tokenizer equal to captioner\.language_model\.path"):
         train_prior(
-            PRIOR, ONE, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
-            catalog.load("vae"), {}, Machinery(), Machinery(),
+            PRIOR, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
+            catalog.load("vae"), Services(), Services(),
         )  # fmt: skip
 
 
-def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, contrastive_pair, captioner):
-    parameters = WRITER.model_copy(
-        update={"adversarial": 0.0, "training": WRITER.training.model_copy(update={"learning_rate": 1e-9})}
-    )
-    bundle, *_ = train_words(
-        True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
-        captioner, catalog.load("prior"), catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
-    )  # fmt: skip
+def test_the_token_generator_starts_from_the_captioners_language_model(
+    catalog, pictures, contrastive_pair, captioner
+):
+    slow = TRANSFORMER.training.model_copy(update={"learning_rate": 1e-9})
+    parameters = TRANSFORMER.model_copy(update={"adversarial_fraction": 0.0, "training": slow})
+    bundle, *_ = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)
     vocabulary, found = captioner.config["network"]["language_model"]["vocab_size"], 0
     for name, weight in captioner.weights.items():
         part = name.removeprefix("language_model.transformer.")
@@ -329,19 +326,16 @@ def test_the_writer_starts_from_what_the_captioner_knows(catalog, pictures, cont
             rows = {"wte.weight": vocabulary, "wpe.weight": MAX_TOKENS}.get(part, len(weight))
             assert torch.allclose(new[:rows], weight[:rows], atol=1e-5), name
             found += 1
-    assert found == 2 + 2 * 12 + 2  # tokens and positions, two layers without their look at pictures, a norm
+    assert found == 2 + 2 * 12 + 2  # tokens and positions, two layers without cross-attention, a norm
     assert (
         bundle.config["network"]["token_generator"]["language_model"]["vocab_size"] == vocabulary + 24 + 9 + 2
     )
 
 
-def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive_pair, captioner):
-    alone = train_words(
-        True, WRITER.model_copy(update={"sketch": False}), GAN, ONE, False, RUN, pictures,
-        pictures.train.captions, contrastive_pair, captioner, catalog.load("prior"),
-        catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
-    )[0]  # fmt: skip
-    sketched = catalog.load("words").weights
+def test_a_token_generator_without_a_hint_needs_no_prior(catalog, pictures, contrastive_pair, captioner):
+    parameters = TRANSFORMER.model_copy(update={"prior_hint": False})
+    alone = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)[0]
+    sketched = catalog.load("tokens").weights
     assert alone.config["network"]["prior_hint"] is None
     assert (
         {name for name in sketched if "prior_hint" in name} == sketched.keys() - alone.weights.keys() != set()
@@ -349,12 +343,12 @@ def test_a_writer_without_a_sketch_needs_no_prior(catalog, pictures, contrastive
 
 
 @torch.no_grad()
-def test_words_can_be_written_by_the_bundle_alone(catalog):
-    bundle, words = catalog.load("words"), catalog.load("image_tokenizer")
+def test_the_bundle_alone_generates_images(catalog):
+    bundle, tokenizer = catalog.load("tokens"), catalog.load("image_tokenizer")
     assert bundle.config["kind"] == "tokens_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
-    model = load_network(bundle, TokensToImage)
-    assert model.noise_dim == bundle.config["noise_dim"]
-    for name, weight in words.weights.items():
+    model = load_network(bundle)
+    assert isinstance(model, TokensToImage) and model.noise_dim == bundle.config["noise_dim"]
+    for name, weight in tokenizer.weights.items():
         assert torch.equal(bundle.weights[f"image_tokenizer.{name}"], weight), name
     for name, weight in catalog.load("prior").weights.items():
         if name.startswith("prior."):
@@ -365,31 +359,33 @@ def test_words_can_be_written_by_the_bundle_alone(catalog):
 def test_a_captioner_of_another_width_only_lends_its_tokenizer(
     catalog, pictures, contrastive_pair, captioner
 ):
-    parameters = WRITER.model_copy(update={"width": 32, "depth": 1})
-    bundle, *_ = train_words(
-        True, parameters, GAN, ONE, False, RUN, pictures, pictures.train.captions, contrastive_pair,
-        captioner, catalog.load("prior"), catalog.load("image_tokenizer"), {}, Machinery(), Machinery(),
-    )  # fmt: skip
+    parameters = TRANSFORMER.model_copy(update={"width": 32, "depth": 1})
+    bundle, *_ = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)
     assert bundle.config["network"]["token_generator"]["language_model"]["n_embd"] == 32
     assert bundle.tokenizer == captioner.tokenizer
 
 
-def test_words_can_be_left_out(catalog, pictures, contrastive_pair, captioner):
-    nothing = Machinery()
-    words, curves, figures, sheet = train_visual_words(
-        False, VISUAL_WORDS, ONE, RUN, pictures, {}, nothing, nothing
-    )
-    assert is_skipped(words) and len(curves) == 0 and figures == {} and sheet.ndim == 3
-    models = contrastive_pair, captioner, catalog.load("prior"), words
-    rest = GAN, ONE, False, RUN, pictures, pictures.train.captions, *models, {}, nothing, nothing
-    assert is_skipped(train_words(False, WRITER, *rest)[0])
-    with pytest.raises(LexipixError, match=r"--tags image_tokenizer` with generator\.words\.enabled = true"):
-        train_words(True, WRITER, *rest)
+def test_tokens_can_be_disabled(catalog, pictures, contrastive_pair, captioner):
+    services = Services(), Services()
+    tokenizer, curves, metrics, grid = train_image_tokenizer(False, TOKENIZER, RUN, pictures, *services)
+    assert is_skipped(tokenizer) and len(curves) == 0 and metrics == {} and grid.ndim == 3
+    models = contrastive_pair, captioner, catalog.load("prior"), tokenizer
+    rest = GAN, False, RUN, pictures, pictures.train.captions, *models, *services
+    assert is_skipped(train_token_generator(False, TRANSFORMER, *rest)[0])
+    with pytest.raises(LexipixError, match=r"--tags image_tokenizer` with generator\.tokens\.enabled = true"):
+        train_token_generator(True, TRANSFORMER, *rest)
 
 
-def test_more_levels_than_a_cell_has_numbers_are_told(pictures):
-    parameters = VISUAL_WORDS.model_copy(update={"levels": ((4, 3, 2), (2,) * 10)})
+def test_more_levels_than_a_cell_has_values_are_an_error(pictures):
+    parameters = TOKENIZER.model_copy(update={"levels": ((4, 3, 2), (2,) * 10)})
     with pytest.raises(
-        LexipixError, match="makes 13 numbers of a cell, and a cell of pictures of 16 pixels has only 12"
+        LexipixError, match="makes 13 values of a cell, and a cell of images of 16 pixels has only 12"
     ):
-        train_visual_words(True, parameters, ONE, RUN, pictures, {}, Machinery(), Machinery())
+        train_image_tokenizer(True, parameters, RUN, pictures, Services(), Services())
+
+
+def train_tokens(catalog, parameters, pictures, contrastive_pair, captioner):
+    return train_token_generator(
+        True, parameters, GAN, False, RUN, pictures, pictures.train.captions, contrastive_pair, captioner,
+        catalog.load("prior"), catalog.load("image_tokenizer"), Services(), Services(),
+    )  # fmt: skip

@@ -7,9 +7,8 @@ from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 from PIL import Image
 from tests.support.exported_models import MAX_TOKENS, SAID, SIZE, saying, seeing
+from tests.support.parameters import section
 
-from lexipix.config.ingestion import IngestionParameters
-from lexipix.config.run import RunParameters
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset
@@ -29,8 +28,8 @@ def run(tmp_path):
     def go(seed=3, **parameters):
         catalog = DataCatalog(
             {
-                "params:ingestion": MemoryDataset(IngestionParameters(**parameters)),
-                "params:run": MemoryDataset(RunParameters(seed=seed)),
+                "params:ingestion": MemoryDataset(section("ingestion", parameters)),
+                "params:run": MemoryDataset(section("run", {"seed": seed})),
                 "sources": SourcesDataset(path=str(tmp_path)),
                 "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
                 "pictures": ImageStoreDataset(filepath=str(tmp_path / "store")),
@@ -91,12 +90,12 @@ def write_folder(root, n_images=150):
 
 def test_folder(run, tmp_path):
     write_folder(tmp_path / "in")
-    (tmp_path / "in/bad.png").write_text("no picture")
+    (tmp_path / "in/bad.png").write_text("no image")
     (tmp_path / "in/twin.png").write_bytes((tmp_path / "in/000.png").read_bytes())
     pictures, summary, rejects, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
     assert sum(len(pictures[split]) for split in ("train", "val", "test", "judge")) == 150
     assert rejects.to_dict("records") == [
-        {"file": "bad.png", "reason": "not a picture in a known format"},
+        {"file": "bad.png", "reason": "not an image in a known format"},
         {"file": "twin.png", "reason": "duplicate of 000.png"},
     ]
     assert (summary["rejected"], summary["duplicates"]) == (2, 1)
@@ -138,12 +137,14 @@ def test_a_folder_that_holds_no_captioner(run, tmp_path):
     write_folder(tmp_path / "in")
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
-    with pytest.raises(LexipixError, match=r"ingestion\.captioner = 'model' is no exported captioner, token"):
+    with pytest.raises(
+        LexipixError, match=r"ingestion\.captioner = 'model' is not an exported captioner, token"
+    ):
         run(source={"kind": "folder", "path": "in"}, image_size=16, captioner="model")
 
 
 def test_a_source_that_cannot_be_read_stops_before_anything_is_written(run, tmp_path):
-    with pytest.raises(LexipixError, match=r"ingestion\.source\.path is .*gone, where there is nothing"):
+    with pytest.raises(LexipixError, match=r"ingestion\.source\.path is .*gone, which does not exist"):
         run(source={"kind": "folder", "path": "gone"})
     assert not (tmp_path / "store").exists()
 
@@ -152,7 +153,7 @@ def test_too_many_rejects_leave_no_store(run, tmp_path):
     write_folder(tmp_path / "in", 20)
     for number in range(10):
         (tmp_path / f"in/bad{number}.png").touch()
-    with pytest.raises(DatasetError, match=r"10 of 30 pictures .* bad0\.png: empty file") as error:
+    with pytest.raises(DatasetError, match=r"10 of 30 images .* bad0\.png: empty file") as error:
         run(source={"kind": "folder", "path": "in"}, image_size=16)
     assert isinstance(error.value.__cause__.__cause__, LexipixError), "the command line looks for it there"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lexipix.training.losses.energy import energy_distance, energy_loss
+from lexipix.training.losses.energy import energy_loss
 
 
 def test_energy_loss_by_hand():
@@ -40,11 +40,3 @@ def test_energy_loss_pushes_repetitions_apart():
     fake = torch.tensor([[-0.1, 0.0], [0.1, 0.0]], requires_grad=True)
     energy_loss(real, fake, torch.zeros(2, dtype=torch.long)).backward()
     assert fake.grad[0, 0] > 0 > fake.grad[1, 0]
-
-
-def test_energy_distance_by_hand():
-    a, b = torch.tensor([[1.0, 0.0], [2.0, 0.0]]), torch.tensor([[-1.0, 0.0]])
-    assert energy_distance(a, a) == pytest.approx(0, abs=1e-6)
-    assert energy_distance(a, b) == pytest.approx(4)  # all of a in one place, b at the other end
-    both = torch.cat([a[:1], b])
-    assert energy_distance(both, a) == pytest.approx(2 * 1 - 1 - 0)

@@ -47,10 +47,11 @@ def make(learning_rate=3e-3, **options):
 def test_learns_eight_pictures_by_heart():
     task, tokenizer, images, captions = make()
     result = train(
-        task, fast(images=2400, batch_size=8, reports=2), RUN, name="captioner", fingerprint="x",
+        task, fast(num_images=2400, batch_size=8, num_validations=2), RUN, name="captioner",
+        key="captioner.training", fingerprint="x",
         stream=ListStream(), checkpoints=MemoryCheckpoints(),
     )  # fmt: skip
-    assert result.figures["val_exact_match"] == 1.0
+    assert result.metrics["val_exact_match"] == 1.0
     assert write_captions(task.captioner, tokenizer, images, 24, device=CPU) == captions
     assert write_captions(task.captioner, tokenizer, images, 24, beams=3, device=CPU) == captions
     assert {"loss", "text_loss"} <= result.curves[-1].keys()

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from tests.support.generator_world import CPU, Training, check_reproducible, check_resumes
+from tests.support.generator_world import CPU, Training, check_reproducible
+from tests.support.parameters import section
 
-from lexipix.config.run import RunParameters
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import to_bundle
 from lexipix.training.tasks.classifier import ClassifierTask, classify, shift_each
 
-RUN = RunParameters(seed=3, precision="fp32", device="cpu", threads=1)
+RUN = section("run", {"seed": 3, "precision": "fp32", "device": "cpu", "threads": 1})
 COLORS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])
 
 
@@ -67,7 +67,7 @@ class TestShiftEach:
 def test_colors_are_learned_and_named(make):
     task = make()
     made = Training(lambda: task, images=480)()[0]
-    assert made.figures["val_accuracy"] == 1.0
+    assert made.metrics["val_accuracy"] == 1.0
     images, numbers = colored(30, 2)
     for flip in (False, True):
         bundle = bundle_of(task.classifier, flip)
@@ -90,9 +90,5 @@ def test_norms_and_biases_do_not_decay(make):
     assert others["weight_decay"] == 0 and all(w.ndim == 1 for w in others["params"])
 
 
-def test_same_seed_same_bytes(make):
+def test_one_seed_gives_the_same_bytes_interrupted_or_not(make):
     check_reproducible(make)
-
-
-def test_resumes_to_the_bit(make):
-    check_resumes(make)

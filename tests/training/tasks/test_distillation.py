@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tests.support.generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, pair_on, world
+from tests.support.generator_world import CPU, SIZE, Training, check_reproducible, pair_on, world
 
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import PAD_ID
@@ -9,7 +9,7 @@ from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import Decoder
-from lexipix.training.tasks.distillation import DistillationTask, draw_lessons
+from lexipix.training.tasks.distillation import DistillationTask, generate_targets
 
 
 def teacher(upsampling=False):
@@ -33,9 +33,9 @@ def task(upsampling=False, same_network=False):
     captions = world().captions
     one = teacher(upsampling) if same_network else student(upsampling)
     torch.manual_seed(6)
-    drawn = draw_lessons(teacher(upsampling), captions, 12, "lessons", CPU)
+    drawn = generate_targets(teacher(upsampling), captions, 12, "targets", CPU)
     return DistillationTask(
-        one, drawn, drawn, captions, captions, learning_rate=2e-3, canonical_share=1.0, device=CPU
+        one, drawn, drawn, captions, captions, learning_rate=2e-3, primary_caption_prob=1.0, device=CPU
     )
 
 
@@ -44,11 +44,11 @@ def test_student_comes_to_draw_what_its_teacher_draws(upsampling):
     result, _, stream = Training(lambda: task(upsampling), images=1600)()
     fidelity = [row["val_fidelity"] for _, row in stream.rows]
     assert fidelity[-1] > fidelity[0] + 1
-    assert result.figures["val_fidelity"] == max(fidelity)
-    assert [half.shape for half in pair_on(result.sheet, 11, 12, SIZE)] == [(SIZE, SIZE, 3)] * 2
+    assert result.metrics["val_fidelity"] == max(fidelity)
+    assert [half.shape for half in pair_on(result.sample_grid, 11, 12, SIZE)] == [(SIZE, SIZE, 3)] * 2
 
 
-def test_what_reads_stays_as_it_is():
+def test_the_text_encoding_stays_as_it_is():
     learns = task()
     before = {key: value.clone() for key, value in learns.student.state_dict().items()}
     learns.step(torch.arange(6), 0.5)
@@ -66,28 +66,21 @@ def test_a_student_that_is_its_teacher_has_next_to_nothing_to_learn():
         assert learns.validate()["fidelity"] > 55  # pictures are kept in 8 bits
 
 
-def test_lessons_are_what_the_teacher_draws_of_first_wordings():
+def test_targets_are_what_the_teacher_generates_from_first_wordings():
     captions = world().captions
     torch.manual_seed(6)
-    drawn = draw_lessons(teacher(), captions, 5, "lessons", CPU)
+    drawn = generate_targets(teacher(), captions, 5, "targets", CPU)
     assert drawn.noise.shape == (5, 3) and drawn.latents.shape[0] == 5
     with torch.no_grad():
         expected = to_uint8(teacher()(captions.primary(torch.arange(5)), drawn.noise))
-    assert (drawn.pictures.numpy() == expected).all()
-    assert len(draw_lessons(teacher(), captions, 10**6, "lessons", CPU).noise) == len(captions)
+    assert (drawn.images.numpy() == expected).all()
+    assert len(generate_targets(teacher(), captions, 10**6, "targets", CPU).noise) == len(captions)
 
 
 def test_latents_are_learned_only_where_both_draw_from_the_same_kind():
-    assert task().latent_weights is not None and task().lessons.latents is not None
-    assert task(upsampling=True).latent_weights is None and task(upsampling=True).lessons.latents is None
+    assert task().channel_weights is not None and task().targets.latents is not None
+    assert task(upsampling=True).channel_weights is None and task(upsampling=True).targets.latents is None
 
 
-def test_interrupted_lesson_ends_in_the_same_bytes():
-    training = Training(task)
-    _, whole, _ = training()
-    checkpoints = MemoryCheckpoints()
-    with pytest.raises(KeyboardInterrupt):
-        training(ListStream(interrupt_after=2), checkpoints)
-    assert checkpoints.kept is not None
-    _, resumed, _ = training(checkpoints=checkpoints)
-    assert resumed == whole
+def test_one_seed_gives_the_same_bytes_interrupted_or_not():
+    check_reproducible(task)

@@ -4,69 +4,49 @@ from tests.support.generator_world import (
     CPU,
     Training,
     check_reproducible,
-    check_resumes,
     parts_moved_by,
     world,
 )
+from tests.support.parameters import section
 
-from lexipix.config.run import RunParameters
 from lexipix.data.caption_groups import CaptionGroups
-from lexipix.training.parallel import Share
-from lexipix.training.precision import Precision, step_flops
+from lexipix.training.flops import step_flops
+from lexipix.training.precision import Precision
 from lexipix.training.tasks import gan
-from lexipix.training.tasks.gan import GANTask
-
-
-@pytest.fixture
-def make():
-    def make(upsampling=False, **changes):
-        settings = {
-            "adversary": "hinge", "learning_rate": 2e-3, "discriminator_learning_rate": 2e-3, "penalty": 0.0,
-            "alignment": 0.5, "adversarial": 1.0, "anchor": 10.0, "anchor_cell": 4, "head_start": 0.0,
-            "augmentations": [], "canonical_share": 0.5, "flip": False, "device": CPU,
-        }  # fmt: skip
-        return GANTask(
-            world().text_to_image(upsampling),
-            world().discriminator(),
-            world().images,
-            world().captions,
-            world().groups,
-            world().validation(),
-            **(settings | changes),
-        )
-
-    return make
-
 
 KINDS = [
-    {"adversary": "hinge", "augmentations": ["color", "translation", "cutout"], "flip": True},
-    {"adversary": "wasserstein", "penalty": 10.0},
-    {"adversary": "relativistic", "penalty": 0.1},
+    {"gan_loss": "hinge", "augmentations": ("color", "translation", "cutout"), "flip": True},
+    {"gan_loss": "wasserstein", "gp_weight": 10.0},
+    {"gan_loss": "relativistic", "r1_gamma": 0.1},
 ]
 IDS = ["hinge", "wasserstein", "relativistic"]
-SCRATCH = {"upsampling": True}
+SCRATCH = {"upsampling": True, "gradient_accumulation_steps": 2}
+
+
+def make(**changes):
+    return world().gan_task(**changes)
 
 
 @pytest.mark.parametrize("changes", [*KINDS, SCRATCH], ids=[*IDS, "scratch"])
-def test_a_few_pictures_are_learned(make, changes):
+def test_a_few_images_are_learned(changes):
     result, _, _ = Training(lambda: make(**changes), images=160)()
-    anchors = [row["anchor"] for row in result.curves]
-    assert anchors[-1] < 0.8 * anchors[0]
-    assert {"loss_g", "loss_d", "alignment_loss", "anchor", "val_psnr"} <= result.curves[-1].keys()
+    errors = [row["pixel_loss"] for row in result.curves]
+    assert errors[-1] < 0.8 * errors[0]
+    assert {"loss_g", "loss_d", "contrastive_loss", "pixel_loss", "val_psnr"} <= result.curves[-1].keys()
 
 
-def test_generator_and_discriminator_learn_and_the_readers_stay(make):
+def test_generator_and_discriminator_learn_and_the_text_encoders_stay():
     learning = {"model.prior", "model.decoder", "discriminator.heads", "discriminator.pixel_head"}
     assert parts_moved_by(make(), 0.0) == learning
 
 
-def test_the_discriminator_has_a_head_start(make):
-    task = make(head_start=0.25)
+def test_the_discriminator_learns_alone_at_first():
+    task = make(discriminator_warmup=0.25)
     assert parts_moved_by(task, 0.2) == {"discriminator.heads", "discriminator.pixel_head"}
     assert "model.prior" in parts_moved_by(task, 0.25)
 
 
-def test_the_generators_step_leaves_no_gradient_in_the_discriminator(make, monkeypatch):
+def test_the_generators_step_leaves_no_gradient_in_the_discriminator(monkeypatch):
     task = make()
     kept = {}
     step = task.optimizers["discriminator"].step
@@ -83,28 +63,41 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminator(make, monke
 
 
 @pytest.mark.parametrize("changes", KINDS[1:], ids=IDS[1:])
-def test_the_penalty_is_paid_lazily(make, monkeypatch, changes):
-    paid = []
-    for name in ("gradient_penalty", "zero_penalty"):
-        monkeypatch.setattr(gan, name, lambda *_: paid.append(1) or torch.zeros(()))
+def test_the_penalty_is_computed_lazily(monkeypatch, changes):
+    computed = []
+    for name in ("gradient_penalty", "zero_centered_penalty"):
+        monkeypatch.setattr(gan, name, lambda *_: computed.append(1) or torch.zeros(()))
     task = make(**changes)
     torch.manual_seed(0)
     for _ in range(24):
         task.step(torch.arange(4), 0.0)
-    per_step = {"wasserstein": 1, "relativistic": 2}[changes["adversary"]]
-    assert 0 < len(paid) / per_step < 16
+    per_step = {"wasserstein": 1, "relativistic": 2}[changes["gan_loss"]]
+    assert 0 < len(computed) / per_step < 16
 
 
 @pytest.mark.parametrize("changes", KINDS[1:], ids=IDS[1:])
-def test_the_arithmetic_of_a_penalty_is_counted(make, monkeypatch, changes):
-    task, machine, run = make(**changes), Precision(CPU, bf16=False), RunParameters(device="cpu")
-    monkeypatch.setattr(gan, "PENALTY_EVERY", 10**9)
-    without = step_flops(task, 4, run, machine)
-    monkeypatch.setattr(gan, "PENALTY_EVERY", 1)
-    assert step_flops(task, 4, run, machine) > without
+def test_the_arithmetic_of_a_penalty_is_counted(changes):
+    without, always = (count(make(**changes, penalty_interval=n)) for n in (10**9, 1))
+    assert always > without
 
 
-def test_equal_captions_are_no_mismatch(make, monkeypatch):
+def count(task):
+    return step_flops(task, 4, section("run", {"device": "cpu"}), Precision(CPU, bf16=False))
+
+
+def test_operations_are_those_of_an_average_step():
+    """A training of a quarter pretraining, a quarter discriminator and half of both players."""
+    parts = []
+    for begin in (0.0, 0.25, 0.5):
+        task = make(pretrain_fraction=0.25, discriminator_warmup=0.25)
+        task.phases = (begin,)
+        parts.append(count(task) / (1 - begin))
+    assert parts[2] > parts[1] > 0 and parts[0] > 0
+    average = 0.25 * parts[0] + 0.25 * parts[1] + 0.5 * parts[2]
+    assert count(make(pretrain_fraction=0.25, discriminator_warmup=0.25)) == pytest.approx(average)
+
+
+def test_equal_captions_are_no_mismatch(monkeypatch):
     task = make()
     task.groups = CaptionGroups(torch.zeros_like(task.groups.of_rows))  # every caption alike
     counted = []
@@ -116,21 +109,39 @@ def test_equal_captions_are_no_mismatch(make, monkeypatch):
     assert [bool(rows.any()) for rows in counted] == [False, True]
 
 
-def test_only_steps_that_are_alike_are_recorded(make, monkeypatch):
-    monkeypatch.setattr(gan, "CudaGraphRunner", lambda _: "a recording")
-    alike, steered = make(), make()
-    steered.steering = object()
-    others = [steered, make(penalty=10.0), make(share=Share(micro_batches=2))]
-    for task in (alike, *others):
-        task.record()
-    assert alike.recording == "a recording"
-    assert all(task.recording is None for task in others)
+def test_only_steps_that_run_the_same_kernels_use_cuda_graphs():
+    assert make(with_feedback=True).uses_cuda_graphs
+    others = [{"gan_loss": "wasserstein", "gp_weight": 10.0}, {"gradient_accumulation_steps": 2}]
+    assert not any(make(**changes).uses_cuda_graphs for changes in others)
+    assert make(pretrain_fraction=0.5).graph_step(torch.arange(8), 0.2) is None
 
 
-def test_same_seed_same_bytes(make):
-    check_reproducible(lambda: make(**KINDS[0]))
+def test_a_step_as_a_function_of_tensors_is_the_step():
+    weights = []
+    for as_graph in (False, True):
+        task = make(flip=True, discriminator_warmup=0.25)
+        for progress in (0.0, 0.5):
+            torch.manual_seed(4)
+            if as_graph:
+                step = task.graph_step(torch.arange(8), progress)
+                assert step.variant == (progress > 0.25)
+                step.update(*step.inputs)
+            else:
+                task.step(torch.arange(8), progress)
+        weights.append(torch.cat([w.detach().flatten() for w in task.model.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_micro_batches_hold_images_of_one_caption_together(monkeypatch):
+    task, seen = make(gradient_accumulation_steps=2), []
+    losses = task._discriminator_losses
+    monkeypatch.setattr(task, "_discriminator_losses", lambda b: seen.append(b.groups) or losses(b))
+    task.groups = CaptionGroups(torch.arange(12) // 4)
+    torch.manual_seed(0)
+    task.step(torch.tensor([0, 4, 8, 1, 2, 3, 5, 6]), 0.5)
+    assert [groups.tolist() for groups in seen] == [[0, 0, 0, 0], [1, 1, 1, 1]]
 
 
 @pytest.mark.parametrize("changes", [*KINDS, SCRATCH], ids=[*IDS, "scratch"])
-def test_resumes_to_the_bit(make, changes):
-    check_resumes(lambda: make(**changes, head_start=0.3))
+def test_one_seed_gives_the_same_bytes_interrupted_or_not(changes):
+    check_reproducible(lambda: make(**changes, discriminator_warmup=0.3))

@@ -1,22 +1,22 @@
 import pytest
 import torch
-from tests.support.generator_world import CPU, SIZE, ListStream, MemoryCheckpoints, Training, world
+from tests.support.generator_world import CPU, SIZE, Training, check_reproducible, world
 
 from lexipix.data.tokenization import PAD_ID
 from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
-from lexipix.training.tasks.text_distillation import TextDistillationTask, hear, understand
+from lexipix.training.tasks.text_distillation import TextDistillationTask, encode_captions, encode_words
 
 
 def teacher():
     return world().text_to_image(False).eval()
 
 
-def lessons(n=24):
+def targets(n=24):
     torch.manual_seed(6)
-    return hear(teacher(), world().captions, n, 0.5, "lessons", CPU)
+    return encode_captions(teacher(), world().captions, n, 0.5, "targets", CPU)
 
 
 def student():
@@ -34,28 +34,28 @@ def wide_vector():
 
 
 def task():
-    return TextDistillationTask(student(), lessons(), lessons(), learning_rate=3e-3)
+    return TextDistillationTask(student(), targets(), targets(), learning_rate=3e-3)
 
 
-def test_lessons_are_what_the_teacher_makes_of_each_word():
-    heard = lessons()
-    assert len(heard.ids) == 24, "more lessons than captions: some are read again, in another wording"
-    ids = heard.ids[3][heard.ids[3] != PAD_ID][None].long()
+def test_targets_are_what_the_teacher_makes_of_each_token():
+    encoded = targets()
+    assert len(encoded.ids) == 24, "more targets than captions: some are read again, in another wording"
+    ids = encoded.ids[3][encoded.ids[3] != PAD_ID][None].long()
     with torch.no_grad():
-        words, vectors = understand(teacher(), ids)
-    torch.testing.assert_close(heard.words[3, : ids.shape[1]].float(), words[0], atol=5e-3, rtol=5e-3)
-    torch.testing.assert_close(heard.vectors[3], vectors[0], atol=1e-5, rtol=0)
+        words, vectors = encode_words(teacher(), ids)
+    torch.testing.assert_close(encoded.words[3, : ids.shape[1]].float(), words[0], atol=5e-3, rtol=5e-3)
+    torch.testing.assert_close(encoded.vectors[3], vectors[0], atol=1e-5, rtol=0)
 
 
 def test_student_comes_to_understand_what_its_teacher_does():
     result, _, stream = Training(task, images=1600)()
     unexplained = [row["val_unexplained"] for _, row in stream.rows]
     assert unexplained[-1] < 0.5 * unexplained[0]
-    assert result.figures["val_vector_cosine"] > 0.9
-    assert result.sheet is None
+    assert result.metrics["val_vector_cosine"] > 0.9
+    assert result.sample_grid is None
 
 
-def test_only_the_reading_learns():
+def test_only_the_text_encoding_learns():
     learns = task()
     before = {key: value.clone() for key, value in learns.student.state_dict().items()}
     learns.step(torch.arange(6), 0.5)
@@ -66,21 +66,15 @@ def test_only_the_reading_learns():
     assert all(key.startswith(("text_encoder.", "prior.proj_in", "prior.text_norm")) for key in changed)
 
 
-def test_padding_is_no_lesson():
+def test_padding_is_no_target():
     learns = task()
     rows = torch.arange(6)
-    before = [float(value.detach()) for value in learns._errors(learns.heard, rows)]
-    longer = torch.nn.functional.pad(learns.heard.ids, (0, 3), value=PAD_ID)
-    words = torch.nn.functional.pad(learns.heard.words, (0, 0, 0, 3), value=9.0)
-    padded = learns.heard._replace(ids=longer, words=words)
+    before = [float(value.detach()) for value in learns._errors(learns.targets, rows)]
+    longer = torch.nn.functional.pad(learns.targets.ids, (0, 3), value=PAD_ID)
+    words = torch.nn.functional.pad(learns.targets.words, (0, 0, 0, 3), value=9.0)
+    padded = learns.targets._replace(ids=longer, words=words)
     assert [float(value.detach()) for value in learns._errors(padded, rows)] == pytest.approx(before)
 
 
-def test_interrupted_lesson_ends_in_the_same_bytes():
-    training = Training(task)
-    _, whole, _ = training()
-    checkpoints = MemoryCheckpoints()
-    with pytest.raises(KeyboardInterrupt):
-        training(ListStream(interrupt_after=2), checkpoints)
-    _, resumed, _ = training(checkpoints=checkpoints)
-    assert resumed == whole
+def test_one_seed_gives_the_same_bytes_interrupted_or_not():
+    check_reproducible(task)

@@ -1,1 +1,1 @@
-"""ingestion."""
+"""The ingestion: captions, duplicates, splits, and the report."""

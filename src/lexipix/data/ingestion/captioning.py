@@ -11,10 +11,10 @@ from PIL import Image
 from lexipix.utils.types import Picture, Reject
 
 Pixels = NDArray[np.uint8]
-Describe = Callable[[Pixels], list[str]]
+CaptionImages = Callable[[Pixels], list[str]]
 
-AT_ONCE = 256  # pictures that are described together
-MOST_WAITING = 1024  # pictures held in memory meanwhile, those with a caption included
+BATCH_SIZE = 256  # images that are captioned together
+MAX_WAITING = 1024  # images held in memory meanwhile, including those with a caption
 
 
 class ImageCaptioner(Protocol):
@@ -28,11 +28,11 @@ class ImageCaptioner(Protocol):
         """Captions of images, uint8 (N, image_size, image_size, 3)."""
 
 
-def caption_at_size(captioner: ImageCaptioner) -> Describe:
+def caption_at_size(captioner: ImageCaptioner) -> CaptionImages:
     """A function that captions images of any size, uint8 (N, S, S, 3): it scales them for the captioner."""
     size = captioner.image_size
 
-    def describe(images: Pixels) -> list[str]:
+    def caption_images(images: Pixels) -> list[str]:
         if images.shape[1] != size:
             scaled = [
                 Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS) for image in images
@@ -40,26 +40,28 @@ def caption_at_size(captioner: ImageCaptioner) -> Describe:
             images = np.stack([np.asarray(image) for image in scaled])
         return captioner.caption(images)
 
-    return describe
+    return caption_images
 
 
-def described(items: Iterable[Picture | Reject], describe: Describe) -> Iterator[Picture | Reject]:
-    """The items in their order, every picture without a caption with one that ``describe`` wrote."""
+def captioned(items: Iterable[Picture | Reject], caption_images: CaptionImages) -> Iterator[Picture | Reject]:
+    """The items in order; images without a caption get one from ``caption_images``."""
     waiting: list[Picture | Reject] = []
-    n_lacking = 0
+    n_missing = 0
     for item in items:
         waiting.append(item)
-        n_lacking += _lacks_caption(item)
-        if n_lacking >= AT_ONCE or len(waiting) >= MOST_WAITING:
-            yield from _filled(waiting, describe)
-            waiting, n_lacking = [], 0
-    yield from _filled(waiting, describe)
+        n_missing += _lacks_caption(item)
+        if n_missing >= BATCH_SIZE or len(waiting) >= MAX_WAITING:
+            yield from _with_captions(waiting, caption_images)
+            waiting, n_missing = [], 0
+    yield from _with_captions(waiting, caption_images)
 
 
-def _filled(items: list[Picture | Reject], describe: Describe) -> Iterator[Picture | Reject]:
-    lacking = [item for item in items if _lacks_caption(item)]
-    images = [item.image for item in lacking if isinstance(item, Picture) and item.image is not None]
-    texts = iter(describe(np.stack(images)) if images else [])
+def _with_captions(
+    items: list[Picture | Reject], caption_images: CaptionImages
+) -> Iterator[Picture | Reject]:
+    missing = [item for item in items if _lacks_caption(item)]
+    images = [item.image for item in missing if isinstance(item, Picture) and item.image is not None]
+    texts = iter(caption_images(np.stack(images)) if images else [])
     for item in items:
         if isinstance(item, Picture) and _lacks_caption(item):
             text = " ".join(next(texts).split())

@@ -1,16 +1,16 @@
-"""Which picture was seen before, in little memory."""
+"""Finds duplicate images with little memory."""
 
 from array import array
 
-_KEY = 16  # bytes of the digest that are kept: two of 10^9 pictures agree in them by chance once in 10^20
+_KEY = 16  # bytes of the digest that are kept: a collision among 10^9 images has a probability of 10^-20
 _MAX_LOAD = 0.7
 
 
 class DigestIndex:
-    """Remembers digests and the file each was first seen in.
+    """Maps digests to the file with which each was added first.
 
-    An open-addressed table in flat arrays: about 40 bytes a picture and its file's name, a quarter of what a
-    dict takes, so that the memory hardly grows with the number of pictures.
+    It is an open-addressed hash table in flat arrays: it takes about 40 bytes and the file's name per image,
+    a quarter of a dict.
     """
 
     def __init__(self) -> None:
@@ -22,10 +22,10 @@ class DigestIndex:
         return len(self._ends)
 
     def claim(self, digest: bytes, file: str) -> str | None:
-        """Enter a digest (16 bytes or more) under a file, unless it is known.
+        """Add a digest (16 bytes or more) with its file, unless the digest is known.
 
         Returns:
-            The file under which it is known, or None when it is new.
+            The file with which the digest was added first, or None if it is new.
         """
         key = digest[:_KEY]
         slot, number = self._find(key)
@@ -34,7 +34,7 @@ class DigestIndex:
             return self._names[start : self._ends[number - 1]].decode("utf-8", "surrogatepass")
         self._names += file.encode("utf-8", "surrogatepass")
         self._ends.append(len(self._names))
-        self._enter(slot, key, len(self._ends))
+        self._set(slot, key, len(self._ends))
         if len(self._ends) > _MAX_LOAD * self._n_slots:
             self._grow()
         return None
@@ -42,10 +42,10 @@ class DigestIndex:
     def _allocate(self, n_slots: int) -> None:
         self._n_slots = n_slots
         self._keys = bytearray(_KEY * n_slots)
-        self._numbers = array("I", bytes(4 * n_slots))  # 0: free, else one more than the picture's position
+        self._numbers = array("I", bytes(4 * n_slots))  # 0: free; else 1 + position of the image
 
     def _find(self, key: bytes) -> tuple[int, int]:
-        """The slot of a key and its number, or the slot where it belongs and 0."""
+        """Slot and number of a key; for a new key, its future slot and 0."""
         mask = self._n_slots - 1
         slot = int.from_bytes(key[:8], "little") & mask
         while number := self._numbers[slot]:
@@ -54,7 +54,7 @@ class DigestIndex:
             slot = (slot + 1) & mask
         return slot, number
 
-    def _enter(self, slot: int, key: bytes, number: int) -> None:
+    def _set(self, slot: int, key: bytes, number: int) -> None:
         self._keys[_KEY * slot : _KEY * slot + _KEY] = key
         self._numbers[slot] = number
 
@@ -64,4 +64,4 @@ class DigestIndex:
         for slot, number in enumerate(numbers):
             if number:
                 key = bytes(keys[_KEY * slot : _KEY * slot + _KEY])
-                self._enter(self._find(key)[0], key, number)
+                self._set(self._find(key)[0], key, number)

@@ -1,4 +1,4 @@
-"""Counts what an ingestion kept and set aside, and judges whether it may stand."""
+"""Counts accepted and rejected images, and checks whether the ingestion is valid."""
 
 import hashlib
 import heapq
@@ -12,20 +12,20 @@ _N_EXAMPLES = 48
 
 
 class Duplicate(Reject):
-    """A picture that is there already; it is set aside but not held against the source."""
+    """A duplicate image; it does not count towards ``max_reject_share``."""
 
 
 class IngestReport:
-    """What was seen so far.
+    """Counts and examples of an ingestion.
 
     Args:
-        parameters: The ingestion's parameters.
+        parameters: Parameters of the ingestion.
     """
 
     def __init__(self, parameters: IngestionParameters) -> None:
         self._parameters = parameters
         self._counts = dict.fromkeys(SPLITS, 0)
-        self._n_rejected = self._n_duplicates = self._n_uncaptioned = self._n_described = 0
+        self._n_rejected = self._n_duplicates = self._n_uncaptioned = self._n_captioned = 0
         self._reasons: list[str] = []
         self._digest = hashlib.sha256()
         self._examples: list[tuple[int, int, str, str | None]] = []
@@ -39,13 +39,13 @@ class IngestReport:
             if len(self._reasons) < 3:
                 self._reasons.append(f"{item.file}: {item.reason}")
         else:
-            self._add_picture(item)
+            self._add_image(item)
 
-    def _add_picture(self, picture: Picture) -> None:
+    def _add_image(self, picture: Picture) -> None:
         assert picture.digest is not None and picture.split in self._counts
         if picture.split == "train":
-            # Those with the smallest digests: an even sample of any stream, and always the same one. The
-            # heap's first is the one to give way, hence the minus.
+            # The images with the smallest digests are a uniform sample that does not depend on the order. The
+            # minus makes the largest of them the heap's first element, which is replaced.
             row = self._counts["train"]
             example = (-int(picture.digest, 16), row, picture.file, picture.caption)
             if len(self._examples) < _N_EXAMPLES:
@@ -54,14 +54,14 @@ class IngestReport:
                 heapq.heapreplace(self._examples, example)
         self._counts[picture.split] += 1
         self._n_uncaptioned += picture.caption is None
-        self._n_described += picture.caption_source == "generated"
+        self._n_captioned += picture.caption_source == "generated"
         self._digest.update(f"{picture.split}\t{picture.digest}\t{picture.caption or ''}\n".encode())
 
     def summary(self) -> dict[str, Any]:
-        """Sum up a finished ingestion.
+        """Summary of a finished ingestion.
 
         Raises:
-            LexipixError: It may not stand: too much was rejected, or a split is empty.
+            LexipixError: Too many images were rejected, or a split is empty.
         """
         self._check_rejects()
         self._check_splits()
@@ -71,7 +71,7 @@ class IngestReport:
             "rejected": self._n_rejected + self._n_duplicates,
             "duplicates": self._n_duplicates,
             "uncaptioned": self._n_uncaptioned,
-            **({"described": self._n_described} if self._n_described else {}),
+            **({"described": self._n_captioned} if self._n_captioned else {}),
             "image_size": self._parameters.image_size,
             "digest": self._digest.hexdigest()[:32],
             "examples": [
@@ -86,19 +86,19 @@ class IngestReport:
         allowed = self._parameters.max_reject_share
         if share > allowed:
             raise LexipixError(
-                f"{self._n_rejected:,} of {total:,} pictures ({share:.1%}) cannot be used, and "
+                f"{self._n_rejected:,} of {total:,} images ({share:.1%}) were rejected, but "
                 f"ingestion.max_reject_share allows {allowed:.1%}. The first: {'; '.join(self._reasons)}. "
-                "Mend them, or raise ingestion.max_reject_share to go on without them."
+                "Fix them, or increase ingestion.max_reject_share to continue without them."
             )
 
     def _check_splits(self) -> None:
         total = sum(self._counts.values())
         if not total:
-            raise LexipixError("No picture is left to work with: the source gave none that can be used.")
+            raise LexipixError("The source has no image that can be used.")
         for split, count in self._counts.items():
             if not count:
-                share = "what is left" if split == "train" else getattr(self._parameters.splits, split)
+                share = "the rest" if split == "train" else getattr(self._parameters.splits, split)
                 raise LexipixError(
-                    f"The split {split!r} is left without a picture (ingestion.splits.{split} is {share}, "
-                    f"the source gave {total} in all): add pictures or change the shares."
+                    f"The split {split!r} has no images (ingestion.splits.{split} is {share}, "
+                    f"the source has {total} images): add images or change the shares."
                 )

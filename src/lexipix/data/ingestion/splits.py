@@ -1,4 +1,4 @@
-"""Which split a picture belongs to."""
+"""Assigns images to splits."""
 
 from collections.abc import Collection
 
@@ -9,13 +9,14 @@ from lexipix.utils.types import SplitName
 def choose_split(
     digest: bytes, hint: SplitName | None, own: Collection[SplitName], shares: SplitParameters
 ) -> SplitName:
-    """Choose a split by the picture's content, so that adding or renaming files moves no other picture.
+    """The split of an image by its content, so that adding or renaming files moves no other image.
 
     Args:
-        digest: Hash of the pixels, 8 bytes or more, evenly distributed.
-        hint: The split that the source names; "train" still gives to the splits it does not name.
-        own: The splits that the source decides itself.
-        shares: Of the others.
+        digest: Hash of the pixels, 8 bytes or more, uniformly distributed.
+        hint: The split according to the source. Images of "train" may still move to a split that the source
+            does not decide.
+        own: The splits that the source decides.
+        shares: Shares of the other splits.
     """
     if hint is not None and hint != "train":
         return hint

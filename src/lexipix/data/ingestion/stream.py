@@ -1,4 +1,4 @@
-"""The stream of pictures between source and store: what is kept, in which split, and what is set aside."""
+"""The stream of images from source to store: assigns splits, tidies captions, rejects images."""
 
 import hashlib
 import unicodedata
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lexipix.config.ingestion import IngestionParameters
-from lexipix.data.ingestion.captioning import Describe, described
+from lexipix.data.ingestion.captioning import CaptionImages, captioned
 from lexipix.data.ingestion.duplicates import DigestIndex
 from lexipix.data.ingestion.report import Duplicate, IngestReport
 from lexipix.data.ingestion.splits import choose_split
@@ -18,61 +18,64 @@ from lexipix.utils.types import OpenedSource, Picture, Reject
 
 
 class PictureStream:
-    """Pictures in their splits, drawn one by one from a source.
+    """Images with their splits, read one by one from a source.
 
-    Iterating reads the source from its beginning. It gives each kept picture (with its split, its digest and
-    a tidy caption) and each reject, and at the end the summary, a dict. One picture at a time is held, and a
-    few bytes for each that was seen. It can be iterated but is no iterator: Kedro saves it as one thing.
+    Iterating reads the source from its beginning. It yields each accepted image (with split, digest and tidy
+    caption), each reject, and last the summary, a dict. Only one image is held at a time, and a few bytes for
+    each earlier one. The class is iterable but no iterator, so that Kedro saves it as one object.
 
     Args:
-        source: Where the pictures come from.
-        parameters: The ingestion's parameters.
-        describe: Writes captions for pictures that come without; None leaves them without.
+        source: The source.
+        parameters: Parameters of the ingestion.
+        caption_images: Writes captions for images without captions; None leaves them without.
 
     Attributes:
-        n_pictures: How many to expect, where it is known.
+        n_pictures: Expected number of images, if it is known.
     """
 
     def __init__(
-        self, source: OpenedSource, parameters: IngestionParameters, describe: Describe | None = None
+        self,
+        source: OpenedSource,
+        parameters: IngestionParameters,
+        caption_images: CaptionImages | None = None,
     ) -> None:
         self._source = source
         self._parameters = parameters
-        self._describe = describe
+        self._caption_images = caption_images
         self.n_pictures = source.n_pictures
 
     def __iter__(self) -> Generator[Picture | Reject | dict[str, Any], None, None]:
         """Read the source.
 
         Raises:
-            LexipixError: More was rejected than ``ingestion.max_reject_share`` allows, or a split is left
-                without pictures.
+            LexipixError: More images were rejected than ``ingestion.max_reject_share`` allows, or a split has
+                no images.
         """
-        index, tally = DigestIndex(), IngestReport(self._parameters)
-        with closing(self._source.read()) as items:  # its threads end with it, however this ends
-            verdicts: Iterator[Picture | Reject] = (self._judge(item, index) for item in items)
-            if self._describe is not None:
-                verdicts = described(verdicts, self._describe)
-            for verdict in verdicts:
-                tally.add(verdict)
-                yield verdict
-        yield tally.summary()
+        index, report = DigestIndex(), IngestReport(self._parameters)
+        with closing(self._source.read()) as items:  # the source's threads end with the generator
+            results: Iterator[Picture | Reject] = (self._check(item, index) for item in items)
+            if self._caption_images is not None:
+                results = captioned(results, self._caption_images)
+            for result in results:
+                report.add(result)
+                yield result
+        yield report.summary()
 
-    def _judge(self, item: Picture | Reject, index: DigestIndex) -> Picture | Reject:
+    def _check(self, item: Picture | Reject, index: DigestIndex) -> Picture | Reject:
         file = _printable(item.file)
         if isinstance(item, Reject):
             return Reject(file, _printable(item.reason))
         if item.image is None:
-            return Reject(file, "no picture")
+            return Reject(file, "no image")
         if file != item.file:
             return Reject(file, "its name is not valid UTF-8: rename it")
         try:
             caption, *paraphrases = _tidy((item.caption, *item.paraphrases)) or (None,)
         except UnicodeEncodeError:
             return Reject(file, "its caption is not valid UTF-8")
-        fault = self._caption_fault(item, caption, paraphrases)
-        if fault:
-            return Reject(file, fault)
+        error = self._caption_error(item, caption, paraphrases)
+        if error:
+            return Reject(file, error)
         digest = hashlib.sha256(np.ascontiguousarray(item.image).data).digest()
         first = index.claim(digest, file)
         if first is not None:
@@ -85,9 +88,9 @@ class PictureStream:
             digest=digest.hex()[:32],
         )
 
-    def _caption_fault(self, item: Picture, caption: str | None, paraphrases: list[str]) -> str | None:
-        may_lack = self._parameters.allow_uncaptioned or self._describe is not None
-        if caption is None and item.withheld_caption is None and not may_lack:
+    def _caption_error(self, item: Picture, caption: str | None, paraphrases: list[str]) -> str | None:
+        may_be_missing = self._parameters.allow_uncaptioned or self._caption_images is not None
+        if caption is None and item.withheld_caption is None and not may_be_missing:
             return "no caption, and ingestion.allow_uncaptioned is false"
         longest = max(map(len, (caption or "", *paraphrases)))
         if longest > self._parameters.max_caption_chars:
@@ -97,13 +100,13 @@ class PictureStream:
 
 
 def _tidy(texts: tuple[str | None, ...]) -> list[str]:
-    """One kind of space, composed characters, nothing empty, nothing twice."""
+    """Texts in NFC with single spaces, without empty ones and repetitions."""
     tidy = []
     for text in texts:
         if not text:
             continue
         if not text.isascii():
-            text.encode("utf-8")  # fails where bytes that are no text were carried along
+            text.encode("utf-8")  # fails for invalid bytes, kept as surrogates
             text = unicodedata.normalize("NFC", text)
         text = " ".join(text.replace("\0", " ").split())
         if text:
@@ -112,5 +115,5 @@ def _tidy(texts: tuple[str | None, ...]) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """Names of files may hold bytes that are no text; tables may not."""
+    """The text with invalid bytes, which file names may contain, replaced by escapes."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Where pictures come from: the embedded scenes, CIFAR-10, a user's folder.
+"""Sources of images: the embedded scenes, CIFAR-10, and a user's folder.
 
-Everything that reads a source's files is below this package; nodes see only records.
+Only this package reads the files of a source; nodes get :class:`lexipix.utils.types.Picture`.
 """

@@ -1,4 +1,4 @@
-"""Captions made of the fields of a row: one picture, several ways to say what it shows."""
+"""Captions from the fields of a metadata row, by templates: several captions for one image."""
 
 import string
 from collections.abc import Collection, Mapping
@@ -7,14 +7,14 @@ from typing import Any
 
 from lexipix.config.ingestion import FolderSourceParameters
 
-CAPTION = "caption"  # what a template calls the field ``caption_field``
+CAPTION = "caption"  # the name of ``caption_field`` in templates
 
 
-class Wordings:
-    """Makes the wordings of a row of a metadata file.
+class CaptionTemplates:
+    """Fills the caption templates with the fields of a row.
 
     Args:
-        parameters: Templates, and what they say for some values.
+        parameters: The templates, and replacements of values.
     """
 
     def __init__(self, parameters: FolderSourceParameters) -> None:
@@ -29,43 +29,43 @@ class Wordings:
         self._caption_field = parameters.caption_field
 
     def missing(self, fields: Collection[str]) -> dict[str, list[str]]:
-        """Template -> the fields it names that are not among ``fields``."""
+        """Fields of each template that are not among ``fields``."""
         return {
             template: [name for _, name in parts if name is not None and name not in fields]
             for template, parts in self._templates.items()
         }
 
     def __call__(self, record: Mapping[str, Any]) -> tuple[str, ...]:
-        """The wordings of one row, the caption first; none where it can fill no template.
+        """The captions of one row, those of the first template first; empty if no template can be filled.
 
-        Where the captions' field is a list, each of its texts makes wordings of its own; a list in another
-        field is spoken as one text with commas.
+        If the caption field is a list, each of its texts fills the templates; a list in another field becomes
+        one text with commas.
 
         Raises:
-            ValueError: A field that is named is neither text nor number nor a list of them; the sentence goes
-                on after "the caption of …".
+            ValueError: A field is neither a text or number nor a list of them. The message continues "the
+                caption of …".
         """
-        wordings: dict[str, None] = {}
+        captions: dict[str, None] = {}
         for parts in self._templates.values():
             choices = [self._choices(record, name) for _, name in parts if name is not None]
             for chosen in product(*choices):
                 values = iter(chosen)
-                wordings[
+                captions[
                     "".join(before + (next(values) if name is not None else "") for before, name in parts)
                 ] = None
-        return tuple(wordings)
+        return tuple(captions)
 
     def _choices(self, record: Mapping[str, Any], name: str) -> list[str]:
         value = record.get(name)
         texts = value if isinstance(value, list) else [] if value is None else [value]
-        numbers_too = name != self._caption_field  # a number there is a wrong field, not a caption
-        spoken = []
+        allows_numbers = name != self._caption_field  # a caption that is a number means a wrong field
+        found = []
         for text in texts:
-            if numbers_too and isinstance(text, int | float) and not isinstance(text, bool):
+            if allows_numbers and isinstance(text, int | float) and not isinstance(text, bool):
                 text = str(text)
             if not isinstance(text, str):
-                raise ValueError(f"in the field {name!r} is no text")
+                raise ValueError(f"in the field {name!r} is not a text")
             text = self._values.get(name, {}).get(text, text)
             if text.strip():
-                spoken.append(text)
-        return spoken if name == self._caption_field else [", ".join(spoken)] if spoken else []
+                found.append(text)
+        return found if name == self._caption_field else [", ".join(found)] if found else []

@@ -1,4 +1,4 @@
-"""CIFAR-10 from its official python archive, or from the folder extracted from it.
+"""CIFAR-10 from its official python archive or the extracted folder.
 
 Learning Multiple Layers of Features from Tiny Images, Krizhevsky 2009; the format is described at
 https://www.cs.toronto.edu/~kriz/cifar.html.
@@ -26,19 +26,19 @@ _NOUN = re.compile(r"(.+)_s_\d+\.png")
 
 
 def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
-    """Find the archive or folder; its batches are checked and read one after the other, the test batch first.
+    """CIFAR-10 as a source; its batches are checked and read one by one, the test batch first.
 
     Args:
-        path: The archive, the folder ``cifar-10-batches-py``, or a folder that holds one of them.
-        parameters: The ingestion's parameters.
+        path: The archive, the folder ``cifar-10-batches-py``, or a folder that contains one of them.
+        parameters: Parameters of the ingestion.
 
     Raises:
-        LexipixError: There is nothing at the path.
+        LexipixError: The path does not exist.
     """
     if not path.exists():
         raise LexipixError(
-            f"ingestion.source.path is {path}, where there is nothing: fetch CIFAR-10 with "
-            f"`dvc update data/01_raw/{ARCHIVE}.dvc`, or point to your own copy with "
+            f"ingestion.source.path is {path}, which does not exist: download CIFAR-10 with "
+            f"`dvc update data/01_raw/{ARCHIVE}.dvc`, or choose your own copy with "
             "--params=ingestion.source.path=FILE_OR_FOLDER."
         )
     for inner in (path / FOLDER, path / ARCHIVE):
@@ -51,10 +51,11 @@ def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
 
 
 def caption_of(file: str, label: str, parameters: Cifar10SourceParameters) -> str:
-    """Caption from the noun in a file's name, as ``ostrich_s_001590.png``, and the class.
+    """Caption from the class and the noun in a file's name, such as ``ostrich_s_001590.png``.
 
-    >>> caption_of("ostrich_s_001590.png", "bird", Cifar10SourceParameters())
-    'a photo of an ostrich, a bird'
+    >>> templates = {"caption_template": "{a_noun}, {a_class}", "class_template": "{a_class}"}
+    >>> caption_of("ostrich_s_001590.png", "bird", Cifar10SourceParameters(**templates))
+    'an ostrich, a bird'
     """
     match = _NOUN.fullmatch(file)
     noun = match[1].replace("_", " ") if match else label
@@ -69,7 +70,7 @@ def _read(path: Path, parameters: IngestionParameters) -> Generator[Picture, Non
         split: SplitName = "test" if batch.name == "test_batch" else "train"
         n_images = len(batch.labels)
         if source.max_pictures is not None:
-            # The pictures lie in random order: the first ones of each batch are as good as any.
+            # The images are in random order, so the first ones of each batch are a random sample.
             names = [name for name in BATCHES if (name == "test_batch") == (split == "test")]
             position = names.index(batch.name)
             upto, before = (source.max_pictures * done // len(names) for done in (position + 1, position))

@@ -1,4 +1,4 @@
-"""CIFAR-10's files: the archive's checks, and unpickling that can build arrays and nothing else."""
+"""Reads the files of CIFAR-10, with checks of the archive and an unpickler restricted to arrays."""
 
 import gzip
 import hashlib
@@ -19,12 +19,11 @@ from lexipix.utils.errors import LexipixError
 ARCHIVE = "cifar-10-python.tar.gz"
 FOLDER = "cifar-10-batches-py"
 OFFICIAL_SIZE = 170_498_071
-OFFICIAL_MD5 = "c58f30108f718f92721af3b95e74349a"  # as published on the dataset's page
+OFFICIAL_MD5 = "c58f30108f718f92721af3b95e74349a"  # from the dataset's page
 BATCHES = ("test_batch", *(f"data_batch_{number}" for number in range(1, 6)))
 SIDE = 32
-# The official batches have 31 MB; what is much larger is something else.
-_MAX_BATCH_BYTES = 64 * 2**20
-_AGAIN = f"fetch it again, for example with `dvc update data/01_raw/{ARCHIVE}.dvc`"
+_MAX_BATCH_BYTES = 64 * 2**20  # the official batches have 31 MB
+_AGAIN = f"download it again, for example with `dvc update data/01_raw/{ARCHIVE}.dvc`"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Batch:
 
     Attributes:
         name: ``test_batch`` or ``data_batch_1`` to ``data_batch_5``.
-        pixels: uint8 (N, 3072), one row a picture: 1024 red, then green, then blue values.
+        pixels: uint8 (N, 3072), one image per row: 1024 red, then green, then blue values.
         labels: N class numbers.
         files: N file names such as ``ostrich_s_001590.png``.
     """
@@ -45,17 +44,17 @@ class Batch:
 
 
 def read_batches(path: Path, n_classes: int) -> Iterator[Batch]:
-    """Read the batches one by one, the test batch first. Nothing is extracted to disk.
+    """The batches one by one, the test batch first. Nothing is extracted to disk.
 
     Raises:
-        LexipixError: A batch is missing, the archive is cut short or altered, or a batch holds something
-            else than pictures.
+        LexipixError: A batch is missing, the archive is incomplete or altered, or a batch does not hold
+            images.
     """
     if path.is_dir():
         missing = [name for name in BATCHES if not (path / name).is_file()]
         if missing:
             raise LexipixError(
-                f"ingestion.source.path is {path}, which lacks {', '.join(missing)}: it must be CIFAR-10's "
+                f"ingestion.source.path is {path}, which lacks {', '.join(missing)}: set it to CIFAR-10's "
                 f"python archive or the folder {FOLDER} extracted from it."
             )
         for name in BATCHES:
@@ -69,39 +68,39 @@ def read_batches(path: Path, n_classes: int) -> Iterator[Batch]:
 
 
 def load_batch(where: Path | str, name: str, content: bytes, n_classes: int) -> Batch:
-    """Unpickle one batch and check that it is what it should be.
+    """One unpickled and checked batch.
 
     Args:
-        where: For error messages.
-        name: The batch's name.
+        where: Name of the file in error messages.
+        name: Name of the batch.
         content: The pickle.
-        n_classes: Labels must be below this.
+        n_classes: Labels must be below this number.
 
     Raises:
-        LexipixError: The pickle names anything but numpy arrays, or the arrays are not a batch of pictures.
+        LexipixError: The pickle needs other classes than NumPy arrays, or is not a batch of images.
     """
     try:
         batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except LexipixError as error:
         raise LexipixError(f"{where} was altered, {error}: {_AGAIN}.") from None
-    except Exception as error:  # a damaged pickle raises almost anything
+    except Exception as error:  # a damaged pickle raises many types of errors
         raise LexipixError(f"{where} is damaged ({type(error).__name__}: {error}): {_AGAIN}.") from None
-    fault = _fault(batch, n_classes)
-    if fault:
-        raise LexipixError(f"{where} is no batch of CIFAR-10, {fault}: {_AGAIN}.")
+    error_in_batch = _find_error(batch, n_classes)
+    if error_in_batch:
+        raise LexipixError(f"{where} is not a batch of CIFAR-10, {error_in_batch}: {_AGAIN}.")
     files = [file.decode("utf-8", "replace") for file in batch[b"filenames"]]
     return Batch(name, batch[b"data"], batch[b"labels"], files)
 
 
-def _fault(batch: Any, n_classes: int) -> str | None:
+def _find_error(batch: Any, n_classes: int) -> str | None:
     if not isinstance(batch, dict):
         return f"it holds {type(batch).__name__} instead of dict"
     pixels, labels, files = (batch.get(key) for key in (b"data", b"labels", b"filenames"))
     if not isinstance(labels, list) or not isinstance(files, list) or not len(labels) == len(files) > 0:
-        return "its labels and file names do not belong together"
+        return "its labels and file names do not match"
     shape = (len(labels), 3 * SIDE * SIDE)
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
-        return "its pixels and labels do not belong together"
+        return "its pixels and labels do not match"
     if not all(type(label) is int and 0 <= label < n_classes for label in labels):
         return f"its labels are not all from 0 to {n_classes - 1}"
     if not all(isinstance(file, bytes) for file in files):
@@ -110,9 +109,9 @@ def _fault(batch: Any, n_classes: int) -> str | None:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Builds what the official batches hold: dicts, lists, numbers, byte strings and plain arrays.
+    """Unpickles only dicts, lists, numbers, byte strings and plain arrays.
 
-    A pickle is a program: without this, an altered file could run anything.
+    A pickle is a program: an altered file could otherwise execute any code.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -126,42 +125,42 @@ class _ArraysOnly(pickle.Unpickler):
         try:
             return allowed[module, name]
         except KeyError:
-            raise LexipixError(f"it asks for {module}.{name}, which no picture needs") from None
+            raise LexipixError(f"it needs {module}.{name}, which is not allowed") from None
 
 
 class _PlainArray:
-    """Stands for numpy's class in a pickle, which may name it but not call it."""
+    """Takes the place of ``numpy.ndarray``, which a pickle may refer to but not call."""
 
     def __new__(cls, *_: Any) -> "_PlainArray":
-        raise LexipixError("it builds an array in an unknown way")
+        raise LexipixError("it creates an array in an unknown way")
 
 
 def _new_array(kind: type, shape: tuple[int, ...], code: bytes) -> NDArray[Any]:
-    """What numpy's ``_reconstruct`` does for a plain array; its content follows in the pickle."""
+    """An empty array, like NumPy's ``_reconstruct``; its content follows in the pickle."""
     if kind is not _PlainArray or shape != (0,):
-        raise LexipixError("it asks for an array of an unknown kind")
+        raise LexipixError("it needs an array of an unknown type")
     return np.ndarray.__new__(np.ndarray, (0,), np.uint8)
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes byte strings in old pickles."""
+    """Bytes of a byte string, in the encoding of old pickles of Python 3."""
     if encoding not in ("latin1", "latin-1"):
-        raise LexipixError(f"it asks for the encoding {encoding!r}")
+        raise LexipixError(f"it needs the encoding {encoding!r}")
     return text.encode("latin1")
 
 
 def _check_md5(path: Path) -> None:
-    """An archive of the official size must be the official one; a repacked one has another size."""
+    """Check an archive of the official size; a repacked archive has another size."""
     if path.stat().st_size != OFFICIAL_SIZE:
         return
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != OFFICIAL_MD5:
-        raise LexipixError(f"{path} was altered, its md5 is {found} instead of {OFFICIAL_MD5}: {_AGAIN}.")
+        raise LexipixError(f"{path} was altered, its MD5 is {found} instead of {OFFICIAL_MD5}: {_AGAIN}.")
 
 
 def _read_members(path: Path) -> dict[str, bytes]:
-    """Read all batches at once: in a gzip stream they can only be reached in the order they lie in."""
+    """Contents of all batches, read at once because a gzip stream has no random access."""
     contents: dict[str, bytes] = {}
     try:
         with path.open("rb") as raw:
@@ -175,19 +174,19 @@ def _read_members(path: Path) -> dict[str, bytes]:
                         extracted = archive.extractfile(member)
                         assert extracted is not None  # it is a file
                         contents[name] = _bounded(extracted, f"{path} ({name})")
-            while stream.read(2**20):  # reading to the end makes gzip compare its checksum
+            while stream.read(2**20):  # at the end, gzip compares its checksum
                 pass
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise LexipixError(
-            f"{path} is cut short or damaged ({error}); it has {path.stat().st_size:,} bytes, the official "
-            f"archive {OFFICIAL_SIZE:,}: {_AGAIN}."
+            f"{path} is incomplete or damaged ({error}); it has {path.stat().st_size:,} bytes, the official "
+            f"archive has {OFFICIAL_SIZE:,}: {_AGAIN}."
         ) from None
     missing = [name for name in BATCHES if name not in contents]
     if missing:
         raise LexipixError(
-            f"{path} lacks {', '.join(missing)}, it is cut short or not CIFAR-10's python archive: {_AGAIN}."
+            f"{path} lacks {', '.join(missing)}, it is incomplete or not CIFAR-10's python archive: {_AGAIN}."
         )
     return contents
 

@@ -1,7 +1,7 @@
-"""A user's folder of pictures as a source, in any of the usual layouts.
+"""A user's folder of images as a source, in one of the usual layouts.
 
-A caption comes from ``metadata.jsonl`` or ``metadata.csv`` in the picture's folder or one above it, else from
-``NAME.txt`` beside the picture, else from the name of the class folder, else there is none.
+The caption comes from the first of: ``metadata.jsonl`` or ``metadata.csv`` in the image's folder or above it,
+``NAME.txt`` beside the image, the name of the class folder. Otherwise the image has no caption.
 """
 
 import posixpath
@@ -26,7 +26,7 @@ _MAX_CAPTION_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A picture to be read, and where its caption is."""
+    """An image to read, with its captions or their file."""
 
     file: str
     path: str
@@ -38,27 +38,27 @@ class _Entry:
 
 
 def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
-    """Look through the folder and prepare to read its pictures in several threads.
+    """A folder as a source; its images are read in several threads.
 
     Raises:
-        LexipixError: There is no such folder, no picture in it, or its layout is contradictory.
+        LexipixError: The folder does not exist, has no images, or has a contradictory layout.
     """
     if not root.exists():
         raise LexipixError(
-            f"ingestion.source.path is {root}, where there is nothing: name the folder of your pictures with "
+            f"ingestion.source.path is {root}, which does not exist: set the folder of your images with "
             "--params=ingestion.source.path=DIR."
         )
     if not root.is_dir():
         raise LexipixError(
-            f"ingestion.source.path is {root}, which is a file: name the folder that holds the pictures."
+            f"ingestion.source.path is {root}, which is a file: set it to the folder of your images."
         )
-    root = root.resolve()  # so that what lies inside can be told by its name
+    root = root.resolve()  # paths inside then start with it
     parts = find_parts(root)
     metadata = _metadata_files(root)
     if not metadata and not any(listing.pictures for part in parts for listing in walk(part.folder)):
         raise LexipixError(
-            f"ingestion.source.path is {root}, where there is no picture: put files such as NAME.png there, "
-            f"in folders or not (endings that are read: {' '.join(sorted(suffixes()))})."
+            f"ingestion.source.path is {root}, which has no images: put files such as NAME.png there or in "
+            f"subfolders (supported suffixes: {' '.join(sorted(suffixes()))})."
         )
     for path in metadata:
         check_fields(path, parameters.source.folder)
@@ -79,7 +79,7 @@ def _read(
 
 
 def _read_entry(parameters: IngestionParameters, entry: _Entry | Reject) -> Picture | Reject:
-    """Runs in the worker threads: here the files are read."""
+    """The image of an entry, read in a worker thread."""
     if isinstance(entry, Reject):
         return entry
     texts = entry.texts
@@ -88,7 +88,7 @@ def _read_entry(parameters: IngestionParameters, entry: _Entry | Reject) -> Pict
             texts = _read_sidecar(entry.sidecar)
         image = read_image(entry.path, parameters)
     except Missing as reason:
-        named = f", though {entry.named_in} names it" if entry.named_in else ""
+        named = f", but {entry.named_in} names it" if entry.named_in else ""
         return Reject(entry.file, f"{reason}{named}")
     except Unusable as reason:
         return Reject(entry.file, str(reason))
@@ -99,7 +99,7 @@ def _read_entry(parameters: IngestionParameters, entry: _Entry | Reject) -> Pict
 
 
 def _read_sidecar(path: Path) -> tuple[str, ...]:
-    """Captions in a text file, one on each line; the first is the caption."""
+    """Captions in a text file, one per line; the first is the primary caption."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_CAPTION_BYTES + 1)
@@ -121,7 +121,7 @@ def _all_entries(root: Path, parts: list[Part], parameters: IngestionParameters)
             yield from entries()
             continue
         total = sum(1 for _ in entries())
-        # Evenly spread, as a folder lists its classes one after the other: exactly `limit` of them.
+        # Exactly `limit` entries, evenly spread, because a folder lists its classes one after the other
         yield from (entry for i, entry in enumerate(entries()) if i * limit % total < limit)
 
 
@@ -133,7 +133,7 @@ def _n_kept(n_pictures: int, parameters: IngestionParameters) -> int:
 def _entries(
     root: Path, part: Part, parts: list[Part], parameters: IngestionParameters
 ) -> Iterator[_Entry | Reject]:
-    """List a part: what its metadata files name, then the pictures that they do not name."""
+    """Entries of a part: images in its metadata files, then all other images."""
     named: set[str] = set()
     metadata = _metadata_files(part.folder)
     if part.folder != root:
@@ -142,7 +142,7 @@ def _entries(
         for entry in _named_entries(root, path, part, parts, parameters):
             if isinstance(entry, _Entry):
                 if entry.file in named:
-                    yield Reject(entry.file, f"named again in {entry.named_in}, its first caption was kept")
+                    yield Reject(entry.file, f"named again in {entry.named_in}; its first caption is used")
                     continue
                 named.add(entry.file)
             yield entry
@@ -160,13 +160,13 @@ def _named_entries(
     root: Path, metadata: Path, part: Part, parts: list[Part], parameters: IngestionParameters
 ) -> Iterator[_Entry | Reject]:
     shown = metadata.relative_to(root).as_posix()
-    # A file above all parts is read once for each part; what is wrong in it is told with the first.
-    tells = metadata.parent != root or part is parts[0]
+    # A file above all parts is read once for each part; its errors are reported with the first part.
+    reports = metadata.parent != root or part is parts[0]
     prefix = _prefix(metadata.parent, root)
     owners = [(other, _prefix(other.folder, root)) for other in parts]
     for row in read_rows(metadata, parameters.source.folder, shown):
         if isinstance(row, Reject):
-            if tells:
+            if reports:
                 yield row
             continue
         file = posixpath.normpath(prefix + row.file_name)
@@ -177,9 +177,9 @@ def _named_entries(
             named_in = f"{shown} line {row.line}"
             path = f"{root}/{file}"
             yield _Entry(file, path, part.split, row.texts, row.label, named_in=named_in)
-        elif tells and (owner is None or metadata.parent != root):
-            lies = "outside of the folder" if owner is None else "in another split"
-            yield Reject(row.file_name, f"{shown} line {row.line} names it, but it lies {lies}")
+        elif reports and (owner is None or metadata.parent != root):
+            location = "outside of the folder" if owner is None else "in another split"
+            yield Reject(row.file_name, f"{shown} line {row.line} names it, but it is {location}")
 
 
 def _listed_entries(
@@ -193,15 +193,15 @@ def _listed_entries(
             continue
         beside = listing.sidecars.get(PurePath(name).stem) if listing.sidecars else None
         sidecar = listing.folder / beside if beside else None
-        # Where some pictures have a caption file, one without is without caption: the folder is no class.
+        # If some images have caption files, the folder is no class, and the other images have no caption.
         yield _Entry(
             file, f"{listing.folder}/{name}", part.split, (), None if listing.sidecars else label, sidecar
         )
     for name in listing.unreadable:
         suffix = Path(name).suffix
-        yield Reject(prefix + name, f"{suffix} files are not read: save the picture as PNG, JPEG or WebP")
+        yield Reject(prefix + name, f"{suffix} files are not supported: save the image as PNG, JPEG or WebP")
     for name in listing.orphans:
-        yield Reject(prefix + name, "a caption file without a picture beside it")
+        yield Reject(prefix + name, "a caption file without an image beside it")
 
 
 def _metadata_files(folder: Path) -> list[Path]:
@@ -214,5 +214,5 @@ def _own_metadata(folder: Path) -> list[Path]:
 
 
 def _prefix(folder: Path, root: Path) -> str:
-    """What to put before a name in the folder to tell it from the root: "" or "train/"."""
+    """Prefix of names in a folder, relative to the root: "" or "train/"."""
     return "" if folder == root else folder.relative_to(root).as_posix() + "/"

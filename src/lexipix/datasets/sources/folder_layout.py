@@ -1,4 +1,4 @@
-"""What lies where in a folder of pictures: its parts, its pictures, their caption files."""
+"""The layout of a folder of images: its splits, images, and caption files."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from lexipix.datasets.sources.images import suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SplitName
 
-# Folder names that mean a split, as Hugging Face's ImageFolder has them.
+# Folder names that mean a split, as in Hugging Face's ImageFolder.
 SPLIT_FOLDERS: dict[str, SplitName] = {
     "train": "train",
     "training": "train",
@@ -21,21 +21,21 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "dev": "val",
 }
 METADATA = ("metadata.jsonl", "metadata.csv")
-# Pictures to people, but not to a decoder; a user wants to know that they were left out.
+# Image formats that cannot be read; they are rejected instead of ignored.
 _UNREADABLE = frozenset({".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".heic", ".heif", ".jxl", ".raw"}) | {
     ".cr2", ".cr3", ".nef", ".arw", ".dng", ".xcf", ".kra", ".mp4", ".webm",
 }  # fmt: skip
-# Text files that lie in many folders without being anybody's caption.
+# Text files that are usually not captions.
 _NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A folder whose pictures share a split.
+    """A folder whose images belong to one split.
 
     Attributes:
-        folder: Where it is.
-        split: "train", "test" or "val" where the folder's name says so, else None.
+        folder: The folder.
+        split: "train", "test" or "val" if the folder's name means a split, else None.
     """
 
     folder: Path
@@ -44,14 +44,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of one folder that matter, each sorted by name.
+    """The relevant files of one folder, sorted by name.
 
     Attributes:
-        folder: Where it is.
-        pictures: Names of picture files.
-        sidecars: Stem -> name of the caption file beside the picture ``STEM.png``.
-        orphans: Names of caption files without a picture.
-        unreadable: Names of pictures in formats that cannot be read.
+        folder: The folder.
+        pictures: Names of image files.
+        sidecars: Name of the caption file beside the image ``STEM.png``, by stem.
+        orphans: Names of caption files without an image.
+        unreadable: Names of images in formats that cannot be read.
         metadata: Name of the metadata file, or None.
     """
 
@@ -64,12 +64,12 @@ class Listing:
 
 
 def find_parts(root: Path) -> list[Part]:
-    """Find the parts of a folder, the training part last.
+    """Parts of a folder, the training part last.
 
-    ``train`` beside ``test`` or ``validation`` are the source's own splits. Anything else is one part.
+    ``train`` beside ``test`` or ``validation`` are splits of the source. Any other folder is one part.
 
     Raises:
-        LexipixError: Some of the folders are named like splits and others are not.
+        LexipixError: Some of the folders have names of splits and others do not.
     """
     folders = {
         name: Path(root, name)
@@ -85,8 +85,8 @@ def find_parts(root: Path) -> list[Part]:
     loose = scan(root).pictures
     if others or loose:
         raise LexipixError(
-            f"ingestion.source.path is {root}, where {(others or loose)[0]} lies beside the splits "
-            f"{', '.join(sorted(splits))}: move it into one of them, or out of the folder."
+            f"ingestion.source.path is {root}, which has {(others or loose)[0]} beside the splits "
+            f"{', '.join(sorted(splits))}: move it into one of them or out of the folder."
         )
     alone = set(splits.values()) == {"train"}
     order = ("test", "val", "train")
@@ -97,9 +97,10 @@ def find_parts(root: Path) -> list[Part]:
 
 
 def walk(folder: Path) -> Iterator[Listing]:
-    """List a folder and the folders below it, in the order of their names; hidden ones are left out.
+    """Listings of a folder and its subfolders in the order of their names, without hidden ones.
 
-    One folder's names are held at a time. Links to folders are not followed, as they may go round in circles.
+    The names of one folder are held at a time. Links to folders are not followed, because they may form
+    cycles.
     """
     yield scan(folder)
     for name in _folders(folder):
@@ -107,7 +108,7 @@ def walk(folder: Path) -> Iterator[Listing]:
 
 
 def scan(folder: Path) -> Listing:
-    """List one folder."""
+    """Listing of one folder."""
     pictures, texts, unreadable, metadata = [], {}, [], []
     readable = suffixes()
     with os.scandir(folder) as entries:
@@ -126,14 +127,14 @@ def scan(folder: Path) -> Listing:
             elif name in METADATA:
                 metadata.append(name)
     if len(metadata) > 1:
-        raise LexipixError(f"{folder} holds both {' and '.join(METADATA)}: keep the one that counts.")
+        raise LexipixError(f"{folder} has both {' and '.join(METADATA)}: delete one of them.")
     pictures.sort()
     sidecars = {}
     if texts:
         stems = {PurePath(name).stem for name in pictures}
         sidecars = {stem: texts.pop(stem) for stem in sorted(stems & set(texts))}
     orphans = []
-    if sidecars:  # where nothing else has a caption file, a text file is just a text file
+    if sidecars:  # without any caption file, text files are not captions
         orphans = sorted(name for stem, name in texts.items() if not stem.lower().startswith(_NOTES))
     return Listing(folder, pictures, sidecars, orphans, sorted(unreadable), next(iter(metadata), None))
 

@@ -1,4 +1,4 @@
-"""Captions in ``metadata.jsonl`` or ``metadata.csv``, read row by row (Hugging Face's ImageFolder layout)."""
+"""Reads captions from ``metadata.jsonl`` or ``metadata.csv`` (layout of Hugging Face's ImageFolder)."""
 
 import csv
 import json
@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.config.ingestion import FolderSourceParameters
-from lexipix.datasets.sources.caption_templates import Wordings
+from lexipix.datasets.sources.caption_templates import CaptionTemplates
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject
 
 _log = logging.getLogger(__name__)
 
-_MAX_LINE = 2**20  # bytes; a longer "line" is some other file
+_MAX_LINE = 2**20  # bytes; a file with a longer line has another format
 _FIELD_KEY = "ingestion.source.folder.caption_field"
 _TEMPLATES_KEY = "ingestion.source.folder.caption_templates"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One picture's row.
+    """The row of one image.
 
     Attributes:
         line: Line in the metadata file, from 1.
-        file_name: As written there, relative to the metadata file.
-        texts: The caption, then other captions of the same picture.
+        file_name: Path of the image relative to the metadata file.
+        texts: The caption, then other captions of the same image.
         label: The field ``label``, if it is a text.
     """
 
@@ -39,10 +39,10 @@ class Row:
 
 
 def check_fields(path: Path, parameters: FolderSourceParameters) -> None:
-    """Look at the first rows, so that a wrong field name is known before all pictures were read.
+    """Check the first rows, so that a wrong field name is found before all images are read.
 
     Raises:
-        LexipixError: The file has no file names, or neither labels nor the fields of any wording.
+        LexipixError: The file has no file names, or neither labels nor the fields of any template.
     """
     seen: dict[str, None] = {}
     for _, record in islice(_records(path), 200):
@@ -52,55 +52,61 @@ def check_fields(path: Path, parameters: FolderSourceParameters) -> None:
         return
     found = f"(found: {', '.join(seen)})"
     if "file_name" not in seen:
-        raise LexipixError(f"{path} has no field file_name {found}: each row must name its picture there.")
-    missing = Wordings(parameters).missing(seen)
+        raise LexipixError(
+            f"{path} has no field file_name {found}: each row must have the image's path in it."
+        )
+    missing = CaptionTemplates(parameters).missing(seen)
     possible = [template for template, lacks in missing.items() if not lacks]
     if not possible and "label" not in seen:
         _, lacks = next(iter(missing.items()))
         if parameters.caption_field in lacks:
             raise LexipixError(
-                f"{path} has no field {parameters.caption_field!r} {found}: set {_FIELD_KEY} to the one that "
-                "holds the captions."
+                f"{path} has no field {parameters.caption_field!r} {found}: set {_FIELD_KEY} to the field "
+                "with the captions."
             )
         raise LexipixError(
-            f"{path} has the fields of none of {_TEMPLATES_KEY} (the first lacks {', '.join(lacks)}) "
-            f"{found}: name fields that are there."
+            f"{path} lacks fields for every template in {_TEMPLATES_KEY} (the first needs "
+            f"{', '.join(lacks)}) {found}: use fields that exist."
         )
     for template, lacks in missing.items():
         if lacks:
             _log.info(
-                "%s: no wording %r, %s has no field %s", _TEMPLATES_KEY, template, path.name, ", ".join(lacks)
+                "%s: the template %r is not used, %s has no field %s",
+                _TEMPLATES_KEY,
+                template,
+                path.name,
+                ", ".join(lacks),
             )
 
 
 def read_rows(path: Path, parameters: FolderSourceParameters, shown: str) -> Iterator[Row | Reject]:
-    """Read a metadata file.
+    """Rows of a metadata file.
 
     Args:
         path: ``metadata.jsonl`` or ``metadata.csv``.
-        parameters: Which fields make the captions; each is a text, a list of texts, or null.
-        shown: The file's name in rejects.
+        parameters: Fields and templates of the captions; each field is a text, a list of texts, or null.
+        shown: Name of the file in rejects.
 
     Yields:
-        A row, or a reject for a line that cannot be understood.
+        A row, or a reject for an invalid line.
     """
-    wordings = Wordings(parameters)
+    templates = CaptionTemplates(parameters)
     for line, record in _records(path):
-        row = _row(line, record, wordings)
+        row = _row(line, record, templates)
         yield Reject(f"{shown}:{line}", row) if isinstance(row, str) else row
 
 
-def _row(line: int, record: dict[str, Any] | str, wordings: Wordings) -> Row | str:
-    """The row, or why it is none."""
+def _row(line: int, record: dict[str, Any] | str, templates: CaptionTemplates) -> Row | str:
+    """The row, or the reason why it is invalid."""
     if isinstance(record, str):
         return record
     name, label = record.get("file_name"), record.get("label")
     if not isinstance(name, str) or not name.strip():
-        return "the row names no file in the field file_name"
+        return "the row has no file name in the field file_name"
     try:
-        texts = wordings(record)
-    except ValueError as fault:
-        return f"the caption of {name!r} {fault}"
+        texts = templates(record)
+    except ValueError as error:
+        return f"the caption of {name!r} {error}"
     return Row(line, name, texts, label if isinstance(label, str) and label.strip() else None)
 
 
@@ -132,7 +138,7 @@ def _json_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def _csv_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    # Invalid bytes are let through as lone surrogates, so that they cost their row and not the file.
+    # Invalid bytes become lone surrogates, so that they invalidate their row and not the whole file.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
         try:

@@ -1,7 +1,6 @@
-"""Any picture file becomes uint8 RGB of one size.
+"""Reads image files of any format as square uint8 RGB arrays of one size.
 
-The order of steps keeps large pictures cheap: everything that can wait (orientation, background, color mode)
-is done on the small result.
+The image is resized early: orientation, background and color mode are then applied to the small result.
 """
 
 import os
@@ -17,14 +16,14 @@ from PIL import Image, UnidentifiedImageError
 
 from lexipix.config.ingestion import IngestionParameters, ResizeParameters
 
-# EPS starts another program (Ghostscript) on the file's content; the others are recognised but not decoded.
+# EPS would run Ghostscript on the file; Pillow recognizes the other formats but cannot decode them.
 _REFUSED = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
 _COMMON = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _ORIENTATION = 0x0112
-_AT_ONCE = 2**17  # bytes
+_SMALL_FILE = 2**17  # bytes
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-# Formats whose decoded pictures name EXIF or XMP data, if there are any, among their `info`.
-_EXIF_SEEN = frozenset({"PNG", "JPEG", "WEBP", "GIF", "BMP"})
+# Formats whose `info` contains the EXIF or XMP data, if the file has any.
+_EXIF_IN_INFO = frozenset({"PNG", "JPEG", "WEBP", "GIF", "BMP"})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -37,85 +36,85 @@ _TURNS = {
 
 
 class Unusable(Exception):
-    """A picture has to be set aside; the message is its reason in ``rejects.csv``."""
+    """An image must be rejected; the message is the reason in ``rejects.csv``."""
 
 
 class Missing(Unusable):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 @cache
 def formats() -> tuple[str, ...]:
-    """Pillow's formats that are read, the common ones first: Pillow tries them in this order."""
+    """Pillow's formats that are read, in the order in which Pillow tries them, the common ones first."""
     Image.init()
     return (*_COMMON, *sorted(set(Image.ID) - set(_COMMON) - _REFUSED))
 
 
 @cache
 def suffixes() -> frozenset[str]:
-    """File name endings of pictures that are read, lower case with the dot."""
+    """File suffixes of images that are read, in lower case with the dot."""
     readable = set(formats())
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in readable)
 
 
 def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> NDArray[np.uint8]:
-    """Read a picture, of an animation the first frame.
+    """The image in a file; of an animation, the first frame.
 
     Args:
-        path: The file, or what it holds.
-        parameters: What becomes of it, and what is too small or too large.
+        path: The file or its content.
+        parameters: Size and limits of images.
 
     Returns:
         uint8 (image_size, image_size, 3).
 
     Raises:
-        Unusable: The file is missing, damaged, no picture, too small or too large.
+        Unusable: The file is missing, damaged, not an image, too small or too large.
     """
     try:
         with _opened(path) as file, Image.open(file, formats=formats()) as image:
             _check_size(image, parameters)
-            # JPEG only: decodes at an eighth, a quarter or half of the size where that is large enough.
+            # For JPEG, this decodes at 1/8, 1/4 or 1/2 of the size if that is large enough.
             image.draft(None, (2 * parameters.image_size, 2 * parameters.image_size))
             image.load()
             return to_square(image, parameters.image_size, parameters.resize)
     except Unusable:
         raise
     except UnidentifiedImageError:
-        raise Unusable("not a picture in a known format") from None
+        raise Unusable("not an image in a known format") from None
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise Missing("there is no such file") from None
+        raise Missing("the file does not exist") from None
     except PermissionError:
-        raise Unusable("reading it is not allowed: check the file's permissions") from None
+        raise Unusable("permission denied: check the file's permissions") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unusable(f"too large: more pixels than ingestion.max_pixels, {parameters.max_pixels}") from None
     except MemoryError:
         raise Unusable("too large: not enough memory to decode it") from None
-    except Exception as error:  # Pillow's decoders raise almost anything on damaged input
+    except Exception as error:  # Pillow's decoders raise many types of errors
         detail = " ".join(str(error).split()) or type(error).__name__
         raise Unusable(f"damaged or cut short: {detail}") from None
 
 
 def _opened(path: Path | str | BytesIO) -> IO[bytes]:
-    """Open a file; a small one is read at once.
+    """The opened file; the content of a small file is read at once.
 
-    Pillow reads in many small steps, and at each the threads would wait for each other.
+    Pillow reads in many small steps, and the threads would wait for each other at each step.
     """
     if isinstance(path, BytesIO):
         return path
-    # Without O_NONBLOCK, opening a named pipe would wait forever.
+    # Without O_NONBLOCK, opening a named pipe would block.
     with os.fdopen(os.open(path, os.O_RDONLY | _NONBLOCK), "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise Missing("there is no such file")
+            raise Missing("the file does not exist")
         if status.st_size == 0:
             raise Unusable("empty file")
-        if status.st_size <= _AT_ONCE:
+        if status.st_size <= _SMALL_FILE:
             return BytesIO(file.read())
     return Path(path).open("rb")
 
 
 def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArray[np.uint8]:
-    """Crop or pad a decoded picture of any color mode to a square, over the background, turned upright.
+    """An image of any color mode as an upright square, cropped or padded, on the background.
 
     Returns:
         uint8 (size, size, 3).
@@ -133,7 +132,7 @@ def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArra
         box = (0.0, 0.0, float(width), float(height))
     if image.size != new_size:
         resample = Image.Resampling[resize.filter.upper()]
-        # A reducing gap speeds large pictures up by averaging first; nearest must not average.
+        # A reducing gap averages large images first, which is faster; "nearest" must not average.
         gap = None if resize.filter == "nearest" else 3.0
         image = image.resize(new_size, resample, box, gap)
     if turn is not None:
@@ -161,20 +160,22 @@ def _check_size(image: Image.Image, parameters: IngestionParameters) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    # Looking for EXIF data takes a sixth of the time of a small picture; in these formats Pillow has seen it.
-    if image.format in _EXIF_SEEN and not any("exif" in key or "xmp" in key for key in map(str, image.info)):
+    # Searching EXIF data takes a sixth of the time of a small image; for these formats Pillow has done it.
+    if image.format in _EXIF_IN_INFO and not any(
+        "exif" in key or "xmp" in key for key in map(str, image.info)
+    ):
         return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block does not make the picture unusable
+    except Exception:  # the image is usable without its EXIF data
         return 1
 
 
 def _plain_mode(image: Image.Image) -> Image.Image:
-    """Give the picture in a mode that can be resized without mixing what must not mix.
+    """The image in a mode that can be resized.
 
-    Transparent pictures come back premultiplied ("RGBa"): a transparent pixel's color must not bleed into its
-    neighbours.
+    Transparent images become premultiplied ("RGBa"), so that the color of transparent pixels does not bleed
+    into their neighbors.
     """
     if image.mode.startswith("I") or image.mode == "F":
         return _to_8_bit(image)
@@ -185,12 +186,12 @@ def _plain_mode(image: Image.Image) -> Image.Image:
     if image.mode == "1":
         return image.convert("L")
     if image.mode == "LAB":
-        raise Unusable("color mode LAB is not supported: save the picture as RGB")
+        raise Unusable("color mode LAB is not supported: save the image as RGB")
     return image.convert("RGB")
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale grey values of more than 8 bits: 16-bit integers, and integers or floats whose range is plain."""
+    """A gray image with 8 bits, from 16-bit integers, or from integers or floats with a clear range."""
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
         peak = 65535
@@ -200,7 +201,7 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
         fitting = [peak for peak in allowed if highest <= peak]
         if not (lowest >= 0 and fitting):
             raise Unusable(
-                f"grey values from {lowest:g} to {highest:g} have no plain meaning: save it with 8 bits"
+                f"gray values from {lowest:g} to {highest:g} have no clear range: save the image with 8 bits"
             )
         peak = fitting[0]
     scaled = np.rint(values.astype(np.float32) * np.float32(255 / peak)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Work spread over threads, with its results in the order of the work."""
+"""A map over threads that keeps the order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -9,22 +9,20 @@ from typing import TypeVar
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Handing over tasks one by one would cost more than decoding a small picture does.
-_BATCH = 16
+_BATCH = 16  # tasks per job; a job for each small image would take longer than decoding it
 
 
 def ordered_map(
     function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
 ) -> Generator[Result, None, None]:
-    """Yield ``function(task)`` for each task, in order, computed by threads a bounded distance ahead.
+    """Yield ``function(task)`` for each task, in order, computed by threads.
 
-    Threads are enough where the function spends its time outside Python's lock, as Pillow's decoders do.
-    However many tasks there are, only a few batches are held at a time; when the caller stops early, what
-    has not been begun is dropped.
+    Threads help because Pillow's decoders release the GIL. Only a few batches are held at a time. If the
+    caller stops early, tasks that have not started are dropped.
 
     Args:
-        function: Called in the threads; what it raises is raised here.
-        tasks: Read lazily, in the caller's thread.
+        function: Called in the threads; its exceptions are raised here.
+        tasks: Read lazily in the caller's thread.
         workers: Number of threads.
     """
     remaining = iter(tasks)

@@ -1,4 +1,4 @@
-"""The embedded scenes as a source: drawn while they are read, nothing to download."""
+"""The embedded scenes as a source: they are rendered while they are read."""
 
 from collections.abc import Generator
 from functools import partial
@@ -9,16 +9,15 @@ from lexipix import scenes
 from lexipix.config.ingestion import SceneSourceParameters
 from lexipix.utils.types import OpenedSource, Picture, SplitName
 
-# Scenes drawn at once. Part of what a seed means: another number gives other pictures.
+# Scenes rendered at once. Another number changes the images of a seed.
 _BLOCK = 256
 _ORDER: tuple[SplitName, ...] = ("test", "val", "judge", "train")
 
 
 def open_scenes(parameters: SceneSourceParameters, image_size: int, seed: int) -> OpenedSource:
-    """Prepare the scenes of all four splits.
+    """The scenes of all splits as a source.
 
-    Picture *i* of a split depends on the seed, the split and *i* alone: asking for more pictures keeps those
-    that were there.
+    Image *i* of a split depends on the seed, the split and *i* only: more images keep the earlier ones.
     """
     return OpenedSource(
         partial(_read, parameters, image_size, seed),

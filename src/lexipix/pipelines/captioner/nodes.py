@@ -1,6 +1,5 @@
 """Steps of the captioner."""
 
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ def train_captioner(
     pictures: Pictures,
     contrastive_pair: ModelBundle,
     pretrained_models: LanguageModels,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame]:
@@ -39,7 +37,6 @@ def train_captioner(
         pictures,
         contrastive_pair,
         pretrained_models,
-        machine_choices,
         stream,
         checkpoints,
     )

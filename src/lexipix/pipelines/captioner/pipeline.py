@@ -22,7 +22,6 @@ def create_pipeline() -> Pipeline:
                     "pictures",
                     "contrastive_pair",
                     "pretrained_models",
-                    "machine_choices",
                     "captioner_stream",
                     "captioner_checkpoints",
                 ],

@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.compression.captioner_variants import measure_captioner_variants
 from lexipix.compression.champion import champion_pipeline
-from lexipix.compression.distillation import lesson
+from lexipix.compression.distillation import choose_teacher, distill, distill_text_encoder
 from lexipix.compression.generator_variants import (
     chosen_family,
     make_exporter,
@@ -18,13 +19,10 @@ from lexipix.compression.generator_variants import (
 from lexipix.compression.runtimes import Network
 from lexipix.compression.timing import Row
 from lexipix.config.compression import CompressionParameters
-from lexipix.config.ingestion import ResizeParameters
+from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
-from lexipix.utils.types import ModelBundle, OnnxModel, OnnxPipeline, Pictures
-
-teach_small = lesson("small")
-teach_pruned = lesson("pruned")
+from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, OnnxModel, OnnxPipeline, Pictures
 
 
 def export_generators(
@@ -52,16 +50,79 @@ def export_scorer(
 def measure_captioner(
     compression: CompressionParameters,
     run: RunParameters,
-    resize: ResizeParameters,
+    ingestion: IngestionParameters,
     pictures: Pictures,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:
     """Makes and measures the variants of the captioner, and chooses its champion."""
-    return measure_captioner_variants(compression, run, resize, pictures, captioner, onnx_captioner)
+    return measure_captioner_variants(compression, run, ingestion.resize, pictures, captioner, onnx_captioner)
 
 
-def make_forms(
+def distill_reader(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
+    """Distill the text encoding of the chosen family's generator; see :func:`distill_text_encoder`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    data = pictures, captions_complete
+    return distill_text_encoder(compression, run, *data, teacher, stream, checkpoints)
+
+
+def distill_small(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+    small_reader: ModelBundle,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Distill the chosen family's generator into the small network; see :func:`distill`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    data = pictures, captions_complete
+    return distill("small", compression, run, *data, teacher, stream, checkpoints, small_reader)
+
+
+def distill_pruned(
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    prior: ModelBundle,
+    gan: ModelBundle,
+    prior_metrics: dict[str, Any],
+    gan_metrics: dict[str, Any],
+    prior_primary_caption_prob: float,
+    gan_primary_caption_prob: float,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+    """Distill the chosen family's generator into its pruned network; see :func:`distill`."""
+    probs = prior_primary_caption_prob, gan_primary_caption_prob
+    teacher = choose_teacher(compression.champion.family, prior, gan, prior_metrics, gan_metrics, *probs)
+    return distill("pruned", compression, run, pictures, captions_complete, teacher, stream, checkpoints)
+
+
+def export_variants(
     compression: CompressionParameters,
     pictures: Pictures,
     small: ModelBundle,
@@ -88,7 +149,7 @@ def measure_generators(
     pruned: ModelBundle,
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
-    onnx_forms: dict[str, OnnxModel],
+    onnx_variants: dict[str, OnnxModel],
     onnx_scorer: OnnxModel,
     prior_metrics: dict[str, Any],
     gan_metrics: dict[str, Any],
@@ -105,9 +166,9 @@ def measure_generators(
         {"vae": Network(prior, {"fp32": onnx_vae}), "gan": Network(gan, {"fp32": onnx_gan})},
         chosen_family(compression, prior_metrics, gan_metrics),
         {"pruned": pruned, "small": small},
-        onnx_forms,
+        onnx_variants,
         run.threads,
     )
     rows = {name: row for name, row in table.items() if name != "champion"}
-    champion = champion_pipeline(choice, baselines[choice["family"]], onnx_forms, onnx_scorer)
+    champion = champion_pipeline(choice, baselines[choice["family"]], onnx_variants, onnx_scorer)
     return table, champion, frontier_figure(rows, f"{choice['family']}_{choice['variant']}")

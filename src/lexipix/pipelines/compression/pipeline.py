@@ -2,26 +2,27 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.compression.distillation import teach_reader
 from lexipix.pipelines.compression.nodes import (
+    distill_pruned,
+    distill_reader,
+    distill_small,
     export_captioner,
     export_generators,
     export_scorer,
-    make_forms,
+    export_variants,
     measure_captioner,
     measure_generators,
-    teach_pruned,
-    teach_small,
 )
 
 METRICS = ["prior_metrics", "gan_metrics"]
+CAPTIONS = [f"params:generator.{family}.primary_caption_prob" for family in ("prior", "gan")]
 
 
 def _distillation(name: str) -> list[str]:
     """Inputs of the distillation of a smaller network."""
-    resources = ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+    resources = [f"{name}_stream", f"{name}_checkpoints"]
     data = ["pictures", "captions_complete", "prior", "gan"]
-    return ["params:compression", "params:run", *data, *METRICS, *resources]
+    return ["params:compression", "params:run", *data, *METRICS, *CAPTIONS, *resources]
 
 
 def _trained(name: str) -> list[str]:
@@ -50,12 +51,12 @@ def create_pipeline() -> Pipeline:
                 [
                     "params:compression",
                     "params:run",
-                    "params:ingestion.resize",
+                    "params:ingestion",
                     "pictures",
                     "captioner",
                     "onnx_captioner",
                 ],
-                ["captioner_forms", "captioner_speed_table", "captioner_champion"],
+                ["captioner_variants", "captioner_speed_table", "captioner_champion"],
                 name="measure_captioner",
             ),
             node(
@@ -64,24 +65,26 @@ def create_pipeline() -> Pipeline:
                 "onnx_scorer",
                 name="export_scorer",
             ),
-            node(teach_reader, _distillation("small_reader"), _trained("small_reader"), name="teach_reader"),
             node(
-                teach_small,
+                distill_reader, _distillation("small_reader"), _trained("small_reader"), name="distill_reader"
+            ),
+            node(
+                distill_small,
                 [*_distillation("small"), "small_reader"],
                 [*_trained("small"), "small_sample_grid"],
-                name="teach_small",
+                name="distill_small",
             ),
             node(
-                teach_pruned,
+                distill_pruned,
                 _distillation("pruned"),
                 [*_trained("pruned"), "pruned_sample_grid"],
-                name="teach_pruned",
+                name="distill_pruned",
             ),
             node(
-                make_forms,
+                export_variants,
                 ["params:compression", "pictures", "small", "pruned", *exported, *METRICS],
-                "onnx_forms",
-                name="make_forms",
+                "onnx_variants",
+                name="export_variants",
             ),
             node(
                 measure_generators,
@@ -95,7 +98,7 @@ def create_pipeline() -> Pipeline:
                     "small",
                     "pruned",
                     *exported,
-                    "onnx_forms",
+                    "onnx_variants",
                     "onnx_scorer",
                     *METRICS,
                 ],

@@ -1,6 +1,5 @@
 """Steps of the evaluation."""
 
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,6 @@ def train_evaluator(
     run: RunParameters,
     pictures: Pictures,
     captioner: ModelBundle,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Trained:
@@ -54,10 +52,8 @@ def train_evaluator(
     """
     parameters = evaluation.evaluator
     split, n_described = caption_evaluator_split(pictures.judge, captioner, parameters, run)
-    bundle, result = train_contrastive_evaluator(
-        split, parameters, run, pictures.digest, stream, checkpoints, machine_choices
-    )
-    metrics = result.figures | ({"described": n_described} if n_described else {})
+    bundle, result = train_contrastive_evaluator(split, parameters, run, pictures.digest, stream, checkpoints)
+    metrics = result.metrics | ({"described": n_described} if n_described else {})
     return bundle, pd.DataFrame(result.curves), metrics
 
 
@@ -65,7 +61,6 @@ def train_classifier(
     evaluation: EvaluationParameters,
     run: RunParameters,
     pictures: Pictures,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Trained:
@@ -74,7 +69,7 @@ def train_classifier(
     Returns:
         The classifier, its curves and its metrics.
     """
-    outputs = TrainingOutputs("classifier", pictures.digest, stream, checkpoints, machine_choices)
+    outputs = TrainingOutputs("classifier", pictures.digest, stream, checkpoints)
     return train_real_classifier(evaluation.classifier, run, pictures, outputs)
 
 

@@ -24,7 +24,7 @@ def _training() -> list[Node]:
         return [name, f"{name}_curves", f"{name}_metrics"]
 
     def resources(name: str) -> list[str]:
-        return ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+        return [f"{name}_stream", f"{name}_checkpoints"]
 
     return [
         node(

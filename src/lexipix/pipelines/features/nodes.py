@@ -1,6 +1,5 @@
 """Steps of the features stage."""
 
-from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ def train_features(
     run: RunParameters,
     pictures: Pictures,
     pretrained_models: Pretrained,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
@@ -31,9 +29,7 @@ def train_features(
     Returns:
         The pair with its tokenizer, the curves of the training, and its metrics.
     """
-    return run_features_training(
-        features, run, pictures, pretrained_models, machine_choices, stream, checkpoints
-    )
+    return run_features_training(features, run, pictures, pretrained_models, stream, checkpoints)
 
 
 def export_features(

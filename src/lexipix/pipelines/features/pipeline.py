@@ -16,7 +16,6 @@ def create_pipeline() -> Pipeline:
                     "params:run",
                     "pictures",
                     "pretrained_models",
-                    "machine_choices",
                     "features_stream",
                     "features_checkpoints",
                 ],

@@ -1,67 +1,57 @@
-"""Steps of the generator stage."""
+"""Nodes of the generator stage: five trainings.
 
-from collections.abc import MutableMapping
-from typing import Any
+Each returns the model, the curves and metrics of its training, and a sample grid.
+"""
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from lexipix.config.generator import (
-    GANParameters,
-    GeneratorLaunchParameters,
-    LoopParameters,
-    PriorParameters,
-    VAEParameters,
-)
+from lexipix.config.generator import FeedbackParameters, GANParameters, PriorParameters, VAEParameters
 from lexipix.config.run import RunParameters
-from lexipix.config.tokens import VisualWordsParameters, WriterParameters
-from lexipix.models.tokens_to_image import TokensToImage
-from lexipix.training.builders.common import finish, leave_out, reads, require_one_tokenizer
-from lexipix.training.builders.generators import make_gan, make_prior, make_vae
-from lexipix.training.builders.tokens import make_visual_words, make_words
+from lexipix.config.tokens import ImageTokenizerParameters, TokenTransformerParameters
+from lexipix.training.builders.common import (
+    Outputs,
+    outputs,
+    require_one_tokenizer,
+    skipped_outputs,
+    text_config,
+)
+from lexipix.training.builders.gan import build_gan
+from lexipix.training.builders.image_tokenizer import build_image_tokenizer
+from lexipix.training.builders.prior import build_prior
+from lexipix.training.builders.token_generator import build_token_generator
+from lexipix.training.builders.vae import build_vae
 from lexipix.training.bundles import fingerprint
-from lexipix.training.launching import train_shared
+from lexipix.training.loop import train
 from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
 
-WORDS_KEY = "generator.words.enabled"
-Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
+TOKENS_KEY = "generator.tokens.enabled"
 
 
 def train_vae(
     parameters: VAEParameters,
-    launch: GeneratorLaunchParameters,
     run: RunParameters,
     pictures: Pictures,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train the autoencoder on all training pictures, captioned or not.
-
-    Returns:
-        The VAE, the curves and figures of its training, and a sheet of originals above reconstructions.
-    """
-    digest = pictures.digest
-    made, result = train_shared(
-        make_vae,
-        (parameters, pictures),
+    """Train the VAE on all training images, with captions or without."""
+    setup = build_vae(run, parameters, pictures)
+    result = train(
+        setup.task,
         parameters.training,
         run,
-        launch,
         name="vae",
-        fingerprint=fingerprint(parameters, run, digest),
+        key="generator.vae.training",
+        fingerprint=fingerprint(parameters, run, pictures.digest),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
-    return finish("vae", made, result, parameters, digest, image_size=made.config["image_size"])
+    return outputs("vae", setup, result, parameters, pictures.digest, image_size=setup.config["image_size"])
 
 
 def train_prior(
     parameters: PriorParameters,
-    launch: GeneratorLaunchParameters,
-    loop: LoopParameters,
+    feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
     pictures: Pictures,
@@ -69,109 +59,89 @@ def train_prior(
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     vae: ModelBundle,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train the prior that turns the captioner's reading of a caption into a latent of the VAE.
+    """Train the prior from the captioner's encoding of a caption to a latent of the VAE.
 
-    Returns:
-        The whole text-to-image model (language model, text encoder, prior, decoder), the curves and figures
-        of the training, and a sheet of validation pictures above what their captions give.
+    The model is the whole text-to-image model: language model, text encoder, prior, decoder.
     """
     require_one_tokenizer(contrastive_pair, captioner)
-    digest = pictures.digest
-    made, result = train_shared(
-        make_prior,
-        (parameters, loop, flip, pictures, captions_complete, contrastive_pair, captioner, vae),
+    models = (contrastive_pair, captioner, vae)
+    setup = build_prior(run, parameters, feedback, flip, pictures, captions_complete, *models)
+    result = train(
+        setup.task,
         parameters.training,
         run,
-        launch,
         name="prior",
-        fingerprint=fingerprint(parameters, loop, flip, run, digest, contrastive_pair, captioner, vae),
+        key="generator.prior.training",
+        fingerprint=fingerprint(parameters, feedback, flip, run, pictures.digest, *models),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
-    reading = {**reads(contrastive_pair), "noise_dim": parameters.noise_dim}
-    return finish("text_to_image", made, result, parameters, digest, **reading)
+    text = {**text_config(contrastive_pair), "noise_dim": parameters.noise_dim}
+    return outputs("text_to_image", setup, result, parameters, pictures.digest, **text)
 
 
 def train_gan(
     parameters: GANParameters,
-    launch: GeneratorLaunchParameters,
-    loop: LoopParameters,
+    feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
     pictures: Pictures,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train a generator against a discriminator on the features stage's CNN.
-
-    Returns:
-        The whole text-to-image model, the curves and figures of the training, and a sheet as for the prior.
-    """
-    digest = pictures.digest
-    made, result = train_shared(
-        make_gan,
-        (parameters, loop, flip, pictures, captions_complete, contrastive_pair, prior),
+    """Train a text-to-image model against a discriminator on the image encoder of the features stage."""
+    models = (contrastive_pair, prior)
+    setup = build_gan(run, parameters, feedback, flip, pictures, captions_complete, *models)
+    result = train(
+        setup.task,
         parameters.training,
         run,
-        launch,
         name="gan",
-        fingerprint=fingerprint(parameters, loop, flip, run, digest, contrastive_pair, prior),
+        key="generator.gan.training",
+        fingerprint=fingerprint(parameters, feedback, flip, run, pictures.digest, *models),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
-    reading = {**reads(contrastive_pair), "noise_dim": made.config["prior"]["noise_dim"]}
-    return finish("text_to_image", made, result, parameters, digest, **reading)
+    text = {**text_config(contrastive_pair), "noise_dim": setup.config["prior"]["noise_dim"]}
+    return outputs("text_to_image", setup, result, parameters, pictures.digest, **text)
 
 
-def train_visual_words(
+def train_image_tokenizer(
     enabled: bool,
-    parameters: VisualWordsParameters,
-    launch: GeneratorLaunchParameters,
+    parameters: ImageTokenizerParameters,
     run: RunParameters,
     pictures: Pictures,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train the words that pictures are written in, on all training pictures, captioned or not.
-
-    Returns:
-        The visual words, the curves and figures of their training, and a sheet of originals above what their
-        words give. Where they are not wanted, stand-ins.
-    """
+    """Train the image tokenizer on all training images, with captions or without; skipped if disabled."""
     if not enabled:
-        return leave_out(WORDS_KEY)
-    digest = pictures.digest
-    made, result = train_shared(
-        make_visual_words,
-        (parameters, pictures),
+        return skipped_outputs(TOKENS_KEY)
+    setup = build_image_tokenizer(run, parameters, pictures)
+    result = train(
+        setup.task,
         parameters.training,
         run,
-        launch,
         name="image_tokenizer",
-        fingerprint=fingerprint("image_tokenizer", parameters, run, digest),
+        key="generator.tokens.tokenizer.training",
+        fingerprint=fingerprint("image_tokenizer", parameters, run, pictures.digest),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
-    return finish("image_tokenizer", made, result, parameters, digest, image_size=made.config["image_size"])
+    size = setup.config["image_size"]
+    return outputs("image_tokenizer", setup, result, parameters, pictures.digest, image_size=size)
 
 
-def train_words(
+def train_token_generator(
     enabled: bool,
-    parameters: WriterParameters,
+    parameters: TokenTransformerParameters,
     gan: GANParameters,
-    launch: GeneratorLaunchParameters,
     flip: bool,
     run: RunParameters,
     pictures: Pictures,
@@ -180,33 +150,27 @@ def train_words(
     captioner: ModelBundle,
     prior: ModelBundle,
     image_tokenizer: ModelBundle,
-    machine_choices: MutableMapping[str, str],
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train the captioner's language model to write visual words from captions.
+    """Train the captioner's language model to generate image tokens; skipped if disabled.
 
-    Returns:
-        The whole model (text encoder, language model, visual words, and what sketches), the curves and
-        figures of the training, and a sheet as for the prior. Where it is not wanted, stand-ins.
+    The model is whole: text encoder, language model, image tokenizer, and the prior where it gives hints.
     """
     if not enabled:
-        return leave_out(WORDS_KEY)
+        return skipped_outputs(TOKENS_KEY)
     require_one_tokenizer(contrastive_pair, captioner)
-    digest, models = pictures.digest, (contrastive_pair, captioner, prior, image_tokenizer)
-    made, result = train_shared(
-        make_words,
-        (parameters, gan, flip, pictures, captions_complete, *models),
+    models = (contrastive_pair, captioner, prior, image_tokenizer)
+    setup = build_token_generator(run, parameters, gan, flip, pictures, captions_complete, *models)
+    result = train(
+        setup.task,
         parameters.training,
         run,
-        launch,
-        name="words",
-        fingerprint=fingerprint("words", parameters, gan, flip, run, digest, *models),
+        name="tokens",
+        key="generator.tokens.transformer.training",
+        fingerprint=fingerprint("tokens", parameters, gan, flip, run, pictures.digest, *models),
         stream=stream,
         checkpoints=checkpoints,
-        choices=machine_choices,
     )
-    network = made.network
-    assert isinstance(network, TokensToImage)
-    reading = {**reads(contrastive_pair), "noise_dim": network.noise_dim}
-    return finish("tokens_to_image", made, result, parameters, digest, **reading)
+    text = {**text_config(contrastive_pair), "noise_dim": setup.network.noise_dim}
+    return outputs("tokens_to_image", setup, result, parameters, pictures.digest, **text)

@@ -4,21 +4,20 @@ from kedro.pipeline import Pipeline, node
 
 from lexipix.pipelines.generator.nodes import (
     train_gan,
+    train_image_tokenizer,
     train_prior,
+    train_token_generator,
     train_vae,
-    train_visual_words,
-    train_words,
 )
 
+# Each training takes its own part of the section, so that a change leaves the other trainings up to date
+CONDITIONAL = ["params:generator.feedback", "params:generator.flip", "params:run"]
+TOKENS = "params:generator.tokens"
+CAPTIONS = ["pictures", "captions_complete", "contrastive_pair"]
 
-def _parameters(name: str) -> list[str]:
-    # Each its own part, not the whole section: what one training takes leaves the others as they are.
-    drawing = ["params:generator.loop", "params:generator.flip"] if name != "vae" else []
-    return [f"params:generator.{name}", "params:generator.launch", *drawing, "params:run"]
 
-
-def _machinery(name: str) -> list[str]:
-    return ["machine_choices", f"{name}_stream", f"{name}_checkpoints"]
+def _services(name: str) -> list[str]:
+    return [f"{name}_stream", f"{name}_checkpoints"]
 
 
 def _outputs(name: str) -> list[str]:
@@ -26,62 +25,59 @@ def _outputs(name: str) -> list[str]:
 
 
 def create_pipeline() -> Pipeline:
-    """Train the VAE, the prior from captions to its latents, the GAN that starts from both, and the words."""
-    captions = ["pictures", "captions_complete", "contrastive_pair"]
+    """Return the trainings of VAE, prior, GAN, image tokenizer and token generator."""
     return Pipeline(
         [
             node(
                 train_vae,
-                [*_parameters("vae"), "pictures", *_machinery("vae")],
+                ["params:generator.vae", "params:run", "pictures", *_services("vae")],
                 _outputs("vae"),
                 name="train_vae",
                 tags="vae",
             ),
             node(
                 train_prior,
-                [*_parameters("prior"), *captions, "captioner", "vae", *_machinery("prior")],
+                ["params:generator.prior", *CONDITIONAL, *CAPTIONS, "captioner", "vae", *_services("prior")],
                 _outputs("prior"),
                 name="train_prior",
                 tags="prior",
             ),
             node(
                 train_gan,
-                [*_parameters("gan"), *captions, "prior", *_machinery("gan")],
+                ["params:generator.gan", *CONDITIONAL, *CAPTIONS, "prior", *_services("gan")],
                 _outputs("gan"),
                 name="train_gan",
                 tags="gan",
             ),
             node(
-                train_visual_words,
+                train_image_tokenizer,
                 [
-                    "params:generator.words.enabled",
-                    "params:generator.words.tokenizer",
-                    "params:generator.launch",
+                    f"{TOKENS}.enabled",
+                    f"{TOKENS}.tokenizer",
                     "params:run",
                     "pictures",
-                    *_machinery("image_tokenizer"),
+                    *_services("image_tokenizer"),
                 ],
                 _outputs("image_tokenizer"),
-                name="train_visual_words",
+                name="train_image_tokenizer",
                 tags="image_tokenizer",
             ),
             node(
-                train_words,
+                train_token_generator,
                 [
-                    "params:generator.words.enabled",
-                    "params:generator.words.writer",
+                    f"{TOKENS}.enabled",
+                    f"{TOKENS}.transformer",
                     "params:generator.gan",
-                    "params:generator.launch",
                     "params:generator.flip",
                     "params:run",
-                    *captions,
+                    *CAPTIONS,
                     "captioner",
                     "prior",
                     "image_tokenizer",
-                    *_machinery("tokens"),
+                    *_services("tokens"),
                 ],
                 _outputs("tokens"),
-                name="train_words",
+                name="train_token_generator",
                 tags="tokens",
             ),
         ]

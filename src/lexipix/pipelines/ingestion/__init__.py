@@ -1,4 +1,4 @@
-"""From a source to four splits of pictures with captions."""
+"""Ingestion: from a source to splits of images with captions."""
 
 from lexipix.pipelines.ingestion.pipeline import create_pipeline
 

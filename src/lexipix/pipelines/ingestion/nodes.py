@@ -1,4 +1,4 @@
-"""Steps of the ingestion."""
+"""Nodes of the ingestion."""
 
 from typing import Any, Protocol
 
@@ -13,52 +13,52 @@ from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
 from lexipix.utils.types import OnnxModel, OpenedSource, Pictures
 
-# pandas.DataFrame: importing pandas takes half a second that this module does not need.
+# A pandas.DataFrame; importing pandas would take half a second.
 Table = Any
 
 
 class Opener(Protocol):
-    """What the catalog entry ``sources`` gives: it finds the source that the parameters name."""
+    """The object of the catalog entry ``sources``."""
 
     def open(self, parameters: IngestionParameters, seed: int) -> OpenedSource:
-        """Check the source and prepare to read it."""
+        """The source that the parameters name, checked and ready to be read."""
 
 
 class Captioners(Protocol):
-    """What the catalog entry ``pretrained_models`` gives."""
+    """The object of the catalog entry ``pretrained_models``."""
 
     def captioner(self, path: str, key: str) -> OnnxModel:
-        """Read an exported captioner from a folder."""
+        """An exported captioner, read from a folder."""
 
 
 def ingest(
     ingestion: IngestionParameters, run: RunParameters, sources: Opener, pretrained_models: Captioners
 ) -> PictureStream:
-    """Prepare the stream of pictures, each in its split; the picture store draws it when it saves it."""
-    describe = None
+    """The stream of images with their splits; the image store reads it while it saves it."""
+    caption_images = None
     if ingestion.captioner is not None:
         from lexipix.inference.onnx_captioner import (
             OnnxCaptioner,  # imports onnxruntime, which others need not
         )
 
         model = pretrained_models.captioner(ingestion.captioner, "ingestion.captioner")
-        describe = caption_at_size(OnnxCaptioner(model))
-    return PictureStream(sources.open(ingestion, run.seed), ingestion, describe)
+        caption_images = caption_at_size(OnnxCaptioner(model))
+    return PictureStream(sources.open(ingestion, run.seed), ingestion, caption_images)
 
 
 def describe_pictures(pictures: Pictures) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:
-    """Sum up what was ingested.
+    """Summary of the ingested images.
 
     Returns:
         The summary (source, counts, digest, examples), the table of rejects (file, reason), and a contact
-        sheet of some training pictures with their captions.
+        sheet of some training images with their captions.
     """
     summary = dict(pictures.summary)
     examples = summary["examples"]
     images = np.stack([pictures.train.images[example["row"]] for example in examples])
     paraphrases = pictures.train.captions["paraphrases"]
     captions = [
-        # In another language or by the file's name, where no font can draw the caption
+        # A paraphrase or the file name if no font can draw the caption
         first_drawable([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
         for example in examples
     ]

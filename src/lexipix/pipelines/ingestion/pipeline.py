@@ -1,4 +1,4 @@
-"""Wiring of the ingestion."""
+"""The pipeline of the ingestion."""
 
 from kedro.pipeline import Pipeline, node
 
@@ -6,7 +6,7 @@ from lexipix.pipelines.ingestion.nodes import describe_pictures, ingest
 
 
 def create_pipeline() -> Pipeline:
-    """Read the source into the picture store, then say what came in and what was set aside."""
+    """Read the source into the image store, then summarize accepted and rejected images."""
     return Pipeline(
         [
             node(

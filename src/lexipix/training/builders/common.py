@@ -11,55 +11,41 @@ from torch import nn
 from lexipix.config.run import Parameters, RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
-from lexipix.data.images import Images
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import to_bundle, tokenizer_of
-from lexipix.training.generator_validation import GeneratorValidation
+from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.base import TrainingResult
-from lexipix.training.tasks.gan import GANTask
-from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
-from lexipix.training.tasks.prior import PriorTask
-from lexipix.training.tasks.token_generator import TokenGeneratorTask
-from lexipix.training.tasks.vae import VAETask
+from lexipix.training.tasks.base import TrainingResult, TrainingTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.skipped_model import skipped, untrained
 from lexipix.utils.types import ModelBundle, Pictures, Split
 
-
-@dataclass(frozen=True)
-class Captions:
-    """The captioned training pictures, and how drawings from captions are validated."""
-
-    images: Images
-    rows: CaptionRows
-    groups: NDArray[np.int64]
-    validation: GeneratorValidation
+Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
-class Made:
+class TrainingSetup:
     """A training before its first step.
 
     Attributes:
         task: What the loop trains.
-        network: What is shipped of it.
-        config: What the network can be built from again.
+        network: The part of it that is shipped.
+        config: From which the network can be built again.
     """
 
-    task: VAETask | PriorTask | GANTask | ImageTokenizerTask | TokenGeneratorTask
+    task: TrainingTask
     network: nn.Module
     config: dict[str, Any]
 
 
-def captions_for(
+def generator_data(
     pictures: Pictures,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     pair: ContrastivePair,
     run: RunParameters,
-) -> Captions:
-    """Training pictures with their captions, the generated ones among them."""
+) -> GeneratorData:
+    """Return the training images with their captions, the generated ones among them, and the validation."""
     train = Split(pictures.train.images, captions_complete)
     learn, validate = for_training(train, pictures.val, "generator")
     device = resolve_device(run)
@@ -69,11 +55,11 @@ def captions_for(
         for part in (learn, validate)
     )
     validation = GeneratorValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
-    return Captions(learn.images, rows, learn.groups(), validation)
+    return GeneratorData(learn.images, rows, learn.groups(), validation)
 
 
-def reads(contrastive_pair: ModelBundle) -> dict[str, Any]:
-    """What a model that reads captions must remember of how they were read in training."""
+def text_config(contrastive_pair: ModelBundle) -> dict[str, Any]:
+    """Return what the model folder of a generator holds about the captions it was trained on."""
     config = contrastive_pair.config
     return {
         "tokenizer": contrastive_pair.tokenizer,
@@ -83,27 +69,27 @@ def reads(contrastive_pair: ModelBundle) -> dict[str, Any]:
     }
 
 
-def finish(
-    kind: str, made: Made, result: TrainingResult, parameters: Parameters, digest: str, **extra: Any
-) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
-    """Make the outputs of a training: model, curves, figures, and the last sheet of samples."""
+def outputs(
+    kind: str, setup: TrainingSetup, result: TrainingResult, parameters: Parameters, digest: str, **extra: Any
+) -> Outputs:
+    """Return the outputs of a training: model, curves, metrics, and the last sample grid."""
     bundle = to_bundle(
         kind,
-        made.network,
-        made.config,
+        setup.network,
+        setup.config,
         card_parameters=parameters,
         data_digest=digest,
-        figures=result.figures,
+        figures=result.metrics,
         tokenizer=extra.pop("tokenizer", None),
         max_tokens=extra.pop("max_tokens", None),
         **extra,
     )
-    assert result.sheet is not None
-    return bundle, pd.DataFrame(result.curves), result.figures, result.sheet
+    assert result.sample_grid is not None
+    return bundle, pd.DataFrame(result.curves), result.metrics, result.sample_grid
 
 
-def leave_out(key: str) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
-    """Make the outputs of a training that a parameter, ``key``, leaves out: no model, and an empty sheet."""
+def skipped_outputs(key: str) -> Outputs:
+    """Return the outputs of a training that the parameter ``key`` leaves out: no model, and an empty grid."""
     return skipped(f"{key} is false"), *untrained(), np.full((8, 8, 3), 255, np.uint8)
 
 

@@ -1,59 +1,120 @@
-"""What the training loop needs to know of a model, and what it hands back."""
+"""The contract between the training loop and a model: :class:`TrainingTask` and :class:`TrainingResult`."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim import Optimizer
+
+Metrics = dict[str, Tensor]
+SampleGrid = NDArray[np.uint8]
 
 
-class Task(Protocol):
-    """What the loop needs to know of a model in training.
+class Feedback(Protocol):
+    """What validation changes while a training runs; see :mod:`lexipix.training.feedback`.
 
-    One that validation steers has also an attribute ``steering``, see :mod:`lexipix.training.steady`; one
-    whose learning rates begin anew has ``restarts``, the shares of the training at which they do; one that is
-    shipped as it came until some share of the training is over has ``learns_from``, and nothing of before
-    is taken for its best; one whose steps can be recorded on a GPU has ``record()``, see
-    :mod:`lexipix.training.cuda_graphs`.
+    Attributes:
+        keep_best: Ship the weights of the best validation, whatever the training's parameters are.
+        lr_factor: Multiplies every learning rate.
+        sampling_cdf: float64 (n_rows,), cumulative probabilities of the training rows; None samples evenly.
+        resampled_fraction: Fraction of each batch that is drawn by ``sampling_cdf``.
+    """
+
+    keep_best: bool
+    lr_factor: float
+    sampling_cdf: Tensor | None
+    resampled_fraction: float
+
+    def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
+        """Update the attributes after a validation, and return metrics to report beside ``metrics``."""
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Named tensors and JSON-able values for a checkpoint."""
+
+    def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` returned."""
+
+
+class GraphStep(NamedTuple):
+    """A step as a function of tensors alone, for a CUDA graph.
+
+    Attributes:
+        update: Updates the weights and returns scalar metrics.
+        inputs: Its arguments.
+        variant: Steps of equal variant and equal input shapes run the same kernels.
+    """
+
+    update: Callable[..., Metrics]
+    inputs: Sequence[Tensor]
+    variant: Hashable
+
+
+class TrainingTask(ABC):
+    """A model in training: its data, its losses, its optimizers.
+
+    A constructor sets the first four attributes; the others have defaults.
 
     Attributes:
         modules: Everything with weights that a checkpoint must hold, by name.
-        averaged: Names of the modules that are evaluated and shipped as exponential moving averages.
+        averaged: Names of the modules that are validated and shipped as exponential moving averages.
         optimizers: By name; their learning rates are scaled by the schedule.
         n_rows: Training rows to draw batches from.
+        phases: Progress at which each kind of step begins; the first is 0.
+        lr_restarts: Progress at which the learning rates warm up again.
+        learns_from: Progress from which the shipped model learns; no validation before it counts as the best.
+        feedback: What validation changes while the training runs, or None.
+        uses_cuda_graphs: Whether :meth:`graph_step` returns steps for CUDA graphs.
     """
 
     modules: Mapping[str, nn.Module]
     averaged: Sequence[str]
-    optimizers: Mapping[str, torch.optim.Optimizer]
+    optimizers: Mapping[str, Optimizer]
     n_rows: int
+    phases: Sequence[float] = (0.0,)
+    lr_restarts: Sequence[float] = ()
+    learns_from: float = 0.0
+    feedback: Feedback | None = None
+    uses_cuda_graphs: bool = False
 
-    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """Update the weights once on the given rows and give scalar figures; ``progress`` is in [0, 1]."""
+    @abstractmethod
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        """Update the weights once and return scalar metrics.
 
+        Args:
+            rows: int64 (B,), training rows.
+            progress: Images seen as a fraction of the training, in [0, 1).
+        """
+
+    @abstractmethod
     def validate(self) -> dict[str, float]:
-        """Figures on validation rows; ``objective`` is the one to minimise."""
+        """Return metrics on validation rows; ``objective`` is the one to minimise."""
 
-    def sheet(self) -> np.ndarray | None:
-        """A picture (uint8, H x W x 3) of fixed prompts, or None."""
+    def sample_grid(self) -> SampleGrid | None:
+        """Return an image of fixed samples, uint8 (H, W, 3), or None where the task shows none."""
+        return None
+
+    def graph_step(self, rows: Tensor, progress: float) -> GraphStep | None:
+        """Return the step for a CUDA graph, or None where none can hold it; arguments as for ``step``."""
+        return None
 
 
 @dataclass
 class TrainingResult:
-    """What a training came to.
+    """What a training returns beside the trained modules.
 
     Attributes:
-        curves: One dict per report: ``images_seen``, ``seconds`` and the figures.
-        figures: ``images_seen``, ``seconds``, ``images_per_s``, ``mflop_per_image`` (of a step, see
-            :func:`lexipix.training.precision.step_flops`), ``gflops`` (what the machine made of it, 10^9 a
-            second, reports included), ``precision``, ``stopped_early``, and the validation of the weights
-            that are shipped (``val_objective``, ``val_…``).
-        sheet: Samples of the shipped weights, for tasks that show any.
+        curves: One dict per validation: ``images_seen``, ``seconds`` and the metrics.
+        metrics: ``images_seen``, ``seconds``, ``images_per_s``, ``mflop_per_image`` (see
+            :func:`lexipix.training.flops.step_flops`), ``gflops`` (10^9 operations per second, validations
+            included), ``precision``, ``stopped_early``, and the validation of the shipped weights
+            (``val_objective``, ``val_…``).
+        sample_grid: Samples of the shipped weights, for tasks that show any.
     """
 
     curves: list[dict[str, float]] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-    sheet: NDArray[np.uint8] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    sample_grid: SampleGrid | None = None

@@ -1,66 +1,38 @@
 """Contrastive training of the image-text pair; the features stage and the evaluator both use it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from lexipix.data.augmentation import Augmentation, augment
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.training.accumulation import optimizer_step
+from lexipix.training.losses.contrastive import bag_of_tokens_loss, contrastive_loss
+from lexipix.training.tasks.base import Metrics, TrainingTask
+
+GRAD_CLIP = 1.0
 
 
-def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
-    """Symmetric cross-entropy over a batch (CLIP), with pairs of equal captions shared out as targets.
-
-    Args:
-        similarities: (B, B), pictures in rows, captions in columns.
-        same: bool (B, B), true where row i's caption equals column j's; at least the diagonal.
-
-    Returns:
-        Scalar.
-    """
-    targets = same.float() / same.sum(1, keepdim=True)
-    rows = -(targets * similarities.log_softmax(1)).sum(1).mean()
-    columns = -(targets.T * similarities.log_softmax(0).T).sum(1).mean()
-    return (rows + columns) / 2
-
-
-def words_loss(logits: Tensor, ids: Tensor, no_words: Sequence[int]) -> Tensor:
-    """Binary cross-entropy of naming the tokens that occur in each caption, summed over the vocabulary.
-
-    Args:
-        logits: (B, V).
-        ids: (B, L) token ids.
-        no_words: Ids that are none: padding and end.
-
-    Returns:
-        Scalar, mean over the batch.
-    """
-    present = torch.zeros_like(logits).scatter_(1, ids, 1.0)
-    present[:, list(no_words)] = 0.0
-    return F.binary_cross_entropy_with_logits(logits, present, reduction="none").sum(1).mean()
-
-
-class ContrastiveTask:
-    """Trains a :class:`ContrastivePair` on captioned pictures.
+class ContrastiveTask(TrainingTask):
+    """Trains a :class:`ContrastivePair` on captioned images.
 
     Args:
         pair: The networks.
-        images: Training pictures, uint8 (N, S, S, 3).
+        images: Training images, uint8 (N, S, S, 3).
         captions: Their wordings.
         groups: int (N,): equal numbers mark equal captions.
-        validation: Pictures, captions and groups of the validation rows.
+        validation: Images, captions and groups of the validation rows.
         learning_rate: Peak rate.
-        words_weight: Of :func:`words_loss` beside the contrastive loss.
-        augment: Shift pictures by up to two pixels.
-        flip: Mirror half of them; only where captions name no side.
+        words_weight: Of :func:`bag_of_tokens_loss` beside the contrastive loss.
+        augment: Shift images by up to two pixels.
+        flip: Mirror half of the images; only where captions name no side.
         device: Where to train.
-        augmentations: See :func:`lexipix.data.augmentation.augment`; for few pictures.
+        augmentations: See :func:`lexipix.data.augmentation.augment`; for few images.
     """
 
     def __init__(
@@ -85,10 +57,9 @@ class ContrastiveTask:
         self.val_groups = torch.from_numpy(validation[2])
         self.words_weight = words_weight
         self.augment, self.flip, self.augmentations = augment, flip, augmentations
-        self.modules: Mapping[str, torch.nn.Module] = {"pair": pair}
-        self.averaged: Sequence[str] = ("pair",)
+        self.modules, self.averaged = {"pair": pair}, ("pair",)
         weights = [weight for weight in pair.parameters() if weight.requires_grad]
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+        self.optimizers = {
             "pair": torch.optim.AdamW(
                 weights, learning_rate, betas=(0.9, 0.99), weight_decay=0.02, fused=True
             )
@@ -96,8 +67,11 @@ class ContrastiveTask:
         self.n_rows = len(images)
         pair.train()
 
-    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update on a batch of pictures with a random wording each."""
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        """One update on a batch of images with a random wording each."""
+        return optimizer_step(self.optimizers["pair"], self._losses, [rows], clip=GRAD_CLIP)
+
+    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
         images = self.images[rows]
         if self.augment:
             images = random_shift(images, 2)
@@ -108,24 +82,20 @@ class ContrastiveTask:
         ids = self.captions.sample(rows)
         groups = self.groups[rows].to(images.device)
         features = self.pair.image_encoder(images)
-        text_vectors = self.pair.text_encoder(ids, ids != self.captions.pad_id)
-        similarities = self.pair.similarities(features.embedding, text_vectors)
-        contrast = contrastive_loss(similarities, groups[:, None] == groups[None])
-        words = words_loss(
+        embeddings = self.pair.text_encoder(ids, ids != self.captions.pad_id)
+        similarities = self.pair.similarities(features.embedding, embeddings)
+        contrastive = contrastive_loss(similarities, groups[:, None] == groups[None])
+        tokens = bag_of_tokens_loss(
             self.pair.token_head(features.pooled).float(),
             self.captions.primary(rows),
             (self.captions.pad_id, self.captions.eos_id),
         )
-        loss = contrast + self.words_weight * words
-        self.optimizers["pair"].zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.pair.parameters(), 1.0)
-        self.optimizers["pair"].step()
-        found = groups[similarities.argmax(1)] == groups
-        return {"loss": contrast, "words_loss": words, "accuracy": found.float().mean()}
+        accuracy = (groups[similarities.argmax(1)] == groups).float().mean()
+        metrics = {"loss": contrastive, "words_loss": tokens, "accuracy": accuracy}
+        return contrastive + self.words_weight * tokens, metrics
 
     def validate(self) -> dict[str, float]:
-        """Loss and top-1 accuracy within batches of 128 among up to 1024 validation pairs."""
+        """Return loss and top-1 accuracy within batches of 128 among up to 1024 validation pairs."""
         losses, found = [], []
         for rows in torch.arange(min(len(self.val_images), 1024)).split(128):
             ids, groups = self.val_captions.primary(rows), self.val_groups[rows]
@@ -140,6 +110,3 @@ class ContrastiveTask:
             "objective": float(torch.stack(losses).mean()),
             "accuracy": float(torch.cat(found).float().mean()),
         }
-
-    def sheet(self) -> None:
-        """No picture tells more than the curve."""

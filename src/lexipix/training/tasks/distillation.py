@@ -1,6 +1,5 @@
-"""Teaching a smaller text-to-image model to draw what a trained one draws, from the same words and noise."""
+"""Distillation of a text-to-image model: a smaller student regresses the teacher's images and latents."""
 
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,144 +12,149 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION, batch_psnr, denormalize, normalize
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
-from lexipix.training.generator_validation import N_SHOWN
+from lexipix.training.accumulation import optimizer_step
+from lexipix.training.losses.latents import channel_weights, latent_errors
+from lexipix.training.losses.ssim import structural_dissimilarity
 from lexipix.training.sample_grid import two_rows
-from lexipix.training.tasks.prior import channel_weights
-from lexipix.training.tasks.vae import structural_dissimilarity
+from lexipix.training.tasks.base import Metrics, TrainingTask
 from lexipix.utils.progress import track
 
-AT_ONCE = 64  # images that the teacher draws together
-# Squared errors of pictures are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
+AT_ONCE = 64  # images or captions of the teacher in one batch
+
+# Squared errors of images are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
 PIXEL_WEIGHT = 20.0
-STRUCTURE_WEIGHT = 1.0
+SSIM_WEIGHT = 1.0
+GRAD_CLIP = 1.0
+N_SHOWN = 16
 
 
-class Drawn(NamedTuple):
-    """What a model draws of the first wordings of captions.
+class TeacherImages(NamedTuple):
+    """What a teacher generates from the first wordings of captions.
 
     Attributes:
         noise: (N, Z).
-        latents: (N, C, 8, 8); None where they are not a VAE's, whose numbers all count alike.
-        pictures: uint8 (N, S, S, 3).
+        latents: (N, C, 8, 8); None unless a VAE's decoder reads them.
+        images: uint8 (N, S, S, 3).
     """
 
     noise: Tensor
     latents: Tensor | None
-    pictures: Tensor
+    images: Tensor
 
 
 @torch.no_grad()
-def draw_lessons(
+def generate_targets(
     teacher: TextToImage, captions: CaptionRows, n: int, name: str, device: torch.device
-) -> Drawn:
-    """Draw the first ``n`` captions, each once, from noise of torch's global generator.
+) -> TeacherImages:
+    """Return what the teacher generates from the first ``n`` captions, with torch's global generator.
 
     Args:
-        teacher: Draws, where it is; in evaluation mode.
-        captions: Wordings of pictures.
+        teacher: In evaluation mode, on the device.
+        captions: Wordings of images.
         n: How many; all, where there are fewer.
         name: Shown beside the progress bar.
-        device: Where the teacher is, and the lessons go.
+        device: Where the results stay.
     """
     n = min(n, len(captions))
     noise = torch.randn(n, teacher.noise_dim, device=device)
-    kept, pictures = [], []
-    for rows in track(torch.arange(n).split(AT_ONCE), n, f"{name}: drawing", size=len):
+    all_latents, images = [], []
+    for rows in track(torch.arange(n).split(AT_ONCE), n, name, size=len):
         latents = teacher.sample_latents(teacher.encode_text(captions.primary(rows)), noise[rows])
-        pictures.append(denormalize(teacher.decoder(latents)))
+        images.append(denormalize(teacher.decoder(latents)))
         if isinstance(teacher.decoder, Decoder):
-            kept.append(latents)
-    return Drawn(noise, torch.cat(kept) if kept else None, torch.cat(pictures).contiguous())
+            all_latents.append(latents)
+    return TeacherImages(
+        noise, torch.cat(all_latents) if all_latents else None, torch.cat(images).contiguous()
+    )
 
 
-class DistillationTask:
-    """Trains a student :class:`TextToImage` by regression to a teacher's pictures.
+class DistillationTask(TrainingTask):
+    """Trains a student :class:`TextToImage` by regression to a teacher's images.
 
-    Noise is part of what is learned: the same seed gives the same composition in both. Where both draw from
-    latents of the same kind, the student also learns the teacher's latents, which carry shapes earlier than
-    pixels do. What reads is left as it is: it is the teacher's, or was taught before.
+    Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
+    of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
+    do.
+    The text encoding is not trained: it is the teacher's, or was distilled before.
 
     Args:
-        student: What learns.
-        lessons: What the teacher draws of the captions.
-        validation_lessons: What it draws of the validation captions, for the figures and the sheet.
-        captions: Wordings of the training pictures; no picture is needed.
-        validation: Wordings of the validation pictures.
+        student: The model to train.
+        targets: What the teacher generates from the captions.
+        validation_targets: What it generates from the validation captions.
+        captions: Wordings of the training images; the images are not needed.
+        validation: Wordings of the validation images.
         learning_rate: Peak rate.
-        canonical_share: Share of the captions read in their first wording; the others in any.
+        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
         device: Where to train.
     """
 
     def __init__(
         self,
         student: TextToImage,
-        lessons: Drawn,
-        validation_lessons: Drawn,
+        targets: TeacherImages,
+        validation_targets: TeacherImages,
         captions: CaptionRows,
         validation: CaptionRows,
         *,
         learning_rate: float,
-        canonical_share: float,
+        primary_caption_prob: float,
         device: torch.device,
     ) -> None:
         self.student = student.train()
-        self.lessons, self.validation_lessons = lessons, validation_lessons
+        self.targets, self.validation_targets = targets, validation_targets
         self.captions, self.validation = captions, validation
-        self.canonical_share, self.device = canonical_share, device
+        self.primary_caption_prob = primary_caption_prob
         student.requires_grad_(False)
         student.prior.set_trainable(True)
-        for reading in (student.prior.proj_in, student.prior.text_layers, student.prior.text_norm):
-            reading.requires_grad_(False)
+        for text_part in (student.prior.proj_in, student.prior.text_layers, student.prior.text_norm):
+            text_part.requires_grad_(False)
         student.decoder.requires_grad_(True)
-        self.latent_weights: Tensor | None = None
-        if isinstance(student.decoder, Decoder):
-            self.latent_weights = channel_weights(student.decoder).to(device)
-        self.modules: Mapping[str, torch.nn.Module] = {"student": student}
-        self.averaged: Sequence[str] = ("student",)
-        self.weights = [weight for weight in student.parameters() if weight.requires_grad]
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+        self.channel_weights: Tensor | None = None
+        if isinstance(student.decoder, Decoder) and targets.latents is not None:
+            self.channel_weights = channel_weights(student.decoder).to(device)
+        self.modules, self.averaged = {"student": student}, ("student",)
+        weights = [weight for weight in student.parameters() if weight.requires_grad]
+        self.optimizers = {
             "student": torch.optim.AdamW(
-                self.weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
             )
         }
-        self.n_rows = len(lessons.noise)
+        self.n_rows = len(targets.noise)
 
-    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update towards what the teacher draws, from a random wording of each caption."""
-        ids = self.captions.sample(rows, self.canonical_share)
-        target = normalize(self.lessons.pictures[rows])
-        latents = self.student.sample_latents(self.student.encode_text(ids), self.lessons.noise[rows])
-        drawn = self.student.decoder(latents).float()
-        error = F.mse_loss(drawn, target)
-        loss = PIXEL_WEIGHT * error + STRUCTURE_WEIGHT * structural_dissimilarity(target, drawn)
-        if self.latent_weights is not None and self.lessons.latents is not None:
-            apart = (latents.float() - self.lessons.latents[rows]).square()
-            loss = loss + (apart * self.latent_weights).mean()
-        self.optimizers["student"].zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
-        self.optimizers["student"].step()
-        return {"loss": loss, "error": error}
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        """One update towards the teacher's images, from a random wording of each caption."""
+        return optimizer_step(self.optimizers["student"], self._losses, [rows], clip=GRAD_CLIP)
+
+    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+        ids = self.captions.sample(rows, self.primary_caption_prob)
+        target = normalize(self.targets.images[rows])
+        latents = self.student.sample_latents(self.student.encode_text(ids), self.targets.noise[rows])
+        images = self.student.decoder(latents).float()
+        error = F.mse_loss(images, target)
+        loss = PIXEL_WEIGHT * error + SSIM_WEIGHT * structural_dissimilarity(target, images)
+        if self.channel_weights is not None and self.targets.latents is not None:
+            loss = loss + latent_errors(latents, self.targets.latents[rows], self.channel_weights).mean()
+        return loss, {"loss": loss, "error": error}
 
     def validate(self) -> dict[str, float]:
-        """Likeness to the teacher on up to 512 captions.
+        """Return the likeness to the teacher on up to 512 captions.
 
         Returns:
-            ``fidelity``: mean over the captions of the PSNR of the student's picture to the teacher's, in
-            decibels; ``objective``, minus that.
+            ``fidelity``: mean PSNR of the student's image to the teacher's, in decibels; ``objective``, minus
+            that.
         """
-        n = min(len(self.validation_lessons.noise), N_VALIDATION)
-        found = [batch_psnr(*self._both(rows)) for rows in torch.arange(n).split(AT_ONCE)]
-        fidelity = float(torch.cat(found).mean())
+        n = min(len(self.validation_targets.noise), N_VALIDATION)
+        psnr = [batch_psnr(*self._compare(rows)) for rows in torch.arange(n).split(AT_ONCE)]
+        fidelity = float(torch.cat(psnr).mean())
         return {"objective": -fidelity, "fidelity": fidelity}
 
-    def sheet(self) -> NDArray[np.uint8]:
-        """Up to sixteen pictures by the teacher above the student's: uint8 (height, width, 3)."""
-        return two_rows(*self._both(torch.arange(min(len(self.validation_lessons.noise), N_SHOWN))))
+    def sample_grid(self) -> NDArray[np.uint8]:
+        """Return up to 16 images by the teacher above the student's: uint8 (height, width, 3)."""
+        return two_rows(*self._compare(torch.arange(min(len(self.validation_targets.noise), N_SHOWN))))
 
-    def _both(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        lessons = self.validation_lessons
+    def _compare(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return images by the teacher and by the student, (B, 3, S, S) each."""
+        targets = self.validation_targets
         self.student.eval()
-        drawn = self.student(self.validation.primary(rows), lessons.noise[rows])
+        images = self.student(self.validation.primary(rows), targets.noise[rows])
         self.student.train()
-        return normalize(lessons.pictures[rows]), drawn.float().clamp(-1, 1)
+        return normalize(targets.images[rows]), images.float().clamp(-1, 1)

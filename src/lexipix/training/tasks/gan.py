@@ -1,6 +1,7 @@
-"""Adversarial training of a model that draws from captions, taught before or from random weights."""
+"""Adversarial training of a conditional generator, pretrained or from random weights."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,39 +11,99 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lexipix.data.augmentation import Augmentation, augment
-from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.caption_groups import CaptionGroups
-from lexipix.data.images import ImageRows, Images, random_hflip
+from lexipix.data.images import ImageRows, random_hflip
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
-from lexipix.training.cuda_graphs import CudaGraphRunner
-from lexipix.training.generator_validation import GeneratorValidation
+from lexipix.training.accumulation import micro_batches, optimizer_step
+from lexipix.training.generator_validation import GeneratorData
+from lexipix.training.losses.contrastive import caption_matching_loss
 from lexipix.training.losses.energy import energy_loss
 from lexipix.training.losses.gan import (
-    Adversary,
-    alignment_loss,
+    GANLoss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
     sum_head_losses,
-    zero_penalty,
+    zero_centered_penalty,
 )
-from lexipix.training.parallel import Share
-from lexipix.training.steady import STEADY, Steady
-from lexipix.training.tasks.vae import structural_dissimilarity
-
-PENALTY_EVERY = 8  # lazy regularisation: an eighth of the steps pay for the second derivative, eightfold
-CELLS = 4  # side of the grid that features are averaged to before distributions are compared
+from lexipix.training.losses.ssim import structural_dissimilarity
+from lexipix.training.tasks.base import Feedback, GraphStep, Metrics, TrainingTask
 
 
-class Prompts(NamedTuple):
-    """What is drawn from in one step, and what it is compared with.
+@dataclass(frozen=True)
+class GANHyperparameters:
+    """Losses, rates and schedule of a :class:`GANTask`.
 
     Attributes:
-        real: This process's own pictures, (b, 3, S, S).
-        reading: What the model reads in their captions, a tuple of tensors.
-        noise: (b, Z).
-        groups: int (B,), of the rows of all processes: equal numbers mark equal captions.
+        gan_loss: See :mod:`lexipix.training.losses.gan`.
+        learning_rate: Peak rate of the generator.
+        discriminator_learning_rate: Peak rate of the discriminator.
+        adversarial_weight: Of the adversarial loss.
+        pixel_weight: Of the squared error to the real image.
+        pixel_pool: Side, in pixels, of the squares over which both are averaged for it.
+        ssim_weight: Of :func:`structural_dissimilarity` to the real image.
+        contrastive_weight: Of :func:`caption_matching_loss`.
+        energy_weight: Of :func:`energy_loss` between a caption's generated and its real images.
+        gp_weight: Of the gradient penalty; ``wasserstein`` only.
+        r1_gamma: Of R1 plus R2; the other losses only.
+        discriminator_warmup: Fraction of the training in which the discriminator learns alone, before the
+            generator does: a random discriminator ruins a pretrained generator.
+        pretrain_fraction: Fraction of the training before that, spent in :meth:`GANTask.pretrain_step`.
+        augmentations: See :func:`augment`.
+        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
+        flip: Mirror images; only where captions name no side.
+        gradient_accumulation_steps: Micro-batches per update.
+        pretrain_learning_rate: Peak rate of pretraining.
+        penalty_interval: A penalty is computed on one of so many steps, at random, and weighted by as much
+            (lazy regularisation, StyleGAN2, arXiv 1912.04958).
+        energy_pool: Side of the grid to which features are averaged for :func:`energy_loss`.
+        grad_clip: Largest gradient norm of the generator.
+        betas: Of Adam, for both players.
+    """
+
+    gan_loss: GANLoss
+    learning_rate: float
+    discriminator_learning_rate: float
+    adversarial_weight: float
+    pixel_weight: float
+    pixel_pool: int
+    ssim_weight: float
+    contrastive_weight: float
+    energy_weight: float
+    gp_weight: float
+    r1_gamma: float
+    discriminator_warmup: float
+    pretrain_fraction: float
+    augmentations: Sequence[Augmentation]
+    primary_caption_prob: float
+    flip: bool
+    gradient_accumulation_steps: int = 1
+    pretrain_learning_rate: float = 2e-3
+    penalty_interval: int = 8
+    energy_pool: int = 4
+    grad_clip: float = 5.0
+    betas: tuple[float, float] = (0.0, 0.99)
+
+    @property
+    def penalty_weight(self) -> float:
+        """Of the penalty that belongs to the loss; 0 computes none."""
+        return self.gp_weight if self.gan_loss == "wasserstein" else self.r1_gamma
+
+    @property
+    def generator_from(self) -> float:
+        """Progress from which the generator learns against the discriminator."""
+        return min(1.0, self.pretrain_fraction + self.discriminator_warmup)
+
+
+class GANInputs(NamedTuple):
+    """What one (micro-)batch starts from.
+
+    Attributes:
+        real: Images (B, 3, S, S).
+        reading: Their encoded captions, a tuple of tensors.
+        noise: (B, Z).
+        groups: int (B,): equal numbers mark equal captions.
     """
 
     real: Tensor
@@ -51,265 +112,216 @@ class Prompts(NamedTuple):
     groups: Tensor
 
 
-class Batch(NamedTuple):
-    """What the discriminator and the generator look at in one step.
+class GANBatch(NamedTuple):
+    """A (micro-)batch after the forward pass of the generator and of the discriminator's encoder.
 
     Attributes:
-        real: This process's own pictures, (b, 3, S, S).
-        fake: What is drawn from their captions.
-        seen_real: What the discriminator judges of them, augmented,
-        seen_fake: and of those that are drawn.
-        vector: The captions' vectors, (b, V).
-        groups: int (B,), of the rows of all processes: equal numbers mark equal captions.
+        real: Images (B, 3, S, S).
+        fake: Images generated from their captions.
+        real_features: Of the augmented real images.
+        fake_features: Of the augmented generated images.
+        caption: Caption embeddings (B, V).
+        groups: int (B,): equal numbers mark equal captions.
     """
 
     real: Tensor
     fake: Tensor
-    seen_real: DiscriminatorFeatures
-    seen_fake: DiscriminatorFeatures
-    vector: Tensor
+    real_features: DiscriminatorFeatures
+    fake_features: DiscriminatorFeatures
+    caption: Tensor
     groups: Tensor
 
 
-def _others(rows: Tensor) -> Tensor:
-    """Each row's neighbour."""
-    return rows.roll(1, 0)
-
-
-class GANTask:
-    """Trains what draws from captions against a :class:`Discriminator`.
+class GANTask(TrainingTask):
+    """Trains a conditional generator against a :class:`Discriminator`.
 
     Args:
-        model: What of it learns is its own to say (``release``).
-        discriminator: Its frozen encoder also measures whether a drawing fits its caption.
-        images: Captioned training pictures, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        groups: int (N,): equal numbers mark equal captions.
-        validation: Figures and sheets on validation rows.
-        adversary: See :mod:`lexipix.training.losses.gan`.
-        learning_rate: Peak rate of the generator.
-        discriminator_learning_rate: Peak rate of the discriminator.
-        penalty: Weight of the gradient penalty (``wasserstein``) or of R1 and R2 (the others); 0 is without.
-        alignment: Weight of :func:`alignment_loss`.
-        adversarial: Weight of the adversarial loss.
-        anchor: Weight of the squared error to the real picture.
-        anchor_cell: Side, in pixels, of the squares over which both are averaged for it.
-        structure_weight: Of :func:`structural_dissimilarity` beside it; plain backgrounds stay plain.
-        variety: Weight of :func:`energy_loss` between the drawings of a caption and its real pictures.
-        head_start: Share of the training in which the discriminator learns alone.
-        teaching: Share of the training before that in which the model has a :meth:`lesson` of another kind.
-        augmentations: See :func:`augment`.
-        canonical_share: Share of the captions drawn in their first wording; the others in any.
-        flip: Mirror pictures; only where captions name no side.
+        model: Its ``release`` decides which of its weights learn.
+        discriminator: Its frozen encoder also embeds generated images for the contrastive loss.
+        data: Captioned training images, and the validation.
+        hyperparameters: Losses, rates and schedule.
         device: Where to train.
-        share: Where batches are shared out.
+        feedback: See :class:`TrainingTask`.
     """
-
-    steering: Steady = STEADY
-    restarts: Sequence[float] = ()
-    recording: CudaGraphRunner | None = None
 
     def __init__(
         self,
         model: ConditionalGenerator,
         discriminator: Discriminator,
-        images: Images,
-        captions: CaptionRows,
-        groups: NDArray[np.int64],
-        validation: GeneratorValidation,
+        data: GeneratorData,
+        hyperparameters: GANHyperparameters,
         *,
-        adversary: Adversary,
-        learning_rate: float,
-        discriminator_learning_rate: float,
-        penalty: float,
-        alignment: float,
-        adversarial: float,
-        anchor: float,
-        anchor_cell: int,
-        head_start: float,
-        teaching: float = 0.0,
-        structure_weight: float = 0.0,
-        variety: float = 0.0,
-        augmentations: Sequence[Augmentation],
-        canonical_share: float,
-        flip: bool,
         device: torch.device,
-        share: Share | None = None,
+        feedback: Feedback | None = None,
     ) -> None:
-        self.share = share or Share()
-        self.share.connect(model, discriminator)
-        self.model, self.discriminator = model, discriminator
-        self.images, self.captions = ImageRows(images, device), captions
-        self.groups = CaptionGroups(torch.from_numpy(groups))
-        self.validation = validation
-        self.adversary, self.penalty = adversary, penalty
-        self.alignment, self.anchor = alignment, anchor
-        self.augmentations, self.flip = augmentations, flip
-        self.canonical_share, self.structure_weight = canonical_share, structure_weight
-        self.variety = variety
-        self.adversarial, self.anchor_cell = adversarial, anchor_cell
-        self.teaching, self.drawing_from = teaching, teaching + head_start
-        self.learns_from = self.drawing_from if teaching < 1 else 0.0  # lessons alone teach from the start
+        hp = self.hyperparameters = hyperparameters
+        self.model, self.discriminator, self.feedback = model, discriminator, feedback
+        self.images, self.captions = ImageRows(data.images, device), data.captions
+        self.groups, self.validation = CaptionGroups(torch.from_numpy(data.groups)), data.validation
         model.train()
-        drawing = model.unfreeze()
-        judging = [weight for weight in discriminator.parameters() if weight.requires_grad]
-        self.modules: Mapping[str, torch.nn.Module] = {"model": model, "discriminator": discriminator}
-        self.averaged: Sequence[str] = ("model",)
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            "generator": torch.optim.Adam(drawing, learning_rate, betas=(0.0, 0.99), fused=True),
+        heads = [weight for weight in discriminator.parameters() if weight.requires_grad]
+        self.modules = {"model": model, "discriminator": discriminator}
+        self.averaged, self.n_rows = ("model",), len(data.images)
+        self.optimizers = {
+            "generator": torch.optim.Adam(model.unfreeze(), hp.learning_rate, betas=hp.betas, fused=True),
             "discriminator": torch.optim.Adam(
-                judging, discriminator_learning_rate, betas=(0.0, 0.99), fused=True
+                heads, hp.discriminator_learning_rate, betas=hp.betas, fused=True
             ),
         }
-        self.n_rows = len(images)
+        self.phases = (0.0, hp.pretrain_fraction, hp.generator_from)
+        self.learns_from = hp.generator_from if hp.pretrain_fraction < 1 else 0.0
+        # A penalty is computed on random steps, and a graph cannot branch
+        self.uses_cuda_graphs = hp.gradient_accumulation_steps == 1 and not hp.penalty_weight
 
-    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update of the discriminator, then one of the generator, on the same pictures and captions.
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        """One update of the discriminator, then one of the generator, on the same images and captions."""
+        if progress < self.hyperparameters.pretrain_fraction:
+            return self.pretrain_step(rows)
+        return self._update(self._sample(rows), progress >= self.hyperparameters.generator_from)
 
-        Before that, for a share of the training, lessons.
+    def graph_step(self, rows: Tensor, progress: float) -> GraphStep | None:
+        """See :class:`TrainingTask`; pretraining is no graph."""
+        if progress < self.hyperparameters.pretrain_fraction:
+            return None
+        train_generator = progress >= self.hyperparameters.generator_from
+        (inputs,) = self._sample(rows)
+        reading = inputs.reading
 
-        With micro-batches each player's update is made of all of them, the generator's after the
-        discriminator's. What compares pictures with each other (batch norm, the pixel head, the alignment)
-        then sees a micro-batch instead of a batch, and pictures are drawn anew for the generator's update.
-        """
-        if progress < self.teaching:
-            return self.lesson(rows)
-        drawing = progress >= self.drawing_from
-        if self.recording is None:
-            return self._updates(lambda: self._prompts(rows), drawing)
-        real, reading, noise, groups = self._prompts(rows)
+        def update(real: Tensor, noise: Tensor, groups: Tensor, *parts: Tensor) -> Metrics:
+            return self._update([GANInputs(real, type(reading)(*parts), noise, groups)], train_generator)
 
-        def updates(real: Tensor, noise: Tensor, groups: Tensor, *parts: Tensor) -> dict[str, Tensor]:
-            return self._updates(lambda: Prompts(real, type(reading)(*parts), noise, groups), drawing)
+        return GraphStep(update, (inputs.real, inputs.noise, inputs.groups, *reading), train_generator)
 
-        return self.recording(updates, (real, noise, groups, *reading), drawing)
-
-    def record(self) -> None:
-        """Let steps on a GPU be recorded and replayed from now on, where all of them are alike.
-
-        They are not where a penalty is paid now and then, or where reports change the weights of losses.
-        """
-        if self.share.parts == 1 and not self.penalty and self.steering is STEADY:
-            self.recording = CudaGraphRunner(self.optimizers.values())
-
-    def _updates(self, prompts: Callable[[], Prompts], drawing: bool) -> dict[str, Tensor]:
-        """The discriminator's update and, if ``drawing``, the generator's."""
-        again = self.share.again()
-        batches: dict[int, Batch] = {}
-
-        def batch() -> Batch:
-            if self.share.turn not in batches:
-                batches.clear()  # a micro-batch is let go before the next is drawn
-                batches[self.share.turn] = self._batch(prompts(), with_gradients=drawing)
-            return batches[self.share.turn]
-
-        judging = self.share.update(
-            self.optimizers["discriminator"], lambda: self._judging(batch()), again=again
-        )
-        # At first the discriminator learns alone: what it says at random ruins a generator that can draw
-        if not drawing:
-            return judging
-        self.discriminator.requires_grad_(False)
-        drawn = self.share.update(
-            self.optimizers["generator"], lambda: self._drawing(batch()), clip=5.0, again=again
-        )
-        self._unfreeze()
-        return {"loss_g": drawn.pop("loss_g"), **judging, **drawn}
-
-    def lesson(self, rows: Tensor) -> dict[str, Tensor]:
-        """One update of another kind; a model without lessons has no ``teaching`` either."""
+    def pretrain_step(self, rows: Tensor) -> Metrics:
+        """One update of the pretraining, where ``pretrain_fraction`` is above 0."""
         raise NotImplementedError
 
-    def _prompts(self, rows: Tensor) -> Prompts:
-        """Pictures in company, what is read in their captions, and noise."""
-        own, rows = self.share.own, self.groups.in_company(rows)
-        real = self.images[own(rows)]
-        if self.flip:
-            real = random_hflip(real, own(torch.rand(len(rows))))
-        with torch.no_grad():
-            reading = self.model.encode_text(own(self.captions.sample(rows, self.canonical_share)))
-        noise = own(torch.randn(len(rows), self.model.noise_dim, device=real.device))
-        groups = self.groups.of_rows[self.share.of_turn(rows)].to(real.device)
-        return Prompts(real, reading, noise, groups)
+    def _update(self, inputs: Sequence[GANInputs], train_generator: bool) -> Metrics:
+        """Update the discriminator and, if asked, the generator.
 
-    def _batch(self, prompts: Prompts, with_gradients: bool) -> Batch:
-        real, reading, noise, groups = prompts
+        A whole batch passes through the generator once for both players. Micro-batches pass once for each
+        player, so that only one of them is in memory.
+        """
+        hp = self.hyperparameters
+        shared = self._forward(inputs[0], train_generator) if len(inputs) == 1 else None
+
+        def batch(one: GANInputs) -> GANBatch:
+            return self._forward(one, train_generator) if shared is None else shared
+
+        metrics = optimizer_step(
+            self.optimizers["discriminator"], lambda one: self._discriminator_losses(batch(one)), inputs
+        )
+        if not train_generator:
+            return metrics
+        self.discriminator.requires_grad_(False)
+        generator_metrics = optimizer_step(
+            self.optimizers["generator"],
+            lambda one: self._generator_losses(batch(one)),
+            inputs,
+            clip=hp.grad_clip,
+        )
+        self.discriminator.heads.requires_grad_(True)
+        self.discriminator.pixel_head.requires_grad_(True)
+        return metrics | generator_metrics
+
+    def _sample(self, rows: Tensor) -> list[GANInputs]:
+        """Return images, encoded captions and noise of each micro-batch."""
+        hp = self.hyperparameters
+        inputs = []
+        for part in micro_batches(self.groups.regroup(rows), hp.gradient_accumulation_steps):
+            real = self.images[part]
+            if hp.flip:
+                real = random_hflip(real, torch.rand(len(part)))
+            with torch.no_grad():
+                reading = self.model.encode_text(self.captions.sample(part, hp.primary_caption_prob))
+            noise = torch.randn(len(part), self.model.noise_dim, device=real.device)
+            inputs.append(GANInputs(real, reading, noise, self.groups.of_rows[part].to(real.device)))
+        return inputs
+
+    def _forward(self, inputs: GANInputs, with_gradients: bool) -> GANBatch:
+        """Generate images, and extract the features of the real and of the generated ones."""
+        real, reading, noise, groups = inputs
         with torch.set_grad_enabled(with_gradients):
             fake = self.model.decode(reading, noise).float()
-        seen_real = self.discriminator.extract(augment(real, self.augmentations, self.share))
-        seen_fake = self.discriminator.extract(augment(fake, self.augmentations, self.share))
-        return Batch(real, fake, seen_real, seen_fake, reading.embedding, groups)
+        augmentations = self.hyperparameters.augmentations
+        real_features = self.discriminator.extract(augment(real, augmentations))
+        fake_features = self.discriminator.extract(augment(fake, augmentations))
+        return GANBatch(real, fake, real_features, fake_features, reading.embedding, groups)
 
-    def _judging(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Discriminator: real with its caption against drawn, and against real with another picture's."""
-        vector, groups = batch.vector, batch.groups
-        on_real = self.discriminator.classify(batch.seen_real, vector, self.share.jointly(_others, vector))
-        on_fake = self.discriminator.classify(batch.seen_fake.detach(), vector)
-        loss = sum_head_losses(discriminator_loss, self.adversary, on_real, on_fake)
+    def _discriminator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
+        """Tell real images with their captions from generated ones, and from real ones of other captions."""
+        hp, caption, groups = self.hyperparameters, batch.caption, batch.groups
+        on_real = self.discriminator.classify(batch.real_features, caption, caption.roll(1, 0))
+        on_fake = self.discriminator.classify(batch.fake_features.detach(), caption)
+        loss = sum_head_losses(discriminator_loss, hp.gan_loss, on_real, on_fake)
         assert on_real.mismatch_logits is not None
-        fit, misfit = self.share.together(on_real.match_logits), self.share.together(on_real.mismatch_logits)
-        loss = loss + discriminator_loss(self.adversary, fit, misfit, groups != _others(groups))
-        if self.penalty and torch.rand(()) < 1 / PENALTY_EVERY:
-            loss = loss + PENALTY_EVERY * self.penalty * self._gradient_penalty(batch)
+        is_mismatch = groups != groups.roll(1, 0)
+        loss = loss + discriminator_loss(
+            hp.gan_loss, on_real.match_logits, on_real.mismatch_logits, is_mismatch
+        )
+        if hp.penalty_weight and torch.rand(()) < 1 / hp.penalty_interval:
+            loss = loss + hp.penalty_interval * hp.penalty_weight * self._penalty(batch)
         return loss, {"loss_d": loss}
 
-    def _drawing(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Generator: look real, fit the caption, stay near the picture."""
-        real, fake, vector = batch.real, batch.fake, batch.vector
-        on_fake = self.discriminator.classify(batch.seen_fake, vector)
-        on_real = on_fake
-        if self.adversary == "relativistic":
-            on_real = self.discriminator.classify(batch.seen_real, vector)
-        adversarial = sum_head_losses(generator_loss, self.adversary, on_real, on_fake)
-        aligned = self._alignment_loss(batch)
-        near = (F.avg_pool2d(fake, self.anchor_cell) - F.avg_pool2d(real, self.anchor_cell)).square().mean()
-        loss = self.adversarial * adversarial + self.alignment * aligned + self.anchor * near
-        if self.structure_weight:
-            loss = loss + self.structure_weight * structural_dissimilarity(real, fake)
-        figures = {"loss_g": adversarial, "alignment_loss": aligned, "anchor": near}
-        if self.variety:
-            apart = self._distance_of_captions(batch)
-            loss, figures["energy_distance"] = loss + self.variety * apart, apart
-        return loss, figures
+    def _penalty(self, batch: GANBatch) -> Tensor:
+        """Return the gradient penalty, or R1 plus R2, in fp32."""
+        real, fake, caption = batch.real.float(), batch.fake.float(), batch.caption.float()
 
-    def _gradient_penalty(self, batch: Batch) -> Tensor:
-        real, fake, vector = batch.real.float(), batch.fake.float(), batch.vector.float()
-
-        def judge(images: Tensor) -> Tensor:
-            verdict: DiscriminatorLogits = self.discriminator(images, vector)
+        def critic(images: Tensor) -> Tensor:
+            logits: DiscriminatorLogits = self.discriminator(images, caption)
             return torch.cat(
-                [verdict.match_logits, *(places.mean(1, keepdim=True) for places in verdict.patch_logits)], 1
+                [logits.match_logits, *(patches.mean(1, keepdim=True) for patches in logits.patch_logits)], 1
             )
 
         with torch.autocast(real.device.type, enabled=False):
-            if self.adversary == "wasserstein":
-                return gradient_penalty(judge, real, fake, self.share)
-            return zero_penalty(judge, real) + zero_penalty(judge, fake)
+            if self.hyperparameters.gan_loss == "wasserstein":
+                return gradient_penalty(critic, real, fake)
+            return zero_centered_penalty(critic, real) + zero_centered_penalty(critic, fake)
 
-    def _alignment_loss(self, batch: Batch) -> Tensor:
-        if not self.alignment:
-            return torch.zeros((), device=batch.vector.device)
-        own = self.discriminator.image_encoder.features_from_maps(batch.seen_fake.maps).embedding.float()
-        together = self.share.together
-        return alignment_loss(together(own), together(batch.vector.float()), batch.groups)
+    def _generator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
+        """Look real, match the caption, stay near the real image."""
+        hp, real, fake = self.hyperparameters, batch.real, batch.fake
+        on_fake = self.discriminator.classify(batch.fake_features, batch.caption)
+        on_real = on_fake
+        if hp.gan_loss == "relativistic":
+            on_real = self.discriminator.classify(batch.real_features, batch.caption)
+        adversarial = sum_head_losses(generator_loss, hp.gan_loss, on_real, on_fake)
+        pixel = (F.avg_pool2d(fake, hp.pixel_pool) - F.avg_pool2d(real, hp.pixel_pool)).square().mean()
+        loss = hp.adversarial_weight * adversarial + hp.pixel_weight * pixel
+        metrics = {"loss_g": adversarial, "pixel_loss": pixel}
+        if hp.contrastive_weight:
+            contrastive = self._contrastive_loss(batch)
+            loss = loss + hp.contrastive_weight * contrastive
+            metrics["contrastive_loss"] = contrastive
+        if hp.ssim_weight:
+            loss = loss + hp.ssim_weight * structural_dissimilarity(real, fake)
+        if hp.energy_weight:
+            energy = self._energy_loss(batch)
+            loss = loss + hp.energy_weight * energy
+            metrics["energy_loss"] = energy
+        return loss, metrics
 
-    def _distance_of_captions(self, batch: Batch) -> Tensor:
-        """How far the drawings of a caption are from its real pictures, as distributions of features."""
-        total = torch.zeros((), device=batch.fake.device)
-        together = self.share.together
-        for real, fake in zip(batch.seen_real.maps, batch.seen_fake.maps, strict=True):
-            cells = [F.adaptive_avg_pool2d(maps.float(), CELLS).flatten(1) for maps in (real, fake)]
-            total = total + energy_loss(together(cells[0]), together(cells[1]), batch.groups)
-        return total / len(batch.seen_real.maps)
+    def _contrastive_loss(self, batch: GANBatch) -> Tensor:
+        embeddings = self.discriminator.image_encoder.features_from_maps(
+            batch.fake_features.maps
+        ).embedding.float()
+        return caption_matching_loss(embeddings, batch.caption.float(), batch.groups)
 
-    def _unfreeze(self) -> None:
-        self.discriminator.heads.requires_grad_(True)
-        self.discriminator.pixel_head.requires_grad_(True)
+    def _energy_loss(self, batch: GANBatch) -> Tensor:
+        """Return the mean over the encoder's scales."""
+        losses = []
+        for real, fake in zip(batch.real_features.maps, batch.fake_features.maps, strict=True):
+            pooled = [
+                F.adaptive_avg_pool2d(maps.float(), self.hyperparameters.energy_pool).flatten(1)
+                for maps in (real, fake)
+            ]
+            losses.append(energy_loss(pooled[0], pooled[1], batch.groups))
+        return torch.stack(losses).mean()
 
     def validate(self) -> dict[str, float]:
-        """See :class:`GeneratorValidation`."""
-        return self.validation.figures(self.model)
+        """See :class:`lexipix.training.generator_validation.GeneratorValidation`."""
+        return self.validation.metrics(self.model)
 
-    def sheet(self) -> NDArray[np.uint8]:
-        """See :class:`GeneratorValidation`."""
-        return self.validation.sheet(self.model)
+    def sample_grid(self) -> NDArray[np.uint8]:
+        """See :class:`lexipix.training.generator_validation.GeneratorValidation`."""
+        return self.validation.sample_grid(self.model)

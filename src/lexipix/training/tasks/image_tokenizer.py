@@ -1,6 +1,4 @@
-"""Training of the visual words: squared error of the picture that comes back from them."""
-
-from collections.abc import Mapping, Sequence
+"""Training of the image tokenizer: squared error of the image decoded from its tokens."""
 
 import numpy as np
 import torch
@@ -9,23 +7,25 @@ from torch import Tensor
 
 from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr
 from lexipix.models.image_tokenizer import ImageTokenizer
-from lexipix.training.parallel import Share
+from lexipix.training.accumulation import micro_batches, optimizer_step
 from lexipix.training.sample_grid import two_rows
-from lexipix.training.tasks.vae import N_INITIAL
+from lexipix.training.tasks.base import Metrics, TrainingTask
+
+GRAD_CLIP = 1.0
 
 
-class ImageTokenizerTask:
-    """Trains :class:`ImageTokenizer`.
+class ImageTokenizerTask(TrainingTask):
+    """Trains an :class:`ImageTokenizer`.
 
     Args:
-        image_tokenizer: The network; its linear maps are set here from a sample of the training pictures.
-        images: Training pictures, uint8 (N, S, S, 3).
-        validation: Validation pictures, likewise.
+        image_tokenizer: The network.
+        images: Training images, uint8 (N, S, S, 3).
+        validation: Validation images, likewise.
         learning_rate: Peak rate.
-        cut_share: Share of the pictures that are to come back from the first words of each cell alone, so
-            that the words go from coarse to fine (nested dropout; Rippel et al. 2014, arXiv 1402.0915).
+        nested_dropout_prob: Probability that an image is decoded from the first tokens of each cell alone, so
+            that the tokens go from coarse to fine (nested dropout; Rippel et al. 2014, arXiv 1402.0915).
         device: Where to train.
-        share: Where batches are shared out.
+        gradient_accumulation_steps: Micro-batches per update.
     """
 
     def __init__(
@@ -35,58 +35,50 @@ class ImageTokenizerTask:
         validation: Images,
         *,
         learning_rate: float,
-        cut_share: float,
+        nested_dropout_prob: float,
         device: torch.device,
-        share: Share | None = None,
+        gradient_accumulation_steps: int = 1,
     ) -> None:
-        self.share = share or Share()
-        self.images, self.validation = ImageRows(images, device), ImageRows(validation, device)
-        self.cut_share = cut_share
-        sample = ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), N_INITIAL))]
-        image_tokenizer.init_from_pca(sample)
         self.image_tokenizer = image_tokenizer
-        self.modules: Mapping[str, torch.nn.Module] = {"image_tokenizer": image_tokenizer}
-        self.averaged: Sequence[str] = ("image_tokenizer",)
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+        self.images, self.validation = ImageRows(images, device), ImageRows(validation, device)
+        self.nested_dropout_prob = nested_dropout_prob
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.modules, self.averaged = {"image_tokenizer": image_tokenizer}, ("image_tokenizer",)
+        self.optimizers = {
             "image_tokenizer": torch.optim.AdamW(
                 image_tokenizer.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
             )
         }
         self.n_rows = len(images)
 
-    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update towards pictures that come back as they were."""
-        return self.share.update(self.optimizers["image_tokenizer"], lambda: self._losses(rows), clip=1.0)
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        """One update towards images that are decoded as they were."""
+        batches = micro_batches(rows, self.gradient_accumulation_steps)
+        return optimizer_step(self.optimizers["image_tokenizer"], self._losses, batches, clip=GRAD_CLIP)
 
-    def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        own, words = self.share.own, self.image_tokenizer
-        images = self.images[own(rows)]
-        n_words = len(words.group_sizes)
-        known = torch.randint(1, max(2, n_words), (len(rows),))
-        known = own(torch.where(torch.rand(len(rows)) < self.cut_share, known, n_words))
-        of_word = torch.arange(n_words).repeat_interleave(torch.tensor(words.group_sizes))
-        counts = (of_word < known[:, None])[..., None, None].to(images.device)
-        back = words.decode(words.quantize(words.encode(images)) * counts)
-        loss = (back.float() - images.float()).square().mean() / 4  # on [0, 1]
+    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+        tokenizer, images = self.image_tokenizer, self.images[rows]
+        n_tokens = len(tokenizer.group_sizes)
+        kept = torch.randint(1, max(2, n_tokens), (len(rows),))
+        kept = torch.where(torch.rand(len(rows)) < self.nested_dropout_prob, kept, n_tokens)
+        token_of_value = torch.arange(n_tokens).repeat_interleave(torch.tensor(tokenizer.group_sizes))
+        mask = (token_of_value < kept[:, None])[..., None, None].to(images.device)
+        decoded = tokenizer.decode(tokenizer.quantize(tokenizer.encode(images)) * mask)
+        loss = (decoded.float() - images.float()).square().mean() / 4  # on [0, 1]
         return loss, {"loss": loss}
 
-    def reconstruct(self, rows: Tensor) -> Tensor:
-        """Validation pictures by way of all their words."""
-        back: Tensor = self.image_tokenizer(self.validation[rows])
-        return back
-
     def validate(self) -> dict[str, float]:
-        """Mean per-image PSNR of up to 512 validation pictures, and that of their first words alone."""
+        """Return the mean per-image PSNR of up to 512 validation images, and that of their first tokens."""
         rows = torch.arange(min(len(self.validation), N_VALIDATION))
         images = self.validation[rows]
-        figures = {}
-        for known in range(1, len(self.image_tokenizer.group_sizes) + 1):
-            back = self.image_tokenizer(images, known).float().clamp(-1, 1)
-            figures[f"psnr_of_{known}"] = float(batch_psnr(back, images).mean())
-        psnr = figures.pop(f"psnr_of_{len(self.image_tokenizer.group_sizes)}")
-        return {"objective": -psnr, "psnr": psnr, **figures}
+        psnr = []
+        for n_tokens in range(1, len(self.image_tokenizer.group_sizes) + 1):
+            decoded = self.image_tokenizer(images, n_tokens).float().clamp(-1, 1)
+            psnr.append(float(batch_psnr(decoded, images).mean()))
+        partial = {f"psnr_of_{n_tokens}": value for n_tokens, value in enumerate(psnr[:-1], 1)}
+        return {"objective": -psnr[-1], "psnr": psnr[-1], **partial}
 
-    def sheet(self) -> NDArray[np.uint8]:
-        """Up to eight originals above what their words give: uint8 (height, width, 3)."""
+    def sample_grid(self) -> NDArray[np.uint8]:
+        """Return up to eight originals above the images of their tokens: uint8 (height, width, 3)."""
         rows = torch.arange(min(len(self.validation), 8))
-        return two_rows(self.validation[rows], self.reconstruct(rows))
+        return two_rows(self.validation[rows], self.image_tokenizer(self.validation[rows]))

@@ -1,4 +1,4 @@
-"""A GAN whose decoder of its own first learns by regression what the VAE's draws from the same latents."""
+"""A GAN whose new decoder is first trained by regression to the images of the VAE's decoder."""
 
 from typing import Any
 
@@ -8,38 +8,39 @@ from torch.nn import functional as F
 
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
-from lexipix.training.tasks.gan import GANTask
+from lexipix.training.accumulation import optimizer_step
+from lexipix.training.tasks.base import Metrics
+from lexipix.training.tasks.gan import GANInputs, GANTask
 
-TEACHING_RATE = 2e-3
 
-
-class TaughtGANTask(GANTask):
-    """Adversarial training after lessons by another decoder.
+class PretrainedGANTask(GANTask):
+    """Adversarial training after the decoder was distilled from another one.
 
     Args:
-        model: Language model and text encoder stay as they are.
+        model: Its language model and text encoder stay as they are.
         teacher: Another decoder of the same latents.
-        given: As for :class:`GANTask`.
-        settings: Likewise, ``teaching`` among them.
+        data: As for :class:`GANTask`, as the others.
+        hyperparameters: ``pretrain_fraction`` among them.
+        settings: Device and feedback.
     """
 
-    def __init__(self, model: TextToImage, teacher: Decoder, *given: Any, **settings: Any) -> None:
-        super().__init__(model, *given, **settings)
-        self.drawer, self.teacher = model, teacher
-        taught = torch.optim.Adam(model.decoder.parameters(), TEACHING_RATE, fused=True)
+    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any, **settings: Any) -> None:
+        super().__init__(model, *data, **settings)
+        self.text_to_image, self.teacher = model, teacher
         self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
-        self.optimizers = {**self.optimizers, "decoder": taught}
+        decoder = torch.optim.Adam(
+            model.decoder.parameters(), self.hyperparameters.pretrain_learning_rate, fused=True
+        )
+        self.optimizers = {**self.optimizers, "decoder": decoder}
 
-    def lesson(self, rows: Tensor) -> dict[str, Tensor]:
+    def pretrain_step(self, rows: Tensor) -> Metrics:
         """One update of the decoder alone."""
-        again = self.share.again()
-        return self.share.update(self.optimizers["decoder"], lambda: self._teach(rows), again=again)
+        return optimizer_step(self.optimizers["decoder"], self._pretrain_losses, self._sample(rows))
 
-    def _teach(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The decoder towards what the teacher draws from the same latents."""
-        prompts = self._prompts(rows)
+    def _pretrain_losses(self, inputs: GANInputs) -> tuple[Tensor, Metrics]:
+        """Squared error to the teacher's image of the same latents."""
         with torch.no_grad():
-            latents = self.drawer.sample_latents(prompts.reading, prompts.noise)
+            latents = self.text_to_image.sample_latents(inputs.reading, inputs.noise)
             target = self.teacher(latents).float()
-        loss = F.mse_loss(self.drawer.decoder(latents).float(), target)
-        return loss, {"teaching_loss": loss}
+        loss = F.mse_loss(self.text_to_image.decoder(latents).float(), target)
+        return loss, {"pretrain_loss": loss}

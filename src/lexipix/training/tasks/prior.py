@@ -1,139 +1,108 @@
-"""Training of the text prior: regression from caption to latent, or with the best of several noises."""
-
-from collections.abc import Mapping, Sequence
+"""Training of the text prior: regression from caption to latent, with one or several noise vectors."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import ImageRows, Images, random_hflip
+from lexipix.data.images import ImageRows, random_hflip
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder, Encoder
-from lexipix.training.generator_validation import GeneratorValidation
-from lexipix.training.parallel import Share
-from lexipix.training.random_features import remember
-from lexipix.training.steady import STEADY, Steady
+from lexipix.training.accumulation import micro_batches, optimizer_step
+from lexipix.training.generator_validation import GeneratorData
+from lexipix.training.losses.latents import channel_weights, latent_errors
+from lexipix.training.tasks.base import Feedback, Metrics, TrainingTask
+
+GRAD_CLIP = 1.0
 
 
-def best_of_noises(errors: Tensor) -> Tensor:
-    """Mean over pictures of the smallest error among the candidates (implicit maximum likelihood, IMLE).
-
-    Args:
-        errors: (K, B), error of K candidates for each of B pictures.
-
-    Returns:
-        Scalar. With K = 1 it is plain regression to the mean; with more, each noise may specialise.
-    """
-    return errors.amin(0).mean()
-
-
-def channel_weights(decoder: Decoder) -> Tensor:
-    """How much an error of each whitened component of the latents counts: (1, C, 1, 1), 1 on average.
-
-    By what it does to the picture, by the root of its share of the squared pixel error: with the share itself
-    shapes are learned late, with no weights hardly anything is.
-    """
-    effect = decoder.linear.weight.detach().flatten(1).norm(dim=0)
-    weights: Tensor = (effect / effect.mean())[None, :, None, None]
-    return weights
-
-
-class PriorTask:
+class PriorTask(TrainingTask):
     """Trains the prior of a :class:`TextToImage`; language model, VAE encoder and decoder stay as they are.
 
-    Args:
-        model: The text-to-image model; only its prior learns. A memory is solved here, before the training.
-        encoder: Of the VAE; gives the targets.
-        images: Captioned training pictures, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        validation: Figures and sheets on validation rows.
-        learning_rate: Peak rate.
-        noises: Candidates per picture, see :func:`best_of_noises`.
-        canonical_share: Share of the captions drawn in their first wording; the others in any.
-        flip: Mirror pictures; only where captions name no side.
-        device: Where to train.
-        share: Where batches are shared out.
-    """
+    With several candidates each noise vector may specialise (implicit maximum likelihood, IMLE, arXiv
+    1809.09087); one candidate is plain regression to the mean.
 
-    steering: Steady = STEADY
+    Args:
+        model: The text-to-image model; only its prior learns, and of that not the random features.
+        encoder: Of the VAE; gives the targets.
+        data: Captioned training images, and the validation.
+        learning_rate: Peak rate.
+        imle_candidates: Noise vectors per caption, of which the nearest to the target is trained.
+        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
+        flip: Mirror images; only where captions name no side.
+        device: Where to train.
+        gradient_accumulation_steps: Micro-batches per update.
+        feedback: See :class:`TrainingTask`.
+    """
 
     def __init__(
         self,
         model: TextToImage,
         encoder: Encoder,
-        images: Images,
-        captions: CaptionRows,
-        validation: GeneratorValidation,
+        data: GeneratorData,
         *,
         learning_rate: float,
-        noises: int,
-        canonical_share: float,
+        imle_candidates: int,
+        primary_caption_prob: float,
         flip: bool,
         device: torch.device,
-        share: Share | None = None,
+        gradient_accumulation_steps: int = 1,
+        feedback: Feedback | None = None,
     ) -> None:
-        self.share = share or Share()
         self.model, self.encoder = model, encoder.eval().requires_grad_(False)
-        self.images, self.captions = ImageRows(images, device), captions
-        self.validation = validation
-        self.noises, self.flip = noises, flip
-        self.canonical_share = canonical_share
+        self.images, self.captions = ImageRows(data.images, device), data.captions
+        self.validation = data.validation
+        self.imle_candidates, self.primary_caption_prob = imle_candidates, primary_caption_prob
+        self.flip, self.feedback = flip, feedback
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         model.requires_grad_(False).eval()
-        if (
-            model.prior.random_features is not None and self.share.rank == 0
-        ):  # whose weights the others are given
-            remember(model, self.encoder, self.images, captions, device, canonical_share)
         model.prior.train()
         model.prior.set_trainable(True)
-        assert isinstance(model.decoder, Decoder)  # whose latents the encoder gives
+        assert isinstance(model.decoder, Decoder)  # of the VAE whose encoder gives the targets
         self.channel_weights = channel_weights(model.decoder).to(device)
-        self.modules: Mapping[str, torch.nn.Module] = {
-            "prior": model.prior,
-            "fixed": model,
-            "encoder": self.encoder,
-        }
-        self.averaged: Sequence[str] = ("prior",)
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+        self.modules = {"prior": model.prior, "fixed": model, "encoder": self.encoder}
+        self.averaged, self.n_rows = ("prior",), len(data.images)
+        weights = [weight for weight in model.prior.parameters() if weight.requires_grad]
+        self.optimizers = {
             "prior": torch.optim.AdamW(
-                [weight for weight in model.prior.parameters() if weight.requires_grad],
-                learning_rate,
-                betas=(0.9, 0.98),
-                weight_decay=0.02,
-                fused=True,
+                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
             )
         }
-        self.n_rows = len(images)
 
-    def step(self, rows: Tensor, progress: float) -> dict[str, Tensor]:
-        """One update towards the latents of the given pictures, from a random wording of each caption."""
-        return self.share.update(self.optimizers["prior"], lambda: self._losses(rows), clip=1.0)
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        """One update towards the latents of the images, from a random wording of each caption."""
+        batches = micro_batches(rows, self.gradient_accumulation_steps)
+        return optimizer_step(self.optimizers["prior"], self._losses, batches, clip=GRAD_CLIP)
 
-    def _losses(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        own = self.share.own
-        images = self.images[own(rows)]
+    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+        images = self.images[rows]
         if self.flip:
-            images = random_hflip(images, own(torch.rand(len(rows))))
+            images = random_hflip(images, torch.rand(len(rows)))
         with torch.no_grad():
             target = self.encoder(images)[0].float()
-            reading = self.model.encode_text(own(self.captions.sample(rows, self.canonical_share)))
-        noise = torch.randn(self.noises, len(rows), self.model.noise_dim, device=images.device)
-        noise = torch.stack([own(z) for z in noise])
-        if self.noises > 1:  # find the best candidate without gradients, then learn from it alone
+            reading = self.model.encode_text(self.captions.sample(rows, self.primary_caption_prob))
+        noise = torch.randn(self.imle_candidates, len(rows), self.model.noise_dim, device=images.device)
+
+        # A caption's plan is the same for every noise vector; only the drawing is repeated
+        prior = self.model.prior
+        plan = prior.condition(*reading)
+        best = noise[0]
+        if self.imle_candidates > 1:  # find the nearest candidate without gradients, then train it alone
             with torch.no_grad():
-                guesses = torch.stack([self.model.sample_latents(reading, z) for z in noise]).float()
-                best = (guesses - target).square().mul(self.channel_weights).mean((2, 3, 4)).argmin(0)
-            noise = noise[best, torch.arange(len(images))][None]
-        guess = self.model.sample_latents(reading, noise[0]).float()
-        errors = (guess[None] - target).square().mul(self.channel_weights).mean((2, 3, 4))
-        loss = best_of_noises(errors)
+                errors = torch.stack(
+                    [
+                        latent_errors(prior.sample_latents(plan, z), target, self.channel_weights)
+                        for z in noise
+                    ]
+                )
+                best = noise[errors.argmin(0), torch.arange(len(rows))]
+        loss = latent_errors(prior.sample_latents(plan, best), target, self.channel_weights).mean()
         return loss, {"loss": loss}
 
     def validate(self) -> dict[str, float]:
-        """See :class:`GeneratorValidation`."""
-        return self.validation.figures(self.model)
+        """See :class:`lexipix.training.generator_validation.GeneratorValidation`."""
+        return self.validation.metrics(self.model)
 
-    def sheet(self) -> NDArray[np.uint8]:
-        """See :class:`GeneratorValidation`."""
-        return self.validation.sheet(self.model)
+    def sample_grid(self) -> NDArray[np.uint8]:
+        """See :class:`lexipix.training.generator_validation.GeneratorValidation`."""
+        return self.validation.sample_grid(self.model)

@@ -1,0 +1,78 @@
+"""The training of the GAN that the parameters describe."""
+
+from typing import Any
+
+import pandas as pd
+
+from lexipix.config.generator import GENERATOR_SIZES, FeedbackParameters, GANParameters
+from lexipix.config.run import RunParameters
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.text_prior import TextPrior
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.upsampling import UpsamplingDecoder
+from lexipix.models.vae import Decoder
+from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
+from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.bundles import load_network
+from lexipix.training.feedback import ValidationFeedback
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.gan import GANTask
+from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import ModelBundle, Pictures
+
+
+def build_gan(
+    run: RunParameters,
+    parameters: GANParameters,
+    feedback: FeedbackParameters,
+    flip: bool,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    prior: ModelBundle,
+) -> TrainingSetup:
+    """Return the trained prior's model, or part of it, and its training against a new discriminator."""
+    pair, model = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
+    network, image_size = dict(prior.config["network"]), prior.config["image_size"]
+    device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
+    teacher = model.decoder
+    with seeded(run.seed):
+        if parameters.start == "scratch":
+            network["prior"] = model_prior = _own_prior(network["prior"], parameters)
+            model.prior = TextPrior(**model_prior)
+        if parameters.start != "regression":
+            network["decoder"] = {
+                "image_size": image_size,
+                "latent_channels": network["prior"]["latent_channels"],
+                "width": GENERATOR_SIZES[parameters.size].width,
+            }
+            model.decoder = UpsamplingDecoder(**network["decoder"])
+        discriminator = build_discriminator(pair, parameters)
+    data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
+    pretrains = parameters.start == "upsampling"
+    hyperparameters = gan_hyperparameters(
+        parameters,
+        pretrain_fraction=parameters.pretrain_fraction if pretrains else 0.0,
+        primary_caption_prob=parameters.primary_caption_prob,
+        flip=flip,
+        gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
+    )
+    resembles = parameters.pixel_weight > 0 and parameters.pixel_pool == 1
+    settings: dict[str, Any] = {"device": device, "feedback": None}
+    if feedback.enabled and resembles:
+        settings["feedback"] = ValidationFeedback(feedback, data.captions, data.validation)
+    task: GANTask
+    if pretrains:
+        assert isinstance(teacher, Decoder)
+        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters, **settings)
+    else:
+        task = GANTask(model, discriminator, data, hyperparameters, **settings)
+    return TrainingSetup(task, model, network)
+
+
+def _own_prior(prior: dict[str, Any], parameters: GANParameters) -> dict[str, Any]:
+    """Return the description of a prior of the GAN's own size, whose latents are features of its decoder."""
+    size = GENERATOR_SIZES[parameters.size]
+    own = {"width": size.width, "depth": size.depth, "noise_dim": size.noise_dim}
+    return {**prior, **own, "latent_channels": size.width, "random_features": 0}

@@ -1,0 +1,50 @@
+"""The training of the image tokenizer that the parameters describe."""
+
+from typing import Any
+
+from lexipix.config.run import RunParameters
+from lexipix.config.tokens import ImageTokenizerParameters
+from lexipix.models.image_tokenizer import ImageTokenizer
+from lexipix.training.builders.common import TrainingSetup
+from lexipix.training.builders.pca import pca_sample
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import Pictures
+
+
+def build_image_tokenizer(
+    run: RunParameters, parameters: ImageTokenizerParameters, pictures: Pictures
+) -> TrainingSetup:
+    """Return an image tokenizer on all training images, with captions or without, and its training.
+
+    Raises:
+        LexipixError: The levels make more values of a cell than it has pixel values.
+    """
+    validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
+    network: dict[str, Any] = {
+        "image_size": int(pictures.train.images.shape[1]),
+        "levels": [list(group) for group in parameters.levels],
+        "width": parameters.width,
+        "depth": parameters.depth,
+    }
+    with seeded(run.seed):
+        tokenizer = ImageTokenizer(**network)
+    n_values, n_most = sum(map(len, parameters.levels)), 3 * tokenizer.encoder.patch**2
+    if n_values > n_most:
+        raise LexipixError(
+            f"generator.tokens.tokenizer.levels makes {n_values} values of a cell, and a cell of images of "
+            f"{network['image_size']} pixels has only {n_most}: list fewer levels."
+        )
+    tokenizer.init_from_pca(pca_sample(pictures.train.images))
+    task = ImageTokenizerTask(
+        tokenizer,
+        pictures.train.images,
+        validation,
+        learning_rate=parameters.training.learning_rate,
+        nested_dropout_prob=parameters.nested_dropout_prob,
+        device=resolve_device(run),
+        gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
+    )
+    return TrainingSetup(task, tokenizer, network)

@@ -1,0 +1,76 @@
+"""The training of the text prior that the parameters describe."""
+
+import pandas as pd
+
+from lexipix.config.generator import FeedbackParameters, PriorParameters
+from lexipix.config.run import RunParameters
+from lexipix.data.images import ImageRows
+from lexipix.models.captioner import Captioner
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.text_prior import TextPrior
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.vae import VAE
+from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.bundles import load_network
+from lexipix.training.feedback import ValidationFeedback
+from lexipix.training.precision import resolve_device
+from lexipix.training.random_features import FEATURES_PER_WORDING, fit_random_features
+from lexipix.training.tasks.prior import PriorTask
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import ModelBundle, Pictures
+
+
+def build_prior(
+    run: RunParameters,
+    parameters: PriorParameters,
+    feedback: FeedbackParameters,
+    flip: bool,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    captioner: ModelBundle,
+    vae: ModelBundle,
+) -> TrainingSetup:
+    """Return a new prior between the captioner's language model and the VAE's decoder, and its training."""
+    pair = load_network(contrastive_pair, ContrastivePair)
+    captions_model, autoencoder = load_network(captioner, Captioner), load_network(vae, VAE)
+    device = resolve_device(run)
+    data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
+    language_model, text_encoder = captions_model.language_model, pair.text_encoder
+    prior_config = {
+        "text_width": language_model.config.get_text_config().hidden_size + text_encoder.width,
+        "embed_dim": text_encoder.project.out_features,
+        "latent_channels": vae.config["network"]["latent_channels"],
+        "width": parameters.width,
+        "depth": parameters.depth,
+        "noise_dim": parameters.noise_dim,
+        "random_features": min(parameters.random_features, FEATURES_PER_WORDING * data.captions.n_captions),
+    }
+    network = {
+        "language_model": captioner.config["network"]["language_model"],
+        "text_encoder": contrastive_pair.config["network"]["text_encoder"],
+        "prior": prior_config,
+        "decoder": vae.config["network"],
+        "pad_id": captioner.config["network"]["pad_id"],
+    }
+    with seeded(run.seed):
+        prior = TextPrior(**prior_config)
+    model = TextToImage(language_model, text_encoder, prior, autoencoder.decoder, network["pad_id"])
+    if prior_config["random_features"]:
+        images = ImageRows(data.images, device)
+        fit_random_features(
+            model, autoencoder.encoder, images, data.captions, device, parameters.primary_caption_prob
+        )
+    task = PriorTask(
+        model,
+        autoencoder.encoder,
+        data,
+        learning_rate=parameters.training.learning_rate,
+        imle_candidates=parameters.imle_candidates,
+        primary_caption_prob=parameters.primary_caption_prob,
+        flip=flip,
+        device=device,
+        gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
+        feedback=ValidationFeedback(feedback, data.captions, data.validation) if feedback.enabled else None,
+    )
+    return TrainingSetup(task, model, network)

@@ -1,0 +1,153 @@
+"""The training of the token generator that the parameters describe."""
+
+from typing import Any
+
+import pandas as pd
+import torch
+from transformers import GPT2LMHeadModel
+
+from lexipix.config.generator import GANParameters
+from lexipix.config.run import RunParameters
+from lexipix.config.tokens import TokenTransformerParameters
+from lexipix.models.captioner import Captioner
+from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.image_tokenizer import ImageTokenizer
+from lexipix.models.language_model import language_model_from_config, small_gpt2
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.token_generator import CELLS, TokenGenerator
+from lexipix.models.tokens_to_image import PriorHint, TokensToImage
+from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
+from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.token_generator import TokenGeneratorTask
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.seeding import seeded
+from lexipix.utils.skipped_model import is_skipped
+from lexipix.utils.types import ModelBundle, Pictures
+
+
+def build_token_generator(
+    run: RunParameters,
+    parameters: TokenTransformerParameters,
+    gan: GANParameters,
+    flip: bool,
+    pictures: Pictures,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    captioner: ModelBundle,
+    prior: ModelBundle,
+    image_tokenizer: ModelBundle,
+) -> TrainingSetup:
+    """Return a GPT-2 that starts from the captioner's, with image tokens in its vocabulary, and its training.
+
+    Raises:
+        LexipixError: There is no image tokenizer.
+    """
+    if is_skipped(image_tokenizer):
+        raise LexipixError(
+            "The image tokenizer was not trained: run `kedro run --pipelines generator --tags "
+            "image_tokenizer` with generator.tokens.enabled = true."
+        )
+    pair, captions_model = load_network(contrastive_pair, ContrastivePair), load_network(captioner, Captioner)
+    tokenizer = load_network(image_tokenizer, ImageTokenizer)
+    text_encoder = pair.text_encoder
+    device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
+    hint, hint_config = _prior_hint(prior) if parameters.prior_hint else (None, None)
+    with seeded(run.seed):
+        language_model = extended_gpt2(
+            captions_model,
+            vocabulary=tokenizer_of(contrastive_pair).get_vocab_size(),
+            n_image_tokens=sum(tokenizer.codebook_sizes) + len(tokenizer.codebook_sizes),
+            max_tokens=int(contrastive_pair.config["max_tokens"]),
+            width=parameters.width,
+            depth=parameters.depth,
+        )
+        generator = TokenGenerator(
+            language_model,
+            image_tokenizer.config["network"]["levels"],
+            parameters.decoding_steps,
+            parameters.local_conv_depth,
+            text_encoder.width,
+            text_encoder.project.out_features,
+            captions_model.pad_id,
+            hint_config["prior"]["latent_channels"] if hint_config else 0,
+            noise_at_start=parameters.adversarial_fraction > 0,
+        )
+        discriminator = build_discriminator(pair, gan)
+    network: dict[str, Any] = {
+        "text_encoder": contrastive_pair.config["network"]["text_encoder"],
+        "token_generator": {
+            "language_model": language_model.config.to_dict(),
+            "decoding_steps": list(parameters.decoding_steps),
+            "local_conv_depth": parameters.local_conv_depth,
+            "pad_id": captions_model.pad_id,
+        },
+        "image_tokenizer": image_tokenizer.config["network"],
+        "prior_hint": hint_config,
+    }
+    model = TokensToImage(text_encoder, generator, tokenizer, hint)
+    data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
+    hyperparameters = gan_hyperparameters(
+        gan,
+        pretrain_fraction=1 - parameters.adversarial_fraction,
+        pretrain_learning_rate=parameters.training.learning_rate,
+        primary_caption_prob=parameters.primary_caption_prob,
+        flip=flip,
+        gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
+    )
+    task = TokenGeneratorTask(model, discriminator, data, hyperparameters, device=device)
+    return TrainingSetup(task, model, network)
+
+
+def _prior_hint(prior: ModelBundle) -> tuple[PriorHint, dict[str, Any]]:
+    """Return the trained text prior, whose latents condition the cells, and its description."""
+    model = load_network(prior, TextToImage)
+    assert model.language_model is not None
+    config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
+    return PriorHint(model.language_model, model.prior), config
+
+
+def extended_gpt2(
+    captioner: Captioner, *, vocabulary: int, n_image_tokens: int, max_tokens: int, width: int, depth: int
+) -> GPT2LMHeadModel:
+    """Return a GPT-2 with image tokens after the captions' tokens, and cells after their positions.
+
+    Where the captioner's language model is a GPT-2 of the same width, its tokens, positions and the layers
+    that both have start this one. Another one is too large or of another kind, and all weights are random.
+
+    Args:
+        captioner: Has the language model.
+        vocabulary: Tokens of captions.
+        n_image_tokens: Image tokens, the mask tokens included.
+        max_tokens: Longest caption.
+        width: Of the new model.
+        depth: Its layers.
+    """
+    small = small_gpt2(
+        vocabulary + n_image_tokens,
+        max_tokens + CELLS,
+        width,
+        depth,
+        captioner.eos_id,
+        cross_attention=False,
+    )
+    config = small.config.to_dict() | {"activation_function": "gelu_pytorch_tanh"}  # the same, in one kernel
+    model = language_model_from_config(config)
+    assert isinstance(model, GPT2LMHeadModel)
+    known = captioner.language_model
+    if not isinstance(known, GPT2LMHeadModel):
+        return model
+    if known.config.n_embd != width or known.config.n_head != width // 32:
+        return model
+    state = known.transformer.state_dict()
+    with torch.no_grad():
+        for name, weight in model.transformer.state_dict().items():
+            if name == "wte.weight":
+                weight[:vocabulary].copy_(state[name][:vocabulary])
+            elif name == "wpe.weight":
+                n_positions = min(max_tokens, len(state[name]))
+                weight[:n_positions].copy_(state[name][:n_positions])
+            elif name in state:
+                weight.copy_(state[name])
+    return model

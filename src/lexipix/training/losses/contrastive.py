@@ -1,0 +1,59 @@
+"""Contrastive losses between images and captions, and the loss of naming a caption's tokens."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CONTRASTIVE_SCALE = 20.0  # inverse temperature between generated images and captions
+
+
+def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
+    """Return the symmetric cross-entropy over a batch (CLIP, arXiv 2103.00020).
+
+    Equal captions share a target.
+
+    Args:
+        similarities: (B, B), images in rows, captions in columns.
+        same: bool (B, B), true where row i's caption equals column j's; at least the diagonal.
+
+    Returns:
+        Scalar.
+    """
+    targets = same.float() / same.sum(1, keepdim=True)
+    rows = -(targets * similarities.log_softmax(1)).sum(1).mean()
+    columns = -(targets.T * similarities.log_softmax(0).T).sum(1).mean()
+    return (rows + columns) / 2
+
+
+def caption_matching_loss(images: Tensor, captions: Tensor, groups: Tensor) -> Tensor:
+    """Return the contrastive loss between the embeddings of generated images and of their captions.
+
+    Args:
+        images: Unit vectors (B, V).
+        captions: Unit vectors (B, V).
+        groups: int (B,): equal numbers mark equal captions.
+
+    Returns:
+        Scalar.
+    """
+    similarities = CONTRASTIVE_SCALE * images @ captions.T
+    same = torch.eq(groups[:, None], groups[None])
+    return contrastive_loss(similarities, same.to(similarities.device))
+
+
+def bag_of_tokens_loss(logits: Tensor, ids: Tensor, ignored: Sequence[int]) -> Tensor:
+    """Return the binary cross-entropy of predicting which tokens occur in each caption.
+
+    Args:
+        logits: (B, V).
+        ids: Token ids (B, L).
+        ignored: Ids that are not predicted: padding and end.
+
+    Returns:
+        Scalar, summed over the vocabulary and averaged over the batch.
+    """
+    present = torch.zeros_like(logits).scatter_(1, ids, 1.0)
+    present[:, list(ignored)] = 0.0
+    return F.binary_cross_entropy_with_logits(logits, present, reduction="none").sum(1).mean()

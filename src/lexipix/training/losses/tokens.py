@@ -1,0 +1,77 @@
+"""Masked prediction of image tokens: which tokens to hide, which to predict, and the loss."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lexipix.models.token_generator import CELLS, TokenGenerator
+
+
+def known_token_counts(n_rows: int, tokens_per_cell: int) -> Tensor:
+    """Return how many tokens of its cells each row of a batch knows: int64 (B,).
+
+    Half of the rows know none, half of the rest one, and so on: the first token decides most of the image.
+    """
+    fractions = torch.tensor([0.5 ** (place + 1) for place in range(tokens_per_cell)], dtype=torch.float64)
+    ends = (fractions.cumsum(0) / fractions.sum() * n_rows).round()
+    return torch.bucketize(torch.arange(n_rows), ends.long(), right=True).clamp_max(tokens_per_cell - 1)
+
+
+def hidden_cell_counts(fractions: Tensor) -> Tensor:
+    """Return in how many cells a token is hidden, at least in one, for fractions (B,): int64 (B,)."""
+    return (fractions * CELLS).ceil().long().clamp(1, CELLS)
+
+
+def hide(tokens: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor, codebooks: Sequence[int]) -> Tensor:
+    """Return the tokens with those to predict, and all later ones, hidden.
+
+    Args:
+        tokens: (B, tokens per cell, 64).
+        known: (B,), how many tokens of each cell are known; those after the next one are hidden everywhere.
+        n_hidden: (B,), in how many cells the next one is hidden.
+        order: (B, 64), random numbers: the cells with the smallest hide it.
+        codebooks: Their sizes, which are also the ids of hidden tokens.
+    """
+    hidden = order.argsort(1).argsort(1) < n_hidden[:, None]
+    index = torch.arange(tokens.shape[1], device=tokens.device)[None, :, None]
+    at = known[:, None, None]
+    is_hidden = (index > at) | ((index == at) & hidden[:, None])
+    mask_ids = torch.tensor(list(codebooks), device=tokens.device)[None, :, None]
+    return torch.where(is_hidden, mask_ids, tokens)
+
+
+def tokens_to_predict(generator: TokenGenerator, partial: Tensor, known: Tensor) -> Tensor:
+    """Return which hidden tokens the next decoding step writes: bool (B, tokens per cell, 64).
+
+    Args:
+        generator: Has the decoding steps.
+        partial: Tokens (B, tokens per cell, 64), the hidden ones as large as their codebook.
+        known: (B,), how many tokens of each cell are known.
+    """
+    index = torch.arange(partial.shape[1], device=partial.device)
+    now = index[None] < torch.tensor(generator.step_ends, device=partial.device)[known][:, None]
+    return (partial == generator.masked_tokens(len(partial))) & now[:, :, None]
+
+
+def token_losses(
+    generator: TokenGenerator, states: Tensor, tokens: Tensor, predicted: Tensor
+) -> list[Tensor]:
+    """Return the cross-entropy of the predicted tokens of each place in a cell, in nats, averaged.
+
+    Args:
+        generator: Gives the logits.
+        states: Hidden states of the cells (B, 64, W).
+        tokens: The true ones, (B, tokens per cell, 64).
+        predicted: bool (B, tokens per cell, 64).
+
+    Returns:
+        A scalar for each place; 0 for a place that no row predicts.
+    """
+    losses = []
+    for place, chosen in enumerate(predicted.unbind(1)):
+        logits = generator.logits(states[chosen], place).float()
+        total = F.cross_entropy(logits, tokens[:, place][chosen], reduction="sum")
+        losses.append(total / max(1, len(logits)))
+    return losses
