@@ -114,7 +114,8 @@ def test_a_skipped_token_generator_draws_nothing(
     pictures, test_captions, run, evaluation, vae, prior, shipped, results
 ):
     tokens = skipped("a.b is false")
-    generators = Generators(prior, prior, tokens, CHAMPION, None, None, {"small_onnx_fp32": shipped})
+    champion = OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped})
+    generators = Generators(prior, prior, tokens, champion)
     *others, images = redraw(evaluation, run, pictures, test_captions, vae, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
     for name, drawn in zip(("direct", "vae", "gan", "champion"), others, strict=True):
