@@ -43,7 +43,7 @@ from lexipix.reporting.plots import frontier_figure
 from lexipix.training.builders.common import captions_for
 from lexipix.training.bundles import load_network
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 if TYPE_CHECKING:
     from unet import Trained
@@ -148,7 +148,7 @@ def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw
 
 
 def trained_unet(
-    context: ProjectContext, pictures: Pictures, asked: Sequence[str], seconds: float, **sizes: Any
+    context: ProjectContext, pictures: ImageSplits, asked: Sequence[str], seconds: float, **sizes: Any
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the U-Net on the training data of lexipix's generators.
 

@@ -8,7 +8,7 @@ from lexipix.evaluation.class_agreement import ClassMetrics
 from lexipix.pipelines.evaluation.nodes import measure_classes, train_classifier
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ class TestClassMetrics:
     ):
         table = colors.test.captions.assign(caption=None)
         test = Split(colors.test.images, table)
-        silent = Pictures(colors.train, colors.val, test, colors.judge, colors.summary)
+        silent = ImageSplits(colors.train, colors.val, test, colors.judge, colors.summary)
         metrics = measure({"good": good}, silent, classifier, parameters, run)
         assert metrics["text"] == {} and metrics["n_drawn"] == 0
         assert set(metrics["baseline"]["real"]) == {"class_agreement"}

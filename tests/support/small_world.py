@@ -20,7 +20,7 @@ from transformers import (
 
 from lexipix.config.run import RunParameters
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 RUN = RunParameters(seed=3, precision="fp32", device="cpu")
 
@@ -65,7 +65,7 @@ def split(n, seed, n_uncaptioned=0):
 
 
 def pictures(n=60, n_uncaptioned=10, source="scenes"):
-    return Pictures(
+    return ImageSplits(
         split(n, 1, n_uncaptioned), split(12, 2), split(9, 3), split(4, 4),
         summary={"source": source, "digest": f"{n}-{n_uncaptioned}"},
     )  # fmt: skip

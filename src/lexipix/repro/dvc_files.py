@@ -1,5 +1,6 @@
 """The text of ``dvc.yaml``: merges computed stages with what users wrote by hand, and names differences."""
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from lexipix.repro.dvc_stages import LISTS, Stage
 
 VARS = "environments"
-WIDTH = 110
+WIDTH = 118
 
 
 def merge(
@@ -64,7 +65,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 
 
 def as_text(content: Mapping[str, Any], head: str) -> str:
-    """The text of ``dvc.yaml``: one line for each item, blank lines between stages.
+    """The text of ``dvc.yaml``: the paths of a folder together, other items a line each.
 
     Args:
         content: Its content.
@@ -74,7 +75,7 @@ def as_text(content: Mapping[str, Any], head: str) -> str:
     lines += ["vars:", f"  - {VARS}:"]
     for env, values in _variables(content).items():
         pairs = ", ".join(f"{key}:\0{_flow(value)}" for key, value in values.items())  # no break at \0
-        wrapped = textwrap.wrap(f"{{{pairs}}}", WIDTH, **_INDENT)
+        wrapped = _wrap(f"{{{pairs}}}", " " * 8)
         lines += [f"      {env}:", *(line.replace("\0", " ") for line in wrapped)]
     lines += [f"  - {_flow(entry)}" for entry in content["vars"] if not _is_environments(entry)]
     rest = {key: value for key, value in content.items() if key not in ("vars", "stages")}
@@ -87,20 +88,14 @@ def as_text(content: Mapping[str, Any], head: str) -> str:
             lines += [f"    foreach: {stage['foreach']}", "    do:"]
             indent = "      "
         for key, value in _body(stage).items():
-            if isinstance(value, list):
+            if key in ("deps", "outs") and all(isinstance(item, str) for item in value):
+                lines += _paths(key, value, indent)
+            elif isinstance(value, list):
                 lines += [f"{indent}{key}:", *(f"{indent}  - {_item(item)}" for item in value)]
             else:
                 lines.append(f"{indent}{key}: {_flow(value)}")
         lines.append("")
     return "\n".join(lines).rstrip("\n") + "\n"
-
-
-_INDENT: dict[str, Any] = {
-    "initial_indent": " " * 8,
-    "subsequent_indent": " " * 9,
-    "break_on_hyphens": False,
-    "break_long_words": False,
-}
 
 
 def head_of(text: str) -> str:
@@ -149,6 +144,28 @@ def _entries(items: Iterable[Any]) -> Iterator[str]:
 def _item(item: Any) -> str:
     return (
         _flow(item) if isinstance(item, str) else f"{_flow(_path(item))}: {_flow(next(iter(item.values())))}"
+    )
+
+
+def _paths(key: str, paths: Sequence[str], indent: str) -> list[str]:
+    """Lines of a list of paths: one for each, or for a long list together those of a folder."""
+    block = [f"{indent}{key}:", *(f"{indent}  - {path}" for path in paths)]
+    flow = [f"{indent}{key}: ["]
+    for _, group in itertools.groupby(paths, lambda path: path.rpartition("/")[0]):
+        quoted = [f'"{path}"' if "{" in path else path for path in group]
+        flow += _wrap(f"{', '.join(quoted)},", indent + "  ")
+    flow.append(f"{indent}]")
+    return min(block, flow, key=len)
+
+
+def _wrap(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
     )
 
 

@@ -86,8 +86,8 @@ class KedroProject:
         """What differs between environments: ``environments`` among the ``vars`` of ``dvc.yaml``.
 
         ``data`` is the folder of the data, ``source`` and ``captions`` are what the ingestion reads. The
-        other keys are parameters that some environment changes, each with the environment whose file sets it:
-        the item's own, or base.
+        other keys are parameters that only some environments change, each with the environment whose file sets
+        it: the item's own, or base.
         """
         found = {}
         for env in self.environments:
@@ -96,7 +96,7 @@ class KedroProject:
                 "data": _read(self.path / "conf" / env / "globals.yml")["data_root"],
                 "source": _inside(ingestion["source"]["path"]) or SOURCE_CODE[ingestion["source"]["kind"]],
                 "captions": _inside(ingestion["captioner"]) or CAPTIONING_CODE,
-                **{_variable(key): self._set_in(env, key) for key in self._changed},
+                **{_variable(key): self._set_in(env, key) for key in self._changed_in_some},
             }
         return found
 
@@ -160,19 +160,23 @@ class KedroProject:
         found: dict[str, list[str]] = {}
         for key in keys:
             found.setdefault(self._file(BASE, key), []).append(key)
-        own = [
-            {f"conf/${{item.{_variable(key)}}}/{Path(self._file(BASE, key)).name}": [key]}
-            for key in keys
-            if key in self._changed
-        ]
-        return [*({file: names} for file, names in found.items()), *own]
+        for key in keys:
+            file = Path(self._file(BASE, key)).name
+            if self._n_changed(key) == len(self.environments) - 1:
+                found.setdefault(f"conf/${{key}}/{file}", []).append(key)
+            elif self._n_changed(key):
+                found[f"conf/${{item.{_variable(key)}}}/{file}"] = [key]
+        return [{file: names} for file, names in found.items()]
 
     @cached_property
-    def _changed(self) -> list[str]:
-        """The parameters of all stages that some environment changes."""
+    def _changed_in_some(self) -> list[str]:
+        """The parameters of all stages that some environments change, but not all."""
         keys = {key for _, nodes in self.commands().values() for key in _parameter_keys(nodes)}
-        others = [env for env in self.environments if env != BASE]
-        return sorted(key for key in keys if any(self._file(env, key) for env in others))
+        return sorted(key for key in keys if 0 < self._n_changed(key) < len(self.environments) - 1)
+
+    def _n_changed(self, key: str) -> int:
+        """The number of environments other than base that change a parameter."""
+        return sum(bool(self._file(env, key)) for env in self.environments if env != BASE)
 
     def _file(self, env: str, key: str) -> str:
         """The file of an environment that sets a parameter; empty if none does."""

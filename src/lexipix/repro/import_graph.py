@@ -19,8 +19,8 @@ NEUTRAL = (
     "lexipix.config.training",
 )
 NOT_NEUTRAL = ("lexipix.utils.seeding", "lexipix.datasets.sources")
-# Where one training must not depend on the code of another
-EXACT = ("src/lexipix/models", "src/lexipix/training")
+# Where one training must not depend on the code of another; elsewhere this share of a folder counts as all of it
+EXACT, MOST = "src/lexipix/training", 0.8
 # Folders that a module reads beside its imports
 RESOURCES = {"lexipix.reporting.report": "src/lexipix/reporting/templates"}
 
@@ -63,24 +63,20 @@ def modules_of_function(module: str, name: str) -> frozenset[str]:
 def code_paths(project: Path, modules: Iterable[str]) -> list[str]:
     """The files of modules, relative to the project; a folder stands for its files if most of them are used.
 
-    In the folders ``EXACT`` it does so only if all are used. The ``__init__.py`` of a package does not count:
-    ours contain no code.
+    Training is exact: there, a folder stands for its files only if all of them are used.
+
+    The ``__init__.py`` of a package does not count: ours contain no code.
     """
     used = {module for module in modules if not is_neutral(module)}
     files = {_file(project, module) for module in used}
     files |= {path for module, path in RESOURCES.items() if module in used}
     for folder in sorted({path.rpartition("/")[0] for path in files if path.endswith(".py")}, reverse=True):
-        used_files = {file for path in files for file in _python_files(project, path)}
-        if _stands_for_its_files(project, folder, used_files):
+        own = _python_files(project, folder)
+        n_used = len(own & {file for path in files for file in _python_files(project, path)})
+        share = 1 if folder.startswith(EXACT) else MOST
+        if n_used >= max(2, share * len(own)):
             files = {path for path in files if not path.startswith(f"{folder}/")} | {folder}
     return sorted(files)
-
-
-def _stands_for_its_files(project: Path, folder: str, used: set[str]) -> bool:
-    files = _python_files(project, folder)
-    direct = {path for path in files if path.rpartition("/")[0] == folder}
-    all_used = len(files) > 1 and files <= used
-    return all_used or (not folder.startswith(EXACT) and 2 * len(direct & used) > len(direct) > 1)
 
 
 def is_neutral(module: str) -> bool:

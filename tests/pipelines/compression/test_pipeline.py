@@ -31,7 +31,7 @@ from lexipix.pipelines.compression.nodes import teach_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 TAUGHT = ("small", "small_metrics", "small_sample_grid", "pruned", "pruned_metrics", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
@@ -294,8 +294,8 @@ def test_input_is_taken_where_captions_are(pictures):
     import pandas as pd
 
     bare = Split(pictures.val.images, pd.DataFrame({"caption": [None] * 12}))
-    found = real_samples(Pictures(train=pictures.train, val=bare, test=bare, judge=bare), 3)
+    found = real_samples(ImageSplits(train=pictures.train, val=bare, test=bare, judge=bare), 3)
     assert isinstance(found, Samples)
     assert list(found.captions) == list(pictures.train.captions["caption"][:3])
     with pytest.raises(LexipixError, match="No picture has a caption"):
-        real_samples(Pictures(train=bare, val=bare, test=bare, judge=bare), 3)
+        real_samples(ImageSplits(train=bare, val=bare, test=bare, judge=bare), 3)

@@ -13,7 +13,7 @@ from lexipix.pipelines.features import create_pipeline
 from lexipix.pipelines.features.nodes import export_features, train_features
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_no_captions_at_all(train):
 def test_no_validation_pictures(train):
     data = pictures(20, 0)
     empty = Split(data.val.images[:0], data.val.captions.iloc[:0])
-    _, curves, _ = train(data=Pictures(data.train, empty, data.test, data.judge, data.summary))
+    _, curves, _ = train(data=ImageSplits(data.train, empty, data.test, data.judge, data.summary))
     assert curves["val_accuracy"].notna().all()
 
 
@@ -151,6 +151,6 @@ def test_captions_of_any_language(train):
     data = pictures(8, 0)
     table = data.train.captions.assign(caption=["紅い星", "ein Stern", "نجمة", "★", "a", "a", "", "  "])
     learn = Split(data.train.images, table)
-    bundle, _, figures = train(data=Pictures(learn, data.val, data.test, data.judge, data.summary))
+    bundle, _, figures = train(data=ImageSplits(learn, data.val, data.test, data.judge, data.summary))
     assert {"stern", "ein", "نجمة"} <= set(bundle.config["known_words"])
     assert np.isfinite(figures["val_objective"])

@@ -34,7 +34,7 @@ from lexipix.training.bundles import known_words, load_network, to_bundle
 from lexipix.training.random_features import FEATURES_PER_WORDING
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 SIZE, MAX_TOKENS = 16, 48
 RUN = section("run", {"seed": 3, "device": "cpu", "precision": "fp32", "threads": 1})
@@ -113,7 +113,7 @@ def split(n, seed, withheld=()):
 
 @pytest.fixture(scope="module")
 def pictures():
-    return Pictures(
+    return ImageSplits(
         split(12, 0), split(8, 1, withheld=[2]), split(2, 2), split(2, 3), summary={"digest": "0123"}
     )
 

@@ -22,11 +22,18 @@ from lexipix.config.compression import CompressionParameters
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, OnnxModel, OnnxPipeline, Pictures
+from lexipix.utils.types import (
+    CheckpointStore,
+    ImageSplits,
+    MetricStream,
+    ModelBundle,
+    OnnxModel,
+    OnnxPipeline,
+)
 
 
 def export_generators(
-    compression: CompressionParameters, pictures: Pictures, prior: ModelBundle, gan: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, prior: ModelBundle, gan: ModelBundle
 ) -> tuple[OnnxModel, OnnxModel]:
     """Exports both generators: the text prior with the VAE's decoder, and the GAN's generator."""
     exporter = make_exporter(compression, pictures)
@@ -34,14 +41,14 @@ def export_generators(
 
 
 def export_captioner(
-    compression: CompressionParameters, pictures: Pictures, captioner: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, captioner: ModelBundle
 ) -> OnnxModel:
     """Exports the captioner: a graph of the image encoder, and one of a decoding step."""
     return make_exporter(compression, pictures).captioner(captioner)
 
 
 def export_scorer(
-    compression: CompressionParameters, pictures: Pictures, contrastive_pair: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, contrastive_pair: ModelBundle
 ) -> OnnxModel:
     """Exports the encoders of the features stage, which score images against texts and images."""
     return make_exporter(compression, pictures).contrastive_pair(contrastive_pair)
@@ -51,7 +58,7 @@ def measure_captioner(
     compression: CompressionParameters,
     run: RunParameters,
     ingestion: IngestionParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:
@@ -62,7 +69,7 @@ def measure_captioner(
 def distill_reader(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -83,7 +90,7 @@ def distill_reader(
 def distill_small(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -105,7 +112,7 @@ def distill_small(
 def distill_pruned(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -124,7 +131,7 @@ def distill_pruned(
 
 def export_variants(
     compression: CompressionParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     small: ModelBundle,
     pruned: ModelBundle,
     onnx_vae: OnnxModel,
@@ -141,7 +148,7 @@ def export_variants(
 def measure_generators(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
     gan: ModelBundle,

@@ -22,7 +22,7 @@ from lexipix.training.builders.token_generator import build_token_generator
 from lexipix.training.builders.vae import build_vae
 from lexipix.training.bundles import fingerprint
 from lexipix.training.loop import train
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 TOKENS_KEY = "generator.tokens.enabled"
 
@@ -30,7 +30,7 @@ TOKENS_KEY = "generator.tokens.enabled"
 def train_vae(
     parameters: VAEParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
@@ -54,7 +54,7 @@ def train_prior(
     feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
@@ -88,7 +88,7 @@ def train_gan(
     feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
@@ -116,7 +116,7 @@ def train_image_tokenizer(
     enabled: bool,
     parameters: ImageTokenizerParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
@@ -144,7 +144,7 @@ def train_token_generator(
     gan: GANParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,

@@ -18,7 +18,7 @@ from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult, TrainingTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import ModelBundle, Pictures, Split
+from lexipix.utils.types import ImageSplits, ModelBundle, Split
 
 Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 
@@ -39,7 +39,7 @@ class TrainingSetup:
 
 
 def generator_data(
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     pair: ContrastivePair,

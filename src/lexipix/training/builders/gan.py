@@ -19,7 +19,7 @@ from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.gan import GANTask
 from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def build_gan(
@@ -27,7 +27,7 @@ def build_gan(
     parameters: GANParameters,
     feedback: FeedbackParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,

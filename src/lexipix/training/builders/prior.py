@@ -17,7 +17,7 @@ from lexipix.training.precision import resolve_device
 from lexipix.training.random_features import FEATURES_PER_WORDING, fit_random_features
 from lexipix.training.tasks.prior import PriorTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def build_prior(
@@ -25,7 +25,7 @@ def build_prior(
     parameters: PriorParameters,
     feedback: FeedbackParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,

@@ -24,7 +24,7 @@ from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def build_token_generator(
@@ -32,7 +32,7 @@ def build_token_generator(
     parameters: TokenTransformerParameters,
     gan: GANParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
