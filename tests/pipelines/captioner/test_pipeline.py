@@ -33,7 +33,7 @@ def pair(tmp_path_factory):
     """An image encoder to put the captioner on; how good it is does not matter here."""
     store = FileCheckpoints(tmp_path_factory.mktemp("pair") / "checkpoint")
     return train_features(
-        features(training={"num_images": 32}), RUN, pictures(), NoPretrained(), {}, ListStream(), store
+        features(training={"num_images": 32}), RUN, pictures(), NoPretrained(), ListStream(), store
     )[0]
 
 
@@ -61,7 +61,7 @@ def trained(pair, tmp_path_factory):
     """A captioner that has hardly learned anything, but can be used."""
     store = FileCheckpoints(tmp_path_factory.mktemp("trained") / "checkpoint")
     return train_captioner(
-        captioner(training={"num_images": 32}), RUN, pictures(), pair, NoPretrained(), {}, ListStream(), store
+        captioner(training={"num_images": 32}), RUN, pictures(), pair, NoPretrained(), ListStream(), store
     )[0]
 
 

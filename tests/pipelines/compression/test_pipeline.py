@@ -79,7 +79,6 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "captions_complete": pictures.train.captions,
         "params:ingestion": section("ingestion"),
         "params:run": section("run", {"threads": 1}),
-        "params:ingestion.resize": section("ingestion.resize"),
         "pictures": pictures,
         "prior": prior,
         "gan": gan,
