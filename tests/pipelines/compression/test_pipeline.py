@@ -225,7 +225,7 @@ def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
     figures = {"val_alignment": 0.5}
     taught = teach_small(
         section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
-        pictures.train.captions, prior, gan, figures, figures, {}, ListStream(), NoCheckpoints(),
+        pictures.train.captions, prior, gan, figures, figures, ListStream(), NoCheckpoints(),
     )  # fmt: skip
     bundle, curves, figures, sheet = taught
     assert bundle is gan and figures == {} and len(curves) == 0 and sheet.ndim == 3

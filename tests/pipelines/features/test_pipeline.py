@@ -26,7 +26,6 @@ def train(tmp_path):
             RUN,
             data or pictures(),
             pretrained or NoPretrained(),
-            {},
             stream or ListStream(),
             FileCheckpoints(tmp_path / folder / "features.safetensors"),
         )
