@@ -14,7 +14,6 @@ from tests.support.parameters import section
 from lexipix.compression.export import Exporter, Samples, largest_difference
 from lexipix.compression.generator_variants import real_samples
 from lexipix.compression.onnx_graphs import Read
-from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
@@ -78,9 +77,8 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     data = {
         "params:compression": compression,
         "captions_complete": pictures.train.captions,
-        "machine_choices": {},
         "params:ingestion": section("ingestion"),
-        "params:run": RunParameters(threads=1),
+        "params:run": section("run", {"threads": 1}),
         "params:ingestion.resize": section("ingestion.resize"),
         "pictures": pictures,
         "prior": prior,
@@ -227,7 +225,7 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
 def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
     figures = {"val_alignment": 0.5}
     taught = teach_small(
-        section("compression", {"variants": ["onnx_fp32"]}), RunParameters(threads=1), pictures,
+        section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
         pictures.train.captions, prior, gan, figures, figures, {}, ListStream(), NoCheckpoints(),
     )  # fmt: skip
     bundle, curves, figures, sheet = taught
