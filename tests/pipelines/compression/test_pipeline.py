@@ -26,19 +26,19 @@ from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
-from lexipix.pipelines.compression.nodes import teach_small
+from lexipix.pipelines.compression.nodes import distill_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ImageSplits, Split
 
-TAUGHT = ("small", "small_metrics", "small_sample_grid", "pruned", "pruned_metrics", "frontier_sheet")
+DISTILLED = ("small", "small_metrics", "small_sample_grid", "pruned", "pruned_metrics", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
 TABLES = ("speed_table", "captioner_speed_table")
 VARIANTS = ("onnx_variants", "captioner_variants")
 MODELS = ("onnx_vae", "onnx_gan", "onnx_captioner", "onnx_scorer", "captioner_champion")
 OUTPUTS = (*MODELS, *VARIANTS, "champion", *TABLES)
-SCHEDULE = {"images": 64, "batch_size": 16, "reports": 1}
+SCHEDULE = {"num_images": 64, "batch_size": 16, "num_validations": 1}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,10 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "captions_complete": pictures.train.captions,
         "params:ingestion": section("ingestion"),
         "params:run": section("run", {"threads": 1}),
+<<<<<<< HEAD
+=======
+        **{f"params:generator.{family}.primary_caption_prob": 0.5 for family in ("prior", "gan")},
+>>>>>>> h-api
         "pictures": pictures,
         "prior": prior,
         "gan": gan,
@@ -95,10 +99,10 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     for name in OUTPUTS:
         kind = kinds.get(name, OnnxModelDataset)
         catalog[name] = kind(filepath=str(tmp_path_factory.mktemp("made") / name))
-    for name in TAUGHT:
+    for name in DISTILLED:
         catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(create_pipeline(), catalog)
-    return {name: catalog.load(name) for name in (*OUTPUTS, *TAUGHT)}
+    return {name: catalog.load(name) for name in (*OUTPUTS, *DISTILLED)}
 
 
 @pytest.mark.parametrize("family", ["vae", "gan"])
@@ -222,13 +226,17 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
 
 
 def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
-    figures = {"val_alignment": 0.5}
-    taught = teach_small(
+    metrics = {"val_alignment": 0.5}
+    distilled = distill_small(
         section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
+<<<<<<< HEAD
         pictures.train.captions, prior, gan, figures, figures, ListStream(), NoCheckpoints(),
+=======
+        pictures.train.captions, prior, gan, metrics, metrics, 0.5, 0.5, ListStream(), NoCheckpoints(), gan,
+>>>>>>> h-api
     )  # fmt: skip
-    bundle, curves, figures, sheet = taught
-    assert bundle is gan and figures == {} and len(curves) == 0 and sheet.ndim == 3
+    bundle, curves, metrics, sheet = distilled
+    assert bundle is gan and metrics == {} and len(curves) == 0 and sheet.ndim == 3
 
 
 def test_quantized_graph_draws_nearly_the_same_with_smaller_weights(made):
