@@ -79,10 +79,7 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "captions_complete": pictures.train.captions,
         "params:ingestion": section("ingestion"),
         "params:run": section("run", {"threads": 1}),
-<<<<<<< HEAD
-=======
         **{f"params:generator.{family}.primary_caption_prob": 0.5 for family in ("prior", "gan")},
->>>>>>> h-api
         "pictures": pictures,
         "prior": prior,
         "gan": gan,
@@ -229,11 +226,7 @@ def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
     metrics = {"val_alignment": 0.5}
     distilled = distill_small(
         section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
-<<<<<<< HEAD
-        pictures.train.captions, prior, gan, figures, figures, ListStream(), NoCheckpoints(),
-=======
         pictures.train.captions, prior, gan, metrics, metrics, 0.5, 0.5, ListStream(), NoCheckpoints(), gan,
->>>>>>> h-api
     )  # fmt: skip
     bundle, curves, metrics, sheet = distilled
     assert bundle is gan and metrics == {} and len(curves) == 0 and sheet.ndim == 3
