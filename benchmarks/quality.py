@@ -40,7 +40,7 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.contact_sheet import rows_sheet
 from lexipix.reporting.plots import frontier_figure
-from lexipix.training.builders.common import captions_for
+from lexipix.training.builders.captions import generator_data
 from lexipix.training.bundles import load_network
 from lexipix.utils.seeding import seeded
 from lexipix.utils.types import ImageSplits
@@ -167,7 +167,7 @@ def trained_unet(
     run = context.parameters.run
     contrastive_pair, prior = context.load("contrastive_pair"), context.load("prior")
     pair, reader = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
-    captions = captions_for(pictures, context.load("captions_complete"), contrastive_pair, pair, run)
+    captions = generator_data(pictures, context.load("captions_complete"), contrastive_pair, pair, run)
     tokenizer, max_tokens = Tokenizer.from_str(prior.tokenizer), prior.config["max_tokens"]
 
     def ids(texts: Sequence[str]) -> torch.Tensor:
@@ -179,7 +179,7 @@ def trained_unet(
     with seeded(run.seed):
         unet = CaptionedUNet(design, image_size, reading.hidden_states.shape[-1], reading.embedding.shape[-1])
     flip = context.parameters.generator.flip
-    task = UNetTask(unet, reader.read, captions.images, captions.rows, design.learning_rate, flip)
+    task = UNetTask(unet, reader.read, captions.images, captions.captions, design.learning_rate, flip)
     figures = train(task, seconds, design.batch, run)
     trained = Trained(unet, reader.read, ids, image_size).in_best_precision(asked)
     figures |= {"channels": " ".join(map(str, design.channels)), "batch": design.batch}

@@ -202,7 +202,7 @@ def test_pretrained_language_model(family, frozen, train, tmp_path):
 def test_pretrained_language_model_that_reads_too_little_is_told(train, tmp_path):
     save_language_model(tmp_path / "lm", positions=50)
     parameters = captioner(**{"language_model.source": "pretrained", "language_model.path": "lm"})
-    with pytest.raises(LexipixError, match="reads 50 tokens at most, and 16 for the picture and 41"):
+    with pytest.raises(LexipixError, match="reads 50 tokens at most, and 16 for the image and 41"):
         train(parameters, pretrained=PretrainedModels(tmp_path))
 
 

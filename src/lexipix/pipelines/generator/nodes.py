@@ -8,13 +8,8 @@ import pandas as pd
 from lexipix.config.generator import FeedbackParameters, GANParameters, PriorParameters, VAEParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import ImageTokenizerParameters, TokenTransformerParameters
-from lexipix.training.builders.common import (
-    Outputs,
-    outputs,
-    require_one_tokenizer,
-    skipped_outputs,
-    text_config,
-)
+from lexipix.training.builders.captions import require_one_tokenizer, text_config
+from lexipix.training.builders.common import Outputs, outputs, skipped_outputs
 from lexipix.training.builders.gan import build_gan
 from lexipix.training.builders.image_tokenizer import build_image_tokenizer
 from lexipix.training.builders.prior import build_prior

@@ -12,7 +12,8 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import Decoder
 from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
-from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.precision import resolve_device

@@ -10,7 +10,8 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE
-from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.precision import resolve_device

@@ -17,7 +17,8 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.token_generator import CELLS, TokenGenerator
 from lexipix.models.tokens_to_image import PriorHint, TokensToImage
 from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
-from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.token_generator import TokenGeneratorTask
