@@ -99,25 +99,25 @@ def row(name: str, rates: list[float], champion: list[float]) -> Row:
 
 def lexipix(env: str | None, batch: int) -> dict[str, tuple[Call, float]]:
     """Return the champion, the fast variant and the baseline, each on new prompts."""
-    context = ProjectContext(REPOSITORY, env)
+    pipe = ProjectContext(REPOSITORY, env).text_to_image("champion")
     prompts = captions()
     found: dict[str, tuple[Call, float]] = {}
     names: set[str] = set()
-    for budget in ("balanced", "fast", "best"):
-        name, drawer = context.drawer("champion", budget)
-        label = f"lexipix {name} ({'champion' if budget == 'balanced' else budget})"
+    for quality in ("balanced", "fast", "best"):
+        name, generator = pipe.generator(quality)
+        label = f"lexipix {name} ({'champion' if quality == 'balanced' else quality})"
         if name in names:
             continue
         names.add(name)
-        noise = np.random.default_rng(0).standard_normal((batch, drawer.noise_dim), np.float32)
+        noise = np.random.default_rng(0).standard_normal((batch, generator.noise_dim), np.float32)
         state = {"at": 0}
 
-        def draw(drawer: Any = drawer, noise: Any = noise, state: dict[str, int] = state) -> object:
+        def draw(generator: Any = generator, noise: Any = noise, state: dict[str, int] = state) -> object:
             # Twenty batches: one is too short to be timed well
             for _ in range(20):
-                drawer.forget()
+                generator.clear_cache()
                 at = state["at"] = (state["at"] + batch) % (len(prompts) - batch)
-                drawer.draw(prompts[at : at + batch], noise)
+                generator.generate(prompts[at : at + batch], noise)
             return None
 
         found[label] = draw, 20.0
@@ -237,19 +237,19 @@ def probe(env: str | None) -> dict[str, str]:
     products = min(timed(lambda: matrix @ matrix) for _ in range(10))
     convolutions = min(timed(lambda: torch.conv2d(images, kernel, padding=1)) for _ in range(10))
     context = ProjectContext(REPOSITORY, env)
-    _, drawer = context.drawer("champion")
-    prompts, noise = captions(), np.zeros((1, drawer.noise_dim), np.float32)
+    _, generator = context.text_to_image("champion").generator()
+    prompts, noise = captions(), np.zeros((1, generator.noise_dim), np.float32)
     latencies = []
     for prompt in prompts[:200]:
-        drawer.forget()
+        generator.clear_cache()
         start = time.perf_counter()
-        drawer.draw([prompt], noise)
+        generator.generate([prompt], noise)
         latencies.append(time.perf_counter() - start)
     milliseconds = np.percentile(np.array(latencies[20:]) * 1e3, [50, 95, 99])
     return {
         "fp32 matrix products": f"{2 * 1024**3 / products / 1e9:.0f} GFLOP/s",
         "fp32 convolutions": f"{2 * 64 * 64 * 9 * 128**2 / convolutions / 1e9:.0f} GFLOP/s",
-        "champion's MFLOP": f"{context.load('champion')['figures'].get('mflop', float('nan')):.0f}",
+        "champion's MFLOP": f"{context.load('champion').config['figures'].get('mflop', float('nan')):.0f}",
         "champion, one image, p50/p95/p99": " / ".join(f"{value:.2f}" for value in milliseconds) + " ms",
     }
 

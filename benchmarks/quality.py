@@ -40,10 +40,10 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.contact_sheet import rows_sheet
 from lexipix.reporting.plots import frontier_figure
-from lexipix.training.builders.common import captions_for
+from lexipix.training.builders.captions import generator_data
 from lexipix.training.bundles import load_network
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 if TYPE_CHECKING:
     from unet import Trained
@@ -86,7 +86,7 @@ def main() -> None:
     some = evaluation.model_copy(update={"n_images": arguments.pictures})
     real = select_evaluated_images(some, pictures, context.load("captioner_test_captions"))
     trained = [name for name in MODELS if name not in EVALUATORS]
-    spent = {name: context.load(f"{name}_figures").get("seconds", 0.0) for name in trained}
+    spent = {name: context.load(f"{name}_metrics").get("seconds", 0.0) for name in trained}
     seconds = sum(spent.values()) if arguments.minutes is None else 60 * arguments.minutes
 
     judge = TextPathMetrics(
@@ -128,26 +128,27 @@ def main() -> None:
 
 def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw]:
     """Return the shipped variants by name: champion, best and fast, where they differ."""
+    pipe = context.text_to_image("champion")
     found: dict[str, Draw] = {}
     known: set[str] = set()
-    for budget in ("balanced", "best", "fast"):
-        variant, drawer = context.drawer("champion", budget)
+    for quality in ("balanced", "best", "fast"):
+        variant, generator = pipe.generator(quality)
         if variant in known:
             continue
         known.add(variant)
-        noise = noise_for(len(captions), drawer.noise_dim, context.parameters.run).numpy()
+        noise = noise_for(len(captions), generator.noise_dim, context.parameters.run).numpy()
 
-        def draw(rows: slice, drawer: Any = drawer, noise: Any = noise) -> Pixels:
-            drawer.forget()
-            pixels: Pixels = drawer.draw(captions[rows], noise[rows])
+        def draw(rows: slice, generator: Any = generator, noise: Any = noise) -> Pixels:
+            generator.clear_cache()
+            pixels: Pixels = generator.generate(captions[rows], noise[rows])
             return pixels
 
-        found[f"lexipix {variant} ({'champion' if budget == 'balanced' else budget})"] = draw
+        found[f"lexipix {variant} ({'champion' if quality == 'balanced' else quality})"] = draw
     return found
 
 
 def trained_unet(
-    context: ProjectContext, pictures: Pictures, asked: Sequence[str], seconds: float, **sizes: Any
+    context: ProjectContext, pictures: ImageSplits, asked: Sequence[str], seconds: float, **sizes: Any
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the U-Net on the training data of lexipix's generators.
 
@@ -166,7 +167,7 @@ def trained_unet(
     run = context.parameters.run
     contrastive_pair, prior = context.load("contrastive_pair"), context.load("prior")
     pair, reader = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
-    captions = captions_for(pictures, context.load("captions_complete"), contrastive_pair, pair, run)
+    captions = generator_data(pictures, context.load("captions_complete"), contrastive_pair, pair, run)
     tokenizer, max_tokens = Tokenizer.from_str(prior.tokenizer), prior.config["max_tokens"]
 
     def ids(texts: Sequence[str]) -> torch.Tensor:
@@ -178,7 +179,7 @@ def trained_unet(
     with seeded(run.seed):
         unet = CaptionedUNet(design, image_size, reading.hidden_states.shape[-1], reading.embedding.shape[-1])
     flip = context.parameters.generator.flip
-    task = UNetTask(unet, reader.read, captions.images, captions.rows, design.learning_rate, flip)
+    task = UNetTask(unet, reader.read, captions.images, captions.captions, design.learning_rate, flip)
     figures = train(task, seconds, design.batch, run)
     trained = Trained(unet, reader.read, ids, image_size).in_best_precision(asked)
     figures |= {"channels": " ".join(map(str, design.channels)), "batch": design.batch}

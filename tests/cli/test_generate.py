@@ -136,7 +136,7 @@ def test_some_unknown_words_are_a_warning_and_drawing_goes_on(run, tmp_path):
     result = run(generate, "a big red dragon at the left on white", "--out", tmp_path / "out")
     assert result.exit_code == 0
     assert 'Warning: The model never saw "dragon"' in result.stderr
-    assert "4 pictures" in result.stdout
+    assert "4 images" in result.stdout
 
 
 def test_a_flood_of_warnings_is_dammed(run, tmp_path):

@@ -50,24 +50,24 @@ def test_fastest_that_passes_the_gate_and_needs_no_torch():
     assert strict["variant"] == "onnx_fp32", "int8 loses nothing, but it is slower"
 
 
-def test_budgets_lie_on_one_frontier():
-    budgets = choose_champion(champion_parameters(), "gan", TABLE)["budgets"]
-    assert budgets == {"fast": "small_onnx_fp32", "balanced": "pruned_onnx_fp32", "best": "onnx_fp32"}
-    speeds = [TABLE[budgets[name]]["images_per_s"] for name in ("best", "balanced", "fast")]
+def test_qualities_lie_on_one_frontier():
+    qualities = choose_champion(champion_parameters(), "gan", TABLE)["qualities"]
+    assert qualities == {"fast": "small_onnx_fp32", "balanced": "pruned_onnx_fp32", "best": "onnx_fp32"}
+    speeds = [TABLE[qualities[name]]["images_per_s"] for name in ("best", "balanced", "fast")]
     assert speeds == sorted(speeds)
 
 
 def test_fast_is_never_slower_than_the_champion():
     parameters = champion_parameters(max_quality_loss=0.05, fast_max_quality_loss=0.01)
-    budgets = choose_champion(parameters, "gan", TABLE)["budgets"]
-    assert budgets["fast"] == budgets["balanced"] == "small_onnx_fp32"
+    qualities = choose_champion(parameters, "gan", TABLE)["qualities"]
+    assert qualities["fast"] == qualities["balanced"] == "small_onnx_fp32"
 
 
 def test_a_given_variant_is_taken_whatever_was_measured():
     given = champion_parameters(variant="onnx_int8", fast_variant="small_onnx_fp32")
     champion = choose_champion(given, "gan", TABLE)
     assert champion["variant"] == "onnx_int8" and champion["figures"] == TABLE["onnx_int8"]
-    assert champion["budgets"]["fast"] == "small_onnx_fp32"
+    assert champion["qualities"]["fast"] == "small_onnx_fp32"
 
 
 @pytest.mark.parametrize("variant", ["torch_bf16", "openvino_fp32"])

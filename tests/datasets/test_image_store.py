@@ -9,7 +9,7 @@ from kedro.io import DatasetError
 from lexipix.datasets import image_store as picture_store
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SPLITS, Picture, Reject
+from lexipix.utils.types import SPLITS, Reject, SourceImage
 
 
 class Stream:
@@ -31,7 +31,7 @@ class Stream:
                 if self.breaks and number == self.n_pictures // 2:
                     raise self.breaks
                 caption = None if number % 5 == 0 else f"ein Bild, 第{number}"
-                yield Picture(
+                yield SourceImage(
                     f"{number}.png",
                     self.image(number),
                     caption,

@@ -3,7 +3,7 @@ import pytest
 from tests.support.colored_world import CLASSES, colored_pictures
 
 from lexipix.evaluation.labeled_images import find_classes, labeled_images
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 
 @pytest.fixture(scope="module")
@@ -16,12 +16,12 @@ def test_small_ones_and_untested_ones_do_not_count(colors):
     assert find_classes(colors, 17) == []
     untested = colors.test.captions.assign(label=["red", "blue"] * 15)
     test = Split(colors.test.images, untested)
-    assert find_classes(Pictures(colors.train, colors.val, test, colors.judge), 2) == ["blue", "red"]
+    assert find_classes(ImageSplits(colors.train, colors.val, test, colors.judge), 2) == ["blue", "red"]
 
 
 def test_one_class_is_none(colors):
     train = Split(colors.train.images, colors.train.captions.assign(label="red"))
-    assert find_classes(Pictures(train, colors.val, colors.test, colors.judge), 2) == []
+    assert find_classes(ImageSplits(train, colors.val, colors.test, colors.judge), 2) == []
 
 
 def test_images_of_other_classes_and_without_any_are_left_out(colors):

@@ -85,7 +85,7 @@ def inverted(redrawn, models, target=None, **parameters):
 
 def test_it_starts_where_the_best_attempt_was_drawn(redrawn, models, scenes):
     found = inverted(redrawn, models, optimize_steps=4)
-    network = load_network(models["prior"])
+    network = load_network(models["prior"], TextToImage)
     ids = torch.from_numpy(encode(Tokenizer.from_str(models["prior"].tokenizer), [scenes[0][0]], 40))
     with torch.no_grad():
         drawn = to_uint8(network(ids, torch.from_numpy(sample_noise(5, 1, NOISE))))[0]
@@ -116,7 +116,7 @@ def test_the_latent_comes_nearer_than_the_noise(redrawn, models):
 
 def test_the_encoders_latent_is_reported_as_the_direct_path(redrawn, models):
     found = inverted(redrawn, models, optimize_steps=3, init="picture")
-    vae = load_network(models["vae"])
+    vae = load_network(models["vae"], AutoEncoder)
     picture = torch.from_numpy(redrawn.given.transpose(2, 0, 1)[None].copy()).float() / 127.5 - 1
     with torch.no_grad():
         direct = to_uint8(vae.decoder(vae.encoder(picture)[0]))[0]

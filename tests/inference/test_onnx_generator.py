@@ -18,7 +18,7 @@ def test_an_image_depends_on_prompt_seed_and_index_alone(generator):
 
 def test_one_core_draws_what_two_draw(generator, monkeypatch):
     two = draw(generator, PROMPTS, n=3, seed=7)
-    monkeypatch.setattr("lexipix.utils.threads._n_cores", lambda: 1)
+    monkeypatch.setattr("lexipix.utils.threads.n_cores", lambda: 1)
     assert np.array_equal(draw(generator, PROMPTS, n=3, seed=7), two)
 
 

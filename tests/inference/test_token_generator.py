@@ -36,7 +36,7 @@ def test_an_image_depends_on_prompt_seed_and_index_alone(generator):
 def test_one_core_draws_what_two_draw(generator, monkeypatch):
     drawn = []
     for n_cores in (1, 2):
-        monkeypatch.setattr(cores, "_n_cores", lambda n=n_cores: n)
+        monkeypatch.setattr(cores, "n_cores", lambda n=n_cores: n)
         drawn.append(draw(generator, [TEXT, OTHER], 2, 3))
     assert np.array_equal(*drawn)
 

@@ -151,18 +151,18 @@ def sentence(answer):
 
 
 def test_the_same_seed_gives_the_bytes_of_kedro_generate(smoke, generator, tmp_path):
-    for budget in ("balanced", "best"):
+    for quality in ("balanced", "best"):
         said = smoke.kedro(
-            "generate", PROMPT, "--env=smoke", "-n", "2", "--seed=11", f"--budget={budget}", "--no-score",
-            "--out", str(tmp_path / budget),
+            "generate", PROMPT, "--env=smoke", "-n", "2", "--seed=11", f"--quality={quality}", "--no-score",
+            "--out", str(tmp_path / quality),
         )  # fmt: skip
         assert said.returncode == 0, said.stderr
-        status, answer = generator.ask(PROMPT, seed=11, count=2, budget=budget)
+        status, answer = generator.ask(PROMPT, seed=11, count=2, quality=quality)
         assert status == 200
         drawn = [base64.b64decode(one["png"]) for one in answer["predictions"]]
-        files = [(tmp_path / budget / f"000{number}.png").read_bytes() for number in range(2)]
+        files = [(tmp_path / quality / f"000{number}.png").read_bytes() for number in range(2)]
         assert drawn == files
-        listed = (tmp_path / budget / "generated.jsonl").read_text(encoding="utf-8").splitlines()
+        listed = (tmp_path / quality / "generated.jsonl").read_text(encoding="utf-8").splitlines()
         assert [json.loads(line)["model"] for line in listed] == [
             one["model"] for one in answer["predictions"]
         ]
@@ -170,7 +170,7 @@ def test_the_same_seed_gives_the_bytes_of_kedro_generate(smoke, generator, tmp_p
 
 def test_what_is_left_out_has_a_default(smoke, generator):
     _, short = generator.ask(PROMPT)
-    _, full = generator.ask(PROMPT, seed=7, count=1, budget="balanced")
+    _, full = generator.ask(PROMPT, seed=7, count=1, quality="balanced")
     assert short == full
     (one,) = short["predictions"]
     assert (one["prompt"], one["index"], one["seed"], one["warning"]) == (PROMPT, 0, 7, "")
@@ -191,21 +191,21 @@ def test_prompts_are_answered_in_order_each_with_its_warning(generator):
         ([""], {}, "The prompt is empty"),
         (["zebra"], {}, "never saw any word"),
         ([PROMPT, "red " * 200], {}, "is too long"),
-        (["x" * 1001], {}, "has 1,001 characters: at most 1,000 are read"),
-        ([], {}, "asks for 0 pictures"),
+        (["x" * 1001], {}, "has 1,001 characters, more than 1,000"),
+        ([], {}, "asks for 0 images"),
         ([PROMPT], {"count": 0}, "count is 0"),
         ([PROMPT], {"candidates": 0}, "candidates is 0"),
-        ([PROMPT], {"count": 33, "candidates": 2}, "asks for 66 pictures: 1 to 64"),
-        ([PROMPT], {"count": 65}, "asks for 65 pictures: 1 to 64"),
-        ([PROMPT], {"count": 10**12}, "1,000,000,000,000 pictures"),
-        ([PROMPT] * 33, {"count": 2}, "asks for 66 pictures"),
+        ([PROMPT], {"count": 33, "candidates": 2}, "asks for 66 images: 1 to 64"),
+        ([PROMPT], {"count": 65}, "asks for 65 images: 1 to 64"),
+        ([PROMPT], {"count": 10**12}, "1,000,000,000,000 images"),
+        ([PROMPT] * 33, {"count": 2}, "asks for 66 images"),
         ([PROMPT], {"seed": -1}, "seed is -1"),
         ([PROMPT], {"seed": 2**31}, "seed is 2147483648"),
         ([PROMPT], {"seed": 10**30}, "seed"),
         ([PROMPT], {"seed": "seven"}, "'seed'"),
         ([PROMPT], {"seed": None}, "seed is null"),
         ([PROMPT], {"count": 1.5}, "'count'"),
-        ([PROMPT], {"budget": "huge"}, 'budget is "huge": choose from fast, balanced, best'),
+        ([PROMPT], {"quality": "huge"}, 'quality is "huge": choose from fast, balanced, best'),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_a_sentence(generator, prompts, params, said):
@@ -238,7 +238,7 @@ def test_body_that_is_too_large_is_refused_and_not_kept(generator):
     body = b'{"inputs": {"prompt": ["' + b"x" * 200_000_000 + b'"]}}'
     status, answer = generator.post(body)
     assert status == 413
-    assert "200.0 MB, more than the 16.0 that are read" in sentence(answer)
+    assert "200.0 MB, more than the limit of 16.0 MB" in sentence(answer)
     if before is None:
         print("this system does not tell how much memory a process took")
     else:
@@ -316,4 +316,4 @@ def test_bombs_are_refused_before_they_are_decoded(captioner):
 def test_no_more_pictures_than_the_limit_are_described_at_once(captioner):
     status, answer = captioner.post(describe(*[png()] * 65))
     assert status == 400
-    assert "asks for 65 pictures: 1 to 64" in sentence(answer)
+    assert "asks for 65 images: 1 to 64" in sentence(answer)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 CLASSES = ("blue", "green", "red")
 COLORS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
@@ -26,4 +26,4 @@ def split_of(n, seed):
 
 def colored_pictures():
     """All four splits, with classes in turn."""
-    return Pictures(split_of(48, 0), split_of(12, 1), split_of(30, 2), split_of(3, 3), {"digest": "d"})
+    return ImageSplits(split_of(48, 0), split_of(12, 1), split_of(30, 2), split_of(3, 3), {"digest": "d"})

@@ -12,7 +12,7 @@ from lexipix.models.language_model import small_gpt2
 from lexipix.models.text_to_image import TextToImage
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 VOCABULARY, MAX_TOKENS, WIDTH = 300, 40, 32
 KINDS = {network.kind: network for network in (Captioner, ContrastivePair, TextToImage)}
@@ -28,7 +28,7 @@ def split(n, seed):
 
 @pytest.fixture(scope="session")
 def pictures():
-    return Pictures(
+    return ImageSplits(
         train=split(40, 0),
         val=split(12, 1),
         test=split(4, 2),

@@ -25,7 +25,7 @@ from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import VAE
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.bundles import to_bundle
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures, Split
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel, Split
 
 
 class ListStream:
@@ -79,17 +79,17 @@ def split_of_scenes(n: int, seed: int) -> Split:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> Pictures:
+def pictures() -> ImageSplits:
     sizes = {"train": 40, "val": 8, "test": 30, "judge": 48}
     splits = {name: split_of_scenes(n, seed) for seed, (name, n) in enumerate(sizes.items())}
     summary = {f"n_{name}": n for name, n in sizes.items()} | {
         "source": "scenes", "rejected": 2, "uncaptioned": 0, "image_size": 32, "digest": "0123456789abcdef",
     }  # fmt: skip
-    return Pictures(**splits, summary=summary)
+    return ImageSplits(**splits, summary=summary)
 
 
 @pytest.fixture(scope="session")
-def test_captions(pictures: Pictures) -> pd.DataFrame:
+def test_captions(pictures: ImageSplits) -> pd.DataFrame:
     """Captions of a captioner that is right about all images but the first."""
     truths = pictures.test.captions["caption"].tolist()
     return pd.DataFrame(
@@ -103,14 +103,14 @@ def test_captions(pictures: Pictures) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def run() -> RunParameters:
-    return RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
+    return section("run", {"seed": 3, "device": "cpu", "precision": "fp32", "threads": 1})
 
 
 @pytest.fixture(scope="session")
 def evaluation() -> EvaluationParameters:
     evaluator = {
         "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16, "vocabulary": 300,
-        "training.images": 96, "training.batch_size": 16, "training.reports": 2,
+        "training.num_images": 96, "training.batch_size": 16, "training.num_validations": 2,
     }  # fmt: skip
     return section(
         "evaluation",
@@ -151,7 +151,7 @@ class ToyTextToImage(ConfigurableNetwork):
 
 
 @pytest.fixture(scope="session")
-def shipped(pictures: Pictures) -> OnnxModel:
+def shipped(pictures: ImageSplits) -> OnnxModel:
     """A toy that draws one color for each caption and noise, as it runs without torch."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     rng = np.random.default_rng(0)
@@ -177,7 +177,7 @@ def shipped(pictures: Pictures) -> OnnxModel:
 
 
 @pytest.fixture(scope="session")
-def prior(pictures: Pictures) -> Iterator[ModelBundle]:
+def prior(pictures: ImageSplits) -> Iterator[ModelBundle]:
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     config = {"vocabulary": tokenizer.get_vocab_size(), "noise_dim": 8}
     torch.manual_seed(1)
@@ -191,7 +191,7 @@ def prior(pictures: Pictures) -> Iterator[ModelBundle]:
 
 
 @pytest.fixture(scope="session")
-def tokens(pictures: Pictures) -> ModelBundle:
+def tokens(pictures: ImageSplits) -> ModelBundle:
     """An untrained image tokenizer, and an untrained token generator with confident predictions."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     levels = [[8, 8, 4], [3, 3]]
@@ -221,7 +221,7 @@ def tokens(pictures: Pictures) -> ModelBundle:
 
 
 @pytest.fixture(scope="session")
-def captioner(pictures: Pictures) -> ModelBundle:
+def captioner(pictures: ImageSplits) -> ModelBundle:
     """An untrained captioner, for which every token is about as likely."""
     tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
     torch.manual_seed(4)

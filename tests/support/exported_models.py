@@ -199,7 +199,8 @@ def tokens_model(toys):
     model = small_gpt2(vocabulary + 24 + 4 + 2, MAX_TOKENS + CELLS, 32, 1, EOS_ID, cross_attention=False)
     network = {
         "token_generator": {
-            "language_model": model.config.to_dict(), "decoding_steps": [1, 1], "local_conv_depth": 1, "pad_id": PAD_ID,
+            "language_model": model.config.to_dict(), "decoding_steps": [1, 1],
+            "local_conv_depth": 1, "pad_id": PAD_ID,
         },
         "image_tokenizer": {"image_size": SIZE, "levels": [[4, 3, 2], [4]], "width": 8, "depth": 1},
         "text_encoder": {

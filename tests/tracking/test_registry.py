@@ -10,17 +10,15 @@ import mlflow
 import numpy as np
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
-from lexipix.hooks.project import ProjectHooks
-from lexipix.inference.onnx_models import OnnxGenerator, Scorer
 from mlflow.exceptions import MlflowException
-from tests.support.parameters import section
+from tests.support.parameters import base_parameters, section
 
 from lexipix.cli.project_context import ProjectContext
-from lexipix.config.root import LexipixParameters
-from lexipix.inference.best_of import BestOfConfig, best_of
+from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
+from lexipix.hooks.node_timing import NodeTimingHooks
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.tracking import registry
 from lexipix.tracking.registry import CHALLENGER, CHAMPION, Evaluation, missing, register, registered_name
-from lexipix.utils.model_files import read_onnx_model
 from lexipix.utils.png import encode_png
 
 GENERATOR, CAPTIONER = "lexipix-generator-smoke", "lexipix-captioner-smoke"
@@ -31,11 +29,11 @@ def evaluation(smoke, empty_mlflow_store):
     """An open run of a store of its own, with the smoke run's results."""
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(empty_mlflow_store)
-    workshop = ProjectContext(smoke.path, "smoke")
-    metrics = workshop.load("metrics")
+    context = ProjectContext(smoke.path, "smoke")
+    metrics = context.load("metrics")
     with mlflow.start_run() as run:
         mlflow.log_metric("text.champion.psnr", metrics["text"]["champion"]["psnr"])
-        yield Evaluation(run.info.run_id, "smoke", "abc", metrics, workshop.parameters, workshop.place)
+        yield Evaluation(run.info.run_id, "smoke", "abc", metrics, context.parameters, context.path)
     mlflow.set_tracking_uri(before)
 
 
@@ -75,43 +73,30 @@ def test_models_are_promoted_by_their_figures(evaluation):
     assert version.description == version.tags["reason"]
 
 
-def test_each_budget_draws_with_its_form_within_the_limits_of_the_run(evaluation, tmp_path):
-    champion = json.loads(evaluation.place("champion").read_text(encoding="utf-8"))
-    champion["budgets"] = {"fast": "small_onnx_int8", "balanced": "small_onnx_fp32", "best": "onnx_fp32"}
-    (tmp_path / "champion.json").write_text(json.dumps(champion), encoding="utf-8")
-
-    def place(name):
-        return tmp_path / "champion.json" if name == "champion" else evaluation.place(name)
-
+def test_a_registered_champion_draws_what_its_folder_draws_within_the_limits_of_the_run(evaluation):
     generation = evaluation.parameters.generation.model_copy(
         update={"serving": section("generation.serving", {"max_pictures": 2})}
     )
     parameters = evaluation.parameters.model_copy(update={"generation": generation})
-    register(replace(evaluation, place=place, parameters=parameters))
+    register(replace(evaluation, parameters=parameters))
 
-    model = mlflow.pyfunc.load_model(f"models:/{GENERATOR}@{CHAMPION}")
-    request = [{"prompt": "a big red circle at the left on white"}]
-    whole = evaluation.place(f"onnx_{champion['family']}")
-    for budget, form in champion["budgets"].items():
-        (row,) = model.predict(request, params={"budget": budget, "seed": 5})
-        folder = whole if form == "onnx_fp32" else evaluation.place("onnx_forms") / form
-        image = OnnxGenerator(read_onnx_model(folder)).draw_one(request[0]["prompt"], 5, 0)
-        assert base64.b64decode(row["png"]) == encode_png(image)
-        assert row["model"] == champion["family"] + ("" if form == "onnx_fp32" else f" {form}")
-    (row,) = model.predict(request, params={"budget": "best", "seed": 5, "candidates": 2})
-    scorer = Scorer(read_onnx_model(evaluation.place("onnx_scorer")))
-    chosen = best_of(
-        OnnxGenerator(read_onnx_model(whole)),
-        scorer,
-        [request[0]["prompt"]],
-        np.zeros(1, int),
-        5,
-        BestOfConfig(2),
+    uri, prompt = f"models:/{GENERATOR}@{CHAMPION}", "a big red circle at the left on white"
+    model, pipe = (
+        mlflow.pyfunc.load_model(uri),
+        TextToImagePipeline.from_pretrained(evaluation.place("champion")),
     )
-    assert base64.b64decode(row["png"]) == encode_png(chosen.images[0])
+    for candidates in (1, 2):
+        for quality in ("fast", "balanced", "best"):
+            params = {"quality": quality, "seed": 5, "candidates": candidates}
+            (row,) = model.predict([{"prompt": prompt}], params=params)
+            output = pipe(prompt, **params)
+            assert base64.b64decode(row["png"]) == encode_png(output.pixels[0])
+            assert row["model"] == output.model
+    registered = TextToImagePipeline.from_pretrained(uri)
+    assert np.array_equal(registered(prompt, seed=5).pixels, pipe(prompt, seed=5).pixels)
     for params in ({"count": 3}, {"candidates": 3}):
-        with pytest.raises(MlflowException, match="asks for 3 pictures: 1 to 2"):
-            model.predict(request, params=params)
+        with pytest.raises(MlflowException, match="asks for 3 images: 1 to 2"):
+            model.predict([{"prompt": prompt}], params=params)
 
 
 def test_champion_whose_alias_was_taken_away_is_replaced(evaluation):
@@ -128,7 +113,7 @@ def test_trouble_costs_a_warning_and_nothing_else(evaluation, monkeypatch, caplo
     monkeypatch.setattr(registry, "_register", fail)
     with caplog.at_level(logging.WARNING):
         register(evaluation)
-    said = "The models are not all in MLflow's registry (the store has gone away)."
+    said = "MLflow: not all models could be registered (the store has gone away)."
     assert [record.message for record in caplog.records] == [said, said]
 
 
@@ -148,13 +133,17 @@ class Run:
     [(Run(), "metrics", 1), (Run(), "speed_table", 0), (None, "metrics", 0)],
     ids=["evaluated", "not evaluated", "not tracked"],
 )
-def test_only_a_tracked_run_that_evaluated_registers(monkeypatch, run, saved, times):
+def test_only_a_tracked_run_that_evaluated_registers(monkeypatch, tmp_path, run, saved, times):
     found = []
     monkeypatch.setattr(registry, "register", found.append)
-    hooks = ProjectHooks()
-    hooks._run, hooks._parameters = run, LexipixParameters()
+    parameters = base_parameters().model_dump(mode="json")
+    data = {"ingestion_summary": {"digest": "abc"}, "parameters": parameters}
+    catalog = DataCatalog({name: MemoryDataset(value) for name, value in data.items()})
+    hooks = MlflowTrackingHooks(NodeTimingHooks())
+    hooks._project_path, hooks._env, hooks._run = tmp_path, None, run
+    hooks.after_catalog_created(catalog)
     hooks.after_dataset_saved(saved, {"text": {}}, SimpleNamespace(name="node"))
-    hooks.after_pipeline_run(DataCatalog({"ingestion_summary": MemoryDataset({"digest": "abc"})}))
+    hooks.after_pipeline_run(catalog)
     assert [(one.run_id, one.data, one.metrics) for one in found] == [("r", "abc", {"text": {}})] * times
 
 
@@ -194,14 +183,14 @@ def test_logged_model_has_its_metrics_with_the_data_set_and_its_run(client):
     assert model.source_run_id == run.info.run_id
     assert model.model_id in {output.model_id for output in run.outputs.model_outputs}
     assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": GENERATOR, "version": 1}]
-    assert model.params["generator.vae.training.images"] == "3200"
+    assert model.params["generator.vae.training.num_images"] == "3200"
 
 
 def test_signature_names_what_goes_in_and_comes_out(client):
     mlflow.set_tracking_uri(client.tracking_uri)
     signature = mlflow.models.get_model_info(f"models:/{GENERATOR}/1").signature
     assert signature.inputs.input_names() == ["prompt"]
-    assert [one.name for one in signature.params] == ["seed", "count", "budget", "candidates"]
+    assert [one.name for one in signature.params] == ["seed", "count", "quality", "candidates"]
     assert {"png", "seed", "index", "model"} <= set(signature.outputs.input_names())
     signature = mlflow.models.get_model_info(f"models:/{CAPTIONER}/1").signature
     assert (signature.inputs.input_names(), signature.outputs.input_names()) == (["picture"], ["caption"])
@@ -212,7 +201,7 @@ def test_model_holds_what_it_needs_and_no_pickle(client, tmp_path):
     folder = mlflow.artifacts.download_artifacts(f"models:/{GENERATOR}/1", dst_path=str(tmp_path))
     files = {path.relative_to(folder).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert not [name for name in files if name.endswith((".pkl", ".safetensors", ".pt"))]
-    assert "artifacts/champion.json" in files
+    assert {"artifacts/champion/config.json", "artifacts/champion/scorer/image.onnx"} <= files
     assert any(name.endswith("/draw.onnx") for name in files)
     assert "code/lexipix/serving/generator.py" in files
     assert not [name for name in files if name.startswith(("code/lexipix/networks", "code/lexipix/hooks"))]

@@ -132,11 +132,11 @@ def test_run_and_its_artifacts_are_there(shared, client, tmp_path):
 
 
 def test_models_are_registered_there_and_can_be_used(smoke, shared, client):
-    workshop = ProjectContext(smoke.path, "smoke")
+    context = ProjectContext(smoke.path, "smoke")
     mlflow.set_experiment("lexipix-smoke")
     with mlflow.start_run() as run:
         found = Evaluation(
-            run.info.run_id, "smoke", "abc", workshop.load("metrics"), workshop.parameters, workshop.place
+            run.info.run_id, "smoke", "abc", context.load("metrics"), context.parameters, context.path
         )
         register(found)
     model = mlflow.pyfunc.load_model(f"models:/lexipix-generator-smoke@{CHAMPION}")

@@ -27,7 +27,7 @@ from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
-from lexipix.utils.types import BASELINE, ModelBundle, OnnxModel, Pictures
+from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def measure_captioner_variants(
     compression: CompressionParameters,
     run: RunParameters,
     resize: ResizeParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:

@@ -26,7 +26,7 @@ from lexipix.training.tasks.distillation import DistillationTask, generate_targe
 from lexipix.training.tasks.text_distillation import TextDistillationTask, encode_captions
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures, Split
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, Split
 
 Distilled = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 
@@ -84,7 +84,7 @@ def choose_teacher(
 def distill_text_encoder(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     teacher: Teacher,
     stream: MetricStream,
@@ -138,7 +138,7 @@ def distill(
     name: str,
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     teacher: Teacher,
     stream: MetricStream,
@@ -207,7 +207,7 @@ def _is_wanted(compression: CompressionParameters, name: str) -> bool:
 
 
 def _setup(
-    teacher: Teacher, run: RunParameters, pictures: Pictures, captions_complete: pd.DataFrame
+    teacher: Teacher, run: RunParameters, pictures: ImageSplits, captions_complete: pd.DataFrame
 ) -> DistillationSetup:
     network = load_network(teacher.bundle, TextToImage)
     device = resolve_device(run)

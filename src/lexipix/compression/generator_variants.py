@@ -19,7 +19,7 @@ from lexipix.data.captioned import for_training
 from lexipix.evaluation.caption_metrics import is_scenes
 from lexipix.evaluation.embedding import Embedder
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle, OnnxModel, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ VERIFICATION_IMAGES = 16
 EMBEDDING_BATCH = 250
 
 
-def make_exporter(compression: CompressionParameters, pictures: Pictures) -> Exporter:
+def make_exporter(compression: CompressionParameters, pictures: ImageSplits) -> Exporter:
     """Returns the exporter, which verifies graphs on real captions and images."""
     verification = compression.verification
     return Exporter(real_samples(pictures, verification.n_captions), verification.max_difference)
 
 
-def real_samples(pictures: Pictures, n_captions: int) -> Samples:
+def real_samples(pictures: ImageSplits, n_captions: int) -> Samples:
     """Returns the first captions and images of the validation split, or of the training split without any.
 
     Raises:
@@ -49,7 +49,7 @@ def real_samples(pictures: Pictures, n_captions: int) -> Samples:
 
 def make_variants(
     compression: CompressionParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     baseline: OnnxModel,
     smaller: Mapping[str, ModelBundle],
 ) -> dict[str, OnnxModel]:
@@ -119,7 +119,10 @@ def measure_families(
 
 
 def make_quality(
-    compression: CompressionParameters, run: RunParameters, pictures: Pictures, contrastive_pair: ModelBundle
+    compression: CompressionParameters,
+    run: RunParameters,
+    pictures: ImageSplits,
+    contrastive_pair: ModelBundle,
 ) -> TaskQuality:
     """Returns what measures images of validation captions with the encoders of the features stage."""
     validation = for_training(pictures.train, pictures.val, "compression")[1]

@@ -21,7 +21,7 @@ from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.image_array import preview_images
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.progress import track
-from lexipix.utils.types import SPLITS, Picture, Pictures, Reject, Split
+from lexipix.utils.types import SPLITS, ImageSplits, Reject, SourceImage, Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,11 +41,11 @@ class Stream(Protocol):
 
     n_pictures: int | None
 
-    def __iter__(self) -> Generator[Picture | Reject | dict[str, Any], None, None]: ...
+    def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]: ...
 
 
 class ImageStoreDataset(FolderDataset[Any]):
-    """Saves a stream of images, rejects and, last, their summary; loads `Pictures`.
+    """Saves a stream of images, rejects and, last, their summary; loads `ImageSplits`.
 
     The store is written to a temporary folder and renamed when it is complete: a full disk, Ctrl-C or an
     error in the source leave the old store as it was.
@@ -67,7 +67,7 @@ class ImageStoreDataset(FolderDataset[Any]):
             # A source's threads end when its generator is closed.
             items = stack.enter_context(closing(data.__iter__()))
             for item in track(items, data.n_pictures, "Ingesting"):
-                if isinstance(item, Picture):
+                if isinstance(item, SourceImage):
                     assert item.split is not None
                     splits[item.split].add(item)
                 elif isinstance(item, Reject):
@@ -96,7 +96,7 @@ class ImageStoreDataset(FolderDataset[Any]):
             self.path,
         )
 
-    def _read(self, path: Path) -> Pictures:
+    def _read(self, path: Path) -> ImageSplits:
         import pandas as pd
 
         try:
@@ -108,7 +108,7 @@ class ImageStoreDataset(FolderDataset[Any]):
                 f"The image store {path} is damaged or incomplete ({error}): delete it and run "
                 f"`{self.made_by or 'kedro run --pipelines ingestion'}` again."
             ) from error
-        return Pictures(**splits, summary=summary, rejects=rejects)
+        return ImageSplits(**splits, summary=summary, rejects=rejects)
 
     def _exists(self) -> bool:
         return (self.path / _SUMMARY).is_file()
@@ -160,11 +160,11 @@ class _SplitWriter:
         self._images = (folder / _IMAGES).open("wb", buffering=2**20)
         self._captions_file = (folder / _CAPTIONS).open("wb")
         self._captions = pq.ParquetWriter(self._captions_file, _schema(), compression="zstd")
-        self._rows: list[Picture] = []
+        self._rows: list[SourceImage] = []
         self.n_images = 0
         self.shape: tuple[int, ...] | None = None
 
-    def add(self, picture: Picture) -> None:
+    def add(self, picture: SourceImage) -> None:
         assert picture.image is not None
         if self.shape is None:
             self.shape = picture.image.shape

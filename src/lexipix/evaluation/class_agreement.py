@@ -28,7 +28,7 @@ from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, NullMetricStream, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, NullMetricStream
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TrainingOutputs:
 
 
 def train_real_classifier(
-    parameters: ClassifierParameters, run: RunParameters, pictures: Pictures, outputs: TrainingOutputs
+    parameters: ClassifierParameters, run: RunParameters, pictures: ImageSplits, outputs: TrainingOutputs
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
     """Trains the classifier on the real images of the training split.
 
@@ -81,7 +81,7 @@ class ClassMetrics:
 
     def __init__(
         self,
-        pictures: Pictures,
+        pictures: ImageSplits,
         classifier: ModelBundle,
         evaluation: EvaluationParameters,
         run: RunParameters,

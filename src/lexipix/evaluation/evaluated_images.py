@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.scenes import SceneTruth
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 Pixels = NDArray[np.uint8]
 
@@ -35,7 +35,7 @@ class EvaluatedImages:
 
 
 def select_evaluated_images(
-    evaluation: EvaluationParameters, pictures: Pictures, test_captions: pd.DataFrame
+    evaluation: EvaluationParameters, pictures: ImageSplits, test_captions: pd.DataFrame
 ) -> EvaluatedImages:
     """Returns the evaluated test images with their true and their generated captions.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lexipix.data.images import Images, Subset
 from lexipix.evaluation.evaluated_images import reference_captions
 from lexipix.training.tasks.classifier import Numbers
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 DIGEST_CHUNK = 1024  # images in memory while a digest is computed
 
@@ -49,7 +49,7 @@ class LabeledImages:
         return content.hexdigest()
 
 
-def find_classes(pictures: Pictures, min_images: int) -> list[str]:
+def find_classes(pictures: ImageSplits, min_images: int) -> list[str]:
     """Returns the names of the classes that count, sorted; empty if there are fewer than two.
 
     Args:

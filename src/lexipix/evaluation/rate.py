@@ -21,7 +21,7 @@ from lexipix.evaluation.evaluated_images import evenly_spaced
 from lexipix.metrics.codecs import JPEG_COLORS, Coded, jpeg, webp
 from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 from lexipix.reporting.quality_plots import pareto_settings
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 Pixels = NDArray[np.uint8]
 COLUMNS = ("coder", "setting", "bits_per_image", "bits_without_headers", "psnr", "ssim")
@@ -30,7 +30,7 @@ TARGET = 30.0  # dB, at which the coders are compared by one number each
 
 
 def rate_curves(
-    parameters: RateParameters, pictures: Pictures, codec: LatentCodec
+    parameters: RateParameters, pictures: ImageSplits, codec: LatentCodec
 ) -> tuple[pd.DataFrame, dict[str, Any], int]:
     """Measures quality over bits of the direct path, JPEG and WebP on the same test images.
 

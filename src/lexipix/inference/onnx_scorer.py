@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexipix.inference.onnx_session import OnnxSession, Pixels, Vectors, normalize_pixels
 from lexipix.utils.threads import on_all_cores
@@ -31,6 +32,6 @@ class OnnxScorer(OnnxSession):
         return np.concatenate(on_all_cores(embed, list(rows)))[[rows[text] for text in texts]]
 
 
-def cosines(one: Vectors, other: Vectors) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def cosines(one: Vectors, other: Vectors) -> NDArray[np.float64]:
     """Cosines (N,) of unit vectors (N, D) with unit vectors (N, D), pair by pair."""
     return np.array([float(a @ b) for a, b in zip(one, other, strict=True)], np.float64)

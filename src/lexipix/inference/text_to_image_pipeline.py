@@ -252,15 +252,8 @@ class TextToImagePipeline:
     ) -> ImageRequest:
         """Check prompts and arguments, and draw nothing yet; for long lists, whose images do not fit memory.
 
-        Args:
-            prompts: As for a call, like all arguments up to ``score``.
-            num_images: Images of each prompt.
-            seed: Of the noise.
-            quality: ``fast``, ``balanced`` or ``best``.
-            candidates: Candidates for each image.
-            until: Score that ends the search among candidates.
-            score: Whether to score images.
-            places: Where each prompt comes from; an error about it starts with that.
+        The arguments are those of a call; ``places`` says where each prompt comes from, and an error about a
+        prompt starts with its place.
 
         Raises:
             LexipixError: A prompt cannot be drawn, or an argument is out of range.

@@ -12,13 +12,13 @@ from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.captioner import CaptionerTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
 def run_captioner_training(
     parameters: CaptionerParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     pretrained_models: LanguageModels,
     stream: MetricStream,

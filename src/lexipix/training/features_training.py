@@ -22,7 +22,7 @@ from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.contrastive import ContrastiveTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ EMBEDDING_BATCH = 256
 def run_features_training(
     parameters: FeaturesParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     pretrained_models: Pretrained,
     stream: MetricStream,
     checkpoints: CheckpointStore,

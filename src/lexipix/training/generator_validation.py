@@ -54,9 +54,9 @@ class GeneratorValidation:
 
     def generate(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return images (B, 3, S, S) of the canonical captions of the rows, and caption embeddings (B, V)."""
-        reading = model.encode_text(self.captions.primary(rows))
+        encoding = model.encode_text(self.captions.primary(rows))
         noise = torch.randn(len(rows), model.noise_dim, device=self.device)
-        return model.decode(reading, noise).float().clamp(-1, 1), reading.embedding.float()
+        return model.decode(encoding, noise).float().clamp(-1, 1), encoding.embedding.float()
 
     def metrics(self, model: ConditionalGenerator) -> dict[str, float]:
         """Return metrics on up to 512 rows.

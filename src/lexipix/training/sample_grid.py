@@ -1,4 +1,4 @@
-"""Sample sheets of pictures in pairs."""
+"""Sample grids: images in pairs, one above the other."""
 
 import math
 
@@ -9,19 +9,19 @@ from torch import Tensor
 from lexipix.data.images import to_uint8
 
 Pixels = NDArray[np.uint8]
-SHOWN_PIXELS = 96  # a picture is enlarged to about this, so that its own pixels can be seen
-PAPER = 255
+SHOWN_PIXELS = 96  # an image is enlarged to about this, so that its own pixels can be seen
+BACKGROUND = 255
 
 
 def two_rows(above: Tensor, below: Tensor) -> Pixels:
-    """Lay pictures out, each above its partner: :func:`tile_pairs` of (N, 3, S, S) in about [-1, 1]."""
+    """Return :func:`tile_pairs` of tensors (N, 3, S, S) in about [-1, 1]."""
     return tile_pairs(to_uint8(above), to_uint8(below.float()))
 
 
 def tile_pairs(above: Pixels, below: Pixels) -> Pixels:
-    """Lay pictures out in pairs, each above its partner, as nearly square as can be.
+    """Return images in pairs, each above its partner, in a nearly square grid.
 
-    The MLflow UI shows a sheet at 256 pixels; a strip of sixteen pictures would leave each only sixteen.
+    The MLflow UI shows an image at 256 pixels; in a strip of 16 images each would have only 16.
 
     Args:
         above: uint8 (N, S, S, 3), N at least 1.
@@ -37,10 +37,10 @@ def tile_pairs(above: Pixels, below: Pixels) -> Pixels:
     height = 2 * width + seam
     columns = min(n_pairs, math.ceil(math.sqrt(2 * n_pairs)))
     rows = math.ceil(n_pairs / columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), PAPER, np.uint8)
+    grid = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), BACKGROUND, np.uint8)
     for number, pair in enumerate(zip(above, below, strict=True)):
         y, x = number // columns * (height + gap), number % columns * (width + gap)
         for top, image in zip((y, y + width + seam), pair, strict=True):
             large = image.repeat(scale, axis=0).repeat(scale, axis=1)
-            sheet[top : top + width, x : x + width] = large
-    return sheet
+            grid[top : top + width, x : x + width] = large
+    return grid

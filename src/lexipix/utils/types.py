@@ -38,7 +38,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageSplits:
     """The splits of a data set; only the evaluator is trained on ``judge``.
 
     Attributes:
@@ -67,7 +67,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Picture:
+class SourceImage:
     """One image of a source with its caption.
 
     Attributes:
@@ -112,7 +112,7 @@ class OpenedSource:
         n_pictures: Expected number of images, if it is known.
     """
 
-    read: Callable[[], Generator[Picture | Reject, None, None]]
+    read: Callable[[], Generator[SourceImage | Reject, None, None]]
     splits: frozenset[SplitName] = frozenset()
     n_pictures: int | None = None
 

@@ -2,11 +2,11 @@ import numpy as np
 
 from lexipix.data.ingestion import captioning as describing
 from lexipix.data.ingestion.captioning import captioned
-from lexipix.utils.types import Picture, Reject
+from lexipix.utils.types import Reject, SourceImage
 
 
 def picture(number, caption=None):
-    return Picture(f"{number}.png", np.full((8, 8, 3), number, np.uint8), caption)
+    return SourceImage(f"{number}.png", np.full((8, 8, 3), number, np.uint8), caption)
 
 
 def describe(images):
@@ -20,7 +20,7 @@ def test_only_what_lacks_a_caption_is_described_and_the_order_stays(monkeypatch)
     found = list(captioned(iter(items), describe))
     assert [item.file for item in found] == [item.file for item in items]
     for item in found:
-        if isinstance(item, Picture):
+        if isinstance(item, SourceImage):
             number = int(item.file.partition(".")[0])
             own = number % 3 == 1
             assert item.caption == (f"own {number}" if own else f"picture {number}")

@@ -6,7 +6,7 @@ from tests.support.parameters import section
 
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import OpenedSource, Picture, Reject
+from lexipix.utils.types import OpenedSource, Reject, SourceImage
 
 
 def image(seed):
@@ -15,7 +15,7 @@ def image(seed):
 
 def pictures(n_images, first=0, **fields):
     return [
-        Picture(f"{first + i}.png", image(first + i), f"number {first + i}", **fields)
+        SourceImage(f"{first + i}.png", image(first + i), f"number {first + i}", **fields)
         for i in range(n_images)
     ]
 
@@ -25,7 +25,7 @@ def run(items, own=(), **change):
     source = OpenedSource(lambda: (item for item in items), frozenset(own), len(items))
     results = list(PictureStream(source, section("ingestion", {"image_size": 8, **change})))
     assert all(not isinstance(item, dict) for item in results[:-1])
-    kept = [item for item in results if isinstance(item, Picture)]
+    kept = [item for item in results if isinstance(item, SourceImage)]
     rejects = {item.file: item.reason for item in results if isinstance(item, Reject)}
     return kept, rejects, results[-1]
 
@@ -43,7 +43,7 @@ def test_digest_and_split():
 
 def test_splits_are_stable_when_files_are_added_renamed_and_reordered():
     kept, _, _ = run(ENOUGH)
-    renamed = [Picture("x" + p.file, p.image, p.caption) for p in reversed(ENOUGH)]
+    renamed = [SourceImage("x" + p.file, p.image, p.caption) for p in reversed(ENOUGH)]
     changed, _, _ = run([*pictures(50, 1000), *renamed])
     before = {p.digest: p.split for p in kept}
     after = {p.digest: p.split for p in changed}
@@ -51,7 +51,7 @@ def test_splits_are_stable_when_files_are_added_renamed_and_reordered():
 
 
 def test_duplicates_are_set_aside_and_not_held_against_the_source():
-    twin = Picture("twin.png", image(5), "another caption")
+    twin = SourceImage("twin.png", image(5), "another caption")
     kept, rejects, summary = run([*ENOUGH, twin, twin], max_reject_share=0)
     assert rejects == {"twin.png": "duplicate of 5.png"} and len(kept) == 200
     assert (summary["rejected"], summary["duplicates"]) == (2, 2)
@@ -71,9 +71,9 @@ def test_no_picture_is_in_two_splits_and_the_test_split_keeps_its_own():
 
 def test_captions_are_tidied():
     text = "  Ein scho\u0308ner\n\tHu\u0308gel\u00a0 \u5c71 \0"
-    odd = Picture("odd.png", image(900), text, ("  ", "same", "same ", "other"))
-    blank = Picture("blank.png", image(901), " \n ", ("kept",))
-    kept, _, summary = run([*ENOUGH, odd, blank, Picture("none.png", image(902), None)])
+    odd = SourceImage("odd.png", image(900), text, ("  ", "same", "same ", "other"))
+    blank = SourceImage("blank.png", image(901), " \n ", ("kept",))
+    kept, _, summary = run([*ENOUGH, odd, blank, SourceImage("none.png", image(902), None)])
     captions = {p.file: (p.caption, p.paraphrases) for p in kept}
     assert captions["odd.png"] == ("Ein schöner Hügel 山", ("same", "other"))
     assert captions["blank.png"] == ("kept", ())
@@ -84,8 +84,8 @@ def test_captions_are_tidied():
 def test_without_captioner_pictures_without_caption_are_rejected():
     items = [
         *ENOUGH,
-        Picture("a.png", image(900), None),
-        Picture("b.png", image(901), None, withheld_caption="b"),
+        SourceImage("a.png", image(900), None),
+        SourceImage("b.png", image(901), None, withheld_caption="b"),
     ]
     kept, rejects, _ = run(items, allow_uncaptioned=False)
     assert rejects == {"a.png": "no caption, and ingestion.allow_uncaptioned is false"}
@@ -95,11 +95,11 @@ def test_without_captioner_pictures_without_caption_are_rejected():
 @pytest.mark.parametrize(
     ("odd", "file", "reason"),
     [
-        (Picture("a.png", image(900), "x" * 1001), "a.png", "its caption has 1,001 characters, ingestion"),
-        (Picture("a.png", image(900), "a", ("y" * 2000,)), "a.png", "2,000 characters"),
-        (Picture("a.png", image(900), "caf\udce9"), "a.png", "its caption is not valid UTF-8"),
-        (Picture("\udcff.png", image(900), "a"), "\\udcff.png", "its name is not valid UTF-8"),
-        (Picture("a.png", None, "a"), "a.png", "no image"),
+        (SourceImage("a.png", image(900), "x" * 1001), "a.png", "its caption has 1,001 characters, ingestion"),
+        (SourceImage("a.png", image(900), "a", ("y" * 2000,)), "a.png", "2,000 characters"),
+        (SourceImage("a.png", image(900), "caf\udce9"), "a.png", "its caption is not valid UTF-8"),
+        (SourceImage("\udcff.png", image(900), "a"), "\\udcff.png", "its name is not valid UTF-8"),
+        (SourceImage("a.png", None, "a"), "a.png", "no image"),
         (Reject("b\udc80.png", "damaged: \udc80"), "b\\udc80.png", "damaged: \\udc80"),
     ],
 )  # fmt: skip
@@ -152,8 +152,10 @@ def test_summary():
 def test_the_digest_follows_pictures_captions_and_splits():
     digest = run(ENOUGH)[2]["digest"]
     assert run(ENOUGH)[2]["digest"] == digest
-    assert run([Picture("new name", ENOUGH[0].image, ENOUGH[0].caption), *ENOUGH[1:]])[2]["digest"] == digest
-    assert run([Picture("0.png", ENOUGH[0].image, "another caption"), *ENOUGH[1:]])[2]["digest"] != digest
+    assert (
+        run([SourceImage("new name", ENOUGH[0].image, ENOUGH[0].caption), *ENOUGH[1:]])[2]["digest"] == digest
+    )
+    assert run([SourceImage("0.png", ENOUGH[0].image, "another caption"), *ENOUGH[1:]])[2]["digest"] != digest
     assert run([*pictures(1, 700), *ENOUGH[1:]])[2]["digest"] != digest
     assert run(ENOUGH, splits={"val": 0.1})[2]["digest"] != digest
 

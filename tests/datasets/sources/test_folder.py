@@ -8,7 +8,7 @@ from tests.support.parameters import section
 
 from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Picture, Reject
+from lexipix.utils.types import Reject, SourceImage
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def read(tmp_path, parameters):
 
     def go(**change):
         items = list(open_folder(tmp_path, parameters(**change)).read())
-        pictures = {item.file: item for item in items if isinstance(item, Picture)}
+        pictures = {item.file: item for item in items if isinstance(item, SourceImage)}
         rejects = {item.file: item.reason for item in items if isinstance(item, Reject)}
         assert len(pictures) + len(rejects) == len(items)
         return pictures, rejects

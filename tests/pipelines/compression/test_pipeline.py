@@ -7,32 +7,38 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from lexipix.inference.onnx_models import OnnxCaptioner, OnnxGenerator, Scorer, from_pixels, noise_of
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
+from tests.support.exported_models import draw_one
 from tests.support.parameters import section
 
 from lexipix.compression.export import Exporter, Samples, largest_difference
 from lexipix.compression.generator_variants import real_samples
 from lexipix.compression.onnx_graphs import Read
-from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
-from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxVariantsDataset
+from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxPipelineDataset, OnnxVariantsDataset
+from lexipix.inference.onnx_captioner import OnnxCaptioner
+from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
+from lexipix.inference.onnx_scorer import OnnxScorer
+from lexipix.inference.onnx_session import normalize_pixels
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
-from lexipix.pipelines.compression.nodes import teach_small
+from lexipix.pipelines.compression.nodes import distill_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
-TAUGHT = ("small", "small_metrics", "small_sample_grid", "pruned", "pruned_metrics", "frontier_sheet")
+DISTILLED = ("small", "small_metrics", "small_sample_grid", "pruned", "pruned_metrics", "frontier_sheet")
 PROMPT = "a big red circle at the left on white"
-TABLES = ("speed_table", "champion", "captioner_speed_table", "captioner_champion")
-OUTPUTS = ("onnx_vae", "onnx_gan", "onnx_forms", "onnx_captioner", "captioner_forms", "onnx_scorer", *TABLES)
-SCHEDULE = {"images": 64, "batch_size": 16, "reports": 1}
+TABLES = ("speed_table", "captioner_speed_table")
+VARIANTS = ("onnx_variants", "captioner_variants")
+MODELS = ("onnx_vae", "onnx_gan", "onnx_captioner", "onnx_scorer", "captioner_champion")
+OUTPUTS = (*MODELS, *VARIANTS, "champion", *TABLES)
+SCHEDULE = {"num_images": 64, "batch_size": 16, "num_validations": 1}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +77,9 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     data = {
         "params:compression": compression,
         "captions_complete": pictures.train.captions,
-        "machine_choices": {},
-        "params:run": RunParameters(threads=1),
+        "params:ingestion": section("ingestion"),
+        "params:run": section("run", {"threads": 1}),
+        **{f"params:generator.{family}.primary_caption_prob": 0.5 for family in ("prior", "gan")},
         "pictures": pictures,
         "prior": prior,
         "gan": gan,
@@ -84,47 +91,50 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
-    kinds = dict.fromkeys(("onnx_forms", "captioner_forms"), OnnxVariantsDataset)
+    kinds = dict.fromkeys(VARIANTS, OnnxVariantsDataset) | {"champion": OnnxPipelineDataset}
     kinds |= dict.fromkeys(TABLES, JsonDataset)
     for name in OUTPUTS:
         kind = kinds.get(name, OnnxModelDataset)
         catalog[name] = kind(filepath=str(tmp_path_factory.mktemp("made") / name))
-    for name in TAUGHT:
+    for name in DISTILLED:
         catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(create_pipeline(), catalog)
-    return {name: catalog.load(name) for name in (*OUTPUTS, *TAUGHT)}
+    return {name: catalog.load(name) for name in (*OUTPUTS, *DISTILLED)}
 
 
 @pytest.mark.parametrize("family", ["vae", "gan"])
 def test_generators_draw_what_their_networks_draw(made, prior, gan, family):
     network = load_network({"vae": prior, "gan": gan}[family], TextToImage)
-    drawer = OnnxGenerator(made[f"onnx_{family}"])
-    assert drawer.image_size == 32 and drawer.known_words == {"circle", "red"}
+    generator = OnnxGenerator(made[f"onnx_{family}"])
+    assert generator.image_size == 32 and generator.known_words == {"circle", "red"}
     for index in range(3):
         with torch.no_grad():
-            ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, index, 8))
+            ids, noise = (
+                torch.from_numpy(generator.token_ids(PROMPT)),
+                torch.from_numpy(sample_noise(7, index, 8)),
+            )
             expected = to_uint8(network(ids, noise))[0]
-        found = drawer.draw_one(PROMPT, 7, index)
+        found = draw_one(generator, PROMPT, 7, index)
         assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_the_two_generators_are_not_one(made):
     vae, gan = OnnxGenerator(made["onnx_vae"]), OnnxGenerator(made["onnx_gan"])
-    assert not np.array_equal(vae.draw_one(PROMPT, 7, 0), gan.draw_one(PROMPT, 7, 0))
+    assert not np.array_equal(draw_one(vae, PROMPT, 7, 0), draw_one(gan, PROMPT, 7, 0))
 
 
 def test_captioner_writes_what_its_network_writes(made, make, pictures):
     network = load_network(make("captioner", 3), Captioner)
-    describer = OnnxCaptioner(made["onnx_captioner"])
+    exported = OnnxCaptioner(made["onnx_captioner"])
     images = pictures.test.images
-    ids = network.generate(torch.from_numpy(from_pixels(images)), describer.max_tokens)
-    expected = decode(describer.tokenizer, ids.numpy())
-    assert describer.caption(images) == expected
-    assert [describer.caption(image[None])[0] for image in images] == expected
+    ids = network.generate(torch.from_numpy(normalize_pixels(images)), exported.max_tokens)
+    expected = decode(exported.tokenizer, ids.numpy())
+    assert exported.caption(images) == expected
+    assert [exported.caption(image[None])[0] for image in images] == expected
 
 
 def test_every_variant_of_the_captioner_is_measured(made, pictures):
-    table, champion = made["captioner_speed_table"], made["captioner_champion"]
+    table, champion = made["captioner_speed_table"], made["captioner_champion"].config
     assert set(table) == {"champion", *section("compression").captioner_variants}
     for row in table.values():
         assert row["latency_p50_ms"] <= row["latency_p95_ms"] <= row["latency_p99_ms"]
@@ -134,22 +144,24 @@ def test_every_variant_of_the_captioner_is_measured(made, pictures):
         assert table[same]["agreement"] == 1
     assert table["torch_bf16"]["size_mb"] == pytest.approx(table["torch_fp32"]["size_mb"] / 2)
     assert table["onnx_int8"]["size_mb"] < table["onnx_fp32"]["size_mb"]
-    assert champion["variant"] in {"onnx_fp32", *made["captioner_forms"]}
+    assert champion["variant"] in {"onnx_fp32", *made["captioner_variants"]}
     assert table["champion"] == champion["figures"] == table[champion["variant"]]
-    describer = OnnxCaptioner(made["captioner_forms"]["onnx_int8"])
-    cells = describer.see(pictures.test.images)
-    assert cells == pytest.approx(OnnxCaptioner(made["onnx_captioner"]).see(pictures.test.images), abs=0.5)
+    exported = OnnxCaptioner(made["captioner_variants"]["onnx_int8"])
+    cells = exported.encode_images(pictures.test.images)
+    assert cells == pytest.approx(
+        OnnxCaptioner(made["onnx_captioner"]).encode_images(pictures.test.images), abs=0.5
+    )
 
 
 def test_scorer_gives_the_vectors_of_its_networks(made, make, pictures):
     pair = load_network(make("contrastive_pair", 4), ContrastivePair)
-    scorer = Scorer(made["onnx_scorer"])
+    scorer = OnnxScorer(made["onnx_scorer"])
     with torch.no_grad():
-        image = torch.from_numpy(from_pixels(pictures.test.images[:1]))
-        ids = torch.from_numpy(scorer.ids(PROMPT))
+        image = torch.from_numpy(normalize_pixels(pictures.test.images[:1]))
+        ids = torch.from_numpy(scorer.token_ids(PROMPT))
         vector, text = pair.image_encoder(image).embedding[0], pair.text_encoder(ids, ids != 0)[0]
-    assert scorer.image_vector(pictures.test.images[0]) == pytest.approx(vector.numpy(), abs=1e-5)
-    assert scorer.text_vector(PROMPT) == pytest.approx(text.numpy(), abs=1e-5)
+    assert scorer.embed_images(pictures.test.images[:1])[0] == pytest.approx(vector.numpy(), abs=1e-5)
+    assert scorer.embed_texts([PROMPT])[0] == pytest.approx(text.numpy(), abs=1e-5)
 
 
 def test_graphs_say_how_near_they_are_and_not_where_they_were_made(made):
@@ -186,11 +198,15 @@ def test_every_variant_is_measured(made):
 
 
 def test_champion_runs_without_torch(made):
-    table, champion = made["speed_table"], made["champion"]
-    assert champion["family"] == "gan" and champion["budgets"]["best"] == "onnx_fp32"
+    table, champion = made["speed_table"], made["champion"].config
+    assert champion["family"] == "gan" and champion["qualities"]["best"] == "onnx_fp32"
     assert champion["figures"].items() <= table[f"gan_{champion['variant']}"].items()
-    for variant in champion["budgets"].values():
-        assert variant == "onnx_fp32" or variant in made["onnx_forms"]
+    assert set(made["champion"].models) == {*champion["qualities"].values(), "scorer"}
+    pipe = TextToImagePipeline.from_champion(made["champion"])
+    for quality, variant in champion["qualities"].items():
+        model = made["onnx_gan"] if variant == "onnx_fp32" else made["onnx_variants"][variant]
+        expected = draw_one(OnnxGenerator(model), "a red circle", 7, 0)
+        assert np.array_equal(pipe("a red circle", seed=7, quality=quality).pixels[0], expected)
     assert made["frontier_sheet"].dtype == np.uint8
 
 
@@ -199,28 +215,28 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
     figures, bundle = made[f"{name}_metrics"], made[name]
     assert figures["images_seen"] == 64 and figures["val_fidelity"] > 0
     network = load_network(bundle, TextToImage)
-    drawer = OnnxGenerator(made["onnx_forms"][f"{name}_onnx_fp32"])
+    generator = OnnxGenerator(made["onnx_variants"][f"{name}_onnx_fp32"])
     with torch.no_grad():
-        ids, noise = torch.from_numpy(drawer.ids(PROMPT)), torch.from_numpy(noise_of(7, 0, 8))
+        ids, noise = torch.from_numpy(generator.token_ids(PROMPT)), torch.from_numpy(sample_noise(7, 0, 8))
         expected = to_uint8(network(ids, noise))[0]
-    assert np.abs(drawer.draw_one(PROMPT, 7, 0).astype(int) - expected).max() <= 1
+    assert np.abs(draw_one(generator, PROMPT, 7, 0).astype(int) - expected).max() <= 1
 
 
 def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
-    figures = {"val_alignment": 0.5}
-    taught = teach_small(
-        section("compression", {"variants": ["onnx_fp32"]}), RunParameters(threads=1), pictures,
-        pictures.train.captions, prior, gan, figures, figures, {}, ListStream(), NoCheckpoints(),
+    metrics = {"val_alignment": 0.5}
+    distilled = distill_small(
+        section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
+        pictures.train.captions, prior, gan, metrics, metrics, 0.5, 0.5, ListStream(), NoCheckpoints(), gan,
     )  # fmt: skip
-    bundle, curves, figures, sheet = taught
-    assert bundle is gan and figures == {} and len(curves) == 0 and sheet.ndim == 3
+    bundle, curves, metrics, sheet = distilled
+    assert bundle is gan and metrics == {} and len(curves) == 0 and sheet.ndim == 3
 
 
 def test_quantized_graph_draws_nearly_the_same_with_smaller_weights(made):
-    whole, quantized = OnnxGenerator(made["onnx_gan"]), OnnxGenerator(made["onnx_forms"]["onnx_int8"])
-    graphs = made["onnx_forms"]["onnx_int8"].graphs
+    baseline, quantized = OnnxGenerator(made["onnx_gan"]), OnnxGenerator(made["onnx_variants"]["onnx_int8"])
+    graphs = made["onnx_variants"]["onnx_int8"].graphs
     assert b"QuantizeLinear" in graphs["draw"] and graphs["read"] == made["onnx_gan"].graphs["read"]
-    difference = whole.draw_one(PROMPT, 7, 0).astype(int) - quantized.draw_one(PROMPT, 7, 0)
+    difference = draw_one(baseline, PROMPT, 7, 0).astype(int) - draw_one(quantized, PROMPT, 7, 0)
     assert 0 < np.abs(difference).mean() < 4
 
 
@@ -231,12 +247,12 @@ def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
         model = (
             made[name]
             if name == "onnx_gan"
-            else made["onnx_forms"]["small_onnx_int8" if name.endswith("int8") else "small_onnx_fp32"]
+            else made["onnx_variants"]["small_onnx_int8" if name.endswith("int8") else "small_onnx_fp32"]
         )
-        together = OnnxGenerator(model).draw(prompts, noise)
+        together = OnnxGenerator(model).generate(prompts, noise)
         alone = OnnxGenerator(model)
         for row in (0, 1, 17, len(prompts) - 1):
-            assert np.array_equal(alone.draw([prompts[row]], noise[row : row + 1])[0], together[row])
+            assert np.array_equal(alone.generate([prompts[row]], noise[row : row + 1])[0], together[row])
 
 
 def test_same_network_gives_the_same_bytes(made, make, pictures):
@@ -247,12 +263,12 @@ def test_same_network_gives_the_same_bytes(made, make, pictures):
 def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
     exporter = Exporter(real_samples(pictures, 4), 1e-4)
     bundle = make("captioner_with_prefix", 3)
-    describer = OnnxCaptioner(exporter.captioner(bundle))
+    exported = OnnxCaptioner(exporter.captioner(bundle))
     images = pictures.test.images[:3]
     ids = load_network(bundle, Captioner).generate(
-        torch.from_numpy(from_pixels(images)), describer.max_tokens
+        torch.from_numpy(normalize_pixels(images)), exported.max_tokens
     )
-    assert describer.caption(images) == decode(describer.tokenizer, ids.numpy())
+    assert exported.caption(images) == decode(exported.tokenizer, ids.numpy())
 
 
 def test_a_graph_that_computes_something_else_is_refused(made, prior, gan, pictures):
@@ -277,8 +293,8 @@ def test_input_is_taken_where_captions_are(pictures):
     import pandas as pd
 
     bare = Split(pictures.val.images, pd.DataFrame({"caption": [None] * 12}))
-    found = real_samples(Pictures(train=pictures.train, val=bare, test=bare, judge=bare), 3)
+    found = real_samples(ImageSplits(train=pictures.train, val=bare, test=bare, judge=bare), 3)
     assert isinstance(found, Samples)
     assert list(found.captions) == list(pictures.train.captions["caption"][:3])
     with pytest.raises(LexipixError, match="No picture has a caption"):
-        real_samples(Pictures(train=bare, val=bare, test=bare, judge=bare), 3)
+        real_samples(ImageSplits(train=bare, val=bare, test=bare, judge=bare), 3)

@@ -14,10 +14,11 @@ from lexipix.evaluation.text_paths import Generators
 from lexipix.pipelines.evaluation.nodes import measure_tokens, redraw
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
 from lexipix.utils.skipped_model import is_skipped, skipped
+from lexipix.utils.types import OnnxPipeline
 
 TRAINED_BEFORE = [name for name in MODELS if name not in EVALUATORS]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
-CHAMPION = {"family": "gan", "budgets": {"balanced": "small_onnx_fp32"}}
+CHAMPION = {"family": "gan", "qualities": {"balanced": "small_onnx_fp32"}}
 SPEED = {
     "champion": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
     "vae_fp32": {"images_per_s": 5.0, "latency_p50_ms": 2.0},
@@ -33,12 +34,11 @@ def results(pictures, test_captions, run, evaluation, vae, prior, tokens, shippe
         "captioner": captioner,
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
-        "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
+        "evaluator_checkpoints": NoCheckpoints(), "speed_table": SPEED,
         "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
         "classes_checkpoints": NoCheckpoints(),
         "captioner_speed_table": SPEED,
-        "champion": CHAMPION,
-        "onnx_vae": None, "onnx_gan": None, "onnx_forms": {"small_onnx_fp32": shipped},
+        "champion": OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped}),
     }  # fmt: skip
     for name in TRAINED_BEFORE:
         given |= {f"{name}_metrics": TRAINED, f"{name}_curves": curves}
@@ -114,7 +114,8 @@ def test_a_skipped_token_generator_draws_nothing(
     pictures, test_captions, run, evaluation, vae, prior, shipped, results
 ):
     tokens = skipped("a.b is false")
-    generators = Generators(prior, prior, tokens, CHAMPION, None, None, {"small_onnx_fp32": shipped})
+    champion = OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped})
+    generators = Generators(prior, prior, tokens, champion)
     *others, images = redraw(evaluation, run, pictures, test_captions, vae, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
     for name, drawn in zip(("direct", "vae", "gan", "champion"), others, strict=True):

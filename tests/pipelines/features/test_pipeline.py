@@ -13,7 +13,7 @@ from lexipix.pipelines.features import create_pipeline
 from lexipix.pipelines.features.nodes import export_features, train_features
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 
 @pytest.fixture
@@ -26,7 +26,6 @@ def train(tmp_path):
             RUN,
             data or pictures(),
             pretrained or NoPretrained(),
-            {},
             stream or ListStream(),
             FileCheckpoints(tmp_path / folder / "features.safetensors"),
         )
@@ -35,14 +34,13 @@ def train(tmp_path):
 
 
 def test_pipeline_on_an_in_memory_catalog(tmp_path):
-    stream, choices = ListStream(), {}
+    stream = ListStream()
     catalog = DataCatalog(
         {
             "params:features": MemoryDataset(features()),
             "params:run": MemoryDataset(RUN.model_copy(update={"precision": "auto"})),
             "pictures": MemoryDataset(pictures(), copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
-            "machine_choices": MemoryDataset(choices, copy_mode="assign"),
             "features_stream": MemoryDataset(stream, copy_mode="assign"),
             "features_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
             "contrastive_pair": ModelFolderDataset(filepath=str(tmp_path / "features")),
@@ -59,7 +57,6 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
     assert curves["images_seen"].tolist() == [32, 64] == [seen for seen, _ in stream.rows]
     assert {"val_accuracy", "val_objective", "loss", "words_loss"} <= set(curves.columns)
     assert figures["images_seen"] == 64 and figures["seconds"] > 0
-    assert list(choices.values()) == [figures["precision"]]
     vectors = catalog.load("image_features")
     assert {name: array.shape for name, array in vectors.items()} == {
         "train": (60, 64), "val": (12, 64), "test": (9, 64),
@@ -132,7 +129,7 @@ def test_no_captions_at_all(train):
 def test_no_validation_pictures(train):
     data = pictures(20, 0)
     empty = Split(data.val.images[:0], data.val.captions.iloc[:0])
-    _, curves, _ = train(data=Pictures(data.train, empty, data.test, data.judge, data.summary))
+    _, curves, _ = train(data=ImageSplits(data.train, empty, data.test, data.judge, data.summary))
     assert curves["val_accuracy"].notna().all()
 
 
@@ -151,6 +148,6 @@ def test_captions_of_any_language(train):
     data = pictures(8, 0)
     table = data.train.captions.assign(caption=["紅い星", "ein Stern", "نجمة", "★", "a", "a", "", "  "])
     learn = Split(data.train.images, table)
-    bundle, _, figures = train(data=Pictures(learn, data.val, data.test, data.judge, data.summary))
+    bundle, _, figures = train(data=ImageSplits(learn, data.val, data.test, data.judge, data.summary))
     assert {"stern", "ein", "نجمة"} <= set(bundle.config["known_words"])
     assert np.isfinite(figures["val_objective"])

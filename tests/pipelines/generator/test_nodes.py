@@ -20,6 +20,7 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.upsampling import UpsamplingDecoder
+from lexipix.models.vae import VAE as VAENetwork
 from lexipix.pipelines.generator.nodes import (
     train_gan,
     train_image_tokenizer,
@@ -29,12 +30,12 @@ from lexipix.pipelines.generator.nodes import (
 from lexipix.pipelines.generator.pipeline import create_pipeline
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.builders.captioner import make_captioner
-from lexipix.training.builders.common import require_one_tokenizer
+from lexipix.training.builders.captions import require_one_tokenizer
 from lexipix.training.bundles import known_words, load_network, to_bundle
 from lexipix.training.random_features import FEATURES_PER_WORDING
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import Pictures, Split
+from lexipix.utils.types import ImageSplits, Split
 
 SIZE, MAX_TOKENS = 16, 48
 RUN = section("run", {"seed": 3, "device": "cpu", "precision": "fp32", "threads": 1})
@@ -113,7 +114,7 @@ def split(n, seed, withheld=()):
 
 @pytest.fixture(scope="module")
 def pictures():
-    return Pictures(
+    return ImageSplits(
         split(12, 0), split(8, 1, withheld=[2]), split(2, 2), split(2, 3), summary={"digest": "0123"}
     )
 

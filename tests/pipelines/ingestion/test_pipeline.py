@@ -18,7 +18,7 @@ from lexipix.pipelines.ingestion import create_pipeline
 from lexipix.pipelines.ingestion.nodes import describe_pictures
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import OnnxModel, Pictures, Split
+from lexipix.utils.types import ImageSplits, OnnxModel, Split
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(system_fonts):
     counts = dict.fromkeys(["n_train", "n_val", "n_test", "n_judge", "rejected"], 1)
     summary = {"source": "folder", "image_size": 8, "examples": examples} | counts
     split = Split(np.zeros((3, 8, 8, 3), np.uint8), table)
-    sheet = describe_pictures(Pictures(split, split, split, split, summary))[2]
+    sheet = describe_pictures(ImageSplits(split, split, split, split, summary))[2]
     captions = ["a heart", "1.png", "(no caption)"]
     title = "folder: 1 train, 1 val, 1 test, 1 judge; 1 rejected"
     np.testing.assert_array_equal(sheet, contact_sheet(split.images, captions, scale=12, title=title))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lexipix.utils.types import Picture, Reject
+from lexipix.utils.types import Reject, SourceImage
 
 Pixels = NDArray[np.uint8]
 CaptionImages = Callable[[Pixels], list[str]]
@@ -43,9 +43,11 @@ def caption_at_size(captioner: ImageCaptioner) -> CaptionImages:
     return caption_images
 
 
-def captioned(items: Iterable[Picture | Reject], caption_images: CaptionImages) -> Iterator[Picture | Reject]:
+def captioned(
+    items: Iterable[SourceImage | Reject], caption_images: CaptionImages
+) -> Iterator[SourceImage | Reject]:
     """The items in order; images without a caption get one from ``caption_images``."""
-    waiting: list[Picture | Reject] = []
+    waiting: list[SourceImage | Reject] = []
     n_missing = 0
     for item in items:
         waiting.append(item)
@@ -57,18 +59,18 @@ def captioned(items: Iterable[Picture | Reject], caption_images: CaptionImages) 
 
 
 def _with_captions(
-    items: list[Picture | Reject], caption_images: CaptionImages
-) -> Iterator[Picture | Reject]:
+    items: list[SourceImage | Reject], caption_images: CaptionImages
+) -> Iterator[SourceImage | Reject]:
     missing = [item for item in items if _lacks_caption(item)]
-    images = [item.image for item in missing if isinstance(item, Picture) and item.image is not None]
+    images = [item.image for item in missing if isinstance(item, SourceImage) and item.image is not None]
     texts = iter(caption_images(np.stack(images)) if images else [])
     for item in items:
-        if isinstance(item, Picture) and _lacks_caption(item):
+        if isinstance(item, SourceImage) and _lacks_caption(item):
             text = " ".join(next(texts).split())
             yield replace(item, caption=text, caption_source="generated") if text else item
         else:
             yield item
 
 
-def _lacks_caption(item: Picture | Reject) -> bool:
-    return isinstance(item, Picture) and item.caption is None
+def _lacks_caption(item: SourceImage | Reject) -> bool:
+    return isinstance(item, SourceImage) and item.caption is None

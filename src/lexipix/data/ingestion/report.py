@@ -6,7 +6,7 @@ from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SPLITS, Picture, Reject
+from lexipix.utils.types import SPLITS, Reject, SourceImage
 
 _N_EXAMPLES = 48
 
@@ -30,7 +30,7 @@ class IngestReport:
         self._digest = hashlib.sha256()
         self._examples: list[tuple[int, int, str, str | None]] = []
 
-    def add(self, item: Picture | Reject) -> None:
+    def add(self, item: SourceImage | Reject) -> None:
         """Count one item."""
         if isinstance(item, Duplicate):
             self._n_duplicates += 1
@@ -41,7 +41,7 @@ class IngestReport:
         else:
             self._add_image(item)
 
-    def _add_image(self, picture: Picture) -> None:
+    def _add_image(self, picture: SourceImage) -> None:
         assert picture.digest is not None and picture.split in self._counts
         if picture.split == "train":
             # The images with the smallest digests are a uniform sample that does not depend on the order. The

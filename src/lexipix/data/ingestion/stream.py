@@ -14,7 +14,7 @@ from lexipix.data.ingestion.captioning import CaptionImages, captioned
 from lexipix.data.ingestion.duplicates import DigestIndex
 from lexipix.data.ingestion.report import Duplicate, IngestReport
 from lexipix.data.ingestion.splits import choose_split
-from lexipix.utils.types import OpenedSource, Picture, Reject
+from lexipix.utils.types import OpenedSource, Reject, SourceImage
 
 
 class PictureStream:
@@ -44,7 +44,7 @@ class PictureStream:
         self._caption_images = caption_images
         self.n_pictures = source.n_pictures
 
-    def __iter__(self) -> Generator[Picture | Reject | dict[str, Any], None, None]:
+    def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
         """Read the source.
 
         Raises:
@@ -53,7 +53,7 @@ class PictureStream:
         """
         index, report = DigestIndex(), IngestReport(self._parameters)
         with closing(self._source.read()) as items:  # the source's threads end with the generator
-            results: Iterator[Picture | Reject] = (self._check(item, index) for item in items)
+            results: Iterator[SourceImage | Reject] = (self._check(item, index) for item in items)
             if self._caption_images is not None:
                 results = captioned(results, self._caption_images)
             for result in results:
@@ -61,7 +61,7 @@ class PictureStream:
                 yield result
         yield report.summary()
 
-    def _check(self, item: Picture | Reject, index: DigestIndex) -> Picture | Reject:
+    def _check(self, item: SourceImage | Reject, index: DigestIndex) -> SourceImage | Reject:
         file = _printable(item.file)
         if isinstance(item, Reject):
             return Reject(file, _printable(item.reason))
@@ -88,7 +88,7 @@ class PictureStream:
             digest=digest.hex()[:32],
         )
 
-    def _caption_error(self, item: Picture, caption: str | None, paraphrases: list[str]) -> str | None:
+    def _caption_error(self, item: SourceImage, caption: str | None, paraphrases: list[str]) -> str | None:
         may_be_missing = self._parameters.allow_uncaptioned or self._caption_images is not None
         if caption is None and item.withheld_caption is None and not may_be_missing:
             return "no caption, and ingestion.allow_uncaptioned is false"

@@ -18,7 +18,7 @@ from lexipix.datasets.sources.cifar10_files import ARCHIVE, BATCHES, FOLDER, SID
 from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.images import to_square
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import OpenedSource, Picture, SplitName
+from lexipix.utils.types import OpenedSource, SourceImage, SplitName
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _N_TRAIN, _N_TEST = 50_000, 10_000
@@ -64,7 +64,7 @@ def caption_of(file: str, label: str, parameters: Cifar10SourceParameters) -> st
     return caption_from(parameters.caption_template, noun=noun, **{"class": label})
 
 
-def _read(path: Path, parameters: IngestionParameters) -> Generator[Picture, None, None]:
+def _read(path: Path, parameters: IngestionParameters) -> Generator[SourceImage, None, None]:
     source = parameters.source
     for batch in read_batches(path, n_classes=len(CLASSES)):
         split: SplitName = "test" if batch.name == "test_batch" else "train"
@@ -81,7 +81,7 @@ def _read(path: Path, parameters: IngestionParameters) -> Generator[Picture, Non
             label = CLASSES[batch.labels[row]]
             file = batch.files[row]
             caption = caption_of(file, label, source.cifar10)
-            yield Picture(file, _resized(images[row], parameters), caption, label=label, split=split)
+            yield SourceImage(file, _resized(images[row], parameters), caption, label=label, split=split)
 
 
 def _resized(image: NDArray[np.uint8], parameters: IngestionParameters) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffi
 from lexipix.datasets.sources.pool import ordered_map
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
-from lexipix.utils.types import OpenedSource, Picture, Reject, SplitName
+from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
 _MAX_CAPTION_BYTES = 2**20
 
@@ -71,14 +71,14 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
 
 def _read(
     root: Path, parts: list[Part], parameters: IngestionParameters
-) -> Generator[Picture | Reject, None, None]:
+) -> Generator[SourceImage | Reject, None, None]:
     workers = parameters.workers or n_cores()
     entries = _all_entries(root, parts, parameters)
     with closing(ordered_map(partial(_read_entry, parameters), entries, workers)) as pictures:
         yield from pictures
 
 
-def _read_entry(parameters: IngestionParameters, entry: _Entry | Reject) -> Picture | Reject:
+def _read_entry(parameters: IngestionParameters, entry: _Entry | Reject) -> SourceImage | Reject:
     """The image of an entry, read in a worker thread."""
     if isinstance(entry, Reject):
         return entry
@@ -95,7 +95,7 @@ def _read_entry(parameters: IngestionParameters, entry: _Entry | Reject) -> Pict
     if not any(texts) and entry.label and (template := parameters.source.folder.label_template):
         texts = (caption_from(template, label=entry.label),)
     caption, *paraphrases = texts or (None,)
-    return Picture(entry.file, image, caption, tuple(paraphrases), entry.label, entry.split)
+    return SourceImage(entry.file, image, caption, tuple(paraphrases), entry.label, entry.split)
 
 
 def _read_sidecar(path: Path) -> tuple[str, ...]:

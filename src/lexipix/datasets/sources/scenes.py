@@ -7,7 +7,7 @@ import numpy as np
 
 from lexipix import scenes
 from lexipix.config.ingestion import SceneSourceParameters
-from lexipix.utils.types import OpenedSource, Picture, SplitName
+from lexipix.utils.types import OpenedSource, SourceImage, SplitName
 
 # Scenes rendered at once. Another number changes the images of a seed.
 _BLOCK = 256
@@ -26,7 +26,9 @@ def open_scenes(parameters: SceneSourceParameters, image_size: int, seed: int) -
     )
 
 
-def _read(parameters: SceneSourceParameters, image_size: int, seed: int) -> Generator[Picture, None, None]:
+def _read(
+    parameters: SceneSourceParameters, image_size: int, seed: int
+) -> Generator[SourceImage, None, None]:
     for split_index, split in enumerate(_ORDER):
         n_images: int = getattr(parameters, f"n_{split}")
         withheld_share = parameters.uncaptioned_share if split == "train" else 0.0
@@ -42,6 +44,6 @@ def _read(parameters: SceneSourceParameters, image_size: int, seed: int) -> Gene
                 truth = scenes.caption(scene)
                 file = f"{split}/{start + offset:06d}"
                 if withheld[offset]:
-                    yield Picture(file, images[offset], None, split=split, withheld_caption=truth)
+                    yield SourceImage(file, images[offset], None, split=split, withheld_caption=truth)
                 else:
-                    yield Picture(file, images[offset], truth, scenes.paraphrases(scene), split=split)
+                    yield SourceImage(file, images[offset], truth, scenes.paraphrases(scene), split=split)

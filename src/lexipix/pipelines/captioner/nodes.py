@@ -14,13 +14,13 @@ from lexipix.evaluation.captioning import caption_split, fill_missing_captions, 
 from lexipix.training.builders.captioner import LanguageModels
 from lexipix.training.captioner_training import run_captioner_training
 from lexipix.training.precision import resolve_device
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
 def train_captioner(
     captioner: CaptionerParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     pretrained_models: LanguageModels,
     stream: MetricStream,
@@ -43,7 +43,7 @@ def train_captioner(
 
 
 def caption_missing(
-    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: Pictures
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: ImageSplits
 ) -> pd.DataFrame:
     """Writes captions for the training images without one.
 
@@ -58,7 +58,7 @@ def caption_test(
     parameters: CaptionerParameters,
     run: RunParameters,
     captioner: ModelBundle,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Writes captions for the test images and measures them.
@@ -73,7 +73,7 @@ def caption_test(
 
 
 def show_attention(
-    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: Pictures
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: ImageSplits
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """Shows which part of the image the captioner attends to for each word of some test captions.
 

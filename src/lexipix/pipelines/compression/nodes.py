@@ -22,11 +22,18 @@ from lexipix.config.compression import CompressionParameters
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, OnnxModel, OnnxPipeline, Pictures
+from lexipix.utils.types import (
+    CheckpointStore,
+    ImageSplits,
+    MetricStream,
+    ModelBundle,
+    OnnxModel,
+    OnnxPipeline,
+)
 
 
 def export_generators(
-    compression: CompressionParameters, pictures: Pictures, prior: ModelBundle, gan: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, prior: ModelBundle, gan: ModelBundle
 ) -> tuple[OnnxModel, OnnxModel]:
     """Exports both generators: the text prior with the VAE's decoder, and the GAN's generator."""
     exporter = make_exporter(compression, pictures)
@@ -34,14 +41,14 @@ def export_generators(
 
 
 def export_captioner(
-    compression: CompressionParameters, pictures: Pictures, captioner: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, captioner: ModelBundle
 ) -> OnnxModel:
     """Exports the captioner: a graph of the image encoder, and one of a decoding step."""
     return make_exporter(compression, pictures).captioner(captioner)
 
 
 def export_scorer(
-    compression: CompressionParameters, pictures: Pictures, contrastive_pair: ModelBundle
+    compression: CompressionParameters, pictures: ImageSplits, contrastive_pair: ModelBundle
 ) -> OnnxModel:
     """Exports the encoders of the features stage, which score images against texts and images."""
     return make_exporter(compression, pictures).contrastive_pair(contrastive_pair)
@@ -51,7 +58,7 @@ def measure_captioner(
     compression: CompressionParameters,
     run: RunParameters,
     ingestion: IngestionParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:
@@ -62,7 +69,7 @@ def measure_captioner(
 def distill_reader(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -83,7 +90,7 @@ def distill_reader(
 def distill_small(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -105,7 +112,7 @@ def distill_small(
 def distill_pruned(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -122,9 +129,9 @@ def distill_pruned(
     return distill("pruned", compression, run, pictures, captions_complete, teacher, stream, checkpoints)
 
 
-def make_forms(
+def export_variants(
     compression: CompressionParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     small: ModelBundle,
     pruned: ModelBundle,
     onnx_vae: OnnxModel,
@@ -141,7 +148,7 @@ def make_forms(
 def measure_generators(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -149,7 +156,7 @@ def measure_generators(
     pruned: ModelBundle,
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
-    onnx_forms: dict[str, OnnxModel],
+    onnx_variants: dict[str, OnnxModel],
     onnx_scorer: OnnxModel,
     prior_metrics: dict[str, Any],
     gan_metrics: dict[str, Any],
@@ -166,9 +173,9 @@ def measure_generators(
         {"vae": Network(prior, {"fp32": onnx_vae}), "gan": Network(gan, {"fp32": onnx_gan})},
         chosen_family(compression, prior_metrics, gan_metrics),
         {"pruned": pruned, "small": small},
-        onnx_forms,
+        onnx_variants,
         run.threads,
     )
     rows = {name: row for name, row in table.items() if name != "champion"}
-    champion = champion_pipeline(choice, baselines[choice["family"]], onnx_forms, onnx_scorer)
+    champion = champion_pipeline(choice, baselines[choice["family"]], onnx_variants, onnx_scorer)
     return table, champion, frontier_figure(rows, f"{choice['family']}_{choice['variant']}")

@@ -9,7 +9,7 @@ from lexipix.pipelines.compression.nodes import (
     export_captioner,
     export_generators,
     export_scorer,
-    make_forms,
+    export_variants,
     measure_captioner,
     measure_generators,
 )
@@ -56,7 +56,7 @@ def create_pipeline() -> Pipeline:
                     "captioner",
                     "onnx_captioner",
                 ],
-                ["captioner_forms", "captioner_speed_table", "captioner_champion"],
+                ["captioner_variants", "captioner_speed_table", "captioner_champion"],
                 name="measure_captioner",
             ),
             node(
@@ -81,10 +81,10 @@ def create_pipeline() -> Pipeline:
                 name="distill_pruned",
             ),
             node(
-                make_forms,
+                export_variants,
                 ["params:compression", "pictures", "small", "pruned", *exported, *METRICS],
-                "onnx_forms",
-                name="make_forms",
+                "onnx_variants",
+                name="export_variants",
             ),
             node(
                 measure_generators,
@@ -98,7 +98,7 @@ def create_pipeline() -> Pipeline:
                     "small",
                     "pruned",
                     *exported,
-                    "onnx_forms",
+                    "onnx_variants",
                     "onnx_scorer",
                     *METRICS,
                 ],

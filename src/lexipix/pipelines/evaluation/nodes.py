@@ -30,7 +30,7 @@ from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
 from lexipix.utils.machine import describe_machine
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 Pixels = NDArray[np.uint8]
 Trained = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
@@ -39,7 +39,7 @@ Trained = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 def train_evaluator(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captioner: ModelBundle,
     stream: MetricStream,
     checkpoints: CheckpointStore,
@@ -60,7 +60,7 @@ def train_evaluator(
 def train_classifier(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Trained:
@@ -76,7 +76,7 @@ def train_classifier(
 def redraw(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     test_captions: pd.DataFrame,
     vae: ModelBundle,
     *generators: Any,
@@ -104,7 +104,7 @@ def redraw(
 def measure_tokens(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     test_captions: pd.DataFrame,
     tokens: ModelBundle,
 ) -> dict[str, float]:
@@ -118,7 +118,7 @@ def measure_tokens(
 def measure(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     vae: ModelBundle,
@@ -138,7 +138,7 @@ def measure(
 def measure_classes(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     classifier: ModelBundle,
     checkpoints: CheckpointStore,
     *generators: Any,
@@ -156,7 +156,7 @@ def measure_classes(
 def measure_memorization(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     *text_images: Pixels,
@@ -180,7 +180,7 @@ def measure_memorization(
 def measure_prompts(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     evaluator: ModelBundle,
     *generators: Any,
 ) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def measure_prompts(
 
 
 def measure_rate(
-    evaluation: EvaluationParameters, run: RunParameters, pictures: Pictures, vae: ModelBundle
+    evaluation: EvaluationParameters, run: RunParameters, pictures: ImageSplits, vae: ModelBundle
 ) -> tuple[pd.DataFrame, dict[str, Any], Pixels]:
     """Measures quality over bits of the direct path, JPEG and WebP.
 
@@ -213,7 +213,7 @@ def measure_rate(
 def measure_information(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     test_captions: pd.DataFrame,
     captioner: ModelBundle,
     vae: ModelBundle,
@@ -255,7 +255,7 @@ def collect_metrics(
 
 def show_examples(
     evaluation: EvaluationParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     test_captions: pd.DataFrame,
     direct_images: Pixels,
     *text_images: Pixels,
@@ -270,7 +270,7 @@ def show_examples(
 def write_report(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     metrics: dict[str, Any],

@@ -13,13 +13,13 @@ from lexipix.training.builders.contrastive_pair import Pretrained
 from lexipix.training.bundles import load_network
 from lexipix.training.features_training import embed_images, run_features_training
 from lexipix.training.precision import resolve_device
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
 def train_features(
     features: FeaturesParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     pretrained_models: Pretrained,
     stream: MetricStream,
     checkpoints: CheckpointStore,
@@ -33,7 +33,7 @@ def train_features(
 
 
 def export_features(
-    run: RunParameters, contrastive_pair: ModelBundle, pictures: Pictures
+    run: RunParameters, contrastive_pair: ModelBundle, pictures: ImageSplits
 ) -> dict[str, NDArray[np.float32]]:
     """Returns unit embeddings, float32 (N, D), of the images of train, val and test."""
     pair = load_network(contrastive_pair, ContrastivePair)

@@ -8,13 +8,8 @@ import pandas as pd
 from lexipix.config.generator import FeedbackParameters, GANParameters, PriorParameters, VAEParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import ImageTokenizerParameters, TokenTransformerParameters
-from lexipix.training.builders.common import (
-    Outputs,
-    outputs,
-    require_one_tokenizer,
-    skipped_outputs,
-    text_config,
-)
+from lexipix.training.builders.captions import require_one_tokenizer, text_config
+from lexipix.training.builders.common import Outputs, outputs, skipped_outputs
 from lexipix.training.builders.gan import build_gan
 from lexipix.training.builders.image_tokenizer import build_image_tokenizer
 from lexipix.training.builders.prior import build_prior
@@ -22,7 +17,7 @@ from lexipix.training.builders.token_generator import build_token_generator
 from lexipix.training.builders.vae import build_vae
 from lexipix.training.bundles import fingerprint
 from lexipix.training.loop import train
-from lexipix.utils.types import CheckpointStore, MetricStream, ModelBundle, Pictures
+from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 TOKENS_KEY = "generator.tokens.enabled"
 
@@ -30,7 +25,7 @@ TOKENS_KEY = "generator.tokens.enabled"
 def train_vae(
     parameters: VAEParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
@@ -54,7 +49,7 @@ def train_prior(
     feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
@@ -88,7 +83,7 @@ def train_gan(
     feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
@@ -116,7 +111,7 @@ def train_image_tokenizer(
     enabled: bool,
     parameters: ImageTokenizerParameters,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
@@ -144,7 +139,7 @@ def train_token_generator(
     gan: GANParameters,
     flip: bool,
     run: RunParameters,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,

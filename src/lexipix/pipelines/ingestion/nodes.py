@@ -11,7 +11,7 @@ from lexipix.data.ingestion.captioning import caption_at_size
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
-from lexipix.utils.types import OnnxModel, OpenedSource, Pictures
+from lexipix.utils.types import ImageSplits, OnnxModel, OpenedSource
 
 # A pandas.DataFrame; importing pandas would take half a second.
 Table = Any
@@ -46,7 +46,7 @@ def ingest(
     return PictureStream(sources.open(ingestion, run.seed), ingestion, caption_images)
 
 
-def describe_pictures(pictures: Pictures) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:
+def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:
     """Summary of the ingested images.
 
     Returns:

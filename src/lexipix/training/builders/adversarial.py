@@ -5,7 +5,7 @@ from typing import Any
 from lexipix.config.generator import GANParameters
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.discriminator import Discriminator
-from lexipix.training.tasks.gan import GANHyperparameters
+from lexipix.training.tasks.gan_hyperparameters import GANHyperparameters
 
 SHARED = (
     "gan_loss", "discriminator_learning_rate", "adversarial_weight", "pixel_weight", "pixel_pool",

@@ -52,7 +52,7 @@ def make_captioner(
             eos_id(tokenizer),
             cross_attention=conditioning == "cross_attention",
         )
-    cells = (image_size // 4) ** 2  # the grid has a quarter of the picture's side
+    cells = (image_size // 4) ** 2  # the grid has a quarter of the image's side
     ids = {"start_id": start, "pad_id": pad_id(tokenizer), "eos_id": eos_id(tokenizer)}
     config = {
         "image_encoder": contrastive_pair.config["network"]["image_encoder"],
@@ -73,7 +73,7 @@ def _pretrained(
     longest = getattr(found.model.config, "max_position_embeddings", None)
     if longest is not None and longest < max_tokens + 1 + PREFIX_SIDE**2:
         raise LexipixError(
-            f"{PATH_KEY} = {path!r} reads {longest} tokens at most, and {PREFIX_SIDE**2} for the picture and "
+            f"{PATH_KEY} = {path!r} reads {longest} tokens at most, and {PREFIX_SIDE**2} for the image and "
             f"{max_tokens + 1} for the caption are needed: lower features.max_tokens or choose another one."
         )
     return found.model, Tokenizer.from_str(found.tokenizer), found.start_id

@@ -1,4 +1,4 @@
-"""What the trainings of the generator stage share."""
+"""A training before its first step, and the outputs of a finished one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,17 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from lexipix.config.run import Parameters, RunParameters
-from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.captioned import for_training
-from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.bundles import to_bundle, tokenizer_of
-from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
-from lexipix.training.precision import resolve_device
+from lexipix.config.run import Parameters
+from lexipix.training.bundles import to_bundle
 from lexipix.training.tasks.base import TrainingResult, TrainingTask
-from lexipix.utils.errors import LexipixError
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import ModelBundle, Pictures, Split
+from lexipix.utils.types import ModelBundle
 
 Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 
@@ -36,37 +30,6 @@ class TrainingSetup:
     task: TrainingTask
     network: nn.Module
     config: dict[str, Any]
-
-
-def generator_data(
-    pictures: Pictures,
-    captions_complete: pd.DataFrame,
-    contrastive_pair: ModelBundle,
-    pair: ContrastivePair,
-    run: RunParameters,
-) -> GeneratorData:
-    """Return the training images with their captions, the generated ones among them, and the validation."""
-    train = Split(pictures.train.images, captions_complete)
-    learn, validate = for_training(train, pictures.val, "generator")
-    device = resolve_device(run)
-    tokenizer = tokenizer_of(contrastive_pair)
-    rows, val_rows = (
-        CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
-        for part in (learn, validate)
-    )
-    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
-    return GeneratorData(learn.images, rows, learn.groups(), validation)
-
-
-def text_config(contrastive_pair: ModelBundle) -> dict[str, Any]:
-    """Return what the model folder of a generator holds about the captions it was trained on."""
-    config = contrastive_pair.config
-    return {
-        "tokenizer": contrastive_pair.tokenizer,
-        "max_tokens": config["max_tokens"],
-        "image_size": config["image_size"],
-        "known_words": config["known_words"],
-    }
 
 
 def outputs(
@@ -91,17 +54,3 @@ def outputs(
 def skipped_outputs(key: str) -> Outputs:
     """Return the outputs of a training that the parameter ``key`` leaves out: no model, and an empty grid."""
     return skipped(f"{key} is false"), *untrained(), np.full((8, 8, 3), 255, np.uint8)
-
-
-def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:
-    """Check that text encoder and language model read the same token ids.
-
-    Raises:
-        LexipixError: Features and captioner come from different runs.
-    """
-    if contrastive_pair.tokenizer != captioner.tokenizer:
-        raise LexipixError(
-            "Text encoder and language model were trained with two tokenizers, and the generators need one: "
-            "run `kedro run --pipelines features,captioner,generator` with features.tokenizer equal to "
-            "captioner.language_model.path."
-        )

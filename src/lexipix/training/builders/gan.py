@@ -12,14 +12,15 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import Decoder
 from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
-from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.gan import GANTask
 from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def build_gan(
@@ -27,7 +28,7 @@ def build_gan(
     parameters: GANParameters,
     feedback: FeedbackParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,

@@ -11,11 +11,11 @@ from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 
 def build_image_tokenizer(
-    run: RunParameters, parameters: ImageTokenizerParameters, pictures: Pictures
+    run: RunParameters, parameters: ImageTokenizerParameters, pictures: ImageSplits
 ) -> TrainingSetup:
     """Return an image tokenizer on all training images, with captions or without, and its training.
 

@@ -10,14 +10,15 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE
-from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.precision import resolve_device
 from lexipix.training.random_features import FEATURES_PER_WORDING, fit_random_features
 from lexipix.training.tasks.prior import PriorTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def build_prior(
@@ -25,7 +26,7 @@ def build_prior(
     parameters: PriorParameters,
     feedback: FeedbackParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,

@@ -17,14 +17,15 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.token_generator import CELLS, TokenGenerator
 from lexipix.models.tokens_to_image import PriorHint, TokensToImage
 from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
-from lexipix.training.builders.common import TrainingSetup, generator_data
+from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ModelBundle, Pictures
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 
 def build_token_generator(
@@ -32,7 +33,7 @@ def build_token_generator(
     parameters: TokenTransformerParameters,
     gan: GANParameters,
     flip: bool,
-    pictures: Pictures,
+    pictures: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,

@@ -8,10 +8,10 @@ from lexipix.training.builders.pca import pca_sample
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.vae import VAETask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import Pictures
+from lexipix.utils.types import ImageSplits
 
 
-def build_vae(run: RunParameters, parameters: VAEParameters, pictures: Pictures) -> TrainingSetup:
+def build_vae(run: RunParameters, parameters: VAEParameters, pictures: ImageSplits) -> TrainingSetup:
     """Return a VAE on all training images, with captions or without, and its training."""
     validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
     network = {

@@ -1,7 +1,6 @@
 """Adversarial training of a conditional generator, pretrained or from random weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lexipix.data.augmentation import Augmentation, augment
+from lexipix.data.augmentation import augment
 from lexipix.data.caption_groups import CaptionGroups
 from lexipix.data.images import ImageRows, random_hflip
 from lexipix.models.conditional_generator import ConditionalGenerator
@@ -20,7 +19,6 @@ from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.losses.contrastive import caption_matching_loss
 from lexipix.training.losses.energy import energy_loss
 from lexipix.training.losses.gan import (
-    GANLoss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
@@ -29,71 +27,7 @@ from lexipix.training.losses.gan import (
 )
 from lexipix.training.losses.ssim import structural_dissimilarity
 from lexipix.training.tasks.base import Feedback, GraphStep, Metrics, TrainingTask
-
-
-@dataclass(frozen=True)
-class GANHyperparameters:
-    """Losses, rates and schedule of a :class:`GANTask`.
-
-    Attributes:
-        gan_loss: See :mod:`lexipix.training.losses.gan`.
-        learning_rate: Peak rate of the generator.
-        discriminator_learning_rate: Peak rate of the discriminator.
-        adversarial_weight: Of the adversarial loss.
-        pixel_weight: Of the squared error to the real image.
-        pixel_pool: Side, in pixels, of the squares over which both are averaged for it.
-        ssim_weight: Of :func:`structural_dissimilarity` to the real image.
-        contrastive_weight: Of :func:`caption_matching_loss`.
-        energy_weight: Of :func:`energy_loss` between a caption's generated and its real images.
-        gp_weight: Of the gradient penalty; ``wasserstein`` only.
-        r1_gamma: Of R1 plus R2; the other losses only.
-        discriminator_warmup: Fraction of the training in which the discriminator learns alone, before the
-            generator does: a random discriminator ruins a pretrained generator.
-        pretrain_fraction: Fraction of the training before that, spent in :meth:`GANTask.pretrain_step`.
-        augmentations: See :func:`augment`.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        flip: Mirror images; only where captions name no side.
-        gradient_accumulation_steps: Micro-batches per update.
-        pretrain_learning_rate: Peak rate of pretraining.
-        penalty_interval: A penalty is computed on one of so many steps, at random, and weighted by as much
-            (lazy regularisation, StyleGAN2, arXiv 1912.04958).
-        energy_pool: Side of the grid to which features are averaged for :func:`energy_loss`.
-        grad_clip: Largest gradient norm of the generator.
-        betas: Of Adam, for both players.
-    """
-
-    gan_loss: GANLoss
-    learning_rate: float
-    discriminator_learning_rate: float
-    adversarial_weight: float
-    pixel_weight: float
-    pixel_pool: int
-    ssim_weight: float
-    contrastive_weight: float
-    energy_weight: float
-    gp_weight: float
-    r1_gamma: float
-    discriminator_warmup: float
-    pretrain_fraction: float
-    augmentations: Sequence[Augmentation]
-    primary_caption_prob: float
-    flip: bool
-    gradient_accumulation_steps: int = 1
-    pretrain_learning_rate: float = 2e-3
-    penalty_interval: int = 8
-    energy_pool: int = 4
-    grad_clip: float = 5.0
-    betas: tuple[float, float] = (0.0, 0.99)
-
-    @property
-    def penalty_weight(self) -> float:
-        """Of the penalty that belongs to the loss; 0 computes none."""
-        return self.gp_weight if self.gan_loss == "wasserstein" else self.r1_gamma
-
-    @property
-    def generator_from(self) -> float:
-        """Progress from which the generator learns against the discriminator."""
-        return min(1.0, self.pretrain_fraction + self.discriminator_warmup)
+from lexipix.training.tasks.gan_hyperparameters import GANHyperparameters
 
 
 class GANInputs(NamedTuple):
@@ -101,13 +35,13 @@ class GANInputs(NamedTuple):
 
     Attributes:
         real: Images (B, 3, S, S).
-        reading: Their encoded captions, a tuple of tensors.
+        encoding: Their encoded captions, a tuple of tensors.
         noise: (B, Z).
         groups: int (B,): equal numbers mark equal captions.
     """
 
     real: Tensor
-    reading: Any
+    encoding: Any
     noise: Tensor
     groups: Tensor
 
@@ -185,12 +119,12 @@ class GANTask(TrainingTask):
             return None
         train_generator = progress >= self.hyperparameters.generator_from
         (inputs,) = self._sample(rows)
-        reading = inputs.reading
+        encoding = inputs.encoding
 
         def update(real: Tensor, noise: Tensor, groups: Tensor, *parts: Tensor) -> Metrics:
-            return self._update([GANInputs(real, type(reading)(*parts), noise, groups)], train_generator)
+            return self._update([GANInputs(real, type(encoding)(*parts), noise, groups)], train_generator)
 
-        return GraphStep(update, (inputs.real, inputs.noise, inputs.groups, *reading), train_generator)
+        return GraphStep(update, (inputs.real, inputs.noise, inputs.groups, *encoding), train_generator)
 
     def pretrain_step(self, rows: Tensor) -> Metrics:
         """One update of the pretraining, where ``pretrain_fraction`` is above 0."""
@@ -233,20 +167,20 @@ class GANTask(TrainingTask):
             if hp.flip:
                 real = random_hflip(real, torch.rand(len(part)))
             with torch.no_grad():
-                reading = self.model.encode_text(self.captions.sample(part, hp.primary_caption_prob))
+                encoding = self.model.encode_text(self.captions.sample(part, hp.primary_caption_prob))
             noise = torch.randn(len(part), self.model.noise_dim, device=real.device)
-            inputs.append(GANInputs(real, reading, noise, self.groups.of_rows[part].to(real.device)))
+            inputs.append(GANInputs(real, encoding, noise, self.groups.of_rows[part].to(real.device)))
         return inputs
 
     def _forward(self, inputs: GANInputs, with_gradients: bool) -> GANBatch:
         """Generate images, and extract the features of the real and of the generated ones."""
-        real, reading, noise, groups = inputs
+        real, encoding, noise, groups = inputs
         with torch.set_grad_enabled(with_gradients):
-            fake = self.model.decode(reading, noise).float()
+            fake = self.model.decode(encoding, noise).float()
         augmentations = self.hyperparameters.augmentations
         real_features = self.discriminator.extract(augment(real, augmentations))
         fake_features = self.discriminator.extract(augment(fake, augmentations))
-        return GANBatch(real, fake, real_features, fake_features, reading.embedding, groups)
+        return GANBatch(real, fake, real_features, fake_features, encoding.embedding, groups)
 
     def _discriminator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
         """Tell real images with their captions from generated ones, and from real ones of other captions."""

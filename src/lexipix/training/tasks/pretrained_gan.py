@@ -40,7 +40,7 @@ class PretrainedGANTask(GANTask):
     def _pretrain_losses(self, inputs: GANInputs) -> tuple[Tensor, Metrics]:
         """Squared error to the teacher's image of the same latents."""
         with torch.no_grad():
-            latents = self.text_to_image.sample_latents(inputs.reading, inputs.noise)
+            latents = self.text_to_image.sample_latents(inputs.encoding, inputs.noise)
             target = self.teacher(latents).float()
         loss = F.mse_loss(self.text_to_image.decoder(latents).float(), target)
         return loss, {"pretrain_loss": loss}

@@ -80,12 +80,12 @@ class PriorTask(TrainingTask):
             images = random_hflip(images, torch.rand(len(rows)))
         with torch.no_grad():
             target = self.encoder(images)[0].float()
-            reading = self.model.encode_text(self.captions.sample(rows, self.primary_caption_prob))
+            encoding = self.model.encode_text(self.captions.sample(rows, self.primary_caption_prob))
         noise = torch.randn(self.imle_candidates, len(rows), self.model.noise_dim, device=images.device)
 
         # A caption's plan is the same for every noise vector; only the drawing is repeated
         prior = self.model.prior
-        plan = prior.condition(*reading)
+        plan = prior.condition(*encoding)
         best = noise[0]
         if self.imle_candidates > 1:  # find the nearest candidate without gradients, then train it alone
             with torch.no_grad():

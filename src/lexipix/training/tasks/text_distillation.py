@@ -38,8 +38,10 @@ class EncodedCaptions(NamedTuple):
 
 def encode_words(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Return the prior's hidden states (B, L, W) and the embeddings (B, V) of captions ``ids`` (B, L)."""
-    reading = model.encode_text(ids)
-    return model.prior.encode_tokens(reading.hidden_states, reading.mask).float(), reading.embedding.float()
+    encoding = model.encode_text(ids)
+    return model.prior.encode_tokens(
+        encoding.hidden_states, encoding.mask
+    ).float(), encoding.embedding.float()
 
 
 @torch.no_grad()

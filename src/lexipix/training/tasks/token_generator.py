@@ -74,10 +74,10 @@ class TokenGeneratorTask(GANTask):
         known, n_hidden = known.to(device), n_hidden.to(device)
         with torch.no_grad():
             tokens = self.tokens_to_image.image_tokenizer.tokenize(images)
-            reading = self.tokens_to_image.encode_text(ids)
+            encoding = self.tokens_to_image.encode_text(ids)
         partial = hide(tokens, known, n_hidden, order, generator.codebook_sizes)
         noise = torch.zeros(len(ids), generator.noise_dim, device=device)
-        states = generator.encode_cells(reading, generator.embed_cells(reading, noise, partial))
+        states = generator.encode_cells(encoding, generator.embed_cells(encoding, noise, partial))
         return token_losses(generator, states, tokens, tokens_to_predict(generator, partial, known))
 
     @staticmethod
