@@ -7,26 +7,31 @@ import pytest
 from tests.support.dvc_project import dvc
 from tests.support.project import commit_all, copy_project, run_kedro
 
-# Two stages that take seconds; what they are in the real dvc.yaml is no matter here
+# Two stages that take seconds, in place of those of the real dvc.yaml
 STAGES = """
+vars:
+  - environments:
+      smoke: {data: data/smoke}
 stages:
   ingest:
-    cmd: kedro run --env smoke --nodes ingest
-    wdir: ../..
-    params:
-      - conf/smoke/parameters_ingestion.yml: [ingestion]
-    outs:
-      - data/smoke/03_primary/pictures
+    foreach: ${environments}
+    do:
+      cmd: kedro run --env ${key} --nodes ingest
+      params:
+        - conf/${key}/parameters_ingestion.yml: [ingestion]
+      outs:
+        - ${item.data}/03_primary/pictures
   describe:
-    cmd: kedro run --env smoke --nodes describe_pictures
-    wdir: ../..
-    deps:
-      - data/smoke/03_primary/pictures
-    outs:
-      - data/smoke/03_primary/rejects.csv
-      - data/smoke/03_primary/summary.json
-    plots:
-      - data/smoke/08_reporting/ingestion_sheet.png
+    foreach: ${environments}
+    do:
+      cmd: kedro run --env ${key} --nodes describe_pictures
+      deps:
+        - ${item.data}/03_primary/pictures
+      outs:
+        - ${item.data}/03_primary/rejects.csv
+        - ${item.data}/03_primary/summary.json
+      plots:
+        - ${item.data}/08_reporting/ingestion_sheet.png
 """
 
 
@@ -34,10 +39,10 @@ stages:
 def project(tmp_path_factory):
     """A project in which one ``dvc repro`` has run both stages."""
     path = copy_project(tmp_path_factory.mktemp("lineage"))
-    (path / "conf" / "smoke" / "dvc.yaml").write_text(STAGES, encoding="utf-8")
+    (path / "dvc.yaml").write_text(STAGES, encoding="utf-8")
     commit_all(path)
     dvc(path, "init", "--quiet")
-    dvc(path, "repro", "conf/smoke/dvc.yaml")
+    dvc(path, "repro", "describe@smoke")
     return path
 
 
@@ -59,7 +64,7 @@ def test_stages_of_one_repro_have_one_parent_with_their_figures(runs):
     assert parent.info.status == "FINISHED"
     for stage, name in ((ingest, "ingest"), (describe, "describe")):
         assert stage.data.tags["mlflow.parentRunId"] == parent.info.run_id
-        assert stage.data.tags["dvc.stage"] == f"conf/smoke/dvc.yaml:{name}"
+        assert stage.data.tags["dvc.stage"] == f"{name}@smoke"
         assert stage.info.run_name == f"{stage.data.tags['command'].split()[-1]}@smoke"
         assert stage.data.metrics.keys() <= parent.data.metrics.keys()
         assert stage.data.params.items() <= parent.data.params.items()
@@ -81,14 +86,16 @@ def test_what_dvc_restores_is_linked_to_the_runs_that_made_it(project, runs):
     made = {"dvc.made.ingest": before[1].info.run_id, "dvc.made.describe": before[2].info.run_id}
     assert made.items() <= runs()[0].data.tags.items()
 
-    (project / "conf" / "smoke" / "dvc.lock").unlink()
+    (project / "dvc.lock").unlink()
     shutil.rmtree(project / "data" / "smoke" / "03_primary")
-    said = dvc(project, "repro", "conf/smoke/dvc.yaml")
+    said = dvc(project, "repro", "describe@smoke")
     assert "Running stage" not in said and "is cached" in said
     assert len(runs()) == len(before), "what is restored runs nothing"
     # Another record, as after a checkout of an earlier revision
-    parameters = project / "conf" / "smoke" / "dvc.lock"
-    parameters.write_text(parameters.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    lock = project / "dvc.lock"
+    text = lock.read_text(encoding="utf-8")
+    assert "--nodes ingest" in text
+    lock.write_text(text.replace("--nodes ingest", "--nodes=ingest"), encoding="utf-8")
     answer = run_kedro(project, "dvc", "link")
     assert answer.returncode == 0, answer.stderr
     assert (
