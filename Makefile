@@ -2,7 +2,7 @@
 # the command), PORT (of the MLflow UI or of the service), MODEL (the registered model to serve), PYTHON (the
 # interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format ui serve bench repro lock
+.PHONY: help install run test coverage lint format ui serve bench repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -41,6 +41,9 @@ run: install  ## Train every model on the embedded scenes and write data/08_repo
 test: install  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+coverage: install  ## Run all tests and report the covered lines; fewer than 90 % are an error
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
+
 lint: install  ## Check style, types, import layers and DVC stages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,8 +79,8 @@ serve: install  ## Serve the champion of the registered models; needs a finished
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
 	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)
 
-repro: install  ## Run the stages of dvc.yaml that are out of date
-	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS)
+repro: install  ## Run the stages of ENV in dvc.yaml that are out of date
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro --glob "*@$(ENV)" $(ARGS)
 	[ "$$LEXIPIX_MLFLOW" = 0 ] || $(BIN)/kedro dvc link
 
 # Resolves the ranges of pyproject.toml in a temporary virtual environment. The package index decides which build
