@@ -79,8 +79,8 @@ serve: install  ## Serve the champion of the registered models; needs a finished
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
 	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)
 
-repro: install  ## Run the stages of ENV in dvc.yaml that are out of date
-	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro --glob "*@$(ENV)" $(ARGS)
+repro: install  ## Run the stages of dvc.yaml that are out of date, of the environment ENV
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS) evaluation@$(ENV)
 	[ "$$LEXIPIX_MLFLOW" = 0 ] || $(BIN)/kedro dvc link
 
 # Resolves the ranges of pyproject.toml in a temporary virtual environment. The package index decides which build

@@ -7,65 +7,75 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from lexipix.hooks.project import told
+from tests.support.parameters import base_parameters
 
 from lexipix.cli.estimate import estimate as command
 from lexipix.config.pipelines import DEFAULT
-from lexipix.config.root import LexipixParameters
 from lexipix.pipeline_registry import register_pipelines
-from lexipix.repro.cost_estimate import FEW_STEPS, _peak
-from lexipix.repro.dry_run import COUNTED, LESSONS, TRAININGS, at, shortened
+from lexipix.repro.cost_estimate import FEW_STEPS, Extrapolation
+from lexipix.repro.dry_run import (
+    COUNTED,
+    INNER_TRAININGS,
+    TEACHER_SAMPLES,
+    TRAININGS,
+    shorten,
+    training_section,
+)
+from lexipix.utils.nested import lookup
 from lexipix.utils.types import SPLITS
 
 
-def test_every_training_and_every_reader_of_pictures_is_known():
+def test_every_training_and_every_node_that_goes_through_images_is_known():
     nodes = {node.name: node for node in register_pipelines()[DEFAULT].nodes}
-    trainings = {name for name, node in nodes.items() if any(one.endswith("_stream") for one in node.inputs)}
-    assert trainings == set(TRAININGS)
-    assert set(COUNTED) <= set(nodes)
+    sections = {training_section(node) for node in nodes.values()} - {None}
+    assert sections == set(TRAININGS.values())
+    assert {*COUNTED, *INNER_TRAININGS} <= set(nodes)
 
 
-def test_rehearsal_is_the_run_made_short():
-    parameters = LexipixParameters()
-    short = shortened(parameters, 6, 200)
+def test_a_dry_run_is_the_run_with_fewer_steps_and_images():
+    parameters = base_parameters()
+    short = shorten(parameters, 6, 200)
     for section in TRAININGS.values():
-        training, whole = at(short, section), at(parameters, section)
+        training, whole = lookup(short, section), lookup(parameters, section)
         assert training.num_images == 6 * whole.batch_size and training.learning_rate == whole.learning_rate
-    for section, lessons in LESSONS.items():
-        training, whole = at(parameters, section).training, getattr(at(parameters, section), lessons)
+    for section, samples in TEACHER_SAMPLES.items():
+        training, whole = lookup(parameters, section).training, lookup(parameters, f"{section}.{samples}")
         proportion = 6 * training.batch_size / training.num_images
-        assert getattr(at(short, section), lessons) == pytest.approx(proportion * whole, abs=1)
+        assert lookup(short, f"{section}.{samples}") == pytest.approx(proportion * whole, abs=1)
     assert short.ingestion.source.scenes.n_train == 200
     assert short.generator.prior.width == parameters.generator.prior.width
-    own = parameters.model_dump()
-    own["ingestion"]["source"] |= {"kind": "cifar10", "path": "x"}
-    assert shortened(LexipixParameters.model_validate(own), 6, 200).ingestion.source.max_pictures == 800
+    own = base_parameters({"ingestion.source.kind": "cifar10", "ingestion.source.path": "x"})
+    assert shorten(own, 6, 200).ingestion.source.max_pictures == 800
 
 
-def test_memory_grows_with_pictures_and_lessons():
-    parameters = LexipixParameters()
+def test_memory_grows_with_images_and_with_a_teachers_samples():
+    parameters = base_parameters()
+    nodes = {node.name: node for node in register_pipelines()[DEFAULT].nodes}
+    teachers = {
+        section: name for name, node in nodes.items() if (section := training_section(node)) is not None
+    }
+    reader, small = (teachers[f"compression.small{part}.training"] for part in (".reader", ""))
 
-    def rehearsed(peak):
+    def measured(peak):
         split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}))
         pictures = {name: range(100) for name in SPLITS}
         data = {"pictures": _Pictures(train=split, sizes=pictures)}
-        nodes = ("train_vae", "teach_reader", "teach_small", "ingest")
-        return SimpleNamespace(peaks=dict.fromkeys(nodes, peak), data=data)
+        return SimpleNamespace(peaks=dict.fromkeys(("train_vae", reader, small, "ingest"), peak), data=data)
 
-    first, steps = rehearsed(500.0), [rehearsed(500.0), rehearsed(524.0)]
-    counts = dict.fromkeys(SPLITS, 25_100)
+    first, steps = measured(500.0), [measured(500.0), measured(524.0)]
+    extrapolation = Extrapolation(parameters, dict.fromkeys(SPLITS, 25_100), first, steps)
 
     def peak(name):
-        return _peak(name, parameters, counts, first, steps)
+        return extrapolation.peak_mb(nodes[name])
 
-    pictures = 4 * 25_000 * 32 * 32 * 3 / 1e6
+    images = 4 * 25_000 * 32 * 32 * 3 / 1e6
     training = parameters.compression.small.reader.training
-    lessons = 1.0 * (training.num_images / training.batch_size - FEW_STEPS)  # 24 MB over 24 steps
+    samples = 1.0 * (training.num_images / training.batch_size - FEW_STEPS)  # 24 MB over 24 steps
     assert peak("ingest") == 500
-    assert peak("train_vae") == pytest.approx(500 + pictures)
-    drawn = parameters.compression.small.n_pictures * 32 * 32 * 3 / 1e6
-    assert peak("teach_small") == pytest.approx(500 + pictures + drawn)
-    assert peak("teach_reader") == pytest.approx(500 + pictures + lessons)
+    assert peak("train_vae") == pytest.approx(500 + images)
+    drawn = lookup(parameters.compression.small, TEACHER_SAMPLES["compression.small"]) * 32 * 32 * 3 / 1e6
+    assert peak(small) == pytest.approx(500 + images + drawn)
+    assert peak(reader) == pytest.approx(500 + images + samples)
 
 
 class _Pictures:
@@ -74,20 +84,6 @@ class _Pictures:
 
     def __getitem__(self, name):
         return self._sizes[name]
-
-
-def test_what_nodes_took_is_told_beside_what_was_expected():
-    taken = {"train_vae": (75.0, 900.0), "ingest": (9.0, None), "measure": (0.5, 500.0)}
-    expected = {"train_vae": (60.0, 800.0), "measure": (0.4, 700.0)}
-    costs, hopes = (
-        {name: dict(zip(("seconds", "peak_mb"), cost, strict=True)) for name, cost in some.items()}
-        for some in (taken, expected)
-    )
-    assert told(costs, hopes) == [
-        "train_vae took 1 min 15 s, 900 MB (estimated 1 min 00 s, 800 MB)", "ingest took 9.0 s",
-        "Together 1 min 16 s, 900 MB (estimated 1 min 00 s, 800 MB)",
-    ]  # fmt: skip
-    assert told({"measure": {"seconds": 0.5, "peak_mb": None}}, {}) == []
 
 
 def test_pictures_that_were_never_read_are_asked_for(tmp_path, monkeypatch):
@@ -99,7 +95,7 @@ def test_pictures_that_were_never_read_are_asked_for(tmp_path, monkeypatch):
     answer = CliRunner().invoke(
         command, ["--env", "folder", "--params", "ingestion.source.path=x"], obj=metadata
     )
-    assert answer.exit_code == 1 and "run the stage ingestion first" in answer.output
+    assert answer.exit_code == 1 and "run the pipeline ingestion first" in answer.output
 
 
 def test_estimate_of_a_small_run_is_told_and_kept(tmp_path):

@@ -9,7 +9,7 @@ import shutil
 import mlflow
 import pytest
 from PIL import Image, ImageChops
-from tests.support.dvc_project import dvc, dvc_and_log, git, introduce, stages_run
+from tests.support.dvc_project import LAST, dvc, dvc_and_log, git, introduce, stages_run
 
 PARAMETERS = "conf/base/parameters_evaluation.yml"
 SHEET = "data/08_reporting/evaluation_sheet.png"
@@ -34,11 +34,11 @@ def project(recorded, tmp_path_factory):
     git(recorded, "clone", "--quiet", str(recorded), str(path))
     introduce(path)
     shutil.copytree(recorded / ".dvc" / "cache", path / ".dvc" / "cache")
-    dvc(path, "checkout", "--quiet", "dvc.yaml")
+    dvc(path, "checkout", "--quiet", "--with-deps", LAST)
     for name in ("mlflow.db", "data/06_models/machine_choices.json"):
         shutil.copy(recorded / name, path / name)
-    said = {"aside": dvc_and_log(path, "exp", "run", "dvc.yaml", "--temp", "-n", "aside", *shown(3), *SHORT)}
-    dvc(path, "exp", "run", "dvc.yaml", "--queue", "-n", "later", *shown(2), *SHORT)
+    said = {"aside": dvc_and_log(path, "exp", "run", LAST, "--temp", "-n", "aside", *shown(3), *SHORT)}
+    dvc(path, "exp", "run", LAST, "--queue", "-n", "later", *shown(2), *SHORT)
     assert "later" in dvc(path, "queue", "status")
     try:
         said["later"] = dvc_and_log(path, "exp", "run", "--run-all")
@@ -53,7 +53,7 @@ def test_experiments_run_what_they_change_and_leave_the_workspace_alone(project)
         assert stages_run(lines) == ["evaluation"], name
         assert "as chosen before on this machine" in lines, name
     assert git(path, "status", "--porcelain") == ""
-    assert "evaluation:" not in dvc(path, "status", "dvc.yaml")
+    assert "evaluation@base:" not in dvc(path, "status", LAST)
 
 
 def test_their_runs_are_in_the_main_store_and_say_what_made_them(project):
@@ -68,7 +68,7 @@ def test_their_runs_are_in_the_main_store_and_say_what_made_them(project):
     revision = git(path, "rev-parse", "HEAD").strip()
     for run in stages:
         assert parents[run.data.tags["mlflow.parentRunId"]].startswith(run.data.tags["dvc.experiment"])
-        assert run.data.tags["dvc.stage"] == "evaluation"
+        assert run.data.tags["dvc.stage"] == LAST
         assert run.data.tags["dvc.baseline"] == run.data.tags["git.revision"] == revision
         shows = {"aside": "3", "later": "2"}[run.data.tags["dvc.experiment"]]
         assert run.data.params["evaluation.n_shown"] == shows
@@ -116,8 +116,8 @@ def test_pictures_of_two_revisions_stand_side_by_side(project, tmp_path):
 
 def test_what_ran_aside_is_not_run_again_in_the_workspace(project):
     path, _ = project
-    said = dvc(path, "exp", "run", "dvc.yaml", "-n", "here", *shown(3), *SHORT)
-    assert "Stage 'evaluation' is cached - skipping run, checking out outputs" in said
+    said = dvc(path, "exp", "run", LAST, "-n", "here", *shown(3), *SHORT)
+    assert "Stage 'evaluation@base' is cached - skipping run, checking out outputs" in said
     assert stages_run(said) == []
     assert git(path, "status", "--porcelain").split() == ["M", PARAMETERS, "M", "dvc.lock"]
     assert "here" in dvc(path, "exp", "list", "--name-only").split()

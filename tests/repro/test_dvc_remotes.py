@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from tests.support.dvc_project import STAGES, dvc, git, introduce, save, stages_run
+from tests.support.dvc_project import LAST, STAGES, dvc, git, introduce, save, stages_run
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "a-key-of-ours", "AWS_SECRET_ACCESS_KEY": "a-secret-of-ours"}
 
@@ -57,23 +57,23 @@ def cloned(project, target, **environment):
     """A fresh clone whose results are those of the remote."""
     git(project, "clone", "--quiet", str(project), str(target))
     assert not (target / "data" / "06_models" / "gan").exists()
-    dvc(target, "pull", "--quiet", "dvc.yaml", **environment)
+    dvc(target, "pull", "--quiet", "--with-deps", LAST, **environment)
     return target
 
 
 def check_that_it_trains_nothing(clone, project):
     there = outputs(project)
     assert len(there) > len(STAGES) and outputs(clone) == there
-    said = dvc(clone, "repro")
+    said = dvc(clone, "repro", LAST)
     assert stages_run(said) == []
-    assert all(f"Stage '{name}' didn't change, skipping" in said for name in STAGES)
+    assert all(f"Stage '{name}@base' didn't change, skipping" in said for name in STAGES)
     assert git(clone, "status", "--porcelain") == ""
 
 
 def test_a_folder(project, tmp_path):
     dvc(project, "remote", "add", "--default", "store", str(tmp_path / "store"))
     save(project, "A remote")
-    dvc(project, "push", "--quiet", "dvc.yaml")
+    dvc(project, "push", "--quiet", "--with-deps", LAST)
     clone = cloned(project, tmp_path / "clone")
     check_that_it_trains_nothing(clone, project)
 
@@ -85,7 +85,7 @@ def test_an_s3_compatible_server(project, tmp_path, s3, monkeypatch):
     dvc(project, "remote", "add", "--default", "store", "s3://lexipix/cache")
     dvc(project, "remote", "modify", "store", "endpointurl", s3)
     save(project, "A remote")
-    dvc(project, "push", "--quiet", "dvc.yaml", **SECRETS)
+    dvc(project, "push", "--quiet", "--with-deps", LAST, **SECRETS)
     clone = cloned(project, tmp_path / "clone", **SECRETS)
     check_that_it_trains_nothing(clone, project)
 

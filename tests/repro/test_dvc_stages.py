@@ -1,4 +1,4 @@
-"""DVC's stages are what `kedro dvc sync` makes of the Kedro pipelines, the catalog and the imports."""
+"""``kedro dvc sync``: dvc.yaml agrees with the pipelines, the catalog, the parameters and the imports."""
 
 import shutil
 from types import SimpleNamespace
@@ -6,21 +6,24 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from click.testing import CliRunner
+from kedro.config import OmegaConfigLoader
+from tests.support.dvc_project import STAGES
 from tests.support.project import REPOSITORY
 
 from lexipix.cli.dvc import sync
 from lexipix.config.pipelines import DEFAULT
 from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro import dvc_stages
-from lexipix.repro.dvc_stages import RESOURCES, commands, environments, nodes_of, place
-from lexipix.utils.errors import LexipixError
+from lexipix.repro.dvc_stages import KedroProject
+from lexipix.repro.import_graph import RESOURCES
+from lexipix.settings import CONFIG_LOADER_ARGS
 
 ENVIRONMENTS = ("base", "cifar10", "folder", "smoke")
 
 
 @pytest.fixture
 def project(tmp_path):
-    """What the stages are written from, and the stages as they are in the repository."""
+    """The files that the stages are computed from, and dvc.yaml as it is in the repository."""
     for name in ("conf", "src"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
@@ -35,45 +38,63 @@ def run(project):
     return go
 
 
-def content(project, env="base"):
-    return yaml.safe_load(place(project, env).read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def kedro():
+    def configure(env):
+        return OmegaConfigLoader(conf_source=str(REPOSITORY / "conf"), env=env, **CONFIG_LOADER_ARGS)
+
+    return KedroProject(REPOSITORY, register_pipelines(), configure)
 
 
-def change(project, do, env="base"):
-    changed = content(project, env)
-    do(changed["stages"])
-    place(project, env).write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
+def content(project):
+    return yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))
 
 
-def test_every_stage_declares_what_its_nodes_do():
+def change(project, do):
+    changed = content(project)
+    do(changed)
+    (project / "dvc.yaml").write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
+
+
+def test_the_repositorys_file_agrees_with_the_pipelines_and_is_short():
     answer = CliRunner().invoke(sync, ["--check"], obj=SimpleNamespace(project_path=REPOSITORY))
     assert answer.exit_code == 0, answer.output
+    assert len((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8").splitlines()) <= 500
 
 
-def test_every_environment_with_data_of_its_own_has_its_stages(project):
-    assert sorted(environments(project)) == sorted(ENVIRONMENTS)
-    whole = sorted(node.name for node in register_pipelines()[DEFAULT].nodes)
-    for env in ENVIRONMENTS:
-        stages = content(project, env)["stages"]
-        assert {name: stage["cmd"] for name, stage in stages.items()} == commands(env)
-        ran = sorted(node.name for stage in stages.values() for node in nodes_of(stage["cmd"]))
-        assert ran == whole, "every node of the main job runs in exactly one stage"
-        if env != "base":
-            assert all(stage["wdir"] == "../.." for stage in stages.values())
-            assert all(f"data/{env}/" in out for stage in stages.values() for out in stage["outs"])
-    params = {next(iter(one)): one for one in content(project, "cifar10")["stages"]["ingestion"]["params"]}
-    assert params["conf/cifar10/parameters_ingestion.yml"] == {
-        "conf/cifar10/parameters_ingestion.yml": ["ingestion"]
-    }
+def test_every_node_of_the_default_run_is_in_one_stage(kedro):
+    commands = kedro.commands()
+    assert sorted(commands) == sorted(STAGES)
+    nodes = sorted(node.name for _, nodes in commands.values() for node in nodes)
+    assert nodes == sorted(node.name for node in register_pipelines()[DEFAULT].nodes)
+    assert commands["generator_vae"][0] == "--pipelines generator --tags vae"
+
+
+def test_every_environment_with_its_own_data_has_every_stage(kedro):
+    assert sorted(kedro.environments) == sorted(ENVIRONMENTS)
+    variables = kedro.variables()
+    assert {env: values["data"] for env, values in variables.items()} == {
+        "base": "data", **{env: f"data/{env}" for env in ENVIRONMENTS[1:]},
+    }  # fmt: skip
+    assert variables["cifar10"]["source"] == "data/01_raw/cifar-10-python.tar.gz"
+    assert variables["smoke"]["run"] == "smoke" and variables["cifar10"]["run"] == "base"
+
+
+def test_parameters_are_those_of_the_base_environment_and_of_the_stages_own(kedro):
+    params = kedro.stages()["generator_prior"]["do"]["params"]
+    assert {"conf/${key}/parameters_generator.yml": ["generator.prior"]} in params, "every environment's"
+    assert {"conf/${item.run}/parameters.yml": ["run"]} in params, "of some environments"
+    (base,) = [keys for item in params for file, keys in item.items() if file.endswith("base/parameters.yml")]
+    assert base == ["run"]
 
 
 def test_parameter_files_hold_literals_only():
-    """DVC locks an interpolation as text: a change of what it stands for would go unnoticed."""
+    """DVC locks an interpolation as text: a change of its value would go unnoticed."""
     for path in sorted((REPOSITORY / "conf").rglob("parameters*.yml")):
         assert "${" not in path.read_text(encoding="utf-8"), path
 
 
-def test_what_is_no_module_is_some_modules_resource():
+def test_every_file_that_is_no_module_is_a_modules_resource():
     files = {
         file.relative_to(REPOSITORY).as_posix()
         for file in (REPOSITORY / "src/lexipix").rglob("*")
@@ -83,75 +104,76 @@ def test_what_is_no_module_is_some_modules_resource():
     assert all(any(file.startswith(f"{folder}/") for folder in RESOURCES.values()) for file in files), files
 
 
-def test_drift_is_named_and_mended(project, run):
-    def do(one):
-        one["ingestion"]["deps"].remove("src/lexipix/scenes")
-        one["ingestion"]["deps"].append("data/09")
-        one["ingestion"]["outs"].pop()
-        one["ingestion"]["params"].pop()
-        one["captioner"].update(cmd="kedro run")
-        one.pop("features")
-        one.update(old={"cmd": "kedro run --pipelines x"})
+def test_each_difference_is_named_and_fixed(project, run):
+    def do(changed):
+        ingestion = changed["stages"]["ingestion"]["do"]
+        ingestion["deps"].remove("src/lexipix/data/tokenization.py")
+        ingestion["deps"].append("data/09")
+        ingestion["outs"].pop()
+        ingestion["params"].pop(0)
+        changed["stages"]["captioner"]["do"]["cmd"] = "kedro run"
+        changed["stages"].pop("features")
+        changed["stages"]["old"] = {"cmd": "kedro run --pipelines x"}
+        changed["vars"][0]["environments"]["smoke"]["run"] = "base"
 
     before = content(project)
     change(project, do)
     answer = run("--check")
     assert answer.exit_code == 1
     assert [line for line in answer.output.splitlines() if line.startswith("dvc.yaml: ")] == [
-        "dvc.yaml: there is no stage features",
-        "dvc.yaml: old: no pipeline is run by it any more",
-        "dvc.yaml: ingestion: deps lack src/lexipix/scenes",
-        "dvc.yaml: ingestion: deps name data/09 without need",
-        "dvc.yaml: ingestion: params lack ingestion of conf/base/parameters_ingestion.yml",
-        "dvc.yaml: ingestion: outs lack data/03_primary/summary.json",
-        "dvc.yaml: captioner: cmd is 'kedro run' instead of 'kedro run --pipelines captioner'",
+        "dvc.yaml: vars: run of smoke is 'base' instead of 'smoke'",
+        "dvc.yaml: the stage features is missing",
+        "dvc.yaml: old: no pipeline has this stage",
+        "dvc.yaml: ingestion: deps lacks src/lexipix/data/tokenization.py",
+        "dvc.yaml: ingestion: deps has data/09, which is not needed",
+        "dvc.yaml: ingestion: params lacks ingestion of conf/base/parameters_ingestion.yml",
+        "dvc.yaml: ingestion: outs lacks ${item.data}/03_primary/summary.json",
+        "dvc.yaml: captioner: cmd is 'kedro run' instead of 'kedro run --env ${key} --pipelines captioner'",
     ]
     assert content(project) != before, "only checked"
     assert run().exit_code == 0
     assert content(project) == before
     again = run("--check")
-    assert again.exit_code == 0 and "are as the pipelines are" in again.output
+    assert again.exit_code == 0 and "agrees with the pipelines" in again.output
 
 
-def test_a_module_that_a_stage_begins_to_import_is_told(project, run, monkeypatch):
+def test_a_module_that_a_stage_begins_to_import_is_named(project, run, monkeypatch):
     whole = dvc_stages.used_modules
     monkeypatch.setattr(
         dvc_stages, "used_modules", lambda module: whole(module) | {"lexipix.training.losses.gan"}
     )
     answer = run("--check")
-    assert "ingestion: deps lack src/lexipix/training/losses/gan.py" in answer.output
+    assert "ingestion: deps lacks src/lexipix/training/losses/gan.py" in answer.output
 
 
 def test_what_is_written_by_hand_stays(project, run):
-    def do(stages):
-        stages["ingestion"] |= {"desc": "Pictures, ready: to learn from", "frozen": True}
-        stages["ingestion"]["outs"][1] = {"data/03_primary/rejects.csv": {"cache": False}}
-        stages["ingestion"]["deps"].pop()
-        stages["own"] = {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+    def do(changed):
+        stage = changed["stages"]["ingestion"]["do"]
+        stage |= {"desc": "Pictures, ready: to learn from", "frozen": True}
+        stage["outs"][1] = {"${item.data}/03_primary/rejects.csv": {"cache": False}}
+        stage["deps"].pop()
+        changed["vars"].append({"mine": 3})
+        changed["stages"]["own"] = {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
 
     change(project, do)
-    path = place(project, "base")
+    path = project / "dvc.yaml"
     path.write_text("# mine\n# and yours\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     assert run().exit_code == 0
-    assert path.read_text(encoding="utf-8").startswith(
-        "# mine\n# and yours\nstages:\n  ingestion:\n    cmd: "
-    )
-    stages = content(project)["stages"]
-    assert stages["ingestion"]["desc"] == "Pictures, ready: to learn from" and stages["ingestion"]["frozen"]
-    assert {"data/03_primary/rejects.csv": {"cache": False}} in stages["ingestion"]["outs"]
-    assert stages["own"] == {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+    assert path.read_text(encoding="utf-8").startswith("# mine\n# and yours\nvars:\n  - environments:\n")
+    found = content(project)
+    stage = found["stages"]["ingestion"]["do"]
+    assert stage["desc"] == "Pictures, ready: to learn from" and stage["frozen"]
+    assert {"${item.data}/03_primary/rejects.csv": {"cache": False}} in stage["outs"]
+    assert found["vars"][1] == {"mine": 3}
+    assert found["stages"]["own"] == {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
     written = path.read_bytes()
     assert run().exit_code == 0 and path.read_bytes() == written
 
 
-def test_a_file_that_cannot_be_read_is_told_and_left(project, run):
-    place(project, "base").write_text("stages: [", encoding="utf-8")
+def test_a_file_that_cannot_be_read_is_reported_and_left_as_it_is(project, run):
+    (project / "dvc.yaml").write_text("stages: [", encoding="utf-8")
     answer = run()
-    assert answer.exit_code == 1 and "is not valid YAML" in answer.output and "sync again" in answer.output
-    assert place(project, "base").read_text(encoding="utf-8") == "stages: ["
-
-
-@pytest.mark.parametrize("command", ["python x.py", "kedro run --nodes a", "kedro run --pipelines nothing"])
-def test_a_command_that_runs_no_pipeline_is_refused(command):
-    with pytest.raises(LexipixError, match="runs no pipeline"):
-        nodes_of(command)
+    assert (
+        answer.exit_code == 1 and "is not valid YAML" in answer.output and "kedro dvc sync" in answer.output
+    )
+    assert (project / "dvc.yaml").read_text(encoding="utf-8") == "stages: ["

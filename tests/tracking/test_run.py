@@ -80,7 +80,6 @@ FILES = {
                 ])
             }
     """,
-    "conf/base/parameters.yml": "run: {seed: 5}",
     "conf/base/catalog.yml": """
         ingestion_summary: {type: lexipix.datasets.files.JsonDataset, filepath: data/summary.json}
         toy_stream: {type: lexipix.datasets.metric_stream.MetricStreamDataset, name: toy}
@@ -107,6 +106,8 @@ def toy(tmp_path, monkeypatch, empty_mlflow_store):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(content), encoding="utf-8")
+    for file in (REPOSITORY / "conf").glob("base/parameters*.yml"):
+        shutil.copy(file, tmp_path / "conf" / "base")
     shutil.copy(REPOSITORY / "conf" / "logging.yml", tmp_path / "conf" / "logging.yml")
     for name in ("MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW", "DVC_ROOT", "TOY", "KEDRO_ENV"):
         monkeypatch.delenv(name, raising=False)

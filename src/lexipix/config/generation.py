@@ -35,13 +35,13 @@ class RedrawParameters(Parameters):
             direct path without any text.
     """
 
-    until: str | None = Field(None, pattern=r"^\s*(ssim|psnr|score)\s*=\s*-?[0-9.]+\s*$")
-    budget: int = Field(8, ge=1, le=10_000)
-    round_size: int = Field(4, ge=1, le=1_000)
-    temperature: float = Field(0.7, ge=0, le=5)
-    optimize_steps: int = Field(0, ge=0, le=MAX_STEPS)
-    optimize: Optimize = "latent"
-    init: Init = "best"
+    until: str | None = Field(pattern=r"^\s*(ssim|psnr|score)\s*=\s*-?[0-9.]+\s*$")
+    budget: int = Field(ge=1, le=10_000)
+    round_size: int = Field(ge=1, le=1_000)
+    temperature: float = Field(ge=0, le=5)
+    optimize_steps: int = Field(ge=0, le=MAX_STEPS)
+    optimize: Optimize
+    init: Init
 
 
 class ServingParameters(Parameters):
@@ -54,10 +54,10 @@ class ServingParameters(Parameters):
         max_request_mb: Size of a whole request.
     """
 
-    max_prompt_chars: int = Field(1_000, ge=1)
-    max_pictures: int = Field(64, ge=1, le=10_000)
-    max_picture_mb: float = Field(8, gt=0)
-    max_request_mb: float = Field(16, gt=0)
+    max_prompt_chars: int = Field(ge=1)
+    max_pictures: int = Field(ge=1, le=10_000)
+    max_picture_mb: float = Field(gt=0)
+    max_request_mb: float = Field(gt=0)
 
 
 class GenerationParameters(Parameters):
@@ -79,14 +79,14 @@ class GenerationParameters(Parameters):
         serving: Limits of a service.
     """
 
-    prompts: tuple[Prompt, ...] = ()
-    n: int = Field(4, ge=1)
-    seed: int | None = Field(None, ge=0, le=MAX_SEED)
-    model: ModelChoice = "champion"
-    quality: Quality = "balanced"
-    candidates: int = Field(1, ge=1, le=MAX_CANDIDATES)
-    until: str | None = Field(None, pattern=r"^\s*score\s*=\s*-?[0-9.]+\s*$")
-    max_prompts: int = Field(100_000, ge=1)
-    max_pictures: int = Field(1_000_000, ge=1)
-    redraw: RedrawParameters = RedrawParameters()
-    serving: ServingParameters = ServingParameters()
+    prompts: tuple[Prompt, ...]
+    n: int = Field(ge=1)
+    seed: int | None = Field(ge=0, le=MAX_SEED)
+    model: ModelChoice
+    quality: Quality
+    candidates: int = Field(ge=1, le=MAX_CANDIDATES)
+    until: str | None = Field(pattern=r"^\s*score\s*=\s*-?[0-9.]+\s*$")
+    max_prompts: int = Field(ge=1)
+    max_pictures: int = Field(ge=1)
+    redraw: RedrawParameters
+    serving: ServingParameters

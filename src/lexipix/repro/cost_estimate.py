@@ -88,12 +88,12 @@ def estimate(
         for number, (one, node) in enumerate(plan):
             report(node.name, number, len(plan))
             one.run(node)
-        extrapolation = _Extrapolation(parameters, counts, first, steps, images)
+        extrapolation = Extrapolation(parameters, counts, first, steps, images)
         return [extrapolation.estimate(node) for node in nodes]
 
 
 @dataclass(frozen=True)
-class _Extrapolation:
+class Extrapolation:
     """From the dry runs to the whole run.
 
     Attributes:

@@ -1,0 +1,78 @@
+"""What the hooks hand to the MLflow run; the run itself: tests/tracking."""
+
+from types import SimpleNamespace
+
+import pytest
+from kedro.io import DataCatalog
+
+from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
+from lexipix.hooks.node_timing import NodeTimingHooks
+
+CATALOG = {
+    "{model}_metrics": {
+        "type": "lexipix.datasets.files.JsonDataset",
+        "filepath": "data/{model}.json",
+        "metadata": {"mlflow": {"metrics": "training.{model}"}},
+    },
+    "silent": {"type": "lexipix.datasets.files.JsonDataset", "filepath": "data/silent.json"},
+}
+
+
+class Run:
+    """Records the calls to an open MLflow run."""
+
+    run_id = "r"
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.calls.append((name, *arguments))
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    hooks = MlflowTrackingHooks(NodeTimingHooks())
+    hooks.after_context_created(SimpleNamespace(project_path=tmp_path, env="smoke"))
+    hooks.after_catalog_created(DataCatalog.from_config(CATALOG))
+    hooks._run = Run()
+    return hooks
+
+
+def test_a_datasets_entry_decides_what_is_logged_also_that_of_a_factory(hooks):
+    calls, node = hooks._run.calls, SimpleNamespace(name="node")
+    hooks.after_dataset_saved("vae_metrics", {"psnr": 30}, node)
+    ((name, dataset, data, targets, path),) = calls
+    assert (name, dataset, data, targets) == ("log", "vae_metrics", {"psnr": 30}, {"metrics": "training.vae"})
+    assert path.name == "vae.json"
+    hooks.after_dataset_saved("silent", {}, node)
+    hooks.after_dataset_saved("in_memory", {}, node)
+    assert len(calls) == 1
+
+
+def test_the_summary_names_the_data_set(hooks):
+    run = hooks._run
+    hooks.after_dataset_saved("ingestion_summary", {"source": "scenes"}, SimpleNamespace(name="node"))
+    assert run.calls == [("log_data_set", {"source": "scenes"}, None)]
+
+
+def test_a_finished_run_has_costs_and_lineage_and_is_ended_once(hooks):
+    run = hooks._run
+    hooks.after_pipeline_run(DataCatalog())
+    assert [call[0] for call in run.calls] == ["log_costs", "log_lineage", "end"]
+    assert run.calls[-1] == ("end", "FINISHED", None)
+    hooks.on_pipeline_error(ValueError("late"))
+    assert len(run.calls) == 3
+
+
+def test_a_failed_run_ends_with_the_reason(hooks):
+    run, error = hooks._run, ValueError("no")
+    hooks.on_pipeline_error(error)
+    assert run.calls == [("end", "FAILED", error)]
+
+
+def test_nothing_is_tracked_where_tracking_is_off(hooks, monkeypatch):
+    monkeypatch.setenv("LEXIPIX_MLFLOW", "0")
+    hooks._run = None
+    hooks.before_pipeline_run({}, None, None)
+    assert hooks._run is None

@@ -1,0 +1,39 @@
+from types import SimpleNamespace
+
+from kedro.io import DataCatalog, MemoryDataset
+
+from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate, report_costs
+
+
+def costs(**nodes):
+    return {name: dict(zip(("seconds", "peak_mb"), cost, strict=True)) for name, cost in nodes.items()}
+
+
+def test_long_nodes_are_reported_beside_their_estimates():
+    measured = costs(train_vae=(75.0, 900.0), ingest=(9.0, None), measure=(0.5, 500.0))
+    estimate = costs(train_vae=(60.0, 800.0), measure=(0.4, 700.0))
+    assert report_costs(measured, estimate) == [
+        "train_vae took 1 min 15 s, 900 MB (estimated 1 min 00 s, 800 MB)", "ingest took 9.0 s",
+        "Total: 1 min 16 s, 900 MB (estimated 1 min 00 s, 800 MB)",
+    ]  # fmt: skip
+    assert report_costs(costs(measure=(0.5, None)), {}) == []
+
+
+def test_the_time_of_saving_a_stream_counts(monkeypatch):
+    clock = iter((10.0, 11.0, 15.0))
+    monkeypatch.setattr("lexipix.hooks.node_timing.time.perf_counter", lambda: next(clock))
+    hooks, node = NodeTimingHooks(), SimpleNamespace(name="ingest")
+    hooks.before_node_run()
+    hooks.after_node_run(node)
+    assert hooks.costs["ingest"]["seconds"] == 1
+    hooks.after_dataset_saved(node)
+    assert hooks.costs["ingest"]["seconds"] == 5
+    hooks.before_pipeline_run()
+    assert hooks.costs == {}
+
+
+def test_without_an_estimate_there_is_none():
+    assert load_estimate(DataCatalog()) == {}
+    assert load_estimate(DataCatalog({"estimate": MemoryDataset()})) == {}
+    kept = {"ingest": {"seconds": 1.0, "peak_mb": None}}
+    assert load_estimate(DataCatalog({"estimate": MemoryDataset(kept)})) == kept
