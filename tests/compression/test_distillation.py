@@ -34,7 +34,7 @@ def test_students_read_captions_as_their_teacher_did(monkeypatch, prob):
     network = torch.nn.Linear(1, 1)
     setup = SimpleNamespace(network=network, captions=[], validation=[], device=torch.device("cpu"))
     monkeypatch.setattr(distillation, "_setup", lambda *_: setup)
-    monkeypatch.setattr(distillation, "smaller", lambda *_: ({}, network))
+    monkeypatch.setattr(distillation, "make_student", lambda *_: ({}, network))
     monkeypatch.setattr(distillation, "generate_targets", lambda *_: None)
     monkeypatch.setattr(distillation, "DistillationTask", task)
     compression = section("compression", {"variants": ["pruned_onnx_fp32"]})
@@ -52,7 +52,7 @@ def test_a_text_encoder_reads_captions_as_its_teacher_did(monkeypatch, prob):
         network=torch.nn.Linear(1, 1), captions=[], validation=[], device=torch.device("cpu")
     )
     monkeypatch.setattr(distillation, "_setup", lambda *_: setup)
-    monkeypatch.setattr(distillation, "smaller", lambda *_: ({}, None))
+    monkeypatch.setattr(distillation, "make_student", lambda *_: ({}, None))
     monkeypatch.setattr(distillation, "encode_captions", encode)
     teacher = Teacher(SimpleNamespace(config={"network": {"prior": {}}}), prob)
     with pytest.raises(Stop, match=str(prob)):

@@ -14,7 +14,6 @@ from tests.support.parameters import section
 from lexipix.compression.export import Exporter, Samples, largest_difference
 from lexipix.compression.generator_variants import real_samples
 from lexipix.compression.onnx_graphs import Read
-from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
@@ -27,7 +26,7 @@ from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
-from lexipix.pipelines.compression.nodes import teach_small
+from lexipix.pipelines.compression.nodes import distill_small
 from lexipix.pipelines.compression.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
@@ -78,9 +77,10 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     data = {
         "params:compression": compression,
         "captions_complete": pictures.train.captions,
-        "machine_choices": {},
+        "params:generator.prior.primary_caption_prob": 0.5,
+        "params:generator.gan.primary_caption_prob": 0.5,
         "params:ingestion": section("ingestion"),
-        "params:run": RunParameters(threads=1),
+        "params:run": section("run", {"threads": 1}),
         "pictures": pictures,
         "prior": prior,
         "gan": gan,
@@ -225,9 +225,9 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
 
 def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
     figures = {"val_alignment": 0.5}
-    taught = teach_small(
-        section("compression", {"variants": ["onnx_fp32"]}), RunParameters(threads=1), pictures,
-        pictures.train.captions, prior, gan, figures, figures, {}, ListStream(), NoCheckpoints(),
+    taught = distill_small(
+        section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
+        pictures.train.captions, prior, gan, figures, figures, 0.5, 0.5, ListStream(), NoCheckpoints(), gan,
     )  # fmt: skip
     bundle, curves, figures, sheet = taught
     assert bundle is gan and figures == {} and len(curves) == 0 and sheet.ndim == 3
