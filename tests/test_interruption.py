@@ -18,7 +18,7 @@ PLACES = (
     ("evaluator: training on", signal.SIGKILL, 2.0),
     ("prior: training on", signal.SIGKILL, 2.0),
     ("gan: training on", signal.SIGKILL, 1.5),
-    ("words: training on", signal.SIGKILL, 1.0),
+    ("tokens: training on", signal.SIGKILL, 1.0),
     ("small: training on", signal.SIGINT, 0.5),
 )
 # Often enough that these short trainings have one to go on from
@@ -26,7 +26,7 @@ SECONDS = ",".join(
     f"{training}.training.checkpoint_seconds=0.5"
     for training in (
         "features", "captioner", "generator.vae", "generator.prior", "generator.gan",
-        "generator.words.writer", "compression.small",
+        "generator.tokens.transformer", "compression.small",
         "evaluation.evaluator",
     )
 )  # fmt: skip
@@ -61,9 +61,6 @@ def contents(data):
 def test_a_run_stopped_in_every_training_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
     project = copy_project(tmp_path)
     data = project / "data" / "smoke"
-    choices = "06_models/machine_choices.json"  # what probes of precision found: it depends on the load
-    (data / "06_models").mkdir(parents=True)
-    (data / choices).write_bytes((smoke.data / choices).read_bytes())
     moments = random.Random(time.time_ns())
     for place, how, within in PLACES:
         process, moment, said = start(project), moments.uniform(0, within), []

@@ -96,7 +96,7 @@ def test_run_is_in_mlflow_with_curves_and_pictures(smoke):
     client, runs = tracked(smoke)
     run = runs[-1]
     assert run.info.run_name == "all@smoke"
-    assert run.data.params["generator.vae.training.images"] == "3200"
+    assert run.data.params["generator.vae.training.num_images"] == "3200"
     assert "text.vae.psnr" in run.data.metrics
     for curve in ("features/loss", "captioner/loss", "vae/loss", "prior/loss", "gan/loss_g"):
         assert len(client.get_metric_history(run.info.run_id, curve)) >= 2, curve
@@ -143,8 +143,8 @@ def test_pretrained_language_model_serves_every_stage(smoke, tmp_path):
         "captioner.language_model.source": "pretrained",
         "captioner.language_model.path": "models/gpt2",
     }
-    short = {f"{stage}.training.images": 256 for stage in ("features", "captioner")} | {
-        f"generator.{part}.training.images": 128
+    short = {f"{stage}.training.num_images": 256 for stage in ("features", "captioner")} | {
+        f"generator.{part}.training.num_images": 128
         for part in ("vae", "prior", "gan", "words.tokenizer", "words.writer")
     }
     given = ",".join(f"{key}={value}" for key, value in (model | short).items())

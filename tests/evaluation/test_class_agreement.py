@@ -19,8 +19,8 @@ def colors():
 @pytest.fixture(scope="module")
 def parameters():
     classifier = {
-        "n_drawn": 24, "cas_images": 320, "width": 4, "min_images": 4, "training.images": 480,
-        "training.batch_size": 16, "training.learning_rate": 5e-3, "training.reports": 2,
+        "n_drawn": 24, "cas_images": 320, "width": 4, "min_images": 4, "training.num_images": 480,
+        "training.batch_size": 16, "training.learning_rate": 5e-3, "training.num_validations": 2,
     }  # fmt: skip
     changes = {f"classifier.{name}": value for name, value in classifier.items()}
     return section("evaluation", changes | {"batch_size": 16})
@@ -28,7 +28,7 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def classifier(colors, parameters, run):
-    return train_classifier(parameters, run, colors, {}, ListStream(), NoCheckpoints())
+    return train_classifier(parameters, run, colors, ListStream(), NoCheckpoints())
 
 
 def good(captions):
@@ -61,7 +61,7 @@ class TestClassifier:
     def test_if_it_does_not_apply_it_is_skipped(self, colors, parameters, run, change, because):
         own = parameters.model_copy(update={"classifier": parameters.classifier.model_copy(update=change)})
         stream = ListStream()
-        bundle, curves, metrics = train_classifier(own, run, colors, {}, stream, NoCheckpoints())
+        bundle, curves, metrics = train_classifier(own, run, colors, stream, NoCheckpoints())
         assert is_skipped(bundle) and because in bundle.config["because"] and metrics == {}
         assert list(curves.columns) == ["images_seen", "seconds"] and stream.rows == []
         assert measure_classes(own, run, colors, bundle, NoCheckpoints(), *[None] * 7) == {}

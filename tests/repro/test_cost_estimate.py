@@ -30,10 +30,10 @@ def test_rehearsal_is_the_run_made_short():
     short = shortened(parameters, 6, 200)
     for section in TRAININGS.values():
         training, whole = at(short, section), at(parameters, section)
-        assert training.images == 6 * whole.batch_size and training.learning_rate == whole.learning_rate
+        assert training.num_images == 6 * whole.batch_size and training.learning_rate == whole.learning_rate
     for section, lessons in LESSONS.items():
         training, whole = at(parameters, section).training, getattr(at(parameters, section), lessons)
-        proportion = 6 * training.batch_size / training.images
+        proportion = 6 * training.batch_size / training.num_images
         assert getattr(at(short, section), lessons) == pytest.approx(proportion * whole, abs=1)
     assert short.ingestion.source.scenes.n_train == 200
     assert short.generator.prior.width == parameters.generator.prior.width
@@ -60,7 +60,7 @@ def test_memory_grows_with_pictures_and_lessons():
 
     pictures = 4 * 25_000 * 32 * 32 * 3 / 1e6
     training = parameters.compression.small.reader.training
-    lessons = 1.0 * (training.images / training.batch_size - FEW_STEPS)  # 24 MB over 24 steps
+    lessons = 1.0 * (training.num_images / training.batch_size - FEW_STEPS)  # 24 MB over 24 steps
     assert peak("ingest") == 500
     assert peak("train_vae") == pytest.approx(500 + pictures)
     drawn = parameters.compression.small.n_pictures * 32 * 32 * 3 / 1e6

@@ -17,7 +17,7 @@ METRICS = "data/08_reporting/metrics.json"
 # Each experiment changes what the report shows, and shortens the rest of the evaluation.
 SHORT = (
     "-S",
-    f"{PARAMETERS}:evaluation.evaluator.training.images=256",
+    f"{PARAMETERS}:evaluation.evaluator.training.num_images=256",
     "-S",
     f"{PARAMETERS}:evaluation.n_images=32",
 )

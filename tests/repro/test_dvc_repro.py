@@ -59,11 +59,11 @@ def test_what_is_up_to_date_is_not_run_again_and_that_is_known_in_five_seconds(p
     ("section", "path", "value", "stage"),
     [
         ("ingestion", "image_size", 64, "ingestion"),
-        ("features", "training.images", 9, "features"),
+        ("features", "training.num_images", 9, "features"),
         ("captioner", "beams", 3, "captioner"),
         ("generator", "vae.latent_channels", 3, "generator_vae"),
         ("generator", "prior.noises", 9, "generator_prior"),
-        ("generator", "words.tokenizer.training.images", 9, "generator_visual_words"),
+        ("generator", "words.tokenizer.training.num_images", 9, "generator_visual_words"),
         ("generator", "words.writer.near", 0, "generator_words"),
         ("compression", "measurement.batch_size", 3, "compression"),
         ("evaluation", "kid_subsets", 3, "evaluation"),

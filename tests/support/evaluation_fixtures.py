@@ -103,14 +103,14 @@ def test_captions(pictures: ImageSplits) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def run() -> RunParameters:
-    return RunParameters(seed=3, device="cpu", precision="fp32", threads=1)
+    return section("run", {"seed": 3, "device": "cpu", "precision": "fp32", "threads": 1})
 
 
 @pytest.fixture(scope="session")
 def evaluation() -> EvaluationParameters:
     evaluator = {
         "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16, "vocabulary": 300,
-        "training.images": 96, "training.batch_size": 16, "training.reports": 2,
+        "training.num_images": 96, "training.batch_size": 16, "training.num_validations": 2,
     }  # fmt: skip
     return section(
         "evaluation",

@@ -18,11 +18,10 @@ from transformers import (
     ResNetForImageClassification,
 )
 
-from lexipix.config.run import RunParameters
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.utils.types import ImageSplits, Split
 
-RUN = RunParameters(seed=3, precision="fp32", device="cpu")
+RUN = section("run", {"seed": 3, "precision": "fp32", "device": "cpu"})
 
 
 class ListStream:
@@ -87,7 +86,7 @@ def captioner(training=None, **changes):
 
 
 def _schedule(training):
-    schedule = {"images": 64, "batch_size": 16, "reports": 2} | (training or {})
+    schedule = {"num_images": 64, "batch_size": 16, "num_validations": 2} | (training or {})
     return {f"training.{name}": value for name, value in schedule.items()}
 
 

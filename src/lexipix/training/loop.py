@@ -4,6 +4,7 @@ Progress is counted in images seen, so a batch size never changes the meaning of
 are seeded per step from the seed and the images seen, so that resuming changes nothing.
 """
 
+import logging
 import math
 import time
 from typing import Any
@@ -26,6 +27,8 @@ from lexipix.training.tasks.base import Metrics, SampleGrid, TrainingResult, Tra
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.progress import Progress
 from lexipix.utils.types import CheckpointStore, MetricStream
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -79,6 +82,11 @@ def train(
 
         stopped_early, last_saved = False, time.monotonic()
         validate_at = next_validation(state.images_seen, parameters)
+        resumed = f", resumed at {state.images_seen:,}" if state.images_seen else ""
+        _log.info(
+            "%s: training on %s images in %s%s",
+            name, f"{parameters.num_images:,}", state.precision.name, resumed,
+        )  # fmt: skip
         with Progress(name, parameters.num_images, state.images_seen) as bar:
             while state.images_seen < parameters.num_images and not stopped_early:
                 # One step

@@ -33,7 +33,7 @@ def pair(tmp_path_factory):
     """An image encoder to put the captioner on; how good it is does not matter here."""
     store = FileCheckpoints(tmp_path_factory.mktemp("pair") / "checkpoint")
     return train_features(
-        features(training={"images": 32}), RUN, pictures(), NoPretrained(), {}, ListStream(), store
+        features(training={"num_images": 32}), RUN, pictures(), NoPretrained(), {}, ListStream(), store
     )[0]
 
 
@@ -61,7 +61,7 @@ def trained(pair, tmp_path_factory):
     """A captioner that has hardly learned anything, but can be used."""
     store = FileCheckpoints(tmp_path_factory.mktemp("trained") / "checkpoint")
     return train_captioner(
-        captioner(training={"images": 32}), RUN, pictures(), pair, NoPretrained(), {}, ListStream(), store
+        captioner(training={"num_images": 32}), RUN, pictures(), pair, NoPretrained(), {}, ListStream(), store
     )[0]
 
 
@@ -78,7 +78,6 @@ def test_pipeline_on_an_in_memory_catalog(pair, tmp_path):
             "pictures": MemoryDataset(pictures(), copy_mode="assign"),
             "contrastive_pair": MemoryDataset(pair, copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
-            "machine_choices": MemoryDataset({}, copy_mode="assign"),
             "captioner_stream": MemoryDataset(stream, copy_mode="assign"),
             "captioner_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
             "captioner": ModelFolderDataset(filepath=str(tmp_path / "captioner")),

@@ -38,7 +38,7 @@ TABLES = ("speed_table", "captioner_speed_table")
 VARIANTS = ("onnx_variants", "captioner_variants")
 MODELS = ("onnx_vae", "onnx_gan", "onnx_captioner", "onnx_scorer", "captioner_champion")
 OUTPUTS = (*MODELS, *VARIANTS, "champion", *TABLES)
-SCHEDULE = {"images": 64, "batch_size": 16, "reports": 1}
+SCHEDULE = {"num_images": 64, "batch_size": 16, "num_validations": 1}
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def results(pictures, test_captions, run, evaluation, vae, prior, tokens, shippe
         "captioner": captioner,
         "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
-        "evaluator_checkpoints": NoCheckpoints(), "machine_choices": {}, "speed_table": SPEED,
+        "evaluator_checkpoints": NoCheckpoints(), "speed_table": SPEED,
         "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
         "classes_checkpoints": NoCheckpoints(),
         "captioner_speed_table": SPEED,

@@ -35,14 +35,13 @@ def train(tmp_path):
 
 
 def test_pipeline_on_an_in_memory_catalog(tmp_path):
-    stream, choices = ListStream(), {}
+    stream = ListStream()
     catalog = DataCatalog(
         {
             "params:features": MemoryDataset(features()),
             "params:run": MemoryDataset(RUN.model_copy(update={"precision": "auto"})),
             "pictures": MemoryDataset(pictures(), copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
-            "machine_choices": MemoryDataset(choices, copy_mode="assign"),
             "features_stream": MemoryDataset(stream, copy_mode="assign"),
             "features_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
             "contrastive_pair": ModelFolderDataset(filepath=str(tmp_path / "features")),
@@ -59,7 +58,6 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
     assert curves["images_seen"].tolist() == [32, 64] == [seen for seen, _ in stream.rows]
     assert {"val_accuracy", "val_objective", "loss", "words_loss"} <= set(curves.columns)
     assert figures["images_seen"] == 64 and figures["seconds"] > 0
-    assert list(choices.values()) == [figures["precision"]]
     vectors = catalog.load("image_features")
     assert {name: array.shape for name, array in vectors.items()} == {
         "train": (60, 64), "val": (12, 64), "test": (9, 64),

@@ -20,6 +20,7 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.upsampling import UpsamplingDecoder
+from lexipix.models.vae import VAE as AutoEncoder
 from lexipix.pipelines.generator.nodes import (
     train_gan,
     train_image_tokenizer,
@@ -190,7 +191,7 @@ def test_each_training_gives_curves_metrics_and_a_sample_grid(catalog, name):
 def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, pictures):
     bundle = catalog.load("vae")
     assert bundle.config["kind"] == "vae" and bundle.config["image_size"] == SIZE and bundle.tokenizer is None
-    vae = load_network(bundle, VAENetwork)
+    vae = load_network(bundle, AutoEncoder)
     images = torch.from_numpy(pictures.val.images).permute(0, 3, 1, 2).float() / 127.5 - 1
     error = (vae.decoder(vae.encoder(images)[0]).clamp(-1, 1) - images).square().mean((1, 2, 3)) / 4
     psnr = float(-10 * error.log10().mean())
@@ -262,7 +263,7 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
         Services(), Services(),
     )  # fmt: skip
     assert "pretrain_loss" in curves.columns
-    model, prior = load_network(bundle), load_network(trained)
+    model, prior = load_network(bundle, TextToImage), load_network(trained, TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
     assert model.prior.noise_dim == bundle.config["noise_dim"] == prior.prior.noise_dim
     # Sixteen images in batches of eight: pretrained in the first, the discriminator alone in the second
@@ -346,7 +347,7 @@ def test_a_token_generator_without_a_hint_needs_no_prior(catalog, pictures, cont
 def test_the_bundle_alone_generates_images(catalog):
     bundle, tokenizer = catalog.load("tokens"), catalog.load("image_tokenizer")
     assert bundle.config["kind"] == "tokens_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
-    model = load_network(bundle)
+    model = load_network(bundle, TokensToImage)
     assert isinstance(model, TokensToImage) and model.noise_dim == bundle.config["noise_dim"]
     for name, weight in tokenizer.weights.items():
         assert torch.equal(bundle.weights[f"image_tokenizer.{name}"], weight), name

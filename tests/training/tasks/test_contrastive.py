@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from lexipix.models.build import contrastive_pair
 from tests.support.toy import RUN, ListStream, MemoryCheckpoints, fast
 
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.tokenization import train_tokenizer
+from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.loop import train
 from lexipix.training.tasks.contrastive import ContrastiveTask
 
@@ -21,7 +21,7 @@ def test_pair_learns_to_tell_pictures_apart(augmentations):
     tokenizer = train_tokenizer(captions, 300)
     size = tokenizer.get_vocab_size()
     torch.manual_seed(0)
-    pair = contrastive_pair(
+    pair = ContrastivePair.from_config(
         {
             "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "embed_dim": 8},
             "text_encoder": {"vocabulary": size, "max_tokens": 8, "width": 32, "depth": 1, "embed_dim": 8},
