@@ -86,8 +86,8 @@ class KedroProject:
         """What differs between environments: ``environments`` among the ``vars`` of ``dvc.yaml``.
 
         ``data`` is the folder of the data, ``source`` and ``captions`` are what the ingestion reads. The
-        other keys are parameters that only some environments change, each with the environment whose file sets
-        it: the item's own, or base.
+        other keys are parameters that only some environments change, each with the environment whose file
+        sets it: the item's own, or base.
         """
         found = {}
         for env in self.environments:

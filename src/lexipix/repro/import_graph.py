@@ -19,7 +19,7 @@ NEUTRAL = (
     "lexipix.config.training",
 )
 NOT_NEUTRAL = ("lexipix.utils.seeding", "lexipix.datasets.sources")
-# Where one training must not depend on the code of another; elsewhere this share of a folder counts as all of it
+# Where a training must not depend on the code of another; elsewhere this share of a folder counts as all
 EXACT, MOST = "src/lexipix/training", 0.8
 # Folders that a module reads beside its imports
 RESOURCES = {"lexipix.reporting.report": "src/lexipix/reporting/templates"}
