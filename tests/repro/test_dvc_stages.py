@@ -6,14 +6,16 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from click.testing import CliRunner
+from kedro.config import OmegaConfigLoader
 from tests.support.project import REPOSITORY
 
 from lexipix.cli.dvc import sync
 from lexipix.config.pipelines import DEFAULT
 from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro import dvc_stages
-from lexipix.repro.dvc_stages import RESOURCES, commands, environments, nodes_of, place
-from lexipix.utils.errors import LexipixError
+from lexipix.repro.dvc_stages import KedroProject
+from lexipix.repro.import_graph import RESOURCES
+from lexipix.settings import CONFIG_LOADER_ARGS
 
 ENVIRONMENTS = ("base", "cifar10", "folder", "smoke")
 
@@ -35,14 +37,15 @@ def run(project):
     return go
 
 
-def content(project, env="base"):
-    return yaml.safe_load(place(project, env).read_text(encoding="utf-8"))
+def content(project):
+    return yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))
 
 
-def change(project, do, env="base"):
-    changed = content(project, env)
-    do(changed["stages"])
-    place(project, env).write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
+def change(project, do):
+    """Changes the stages by hand."""
+    changed = content(project)
+    do({name: stage.get("do", stage) for name, stage in changed["stages"].items()}, changed)
+    (project / "dvc.yaml").write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
 
 
 def test_every_stage_declares_what_its_nodes_do():
@@ -50,21 +53,27 @@ def test_every_stage_declares_what_its_nodes_do():
     assert answer.exit_code == 0, answer.output
 
 
-def test_every_environment_with_data_of_its_own_has_its_stages(project):
-    assert sorted(environments(project)) == sorted(ENVIRONMENTS)
+def test_every_environment_with_data_of_its_own_has_all_stages(project):
+    def configure(env):
+        return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+
+    kedro = KedroProject(project, register_pipelines(), configure)
+    environments = content(project)["vars"][0]["environments"]
+    assert sorted(environments) == sorted(kedro.environments) == sorted(ENVIRONMENTS)
+    data = {env: "data" if env == "base" else f"data/{env}" for env in ENVIRONMENTS}
+    assert {env: values["data"] for env, values in environments.items()} == data
+    stages = content(project)["stages"]
+    commands = {name: options for name, (options, _) in kedro.commands().items()}
+    for name, stage in stages.items():
+        assert stage["foreach"] == "${environments}"
+        assert stage["do"]["cmd"] == f"kedro run --env ${{key}} {commands.pop(name)}"
+        assert all(out.startswith("${item.data}/") for out in stage["do"]["outs"])
+    assert not commands
+    ran = sorted(node.name for _, nodes in kedro.commands().values() for node in nodes)
     whole = sorted(node.name for node in register_pipelines()[DEFAULT].nodes)
-    for env in ENVIRONMENTS:
-        stages = content(project, env)["stages"]
-        assert {name: stage["cmd"] for name, stage in stages.items()} == commands(env)
-        ran = sorted(node.name for stage in stages.values() for node in nodes_of(stage["cmd"]))
-        assert ran == whole, "every node of the main job runs in exactly one stage"
-        if env != "base":
-            assert all(stage["wdir"] == "../.." for stage in stages.values())
-            assert all(f"data/{env}/" in out for stage in stages.values() for out in stage["outs"])
-    params = {next(iter(one)): one for one in content(project, "cifar10")["stages"]["ingestion"]["params"]}
-    assert params["conf/cifar10/parameters_ingestion.yml"] == {
-        "conf/cifar10/parameters_ingestion.yml": ["ingestion"]
-    }
+    assert ran == whole, "every node of the default run belongs to exactly one stage"
+    params = [next(iter(one.items())) for one in stages["ingestion"]["do"]["params"]]
+    assert ("conf/${key}/parameters_ingestion.yml", ["ingestion"]) in params
 
 
 def test_parameter_files_hold_literals_only():
@@ -83,75 +92,73 @@ def test_what_is_no_module_is_some_modules_resource():
     assert all(any(file.startswith(f"{folder}/") for folder in RESOURCES.values()) for file in files), files
 
 
-def test_drift_is_named_and_mended(project, run):
-    def do(one):
-        one["ingestion"]["deps"].remove("src/lexipix/scenes")
-        one["ingestion"]["deps"].append("data/09")
-        one["ingestion"]["outs"].pop()
-        one["ingestion"]["params"].pop()
-        one["captioner"].update(cmd="kedro run")
-        one.pop("features")
-        one.update(old={"cmd": "kedro run --pipelines x"})
+def test_drift_is_named_and_fixed(project, run):
+    def do(stages, whole):
+        stages["ingestion"]["deps"].remove("src/lexipix/datasets/sources")
+        stages["ingestion"]["deps"].append("data/09")
+        stages["ingestion"]["outs"].pop()
+        stages["ingestion"]["params"].pop()
+        stages["captioner"].update(cmd="kedro run")
+        whole["stages"].pop("features")
+        whole["stages"]["old"] = {"cmd": "kedro run --pipelines x"}
+        whole["vars"][0]["environments"]["smoke"]["data"] = "elsewhere"
 
     before = content(project)
     change(project, do)
     answer = run("--check")
     assert answer.exit_code == 1
     assert [line for line in answer.output.splitlines() if line.startswith("dvc.yaml: ")] == [
-        "dvc.yaml: there is no stage features",
-        "dvc.yaml: old: no pipeline is run by it any more",
-        "dvc.yaml: ingestion: deps lack src/lexipix/scenes",
-        "dvc.yaml: ingestion: deps name data/09 without need",
-        "dvc.yaml: ingestion: params lack ingestion of conf/base/parameters_ingestion.yml",
-        "dvc.yaml: ingestion: outs lack data/03_primary/summary.json",
-        "dvc.yaml: captioner: cmd is 'kedro run' instead of 'kedro run --pipelines captioner'",
+        "dvc.yaml: vars: data of smoke is 'elsewhere' instead of 'data/smoke'",
+        "dvc.yaml: the stage features is missing",
+        "dvc.yaml: old: no pipeline has this stage",
+        "dvc.yaml: ingestion: deps lacks src/lexipix/datasets/sources",
+        "dvc.yaml: ingestion: deps has data/09, which is not needed",
+        "dvc.yaml: ingestion: params lacks run of conf/${item.run}/parameters.yml",
+        "dvc.yaml: ingestion: outs lacks ${item.data}/03_primary/summary.json",
+        "dvc.yaml: captioner: cmd is 'kedro run' instead of 'kedro run --env ${key} --pipelines captioner'",
     ]
     assert content(project) != before, "only checked"
     assert run().exit_code == 0
     assert content(project) == before
     again = run("--check")
-    assert again.exit_code == 0 and "are as the pipelines are" in again.output
+    assert again.exit_code == 0 and "agrees with the pipelines" in again.output
 
 
-def test_a_module_that_a_stage_begins_to_import_is_told(project, run, monkeypatch):
-    whole = dvc_stages.used_modules
+def test_a_module_that_a_stage_starts_to_import_is_reported(run, monkeypatch):
+    modules = dvc_stages.modules_of_function
     monkeypatch.setattr(
-        dvc_stages, "used_modules", lambda module: whole(module) | {"lexipix.training.losses.gan"}
+        dvc_stages, "modules_of_function", lambda *names: modules(*names) | {"lexipix.training.losses.gan"}
     )
     answer = run("--check")
-    assert "ingestion: deps lack src/lexipix/training/losses/gan.py" in answer.output
+    assert "ingestion: deps lacks src/lexipix/training/losses/gan.py" in answer.output
 
 
 def test_what_is_written_by_hand_stays(project, run):
-    def do(stages):
-        stages["ingestion"] |= {"desc": "Pictures, ready: to learn from", "frozen": True}
-        stages["ingestion"]["outs"][1] = {"data/03_primary/rejects.csv": {"cache": False}}
+    def do(stages, whole):
+        stages["ingestion"] |= {"desc": "Images, ready: to learn from", "frozen": True}
+        stages["ingestion"]["outs"][1] = {"${item.data}/03_primary/rejects.csv": {"cache": False}}
         stages["ingestion"]["deps"].pop()
-        stages["own"] = {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+        whole["stages"]["own"] = {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+        whole["vars"].append({"mine": 1})
 
     change(project, do)
-    path = place(project, "base")
+    path = project / "dvc.yaml"
     path.write_text("# mine\n# and yours\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     assert run().exit_code == 0
-    assert path.read_text(encoding="utf-8").startswith(
-        "# mine\n# and yours\nstages:\n  ingestion:\n    cmd: "
-    )
-    stages = content(project)["stages"]
-    assert stages["ingestion"]["desc"] == "Pictures, ready: to learn from" and stages["ingestion"]["frozen"]
-    assert {"data/03_primary/rejects.csv": {"cache": False}} in stages["ingestion"]["outs"]
-    assert stages["own"] == {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+    assert path.read_text(encoding="utf-8").startswith("# mine\n# and yours\nvars:\n  - environments:\n")
+    after = content(project)
+    stage = after["stages"]["ingestion"]["do"]
+    assert stage["desc"] == "Images, ready: to learn from" and stage["frozen"]
+    assert {"${item.data}/03_primary/rejects.csv": {"cache": False}} in stage["outs"]
+    assert after["stages"]["own"] == {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}
+    assert {"mine": 1} in after["vars"]
     written = path.read_bytes()
     assert run().exit_code == 0 and path.read_bytes() == written
 
 
-def test_a_file_that_cannot_be_read_is_told_and_left(project, run):
-    place(project, "base").write_text("stages: [", encoding="utf-8")
+def test_a_file_that_cannot_be_read_is_reported_and_left(project, run):
+    (project / "dvc.yaml").write_text("stages: [", encoding="utf-8")
     answer = run()
-    assert answer.exit_code == 1 and "is not valid YAML" in answer.output and "sync again" in answer.output
-    assert place(project, "base").read_text(encoding="utf-8") == "stages: ["
-
-
-@pytest.mark.parametrize("command", ["python x.py", "kedro run --nodes a", "kedro run --pipelines nothing"])
-def test_a_command_that_runs_no_pipeline_is_refused(command):
-    with pytest.raises(LexipixError, match="runs no pipeline"):
-        nodes_of(command)
+    assert answer.exit_code == 1
+    assert "is not valid YAML" in answer.output and "run `kedro dvc sync`" in answer.output
+    assert (project / "dvc.yaml").read_text(encoding="utf-8") == "stages: ["
