@@ -2,7 +2,7 @@
 # the command), PORT (of the MLflow UI or of the service), MODEL (the registered model to serve), PYTHON (the
 # interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format ui serve bench repro lock
+.PHONY: help install run test coverage lint format ui serve bench repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -40,6 +40,9 @@ run: install  ## Train every model on the embedded scenes and write data/08_repo
 
 test: install  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+coverage: install  ## Run all tests and report the covered lines; fewer than 90 % are an error
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: install  ## Check style, types, import layers and DVC stages
 	$(BIN)/ruff check .

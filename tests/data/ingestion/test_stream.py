@@ -95,7 +95,11 @@ def test_without_captioner_pictures_without_caption_are_rejected():
 @pytest.mark.parametrize(
     ("odd", "file", "reason"),
     [
-        (SourceImage("a.png", image(900), "x" * 1001), "a.png", "its caption has 1,001 characters, ingestion"),
+        (
+            SourceImage("a.png", image(900), "x" * 1001),
+            "a.png",
+            "its caption has 1,001 characters, ingestion",
+        ),
         (SourceImage("a.png", image(900), "a", ("y" * 2000,)), "a.png", "2,000 characters"),
         (SourceImage("a.png", image(900), "caf\udce9"), "a.png", "its caption is not valid UTF-8"),
         (SourceImage("\udcff.png", image(900), "a"), "\\udcff.png", "its name is not valid UTF-8"),
