@@ -263,7 +263,7 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
         Services(), Services(),
     )  # fmt: skip
     assert "pretrain_loss" in curves.columns
-    model, prior = load_network(bundle), load_network(trained)
+    model, prior = load_network(bundle, TextToImage), load_network(trained, TextToImage)
     assert isinstance(model.decoder, UpsamplingDecoder)
     assert model.prior.noise_dim == bundle.config["noise_dim"] == prior.prior.noise_dim
     # Sixteen images in batches of eight: pretrained in the first, the discriminator alone in the second
@@ -347,8 +347,8 @@ def test_a_token_generator_without_a_hint_needs_no_prior(catalog, pictures, cont
 def test_the_bundle_alone_generates_images(catalog):
     bundle, tokenizer = catalog.load("tokens"), catalog.load("image_tokenizer")
     assert bundle.config["kind"] == "tokens_to_image" and bundle.config["max_tokens"] == MAX_TOKENS
-    model = load_network(bundle)
-    assert isinstance(model, TokensToImage) and model.noise_dim == bundle.config["noise_dim"]
+    model = load_network(bundle, TokensToImage)
+    assert model.noise_dim == bundle.config["noise_dim"]
     for name, weight in tokenizer.weights.items():
         assert torch.equal(bundle.weights[f"image_tokenizer.{name}"], weight), name
     for name, weight in catalog.load("prior").weights.items():

@@ -31,9 +31,9 @@ def test_the_next_token_and_all_later_ones_are_hidden():
 
 def test_predicted_is_what_the_next_decoding_step_writes():
     generator = SimpleNamespace(
-        ends=[1, 3, 3],
-        words_per_cell=3,
-        blank=lambda n: torch.tensor([7, 8, 9])[None, :, None].repeat(n, 1, 64),
+        step_ends=[1, 3, 3],
+        tokens_per_cell=3,
+        masked_tokens=lambda n: torch.tensor([7, 8, 9])[None, :, None].repeat(n, 1, 64),
     )
     known, n_hidden = torch.tensor([0, 1, 2]), torch.tensor([16, 64, 64])
     tokens = torch.zeros(3, 3, CELLS, dtype=torch.long)
@@ -47,7 +47,7 @@ def test_one_token_at_least_is_hidden():
 
 
 def test_equal_logits_cost_the_logarithm_of_the_codebook():
-    generator = SimpleNamespace(scores=lambda states, place: torch.zeros(len(states), 24))
+    generator = SimpleNamespace(logits=lambda states, place: torch.zeros(len(states), 24))
     tokens = torch.zeros(3, 2, CELLS, dtype=torch.long)
     predicted = torch.ones(3, 2, CELLS, dtype=torch.bool)
     predicted[:, 1] = False

@@ -41,19 +41,19 @@ def test_the_nearest_of_several_candidates_sets_the_loss(make):
     assert sum(many) < sum(one)
 
 
-def test_a_caption_is_planned_once_however_many_candidates_are_drawn(make, monkeypatch):
+def test_a_caption_is_encoded_once_however_many_candidates_are_compared(make, monkeypatch):
     task, calls = make(5), []
-    for name in ("plan", "draw"):
+    for name in ("condition", "sample_latents"):
         method = getattr(task.model.prior, name)
         monkeypatch.setattr(
             task.model.prior, name, lambda *given, n=name, m=method: calls.append(n) or m(*given)
         )
     task.step(torch.arange(8), 0.0)
-    assert calls == ["plan"] + ["draw"] * 6
+    assert calls == ["condition"] + ["sample_latents"] * 6
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_plan_learns_though_candidates_are_compared_without_gradients(make, precision):
+def test_the_conditioning_learns_though_candidates_are_compared_without_gradients(make, precision):
     task = make(3)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         for _ in range(2):  # what starts at zero passes no gradient on in the first step
