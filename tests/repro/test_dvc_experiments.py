@@ -35,8 +35,7 @@ def project(recorded, tmp_path_factory):
     introduce(path)
     shutil.copytree(recorded / ".dvc" / "cache", path / ".dvc" / "cache")
     dvc(path, "checkout", "--quiet", "--with-deps", LAST)
-    for name in ("mlflow.db", "data/06_models/machine_choices.json"):
-        shutil.copy(recorded / name, path / name)
+    shutil.copy(recorded / "mlflow.db", path)
     said = {"aside": dvc_and_log(path, "exp", "run", LAST, "--temp", "-n", "aside", *shown(3), *SHORT)}
     dvc(path, "exp", "run", LAST, "--queue", "-n", "later", *shown(2), *SHORT)
     assert "later" in dvc(path, "queue", "status")
@@ -51,7 +50,6 @@ def test_experiments_run_what_they_change_and_leave_the_workspace_alone(project)
     path, said = project
     for name, lines in said.items():
         assert stages_run(lines) == ["evaluation"], name
-        assert "as chosen before on this machine" in lines, name
     assert git(path, "status", "--porcelain") == ""
     assert "evaluation@base:" not in dvc(path, "status", LAST)
 

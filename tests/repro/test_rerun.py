@@ -39,7 +39,7 @@ def test_a_whole_run_gives_the_same_bytes_again(smoke):
     shown = [line for line in answer.stdout.splitlines() if line.startswith("data/smoke/")]
     verdicts = {path.rpartition("/")[2]: verdict for path, _, verdict in (x.partition(": ") for x in shown)}
     # What shows measured speeds is never the same
-    assert verdicts == {"report.html": "measured anew", "frontier_sheet.png": "measured anew"}
+    assert verdicts == {"report.html": "measured again", "frontier_sheet.png": "measured again"}
     assert store(smoke.path).get_run(run_id).data.tags["reproduced"].count(" identical") == 2
     assert len(worktrees(smoke.path)) == 1
     assert (smoke.data / "08_reporting" / "metrics.json").read_bytes() == before

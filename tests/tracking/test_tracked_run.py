@@ -6,12 +6,12 @@ from collections import Counter
 import mlflow
 import pytest
 
-DRAWING = ("vae", "prior", "gan", "image_tokenizer", "words", "small", "pruned")
+DRAWING = ("vae", "prior", "gan", "image_tokenizer", "tokens", "small", "pruned")
 IMAGES = {
     "ingestion/sample", "captioner/attention", "compression/frontier",
-    "evaluation/paths", "evaluation/reconstructions", "evaluation/memorisation", "evaluation/rate",
+    "evaluation/paths", "evaluation/reconstructions", "evaluation/memorization", "evaluation/rate",
     "evaluation/information",
-    *(f"{name}/{kind}" for name in DRAWING for kind in ("samples", "sheet")),
+    *(f"{name}/{kind}" for name in DRAWING for kind in ("samples", "sample_grid")),
 }  # fmt: skip
 # 72 of 158 are the models; a sheet of the image grid takes two, a thumbnail of the captions table one
 MOST_FILES = 200
