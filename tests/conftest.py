@@ -25,7 +25,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for each other's co
 # Minutes each: begun first, they leave no process of a run of tests without work at its end. The second needs
 # no finished project, while the first makes it for all.
 LONG = (
-    "test_interruption.py", "test_parallel.py", "test_reproduce.py", "test_docs.py",
+    "test_interruption.py", "test_gan.py", "test_rerun.py", "test_docs.py",
     "test_dvc_experiments.py",
     "test_smoke.py", "test_mlflow_ui.py", "test_dvc_lineage.py", "test_serving.py",
 )  # fmt: skip

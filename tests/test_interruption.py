@@ -78,7 +78,7 @@ def test_a_run_stopped_in_every_training_ends_in_the_bytes_of_one_that_ran_throu
             assert ended == -how, f"{place} + {moment:.2f} s:\n{''.join(said)[-3000:]}"
             continue
         assert ended == 130, f"{place} + {moment:.2f} s:\n{''.join(said)[-3000:]}"
-        assert "the same command with --only-missing-outputs goes on" in said[-1], place
+        assert "the same command with --only-missing-outputs continues" in said[-1], place
         assert "Traceback" not in said[-1], place
         leftovers = [path.name for path in data.rglob("*") if ".part" in path.name or ".old" in path.name]
         assert leftovers == [], place
