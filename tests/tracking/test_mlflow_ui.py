@@ -156,7 +156,7 @@ def wait_for_pictures(images):
 
 def test_the_list_of_runs_shows_the_figures(page, runs, keep):
     with page.expect_popup() as opened:
-        page.get_by_role("link", name="figures in a table").click()
+        page.get_by_role("link", name="metrics in a table").click()
     page = opened.value
     for name in ("direct.psnr", "captioner.cider_d", "text.champion.ssim", "speed.champion.images_per_s"):
         expect(page.get_by_role("columnheader", name=name).first).to_be_visible()

@@ -202,7 +202,7 @@ def test_interrupted_run_is_killed_and_leaves_nothing_half(toy, number, expected
     assert process.returncode == expected, out + err
     assert "Traceback" not in err
     if number == signal.SIGINT:
-        assert "--only-missing-outputs goes on" in err
+        assert "--only-missing-outputs continues" in err
     _, (run,) = runs(toy)
     assert run.info.status == "KILLED"
     assert sorted(path.name for path in (toy / "data").iterdir()) == ["summary.json"]
@@ -212,7 +212,7 @@ def test_interrupted_run_is_killed_and_leaves_nothing_half(toy, number, expected
 def test_interrupt_that_a_library_swallowed_stops_the_run_all_the_same(toy, library):
     code, said = kedro(toy, "run", TOY=library, LEXIPIX_MLFLOW="0")
     assert code == 130, said
-    assert "--only-missing-outputs goes on" in said
+    assert "--only-missing-outputs continues" in said
     assert "Running node: train" not in said and "Traceback" not in said
     assert "KeyboardInterrupt" not in said
     assert (toy / "data" / "summary.json").is_file() == (library == "deaf"), "what was finished is kept"
