@@ -48,7 +48,6 @@ def train(pair, tmp_path):
             data or pictures(),
             pair,
             pretrained or NoPretrained(),
-            {},
             stream or ListStream(),
             FileCheckpoints(tmp_path / folder / "captioner.safetensors"),
         )
