@@ -1,7 +1,6 @@
 """DVC runs what is out of date and nothing else: shown on a smoke run, recorded as if DVC had made it."""
 
 import shutil
-import time
 
 import mlflow
 import numpy as np
@@ -18,16 +17,12 @@ def project(recorded, tmp_path_factory):
     return path
 
 
-def test_what_is_up_to_date_is_not_run_again_and_that_is_known_in_five_seconds(project):
+def test_what_is_up_to_date_is_not_run_again(project):
+    """How long it takes to find that out is measured by benchmarks/stage_startup.py."""
     assert changed_stages(project) == set()
-    seconds = []
-    while len(seconds) < 3 and min(seconds, default=6) > 5:  # the machine may be busy with something else
-        started = time.monotonic()
-        said = dvc(project, "repro", LAST)
-        seconds.append(time.monotonic() - started)
-        assert all(f"Stage '{name}@base' didn't change, skipping" in said for name in STAGES)
-        assert stages_run(said) == []
-    assert min(seconds) <= 5
+    said = dvc(project, "repro", LAST)
+    assert all(f"Stage '{name}@base' didn't change, skipping" in said for name in STAGES)
+    assert stages_run(said) == []
 
 
 @pytest.mark.parametrize(
