@@ -135,7 +135,7 @@ class KedroProject:
             else:
                 found["outs"][path] = path
         keys = sorted(_parameter_keys(nodes))
-        reads_source = "ingestion" in keys
+        reads_source = any("sources" in node.inputs for node in nodes)
         inputs = ["${item.source}", "${item.captions}"] if reads_source else []
         code = [path for path in self.code(nodes) if not (reads_source and path in SOURCE_CODE.values())]
         lists = {name: [items[path] for path in sorted(items)] for name, items in found.items()}
