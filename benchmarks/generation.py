@@ -27,7 +27,7 @@ from rich.console import Console
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.scenes import caption, sample_scene
-from lexipix.training.precision import products_gain
+from lexipix.training.precision import has_bf16
 
 SIZE = 32
 DDPM_STEPS, DDIM_STEPS = 1000, 50
@@ -212,7 +212,7 @@ def best_precision(model: torch.nn.Module, make: Callable[[Any, torch.dtype], Ca
     """Return the faster of fp32 and bf16, both with channels_last, and its name."""
     model = model.to(memory_format=torch.channels_last)
     tried = {"fp32": make(model, torch.float32)}
-    if products_gain(torch.device("cpu")) >= 1:
+    if has_bf16(torch.device("cpu")):
         import copy
 
         tried["bf16"] = make(copy.deepcopy(model).to(torch.bfloat16), torch.bfloat16)

@@ -36,14 +36,14 @@ def ingest_source(source: dict[str, Any], store: str, **changes: Any) -> dict[st
     Returns:
         Number of images and seconds.
     """
-    from lexipix.datasets.image_store import PictureStoreDataset
+    from lexipix.datasets.image_store import ImageStoreDataset
     from lexipix.datasets.pretrained import PretrainedModelsDataset
     from lexipix.datasets.sources.sources import SourcesDataset
     from lexipix.pipelines.ingestion.nodes import ingest
     from lexipix.utils.types import SPLITS
 
     parameters = ProjectContext(REPOSITORY, "base", {"ingestion": {"source": source, **changes}}).parameters
-    dataset = PictureStoreDataset(filepath=store)
+    dataset = ImageStoreDataset(filepath=store)
     start = time.perf_counter()
     pretrained = PretrainedModelsDataset().load()
     dataset.save(ingest(parameters.ingestion, parameters.run, SourcesDataset().load(), pretrained))

@@ -81,7 +81,7 @@ def results(project: Path) -> list[Path]:
     from dvc.repo import Repo
 
     with Repo(str(project)) as repo:
-        stages = repo.stage.collect(LAST_STAGE, with_deps=True)
+        stages = repo.stage.collect(f"{project / 'dvc.yaml'}:{LAST_STAGE}", with_deps=True)
         return [Path(out.fs_path) for stage in stages for out in stage.outs]
 
 

@@ -25,8 +25,9 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, to_uint8
 from lexipix.models.text_to_image import TextEncoding
-from lexipix.training.ema import Averages
-from lexipix.training.precision import choose_precision, step_flops
+from lexipix.training.ema import ExponentialMovingAverage
+from lexipix.training.flops import step_flops
+from lexipix.training.precision import Precision
 from lexipix.training.schedule import learning_rate_factor, rows_of_step
 from lexipix.utils.seeding import seeded
 
@@ -138,6 +139,7 @@ class UNetTask:
     """
 
     averaged: Sequence[str] = ("unet",)
+    phases: Sequence[float] = (0.0,)
 
     def __init__(
         self,
@@ -276,10 +278,10 @@ def train(task: UNetTask, seconds: float, batch: int, run: RunParameters) -> dic
     group = task.optimizers["unet"].param_groups[0]
     peak, images_seen, loss, spent = group["lr"], 0, 0.0, 0.0
     with seeded(run.seed), shown:
-        machine = choose_precision(task, batch, run, "U-Net")
+        machine = Precision.of_run(run)
         machine.prepare(task.modules)
         flops = step_flops(task, batch, run, machine)
-        averages = Averages(task.modules, EMA_SHARE)
+        averages = ExponentialMovingAverage(task.modules, EMA_SHARE)
         bar = shown.add_task("", total=seconds)
         start = time.monotonic()
         while spent < seconds:

@@ -113,4 +113,4 @@ def test_estimate_of_a_small_run_is_told_and_kept(tmp_path):
     kept = json.loads((tmp_path / "data/smoke/08_reporting/estimate.json").read_text())
     assert set(kept) == {node.name for node in register_pipelines()[DEFAULT].nodes}
     assert all(cost["seconds"] >= 0 for cost in kept.values()) and kept["train_gan"]["seconds"] > 0.1
-    assert "together" in answer.output and "TFLOP" in answer.output
+    assert "total" in answer.output and "TFLOP" in answer.output
