@@ -15,7 +15,7 @@ from turns import comparison, take_turns
 
 LAST_STAGE = "evaluation@base"  # `dvc repro` of it includes every stage of the scenes
 LEAVE_OUT = shutil.ignore_patterns(
-    "data", ".git", ".venv", "mlartifacts", "mlflow.db*", "__pycache__", ".*_cache", "tmp", "cache"
+    ".git", ".venv", "mlartifacts", "mlflow.db*", "__pycache__", ".*_cache", "tmp", "cache"
 )
 
 
@@ -63,7 +63,12 @@ def run(project: Path, module: str, *arguments: str) -> str:
 
 def copy_of_this(target: Path) -> Path:
     """Copy this project with a tiny file for every result of the scenes, recorded by DVC as up to date."""
-    shutil.copytree(REPOSITORY, target, ignore=LEAVE_OUT)
+
+    def ignore(folder: str, names: list[str]) -> set[str]:
+        data = {"data"} if Path(folder) == REPOSITORY else set()  # src/lexipix/data is code
+        return LEAVE_OUT(folder, names) | data
+
+    shutil.copytree(REPOSITORY, target, ignore=ignore)
     _record(target)
     for path in results(target):
         path.parent.mkdir(parents=True, exist_ok=True)

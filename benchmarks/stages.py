@@ -3,7 +3,7 @@
     make bench            or: python benchmarks/stages.py [--env ENV] [--repeats 3] [--only captioning …]
 
 Ingestion is compared with the library `datasets`; captioning with `generate` of transformers and the same
-model; the metrics with a loop over scikit-image; Kedro's commands and `dvc repro` with a nearly empty project.
+model; the metrics with a loop over scikit-image; Kedro and `dvc repro` with a nearly empty project.
 
 The two sides alternate in one process with the same threads. Values are medians, with minimum and maximum.
 "Times as fast" is the median of paired ratios. Commands are measured in seconds. Both sides write the same
