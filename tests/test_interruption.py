@@ -51,10 +51,12 @@ def start(project):
 def contents(data):
     """Bytes of everything that the same run must give again; times and speeds are not among it.
 
-    Nor are the two with what the champion drew: which form that is, measured speeds decide.
+    Nor are the champions' folders and the two with what the champion drew: measured speeds decide which
+    variant that is.
     """
     files = (path for pattern in SAME for path in data.rglob(pattern) if "checkpoints" not in path.parts)
     files = (path for path in files if path.name not in ("champion_pictures.npy", "captions_table.parquet"))
+    files = (path for path in files if not {"champion", "captioner_champion"} & set(path.parts))
     return {str(path.relative_to(data)): path.read_bytes() for path in files}
 
 
