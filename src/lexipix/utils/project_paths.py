@@ -17,9 +17,3 @@ def project_root(project_path: Path) -> Path:
 def store_exists(store: str) -> bool:
     """Whether a tracking store exists; opening a missing SQLite store would create it, in seconds."""
     return not store.startswith("sqlite:///") or Path(store.removeprefix("sqlite:///")).is_file()
-
-
-def kept(path: Path) -> Path:
-    """The main project's file for a file of the copy in which the command runs; other paths as they are."""
-    copy, path = Path.cwd(), path.absolute()
-    return project_root(copy) / path.relative_to(copy) if path.is_relative_to(copy) else path
