@@ -96,7 +96,7 @@ def test_other_pictures_are_noticed(project):
     assert answer.returncode == 1
     assert "data/smoke/03_primary/pictures: different" in answer.stdout
     assert "is not reproduced" in answer.stderr
-    kept = next(line for line in answer.stdout.splitlines() if line.startswith("What was made is in "))
+    kept = next(line for line in answer.stdout.splitlines() if line.startswith("The new files are in "))
     shutil.rmtree(kept.split()[5].rstrip(";"))
 
 
@@ -110,7 +110,7 @@ def test_a_run_that_cannot_be_done_again_is_told_why(project):
     assert "Traceback" not in answer.stderr
     answer = run_kedro(project, "reproduce", "nonsense")
     assert answer.returncode == 1
-    assert "There is no run 'nonsense'" in answer.stderr
+    assert "has no run 'nonsense': copy the id" in answer.stderr
 
 
 def test_lineage_names_inputs_outputs_and_who_made_them(smoke):

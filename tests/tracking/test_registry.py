@@ -62,7 +62,7 @@ def test_models_are_promoted_by_their_figures(evaluation):
     assert versions(CAPTIONER) == {CHALLENGER: "3", CHAMPION: "1"}
     tags = mlflow.MlflowClient().get_model_version(GENERATOR, "3").tags
     assert (tags["decision"], tags["compared_with"], tags["data"]) == ("promoted", "1", "abc")
-    assert float(tags["figure.r_precision"]) == 0.9
+    assert float(tags["metric.r_precision"]) == 0.9
     assert "better" in tags["reason"]
 
     register(replace(evaluation, data="other pictures"))
@@ -83,7 +83,7 @@ def test_a_registered_champion_draws_what_its_folder_draws_within_the_limits_of_
     uri, prompt = f"models:/{GENERATOR}@{CHAMPION}", "a big red circle at the left on white"
     model, pipe = (
         mlflow.pyfunc.load_model(uri),
-        TextToImagePipeline.from_pretrained(evaluation.place("champion")),
+        TextToImagePipeline.from_pretrained(evaluation.path("champion")),
     )
     for candidates in (1, 2):
         for quality in ("fast", "balanced", "best"):
