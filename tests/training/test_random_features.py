@@ -118,7 +118,7 @@ def test_a_model_reproduces_the_latents_of_its_training_images():
 
 
 def test_the_random_features_are_fitted_and_not_trained():
-    task = world().prior_task(world().text_to_image(memory=16), learning_rate=1e-2)
+    task = world().prior_task(world().text_to_image(memory=16), **{"training.learning_rate": 1e-2})
     regressor = task.model.prior.random_features
     before = {key: value.clone() for key, value in regressor.state_dict().items()}
     first = task.model.prior.proj_out.weight.detach().clone()

@@ -134,15 +134,13 @@ class Discriminator(nn.Module):
 
     Args:
         image_encoder: Trained; frozen here.
-        map_channels: Channels of its three maps.
         embed_dim: Length of the caption embeddings.
         width: Hidden channels of the heads.
     """
 
-    def __init__(
-        self, image_encoder: ImageEncoder, map_channels: tuple[int, int, int], embed_dim: int, width: int
-    ) -> None:
+    def __init__(self, image_encoder: ImageEncoder, embed_dim: int, width: int) -> None:
         super().__init__()
+        map_channels = image_encoder.map_channels
         self.image_encoder = image_encoder.eval().requires_grad_(False)
         self.rotations = nn.ModuleList(nn.Conv2d(c, c, 1, bias=False) for c in map_channels)
         for rotation in self.rotations:

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-PREFIX = "metrics/"
-
 
 class MetricAverager:
     """Sums metrics as tensors on their device, so that no step waits for a GPU.
 
     Attributes:
-        counts: Steps that reported each metric since the last :meth:`mean`.
+        sums: Of each metric since the last :meth:`mean`.
+        counts: Steps that reported each metric since then.
         latest: Metrics of the last step.
     """
 
@@ -38,12 +37,3 @@ class MetricAverager:
     def is_finite(self) -> bool:
         """Whether every metric of the last step is finite."""
         return all(math.isfinite(float(value.detach())) for value in self.latest.values())
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the sums as named tensors for a checkpoint; the counts are kept beside them."""
-        return {f"{PREFIX}{key}": total for key, total in self.sums.items()}
-
-    def load(self, tensors: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
-        """Restore the sums of :meth:`tensors`, and the counts."""
-        self.counts = dict(counts)
-        self.sums = {key: tensors[f"{PREFIX}{key}"].clone() for key in counts}

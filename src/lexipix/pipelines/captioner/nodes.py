@@ -11,8 +11,8 @@ from lexipix.config.run import RunParameters
 from lexipix.evaluation.attention import as_arrays, draw, look
 from lexipix.evaluation.caption_metrics import measure_test_captions
 from lexipix.evaluation.captioning import caption_split, fill_missing_captions, load_captioner
-from lexipix.training.builders.captioner import LanguageModels
-from lexipix.training.captioner_training import run_captioner_training
+from lexipix.training.builders.captioner import build_captioner
+from lexipix.training.builders.common import PretrainedModels, run_training
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
@@ -22,7 +22,7 @@ def train_captioner(
     run: RunParameters,
     pictures: ImageSplits,
     contrastive_pair: ModelBundle,
-    pretrained_models: LanguageModels,
+    pretrained_models: PretrainedModels,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame]:
@@ -31,15 +31,8 @@ def train_captioner(
     Returns:
         The captioner with its tokenizer, and the curves of its training.
     """
-    return run_captioner_training(
-        captioner,
-        run,
-        pictures,
-        contrastive_pair,
-        pretrained_models,
-        stream,
-        checkpoints,
-    )
+    setup = build_captioner(run, captioner, pictures, contrastive_pair, pretrained_models)
+    return run_training("captioner", "captioner", setup, run, pictures.digest, stream, checkpoints)[:2]
 
 
 def caption_missing(

@@ -1,20 +1,22 @@
 """The contract between the training loop and a model: :class:`TrainingTask` and :class:`TrainingResult`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import AdamW, Optimizer
+
+from lexipix.training.accumulation import micro_batches, optimizer_step
 
 Metrics = dict[str, Tensor]
 SampleGrid = NDArray[np.uint8]
 
 
-class Feedback(Protocol):
+class Feedback(ABC):
     """What validation changes while a training runs; see :mod:`lexipix.training.feedback`.
 
     Attributes:
@@ -24,29 +26,31 @@ class Feedback(Protocol):
         resampled_fraction: Fraction of each batch that is drawn by ``sampling_cdf``.
     """
 
-    keep_best: bool
-    lr_factor: float
-    sampling_cdf: Tensor | None
-    resampled_fraction: float
+    keep_best: bool = False
+    lr_factor: float = 1.0
+    sampling_cdf: Tensor | None = None
+    resampled_fraction: float = 0.0
 
+    @abstractmethod
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """Update the attributes after a validation, and return metrics to report beside ``metrics``."""
+        """Update the attributes after a validation, and return metrics to report beside ``metrics``.
 
+        Args:
+            metrics: ``val_objective`` among them.
+            learns: Whether the shipped model learns by now; nothing changes before.
+        """
+
+    @abstractmethod
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Named tensors and JSON-able values for a checkpoint."""
+        """Return named tensors and JSON-able values for a checkpoint."""
 
+    @abstractmethod
     def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` returned."""
 
 
 class GraphStep(NamedTuple):
-    """A step as a function of tensors alone, for a CUDA graph.
-
-    Attributes:
-        update: Updates the weights and returns scalar metrics.
-        inputs: Its arguments.
-        variant: Steps of equal variant and equal input shapes run the same kernels.
-    """
+    """A step for a CUDA graph; see the arguments of :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
 
     update: Callable[..., Metrics]
     inputs: Sequence[Tensor]
@@ -100,6 +104,52 @@ class TrainingTask(ABC):
     def graph_step(self, rows: Tensor, progress: float) -> GraphStep | None:
         """Return the step for a CUDA graph, or None where none can hold it; arguments as for ``step``."""
         return None
+
+
+class NetworkTask(TrainingTask):
+    """One network that one optimizer trains by one loss; subclasses compute it.
+
+    Args:
+        name: Of the network and its optimizer.
+        network: Is trained, or has parts that are.
+        optimizer: Of its trainable weights.
+        n_rows: Training rows to draw batches from.
+        gradient_accumulation_steps: Micro-batches per update.
+    """
+
+    grad_clip: float | None = 1.0
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        optimizer: Optimizer,
+        n_rows: int,
+        gradient_accumulation_steps: int = 1,
+    ) -> None:
+        self.modules, self.averaged, self.n_rows = {name: network}, (name,), n_rows
+        self.optimizers, self.gradient_accumulation_steps = {name: optimizer}, gradient_accumulation_steps
+
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        (optimizer,) = self.optimizers.values()
+        batches = micro_batches(rows, self.gradient_accumulation_steps)
+        return optimizer_step(
+            optimizer, lambda batch: self.losses(batch, progress), batches, clip=self.grad_clip
+        )
+
+    @abstractmethod
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
+        """Return the loss of a (micro-)batch, and scalar metrics; arguments as for :meth:`step`."""
+
+
+def adamw(weights: Iterable[Any], lr: float, beta2: float, weight_decay: float) -> AdamW:
+    """Return the optimizer of most trainings; ``weights`` may be groups with settings of their own."""
+    return AdamW(weights, lr, betas=(0.9, beta2), weight_decay=weight_decay, fused=True)
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Return the weights that are not frozen."""
+    return [weight for weight in network.parameters() if weight.requires_grad]
 
 
 @dataclass

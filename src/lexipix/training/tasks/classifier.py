@@ -9,10 +9,9 @@ from torch.nn import functional as F
 from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows, Images, normalize, random_hflip, random_shift
 from lexipix.models.classifier import Classifier
-from lexipix.training.accumulation import optimizer_step
 from lexipix.training.bundles import load_network
 from lexipix.training.precision import Precision
-from lexipix.training.tasks.base import Metrics, TrainingTask
+from lexipix.training.tasks.base import Metrics, NetworkTask, adamw
 from lexipix.utils.types import ModelBundle
 
 Numbers = NDArray[np.int64]
@@ -38,7 +37,7 @@ def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
     return moved.contiguous(memory_format=torch.channels_last)
 
 
-class ClassifierTask(TrainingTask):
+class ClassifierTask(NetworkTask):
     """Trains a :class:`Classifier`.
 
     Args:
@@ -52,6 +51,8 @@ class ClassifierTask(TrainingTask):
         device: Where to train.
     """
 
+    grad_clip = None
+
     def __init__(
         self,
         classifier: Classifier,
@@ -64,26 +65,19 @@ class ClassifierTask(TrainingTask):
         flip: bool,
         device: torch.device,
     ) -> None:
+        weights = list(classifier.parameters())
+        groups = [
+            {"params": [w for w in weights if w.ndim > 1]},
+            {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = adamw(groups, learning_rate, 0.99, weight_decay)
+        super().__init__("classifier", classifier, optimizer, len(images))
         self.classifier, self.flip = classifier, flip
         self.images, self.numbers = ImageRows(images, device), torch.from_numpy(numbers).to(device)
         self.val_images, self.val_numbers = ImageRows(validation[0], device), torch.from_numpy(validation[1])
-        self.modules, self.averaged = {"classifier": classifier}, ("classifier",)
-        weights = list(classifier.parameters())
-        groups = [
-            {"params": [w for w in weights if w.ndim > 1], "weight_decay": weight_decay},
-            {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.optimizers = {
-            "classifier": torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.99), fused=True)
-        }
-        self.n_rows = len(images)
         classifier.train()
 
-    def step(self, rows: Tensor, progress: float) -> Metrics:
-        """One update on a batch of images, each moved by itself."""
-        return optimizer_step(self.optimizers["classifier"], self._losses, [rows])
-
-    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         numbers = self.numbers[rows.to(self.numbers.device)]
         logits = self.classifier(shift_each(self.images[rows], SHIFT, self.flip)).float()
         loss = F.cross_entropy(logits, numbers, label_smoothing=LABEL_SMOOTHING)

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,11 +10,10 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION, batch_psnr, denormalize, normalize
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
-from lexipix.training.accumulation import optimizer_step
 from lexipix.training.losses.latents import channel_weights, latent_errors
 from lexipix.training.losses.ssim import structural_dissimilarity
 from lexipix.training.sample_grid import two_rows
-from lexipix.training.tasks.base import Metrics, TrainingTask
+from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw, trainable
 from lexipix.utils.progress import track
 
 AT_ONCE = 64  # images or captions of the teacher in one batch
@@ -24,7 +21,6 @@ AT_ONCE = 64  # images or captions of the teacher in one batch
 # Squared errors of images are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
 PIXEL_WEIGHT = 20.0
 SSIM_WEIGHT = 1.0
-GRAD_CLIP = 1.0
 N_SHOWN = 16
 
 
@@ -68,13 +64,12 @@ def generate_targets(
     )
 
 
-class DistillationTask(TrainingTask):
+class DistillationTask(NetworkTask):
     """Trains a student :class:`TextToImage` by regression to a teacher's images.
 
     Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
     of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
-    do.
-    The text encoding is not trained: it is the teacher's, or was distilled before.
+    do. The text encoding is not trained: it is the teacher's, or was distilled before.
 
     Args:
         student: The model to train.
@@ -99,32 +94,21 @@ class DistillationTask(TrainingTask):
         primary_caption_prob: float,
         device: torch.device,
     ) -> None:
-        self.student = student.train()
-        self.targets, self.validation_targets = targets, validation_targets
-        self.captions, self.validation = captions, validation
-        self.primary_caption_prob = primary_caption_prob
-        student.requires_grad_(False)
+        student.train().requires_grad_(False)
         student.prior.set_trainable(True)
         for text_part in (student.prior.proj_in, student.prior.text_layers, student.prior.text_norm):
             text_part.requires_grad_(False)
         student.decoder.requires_grad_(True)
+        optimizer = adamw(trainable(student), learning_rate, 0.98, 0.01)
+        super().__init__("student", student, optimizer, len(targets.noise))
+        self.student, self.primary_caption_prob = student, primary_caption_prob
+        self.targets, self.validation_targets = targets, validation_targets
+        self.captions, self.validation = captions, validation
         self.channel_weights: Tensor | None = None
         if isinstance(student.decoder, Decoder) and targets.latents is not None:
             self.channel_weights = channel_weights(student.decoder).to(device)
-        self.modules, self.averaged = {"student": student}, ("student",)
-        weights = [weight for weight in student.parameters() if weight.requires_grad]
-        self.optimizers = {
-            "student": torch.optim.AdamW(
-                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-            )
-        }
-        self.n_rows = len(targets.noise)
 
-    def step(self, rows: Tensor, progress: float) -> Metrics:
-        """One update towards the teacher's images, from a random wording of each caption."""
-        return optimizer_step(self.optimizers["student"], self._losses, [rows], clip=GRAD_CLIP)
-
-    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         ids = self.captions.sample(rows, self.primary_caption_prob)
         target = normalize(self.targets.images[rows])
         latents = self.student.sample_latents(self.student.encode_text(ids), self.targets.noise[rows])
@@ -147,7 +131,7 @@ class DistillationTask(TrainingTask):
         fidelity = float(torch.cat(psnr).mean())
         return {"objective": -fidelity, "fidelity": fidelity}
 
-    def sample_grid(self) -> NDArray[np.uint8]:
+    def sample_grid(self) -> SampleGrid:
         """Return up to 16 images by the teacher above the student's: uint8 (height, width, 3)."""
         return two_rows(*self._compare(torch.arange(min(len(self.validation_targets.noise), N_SHOWN))))
 

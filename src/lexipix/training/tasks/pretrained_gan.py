@@ -19,9 +19,8 @@ class PretrainedGANTask(GANTask):
     Args:
         model: Its language model and text encoder stay as they are.
         teacher: Another decoder of the same latents.
-        data: As for :class:`GANTask`, as the others.
-        hyperparameters: ``pretrain_fraction`` among them.
-        settings: Device and feedback.
+        data: The other arguments of :class:`GANTask`, with a ``pretrain_fraction``.
+        settings: Its device and feedback.
     """
 
     def __init__(self, model: TextToImage, teacher: Decoder, *data: Any, **settings: Any) -> None:
@@ -34,7 +33,6 @@ class PretrainedGANTask(GANTask):
         self.optimizers = {**self.optimizers, "decoder": decoder}
 
     def pretrain_step(self, rows: Tensor) -> Metrics:
-        """One update of the decoder alone."""
         return optimizer_step(self.optimizers["decoder"], self._pretrain_losses, self._sample(rows))
 
     def _pretrain_losses(self, inputs: GANInputs) -> tuple[Tensor, Metrics]:

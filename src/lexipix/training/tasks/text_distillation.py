@@ -13,13 +13,10 @@ from torch.nn import functional as F
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION
 from lexipix.models.text_to_image import TextToImage
-from lexipix.training.accumulation import optimizer_step
-from lexipix.training.tasks.base import Metrics, TrainingTask
+from lexipix.training.tasks.base import Metrics, NetworkTask, adamw
 from lexipix.utils.progress import track
 
-AT_ONCE = 64  # images or captions of the teacher in one batch
-
-GRAD_CLIP = 1.0
+AT_ONCE = 64  # captions of the teacher in one batch
 
 
 class EncodedCaptions(NamedTuple):
@@ -76,7 +73,7 @@ def encode_captions(
     )
 
 
-class TextDistillationTask(TrainingTask):
+class TextDistillationTask(NetworkTask):
     """Trains a student's text encoder, and its projection into the prior, to encode captions as a teacher.
 
     Args:
@@ -94,25 +91,17 @@ class TextDistillationTask(TrainingTask):
         *,
         learning_rate: float,
     ) -> None:
-        self.student, self.targets, self.validation = student, targets, validation
         student.requires_grad_(False)
         trained = [student.text_encoder, student.prior.proj_in, student.prior.text_norm]
         for module in trained:
             module.requires_grad_(True)
-        self.modules, self.averaged, self.n_rows = {"student": student}, ("student",), len(targets.ids)
         weights = [weight for module in trained for weight in module.parameters()]
-        self.optimizers = {
-            "text_encoder": torch.optim.AdamW(
-                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-            )
-        }
+        optimizer = adamw(weights, learning_rate, 0.98, 0.01)
+        super().__init__("student", student, optimizer, len(targets.ids))
+        self.student, self.targets, self.validation = student, targets, validation
         self.variance = float(targets.words[targets.ids != student.pad_id].float().var(0).mean())
 
-    def step(self, rows: Tensor, progress: float) -> Metrics:
-        """One update towards the teacher's encoding of some captions."""
-        return optimizer_step(self.optimizers["text_encoder"], self._losses, [rows], clip=GRAD_CLIP)
-
-    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         unexplained, distance = self._errors(self.targets, rows)
         loss = unexplained + distance
         return loss, {"loss": loss, "unexplained": unexplained}
