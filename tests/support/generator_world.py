@@ -26,8 +26,7 @@ from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.loop import train
 from lexipix.training.tasks.base import TrainingResult
-from lexipix.training.tasks.gan import GANTask
-from lexipix.training.tasks.gan_hyperparameters import GANHyperparameters
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask
 from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
 from lexipix.training.tasks.prior import PriorTask
 
@@ -79,21 +78,25 @@ class World:
 
     def prior_task(self, model=None, encoder=None, with_feedback=False, flip=False, **changes) -> PriorTask:
         """``changes`` are dotted keys of ``generator.prior``."""
-        data = self.data()
-        feedback = self.feedback(data) if with_feedback else None
         settings = {"training.learning_rate": 2e-3, "imle_candidates": 1, "primary_caption_prob": 0.5}
         parameters = section("generator.prior", settings | changes)
-        model, encoder = model or self.text_to_image(), encoder or self.vae().encoder
-        return PriorTask(model, encoder, data, parameters, flip=flip, device=CPU, feedback=feedback)
+        model, encoder, data = model or self.text_to_image(), encoder or self.vae().encoder, self.data()
+        task = PriorTask(model, encoder, data, parameters, flip, CPU)
+        if with_feedback:
+            task.feedback = self.feedback(data)
+        return task
 
     def gan_task(self, upsampling=False, with_feedback=False, **changes) -> GANTask:
         """A GAN; one with ``pretrain_fraction`` is pretrained by the VAE's decoder."""
         data = self.data()
-        parts = self.discriminator(), data, hyperparameters(**changes)
-        settings = {"device": CPU, "feedback": self.feedback(data) if with_feedback else None}
+        parts = self.discriminator(), data, hyperparameters(**changes), CPU
         if "pretrain_fraction" in changes:
-            return PretrainedGANTask(self.text_to_image(True), self.vae().decoder, *parts, **settings)
-        return GANTask(self.text_to_image(upsampling), *parts, **settings)
+            task = PretrainedGANTask(self.text_to_image(True), self.vae().decoder, *parts)
+        else:
+            task = GANTask(self.text_to_image(upsampling), *parts)
+        if with_feedback:
+            task.feedback = self.feedback(data)
+        return task
 
 
 def hyperparameters(learning_rate=2e-3, **changes) -> GANHyperparameters:

@@ -33,13 +33,7 @@ class DiscriminatorLogits(NamedTuple):
 
 
 class DiscriminatorFeatures(NamedTuple):
-    """Inputs of the heads.
-
-    Attributes:
-        maps: Feature maps of the frozen encoder at three scales.
-        rotated: The same after a random rotation of their channels.
-        images: The images.
-    """
+    """Inputs of the heads: maps of the frozen encoder, the same with rotated channels, and the images."""
 
     maps: tuple[Tensor, Tensor, Tensor]
     rotated: tuple[Tensor, ...]
@@ -53,13 +47,7 @@ class DiscriminatorFeatures(NamedTuple):
 
 
 class Head(nn.Module):
-    """A patch discriminator on one feature map, with a projection of the caption's embedding.
-
-    Args:
-        channels: Channels of the feature map.
-        width: Hidden channels.
-        embed_dim: Length of the caption embeddings.
-    """
+    """A patch discriminator on one feature map, with a projection of the caption's embedding."""
 
     def __init__(self, channels: int, width: int, embed_dim: int) -> None:
         super().__init__()
@@ -87,10 +75,7 @@ def minibatch_deviation(maps: Tensor, embedding: Tensor) -> Tensor:
 
     Minibatch standard deviation (Karras et al. 2018, arXiv 1710.10196), weighted by the similarity of the
     captions: a generator with one image per caption still varies within a batch of different captions.
-
-    Args:
-        maps: Features (B, C, h, w); for a batch of one the result is 0.
-        embedding: Caption embeddings (B, D) of any length.
+    Features are (B, C, h, w), caption embeddings (B, D) of any length; for a batch of one the result is 0.
     """
     if len(maps) < 2:
         return maps.new_zeros(len(maps))
@@ -102,12 +87,7 @@ def minibatch_deviation(maps: Tensor, embedding: Tensor) -> Tensor:
 
 
 class PixelHead(nn.Module):
-    """A small trainable network on the pixels, with :func:`minibatch_deviation` as one more channel.
-
-    Args:
-        width: Channels at half the side; twice as many at a quarter.
-        embed_dim: Length of the caption embeddings.
-    """
+    """A small trainable network on the pixels, with :func:`minibatch_deviation` as one more channel."""
 
     def __init__(self, width: int, embed_dim: int) -> None:
         super().__init__()

@@ -14,14 +14,7 @@ from lexipix.models.vae import GRID
 
 
 class RandomFeatureRegressor(nn.Module):
-    """A caption to a latent, without noise.
-
-    Args:
-        text_width: Width of the tokens' hidden states.
-        embed_dim: Length of the caption's embedding.
-        latent_channels: Channels of the VAE's latent.
-        n_features: Number of random features.
-    """
+    """A caption to a latent, without noise, from hidden states of ``text_width`` and an embedding."""
 
     def __init__(self, text_width: int, embed_dim: int, latent_channels: int, n_features: int) -> None:
         super().__init__()

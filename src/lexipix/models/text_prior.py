@@ -81,12 +81,7 @@ class WordToGridAttention(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition.
-
-    Args:
-        width: Channels of input and output.
-        hidden: Channels between the two convolutions.
-    """
+    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -184,13 +179,7 @@ class TextPrior(nn.Module):
         return normed
 
     def condition(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor) -> TextConditioning:
-        """Compute everything that does not depend on the noise; one result serves any number of images.
-
-        Args:
-            hidden_states: (B, L, text_width).
-            mask: bool (B, L), true where there is a token.
-            embedding: (B, embed_dim), of unit length, from the contrastive text encoder.
-        """
+        """Compute everything that does not depend on the noise; the arguments are a ``TextEncoding``'s."""
         tokens = self.encode_tokens(hidden_states, mask)
         context = torch.cat([masked_mean(tokens, mask), self.embedding_scale * embedding], dim=1)
         regressor = self.random_features
@@ -208,5 +197,5 @@ class TextPrior(nn.Module):
         return latents if conditioning.mean_latents is None else latents + conditioning.mean_latents
 
     def forward(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8); arguments as for :meth:`condition` and :meth:`sample_latents`."""
+        """Latents (B, C, 8, 8), without the step in between."""
         return self.sample_latents(self.condition(hidden_states, mask, embedding), noise)

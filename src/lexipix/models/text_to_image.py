@@ -38,7 +38,7 @@ class TextToImage(ConditionalGenerator):
         text_encoder: Of the contrastive pair.
         prior: Encoded captions and noise to a latent.
         decoder: Latent, or another grid of features, to image.
-        pad_id: Padding token.
+        pad_id: Of captions.
     """
 
     kind = "text_to_image"
@@ -60,12 +60,7 @@ class TextToImage(ConditionalGenerator):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the model with random weights.
-
-        Args:
-            config: ``language_model`` (a dictionary of transformers, or null), ``text_encoder``, ``prior``,
-                ``pad_id``, and ``decoder``: with ``depth`` a VAE's, without an upsampling one.
-        """
+        """Build the model with random weights; a ``decoder`` with ``depth`` is a VAE's."""
         language_model, decoder = config["language_model"], config["decoder"]
         return cls(
             language_model_from_config(language_model) if language_model else None,
@@ -77,7 +72,6 @@ class TextToImage(ConditionalGenerator):
 
     @property
     def noise_dim(self) -> int:
-        """Length of the noise vector."""
         return self.prior.noise_dim
 
     def train(self, mode: bool = True) -> "TextToImage":
@@ -89,14 +83,12 @@ class TextToImage(ConditionalGenerator):
         return self
 
     def unfreeze(self) -> list[nn.Parameter]:
-        """Make prior and decoder trainable and freeze the rest; returns the trainable parameters."""
         self.requires_grad_(False)
         self.prior.set_trainable(True)
         self.decoder.requires_grad_(True)
         return [weight for weight in self.parameters() if weight.requires_grad]
 
     def encode_text(self, ids: Tensor) -> TextEncoding:
-        """Encode captions ``ids`` (B, L); one encoding serves any number of images."""
         mask = ids != self.pad_id
         # In fp32: it costs little, and the random-feature regressor needs it
         with torch.autocast(ids.device.type, enabled=False):
@@ -111,7 +103,6 @@ class TextToImage(ConditionalGenerator):
         return latents
 
     def decode(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
-        """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
         images: Tensor = self.decoder(self.sample_latents(encoding, noise))
         return images
 

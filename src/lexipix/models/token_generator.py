@@ -40,9 +40,6 @@ def cosine_features(levels: Sequence[int]) -> Tensor:
     A linear function of these features can favor any neighborhood of tokens. With powers in place of the
     cosines it needs large weights for that and learns half as fast.
 
-    Args:
-        levels: For each number of a code, how many levels it has.
-
     Returns:
         (tokens, F): a cosine transform over the levels of each number, and for each pair of numbers the
         products of their lowest frequencies.
@@ -84,8 +81,7 @@ class TokenGenerator(nn.Module):
         levels: For each token of a cell, the levels of its code's numbers.
         decoding_steps: How many tokens of every cell each decoding step generates.
         local_conv_depth: Residual convolutions over the grid before the language model, and after it.
-        text_width: Width of the text encoder's hidden states.
-        embed_dim: Length of its embeddings.
+        text_width: Of the text encoder's hidden states; its embeddings have ``embed_dim``.
         pad_id: Padding of captions.
         prior_hint_channels: Channels of the prior hint; 0 for none.
         noise_at_start: Whether the noise has an effect before training; else its weights start at zero.
@@ -143,12 +139,11 @@ class TokenGenerator(nn.Module):
 
     @property
     def tokens_per_cell(self) -> int:
-        """Tokens of a cell, which is the number of codebooks."""
+        """The number of codebooks."""
         return len(self.codebook_sizes)
 
     @property
     def noise_dim(self) -> int:
-        """Length of the noise vector."""
         return SHARED_NOISE + CELLS * CELL_NOISE
 
     def masked_tokens(self, n_images: int) -> Tensor:
@@ -169,13 +164,7 @@ class TokenGenerator(nn.Module):
         return embedding
 
     def embed_cells(self, encoding: HintedTextEncoding, noise: Tensor, tokens: Tensor) -> Tensor:
-        """Inputs of the cells, (B, 64, W).
-
-        Args:
-            encoding: The captions.
-            noise: Standard normal (B, :attr:`noise_dim`).
-            tokens: (B, tokens per cell, 64); a token equal to its codebook's size is masked.
-        """
+        """Inputs of the cells, (B, 64, W); the arguments are those of :meth:`sample_tokens`."""
         shared, each = noise.split([SHARED_NOISE, CELLS * CELL_NOISE], 1)
         cells = self.cell_noise_proj(each.unflatten(1, (CELLS, CELL_NOISE)))
         embedding = self.embedding_proj(self.embedding_scale * encoding.embedding)
@@ -220,7 +209,6 @@ class TokenGenerator(nn.Module):
 
     @staticmethod
     def _convolve(layers: nn.Module, cells: Tensor) -> Tensor:
-        """Apply convolutions to cells (B, 64, W) as a grid."""
         grid: Tensor = layers(cells.transpose(1, 2).unflatten(2, (GRID, GRID)))
         return grid.flatten(2).transpose(1, 2)
 
@@ -256,12 +244,7 @@ class TokenGenerator(nn.Module):
 
 
 def straight_through(logits: Tensor, code_values: Tensor, levels: Sequence[int]) -> Tensor:
-    """Choose the token nearest to the expected code.
-
-    Args:
-        logits: (…, tokens) of a codebook.
-        code_values: Codes of its tokens, (tokens, numbers).
-        levels: For each number of a code, how many levels it has.
+    """Choose the token nearest to the expected code, from logits (…, tokens) and codes (tokens, numbers).
 
     Returns:
         One-hot (…, tokens); gradients flow as if it were the probabilities (straight-through estimator).

@@ -43,7 +43,7 @@ def to_bundle(
         card_parameters: Of the stage.
         data_digest: Of the training data.
         figures: Metrics of the training.
-        **extra: Further keys of ``config.json``, such as ``known_words`` or ``image_size``.
+        **extra: Further keys of ``config.json``, such as ``known_words``.
     """
     config = {"kind": kind, "network": dict(network_config), **extra}
     if max_tokens is not None:
@@ -77,13 +77,9 @@ def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
 
 
 def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkType:
-    """Build the network of a bundle with its weights, in evaluation mode on the CPU.
+    """Build the network of a bundle, one of some classes, with its weights, in evaluation mode on the CPU.
 
     The state of torch's global generator does not change.
-
-    Args:
-        bundle: A trained model.
-        *networks: The classes that the caller accepts, mostly one.
 
     Raises:
         LexipixError: The bundle holds another kind of network, or weights that do not fit its network.

@@ -20,11 +20,9 @@ N_SHOWN = 16
 
 
 class _Embedded(NamedTuple):
-    """Embeddings of some validation rows (B,): generated images (B, V) and captions (B, V)."""
-
-    rows: Tensor
-    images: Tensor
-    captions: Tensor
+    rows: Tensor  # (B,), of the validation
+    images: Tensor  # embeddings (B, V)
+    captions: Tensor  # embeddings (B, V)
 
 
 class GeneratorValidation:
@@ -115,14 +113,7 @@ class GeneratorValidation:
 
 @dataclass(frozen=True)
 class GeneratorData:
-    """What a conditional generator learns from.
-
-    Attributes:
-        images: Captioned training images, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        groups: int (N,): equal numbers mark equal captions.
-        validation: Metrics and sample grids on validation rows.
-    """
+    """Captioned training images, as those of the validation, and the validation."""
 
     images: Images
     captions: CaptionRows

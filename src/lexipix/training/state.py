@@ -1,5 +1,6 @@
 """Everything that changes while a training runs, and its form in a checkpoint."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +14,41 @@ from lexipix.config.training import TrainingParameters
 from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
 from lexipix.training.ema import ExponentialMovingAverage
 from lexipix.training.flops import step_flops
-from lexipix.training.metric_averager import MetricAverager
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
+
+
+class MetricAverager:
+    """Sums metrics as tensors on their device, so that no step waits for a GPU.
+
+    Attributes:
+        sums: Of each metric since the last :meth:`mean`.
+        counts: Steps that reported each metric since then.
+        latest: Metrics of the last step.
+    """
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.latest: Mapping[str, Tensor] = {}
+
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        """Add the metrics of one step."""
+        self.latest = metrics
+        for key, metric in metrics.items():
+            value = metric.detach().float()
+            self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def mean(self) -> dict[str, float]:
+        """Return the mean of each metric, and start anew."""
+        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+    def is_finite(self) -> bool:
+        """Whether every metric of the last step is finite."""
+        return all(math.isfinite(float(value.detach())) for value in self.latest.values())
 
 
 class TrainingState:
@@ -46,7 +79,7 @@ class TrainingState:
         run: RunParameters,
         saved: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None,
     ) -> None:
-        self.task, self.run = task, run
+        self.task, self.parameters, self.run = task, parameters, run
         self.precision = Precision.from_name(saved[1]["precision"], run) if saved else Precision.of_run(run)
         self.precision.prepare(task.modules)
         fixed = fixed_names(task.modules, task.optimizers)
@@ -96,7 +129,7 @@ class TrainingState:
         """Return the tensors and the JSON-able values of a checkpoint."""
         sums = {"metrics": self.averager.sums}
         tensors = pack_state(self._weights() | sums, self.task.optimizers)
-        feedback_tensors, feedback = self.task.feedback.state() if self.task.feedback else ({}, {})
+        feedback_tensors, feedback = self.task.feedback.state()
         meta = {
             "fingerprint": fingerprint,
             "precision": self.precision.name,
@@ -120,5 +153,4 @@ class TrainingState:
         self._start -= meta["seconds"]
         self.averager.counts = meta["metric_counts"]
         self.averager.sums = {key: tensors[f"metrics/{key}"].clone() for key in self.averager.counts}
-        if self.task.feedback:
-            self.task.feedback.load_state(tensors, meta["feedback"])
+        self.task.feedback.load_state(tensors, meta["feedback"])

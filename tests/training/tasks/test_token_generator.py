@@ -38,7 +38,7 @@ def make(**changes):
     }  # fmt: skip
     return TokenGeneratorTask(
         TokensToImage(text_encoder, generator, image_tokenizer), world().discriminator(), world().data(),
-        hyperparameters(**(settings | changes)), device=CPU,
+        hyperparameters(**(settings | changes)), CPU,
     )  # fmt: skip
 
 

@@ -70,16 +70,7 @@ def run_training(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train a model.
-
-    Args:
-        name: Shown beside the progress bar.
-        key: Full key of the model's parameters, for error messages.
-        setup: From one of the builders.
-        run: Seed, device, precision.
-        digest: Of the data.
-        stream: Receives live metrics.
-        checkpoints: Stores the state of an interrupted training.
+    """Train a model; ``key`` is that of its parameters, for the other arguments see :func:`train`.
 
     Returns:
         The model, its curves and metrics, and the last sample grid, which is empty if the task shows none.

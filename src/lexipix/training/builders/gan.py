@@ -1,7 +1,5 @@
 """The training of the GAN that the parameters describe."""
 
-from typing import Any
-
 import pandas as pd
 
 from lexipix.config.generator import GENERATOR_SIZES, FeedbackParameters, GANParameters
@@ -17,8 +15,7 @@ from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.gan import GANTask
-from lexipix.training.tasks.gan_hyperparameters import GANHyperparameters
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask
 from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
 from lexipix.utils.seeding import seeded
 from lexipix.utils.types import ImageSplits, ModelBundle
@@ -69,16 +66,14 @@ def build_gan(
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
     )
-    resembles = parameters.pixel_weight > 0 and parameters.pixel_pool == 1
-    settings: dict[str, Any] = {"device": device, "feedback": None}
-    if feedback.enabled and resembles:
-        settings["feedback"] = ValidationFeedback(feedback, data.captions, data.validation)
     task: GANTask
     if pretrains:
         assert isinstance(teacher, Decoder)
-        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters, **settings)
+        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters, device)
     else:
-        task = GANTask(model, discriminator, data, hyperparameters, **settings)
+        task = GANTask(model, discriminator, data, hyperparameters, device)
+    if feedback.enabled and parameters.pixel_weight > 0 and parameters.pixel_pool == 1:
+        task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, prior
     bundle = text_bundle(contrastive_pair, network["prior"]["noise_dim"])
     return TrainingSetup(task, model, network, parameters, inputs, bundle)

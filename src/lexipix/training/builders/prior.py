@@ -67,15 +67,9 @@ def build_prior(
         fit_random_features(
             model, autoencoder.encoder, images, data.captions, device, parameters.primary_caption_prob
         )
-    task = PriorTask(
-        model,
-        autoencoder.encoder,
-        data,
-        parameters,
-        flip=flip,
-        device=device,
-        feedback=ValidationFeedback(feedback, data.captions, data.validation) if feedback.enabled else None,
-    )
+    task = PriorTask(model, autoencoder.encoder, data, parameters, flip, device)
+    if feedback.enabled:
+        task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, captioner, vae
     bundle = text_bundle(contrastive_pair, parameters.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)

@@ -21,7 +21,7 @@ from lexipix.training.builders.captions import generator_data, require_one_token
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.gan_hyperparameters import GANHyperparameters
+from lexipix.training.tasks.gan import GANHyperparameters
 from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
@@ -99,14 +99,13 @@ def build_token_generator(
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
     )
-    task = TokenGeneratorTask(model, discriminator, data, hyperparameters, device=device)
+    task = TokenGeneratorTask(model, discriminator, data, hyperparameters, device)
     inputs = gan, flip, contrastive_pair, captioner, prior, image_tokenizer
     bundle = text_bundle(contrastive_pair, generator.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)
 
 
 def _prior_hint(prior: ModelBundle) -> tuple[PriorHint, dict[str, Any]]:
-    """Return the trained text prior, whose latents condition the cells, and its description."""
     model = load_network(prior, TextToImage)
     assert model.language_model is not None
     config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
@@ -120,14 +119,6 @@ def extended_gpt2(
 
     Where the captioner's language model is a GPT-2 of the same width, its tokens, positions and the layers
     that both have start this one. Another one is too large or of another kind, and all weights are random.
-
-    Args:
-        captioner: Has the language model.
-        vocabulary: Tokens of captions.
-        n_image_tokens: Image tokens, the mask tokens included.
-        max_tokens: Longest caption.
-        width: Of the new model.
-        depth: Its layers.
     """
     small = small_gpt2(
         vocabulary + n_image_tokens,

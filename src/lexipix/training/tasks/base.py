@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,8 @@ Metrics = dict[str, Tensor]
 SampleGrid = NDArray[np.uint8]
 
 
-class Feedback(ABC):
-    """What validation changes while a training runs; see :mod:`lexipix.training.feedback`.
+class Feedback:
+    """What validation changes while a training runs: nothing here; see :mod:`lexipix.training.feedback`.
 
     Attributes:
         keep_best: Ship the weights of the best validation, whatever the training's parameters are.
@@ -31,7 +31,6 @@ class Feedback(ABC):
     sampling_cdf: Tensor | None = None
     resampled_fraction: float = 0.0
 
-    @abstractmethod
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
         """Update the attributes after a validation, and return metrics to report beside ``metrics``.
 
@@ -39,18 +38,18 @@ class Feedback(ABC):
             metrics: ``val_objective`` among them.
             learns: Whether the shipped model learns by now; nothing changes before.
         """
+        return {}
 
-    @abstractmethod
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return named tensors and JSON-able values for a checkpoint."""
+        return {}, {}
 
-    @abstractmethod
     def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` returned."""
 
 
 class GraphStep(NamedTuple):
-    """A step for a CUDA graph; see the arguments of :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
+    """The arguments of :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
 
     update: Callable[..., Metrics]
     inputs: Sequence[Tensor]
@@ -70,7 +69,7 @@ class TrainingTask(ABC):
         phases: Progress at which each kind of step begins; the first is 0.
         lr_restarts: Progress at which the learning rates warm up again.
         learns_from: Progress from which the shipped model learns; no validation before it counts as the best.
-        feedback: What validation changes while the training runs, or None.
+        feedback: What validation changes while the training runs.
         uses_cuda_graphs: Whether :meth:`graph_step` returns steps for CUDA graphs.
     """
 
@@ -81,7 +80,7 @@ class TrainingTask(ABC):
     phases: Sequence[float] = (0.0,)
     lr_restarts: Sequence[float] = ()
     learns_from: float = 0.0
-    feedback: Feedback | None = None
+    feedback: Feedback = Feedback()
     uses_cuda_graphs: bool = False
 
     @abstractmethod
@@ -107,15 +106,7 @@ class TrainingTask(ABC):
 
 
 class NetworkTask(TrainingTask):
-    """One network that one optimizer trains by one loss; subclasses compute it.
-
-    Args:
-        name: Of the network and its optimizer.
-        network: Is trained, or has parts that are.
-        optimizer: Of its trainable weights.
-        n_rows: Training rows to draw batches from.
-        gradient_accumulation_steps: Micro-batches per update.
-    """
+    """A network whose trainable weights one optimizer updates, by a loss that subclasses compute."""
 
     grad_clip: float | None = 1.0
 
@@ -165,6 +156,6 @@ class TrainingResult:
         sample_grid: Samples of the shipped weights, for tasks that show any.
     """
 
-    curves: list[dict[str, float]] = field(default_factory=list)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    sample_grid: SampleGrid | None = None
+    curves: list[dict[str, float]]
+    metrics: dict[str, Any]
+    sample_grid: SampleGrid | None

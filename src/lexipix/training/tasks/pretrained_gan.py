@@ -20,11 +20,10 @@ class PretrainedGANTask(GANTask):
         model: Its language model and text encoder stay as they are.
         teacher: Another decoder of the same latents.
         data: The other arguments of :class:`GANTask`, with a ``pretrain_fraction``.
-        settings: Its device and feedback.
     """
 
-    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any, **settings: Any) -> None:
-        super().__init__(model, *data, **settings)
+    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any) -> None:
+        super().__init__(model, *data)
         self.text_to_image, self.teacher = model, teacher
         self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
         decoder = torch.optim.Adam(

@@ -9,7 +9,7 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder, Encoder
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.losses.latents import channel_weights, latent_errors
-from lexipix.training.tasks.base import Feedback, Metrics, NetworkTask, SampleGrid, adamw, trainable
+from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw, trainable
 
 
 class PriorTask(NetworkTask):
@@ -25,7 +25,6 @@ class PriorTask(NetworkTask):
         parameters: Of the loss and the training.
         flip: Mirror images; only where captions name no side.
         device: Where to train.
-        feedback: What validation changes, or None.
     """
 
     def __init__(
@@ -34,10 +33,8 @@ class PriorTask(NetworkTask):
         encoder: Encoder,
         data: GeneratorData,
         parameters: PriorParameters,
-        *,
         flip: bool,
         device: torch.device,
-        feedback: Feedback | None = None,
     ) -> None:
         self.model, self.encoder = model, encoder.eval().requires_grad_(False)
         model.requires_grad_(False).eval()
@@ -49,8 +46,7 @@ class PriorTask(NetworkTask):
         super().__init__("prior", model.prior, optimizer, len(data.images), accumulation)
         self.modules = {"prior": model.prior, "fixed": model, "encoder": self.encoder}
         self.images, self.captions = ImageRows(data.images, device), data.captions
-        self.validation, self.feedback = data.validation, feedback
-        self.parameters, self.flip = parameters, flip
+        self.validation, self.parameters, self.flip = data.validation, parameters, flip
         assert isinstance(model.decoder, Decoder)  # of the VAE whose encoder gives the targets
         self.channel_weights = channel_weights(model.decoder).to(device)
 

@@ -33,11 +33,10 @@ class TokenGeneratorTask(GANTask):
     Args:
         model: Text encoder, token generator and image tokenizer.
         data: The other arguments of :class:`GANTask`; ``pretrain_fraction`` is spent on the prediction.
-        settings: Its device and feedback.
     """
 
-    def __init__(self, model: TokensToImage, *data: Any, **settings: Any) -> None:
-        super().__init__(model, *data, **settings)
+    def __init__(self, model: TokensToImage, *data: Any) -> None:
+        super().__init__(model, *data)
         hp = self.hyperparameters
         self.tokens_to_image = model
         prediction = adamw(model.unfreeze(), hp.pretrain_learning_rate, 0.98, 0.02)
