@@ -19,17 +19,11 @@ CAPTION_SHARPNESS = 10.0  # inverse temperature of the weights of similar captio
 
 
 class DiscriminatorLogits(NamedTuple):
-    """Logits of the H heads for a batch; above zero means real.
+    """Logits of the H heads for a batch; above zero means real."""
 
-    Attributes:
-        match_logits: For the whole image with its caption, (B, H).
-        patch_logits: For each place without a caption, (B, cells) for each head.
-        mismatch_logits: For the whole image with another caption, (B, H); None if none was given.
-    """
-
-    match_logits: Tensor
-    patch_logits: tuple[Tensor, ...]
-    mismatch_logits: Tensor | None = None
+    match_logits: Tensor  # for the whole image with its caption, (B, H)
+    patch_logits: tuple[Tensor, ...]  # for each place without a caption, (B, cells) for each head
+    mismatch_logits: Tensor | None = None  # for the whole image with another caption, (B, H)
 
 
 class DiscriminatorFeatures(NamedTuple):
@@ -110,13 +104,7 @@ class PixelHead(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Heads on three frozen feature maps, each after a random orthogonal rotation, and a pixel head.
-
-    Args:
-        image_encoder: Trained; frozen here.
-        embed_dim: Length of the caption embeddings.
-        width: Hidden channels of the heads.
-    """
+    """Heads on three frozen maps of an encoder, each after a random orthogonal rotation, and a pixel head."""
 
     def __init__(self, image_encoder: ImageEncoder, embed_dim: int, width: int) -> None:
         super().__init__()

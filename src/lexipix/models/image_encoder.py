@@ -8,19 +8,12 @@ from torch.nn import functional as F
 
 
 class ImageFeatures(NamedTuple):
-    """Features of a batch of images.
+    """Features of a batch of images."""
 
-    Attributes:
-        maps: Feature maps at 1/2, 1/4 and 1/8 of the side.
-        grid: The 1/4 map merged with the 1/8 map, as a sequence: (B, cells, grid_width).
-        pooled: Features before the projection to the embedding: (B, pooled_width).
-        embedding: One unit vector per image: (B, embed_dim).
-    """
-
-    maps: tuple[Tensor, Tensor, Tensor]
-    grid: Tensor
-    pooled: Tensor
-    embedding: Tensor
+    maps: tuple[Tensor, Tensor, Tensor]  # at 1/2, 1/4 and 1/8 of the side
+    grid: Tensor  # the 1/4 map merged with the 1/8 map, as a sequence: (B, cells, grid_width)
+    pooled: Tensor  # before the projection to the embedding: (B, pooled_width)
+    embedding: Tensor  # one unit vector per image: (B, embed_dim)
 
 
 class Residual(nn.Module):

@@ -47,9 +47,6 @@ class ImageTokenizer(ConfigurableNetwork):
         levels: For each token of a cell, the levels of its code's numbers; the codebook's size is their
             product. The first token has three numbers.
         width: Channels of the residual trunks, which have ``depth`` blocks.
-
-    Raises:
-        ValueError: The side is no multiple of 8.
     """
 
     kind = "image_tokenizer"
@@ -57,8 +54,6 @@ class ImageTokenizer(ConfigurableNetwork):
 
     def __init__(self, image_size: int, levels: Sequence[Sequence[int]], width: int, depth: int) -> None:
         super().__init__()
-        if image_size % GRID:
-            raise ValueError(f"image_size must be a multiple of {GRID}, not {image_size}")
         self.image_size = image_size
         self.group_sizes = [len(group) for group in levels]  # numbers in the code of each token
         self.codebook_sizes = [math.prod(group) for group in levels]
@@ -71,11 +66,11 @@ class ImageTokenizer(ConfigurableNetwork):
 
     @property
     def bits(self) -> float:
-        """Bits per image if each token is written with the length of its codebook."""
+        """Per image if each token is written with the length of its codebook."""
         return GRID**2 * sum(math.log2(size) for size in self.codebook_sizes)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images in [-1, 1], (B, 3, S, S), to codes within (-1, 1), (B, C, 8, 8), before rounding."""
+        """Images (B, 3, S, S) to codes within (-1, 1), (B, C, 8, 8), before rounding."""
         return torch.tanh(STEEPNESS * self.encoder(images)[0].float())
 
     def quantize(self, codes: Tensor) -> Tensor:

@@ -98,17 +98,11 @@ class ModulatedConv(nn.Module):
 
 
 class TextConditioning(NamedTuple):
-    """Everything that the prior computes from a caption without noise.
+    """Everything that the prior computes from a caption without noise."""
 
-    Attributes:
-        grid: The tokens' values on the grid, (B, W, 8, 8).
-        context: Mean of the tokens, and the caption's embedding, (B, W + embed_dim).
-        mean_latents: Output of the random-feature regressor, (B, C, 8, 8); None without one.
-    """
-
-    grid: Tensor
-    context: Tensor
-    mean_latents: Tensor | None
+    grid: Tensor  # the tokens' values on the grid, (B, W, 8, 8)
+    context: Tensor  # mean of the tokens, and the caption's embedding, (B, W + embed_dim)
+    mean_latents: Tensor | None  # output of the random-feature regressor, (B, C, 8, 8)
 
 
 class TextPrior(nn.Module):
@@ -120,7 +114,7 @@ class TextPrior(nn.Module):
         latent_channels: Channels of the VAE's latent.
         width: Model width, a multiple of 32.
         depth: Modulated convolution blocks.
-        noise_dim: Length of the noise vector.
+        noise_dim: Of the noise vector.
         random_features: Features of a :class:`RandomFeatureRegressor` whose output the convolutions
             correct; 0 for none.
         hidden: Hidden channels of each block if pruning has removed some of ``width``.
@@ -156,12 +150,10 @@ class TextPrior(nn.Module):
         self.word_to_grid = WordToGridAttention(width)
         self.blocks = nn.ModuleList(ModulatedConv(width, inner) for inner in hidden or [width] * depth)
         self.proj_out = nn.Conv2d(width, latent_channels, 1)
-        self.random_features = (
-            RandomFeatureRegressor(text_width, embed_dim, latent_channels, random_features)
-            if random_features
-            else None
-        )
+        self.random_features: RandomFeatureRegressor | None = None
         if random_features:
+            regressor = RandomFeatureRegressor(text_width, embed_dim, latent_channels, random_features)
+            self.random_features = regressor
             zero_init(self.proj_out)  # the convolutions start with no correction
 
     def set_trainable(self, trainable: bool) -> None:

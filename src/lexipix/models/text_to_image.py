@@ -16,17 +16,11 @@ from lexipix.models.vae import Decoder
 
 
 class TextEncoding(NamedTuple):
-    """A batch of encoded captions.
+    """A batch of encoded captions."""
 
-    Attributes:
-        hidden_states: Of each token, language model and text encoder concatenated, (B, L, text_width).
-        mask: bool (B, L), true where there is a token.
-        embedding: Unit vector of each caption in the contrastive space, (B, embed_dim).
-    """
-
-    hidden_states: Tensor
-    mask: Tensor
-    embedding: Tensor
+    hidden_states: Tensor  # of each token, language model and text encoder concatenated, (B, L, text_width)
+    mask: Tensor  # bool (B, L), true where there is a token
+    embedding: Tensor  # unit vector of each caption in the contrastive space, (B, embed_dim)
 
 
 class TextToImage(ConditionalGenerator):

@@ -57,19 +57,12 @@ def cosine_features(levels: Sequence[int]) -> Tensor:
 
 
 class HintedTextEncoding(NamedTuple):
-    """A batch of encoded captions.
+    """A batch of encoded captions."""
 
-    Attributes:
-        ids: Caption tokens (B, L), ending in EOS, then padding.
-        hidden_states: Of the contrastive text encoder, (B, L, text_width).
-        embedding: Unit vector of each caption in the contrastive space, (B, embed_dim).
-        prior_hint: The text prior's latents of each cell, (B, 64, C); None if the generator takes none.
-    """
-
-    ids: Tensor
-    hidden_states: Tensor
-    embedding: Tensor
-    prior_hint: Tensor | None = None
+    ids: Tensor  # caption tokens (B, L), ending in EOS, then padding
+    hidden_states: Tensor  # of the contrastive text encoder, (B, L, text_width)
+    embedding: Tensor  # unit vector of each caption in the contrastive space, (B, embed_dim)
+    prior_hint: Tensor | None = None  # the text prior's latents of each cell, (B, 64, C)
 
 
 class TokenGenerator(nn.Module):

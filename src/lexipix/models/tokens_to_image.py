@@ -37,14 +37,7 @@ class PriorHint(nn.Module):
 
 
 class TokensToImage(ConditionalGenerator):
-    """Text encoder, token generator and image tokenizer.
-
-    Args:
-        text_encoder: Of the contrastive pair.
-        token_generator: Encoded captions to image tokens.
-        image_tokenizer: Image tokens to images, and back.
-        prior_hint: Further input of the token generator, if it was built for one.
-    """
+    """Text encoder, token generator and image tokenizer; a prior hint if the generator was built for one."""
 
     kind = "tokens_to_image"
 
@@ -75,9 +68,8 @@ class TokensToImage(ConditionalGenerator):
             hint["prior"]["latent_channels"] if hint else 0,
         )
         image_tokenizer = ImageTokenizer(**config["image_tokenizer"])
-        return cls(
-            text_encoder, token_generator, image_tokenizer, PriorHint.from_config(hint) if hint else None
-        )
+        prior_hint = PriorHint.from_config(hint) if hint else None
+        return cls(text_encoder, token_generator, image_tokenizer, prior_hint)
 
     @property
     def noise_dim(self) -> int:

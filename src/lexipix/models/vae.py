@@ -92,23 +92,12 @@ def init_linear_maps(
 
 
 class VAE(ConfigurableNetwork):
-    """Variational autoencoder with an 8x8 latent grid.
-
-    Args:
-        image_size: Side in pixels, a multiple of 8.
-        latent_channels: Channels of the latent.
-        width: Channels of the residual trunks, which have ``depth`` blocks.
-
-    Raises:
-        ValueError: The side is no multiple of 8.
-    """
+    """Variational autoencoder with an 8x8 latent grid, for images whose side is a multiple of 8."""
 
     kind = "vae"
 
     def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
         super().__init__()
-        if image_size % GRID:
-            raise ValueError(f"image_size must be a multiple of {GRID}, not {image_size}")
         self.encoder = Encoder(image_size, latent_channels, width, depth)
         self.decoder = Decoder(image_size, latent_channels, width, depth)
 

@@ -98,12 +98,9 @@ class ValidationFeedback(Feedback):
 
 
 def token_effects(ids: Tensor, failures: Tensor, pad_id: int) -> Tensor:
-    """Return how much each token adds to the failure rate of a caption (ridge regression).
+    """Return how much each token of captions (M, L) adds to their failure rates (M,), by ridge regression.
 
-    Args:
-        ids: Token ids of captions, (M, L).
-        failures: Failure rates (M,), in [0, 1].
-        pad_id: Padding, which has no effect.
+    Padding has no effect.
 
     Returns:
         float64 by token id up to the largest that occurs, then a zero that stands for all others.

@@ -129,11 +129,8 @@ def direction_weights(texts: Tensor, latents: Tensor, shares: Tensor, rank: int)
     thing is a few of hundreds. The outer product of the gradients of a first, linear fit weighs them
     (Radhakrishnan et al. 2024, arXiv 2212.13881, of which this is the first round).
 
-    Args:
-        texts: Whitened, (N, T), zero on average.
-        latents: (N, D).
-        shares: Weights of the rows, (N,), 1 in all.
-        rank: Directions in which the captions differ.
+    ``texts`` are whitened, (N, T), zero on average, and differ in ``rank`` directions; the weights ``shares``
+    of the rows (N,) are 1 in all.
 
     Returns:
         (T, T), symmetric; its root mean square over those directions is 1.

@@ -26,11 +26,7 @@ def train_captioner(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame]:
-    """Trains a language model on the captions of the training images.
-
-    Returns:
-        The captioner with its tokenizer, and the curves of its training.
-    """
+    """Trains a language model on the captions of the training images; also returns the curves."""
     setup = build_captioner(run, captioner, pictures, contrastive_pair, pretrained_models)
     return run_training("captioner", "captioner", setup, run, pictures.digest, stream, checkpoints)[:2]
 
@@ -42,7 +38,7 @@ def caption_missing(
 
     Returns:
         The table of the training split. Captions are filled in if the captioner's confidence is at least
-        ``captioner.min_confidence``; their ``caption_source`` is "generated".
+        ``captioner.min_confidence``.
     """
     return fill_missing_captions(captioner, pictures.train, run, parameters.beams, parameters.min_confidence)
 

@@ -25,11 +25,7 @@ def train_features(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
-    """Trains image encoder and text encoder on the captioned training images.
-
-    Returns:
-        The pair with its tokenizer, the curves of the training, and its metrics.
-    """
+    """Trains image encoder and text encoder on the captioned images; also returns curves and metrics."""
     setup = build_contrastive_pair(run, features, pictures, pretrained_models)
     return run_training("features", "features", setup, run, pictures.digest, stream, checkpoints)[:3]
 

@@ -9,7 +9,6 @@ from lexipix.config.features import (
     IMAGE_ENCODER_SIZES,
     PRETRAINED_EMBED_DIM,
     FeaturesParameters,
-    ImageEncoderParameters,
 )
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
@@ -21,7 +20,7 @@ from lexipix.training.bundles import known_words
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.contrastive import ContrastiveTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ImageSplits, PretrainedBackbone
+from lexipix.utils.types import ImageSplits
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,23 @@ def build_contrastive_pair(
         tokenizer = train_tokenizer(learn.all_captions(), parameters.vocabulary)
     else:
         tokenizer = Tokenizer.from_str(pretrained.tokenizer(parameters.tokenizer, "features.tokenizer"))
-    image_encoder, backbone = _describe_image_encoder(parameters.image_encoder, pretrained)
+    image_encoder: dict[str, Any]
+    if parameters.image_encoder.source == "pretrained":
+        assert parameters.image_encoder.path is not None  # the parameters are validated
+        backbone = pretrained.backbone(parameters.image_encoder.path, "features.image_encoder.path")
+        image_encoder = {
+            "backbone": backbone.model.config.to_dict(),
+            "mean": list(backbone.mean),
+            "std": list(backbone.std),
+            "embed_dim": PRETRAINED_EMBED_DIM,
+        }
+    else:
+        size, backbone = IMAGE_ENCODER_SIZES[parameters.image_encoder.size], None
+        image_encoder = {
+            "channels": list(size.channels),
+            "blocks": list(size.blocks),
+            "embed_dim": size.embed_dim,
+        }
     config = {
         "image_encoder": image_encoder,
         "text_encoder": {
@@ -80,23 +95,3 @@ def build_contrastive_pair(
         "known_words": known_words(learn.all_captions()),
     }
     return TrainingSetup(task, pair, config, parameters, bundle=bundle)
-
-
-def _describe_image_encoder(
-    parameters: ImageEncoderParameters, pretrained: PretrainedModels
-) -> tuple[dict[str, Any], PretrainedBackbone | None]:
-    if parameters.source == "pretrained":
-        assert parameters.path is not None  # the parameters are validated
-        backbone = pretrained.backbone(parameters.path, "features.image_encoder.path")
-        return {
-            "backbone": backbone.model.config.to_dict(),
-            "mean": list(backbone.mean),
-            "std": list(backbone.std),
-            "embed_dim": PRETRAINED_EMBED_DIM,
-        }, backbone
-    size = IMAGE_ENCODER_SIZES[parameters.size]
-    return {
-        "channels": list(size.channels),
-        "blocks": list(size.blocks),
-        "embed_dim": size.embed_dim,
-    }, None

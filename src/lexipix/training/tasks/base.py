@@ -32,12 +32,7 @@ class Feedback:
     resampled_fraction: float = 0.0
 
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """Update the attributes after a validation, and return metrics to report beside ``metrics``.
-
-        Args:
-            metrics: ``val_objective`` among them.
-            learns: Whether the shipped model learns by now; nothing changes before.
-        """
+        """Update the attributes after a validation, if the model learns by now; return further metrics."""
         return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -85,11 +80,9 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def step(self, rows: Tensor, progress: float) -> Metrics:
-        """Update the weights once and return scalar metrics.
+        """Update the weights once by training rows, int64 (B,), and return scalar metrics.
 
-        Args:
-            rows: int64 (B,), training rows.
-            progress: Images seen as a fraction of the training, in [0, 1).
+        ``progress`` is that of the training in images seen, in [0, 1).
         """
 
     @abstractmethod

@@ -13,16 +13,8 @@ from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
 class CaptionerTask(NetworkTask):
     """Trains a :class:`Captioner`.
 
-    With an image the target is the canonical caption. Some batches have no image and any wording: they train
-    the language model to read text alone, as the generators use it.
-
-    Args:
-        captioner: The networks.
-        images: Training images with captions, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        validation: Images and captions.
-        parameters: Which parts learn, the augmentation, the training.
-        device: Where to train.
+    With an image, uint8 (S, S, 3), the target is the canonical caption. Some batches have no image and any
+    wording: they train the language model to read text alone, as the generators use it.
     """
 
     def __init__(
@@ -34,11 +26,8 @@ class CaptionerTask(NetworkTask):
         parameters: CaptionerParameters,
         device: torch.device,
     ) -> None:
-        encoder_factor, language_model_frozen = (
-            parameters.finetune_image_encoder,
-            parameters.language_model.frozen,
-        )
-        captioner.language_model.requires_grad_(not language_model_frozen)
+        encoder_factor, is_frozen = parameters.finetune_image_encoder, parameters.language_model.frozen
+        captioner.language_model.requires_grad_(not is_frozen)
         captioner.image_encoder.set_trainable(encoder_factor > 0)
         learning_rate = parameters.training.learning_rate
         groups = [
@@ -51,7 +40,7 @@ class CaptionerTask(NetworkTask):
         self.captioner, self.parameters = captioner, parameters
         self.images, self.captions = ImageRows(images, device), captions
         self.val_images, self.val_captions = ImageRows(validation[0], device), validation[1]
-        self.text_only_share = 0.0 if language_model_frozen else parameters.text_only_share
+        self.text_only_share = 0.0 if is_frozen else parameters.text_only_share
         captioner.train()
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:

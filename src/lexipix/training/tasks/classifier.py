@@ -21,15 +21,9 @@ MAX_VALIDATION = 2_000
 
 
 def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
-    """Return each image of a batch moved by its own random number of pixels, and about half of them mirrored.
+    """Return each image (B, C, S, S) moved by at most so many pixels, and about half of them mirrored.
 
-    Args:
-        images: (B, C, S, S).
-        pixels: At most so far in each direction; the border is reflected.
-        flip: Whether images may be mirrored left to right.
-
-    Returns:
-        The same shape, channels last in memory.
+    The border is reflected; the result has channels last in memory.
     """
     moved = random_shift(images, pixels, border="reflect")
     if flip:
@@ -98,13 +92,7 @@ def classify(bundle: ModelBundle, images: Images, run: RunParameters, batch_size
     """Return the predicted class of each image: int64 (N,).
 
     A classifier that was trained on mirrored images averages over each image and its mirror image. It runs in
-    the precision that it was trained in.
-
-    Args:
-        bundle: A ``classifier``; its ``config.json`` has the key ``flip``.
-        images: uint8 (N, S, S, 3).
-        run: Chooses the device.
-        batch_size: Images at a time.
+    the precision that it was trained in, on the device of the run.
     """
     precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
     classifier = load_network(bundle, Classifier)

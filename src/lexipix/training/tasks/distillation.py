@@ -25,31 +25,20 @@ N_SHOWN = 16
 
 
 class TeacherImages(NamedTuple):
-    """What a teacher generates from the first wordings of captions.
+    """What a teacher generates from the first wordings of captions."""
 
-    Attributes:
-        noise: (N, Z).
-        latents: (N, C, 8, 8); None unless a VAE's decoder reads them.
-        images: uint8 (N, S, S, 3).
-    """
-
-    noise: Tensor
-    latents: Tensor | None
-    images: Tensor
+    noise: Tensor  # (N, Z)
+    latents: Tensor | None  # (N, C, 8, 8), if a VAE's decoder reads them
+    images: Tensor  # uint8 (N, S, S, 3)
 
 
 @torch.no_grad()
 def generate_targets(
     teacher: TextToImage, captions: CaptionRows, n: int, name: str, device: torch.device
 ) -> TeacherImages:
-    """Return what the teacher generates from the first ``n`` captions, with torch's global generator.
+    """Return what the teacher, on the device, generates from the first ``n`` captions, or all if fewer.
 
-    Args:
-        teacher: In evaluation mode, on the device.
-        captions: Wordings of images.
-        n: How many; all, where there are fewer.
-        name: Shown beside the progress bar.
-        device: Where the results stay.
+    The noise is from torch's global generator; ``name`` is shown beside the progress bar.
     """
     n = min(n, len(captions))
     noise = torch.randn(n, teacher.noise_dim, device=device)
@@ -59,9 +48,8 @@ def generate_targets(
         images.append(denormalize(teacher.decoder(latents)))
         if isinstance(teacher.decoder, Decoder):
             all_latents.append(latents)
-    return TeacherImages(
-        noise, torch.cat(all_latents) if all_latents else None, torch.cat(images).contiguous()
-    )
+    kept = torch.cat(all_latents) if all_latents else None
+    return TeacherImages(noise, kept, torch.cat(images).contiguous())
 
 
 class DistillationTask(NetworkTask):
@@ -120,12 +108,7 @@ class DistillationTask(NetworkTask):
         return loss, {"loss": loss, "error": error}
 
     def validate(self) -> dict[str, float]:
-        """Return the likeness to the teacher on up to 512 captions.
-
-        Returns:
-            ``fidelity``: mean PSNR of the student's image to the teacher's, in decibels; ``objective``, minus
-            that.
-        """
+        """Return ``fidelity``, mean PSNR to the teacher's images in decibels, on up to 512 captions."""
         n = min(len(self.validation_targets.noise), N_VALIDATION)
         psnr = [batch_psnr(*self._compare(rows)) for rows in torch.arange(n).split(AT_ONCE)]
         fidelity = float(torch.cat(psnr).mean())
@@ -136,7 +119,6 @@ class DistillationTask(NetworkTask):
         return two_rows(*self._compare(torch.arange(min(len(self.validation_targets.noise), N_SHOWN))))
 
     def _compare(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images by the teacher and by the student, (B, 3, S, S) each."""
         targets = self.validation_targets
         self.student.eval()
         images = self.student(self.validation.primary(rows), targets.noise[rows])

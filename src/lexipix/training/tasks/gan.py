@@ -72,39 +72,23 @@ class GANHyperparameters:
 
 
 class GANInputs(NamedTuple):
-    """What one (micro-)batch starts from.
+    """What one (micro-)batch starts from."""
 
-    Attributes:
-        real: Images (B, 3, S, S).
-        encoding: Their encoded captions, a tuple of tensors.
-        noise: (B, Z).
-        groups: int (B,): equal numbers mark equal captions.
-    """
-
-    real: Tensor
-    encoding: Any
-    noise: Tensor
-    groups: Tensor
+    real: Tensor  # images (B, 3, S, S)
+    encoding: Any  # their encoded captions, a tuple of tensors
+    noise: Tensor  # (B, Z)
+    groups: Tensor  # int (B,): equal numbers mark equal captions
 
 
 class GANBatch(NamedTuple):
-    """A (micro-)batch after the forward pass of the generator and of the discriminator's encoder.
+    """A (micro-)batch after the forward pass of the generator and of the discriminator's encoder."""
 
-    Attributes:
-        real: Images (B, 3, S, S).
-        fake: Images generated from their captions.
-        real_features: Of the augmented real images.
-        fake_features: Of the augmented generated images.
-        caption: Caption embeddings (B, V).
-        groups: int (B,): equal numbers mark equal captions.
-    """
-
-    real: Tensor
-    fake: Tensor
-    real_features: DiscriminatorFeatures
+    real: Tensor  # images (B, 3, S, S)
+    fake: Tensor  # images generated from their captions
+    real_features: DiscriminatorFeatures  # of the augmented images, like the next
     fake_features: DiscriminatorFeatures
-    caption: Tensor
-    groups: Tensor
+    caption: Tensor  # embeddings (B, V)
+    groups: Tensor  # int (B,): equal numbers mark equal captions
 
 
 class GANTask(TrainingTask):

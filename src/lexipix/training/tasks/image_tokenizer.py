@@ -11,17 +11,10 @@ from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw
 
 
 class ImageTokenizerTask(NetworkTask):
-    """Trains an :class:`ImageTokenizer`.
+    """Trains an :class:`ImageTokenizer` on images, uint8 (N, S, S, 3).
 
     Some images are decoded from the first tokens of each cell alone, so that the tokens go from coarse to
     fine (nested dropout; Rippel et al. 2014, arXiv 1402.0915).
-
-    Args:
-        image_tokenizer: The network.
-        images: Training images, uint8 (N, S, S, 3).
-        validation: Validation images, likewise.
-        parameters: Of losses and training.
-        device: Where to train.
     """
 
     def __init__(

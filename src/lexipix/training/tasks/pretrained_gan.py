@@ -14,12 +14,9 @@ from lexipix.training.tasks.gan import GANInputs, GANTask
 
 
 class PretrainedGANTask(GANTask):
-    """Adversarial training after the decoder was distilled from another one.
+    """Adversarial training after the decoder was distilled from another one of the same latents.
 
-    Args:
-        model: Its language model and text encoder stay as they are.
-        teacher: Another decoder of the same latents.
-        data: The other arguments of :class:`GANTask`, with a ``pretrain_fraction``.
+    ``data`` are the other arguments of :class:`GANTask`, with a ``pretrain_fraction``.
     """
 
     def __init__(self, model: TextToImage, teacher: Decoder, *data: Any) -> None:

@@ -19,7 +19,7 @@ class PriorTask(NetworkTask):
     1809.09087); one candidate is plain regression to the mean.
 
     Args:
-        model: The text-to-image model; only its prior learns, and of that not the random features.
+        model: Only its prior learns, and of that not the random features.
         encoder: Of the VAE; gives the targets.
         data: Captioned training images, and the validation.
         parameters: Of the loss and the training.

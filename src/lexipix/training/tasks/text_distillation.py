@@ -20,25 +20,17 @@ AT_ONCE = 64  # captions of the teacher in one batch
 
 
 class EncodedCaptions(NamedTuple):
-    """Captions as a model encodes them.
+    """Captions as a model encodes them."""
 
-    Attributes:
-        ids: int32 (N, L), padded.
-        words: Hidden state of each token in the text prior, float16 (N, L, W).
-        vectors: Caption embeddings, float32 (N, V), of unit length.
-    """
-
-    ids: Tensor
-    words: Tensor
-    vectors: Tensor
+    ids: Tensor  # int32 (N, L), padded
+    words: Tensor  # hidden state of each token in the text prior, float16 (N, L, W)
+    vectors: Tensor  # caption embeddings, float32 (N, V), of unit length
 
 
 def encode_words(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Return the prior's hidden states (B, L, W) and the embeddings (B, V) of captions ``ids`` (B, L)."""
-    encoding = model.encode_text(ids)
-    return model.prior.encode_tokens(
-        encoding.hidden_states, encoding.mask
-    ).float(), encoding.embedding.float()
+    hidden_states, mask, embedding = model.encode_text(ids)
+    return model.prior.encode_tokens(hidden_states, mask).float(), embedding.float()
 
 
 @torch.no_grad()
@@ -50,15 +42,9 @@ def encode_captions(
     name: str,
     device: torch.device,
 ) -> EncodedCaptions:
-    """Return ``n`` captions in random wordings as the teacher encodes them, each once if there are as many.
+    """Return ``n`` captions as the teacher, in evaluation mode, encodes them, each once if there are as many.
 
-    Args:
-        teacher: In evaluation mode, on the device.
-        captions: Wordings of images.
-        n: How many.
-        primary_caption_prob: Probability of the first wording; otherwise any.
-        name: Shown beside the progress bar.
-        device: Where the results stay.
+    Each is in its first wording with ``primary_caption_prob``, otherwise in any.
     """
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for rows in track(torch.arange(n).split(AT_ONCE), n, name, "captions", size=len):
@@ -109,9 +95,8 @@ class TextDistillationTask(NetworkTask):
     def validate(self) -> dict[str, float]:
         """Return the distance to the teacher on up to 512 captions.
 
-        Returns:
-            ``unexplained``: fraction of the variance of the teacher's hidden states that the student's leave;
-            ``vector_cosine``: of the caption embeddings; ``objective``, of both.
+        ``unexplained`` is the fraction of the variance of the teacher's hidden states that the student's
+        leave; ``vector_cosine`` compares the caption embeddings.
         """
         errors = [
             torch.stack(self._errors(self.validation, rows))

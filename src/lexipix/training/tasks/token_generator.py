@@ -30,9 +30,7 @@ GRAD_CLIP = 1.0
 class TokenGeneratorTask(GANTask):
     """Trains the token generator of a :class:`TokensToImage`; the image tokenizer stays as it is.
 
-    Args:
-        model: Text encoder, token generator and image tokenizer.
-        data: The other arguments of :class:`GANTask`; ``pretrain_fraction`` is spent on the prediction.
+    ``data`` are the other arguments of :class:`GANTask`; ``pretrain_fraction`` is spent on the prediction.
     """
 
     def __init__(self, model: TokensToImage, *data: Any) -> None:

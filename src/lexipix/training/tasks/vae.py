@@ -16,15 +16,7 @@ KL_WARMUP = 0.2
 
 
 class VAETask(NetworkTask):
-    """Trains a :class:`VAE`.
-
-    Args:
-        vae: The network.
-        images: Training images, uint8 (N, S, S, 3).
-        validation: Validation images, likewise.
-        parameters: Of losses and training.
-        device: Where to train.
-    """
+    """Trains a :class:`VAE` on images, uint8 (N, S, S, 3)."""
 
     def __init__(
         self, vae: VAE, images: Images, validation: Images, parameters: VAEParameters, device: torch.device
