@@ -1,8 +1,7 @@
 """The captioner: a causal language model that attends to the feature grid of an image.
 
-The project's small GPT-2 reads the grid by cross-attention. Pretrained language models have no
-cross-attention, so they read the grid as a prefix of embeddings in front of the text. Either can also run
-without an image; the generators use its hidden states for captions.
+The small GPT-2 reads it by cross-attention, pretrained language models as a prefix of embeddings. Both can
+run without an image; the generators use their hidden states for captions.
 """
 
 import math
@@ -25,14 +24,10 @@ PREFIX_SIDE = 4  # a prefix of 4 x 4 pooled cells; each cell takes a position in
 
 
 class Captioner(ConfigurableNetwork):
-    """An image encoder, a language model, and an adapter from image features to language model inputs.
+    """An image encoder, a causal language model, and an adapter from image features to its inputs.
 
-    Args:
-        image_encoder: Computes the feature grid.
-        language_model: Any causal language model of transformers.
-        conditioning: ``cross_attention`` needs a language model that was built with it.
-        cells: Grid cells per image.
-        start_id: Token in front of the text (GPT-2 uses its end-of-text token); likewise the other two.
+    The token ``start_id`` is in front of a text, ``eos_id`` ends it, and ``pad_id`` is behind. The
+    ``conditioning`` ``cross_attention`` needs a language model that was built with it.
     """
 
     kind = "captioner"

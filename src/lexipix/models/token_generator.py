@@ -2,13 +2,11 @@
 
 The sequence is the caption's tokens, with causal attention, then 64 cells, which attend to the caption and
 to each other. The input of a cell is the sum of its image tokens' embeddings; a token that is not generated
-yet has a mask embedding. All cells are generated in parallel in a few decoding steps, from coarse to fine:
-first the color of every cell, then what it shows.
+yet has a mask embedding. All cells are generated in parallel in a few decoding steps, from coarse to fine.
 
-Noise at the input decides what the caption leaves open. Sampling each token by itself would not: tokens that
-are sampled independently do not fit together. From each codebook the generator takes the token nearest to
-the expected code. The most likely token would ignore everything that is less likely than not, even if many
-similar tokens share that probability.
+Noise at the input decides what the caption leaves open: tokens that are sampled independently do not fit
+together. From each codebook the generator takes the token nearest to the expected code. The most likely token
+would ignore everything that is less likely than not, even if many similar tokens share that probability.
 """
 
 import math

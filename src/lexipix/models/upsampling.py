@@ -1,7 +1,7 @@
 """The GAN's own decoder: an 8x8 feature grid to an image by doubling the side.
 
-The VAE's decoder makes each patch in one step. Regression can train it, but with an adversarial loss its
-patches show as a lattice. Here convolutions at every resolution join neighboring cells.
+With an adversarial loss the patches of the VAE's decoder show as a lattice; here convolutions at every
+resolution join neighboring cells.
 """
 
 from itertools import pairwise

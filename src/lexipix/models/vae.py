@@ -1,8 +1,8 @@
 """The VAE: image to 8x8 latent grid to image.
 
 Encoder and decoder work on the 8x8 grid throughout, with patches unshuffled to channels, which is fast on
-small CPUs. Each is a linear map plus a residual trunk that starts at zero. The linear maps start as principal
-components of the training patches, so that the untrained pair is already the best linear autoencoder.
+small CPUs. Each is a linear map, which starts as principal components of the training patches, plus a
+residual trunk that starts at zero: the untrained pair is already the best linear autoencoder.
 """
 
 from collections.abc import Sequence

@@ -35,9 +35,9 @@ def to_bundle(
     """Make the bundle of a trained network; nothing else is needed to use it.
 
     Args:
-        kind: The attribute ``kind`` of the network's class.
+        kind: Of the network's class, which builds it from ``network_config``.
         module: The trained network.
-        network_config: What ``from_config`` of that class builds the same network from; JSON-able.
+        network_config: JSON-able.
         tokenizer: A tokenizer or the text of its ``tokenizer.json``, for a network with text.
         max_tokens: Longest caption in tokens, EOS included.
         card_parameters: Of the stage.
@@ -50,7 +50,13 @@ def to_bundle(
         config["max_tokens"] = max_tokens
     card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "figures": dict(figures)}
     text = tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else tokenizer
-    return ModelBundle(config, own_weights(module), text, card)
+    tied = _tied_names(module)  # saved under their first names only
+    weights = {
+        name: tensor.detach().to("cpu", copy=True).contiguous()
+        for name, tensor in module.state_dict().items()
+        if name not in tied
+    }
+    return ModelBundle(config, weights, text, card)
 
 
 def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
@@ -102,16 +108,6 @@ def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkTy
             f"({shorten(wrong, 200, placeholder='…')}): train the model again."
         )
     return module.eval()
-
-
-def own_weights(module: nn.Module) -> dict[str, Tensor]:
-    """The state of a module, copied to the CPU; tied weights appear under their first name only."""
-    state, tied = module.state_dict(), _tied_names(module)
-    return {
-        name: tensor.detach().to("cpu", copy=True).contiguous()
-        for name, tensor in state.items()
-        if name not in tied
-    }
 
 
 def fingerprint(*parts: BaseModel | ModelBundle | Mapping[str, Any] | str | float | None) -> str:

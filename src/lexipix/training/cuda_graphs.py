@@ -1,8 +1,7 @@
 """Training steps as CUDA graphs: captured once, then replayed without Python in between.
 
-A step of small networks is thousands of small kernels, and a GPU finishes each before Python has launched the
-next; a graph launches all of them at once. Which kernels run must not depend on values that the GPU computes,
-and the inputs keep their shapes.
+A GPU finishes each of the thousands of small kernels of a step before Python has launched the next; a graph
+launches all at once. Which kernels run must not depend on values that the GPU computes.
 """
 
 from collections import Counter

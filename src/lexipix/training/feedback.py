@@ -1,8 +1,7 @@
 """Feedback from validation to a training.
 
-Captions whose images fail are sampled more often, and the learning rate falls on a plateau. The image encoder
-of the contrastive pair decides what fails. It takes part in the training; the evaluator, which measures
-results, is not involved.
+The image encoder of the contrastive pair, which takes part in the training, decides which captions fail; the
+evaluator, which measures results, is not involved.
 """
 
 from collections.abc import Mapping

@@ -52,13 +52,7 @@ class MetricAverager:
 
 
 class TrainingState:
-    """The state of a training, new or from a checkpoint; the task's modules move to the device.
-
-    Args:
-        task: What is trained.
-        parameters: Of the training.
-        run: Device, precision, seed.
-        saved: Tensors and values of a checkpoint of the same training, or None.
+    """The state of a training, new or from a checkpoint ``saved``; the task's modules move to the device.
 
     Attributes:
         images_seen: So far.

@@ -94,12 +94,7 @@ class GANBatch(NamedTuple):
 class GANTask(TrainingTask):
     """Trains a conditional generator against a :class:`Discriminator`.
 
-    Args:
-        model: Its ``unfreeze`` decides which of its weights learn.
-        discriminator: Its frozen encoder also embeds generated images for the contrastive loss.
-        data: Captioned training images, and the validation.
-        hyperparameters: Losses, rates and schedule.
-        device: Where to train.
+    The discriminator's frozen encoder also embeds generated images for the contrastive loss.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """Training of the token generator: it predicts hidden image tokens, then generates against a discriminator.
 
-Prediction alone teaches which tokens are likely in a cell, but not that tokens of different cells fit each
-other when all are sampled at once. From there adversarial training learns within minutes to generate whole
-objects; its gradients pass straight through the choice of tokens.
+Prediction teaches which tokens are likely in a cell, but not that tokens of different cells fit each other
+when all are sampled at once. Adversarial training does; its gradients pass through the choice of tokens.
 """
 
 from typing import Any
