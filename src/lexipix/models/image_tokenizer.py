@@ -89,10 +89,9 @@ class ImageTokenizer(ConfigurableNetwork):
         return self._to_grid([values.to(tokens.device)[index] for index, values in pairs])
 
     def soft_codes(self, probs: Sequence[Tensor]) -> Tensor:
-        """Expected codes (B, C, 8, 8), with gradients; for one-hot probabilities equal to :meth:`codes`.
+        """Expected codes (B, C, 8, 8) by the probabilities (B, 64, codebook size) of each token of a cell.
 
-        Args:
-            probs: For each token of a cell (B, 64, codebook size).
+        For one-hot probabilities they are equal to :meth:`codes`; gradients pass.
         """
         device = self.levels.device
         with torch.autocast(device.type, enabled=False):  # bf16 is coarser than the levels

@@ -26,13 +26,8 @@ class TextEncoding(NamedTuple):
 class TextToImage(ConditionalGenerator):
     """Language model, text encoder, text prior and decoder.
 
-    Args:
-        language_model: The captioner's, used without an image; None for students of the compression, which
-            use the text encoder alone.
-        text_encoder: Of the contrastive pair.
-        prior: Encoded captions and noise to a latent.
-        decoder: Latent, or another grid of features, to image.
-        pad_id: Of captions.
+    The language model is the captioner's, used without an image; students of the compression have none and
+    use the text encoder alone. The decoder turns a latent, or another grid of features, into an image.
     """
 
     kind = "text_to_image"

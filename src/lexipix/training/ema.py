@@ -14,12 +14,7 @@ class ExponentialMovingAverage:
 
     The half-life is a fraction of the images seen so far (EDM's ramp, arXiv 2206.00364), so that early
     weights are soon forgotten. Buffers (batch-norm statistics) are averaged like weights; integer buffers are
-    copied.
-
-    Args:
-        modules: By name.
-        halflife_fraction: Half-life as a fraction of the images seen so far.
-        fixed: Names of weights that never change and need no average.
+    copied. Weights with ``fixed`` names never change and need no average.
     """
 
     def __init__(

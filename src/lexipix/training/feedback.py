@@ -27,11 +27,6 @@ class ValidationFeedback(Feedback):
     A caption fails as often as the contrastive pair takes its generated image for another caption's, beyond
     what it does for the real image. A linear model of the caption's tokens extends this from the validation
     to the training captions.
-
-    Args:
-        parameters: ``generator.feedback``.
-        captions: Of the training images.
-        validation: Generates the images that are compared.
     """
 
     def __init__(

@@ -26,15 +26,10 @@ class _Embedded(NamedTuple):
 
 
 class GeneratorValidation:
-    """Generates images from validation captions and compares them with the real ones.
+    """Generates images from validation captions and compares them with the real ones, uint8 (N, S, S, 3).
 
-    Args:
-        images: Validation images, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        groups: int (N,): equal numbers mark equal captions.
-        encoder: Image encoder of the contrastive pair. It takes part in training, so its metrics guide the
-            training and are never reported as a result.
-        device: Where to generate.
+    Equal numbers in ``groups``, int (N,), mark equal captions. The encoder of the contrastive pair takes part in
+    training, so its metrics guide the training and are never reported as a result.
     """
 
     def __init__(

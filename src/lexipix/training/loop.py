@@ -97,7 +97,8 @@ def train(
                 if state.images_seen >= min(validate_at, parameters.num_images):
                     validate_at = next_validation(state.images_seen, parameters)
                     row = state.averager.mean()
-                    _require_finite(row, name, key, state)
+                    if not all(math.isfinite(value) for value in row.values()):
+                        raise _diverged(row, name, key, state)
                     validation, sample_grid = _validate(state)
                     row |= validation
                     stream.log(state.images_seen, row)
@@ -152,11 +153,9 @@ def _validate(state: TrainingState) -> tuple[dict[str, float], SampleGrid | None
     return row | task.feedback.on_validation(row, learns), sample_grid
 
 
-def _require_finite(row: dict[str, float], name: str, key: str, state: TrainingState) -> None:
-    if all(math.isfinite(value) for value in row.values()):
-        return
+def _diverged(row: dict[str, float], name: str, key: str, state: TrainingState) -> LexipixError:
     metrics = ", ".join(f"{metric} = {value}" for metric, value in row.items())
-    raise LexipixError(
+    return LexipixError(
         f"The training of {name} diverged: after {state.images_seen:,} images {metrics}. "
         f"Lower {key}.learning_rate = {state.parameters.learning_rate:g}"
         f"{' or set run.precision = fp32' if state.precision.bf16 else ''}."

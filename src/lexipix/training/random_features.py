@@ -75,13 +75,8 @@ def fit_random_features(
 def fit(regressor: RandomFeatureRegressor, texts: Tensor, latents: Tensor, weights: Tensor) -> None:
     """Whiten the features' directions, then solve the ridge regression from features to latents.
 
-    Captions that are all equal, as of a folder with one class, give the mean latent.
-
-    Args:
-        regressor: Moved to the CPU and changed in place.
-        texts: What :meth:`RandomFeatureRegressor.pool` returned, (N, T).
-        latents: (N, D).
-        weights: Of the rows, (N,), above zero.
+    Captions that are all equal, as of a folder with one class, give the mean latent. ``texts`` (N, T) are
+    from :meth:`RandomFeatureRegressor.pool`, latents (N, D), and ``weights`` (N,) above zero.
     """
     regressor.cpu()
     features, readout = regressor.projection, regressor.readout

@@ -19,18 +19,12 @@ from lexipix.training.tasks.base import TrainingTask
 
 
 class MetricAverager:
-    """Sums metrics as tensors on their device, so that no step waits for a GPU.
-
-    Attributes:
-        sums: Of each metric since the last :meth:`mean`.
-        counts: Steps that reported each metric since then.
-        latest: Metrics of the last step.
-    """
+    """Sums metrics as tensors on their device, so that no step waits for a GPU."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-        self.latest: Mapping[str, Tensor] = {}
+        self.counts: dict[str, int] = {}  # steps that reported each metric since the last mean
+        self.latest: Mapping[str, Tensor] = {}  # of the last step
 
     def add(self, metrics: Mapping[str, Tensor]) -> None:
         """Add the metrics of one step."""

@@ -56,7 +56,12 @@ def build_token_generator(
     tokenizer = load_network(image_tokenizer, ImageTokenizer)
     text_encoder, embed_dim = pair.text_encoder, pair.text_encoder.project.out_features
     device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
-    hint, hint_config = _prior_hint(prior) if parameters.prior_hint else (None, None)
+    hint, hint_config = None, None
+    if parameters.prior_hint:
+        hint_config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
+        hinting = load_network(prior, TextToImage)
+        assert hinting.language_model is not None
+        hint = PriorHint(hinting.language_model, hinting.prior)
     with seeded(run.seed):
         language_model = extended_gpt2(
             captions_model,
@@ -103,13 +108,6 @@ def build_token_generator(
     inputs = gan, flip, contrastive_pair, captioner, prior, image_tokenizer
     bundle = text_bundle(contrastive_pair, generator.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)
-
-
-def _prior_hint(prior: ModelBundle) -> tuple[PriorHint, dict[str, Any]]:
-    model = load_network(prior, TextToImage)
-    assert model.language_model is not None
-    config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
-    return PriorHint(model.language_model, model.prior), config
 
 
 def extended_gpt2(

@@ -32,17 +32,9 @@ def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
 
 
 class ClassifierTask(NetworkTask):
-    """Trains a :class:`Classifier`.
+    """Trains a :class:`Classifier` on images, uint8 (N, S, S, 3), and the numbers of their classes, int (N,).
 
-    Args:
-        classifier: The network.
-        images: Training images, uint8 (N, S, S, 3).
-        numbers: Their classes, int (N,).
-        validation: Images and classes.
-        learning_rate: Peak rate.
-        weight_decay: Of the convolutions and the head.
-        flip: Mirror images; only where no class is a side.
-        device: Where to train.
+    The weights of convolutions and head decay. Images are mirrored only where no class is a side.
     """
 
     grad_clip = None

@@ -18,14 +18,14 @@ EMBEDDING_BATCH = 256
 
 
 class ContrastiveTask(NetworkTask):
-    """Trains a :class:`ContrastivePair` on captioned images.
+    """Trains a :class:`ContrastivePair` on captioned images, uint8 (N, S, S, 3).
 
     Args:
         pair: The networks.
-        images: Training images, uint8 (N, S, S, 3).
+        images: Of the training.
         captions: Their wordings.
         groups: int (N,): equal numbers mark equal captions.
-        validation: Images, captions and groups of the validation rows.
+        validation: Images, captions and groups.
         learning_rate: Peak rate.
         words_weight: Of :func:`bag_of_tokens_loss` beside the contrastive loss.
         augment: Shift images by up to two pixels.

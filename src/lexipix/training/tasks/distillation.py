@@ -57,17 +57,8 @@ class DistillationTask(NetworkTask):
 
     Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
     of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
-    do. The text encoding is not trained: it is the teacher's, or was distilled before.
-
-    Args:
-        student: The model to train.
-        targets: What the teacher generates from the captions.
-        validation_targets: What it generates from the validation captions.
-        captions: Wordings of the training images; the images are not needed.
-        validation: Wordings of the validation images.
-        learning_rate: Peak rate.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        device: Where to train.
+    do. The text encoding is not trained: it is the teacher's, or was distilled before. Real images are not
+    needed. A caption is read in its first wording with ``primary_caption_prob``, otherwise in any.
     """
 
     def __init__(

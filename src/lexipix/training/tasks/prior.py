@@ -16,15 +16,7 @@ class PriorTask(NetworkTask):
     """Trains the prior of a :class:`TextToImage`; language model, VAE encoder and decoder stay as they are.
 
     With several candidates each noise vector may specialise (implicit maximum likelihood, IMLE, arXiv
-    1809.09087); one candidate is plain regression to the mean.
-
-    Args:
-        model: Only its prior learns, and of that not the random features.
-        encoder: Of the VAE; gives the targets.
-        data: Captioned training images, and the validation.
-        parameters: Of the loss and the training.
-        flip: Mirror images; only where captions name no side.
-        device: Where to train.
+    1809.09087); one candidate is plain regression to the mean. The random features do not learn.
     """
 
     def __init__(

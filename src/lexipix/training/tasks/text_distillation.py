@@ -62,11 +62,7 @@ def encode_captions(
 class TextDistillationTask(NetworkTask):
     """Trains a student's text encoder, and its projection into the prior, to encode captions as a teacher.
 
-    Args:
-        student: A model without a language model, whose prior is as wide as the teacher's.
-        targets: Captions as the teacher encodes them.
-        validation: The same of other captions.
-        learning_rate: Peak rate.
+    The student has no language model, and a prior as wide as the teacher's.
     """
 
     def __init__(
