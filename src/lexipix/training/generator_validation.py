@@ -28,8 +28,8 @@ class _Embedded(NamedTuple):
 class GeneratorValidation:
     """Generates images from validation captions and compares them with the real ones, uint8 (N, S, S, 3).
 
-    Equal numbers in ``groups``, int (N,), mark equal captions. The encoder of the contrastive pair takes part in
-    training, so its metrics guide the training and are never reported as a result.
+    Equal numbers in ``groups``, int (N,), mark equal captions. The encoder of the contrastive pair takes part
+    in training, so its metrics guide the training and are never reported as a result.
     """
 
     def __init__(
