@@ -19,7 +19,7 @@ def make():
 
 @pytest.mark.parametrize("candidates", [1, 3])
 def test_a_few_captions_are_learned(make, candidates):
-    result, _, _ = Training(lambda: make(candidates), images=480)()
+    result, _, _ = Training(lambda: make(candidates), images=240)()
     loss = [row["loss"] for row in result.curves]
     assert loss[-1] < 0.8 * loss[0]
 
