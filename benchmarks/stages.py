@@ -1,9 +1,10 @@
 """Compare every stage with what a user would otherwise write.
 
-    make bench            or: python benchmarks/stages.py [--env ENV] [--repeats 3] [--only captioning …]
+    make bench            or: python benchmarks/stages.py [--env ENV] [--repeats 3] [--only training …]
 
 Ingestion is compared with the library `datasets`; captioning with `generate` of transformers and the same
-model; the metrics with a loop over scikit-image; Kedro and `dvc repro` with a nearly empty project.
+model; the metrics with a loop over scikit-image; training with a bare PyTorch loop and with the time of the
+network's matrix products alone; Kedro and `dvc repro` with a nearly empty project.
 
 The two sides alternate in one process with the same threads. Values are medians, with minimum and maximum.
 "Times as fast" is the median of paired ratios. Commands are measured in seconds. Both sides write the same
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from record import REPOSITORY, Row, plot_ratios, save
 from turns import as_shown
 
-STAGES = ("ingestion", "captioning", "evaluation", "startup")
+STAGES = ("ingestion", "captioning", "evaluation", "training", "startup")
 
 
 def main() -> None:
@@ -83,12 +84,17 @@ def plan(env: str | None, repeats: int, folder: Path) -> dict[str, Callable[[], 
 
         return evaluation(4000, repeats)
 
+    def training() -> list[Row]:
+        from stage_training import training
+
+        return training(env, 20, repeats)
+
     def startup() -> list[Row]:
         from stage_startup import startup
 
         return startup(folder / "startup", repeats)
 
-    return dict(zip(STAGES, (ingestion, captioning, evaluation, startup), strict=True))
+    return dict(zip(STAGES, (ingestion, captioning, evaluation, training, startup), strict=True))
 
 
 if __name__ == "__main__":

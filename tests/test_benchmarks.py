@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.support.project import REPOSITORY
+from tests.support.toy import ToyTask, fast
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,16 @@ def test_products_are_found_and_timed():
     names = sorted(function.overloadpacket.__name__ for function, _, _ in noted.calls)
     assert {"convolution", "convolution_backward", "addmm", "mm"} <= set(names)
     assert 0 < seconds_allowed(call) < 10
+
+
+def test_a_training_is_compared_with_a_bare_step():
+    from stage_training import SET_UP, beside
+
+    seen = []
+    rows = beside("toy", ToyTask(), fast(), seen.append, 2, 2)
+    assert [row["unit"] for row in rows] == ["images/s", "GFLOP/s"]
+    assert all(row["lexipix median"] > 0 and row["other median"] > 0 for row in rows)
+    assert len(seen) >= 4 + SET_UP
 
 
 def test_ingestion_and_metrics_are_compared(tmp_path):

@@ -4,13 +4,11 @@ import torch
 from lexipix.models.discriminator import Discriminator, PixelHead, minibatch_deviation
 from lexipix.models.image_encoder import ConvImageEncoder
 
-CHANNELS = (4, 6, 8)
-
 
 @pytest.fixture
 def discriminator():
     torch.manual_seed(0)
-    return Discriminator(ConvImageEncoder(CHANNELS, (0, 1, 0), 10), CHANNELS, 10, width=8)
+    return Discriminator(ConvImageEncoder((4, 6, 8), (0, 1, 0), 10), 10, width=8)
 
 
 @pytest.fixture

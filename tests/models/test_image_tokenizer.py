@@ -92,11 +92,6 @@ def test_initialisation_does_not_depend_on_the_first_random_weights(images):
     assert torch.equal(*pairs)
 
 
-def test_sides_that_are_no_multiple_of_eight_are_refused():
-    with pytest.raises(ValueError, match="multiple of 8, not 20"):
-        ImageTokenizer(20, LEVELS, 8, 1)
-
-
 def test_codes_and_tokens_are_inverse():
     tokenizer = ImageTokenizer(16, [[4, 3, 2], [3, 3]], 8, 1)
     torch.manual_seed(0)

@@ -72,11 +72,6 @@ def test_only_the_sampled_path_is_random(vae, images):
     assert torch.equal(vae.encoder(images)[0], vae.encoder(images)[0])
 
 
-def test_a_side_that_is_no_multiple_of_8_is_refused():
-    with pytest.raises(ValueError, match="multiple of 8, not 30"):
-        VAE(30, 4, 8, 1)
-
-
 def test_constant_images_give_finite_weights():
     vae = VAE(16, 4, 8, 1)
     vae.init_from_pca(torch.full((4, 3, 16, 16), 0.25))

@@ -26,8 +26,7 @@ from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.loop import train
 from lexipix.training.tasks.base import TrainingResult
-from lexipix.training.tasks.gan import GANTask
-from lexipix.training.tasks.gan_hyperparameters import GANHyperparameters
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask
 from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
 from lexipix.training.tasks.prior import PriorTask
 
@@ -65,7 +64,7 @@ class World:
     def discriminator(self) -> Discriminator:
         encoder = self.encoder()
         torch.manual_seed(3)
-        return Discriminator(encoder, CHANNELS, 8, width=8)
+        return Discriminator(encoder, 8, width=8)
 
     def validation(self) -> GeneratorValidation:
         return GeneratorValidation(self.images, self.captions, self.groups, self.encoder(), CPU)
@@ -77,35 +76,44 @@ class World:
         parameters = section("generator.feedback", {"plateau_patience": 1} | changes)
         return ValidationFeedback(parameters, data.captions, data.validation)
 
-    def prior_task(self, model=None, encoder=None, with_feedback=False, **changes) -> PriorTask:
-        data = self.data()
-        settings = {
-            "learning_rate": 2e-3, "imle_candidates": 1, "primary_caption_prob": 0.5, "flip": False,
-            "device": CPU, "feedback": self.feedback(data) if with_feedback else None,
-        }  # fmt: skip
-        model, encoder = model or self.text_to_image(), encoder or self.vae().encoder
-        return PriorTask(model, encoder, data, **(settings | changes))
+    def prior_task(self, model=None, encoder=None, with_feedback=False, flip=False, **changes) -> PriorTask:
+        """``changes`` are dotted keys of ``generator.prior``."""
+        settings = {"training.learning_rate": 2e-3, "imle_candidates": 1, "primary_caption_prob": 0.5}
+        parameters = section("generator.prior", settings | changes)
+        model, encoder, data = model or self.text_to_image(), encoder or self.vae().encoder, self.data()
+        task = PriorTask(model, encoder, data, parameters, flip, CPU)
+        if with_feedback:
+            task.feedback = self.feedback(data)
+        return task
 
     def gan_task(self, upsampling=False, with_feedback=False, **changes) -> GANTask:
         """A GAN; one with ``pretrain_fraction`` is pretrained by the VAE's decoder."""
         data = self.data()
-        parts = self.discriminator(), data, hyperparameters(**changes)
-        settings = {"device": CPU, "feedback": self.feedback(data) if with_feedback else None}
+        parts = self.discriminator(), data, hyperparameters(**changes), CPU
         if "pretrain_fraction" in changes:
-            return PretrainedGANTask(self.text_to_image(True), self.vae().decoder, *parts, **settings)
-        return GANTask(self.text_to_image(upsampling), *parts, **settings)
+            task = PretrainedGANTask(self.text_to_image(True), self.vae().decoder, *parts)
+        else:
+            task = GANTask(self.text_to_image(upsampling), *parts)
+        if with_feedback:
+            task.feedback = self.feedback(data)
+        return task
 
 
-def hyperparameters(**changes) -> GANHyperparameters:
-    """A hinge GAN without penalty, warm-up or augmentation."""
-    settings = {
-        "gan_loss": "hinge", "learning_rate": 2e-3, "discriminator_learning_rate": 2e-3,
-        "adversarial_weight": 1.0, "pixel_weight": 10.0, "pixel_pool": 4, "ssim_weight": 0.0,
-        "contrastive_weight": 0.5, "energy_weight": 0.0, "gp_weight": 0.0, "r1_gamma": 0.0,
-        "discriminator_warmup": 0.0, "pretrain_fraction": 0.0, "augmentations": (),
-        "primary_caption_prob": 0.5, "flip": False,
+def hyperparameters(learning_rate=2e-3, **changes) -> GANHyperparameters:
+    """A hinge GAN without penalty, warm-up or augmentation; ``changes`` are its or ``generator.gan``'s."""
+    losses = {
+        "gan_loss": "hinge", "discriminator_learning_rate": 2e-3, "adversarial_weight": 1.0,
+        "pixel_weight": 10.0, "pixel_pool": 4, "ssim_weight": 0.0, "contrastive_weight": 0.5,
+        "energy_weight": 0.0, "gp_weight": 0.0, "r1_gamma": 0.0, "discriminator_warmup": 0.0,
+        "augmentations": (),
     }  # fmt: skip
-    return GANHyperparameters(**(settings | changes))
+    gan = losses | {name: changes.pop(name) for name in losses.keys() & changes}
+    schedule = {
+        "pretrain_fraction": 0.0, "primary_caption_prob": 0.5, "flip": False,
+        "gradient_accumulation_steps": 1,
+    }  # fmt: skip
+    parameters = section("generator.gan", gan | {"training.learning_rate": learning_rate})
+    return GANHyperparameters(parameters, **(schedule | changes))
 
 
 @cache
@@ -128,6 +136,7 @@ class Training:
     images: int = 64
     device: str = "cpu"
     precision: str = "fp32"
+    validations: int = 4
 
     def __call__(self, stream=None, checkpoints=None, seed=5) -> tuple[TrainingResult, dict, ListStream]:
         """Give the result, the bytes of the shipped weights, and the stream."""
@@ -136,8 +145,8 @@ class Training:
         result = train(
             task,
             section("generator.vae.training", {
-                "num_images": self.images, "batch_size": 8, "learning_rate": 2e-3, "num_validations": 4,
-                "checkpoint_seconds": 1e-9,
+                "num_images": self.images, "batch_size": 8, "learning_rate": 2e-3,
+                "num_validations": self.validations, "checkpoint_seconds": 1e-9,
             }),
             section("run", {
                 "seed": seed, "threads": 1, "device": self.device, "precision": self.precision,
@@ -157,23 +166,22 @@ class Training:
 
 
 def check_reproducible(make: Callable) -> None:
-    """One seed gives the same bytes, interrupted by Ctrl-C or not, and another seed others."""
-    run = Training(make)
+    """One seed gives the same bytes, interrupted by Ctrl-C between two validations or not."""
+    run = Training(make, images=32, validations=2)
     whole, weights, stream = run()
     store = MemoryCheckpoints()
-    stopped = ListStream(interrupt_at=3)
+    stopped = ListStream(interrupt_at=2)
     with pytest.raises(KeyboardInterrupt):
         run(stopped, store)
-    assert store.kept is not None and 0 < store.kept[1]["images_seen"] < run.images
-    assert stopped.rows == stream.rows[:3]
+    assert store.kept is not None and store.kept[1]["images_seen"] == 24
+    assert stopped.rows == stream.rows
     rest, weights_resumed, stream_rest = run(checkpoints=store)
 
-    assert stream_rest.rows == [row for row in stream.rows if row[0] >= stopped.rows[-1][0]]
+    assert stream_rest.rows == stream.rows[1:]
     assert weights_resumed == weights
     assert [row["images_seen"] for row in rest.curves] == [row["images_seen"] for row in whole.curves]
     assert np.array_equal(rest.sample_grid, whole.sample_grid)
     assert store.kept is None
-    assert Training(make, images=8)(seed=6)[1] != Training(make, images=8)()[1]
 
 
 def pair_on(sheet, number, n_pairs, size):

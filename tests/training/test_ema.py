@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from lexipix.training.checkpoint_state import cloned
 from lexipix.training.ema import ExponentialMovingAverage
 
 
@@ -21,7 +22,7 @@ def test_average_by_hand():
 def test_applied_inside_and_undone_outside():
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).train()
     averages = ExponentialMovingAverage({"m": module}, 0.1)
-    averaged = averages.snapshot()
+    averaged = cloned(averages.weights)
     with torch.no_grad():
         module[0].weight.add_(1.0)
         module[1].num_batches_tracked.add_(3)

@@ -12,6 +12,10 @@ def make(width, text_width=6, embed_dim=4, channels=2):
     return RandomFeatureRegressor(text_width, embed_dim, channels, width)
 
 
+def fit_evenly(regressor, texts, latents):
+    fit(regressor, texts, latents, torch.ones(len(texts)))
+
+
 @torch.no_grad()
 def predict(regressor, texts):
     return regressor.readout(regressor.features(texts))
@@ -25,7 +29,7 @@ def test_captions_of_the_training_are_reproduced():
     torch.manual_seed(1)
     texts, latents = torch.randn(40, 16) * torch.logspace(1, 0, 16) + 3, torch.randn(40, 128)
     regressor = make(512)
-    fit(regressor, texts, latents)
+    fit_evenly(regressor, texts, latents)
     assert explained(latents, predict(regressor, texts)) > 0.95
 
 
@@ -36,7 +40,7 @@ def test_new_captions_do_not_oscillate():
     answers = {}
     for factor in (1, FEATURES_PER_WORDING):
         regressor = make(factor * 120)
-        fit(regressor, texts[:120], latents[:120])
+        fit_evenly(regressor, texts[:120], latents[:120])
         answers[factor] = explained(latents[120:], predict(regressor, texts[120:]))
     assert answers[1] < 0 < answers[FEATURES_PER_WORDING], (
         "as many features as captions oscillate between them"
@@ -47,7 +51,7 @@ def test_images_that_share_a_caption_are_averaged():
     torch.manual_seed(1)
     texts, latents = torch.randn(30, 16).repeat(2, 1), torch.randn(60, 128)
     regressor = make(512)
-    fit(regressor, texts, latents)
+    fit_evenly(regressor, texts, latents)
     means = latents.unflatten(0, (2, 30)).mean(0).repeat(2, 1)
     assert explained(means, predict(regressor, texts)) > 0.95
 
@@ -60,7 +64,7 @@ def test_captions_that_all_say_the_same_give_the_mean(rounding):
         torch.randn(30, 128),
     )
     regressor = make(64)
-    fit(regressor, texts, latents)
+    fit_evenly(regressor, texts, latents)
     for asked in (texts, torch.randn(5, 16)):
         torch.testing.assert_close(predict(regressor, asked), latents.mean(0).expand(len(asked), -1))
 
@@ -74,11 +78,11 @@ def test_rows_count_by_their_weights():
     assert explained(means, predict(regressor, texts)) > 0.95
 
 
-def test_equal_weights_are_like_none():
+def test_only_the_ratio_of_weights_counts():
     torch.manual_seed(1)
     texts, latents = torch.randn(40, 16), torch.randn(40, 128)
     one, other = make(64), make(64)
-    fit(one, texts, latents)
+    fit_evenly(one, texts, latents)
     fit(other, texts, latents, torch.full((40,), 0.5))
     for key, value in one.state_dict().items():
         torch.testing.assert_close(value, other.state_dict()[key], rtol=1e-4, atol=1e-5)
@@ -88,7 +92,7 @@ def test_a_caption_unlike_all_others_gets_a_latent_of_the_usual_size():
     torch.manual_seed(1)
     texts, latents = torch.randn(200, 16), torch.randn(200, 128) + 5
     regressor = make(2048)
-    fit(regressor, texts, latents)
+    fit_evenly(regressor, texts, latents)
     far = predict(regressor, 100 * torch.randn(50, 16)) - latents.mean(0)
     assert far.square().mean() < 3 * (latents - latents.mean(0)).square().mean()
 
@@ -100,7 +104,7 @@ def test_the_same_seed_fits_to_the_same_bytes_and_flat_directions_do_no_harm():
     fitted = []
     for _ in range(2):
         regressor = make(64)
-        fit(regressor, texts, latents)
+        fit_evenly(regressor, texts, latents)
         fitted.append(regressor.state_dict())
     assert all(torch.equal(fitted[0][key], fitted[1][key]) for key in fitted[0])
     assert all(torch.isfinite(value).all() for value in fitted[0].values())
@@ -118,7 +122,7 @@ def test_a_model_reproduces_the_latents_of_its_training_images():
 
 
 def test_the_random_features_are_fitted_and_not_trained():
-    task = world().prior_task(world().text_to_image(memory=16), learning_rate=1e-2)
+    task = world().prior_task(world().text_to_image(memory=16), **{"training.learning_rate": 1e-2})
     regressor = task.model.prior.random_features
     before = {key: value.clone() for key, value in regressor.state_dict().items()}
     first = task.model.prior.proj_out.weight.detach().clone()

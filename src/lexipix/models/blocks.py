@@ -12,12 +12,7 @@ def zero_init(module: nn.Module) -> nn.Module:
 
 
 class ResidualConv(nn.Module):
-    """x + conv(silu(conv(silu(x)))) with 3x3 kernels and no normalisation; the branch starts at zero.
-
-    Args:
-        channels: Channels of x.
-        hidden: Channels between the two convolutions; None for ``channels``.
-    """
+    """x + conv(silu(conv(silu(x)))) with 3x3 kernels and no normalisation; the branch starts at zero."""
 
     def __init__(self, channels: int, hidden: int | None = None) -> None:
         super().__init__()

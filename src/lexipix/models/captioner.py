@@ -1,8 +1,7 @@
 """The captioner: a causal language model that attends to the feature grid of an image.
 
-The project's small GPT-2 reads the grid by cross-attention. Pretrained language models have no
-cross-attention, so they read the grid as a prefix of embeddings in front of the text. Either can also run
-without an image; the generators use its hidden states for captions.
+The small GPT-2 reads it by cross-attention, pretrained language models as a prefix of embeddings. Both can
+run without an image; the generators use their hidden states for captions.
 """
 
 import math
@@ -25,16 +24,10 @@ PREFIX_SIDE = 4  # a prefix of 4 x 4 pooled cells; each cell takes a position in
 
 
 class Captioner(ConfigurableNetwork):
-    """An image encoder, a language model, and an adapter from image features to language model inputs.
+    """An image encoder, a causal language model, and an adapter from image features to its inputs.
 
-    Args:
-        image_encoder: Computes the feature grid.
-        language_model: Any causal language model of transformers.
-        conditioning: ``cross_attention`` needs a language model that was built with it.
-        cells: Grid cells per image.
-        start_id: Token in front of the text (GPT-2 uses its end-of-text token).
-        pad_id: Token behind the text.
-        eos_id: Token that ends a caption.
+    The token ``start_id`` is in front of a text, ``eos_id`` ends it, and ``pad_id`` is behind. The
+    ``conditioning`` ``cross_attention`` needs a language model that was built with it.
     """
 
     kind = "captioner"
@@ -65,12 +58,7 @@ class Captioner(ConfigurableNetwork):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the captioner with random weights.
-
-        Args:
-            config: ``image_encoder`` (see :func:`image_encoder_from_config`), ``language_model`` (a
-                dictionary of transformers), and the other arguments of the constructor.
-        """
+        """Build the captioner with random weights; both networks in ``config`` are dictionaries."""
         image_encoder = image_encoder_from_config(config["image_encoder"])
         language_model = language_model_from_config(config["language_model"])
         return cls(**{**config, "image_encoder": image_encoder, "language_model": language_model})
@@ -86,26 +74,23 @@ class Captioner(ConfigurableNetwork):
         return cells
 
     def _shift_right(self, ids: Tensor) -> Tensor:
-        """The inputs that predict ``ids``: the start token, then all ids but the last."""
         start = ids.new_full((len(ids), 1), self.start_id)
         return torch.cat([start, ids[:, :-1]], dim=1)
 
-    def _prepend(self, cells: Tensor, ids: Tensor) -> Tensor:
+    def _inputs(self, ids: Tensor, cells: Tensor | None) -> dict[str, Tensor]:
+        """Inputs of the language model: tokens (B, L) and the image, if any."""
+        if cells is None:
+            return {"input_ids": ids}
+        if self.conditioning == "cross_attention":
+            return {"input_ids": ids, "encoder_hidden_states": cells}
         tokens: Tensor = self.language_model.get_input_embeddings()(ids)
-        return torch.cat([cells.to(tokens.dtype), tokens], dim=1)  # (B, cells + L, W)
+        return {"inputs_embeds": torch.cat([cells.to(tokens.dtype), tokens], dim=1)}  # (B, cells + L, W)
 
     def logits(self, ids: Tensor, cells: Tensor | None) -> Tensor:
         """Logits (B, L, V) for ``ids`` (B, L), each given the tokens before it and the image, if any."""
-        inputs = self._shift_right(ids)
-        model = self.language_model
-        if cells is None:
-            logits: Tensor = model(input_ids=inputs, use_cache=False).logits
-        elif self.conditioning == "cross_attention":
-            logits = model(input_ids=inputs, encoder_hidden_states=cells, use_cache=False).logits
-        else:
-            embeddings = self._prepend(cells, inputs)
-            logits = model(inputs_embeds=embeddings, use_cache=False).logits[:, cells.shape[1] :]
-        return logits
+        inputs = self._inputs(self._shift_right(ids), cells)
+        logits: Tensor = self.language_model(**inputs, use_cache=False).logits
+        return logits[:, -ids.shape[1] :] if "inputs_embeds" in inputs else logits
 
     def loss(self, ids: Tensor, cells: Tensor | None) -> Tensor:
         """Mean cross-entropy per token of captions ``ids`` (B, L); EOS counts, padding does not."""
@@ -113,11 +98,7 @@ class Captioner(ConfigurableNetwork):
         return F.cross_entropy(logits.flatten(0, 1), ids.flatten(), ignore_index=self.pad_id)
 
     def description_bits(self, ids: Tensor) -> Tensor:
-        """Code length of captions in bits, (B,), for a receiver with this language model and no image.
-
-        Args:
-            ids: (B, L), each row closed by EOS and then padding, which does not count.
-        """
+        """Bits of captions (B, L) for a receiver with this language model and no image, (B,)."""
         return self._nll(ids, None) / math.log(2)
 
     def mean_nll(self, ids: Tensor, cells: Tensor | None) -> Tensor:
@@ -131,12 +112,7 @@ class Captioner(ConfigurableNetwork):
 
     @torch.no_grad()
     def generate(self, images: Tensor, max_tokens: int, beams: int = 1) -> Tensor:
-        """Caption images.
-
-        Args:
-            images: (B, 3, S, S) in [-1, 1].
-            max_tokens: Longest caption, EOS included.
-            beams: Beams of the beam search; 1 decodes greedily.
+        """Caption images in [-1, 1], (B, 3, S, S); with one beam, decode greedily.
 
         Returns:
             Ids (B, L), each row closed by EOS and then padding, or cut at ``max_tokens``.
@@ -146,49 +122,38 @@ class Captioner(ConfigurableNetwork):
             special = {"start_id": self.start_id, "pad_id": self.pad_id, "eos_id": self.eos_id}
             return greedy_decode(self.language_model, cells, max_tokens, **special)
         start = torch.full((len(images), 1), self.start_id, device=images.device)
-        options: dict[str, Any] = {
-            "max_new_tokens": max_tokens,
-            "num_beams": beams,
-            "do_sample": False,
-            "use_cache": True,
-            "pad_token_id": self.pad_id,
-            "eos_token_id": self.eos_id,
-            "bos_token_id": self.start_id,
-        }
-        if self.conditioning == "cross_attention":
-            ids: Tensor = self.language_model.generate(
-                input_ids=start, encoder_hidden_states=cells, attention_mask=torch.ones_like(start), **options
-            )
-            return ids[:, 1:]
-        embeddings = self._prepend(cells, start)
-        mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=images.device)
-        ids = self.language_model.generate(inputs_embeds=embeddings, attention_mask=mask, **options)
-        return ids
+        inputs = self._inputs(start, cells)
+        first = inputs.get("inputs_embeds", start)
+        ids: Tensor = self.language_model.generate(
+            **inputs,
+            attention_mask=torch.ones(first.shape[:2], dtype=torch.long, device=images.device),
+            max_new_tokens=max_tokens,
+            num_beams=beams,
+            do_sample=False,
+            use_cache=True,
+            pad_token_id=self.pad_id,
+            eos_token_id=self.eos_id,
+            bos_token_id=self.start_id,
+        )
+        return ids[:, 1:] if "input_ids" in inputs else ids  # embeddings are not part of the result
 
     @torch.no_grad()
     def attention(self, images: Tensor, ids: Tensor) -> Tensor:
         """Attention of each caption token to the image, averaged over layers and heads.
 
-        Args:
-            images: (B, 3, S, S) in [-1, 1].
-            ids: (B, L), the captions.
-
         Returns:
             (B, L, cells), each row of sum 1: the cross-attention, or the attention to the prefix.
         """
-        cells, inputs = self.encode_images(images), self._shift_right(ids)
+        cells = self.encode_images(images)
+        inputs = self._inputs(self._shift_right(ids), cells)
         model, n_cells = self.language_model, cells.shape[1]
         implementation = model.config._attn_implementation
         model.set_attn_implementation("eager")  # the fused kernels do not return attention weights
         try:
-            if self.conditioning == "cross_attention":
-                layers = model(
-                    input_ids=inputs, encoder_hidden_states=cells, output_attentions=True, use_cache=False
-                ).cross_attentions
-                return torch.stack(layers).float().mean((0, 2))
-            embeddings = self._prepend(cells, inputs)
-            layers = model(inputs_embeds=embeddings, output_attentions=True, use_cache=False).attentions
+            output = model(**inputs, output_attentions=True, use_cache=False)
         finally:
             model.set_attn_implementation(implementation)
-        maps = torch.stack(layers).float().mean((0, 2))[:, n_cells:, :n_cells]
+        if self.conditioning == "cross_attention":
+            return torch.stack(output.cross_attentions).float().mean((0, 2))
+        maps = torch.stack(output.attentions).float().mean((0, 2))[:, n_cells:, :n_cells]
         return maps / maps.sum(-1, keepdim=True).clamp_min(1e-9)

@@ -31,11 +31,8 @@ class Classifier(ConfigurableNetwork):
     """An eleven-layer ResNet: D. Page's nine layers ("How to train your ResNet", 2018) and a third block.
 
     Three stages halve the side, double the channels and add a residual block. Global maximum pooling follows,
-    so that any side that is a multiple of 8 works.
-
-    Args:
-        width: Channels of the first convolution; the last block has eight times as many.
-        n_classes: Number of classes.
+    so that any side that is a multiple of 8 works. The last block has eight times the channels of the first
+    convolution, which has ``width``.
     """
 
     kind = "classifier"

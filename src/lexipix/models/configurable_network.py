@@ -7,19 +7,11 @@ from torch import nn
 
 
 class ConfigurableNetwork(nn.Module):
-    """A network that can be built from the dictionary ``network`` of a model folder's ``config.json``.
-
-    Attributes:
-        kind: The value of ``kind`` in ``config.json``.
-    """
+    """A network that is built from ``network`` in a model folder's ``config.json``, beside its ``kind``."""
 
     kind: ClassVar[str]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the network with random weights.
-
-        Args:
-            config: JSON-able; here, the arguments of the constructor.
-        """
+        """Build the network with random weights from a JSON-able dictionary, the constructor's arguments."""
         return cls(**config)

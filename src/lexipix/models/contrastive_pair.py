@@ -36,11 +36,7 @@ class ContrastivePair(ConfigurableNetwork):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the pair with random weights.
-
-        Args:
-            config: ``image_encoder`` (see :func:`image_encoder_from_config`) and ``text_encoder``.
-        """
+        """Build the pair with random weights from the dictionaries ``image_encoder`` and ``text_encoder``."""
         return cls(image_encoder_from_config(config["image_encoder"]), TextEncoder(**config["text_encoder"]))
 
     def similarities(self, image_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:

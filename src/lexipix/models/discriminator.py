@@ -19,27 +19,15 @@ CAPTION_SHARPNESS = 10.0  # inverse temperature of the weights of similar captio
 
 
 class DiscriminatorLogits(NamedTuple):
-    """Logits of the H heads for a batch; above zero means real.
+    """Logits of the H heads for a batch; above zero means real."""
 
-    Attributes:
-        match_logits: For the whole image with its caption, (B, H).
-        patch_logits: For each place without a caption, (B, cells) for each head.
-        mismatch_logits: For the whole image with another caption, (B, H); None if none was given.
-    """
-
-    match_logits: Tensor
-    patch_logits: tuple[Tensor, ...]
-    mismatch_logits: Tensor | None = None
+    match_logits: Tensor  # for the whole image with its caption, (B, H)
+    patch_logits: tuple[Tensor, ...]  # for each place without a caption, (B, cells) for each head
+    mismatch_logits: Tensor | None = None  # for the whole image with another caption, (B, H)
 
 
 class DiscriminatorFeatures(NamedTuple):
-    """Inputs of the heads.
-
-    Attributes:
-        maps: Feature maps of the frozen encoder at three scales.
-        rotated: The same after a random rotation of their channels.
-        images: The images.
-    """
+    """Inputs of the heads: maps of the frozen encoder, the same with rotated channels, and the images."""
 
     maps: tuple[Tensor, Tensor, Tensor]
     rotated: tuple[Tensor, ...]
@@ -53,13 +41,7 @@ class DiscriminatorFeatures(NamedTuple):
 
 
 class Head(nn.Module):
-    """A patch discriminator on one feature map, with a projection of the caption's embedding.
-
-    Args:
-        channels: Channels of the feature map.
-        width: Hidden channels.
-        embed_dim: Length of the caption embeddings.
-    """
+    """A patch discriminator on one feature map, with a projection of the caption's embedding."""
 
     def __init__(self, channels: int, width: int, embed_dim: int) -> None:
         super().__init__()
@@ -87,10 +69,7 @@ def minibatch_deviation(maps: Tensor, embedding: Tensor) -> Tensor:
 
     Minibatch standard deviation (Karras et al. 2018, arXiv 1710.10196), weighted by the similarity of the
     captions: a generator with one image per caption still varies within a batch of different captions.
-
-    Args:
-        maps: Features (B, C, h, w); for a batch of one the result is 0.
-        embedding: Caption embeddings (B, D) of any length.
+    Features are (B, C, h, w), caption embeddings (B, D) of any length; for a batch of one the result is 0.
     """
     if len(maps) < 2:
         return maps.new_zeros(len(maps))
@@ -102,12 +81,7 @@ def minibatch_deviation(maps: Tensor, embedding: Tensor) -> Tensor:
 
 
 class PixelHead(nn.Module):
-    """A small trainable network on the pixels, with :func:`minibatch_deviation` as one more channel.
-
-    Args:
-        width: Channels at half the side; twice as many at a quarter.
-        embed_dim: Length of the caption embeddings.
-    """
+    """A small trainable network on the pixels, with :func:`minibatch_deviation` as one more channel."""
 
     def __init__(self, width: int, embed_dim: int) -> None:
         super().__init__()
@@ -130,19 +104,11 @@ class PixelHead(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Heads on three frozen feature maps, each after a random orthogonal rotation, and a pixel head.
+    """Heads on three frozen maps of an encoder, each after a random orthogonal rotation, and a pixel head."""
 
-    Args:
-        image_encoder: Trained; frozen here.
-        map_channels: Channels of its three maps.
-        embed_dim: Length of the caption embeddings.
-        width: Hidden channels of the heads.
-    """
-
-    def __init__(
-        self, image_encoder: ImageEncoder, map_channels: tuple[int, int, int], embed_dim: int, width: int
-    ) -> None:
+    def __init__(self, image_encoder: ImageEncoder, embed_dim: int, width: int) -> None:
         super().__init__()
+        map_channels = image_encoder.map_channels
         self.image_encoder = image_encoder.eval().requires_grad_(False)
         self.rotations = nn.ModuleList(nn.Conv2d(c, c, 1, bias=False) for c in map_channels)
         for rotation in self.rotations:

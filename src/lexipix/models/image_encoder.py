@@ -1,27 +1,19 @@
 """The image encoder: feature maps at three scales, a feature grid and one embedding."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-@dataclass(frozen=True)
-class ImageFeatures:
-    """Features of a batch of images.
+class ImageFeatures(NamedTuple):
+    """Features of a batch of images."""
 
-    Attributes:
-        maps: Feature maps at 1/2, 1/4 and 1/8 of the side.
-        grid: The 1/4 map merged with the 1/8 map, as a sequence: (B, cells, grid_width).
-        pooled: Features before the projection to the embedding: (B, pooled_width).
-        embedding: One unit vector per image: (B, embed_dim).
-    """
-
-    maps: tuple[Tensor, Tensor, Tensor]
-    grid: Tensor
-    pooled: Tensor
-    embedding: Tensor
+    maps: tuple[Tensor, Tensor, Tensor]  # at 1/2, 1/4 and 1/8 of the side
+    grid: Tensor  # the 1/4 map merged with the 1/8 map, as a sequence: (B, cells, grid_width)
+    pooled: Tensor  # before the projection to the embedding: (B, pooled_width)
+    embedding: Tensor  # one unit vector per image: (B, embed_dim)
 
 
 class Residual(nn.Module):
@@ -51,13 +43,7 @@ def downsample(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Seque
 
 
 class ImageEncoder(nn.Module):
-    """From feature maps at three scales to grid and embedding; subclasses compute the maps.
-
-    Args:
-        channels: Of the maps at 1/2, 1/4 and 1/8 of the side.
-        grid_width: Channels of the grid.
-        embed_dim: Length of the embedding.
-    """
+    """Maps at 1/2, 1/4 and 1/8 of the side, which subclasses compute, to a grid and an embedding."""
 
     def __init__(self, channels: tuple[int, int, int], grid_width: int, embed_dim: int) -> None:
         super().__init__()
@@ -97,13 +83,7 @@ class ImageEncoder(nn.Module):
 
 
 class ConvImageEncoder(ImageEncoder):
-    """A small CNN for images of any side that is a multiple of 8.
-
-    Args:
-        channels: At 1/2, 1/4 and 1/8 of the side.
-        blocks: Residual blocks at each of the three scales.
-        embed_dim: Length of the embedding.
-    """
+    """A small CNN, with residual blocks at each of the three scales; sides are multiples of 8."""
 
     def __init__(self, channels: tuple[int, int, int], blocks: tuple[int, int, int], embed_dim: int) -> None:
         half, quarter, eighth = channels

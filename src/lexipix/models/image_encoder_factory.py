@@ -7,12 +7,7 @@ from lexipix.models.image_encoder import ConvImageEncoder, ImageEncoder
 
 
 def image_encoder_from_config(config: Mapping[str, Any]) -> ImageEncoder:
-    """Build an image encoder with random weights.
-
-    Args:
-        config: ``channels``, ``blocks`` and ``embed_dim`` for the CNN of this project; ``backbone`` (a
-            dictionary of transformers), ``mean``, ``std`` and ``embed_dim`` for a pretrained backbone.
-    """
+    """Build an image encoder with random weights, on a backbone of transformers if ``config`` has one."""
     if "backbone" in config:
         # Imported here because transformers takes seconds to import, and only a backbone needs it
         from lexipix.models.pretrained_image_encoder import PretrainedImageEncoder, backbone_from_config

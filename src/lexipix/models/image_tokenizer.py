@@ -1,9 +1,8 @@
 """The image tokenizer: an image to an 8x8 grid with a few tokens per cell, and back, in one pass each way.
 
 Finite scalar quantization (Mentzer et al. 2023, arXiv 2309.15505) bounds each number of a cell and rounds it
-to one of a few levels; a token is the combination of some of these numbers. No codebook is learned, and no
-token stays unused. The tokens of a cell go from coarse to fine: the first holds the color of the cell, so
-that the first tokens alone are a thumbnail.
+to one of a few levels; a token is the combination of some of these numbers. The first token of a cell holds
+its color, so that the first tokens alone are a thumbnail.
 """
 
 import math
@@ -26,11 +25,7 @@ MAX_CODE = 1 - 1e-3  # bound of the codes that enter the inverse of tanh
 
 
 def code_values(levels: Sequence[int]) -> Tensor:
-    """Codes of all tokens of a codebook, (tokens, numbers), within (-1, 1).
-
-    Args:
-        levels: For each number of a code, how many levels it has.
-    """
+    """Codes of all tokens of a codebook, (tokens, numbers), within (-1, 1), from each number's levels."""
     centers = [(2 * torch.arange(n) + 1) / n - 1 for n in levels]
     return torch.cartesian_prod(*centers).reshape(-1, len(levels))
 
@@ -50,11 +45,7 @@ class ImageTokenizer(ConfigurableNetwork):
         image_size: Side in pixels, a multiple of 8.
         levels: For each token of a cell, the levels of its code's numbers; the codebook's size is their
             product. The first token has three numbers.
-        width: Channels of the residual trunks.
-        depth: Residual blocks in each trunk.
-
-    Raises:
-        ValueError: The side is no multiple of 8.
+        width: Channels of the residual trunks, which have ``depth`` blocks.
     """
 
     kind = "image_tokenizer"
@@ -62,8 +53,6 @@ class ImageTokenizer(ConfigurableNetwork):
 
     def __init__(self, image_size: int, levels: Sequence[Sequence[int]], width: int, depth: int) -> None:
         super().__init__()
-        if image_size % GRID:
-            raise ValueError(f"image_size must be a multiple of {GRID}, not {image_size}")
         self.image_size = image_size
         self.group_sizes = [len(group) for group in levels]  # numbers in the code of each token
         self.codebook_sizes = [math.prod(group) for group in levels]
@@ -76,11 +65,11 @@ class ImageTokenizer(ConfigurableNetwork):
 
     @property
     def bits(self) -> float:
-        """Bits per image if each token is written with the length of its codebook."""
+        """Per image if each token is written with the length of its codebook."""
         return GRID**2 * sum(math.log2(size) for size in self.codebook_sizes)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images in [-1, 1], (B, 3, S, S), to codes within (-1, 1), (B, C, 8, 8), before rounding."""
+        """Images (B, 3, S, S) to codes within (-1, 1), (B, C, 8, 8), before rounding."""
         return torch.tanh(STEEPNESS * self.encoder(images)[0].float())
 
     def quantize(self, codes: Tensor) -> Tensor:
@@ -100,13 +89,9 @@ class ImageTokenizer(ConfigurableNetwork):
         return self._to_grid([values.to(tokens.device)[index] for index, values in pairs])
 
     def soft_codes(self, probs: Sequence[Tensor]) -> Tensor:
-        """Expected codes, with gradients; for one-hot probabilities equal to :meth:`codes`.
+        """Expected codes (B, C, 8, 8) by the probabilities (B, 64, codebook size) of each token of a cell.
 
-        Args:
-            probs: For each token of a cell (B, 64, codebook size).
-
-        Returns:
-            (B, C, 8, 8) within (-1, 1).
+        For one-hot probabilities they are equal to :meth:`codes`; gradients pass.
         """
         device = self.levels.device
         with torch.autocast(device.type, enabled=False):  # bf16 is coarser than the levels
@@ -115,16 +100,13 @@ class ImageTokenizer(ConfigurableNetwork):
 
     @staticmethod
     def _to_grid(codes: Sequence[Tensor]) -> Tensor:
-        """Concatenate the codes of each token, (B, 64, numbers), to (B, C, 8, 8)."""
         grid: Tensor = torch.cat(list(codes), -1).transpose(1, 2).unflatten(2, (GRID, GRID))
         return grid
 
     def decode(self, codes: Tensor, n_tokens: int | None = None) -> Tensor:
         """Codes (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped.
 
-        Args:
-            codes: Within (-1, 1).
-            n_tokens: Use the first so many tokens of each cell and zero, the mean, for the others; None: all.
+        With ``n_tokens`` only the first so many tokens of each cell count; the others are zero, their mean.
         """
         if n_tokens is not None:
             n_known = sum(self.group_sizes[:n_tokens])
@@ -138,13 +120,10 @@ class ImageTokenizer(ConfigurableNetwork):
 
     @torch.no_grad()
     def init_from_pca(self, images: Tensor) -> None:
-        """Set the linear maps to whitened principal components of the images' patches.
+        """Set the linear maps to whitened principal components of the patches of images (N, 3, S, S).
 
         The first token's numbers are the components of the patches' mean color, the others those of what
         the mean color leaves.
-
-        Args:
-            images: A sample of training images in [-1, 1], (N, 3, S, S).
         """
         patch = self.encoder.patch
         patches = image_patches(images, patch)

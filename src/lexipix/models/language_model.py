@@ -46,16 +46,9 @@ def language_model_from_config(config: dict[str, Any]) -> PreTrainedModel:
 def append_language_model_states(
     language_model: PreTrainedModel, ids: Tensor, mask: Tensor, hidden_states: Tensor
 ) -> Tensor:
-    """Concatenate the hidden states of a language model and of a text encoder for each token.
+    """Hidden states of a language model for ``ids`` (B, L), then those of a text encoder (B, L, W), joined.
 
-    Args:
-        language_model: A causal language model; it sees no image.
-        ids: (B, L) token ids.
-        mask: bool (B, L), true where there is a token.
-        hidden_states: From the text encoder, (B, L, W).
-
-    Returns:
-        (B, L, language model width + W).
+    ``mask`` (B, L) is true where there is a token; the language model sees no image.
     """
     causal = language_model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)[0]
     return torch.cat([causal, hidden_states], dim=-1)

@@ -30,7 +30,6 @@ class PretrainedImageEncoder(ImageEncoder):
         backbone: Returns ``feature_maps`` of three stages; it stays frozen.
         mean: Red, green and blue on [0, 1] that the backbone expects to be subtracted.
         std: Red, green and blue by which it expects the difference to be divided.
-        embed_dim: Length of the embedding.
     """
 
     mean: Tensor

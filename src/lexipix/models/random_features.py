@@ -1,9 +1,8 @@
 """Random Fourier features and ridge regression: from a caption to the mean latent of its images.
 
-Where every caption describes something else, a network must store each of them. Convolutions that see each
-caption many times cost hundreds of times the arithmetic of this regressor: one wide layer of fixed random
-features (Rahimi and Recht 2007) and a linear readout that is solved in closed form by
-:mod:`lexipix.training.random_features`.
+Where every caption describes something else, a network must store each of them. One wide layer of fixed
+random features (Rahimi and Recht 2007) and a linear readout, which :mod:`lexipix.training.random_features`
+solves, do so for a hundredth of the arithmetic of convolutions that see each caption many times.
 """
 
 import torch
@@ -14,14 +13,7 @@ from lexipix.models.vae import GRID
 
 
 class RandomFeatureRegressor(nn.Module):
-    """A caption to a latent, without noise.
-
-    Args:
-        text_width: Width of the tokens' hidden states.
-        embed_dim: Length of the caption's embedding.
-        latent_channels: Channels of the VAE's latent.
-        n_features: Number of random features.
-    """
+    """A caption to a latent, without noise, from hidden states of ``text_width`` and an embedding."""
 
     def __init__(self, text_width: int, embed_dim: int, latent_channels: int, n_features: int) -> None:
         super().__init__()

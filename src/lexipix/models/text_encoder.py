@@ -25,15 +25,7 @@ def mean_and_max(hidden_states: Tensor, mask: Tensor) -> Tensor:
 
 
 class TextEncoder(nn.Module):
-    """Token ids to an embedding of unit length.
-
-    Args:
-        vocabulary: Number of token ids.
-        max_tokens: Longest caption.
-        width: Model width; a multiple of 32.
-        depth: Transformer layers.
-        embed_dim: Length of the embedding.
-    """
+    """Token ids to an embedding of unit length; ``width`` is a multiple of 32."""
 
     def __init__(self, vocabulary: int, max_tokens: int, width: int, depth: int, embed_dim: int) -> None:
         super().__init__()
@@ -54,14 +46,9 @@ class TextEncoder(nn.Module):
         self.project = nn.Linear(2 * width, embed_dim)
 
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden states and embeddings of captions.
+        """Hidden states (B, L, width) of tokens ``ids`` (B, L), and a unit vector per caption (B, embed_dim).
 
-        Args:
-            ids: (B, L) token ids.
-            mask: bool (B, L), true where there is a token.
-
-        Returns:
-            Hidden states of the tokens (B, L, width), and a unit vector per caption (B, embed_dim).
+        ``mask``, bool (B, L), is true where there is a token.
         """
         hidden_states = self.tokens(ids) + self.positions[: ids.shape[1]]
         hidden_states = self.norm(self.layers(hidden_states, src_key_padding_mask=~mask))

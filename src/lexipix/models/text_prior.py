@@ -81,12 +81,7 @@ class WordToGridAttention(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition.
-
-    Args:
-        width: Channels of input and output.
-        hidden: Channels between the two convolutions.
-    """
+    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -103,17 +98,11 @@ class ModulatedConv(nn.Module):
 
 
 class TextConditioning(NamedTuple):
-    """Everything that the prior computes from a caption without noise.
+    """Everything that the prior computes from a caption without noise."""
 
-    Attributes:
-        grid: The tokens' values on the grid, (B, W, 8, 8).
-        context: Mean of the tokens, and the caption's embedding, (B, W + embed_dim).
-        mean_latents: Output of the random-feature regressor, (B, C, 8, 8); None without one.
-    """
-
-    grid: Tensor
-    context: Tensor
-    mean_latents: Tensor | None
+    grid: Tensor  # the tokens' values on the grid, (B, W, 8, 8)
+    context: Tensor  # mean of the tokens, and the caption's embedding, (B, W + embed_dim)
+    mean_latents: Tensor | None  # output of the random-feature regressor, (B, C, 8, 8)
 
 
 class TextPrior(nn.Module):
@@ -125,7 +114,7 @@ class TextPrior(nn.Module):
         latent_channels: Channels of the VAE's latent.
         width: Model width, a multiple of 32.
         depth: Modulated convolution blocks.
-        noise_dim: Length of the noise vector.
+        noise_dim: Of the noise vector.
         random_features: Features of a :class:`RandomFeatureRegressor` whose output the convolutions
             correct; 0 for none.
         hidden: Hidden channels of each block if pruning has removed some of ``width``.
@@ -161,12 +150,10 @@ class TextPrior(nn.Module):
         self.word_to_grid = WordToGridAttention(width)
         self.blocks = nn.ModuleList(ModulatedConv(width, inner) for inner in hidden or [width] * depth)
         self.proj_out = nn.Conv2d(width, latent_channels, 1)
-        self.random_features = (
-            RandomFeatureRegressor(text_width, embed_dim, latent_channels, random_features)
-            if random_features
-            else None
-        )
+        self.random_features: RandomFeatureRegressor | None = None
         if random_features:
+            regressor = RandomFeatureRegressor(text_width, embed_dim, latent_channels, random_features)
+            self.random_features = regressor
             zero_init(self.proj_out)  # the convolutions start with no correction
 
     def set_trainable(self, trainable: bool) -> None:
@@ -184,13 +171,7 @@ class TextPrior(nn.Module):
         return normed
 
     def condition(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor) -> TextConditioning:
-        """Compute everything that does not depend on the noise; one result serves any number of images.
-
-        Args:
-            hidden_states: (B, L, text_width).
-            mask: bool (B, L), true where there is a token.
-            embedding: (B, embed_dim), of unit length, from the contrastive text encoder.
-        """
+        """Compute everything that does not depend on the noise; the arguments are a ``TextEncoding``'s."""
         tokens = self.encode_tokens(hidden_states, mask)
         context = torch.cat([masked_mean(tokens, mask), self.embedding_scale * embedding], dim=1)
         regressor = self.random_features
@@ -208,5 +189,5 @@ class TextPrior(nn.Module):
         return latents if conditioning.mean_latents is None else latents + conditioning.mean_latents
 
     def forward(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8); arguments as for :meth:`condition` and :meth:`sample_latents`."""
+        """Latents (B, C, 8, 8), without the step in between."""
         return self.sample_latents(self.condition(hidden_states, mask, embedding), noise)

@@ -16,29 +16,18 @@ from lexipix.models.vae import Decoder
 
 
 class TextEncoding(NamedTuple):
-    """A batch of encoded captions.
+    """A batch of encoded captions."""
 
-    Attributes:
-        hidden_states: Of each token, language model and text encoder concatenated, (B, L, text_width).
-        mask: bool (B, L), true where there is a token.
-        embedding: Unit vector of each caption in the contrastive space, (B, embed_dim).
-    """
-
-    hidden_states: Tensor
-    mask: Tensor
-    embedding: Tensor
+    hidden_states: Tensor  # of each token, language model and text encoder concatenated, (B, L, text_width)
+    mask: Tensor  # bool (B, L), true where there is a token
+    embedding: Tensor  # unit vector of each caption in the contrastive space, (B, embed_dim)
 
 
 class TextToImage(ConditionalGenerator):
     """Language model, text encoder, text prior and decoder.
 
-    Args:
-        language_model: The captioner's, used without an image; None for students of the compression, which
-            use the text encoder alone.
-        text_encoder: Of the contrastive pair.
-        prior: Encoded captions and noise to a latent.
-        decoder: Latent, or another grid of features, to image.
-        pad_id: Padding token.
+    The language model is the captioner's, used without an image; students of the compression have none and
+    use the text encoder alone. The decoder turns a latent, or another grid of features, into an image.
     """
 
     kind = "text_to_image"
@@ -60,12 +49,7 @@ class TextToImage(ConditionalGenerator):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the model with random weights.
-
-        Args:
-            config: ``language_model`` (a dictionary of transformers, or null), ``text_encoder``, ``prior``,
-                ``pad_id``, and ``decoder``: with ``depth`` a VAE's, without an upsampling one.
-        """
+        """Build the model with random weights; a ``decoder`` with ``depth`` is a VAE's."""
         language_model, decoder = config["language_model"], config["decoder"]
         return cls(
             language_model_from_config(language_model) if language_model else None,
@@ -77,7 +61,6 @@ class TextToImage(ConditionalGenerator):
 
     @property
     def noise_dim(self) -> int:
-        """Length of the noise vector."""
         return self.prior.noise_dim
 
     def train(self, mode: bool = True) -> "TextToImage":
@@ -89,14 +72,12 @@ class TextToImage(ConditionalGenerator):
         return self
 
     def unfreeze(self) -> list[nn.Parameter]:
-        """Make prior and decoder trainable and freeze the rest; returns the trainable parameters."""
         self.requires_grad_(False)
         self.prior.set_trainable(True)
         self.decoder.requires_grad_(True)
         return [weight for weight in self.parameters() if weight.requires_grad]
 
     def encode_text(self, ids: Tensor) -> TextEncoding:
-        """Encode captions ``ids`` (B, L); one encoding serves any number of images."""
         mask = ids != self.pad_id
         # In fp32: it costs little, and the random-feature regressor needs it
         with torch.autocast(ids.device.type, enabled=False):
@@ -111,7 +92,6 @@ class TextToImage(ConditionalGenerator):
         return latents
 
     def decode(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
-        """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
         images: Tensor = self.decoder(self.sample_latents(encoding, noise))
         return images
 

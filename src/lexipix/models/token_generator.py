@@ -2,13 +2,11 @@
 
 The sequence is the caption's tokens, with causal attention, then 64 cells, which attend to the caption and
 to each other. The input of a cell is the sum of its image tokens' embeddings; a token that is not generated
-yet has a mask embedding. All cells are generated in parallel in a few decoding steps, from coarse to fine:
-first the color of every cell, then what it shows.
+yet has a mask embedding. All cells are generated in parallel in a few decoding steps, from coarse to fine.
 
-Noise at the input decides what the caption leaves open. Sampling each token by itself would not: tokens that
-are sampled independently do not fit together. From each codebook the generator takes the token nearest to
-the expected code. The most likely token would ignore everything that is less likely than not, even if many
-similar tokens share that probability.
+Noise at the input decides what the caption leaves open: tokens that are sampled independently do not fit
+together. From each codebook the generator takes the token nearest to the expected code. The most likely token
+would ignore everything that is less likely than not, even if many similar tokens share that probability.
 """
 
 import math
@@ -40,9 +38,6 @@ def cosine_features(levels: Sequence[int]) -> Tensor:
     A linear function of these features can favor any neighborhood of tokens. With powers in place of the
     cosines it needs large weights for that and learns half as fast.
 
-    Args:
-        levels: For each number of a code, how many levels it has.
-
     Returns:
         (tokens, F): a cosine transform over the levels of each number, and for each pair of numbers the
         products of their lowest frequencies.
@@ -60,19 +55,12 @@ def cosine_features(levels: Sequence[int]) -> Tensor:
 
 
 class HintedTextEncoding(NamedTuple):
-    """A batch of encoded captions.
+    """A batch of encoded captions."""
 
-    Attributes:
-        ids: Caption tokens (B, L), ending in EOS, then padding.
-        hidden_states: Of the contrastive text encoder, (B, L, text_width).
-        embedding: Unit vector of each caption in the contrastive space, (B, embed_dim).
-        prior_hint: The text prior's latents of each cell, (B, 64, C); None if the generator takes none.
-    """
-
-    ids: Tensor
-    hidden_states: Tensor
-    embedding: Tensor
-    prior_hint: Tensor | None = None
+    ids: Tensor  # caption tokens (B, L), ending in EOS, then padding
+    hidden_states: Tensor  # of the contrastive text encoder, (B, L, text_width)
+    embedding: Tensor  # unit vector of each caption in the contrastive space, (B, embed_dim)
+    prior_hint: Tensor | None = None  # the text prior's latents of each cell, (B, 64, C)
 
 
 class TokenGenerator(nn.Module):
@@ -84,8 +72,7 @@ class TokenGenerator(nn.Module):
         levels: For each token of a cell, the levels of its code's numbers.
         decoding_steps: How many tokens of every cell each decoding step generates.
         local_conv_depth: Residual convolutions over the grid before the language model, and after it.
-        text_width: Width of the text encoder's hidden states.
-        embed_dim: Length of its embeddings.
+        text_width: Of the text encoder's hidden states; its embeddings have ``embed_dim``.
         pad_id: Padding of captions.
         prior_hint_channels: Channels of the prior hint; 0 for none.
         noise_at_start: Whether the noise has an effect before training; else its weights start at zero.
@@ -143,12 +130,11 @@ class TokenGenerator(nn.Module):
 
     @property
     def tokens_per_cell(self) -> int:
-        """Tokens of a cell, which is the number of codebooks."""
+        """The number of codebooks."""
         return len(self.codebook_sizes)
 
     @property
     def noise_dim(self) -> int:
-        """Length of the noise vector."""
         return SHARED_NOISE + CELLS * CELL_NOISE
 
     def masked_tokens(self, n_images: int) -> Tensor:
@@ -169,13 +155,7 @@ class TokenGenerator(nn.Module):
         return embedding
 
     def embed_cells(self, encoding: HintedTextEncoding, noise: Tensor, tokens: Tensor) -> Tensor:
-        """Inputs of the cells, (B, 64, W).
-
-        Args:
-            encoding: The captions.
-            noise: Standard normal (B, :attr:`noise_dim`).
-            tokens: (B, tokens per cell, 64); a token equal to its codebook's size is masked.
-        """
+        """Inputs of the cells, (B, 64, W); the arguments are those of :meth:`sample_tokens`."""
         shared, each = noise.split([SHARED_NOISE, CELLS * CELL_NOISE], 1)
         cells = self.cell_noise_proj(each.unflatten(1, (CELLS, CELL_NOISE)))
         embedding = self.embedding_proj(self.embedding_scale * encoding.embedding)
@@ -220,7 +200,6 @@ class TokenGenerator(nn.Module):
 
     @staticmethod
     def _convolve(layers: nn.Module, cells: Tensor) -> Tensor:
-        """Apply convolutions to cells (B, 64, W) as a grid."""
         grid: Tensor = layers(cells.transpose(1, 2).unflatten(2, (GRID, GRID)))
         return grid.flatten(2).transpose(1, 2)
 
@@ -256,12 +235,7 @@ class TokenGenerator(nn.Module):
 
 
 def straight_through(logits: Tensor, code_values: Tensor, levels: Sequence[int]) -> Tensor:
-    """Choose the token nearest to the expected code.
-
-    Args:
-        logits: (…, tokens) of a codebook.
-        code_values: Codes of its tokens, (tokens, numbers).
-        levels: For each number of a code, how many levels it has.
+    """Choose the token nearest to the expected code, from logits (…, tokens) and codes (tokens, numbers).
 
     Returns:
         One-hot (…, tokens); gradients flow as if it were the probabilities (straight-through estimator).

@@ -17,12 +17,7 @@ from lexipix.models.vae import GRID
 
 
 class PriorHint(nn.Module):
-    """The latents of a trained, frozen text prior without noise, as an input of the token generator.
-
-    Args:
-        language_model: The one that the prior was trained with.
-        prior: Trained.
-    """
+    """The latents of a trained, frozen text prior without noise, as an input of the token generator."""
 
     def __init__(self, language_model: PreTrainedModel, prior: TextPrior) -> None:
         super().__init__()
@@ -34,14 +29,7 @@ class PriorHint(nn.Module):
         return cls(language_model_from_config(config["language_model"]), TextPrior(**config["prior"]))
 
     def forward(self, ids: Tensor, mask: Tensor, hidden_states: Tensor, embedding: Tensor) -> Tensor:
-        """Latents of each cell, (B, 64, C).
-
-        Args:
-            ids: (B, L) token ids.
-            mask: bool (B, L), true where there is a token.
-            hidden_states: Of the text encoder, (B, L, W).
-            embedding: Unit vectors of the captions, (B, embed_dim).
-        """
+        """Latents of each cell, (B, 64, C); hidden states and embedding are those of the text encoder."""
         hidden_states = append_language_model_states(self.language_model, ids, mask, hidden_states)
         no_noise = embedding.new_zeros(len(ids), self.prior.noise_dim)
         latents: Tensor = self.prior(hidden_states, mask, embedding, no_noise)
@@ -49,14 +37,7 @@ class PriorHint(nn.Module):
 
 
 class TokensToImage(ConditionalGenerator):
-    """Text encoder, token generator and image tokenizer.
-
-    Args:
-        text_encoder: Of the contrastive pair.
-        token_generator: Encoded captions to image tokens.
-        image_tokenizer: Image tokens to images, and back.
-        prior_hint: Further input of the token generator, if it was built for one.
-    """
+    """Text encoder, token generator and image tokenizer; a prior hint if the generator was built for one."""
 
     kind = "tokens_to_image"
 
@@ -73,13 +54,7 @@ class TokensToImage(ConditionalGenerator):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the model with random weights.
-
-        Args:
-            config: ``text_encoder``, ``token_generator`` (``language_model``, ``decoding_steps``,
-                ``local_conv_depth``, ``pad_id``), ``image_tokenizer``, and ``prior_hint``
-                (``language_model`` and ``prior``; null or absent for none).
-        """
+        """Build the model with random weights; ``prior_hint`` in ``config`` may be null or absent."""
         text_encoder = TextEncoder(**config["text_encoder"])
         generator, hint = config["token_generator"], config.get("prior_hint")
         token_generator = TokenGenerator(
@@ -93,13 +68,11 @@ class TokensToImage(ConditionalGenerator):
             hint["prior"]["latent_channels"] if hint else 0,
         )
         image_tokenizer = ImageTokenizer(**config["image_tokenizer"])
-        return cls(
-            text_encoder, token_generator, image_tokenizer, PriorHint.from_config(hint) if hint else None
-        )
+        prior_hint = PriorHint.from_config(hint) if hint else None
+        return cls(text_encoder, token_generator, image_tokenizer, prior_hint)
 
     @property
     def noise_dim(self) -> int:
-        """Length of the noise vector."""
         return self.token_generator.noise_dim
 
     def train(self, mode: bool = True) -> "TokensToImage":
@@ -111,14 +84,12 @@ class TokensToImage(ConditionalGenerator):
         return self
 
     def unfreeze(self) -> list[nn.Parameter]:
-        """Make the token generator trainable and freeze the rest; returns the trainable parameters."""
         self.requires_grad_(False)
         self.token_generator.requires_grad_(True)
         self.token_generator.level_features.requires_grad_(False)
         return [weight for weight in self.token_generator.parameters() if weight.requires_grad]
 
     def encode_text(self, ids: Tensor) -> HintedTextEncoding:
-        """Encode captions ``ids`` (B, L); one encoding serves any number of images."""
         mask = ids != self.token_generator.pad_id
         with torch.autocast(ids.device.type, enabled=False):
             hidden_states, embedding = self.text_encoder.encode(ids, mask)
@@ -126,30 +97,19 @@ class TokensToImage(ConditionalGenerator):
         return HintedTextEncoding(ids, hidden_states, embedding, hint)
 
     def decode(self, encoding: HintedTextEncoding, noise: Tensor) -> Tensor:
-        """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
         masked = self.token_generator.masked_tokens(len(encoding.ids))
         one_hot = self.token_generator.sample_tokens(encoding, noise, masked)
         return self.image_tokenizer.decode(self.image_tokenizer.soft_codes(one_hot))
 
     def complete(self, tokens: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
-        """Fill in the masked tokens of images.
-
-        Args:
-            tokens: (B, tokens per cell, 64); a token equal to its codebook's size is masked.
-            ids: Captions (B, L).
-            noise: Standard normal (B, noise_dim).
-
-        Returns:
-            int64 (B, tokens per cell, 64).
-        """
+        """Fill in the masked tokens of images, int64 (B, tokens per cell, 64), from captions and noise."""
         one_hot = self.token_generator.sample_tokens(self.encode_text(ids), noise, tokens)
         return torch.stack([choice.argmax(-1) for choice in one_hot], 1)
 
     def decode_tokens(self, tokens: Tensor) -> Tensor:
-        """Images (B, 3, S, S), about [-1, 1], from tokens of which some may be masked.
+        """Images (B, 3, S, S), about [-1, 1], from tokens (B, tokens per cell, 64).
 
-        Args:
-            tokens: (B, tokens per cell, 64); the codes of a masked token are taken as zero, their mean.
+        The codes of a masked token are taken as zero, their mean.
         """
         masked = tokens == self.token_generator.masked_tokens(len(tokens))
         codes = self.image_tokenizer.codes(tokens.masked_fill(masked, 0))

@@ -1,7 +1,7 @@
 """The GAN's own decoder: an 8x8 feature grid to an image by doubling the side.
 
-The VAE's decoder makes each patch in one step. Regression can train it, but with an adversarial loss its
-patches show as a lattice. Here convolutions at every resolution join neighboring cells.
+With an adversarial loss the patches of the VAE's decoder show as a lattice; here convolutions at every
+resolution join neighboring cells.
 """
 
 from itertools import pairwise
@@ -17,13 +17,7 @@ MIN_WIDTH = 16
 
 
 class UpBlock(nn.Module):
-    """Doubles the side: two normalised 3x3 convolutions, modulated by a style, and a shortcut.
-
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        style_dim: Length of the style.
-    """
+    """Doubles the side: two normalised 3x3 convolutions, modulated by a style, and a shortcut."""
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int) -> None:
         super().__init__()
@@ -51,7 +45,7 @@ class UpsamplingDecoder(nn.Module):
     Args:
         image_size: Side in pixels: 16, 32, 64, 128 …
         latent_channels: C.
-        width: Channels on the 8x8 grid; half of it at twice the side, and so on.
+        width: Channels on the 8x8 grid; half of it at twice the side, and so on, 16 at least.
 
     Raises:
         ValueError: The side is not 8 doubled once or more.

@@ -1,11 +1,11 @@
 """The VAE: image to 8x8 latent grid to image.
 
 Encoder and decoder work on the 8x8 grid throughout, with patches unshuffled to channels, which is fast on
-small CPUs. Each is a linear map plus a residual trunk that starts at zero. The linear maps start as principal
-components of the training patches, so that the untrained pair is already the best linear autoencoder.
+small CPUs. Each is a linear map, which starts as principal components of the training patches, plus a
+residual trunk that starts at zero: the untrained pair is already the best linear autoencoder.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +21,7 @@ LOGVAR_RANGE = (-30.0, 10.0)
 
 
 class Encoder(nn.Module):
-    """Images in [-1, 1], (B, 3, S, S), to mean and log-variance of the latent, each (B, C, 8, 8).
-
-    Args:
-        image_size: Side in pixels, a multiple of 8.
-        latent_channels: Channels of the latent.
-        width: Channels of the residual trunk.
-        depth: Blocks of the trunk.
-    """
+    """Images in [-1, 1], (B, 3, S, S), to mean and log-variance of the latent, each (B, C, 8, 8)."""
 
     def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
         super().__init__()
@@ -48,12 +41,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latents (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped.
 
-    Args:
-        image_size: Side in pixels, a multiple of 8.
-        latent_channels: Channels of the latent.
-        width: Channels of the residual trunk.
-        depth: Blocks of the trunk.
-        hidden: Hidden channels of each block if pruning has removed some of ``width``.
+    ``hidden`` are the inner channels of each block if pruning has removed some of ``width``.
     """
 
     def __init__(
@@ -87,12 +75,8 @@ def init_linear_maps(
 ) -> None:
     """Set the linear map of an encoder to whitened projections, and that of a decoder to their inverse.
 
-    Args:
-        encoder: Changed in place.
-        decoder: Changed in place.
-        mean: Mean patch, (3 * patch^2,).
-        axes: Orthonormal columns, (3 * patch^2, C).
-        variances: Of the patches along each axis, (C,).
+    ``mean`` is the mean patch (3 * patch^2,), ``axes`` has orthonormal columns (3 * patch^2, C), and
+    ``variances`` (C,) are those of the patches along each axis.
     """
     # eigh leaves signs open; fix them, so that every machine starts from the same axes
     axes = axes * torch.sign(axes.gather(0, axes.abs().argmax(0, keepdim=True)))
@@ -108,34 +92,18 @@ def init_linear_maps(
 
 
 class VAE(ConfigurableNetwork):
-    """Variational autoencoder with an 8x8 latent grid.
-
-    Args:
-        image_size: Side in pixels, a multiple of 8.
-        latent_channels: Channels of the latent.
-        width: Channels of the residual trunks.
-        depth: Residual blocks in each trunk.
-
-    Raises:
-        ValueError: The side is no multiple of 8.
-    """
+    """Variational autoencoder with an 8x8 latent grid, for images whose side is a multiple of 8."""
 
     kind = "vae"
 
     def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
         super().__init__()
-        if image_size % GRID:
-            raise ValueError(f"image_size must be a multiple of {GRID}, not {image_size}")
         self.encoder = Encoder(image_size, latent_channels, width, depth)
         self.decoder = Decoder(image_size, latent_channels, width, depth)
 
     @torch.no_grad()
     def init_from_pca(self, images: Tensor) -> None:
-        """Set the linear maps to the leading principal components of the images' patches, whitened.
-
-        Args:
-            images: A sample of training images in [-1, 1], (N, 3, S, S).
-        """
+        """Set the linear maps to whitened principal components of the patches of images (N, 3, S, S)."""
         channels = self.encoder.linear.out_channels
         patches = image_patches(images, self.encoder.patch)
         mean = patches.mean(0)
@@ -143,18 +111,12 @@ class VAE(ConfigurableNetwork):
         leading = axes[:, -channels:].flip(1), variances[-channels:].flip(0)
         init_linear_maps(self.encoder, self.decoder, mean, *leading)
 
-    def forward(
-        self, images: Tensor, sample_noise: Callable[[Tensor], Tensor] = torch.randn_like
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct images in [-1, 1], (B, 3, S, S), from a sample of the posterior.
-
-        Args:
-            images: The images.
-            sample_noise: Returns standard normal numbers in the shape of its argument.
 
         Returns:
             Reconstruction (B, 3, S, S), mean and log-variance of the posterior, each (B, C, 8, 8).
         """
         mean, logvar = self.encoder(images)
-        latents = mean + torch.exp(0.5 * logvar) * sample_noise(mean)
+        latents = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
         return self.decoder(latents), mean, logvar

@@ -27,7 +27,7 @@ def optimizer_step(
     """Take one optimizer step on the mean loss of several micro-batches.
 
     Args:
-        optimizer: Steps once; its gradients are cleared first.
+        optimizer: Its gradients are cleared first.
         losses: Returns the loss of a micro-batch, and scalar metrics.
         batches: The micro-batches.
         clip: Largest norm of the accumulated gradient; None does not clip.

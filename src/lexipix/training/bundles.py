@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import shorten
 from typing import Any, TypeVar
 
 import torch
@@ -24,8 +25,8 @@ def to_bundle(
     module: nn.Module,
     network_config: Mapping[str, Any],
     *,
-    tokenizer: Tokenizer | str | None,
-    max_tokens: int | None,
+    tokenizer: Tokenizer | str | None = None,
+    max_tokens: int | None = None,
     card_parameters: BaseModel | Mapping[str, Any],
     data_digest: str,
     figures: Mapping[str, Any],
@@ -34,22 +35,28 @@ def to_bundle(
     """Make the bundle of a trained network; nothing else is needed to use it.
 
     Args:
-        kind: The attribute ``kind`` of the network's class.
+        kind: Of the network's class, which builds it from ``network_config``.
         module: The trained network.
-        network_config: What ``from_config`` of that class builds the same network from; JSON-able.
-        tokenizer: A tokenizer or the text of its ``tokenizer.json``; None for a network without text.
+        network_config: JSON-able.
+        tokenizer: A tokenizer or the text of its ``tokenizer.json``, for a network with text.
         max_tokens: Longest caption in tokens, EOS included.
-        card_parameters: Parameters of the stage.
-        data_digest: Digest of the training data.
+        card_parameters: Of the stage.
+        data_digest: Of the training data.
         figures: Metrics of the training.
-        **extra: Further keys of ``config.json``, such as ``known_words`` or ``image_size``.
+        **extra: Further keys of ``config.json``, such as ``known_words``.
     """
     config = {"kind": kind, "network": dict(network_config), **extra}
     if max_tokens is not None:
         config["max_tokens"] = max_tokens
     card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "figures": dict(figures)}
     text = tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else tokenizer
-    return ModelBundle(config, own_weights(module), text, card)
+    tied = _tied_names(module)  # saved under their first names only
+    weights = {
+        name: tensor.detach().to("cpu", copy=True).contiguous()
+        for name, tensor in module.state_dict().items()
+        if name not in tied
+    }
+    return ModelBundle(config, weights, text, card)
 
 
 def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
@@ -76,13 +83,9 @@ def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
 
 
 def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkType:
-    """Build the network of a bundle with its weights, in evaluation mode on the CPU.
+    """Build the network of a bundle, one of some classes, with its weights, in evaluation mode on the CPU.
 
     The state of torch's global generator does not change.
-
-    Args:
-        bundle: A trained model.
-        *networks: The classes that the caller accepts, mostly one.
 
     Raises:
         LexipixError: The bundle holds another kind of network, or weights that do not fit its network.
@@ -97,33 +100,18 @@ def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkTy
     with torch.random.fork_rng(devices=[]):  # networks are built with random weights first
         module = kinds[kind].from_config(bundle.config["network"])
     report = module.load_state_dict(bundle.weights, strict=False)
-    missing = set(report.missing_keys) - _tied(module, bundle.weights)
+    missing = set(report.missing_keys) - _tied_names(module)
     if missing or report.unexpected_keys:
         wrong = ", ".join(sorted(missing) + sorted(report.unexpected_keys))
         raise LexipixError(
             f"The weights of this {kind} do not fit the network that its config.json describes "
-            f"({_short(wrong)}): train the model again."
+            f"({shorten(wrong, 200, placeholder='…')}): train the model again."
         )
     return module.eval()
 
 
-def own_weights(module: nn.Module) -> dict[str, Tensor]:
-    """The state of a module, copied to the CPU; tied weights appear under their first name only."""
-    seen: dict[tuple[Any, ...], str] = {}
-    weights: dict[str, Tensor] = {}
-    for name, tensor in module.state_dict().items():
-        if tensor.numel() and seen.setdefault(_storage(tensor), name) != name:
-            continue
-        weights[name] = tensor.detach().to("cpu", copy=True).contiguous()
-    return weights
-
-
 def fingerprint(*parts: BaseModel | ModelBundle | Mapping[str, Any] | str | float | None) -> str:
-    """A short hash that identifies a training by its parameters, data and starting models.
-
-    Args:
-        *parts: Parameters, digests of data, and the bundles of models that the training starts from.
-    """
+    """A short hash that identifies a training by its parameters, data and starting models."""
     text = json.dumps([_plain(part) for part in parts], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -133,15 +121,10 @@ def known_words(captions: Iterable[str]) -> list[str]:
     return sorted({word for caption in captions for word in tokens(caption) if word.isalnum()})
 
 
-def _tied(module: nn.Module, loaded: Mapping[str, Tensor]) -> set[str]:
-    """Names whose tensor is also that of a loaded name."""
-    state = module.state_dict()
-    storages = {_storage(state[name]) for name in loaded if name in state}
-    return {name for name, tensor in state.items() if _storage(tensor) in storages}
-
-
-def _storage(tensor: Tensor) -> tuple[Any, ...]:
-    return tensor.data_ptr(), tensor.device, tensor.shape, tensor.stride(), tensor.dtype
+def _tied_names(module: nn.Module) -> set[str]:
+    """Further names of weights that have several."""
+    first = {name for name, _ in module.named_parameters()}
+    return {name for name, _ in module.named_parameters(remove_duplicate=False)} - first
 
 
 def _plain(part: Any) -> Any:
@@ -152,7 +135,3 @@ def _plain(part: Any) -> Any:
             content.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         return [part.config, content.hexdigest()]
     return part.model_dump(mode="json") if isinstance(part, BaseModel) else part
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else f"{text[:200]}…"

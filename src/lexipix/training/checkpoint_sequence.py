@@ -13,10 +13,8 @@ FINISHED = "finished"
 class CheckpointSequence:
     """A checkpoint store for several trainings, one after the other, in the place of one.
 
-    An interrupted step continues within the interrupted training, and does not repeat those before it.
-
-    Args:
-        store: Keeps everything; only :meth:`close` clears it.
+    An interrupted step continues within the interrupted training, and does not repeat those before it. Only
+    :meth:`close` clears the store that keeps everything.
     """
 
     def __init__(self, store: CheckpointStore) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 Modules = Mapping[str, nn.Module]
 Optimizers = Mapping[str, torch.optim.Optimizer]
+NamedTensors = Mapping[str, Tensor]
 
 
 def fixed_names(modules: Modules, optimizers: Optimizers) -> frozenset[str]:
@@ -36,49 +37,33 @@ def live_state(modules: Modules, fixed: frozenset[str]) -> dict[str, Tensor]:
     }
 
 
-def pack_state(
-    modules: Modules,
-    optimizers: Optimizers,
-    fixed: frozenset[str],
-    *,
-    average: Mapping[str, Tensor],
-    best: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Return weights but the fixed ones, optimizer moments, averages and best weights as named tensors."""
-    tensors = {f"module/{key}": value for key, value in live_state(modules, fixed).items()}
+def cloned(tensors: NamedTensors) -> dict[str, Tensor]:
+    """Return a copy of named tensors."""
+    return {key: value.clone() for key, value in tensors.items()}
+
+
+def pack_state(weights: Mapping[str, NamedTensors], optimizers: Optimizers) -> dict[str, Tensor]:
+    """Return groups of weights as tensors ``group/name``, with the moments of the optimizers."""
+    tensors = {f"{group}/{key}": value for group, named in weights.items() for key, value in named.items()}
     for name, optimizer in optimizers.items():
         for index, moments in optimizer.state_dict()["state"].items():
             for key, value in moments.items():
                 tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
-    tensors |= {f"average/{key}": value for key, value in average.items()}
-    tensors |= {f"best/{key}": value for key, value in best.items()}
     return {key: value.detach().contiguous() for key, value in tensors.items()}
 
 
 @torch.no_grad()
-def unpack_state(
-    tensors: Mapping[str, Tensor],
-    modules: Modules,
-    optimizers: Optimizers,
-    fixed: frozenset[str],
-    *,
-    average: Mapping[str, Tensor],
-    best: Mapping[str, Tensor],
-) -> None:
+def unpack_state(tensors: NamedTensors, weights: Mapping[str, NamedTensors], optimizers: Optimizers) -> None:
     """Copy the tensors of :func:`pack_state` back in place."""
-    for prefix, live in (
-        ("module/", live_state(modules, fixed)),
-        ("average/", average),
-        ("best/", best),
-    ):
-        for key, value in _under(prefix, tensors).items():
+    for group, live in weights.items():
+        for key, value in _under(f"{group}/", tensors).items():
             live[key].copy_(value)
     for name, optimizer in optimizers.items():
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        trained = [weight for group in optimizer.param_groups for weight in group["params"]]
         state: dict[int, dict[str, Any]] = {}
         for path, value in _under(f"optimizer/{name}/", tensors).items():
             index, key = path.split("/")
-            weight = weights[int(index)]
+            weight = trained[int(index)]
             # A fused optimizer reads weights and moments in memory order: moments need the weight's layout
             laid_out = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value.clone()
             state.setdefault(int(index), {})[key] = laid_out
@@ -86,5 +71,5 @@ def unpack_state(
         optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, tensors: NamedTensors) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

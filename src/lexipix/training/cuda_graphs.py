@@ -1,8 +1,7 @@
 """Training steps as CUDA graphs: captured once, then replayed without Python in between.
 
-A step of small networks is thousands of small kernels, and a GPU finishes each before Python has launched the
-next; a graph launches all of them at once. Which kernels run must not depend on values that the GPU computes,
-and the inputs keep their shapes.
+A GPU finishes each of the thousands of small kernels of a step before Python has launched the next; a graph
+launches all at once. Which kernels run must not depend on values that the GPU computes.
 """
 
 from collections import Counter
@@ -42,12 +41,9 @@ class CudaGraphRunner:
     def __call__(
         self, update: Callable[..., Metrics], inputs: Sequence[Tensor], variant: Hashable = None
     ) -> Metrics:
-        """Update weights from ``inputs`` and return scalar metrics.
+        """Update weights by ``update``, a function of its inputs alone, and return scalar metrics.
 
-        Args:
-            update: The step; it must be a function of its inputs.
-            inputs: Their shapes select the graph.
-            variant: Selects the graph, too: steps of one variant run the same kernels.
+        The shapes of the inputs select the graph, and the variant: steps of one variant run the same kernels.
         """
         kind = (variant, torch.is_autocast_enabled("cuda"), tuple((one.shape, one.dtype) for one in inputs))
         if kind not in self.captured:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from lexipix.training.checkpoint_state import live_state
+from lexipix.training.checkpoint_state import cloned, live_state
 
 
 class ExponentialMovingAverage:
@@ -14,26 +14,14 @@ class ExponentialMovingAverage:
 
     The half-life is a fraction of the images seen so far (EDM's ramp, arXiv 2206.00364), so that early
     weights are soon forgotten. Buffers (batch-norm statistics) are averaged like weights; integer buffers are
-    copied.
-
-    Args:
-        modules: By name.
-        halflife_fraction: Half-life as a fraction of the images seen so far.
-        fixed: Names of weights that never change and need no average.
+    copied. Weights with ``fixed`` names never change and need no average.
     """
 
     def __init__(
         self, modules: Mapping[str, nn.Module], halflife_fraction: float, fixed: frozenset[str] = frozenset()
     ) -> None:
-        self.modules = dict(modules)
-        self.halflife_fraction = halflife_fraction
-        self.fixed = fixed
-        self.weights = self.snapshot_of(self._state())
-
-    @staticmethod
-    def snapshot_of(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return a copy of named tensors."""
-        return {key: value.clone() for key, value in weights.items()}
+        self.modules, self.halflife_fraction, self.fixed = dict(modules), halflife_fraction, fixed
+        self.weights = cloned(self._state())
 
     def _state(self) -> dict[str, Tensor]:
         return live_state(self.modules, self.fixed)
@@ -49,10 +37,6 @@ class ExponentialMovingAverage:
             if not value.is_floating_point():
                 self.weights[key].copy_(value)
 
-    def snapshot(self) -> dict[str, Tensor]:
-        """Return a copy of the averages."""
-        return self.snapshot_of(self.weights)
-
     @torch.no_grad()
     def restore(self, weights: Mapping[str, Tensor]) -> None:
         """Copy the given weights into the modules."""
@@ -64,7 +48,7 @@ class ExponentialMovingAverage:
     def applied(self) -> Iterator[None]:
         """Inside, the modules hold the averages in evaluation mode; afterwards they are as before."""
         training = {name: module.training for name, module in self.modules.items()}
-        live = self.snapshot_of(self._state())
+        live = cloned(self._state())
         self.restore(self.weights)
         for module in self.modules.values():
             module.eval()

@@ -1,8 +1,7 @@
 """Feedback from validation to a training.
 
-Captions whose images fail are sampled more often, and the learning rate falls on a plateau. The image encoder
-of the contrastive pair decides what fails. It takes part in the training; the evaluator, which measures
-results, is not involved.
+The image encoder of the contrastive pair, which takes part in the training, decides which captions fail; the
+evaluator, which measures results, is not involved.
 """
 
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from torch import Tensor
 from lexipix.config.generator import FeedbackParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.training.generator_validation import GeneratorValidation
+from lexipix.training.tasks.base import Feedback
 
 RIDGE = 10.0  # of the token effects: about the variance of a failure over that of a token's effect
 MAX_RATIO = 4.0  # a caption's failure rate is estimated within this factor of the mean
@@ -21,23 +21,12 @@ MIN_FRACTION = 1e-4  # resampled fraction below which the rows are sampled evenl
 CHUNK = 8192  # captions scored at a time
 
 
-class ValidationFeedback:
+class ValidationFeedback(Feedback):
     """Resamples captions that fail and lowers the learning rate on a plateau.
 
     A caption fails as often as the contrastive pair takes its generated image for another caption's, beyond
     what it does for the real image. A linear model of the caption's tokens extends this from the validation
     to the training captions.
-
-    Args:
-        parameters: ``generator.feedback``.
-        captions: Of the training images.
-        validation: Generates the images that are compared.
-
-    Attributes:
-        keep_best: See :class:`lexipix.training.tasks.base.Feedback`, as for the other three.
-        lr_factor: Starts at 1.
-        sampling_cdf: None until captions fail.
-        resampled_fraction: At most ``parameters.resampled_fraction``.
     """
 
     def __init__(
@@ -45,16 +34,11 @@ class ValidationFeedback:
     ) -> None:
         self.parameters, self.captions, self.validation = parameters, captions, validation
         self.keep_best = parameters.keep_best
-        self.lr_factor, self.resampled_fraction = 1.0, 0.0
-        self.sampling_cdf: Tensor | None = None
-        self._best_objective, self._bad_validations = float("inf"), 0
+        self._best_objective: float | None = None
+        self._bad_validations = 0
 
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """React to a validation.
-
-        Args:
-            metrics: ``val_objective`` among them.
-            learns: Whether the generator learns by now; nothing changes before.
+        """Resample the captions that fail, and lower the learning rate on a plateau.
 
         Returns:
             ``failure_rate``, the mean probability that a generated image is taken for another caption's, and
@@ -83,7 +67,7 @@ class ValidationFeedback:
         self.sampling_cdf = cumulated / cumulated[-1]
 
     def _lower_lr(self, objective: float) -> None:
-        if objective < self._best_objective:
+        if self._best_objective is None or objective < self._best_objective:
             self._best_objective, self._bad_validations = objective, 0
             return
         self._bad_validations += 1
@@ -92,33 +76,25 @@ class ValidationFeedback:
             self.lr_factor, self._bad_validations = max(lowered, self.parameters.min_lr_factor), 0
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Named tensors and JSON-able values for a checkpoint."""
         tensors = {} if self.sampling_cdf is None else {"feedback/sampling_cdf": self.sampling_cdf}
-        best = self._best_objective if self._best_objective < float("inf") else None
         return tensors, {
             "lr_factor": self.lr_factor,
             "resampled_fraction": self.resampled_fraction,
-            "best_objective": best,
+            "best_objective": self._best_objective,
             "bad_validations": self._bad_validations,
         }
 
     def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state` returned."""
         cdf = tensors.get("feedback/sampling_cdf")
         self.sampling_cdf = None if cdf is None else cdf.cpu().clone()
         self.lr_factor, self.resampled_fraction = meta["lr_factor"], meta["resampled_fraction"]
-        best = meta["best_objective"]
-        self._best_objective = float("inf") if best is None else best
-        self._bad_validations = meta["bad_validations"]
+        self._best_objective, self._bad_validations = meta["best_objective"], meta["bad_validations"]
 
 
 def token_effects(ids: Tensor, failures: Tensor, pad_id: int) -> Tensor:
-    """Return how much each token adds to the failure rate of a caption (ridge regression).
+    """Return how much each token of captions (M, L) adds to their failure rates (M,), by ridge regression.
 
-    Args:
-        ids: Token ids of captions, (M, L).
-        failures: Failure rates (M,), in [0, 1].
-        pad_id: Padding, which has no effect.
+    Padding has no effect.
 
     Returns:
         float64 by token id up to the largest that occurs, then a zero that stands for all others.

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexipix.config.run import RunParameters
-from lexipix.training.checkpoint_state import fixed_names, live_state
+from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
 
@@ -35,17 +35,11 @@ def step_flops(task: TrainingTask, batch_size: int, run: RunParameters, precisio
 @contextmanager
 def _unchanged(task: TrainingTask) -> Iterator[None]:
     """Restore weights, gradients, optimizers and modes after the body."""
-    fixed = fixed_names(task.modules, task.optimizers)
-    weights = {key: value.clone() for key, value in live_state(task.modules, fixed).items()}
-    optimizers = {key: optimizer.state_dict() for key, optimizer in task.optimizers.items()}
+    weights = {"module": live_state(task.modules, fixed_names(task.modules, task.optimizers))}
+    saved = cloned(pack_state(weights, task.optimizers))
     training = {key: module.training for key, module in task.modules.items()}
     yield
-    with torch.no_grad():
-        for key, value in live_state(task.modules, fixed).items():
-            value.copy_(weights[key])
+    unpack_state(saved, weights, task.optimizers)
     for key, module in task.modules.items():
         module.train(training[key])
         module.zero_grad(set_to_none=True)
-    for key, optimizer in task.optimizers.items():
-        optimizer.load_state_dict(optimizers[key])
-        optimizer.state.clear()

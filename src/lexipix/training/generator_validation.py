@@ -20,23 +20,16 @@ N_SHOWN = 16
 
 
 class _Embedded(NamedTuple):
-    """Embeddings of some validation rows (B,): generated images (B, V) and captions (B, V)."""
-
-    rows: Tensor
-    images: Tensor
-    captions: Tensor
+    rows: Tensor  # (B,), of the validation
+    images: Tensor  # embeddings (B, V)
+    captions: Tensor  # embeddings (B, V)
 
 
 class GeneratorValidation:
-    """Generates images from validation captions and compares them with the real ones.
+    """Generates images from validation captions and compares them with the real ones, uint8 (N, S, S, 3).
 
-    Args:
-        images: Validation images, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        groups: int (N,): equal numbers mark equal captions.
-        encoder: Image encoder of the contrastive pair. It takes part in training, so its metrics guide the
-            training and are never reported as a result.
-        device: Where to generate.
+    Equal numbers in ``groups``, int (N,), mark equal captions. The encoder of the contrastive pair takes part
+    in training, so its metrics guide the training and are never reported as a result.
     """
 
     def __init__(
@@ -115,14 +108,7 @@ class GeneratorValidation:
 
 @dataclass(frozen=True)
 class GeneratorData:
-    """What a conditional generator learns from.
-
-    Attributes:
-        images: Captioned training images, uint8 (N, S, S, 3).
-        captions: Their wordings.
-        groups: int (N,): equal numbers mark equal captions.
-        validation: Metrics and sample grids on validation rows.
-    """
+    """Captioned training images, as those of the validation, and the validation."""
 
     images: Images
     captions: CaptionRows

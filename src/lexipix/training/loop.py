@@ -56,9 +56,6 @@ def train(
         stream: Receives live metrics and sample grids.
         checkpoints: Stores the state of an interrupted training.
 
-    Returns:
-        Curves, metrics, and samples of the shipped weights.
-
     Raises:
         LexipixError: A loss became NaN or infinite; the last checkpoint remains.
     """
@@ -90,7 +87,7 @@ def train(
         with Progress(name, parameters.num_images, state.images_seen) as bar:
             while state.images_seen < parameters.num_images and not stopped_early:
                 # One step
-                metrics = _step(task, parameters, run, state, graphs)
+                metrics = _step(state, graphs)
                 state.images_seen += parameters.batch_size
                 state.ema.update(state.images_seen, parameters.batch_size)
                 state.averager.add(metrics)
@@ -100,8 +97,9 @@ def train(
                 if state.images_seen >= min(validate_at, parameters.num_images):
                     validate_at = next_validation(state.images_seen, parameters)
                     row = state.averager.mean()
-                    _require_finite(row, parameters, name, key, state)
-                    validation, sample_grid = _validate(task, parameters, state)
+                    if not all(math.isfinite(value) for value in row.values()):
+                        raise _diverged(row, name, key, state)
+                    validation, sample_grid = _validate(state)
                     row |= validation
                     stream.log(state.images_seen, row)
                     if sample_grid is not None:
@@ -116,31 +114,25 @@ def train(
                     checkpoints.save(*state.pack(fingerprint))
                     last_saved = time.monotonic()
 
-        result = _ship(task, parameters, state)
+        result = _ship(state)
         result.metrics["stopped_early"] = stopped_early
         checkpoints.clear()
         return result
 
 
-def _step(
-    task: TrainingTask,
-    parameters: TrainingParameters,
-    run: RunParameters,
-    state: TrainingState,
-    graphs: CudaGraphRunner | None,
-) -> Metrics:
+def _step(state: TrainingState, graphs: CudaGraphRunner | None) -> Metrics:
     """Update the weights once; a pure function of the state and of the images seen."""
+    task, parameters, seed = state.task, state.parameters, state.run.seed
     images_seen, progress = state.images_seen, state.images_seen / parameters.num_images
     factor = learning_rate_factor(progress_since_restart(progress, task.lr_restarts), parameters.warmup)
-    rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, run.seed)
-    if task.feedback is not None:
-        factor *= task.feedback.lr_factor
-        if task.feedback.sampling_cdf is not None:
-            cdf, fraction = task.feedback.sampling_cdf, task.feedback.resampled_fraction
-            rows = resample(rows, cdf, fraction, images_seen, run.seed)
+    factor *= task.feedback.lr_factor
+    rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, seed)
+    if task.feedback.sampling_cdf is not None:
+        cdf, fraction = task.feedback.sampling_cdf, task.feedback.resampled_fraction
+        rows = resample(rows, cdf, fraction, images_seen, seed)
     for name, optimizer in task.optimizers.items():
         set_lr(optimizer, [peak * factor for peak in state.peak_lrs[name]])
-    torch.manual_seed((run.seed * 1_000_003 + images_seen) % 2**63)
+    torch.manual_seed((seed * 1_000_003 + images_seen) % 2**63)
     with state.precision.autocast():
         graph_step = task.graph_step(rows, progress) if graphs else None
         if graphs is None or graph_step is None:
@@ -148,38 +140,32 @@ def _step(
         return graphs(*graph_step)
 
 
-def _validate(
-    task: TrainingTask, parameters: TrainingParameters, state: TrainingState
-) -> tuple[dict[str, float], SampleGrid | None]:
+def _validate(state: TrainingState) -> tuple[dict[str, float], SampleGrid | None]:
     """Validate the averages and keep them if they are the best; return metrics and samples."""
+    task = state.task
     with state.evaluating():
         row = {f"val_{key}": value for key, value in task.validate().items()}
         torch.manual_seed(state.run.seed)  # the noise of every other sample grid
         sample_grid = task.sample_grid()
-    learns = state.images_seen / parameters.num_images > task.learns_from
+    learns = state.images_seen / state.parameters.num_images > task.learns_from
     if learns:
         state.record_objective(row["val_objective"])
-    if task.feedback is not None:
-        row |= task.feedback.on_validation(row, learns)
-    return row, sample_grid
+    return row | task.feedback.on_validation(row, learns), sample_grid
 
 
-def _require_finite(
-    row: dict[str, float], parameters: TrainingParameters, name: str, key: str, state: TrainingState
-) -> None:
-    if all(math.isfinite(value) for value in row.values()):
-        return
+def _diverged(row: dict[str, float], name: str, key: str, state: TrainingState) -> LexipixError:
     metrics = ", ".join(f"{metric} = {value}" for metric, value in row.items())
-    raise LexipixError(
+    return LexipixError(
         f"The training of {name} diverged: after {state.images_seen:,} images {metrics}. "
-        f"Lower {key}.learning_rate = {parameters.learning_rate:g}"
+        f"Lower {key}.learning_rate = {state.parameters.learning_rate:g}"
         f"{' or set run.precision = fp32' if state.precision.bf16 else ''}."
     )
 
 
-def _ship(task: TrainingTask, parameters: TrainingParameters, state: TrainingState) -> TrainingResult:
+def _ship(state: TrainingState) -> TrainingResult:
     """Put the best or the last averages into the modules, and return what the training came to."""
-    keep_best = parameters.keep_best or (task.feedback is not None and task.feedback.keep_best)
+    task, parameters = state.task, state.parameters
+    keep_best = parameters.keep_best or task.feedback.keep_best
     state.ema.restore(state.best_weights if keep_best else state.ema.weights)
     for name in task.averaged:
         task.modules[name].eval()

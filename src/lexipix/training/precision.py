@@ -1,7 +1,6 @@
 """Device, thread count, numerical precision and memory layout of a training."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -39,11 +38,9 @@ class Precision:
         """The precision called ``name`` (see :attr:`name`), on the device of this run."""
         return cls(resolve_device(run), name.endswith("bf16"))
 
-    @contextmanager
-    def autocast(self) -> Iterator[None]:
+    def autocast(self) -> torch.autocast:
         """Run the body in this precision."""
-        with torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext():
-            yield
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def prepare(self, modules: Mapping[str, nn.Module]) -> None:
         """Move modules to the device, with channels_last convolution weights."""

@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -51,15 +50,9 @@ def fit_random_features(
 ) -> None:
     """Fit the random features of a model's prior to every training image and every wording of its caption.
 
-    Args:
-        model: Its prior's regressor is changed in place; the random weights that it has are the directions of
-            its features in the space of whitened captions.
-        encoder: Of the VAE.
-        images: Training images.
-        captions: Their wordings. Each image counts once, however many it has.
-        device: Where to compute.
-        primary_caption_prob: Fraction of an image's weight that its first wording has by itself; all wordings
-            share the rest.
+    The random weights that the regressor has are the directions of its features in the space of whitened
+    captions. Each image counts once, however many wordings it has: the first one has ``primary_caption_prob``
+    of its weight by itself, and all share the rest.
     """
     regressor = model.prior.random_features
     assert regressor is not None
@@ -79,23 +72,15 @@ def fit_random_features(
 
 
 @torch.no_grad()
-def fit(
-    regressor: RandomFeatureRegressor, texts: Tensor, latents: Tensor, weights: Tensor | None = None
-) -> None:
+def fit(regressor: RandomFeatureRegressor, texts: Tensor, latents: Tensor, weights: Tensor) -> None:
     """Whiten the features' directions, then solve the ridge regression from features to latents.
 
-    Captions that are all equal, as of a folder with one class, give the mean latent.
-
-    Args:
-        regressor: Moved to the CPU and changed in place.
-        texts: What :meth:`RandomFeatureRegressor.describe` returned, (N, T).
-        latents: (N, D).
-        weights: Of the rows, (N,), above zero; None: all equal.
+    Captions that are all equal, as of a folder with one class, give the mean latent. ``texts`` (N, T) are
+    from :meth:`RandomFeatureRegressor.pool`, latents (N, D), and ``weights`` (N,) above zero.
     """
     regressor.cpu()
     features, readout = regressor.projection, regressor.readout
-    shares = torch.ones(len(texts)).double() if weights is None else weights.double()
-    shares = shares / shares.sum()
+    shares = weights.double() / weights.double().sum()
     mean = shares @ texts.double()
     centred = texts.double() - mean
     values, axes = torch.linalg.eigh(centred.T @ (centred * shares[:, None]))
@@ -116,14 +101,16 @@ def fit(
     features.weight.copy_(directions)
 
     feature_mean = torch.zeros(features.out_features).double()
-    for batch, share in zip(_in_batches(regressor, texts), shares.split(SUM_BATCH), strict=True):
-        feature_mean += share @ batch.double()
-    square, cross = _moments(
-        (batch - feature_mean.float() for batch in _in_batches(regressor, texts)),
-        (batch - latent_mean.float() for batch in latents.float().split(SUM_BATCH)),
-        shares.split(SUM_BATCH),
-        ((features.out_features, features.out_features), (features.out_features, readout.out_features)),
-    )
+    for text, share in zip(texts.split(SUM_BATCH), shares.split(SUM_BATCH), strict=True):
+        feature_mean += share @ regressor.features(text).double()
+    square = torch.zeros(features.out_features, features.out_features).double()
+    cross = torch.zeros(features.out_features, readout.out_features).double()
+    rows = (part.split(SUM_BATCH) for part in (texts, latents.float(), shares))
+    for text, target, share in zip(*rows, strict=True):  # fp32 batches, fp64 sums
+        x = regressor.features(text) - feature_mean.float()
+        weighted = (x * share[:, None].float()).T
+        square += weighted @ x
+        cross += weighted @ (target - latent_mean.float())
     square.diagonal().add_(RIDGE * square.diagonal().mean())
     solution = torch.linalg.solve(square, cross)
     readout.weight.copy_(solution.T)
@@ -137,11 +124,8 @@ def direction_weights(texts: Tensor, latents: Tensor, shares: Tensor, rank: int)
     thing is a few of hundreds. The outer product of the gradients of a first, linear fit weighs them
     (Radhakrishnan et al. 2024, arXiv 2212.13881, of which this is the first round).
 
-    Args:
-        texts: Whitened, (N, T), zero on average.
-        latents: (N, D).
-        shares: Weights of the rows, (N,), 1 in all.
-        rank: Directions in which the captions differ.
+    ``texts`` are whitened, (N, T), zero on average, and differ in ``rank`` directions; the weights ``shares``
+    of the rows (N,) are 1 in all.
 
     Returns:
         (T, T), symmetric; its root mean square over those directions is 1.
@@ -155,23 +139,3 @@ def direction_weights(texts: Tensor, latents: Tensor, shares: Tensor, rank: int)
     weights = weights / weights[-rank:].square().mean().sqrt()
     stretch: Tensor = axes * weights @ axes.T
     return stretch
-
-
-def _in_batches(regressor: RandomFeatureRegressor, texts: Tensor) -> Iterator[Tensor]:
-    """Yield the features of captions, a batch at a time: all of them at once would need gigabytes."""
-    return (regressor.features(batch) for batch in texts.split(SUM_BATCH))
-
-
-def _moments(
-    batches: Iterable[Tensor],
-    others: Iterable[Tensor],
-    shares: Iterable[Tensor],
-    sizes: tuple[tuple[int, int], tuple[int, int]],
-) -> tuple[Tensor, Tensor]:
-    """Return the means of x x^T and x y^T, of these sizes, over weighted rows; batches fp32, sums fp64."""
-    square, cross = (torch.zeros(size, dtype=torch.float64) for size in sizes)
-    for x, y, share in zip(batches, others, shares, strict=True):
-        weighted = (x * share[:, None].float()).T
-        square += weighted @ x
-        cross += weighted @ y
-    return square, cross

@@ -21,15 +21,8 @@ def two_rows(above: Tensor, below: Tensor) -> Pixels:
 def tile_pairs(above: Pixels, below: Pixels) -> Pixels:
     """Return images in pairs, each above its partner, in a nearly square grid.
 
-    The MLflow UI shows an image at 256 pixels; in a strip of 16 images each would have only 16.
-
-    Args:
-        above: uint8 (N, S, S, 3), N at least 1.
-        below: The same shape.
-
-    Returns:
-        uint8 (height, width, 3): every pixel enlarged to a square of whole pixels, white between the pairs
-        and, less of it, within them.
+    The MLflow UI shows an image at 256 pixels; in a strip of 16 images each would have only 16. Every pixel
+    of the images, uint8 (N, S, S, 3), is enlarged to a square of whole pixels; the pairs are apart.
     """
     n_pairs, size = above.shape[:2]
     scale = max(1, SHOWN_PIXELS // size)

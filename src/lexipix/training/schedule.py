@@ -13,12 +13,7 @@ RESAMPLING = 1  # separates the random numbers of resampled rows from those of t
 
 
 def learning_rate_factor(progress: float, warmup: float) -> float:
-    """Return the factor on the peak rate: linear warm-up, then a cosine to 1 % of the peak.
-
-    Args:
-        progress: In [0, 1].
-        warmup: Fraction of the training over which the rate rises.
-    """
+    """Return the factor on the peak rate: linear warm-up to a progress, then a cosine to 1 % of the peak."""
     if progress < warmup:
         return max(progress / warmup, 0.01)
     cosine = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
@@ -51,12 +46,7 @@ def rows_of_step(images_seen: int, batch_size: int, n_rows: int, seed: int) -> T
 def resample(rows: Tensor, cdf: Tensor, fraction: float, images_seen: int, seed: int) -> Tensor:
     """Replace a fraction of the rows, evenly spread over the batch, by rows drawn from a distribution.
 
-    Args:
-        rows: int64 (B,), see :func:`rows_of_step`.
-        cdf: float64 (n_rows,), cumulative probabilities of the rows; the last is 1.
-        fraction: In [0, 1].
-        images_seen: At the start of the batch; with the seed it decides the random numbers.
-        seed: Of the run.
+    ``cdf``, float64 (n_rows,), has cumulative probabilities; ``images_seen`` and the seed decide the draws.
     """
     replaced = torch.from_numpy(np.diff(np.floor(np.arange(len(rows) + 1) * fraction)) > 0)
     draws = np.random.default_rng((seed, images_seen, RESAMPLING)).random(int(replaced.sum()))

@@ -11,22 +11,42 @@ from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
-from lexipix.training.checkpoint_state import fixed_names, pack_state, unpack_state
+from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
 from lexipix.training.ema import ExponentialMovingAverage
 from lexipix.training.flops import step_flops
-from lexipix.training.metric_averager import MetricAverager
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
 
 
-class TrainingState:
-    """The state of a training, new or from a checkpoint; the task's modules move to the device.
+class MetricAverager:
+    """Sums metrics as tensors on their device, so that no step waits for a GPU."""
 
-    Args:
-        task: What is trained.
-        parameters: Of the training.
-        run: Device, precision, seed.
-        saved: Tensors and values of a checkpoint of the same training, or None.
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}  # steps that reported each metric since the last mean
+        self.latest: Mapping[str, Tensor] = {}  # of the last step
+
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        """Add the metrics of one step."""
+        self.latest = metrics
+        for key, metric in metrics.items():
+            value = metric.detach().float()
+            self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def mean(self) -> dict[str, float]:
+        """Return the mean of each metric, and start anew."""
+        means = {key: float(total) / self.counts[key] for key, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+    def is_finite(self) -> bool:
+        """Whether every metric of the last step is finite."""
+        return all(math.isfinite(float(value.detach())) for value in self.latest.values())
+
+
+class TrainingState:
+    """The state of a training, new or from a checkpoint ``saved``; the task's modules move to the device.
 
     Attributes:
         images_seen: So far.
@@ -35,7 +55,7 @@ class TrainingState:
         curves: One row per validation.
         peak_lrs: Peak learning rates of each optimizer's groups.
         flops: Operations per image of an average step.
-        best_objective: Of the validations from which the model learns.
+        best_objective: Of the validations from which the model learns, None before them.
         best_weights: Averages at that validation.
         bad_validations: Validations since then.
     """
@@ -47,16 +67,17 @@ class TrainingState:
         run: RunParameters,
         saved: tuple[Mapping[str, Tensor], Mapping[str, Any]] | None,
     ) -> None:
-        self.task, self.run = task, run
+        self.task, self.parameters, self.run = task, parameters, run
         self.precision = Precision.from_name(saved[1]["precision"], run) if saved else Precision.of_run(run)
         self.precision.prepare(task.modules)
-        self.fixed = fixed_names(task.modules, task.optimizers)
+        fixed = fixed_names(task.modules, task.optimizers)
         averaged = {name: task.modules[name] for name in task.averaged}
-        self.ema = ExponentialMovingAverage(averaged, parameters.ema_halflife_fraction, self.fixed)
+        self.ema = ExponentialMovingAverage(averaged, parameters.ema_halflife_fraction, fixed)
         self.averager = MetricAverager()
         self.curves: list[dict[str, float]] = []
         self.images_seen, self.bad_validations = 0, 0
-        self.best_objective, self.best_weights = math.inf, self.ema.snapshot()
+        self.best_objective: float | None = None
+        self.best_weights = cloned(self.ema.weights)
         self._start = time.monotonic()
         if saved:
             self._load(*saved)
@@ -82,25 +103,27 @@ class TrainingState:
 
     def record_objective(self, objective: float) -> None:
         """Keep the averages if the objective is the best so far."""
-        if objective < self.best_objective:
-            self.best_objective, self.best_weights = objective, self.ema.snapshot()
+        if self.best_objective is None or objective < self.best_objective:
+            self.best_objective, self.best_weights = objective, cloned(self.ema.weights)
             self.bad_validations = 0
         else:
             self.bad_validations += 1
 
+    def _weights(self) -> dict[str, Mapping[str, Tensor]]:
+        live = live_state(self.task.modules, self.ema.fixed)
+        return {"module": live, "average": self.ema.weights, "best": self.best_weights}
+
     def pack(self, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the JSON-able values of a checkpoint."""
-        task = self.task
-        tensors = pack_state(
-            task.modules, task.optimizers, self.fixed, average=self.ema.weights, best=self.best_weights
-        )
-        feedback_tensors, feedback = task.feedback.state() if task.feedback else ({}, {})
+        sums = {"metrics": self.averager.sums}
+        tensors = pack_state(self._weights() | sums, self.task.optimizers)
+        feedback_tensors, feedback = self.task.feedback.state()
         meta = {
             "fingerprint": fingerprint,
             "precision": self.precision.name,
             "images_seen": self.images_seen,
             "seconds": self.seconds,
-            "best_objective": self.best_objective if math.isfinite(self.best_objective) else None,
+            "best_objective": self.best_objective,
             "bad_validations": self.bad_validations,
             "curves": self.curves,
             "metric_counts": self.averager.counts,
@@ -108,23 +131,14 @@ class TrainingState:
             "flops": self.flops,
             "feedback": feedback,
         }
-        return tensors | self.averager.tensors() | feedback_tensors, meta
+        return tensors | feedback_tensors, meta
 
     def _load(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        task = self.task
-        unpack_state(
-            tensors,
-            task.modules,
-            task.optimizers,
-            self.fixed,
-            average=self.ema.weights,
-            best=self.best_weights,
-        )
-        self.averager.load(tensors, meta["metric_counts"])
-        if task.feedback:
-            task.feedback.load_state(tensors, meta["feedback"])
+        unpack_state(tensors, self._weights(), self.task.optimizers)
         self.images_seen, self.bad_validations = meta["images_seen"], meta["bad_validations"]
-        self.best_objective = math.inf if meta["best_objective"] is None else meta["best_objective"]
-        self.curves, self.flops = list(meta["curves"]), meta["flops"]
-        self.peak_lrs = {name: list(meta["peak_lrs"][name]) for name in task.optimizers}
+        self.best_objective = meta["best_objective"]
+        self.curves, self.flops, self.peak_lrs = meta["curves"], meta["flops"], meta["peak_lrs"]
         self._start -= meta["seconds"]
+        self.averager.counts = meta["metric_counts"]
+        self.averager.sums = {key: tensors[f"metrics/{key}"].clone() for key in self.averager.counts}
+        self.task.feedback.load_state(tensors, meta["feedback"])

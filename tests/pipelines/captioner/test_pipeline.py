@@ -21,8 +21,8 @@ from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
 from lexipix.datasets.tables import ParquetDataset
 from lexipix.models.captioner import Captioner
-from lexipix.pipelines.captioner import create_pipeline
 from lexipix.pipelines.captioner.nodes import caption_missing, caption_test, show_attention, train_captioner
+from lexipix.pipelines.captioner.pipeline import create_pipeline
 from lexipix.pipelines.features.nodes import train_features
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError

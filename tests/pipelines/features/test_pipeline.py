@@ -9,8 +9,8 @@ from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.pipelines.features import create_pipeline
 from lexipix.pipelines.features.nodes import export_features, train_features
+from lexipix.pipelines.features.pipeline import create_pipeline
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ImageSplits, Split

@@ -29,8 +29,7 @@ from lexipix.pipelines.generator.nodes import (
 )
 from lexipix.pipelines.generator.pipeline import create_pipeline
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
-from lexipix.training.builders.captioner import make_captioner
-from lexipix.training.builders.captions import require_one_tokenizer
+from lexipix.training.builders.captioner import build_captioner
 from lexipix.training.bundles import known_words, load_network, to_bundle
 from lexipix.training.random_features import FEATURES_PER_WORDING
 from lexipix.utils.errors import LexipixError
@@ -139,13 +138,12 @@ def contrastive_pair(pictures):
 
 
 @pytest.fixture(scope="module")
-def captioner(contrastive_pair):
-    torch.manual_seed(1)
+def captioner(pictures, contrastive_pair):
     parameters = section("captioner", {"language_model.size": "nano"})
-    network, config, tokenizer = make_captioner(parameters, contrastive_pair, None)
+    setup = build_captioner(RUN, parameters, pictures, contrastive_pair, None)
     return to_bundle(
-        "captioner", network, config, tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
-        data_digest="0123", figures={}, image_size=SIZE, known_words=contrastive_pair.config["known_words"],
+        "captioner", setup.network, setup.config, card_parameters={}, data_digest="0123", figures={},
+        **setup.bundle,
     )  # fmt: skip
 
 
@@ -305,7 +303,6 @@ def test_there_are_some_random_features_for_each_wording_at_most(
 def test_another_tokenizer_of_the_captioner_is_an_error(catalog, pictures, contrastive_pair, captioner):
     other = copy.copy(captioner)
     other.tokenizer = train_tokenizer(["another one"], 270).to_str()
-    require_one_tokenizer(contrastive_pair, captioner)
     with pytest.raises(LexipixError, match=r"features\.tokenizer equal to captioner\.language_model\.path"):
         train_prior(
             PRIOR, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,

@@ -2,7 +2,7 @@ import pytest
 import torch
 from tests.support.generator_world import world
 
-from lexipix.training.builders.pca import pca_sample
+from lexipix.training.builders.common import pca_sample
 from lexipix.training.losses.latents import channel_weights, latent_errors
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from tests.support.parameters import section
 from tests.support.toy import RUN, ListStream, MemoryCheckpoints, fast
 
 from lexipix.data.caption_batches import CaptionRows
@@ -23,7 +24,7 @@ def scenes():
     return images, [caption(scene) for scene in drawn]
 
 
-def make(learning_rate=3e-3, **options):
+def make(learning_rate=3e-3, encoder_factor=1.0, freeze_language_model=False, **options):
     images, captions = scenes()
     tokenizer = train_tokenizer(captions, 360)
     torch.manual_seed(0)
@@ -33,21 +34,21 @@ def make(learning_rate=3e-3, **options):
         "cross_attention", 64, start_id=EOS_ID, pad_id=PAD_ID, eos_id=EOS_ID,
     )  # fmt: skip
     rows = CaptionRows(captions, [[f"here is {text}"] for text in captions], tokenizer, 24, CPU)
-    defaults = {
-        "encoder_learning_rate": learning_rate,
-        "freeze_language_model": False,
-        "text_only_share": 0.2,
-    }
-    task = CaptionerTask(
-        captioner, images, rows, (images, rows), learning_rate=learning_rate, device=CPU, **defaults | options
-    )
+    settings = {
+        "text_only_share": 0.2, "augment": False, "flip": False, "finetune_image_encoder": encoder_factor,
+        "training.learning_rate": learning_rate,
+    }  # fmt: skip
+    parameters = section("captioner", settings | options)
+    language_model = parameters.language_model.model_copy(update={"frozen": freeze_language_model})
+    parameters = parameters.model_copy(update={"language_model": language_model})
+    task = CaptionerTask(captioner, images, rows, (images, rows), parameters, CPU)
     return task, tokenizer, images, captions
 
 
 def test_learns_eight_pictures_by_heart():
-    task, tokenizer, images, captions = make()
+    task, tokenizer, images, captions = make(learning_rate=6e-3)
     result = train(
-        task, fast(num_images=2400, batch_size=8, num_validations=2), RUN, name="captioner",
+        task, fast(num_images=1200, batch_size=8, num_validations=2), RUN, name="captioner",
         key="captioner.training", fingerprint="x",
         stream=ListStream(), checkpoints=MemoryCheckpoints(),
     )  # fmt: skip
@@ -63,7 +64,7 @@ def test_learns_eight_pictures_by_heart():
 
 
 def test_frozen_language_model_leaves_only_what_shows_it_the_picture():
-    task, *_ = make(freeze_language_model=True, encoder_learning_rate=0.0)
+    task, *_ = make(freeze_language_model=True, encoder_factor=0.0)
     before = {key: value.clone() for key, value in task.captioner.state_dict().items()}
     torch.manual_seed(0)
     for _ in range(5):
@@ -79,7 +80,7 @@ def test_frozen_language_model_leaves_only_what_shows_it_the_picture():
 
 
 def test_each_part_learns_at_its_own_rate():
-    task, *_ = make(learning_rate=1e-3, encoder_learning_rate=1e-4)
+    task, *_ = make(learning_rate=1e-3, encoder_factor=0.1)
     rates = {group["lr"]: len(group["params"]) for group in task.optimizers["captioner"].param_groups}
     encoder = list(task.captioner.image_encoder.parameters())
     assert rates.keys() == {1e-3, 1e-4} and rates[1e-4] == len(encoder)

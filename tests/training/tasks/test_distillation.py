@@ -41,7 +41,7 @@ def task(upsampling=False, same_network=False):
 
 @pytest.mark.parametrize("upsampling", [False, True])
 def test_student_comes_to_draw_what_its_teacher_draws(upsampling):
-    result, _, stream = Training(lambda: task(upsampling), images=1600)()
+    result, _, stream = Training(lambda: task(upsampling), images=640)()
     fidelity = [row["val_fidelity"] for _, row in stream.rows]
     assert fidelity[-1] > fidelity[0] + 1
     assert result.metrics["val_fidelity"] == max(fidelity)

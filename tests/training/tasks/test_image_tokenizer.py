@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from tests.support.generator_world import CPU, Training, check_reproducible, pair_on, world
+from tests.support.parameters import section
 
 from lexipix.models.image_tokenizer import ImageTokenizer
-from lexipix.training.builders.pca import pca_sample
+from lexipix.training.builders.common import pca_sample
 from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
 
 
@@ -13,9 +14,10 @@ def make():
     def make(**changes):
         torch.manual_seed(0)
         network = ImageTokenizer(16, [[6, 4, 3], [4, 4], [3]], width=8, depth=1)
-        settings = {"learning_rate": 2e-3, "nested_dropout_prob": 0.25, "device": CPU}
+        settings = {"training.learning_rate": 2e-3, "nested_dropout_prob": 0.25}
+        parameters = section("generator.tokens.tokenizer", settings | changes)
         network.init_from_pca(pca_sample(world().images))
-        return ImageTokenizerTask(network, world().images, world().images[:10], **(settings | changes))
+        return ImageTokenizerTask(network, world().images, world().images[:10], parameters, CPU)
 
     return make
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from tests.support.generator_world import Training, check_reproducible, world
 
-from lexipix.training.builders.pca import pca_sample
+from lexipix.training.builders.common import pca_sample
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def make():
 
 @pytest.mark.parametrize("candidates", [1, 3])
 def test_a_few_captions_are_learned(make, candidates):
-    result, _, _ = Training(lambda: make(candidates), images=480)()
+    result, _, _ = Training(lambda: make(candidates), images=240)()
     loss = [row["loss"] for row in result.curves]
     assert loss[-1] < 0.8 * loss[0]
 
@@ -62,6 +62,6 @@ def test_the_conditioning_learns_though_candidates_are_compared_without_gradient
     assert not without
 
 
-@pytest.mark.parametrize("changes", [{}, {"imle_candidates": 2, "gradient_accumulation_steps": 2}])
+@pytest.mark.parametrize("changes", [{}, {"imle_candidates": 2, "training.gradient_accumulation_steps": 2}])
 def test_one_seed_gives_the_same_bytes_interrupted_or_not(make, changes):
     check_reproducible(lambda: make(flip=True, **changes))

@@ -48,7 +48,7 @@ def test_targets_are_what_the_teacher_makes_of_each_token():
 
 
 def test_student_comes_to_understand_what_its_teacher_does():
-    result, _, stream = Training(task, images=1600)()
+    result, _, stream = Training(task, images=960)()
     unexplained = [row["val_unexplained"] for _, row in stream.rows]
     assert unexplained[-1] < 0.5 * unexplained[0]
     assert result.metrics["val_vector_cosine"] > 0.9

@@ -2,18 +2,20 @@ import numpy as np
 import pytest
 import torch
 from tests.support.generator_world import CPU, Training, check_reproducible, pair_on, world
+from tests.support.parameters import section
 
-from lexipix.training.builders.pca import pca_sample
+from lexipix.training.builders.common import pca_sample
 from lexipix.training.tasks.vae import VAETask
 
 
 @pytest.fixture
 def make():
     def make(**changes):
-        settings = {"learning_rate": 2e-3, "decoder_variance": 1e-3, "ssim_weight": 0.01, "device": CPU}
+        settings = {"training.learning_rate": 2e-3, "decoder_variance": 1e-3, "ssim_weight": 0.01}
+        parameters = section("generator.vae", settings | changes)
         vae = world().vae()
         vae.init_from_pca(pca_sample(world().images))
-        return VAETask(vae, world().images, world().images[:10], **(settings | changes))
+        return VAETask(vae, world().images, world().images[:10], parameters, CPU)
 
     return make
 

@@ -11,8 +11,8 @@ from lexipix.config.run import RunParameters
 from lexipix.evaluation.attention import as_arrays, draw, look
 from lexipix.evaluation.caption_metrics import measure_test_captions
 from lexipix.evaluation.captioning import caption_split, fill_missing_captions, load_captioner
-from lexipix.training.builders.captioner import LanguageModels
-from lexipix.training.captioner_training import run_captioner_training
+from lexipix.training.builders.captioner import build_captioner
+from lexipix.training.builders.common import PretrainedModels, run_training
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
@@ -22,24 +22,13 @@ def train_captioner(
     run: RunParameters,
     pictures: ImageSplits,
     contrastive_pair: ModelBundle,
-    pretrained_models: LanguageModels,
+    pretrained_models: PretrainedModels,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame]:
-    """Trains a language model on the captions of the training images.
-
-    Returns:
-        The captioner with its tokenizer, and the curves of its training.
-    """
-    return run_captioner_training(
-        captioner,
-        run,
-        pictures,
-        contrastive_pair,
-        pretrained_models,
-        stream,
-        checkpoints,
-    )
+    """Trains a language model on the captions of the training images; also returns the curves."""
+    setup = build_captioner(run, captioner, pictures, contrastive_pair, pretrained_models)
+    return run_training("captioner", "captioner", setup, run, pictures.digest, stream, checkpoints)[:2]
 
 
 def caption_missing(
@@ -49,7 +38,7 @@ def caption_missing(
 
     Returns:
         The table of the training split. Captions are filled in if the captioner's confidence is at least
-        ``captioner.min_confidence``; their ``caption_source`` is "generated".
+        ``captioner.min_confidence``.
     """
     return fill_missing_captions(captioner, pictures.train, run, parameters.beams, parameters.min_confidence)
 

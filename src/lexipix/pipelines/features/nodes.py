@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from lexipix.config.features import FeaturesParameters
 from lexipix.config.run import RunParameters
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.builders.contrastive_pair import Pretrained
+from lexipix.training.builders.common import PretrainedModels, run_training
+from lexipix.training.builders.contrastive_pair import build_contrastive_pair
 from lexipix.training.bundles import load_network
-from lexipix.training.features_training import embed_images, run_features_training
 from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.contrastive import embed_images
 from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
@@ -20,16 +21,13 @@ def train_features(
     features: FeaturesParameters,
     run: RunParameters,
     pictures: ImageSplits,
-    pretrained_models: Pretrained,
+    pretrained_models: PretrainedModels,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
-    """Trains image encoder and text encoder on the captioned training images.
-
-    Returns:
-        The pair with its tokenizer, the curves of the training, and its metrics.
-    """
-    return run_features_training(features, run, pictures, pretrained_models, stream, checkpoints)
+    """Trains image encoder and text encoder on the captioned images; also returns curves and metrics."""
+    setup = build_contrastive_pair(run, features, pictures, pretrained_models)
+    return run_training("features", "features", setup, run, pictures.digest, stream, checkpoints)[:3]
 
 
 def export_features(

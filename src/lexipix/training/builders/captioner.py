@@ -1,71 +1,85 @@
-"""The captioner that the parameters describe."""
+"""The training of the captioner that the parameters describe."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from tokenizers import Tokenizer
 
 from lexipix.config.captioner import LANGUAGE_MODEL_SIZES, CaptionerParameters
+from lexipix.config.run import RunParameters
+from lexipix.data.caption_batches import CaptionRows
+from lexipix.data.captioned import for_training
 from lexipix.data.tokenization import eos_id, pad_id
 from lexipix.models.captioner import PREFIX_SIDE, Captioner, Conditioning
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.language_model import small_gpt2
+from lexipix.training.builders.common import PretrainedModels, TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.captioner import CaptionerTask
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle, PretrainedLanguageModel
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 PATH_KEY = "captioner.language_model.path"
 
 
-class LanguageModels(Protocol):
-    """What the catalog entry ``pretrained_models`` gives."""
-
-    def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
-        """Read a causal language model from a folder or by name."""
-
-
-def make_captioner(
-    parameters: CaptionerParameters, contrastive_pair: ModelBundle, pretrained: LanguageModels
-) -> tuple[Captioner, dict[str, Any], Tokenizer]:
-    """Put a language model on the image encoder of the features stage.
-
-    Weights that nobody has trained yet come from torch's global generator.
-
-    Returns:
-        The network, its description, and the tokenizer of the language model.
-    """
-    pair = load_network(contrastive_pair, ContrastivePair)
+def build_captioner(
+    run: RunParameters,
+    parameters: CaptionerParameters,
+    pictures: ImageSplits,
+    contrastive_pair: ModelBundle,
+    pretrained: PretrainedModels,
+) -> TrainingSetup:
+    """Return a language model on the image encoder of the features stage, and its training."""
+    device = resolve_device(run)
+    learn, validate = for_training(pictures.train, pictures.val, "captioner")
     max_tokens, image_size = contrastive_pair.config["max_tokens"], contrastive_pair.config["image_size"]
+    pair = load_network(contrastive_pair, ContrastivePair)
     conditioning: Conditioning = "prefix"
-    if parameters.language_model.source == "pretrained":
-        model, tokenizer, start = _pretrained(parameters, max_tokens, pretrained)
-    else:
-        if parameters.conditioning != "prefix":
-            conditioning = "cross_attention"
-        tokenizer = tokenizer_of(contrastive_pair)
-        width, depth = LANGUAGE_MODEL_SIZES[parameters.language_model.size]
-        start = eos_id(tokenizer)
-        model = small_gpt2(
-            tokenizer.get_vocab_size(),
-            max_tokens + 1 + (PREFIX_SIDE**2 if conditioning == "prefix" else 0),
-            width,
-            depth,
-            eos_id(tokenizer),
-            cross_attention=conditioning == "cross_attention",
-        )
-    cells = (image_size // 4) ** 2  # the grid has a quarter of the image's side
-    ids = {"start_id": start, "pad_id": pad_id(tokenizer), "eos_id": eos_id(tokenizer)}
+    with seeded(run.seed):
+        if parameters.language_model.source == "pretrained":
+            model, tokenizer, start = _pretrained(parameters, max_tokens, pretrained)
+        else:
+            if parameters.conditioning != "prefix":
+                conditioning = "cross_attention"
+            tokenizer = tokenizer_of(contrastive_pair)
+            start = eos_id(tokenizer)
+            width, depth = LANGUAGE_MODEL_SIZES[parameters.language_model.size]
+            model = small_gpt2(
+                tokenizer.get_vocab_size(),
+                max_tokens + 1 + (PREFIX_SIDE**2 if conditioning == "prefix" else 0),
+                width,
+                depth,
+                start,
+                cross_attention=conditioning == "cross_attention",
+            )
+        options: dict[str, Any] = {
+            "conditioning": conditioning,
+            "cells": (image_size // 4) ** 2,  # the grid has a quarter of the image's side
+            "start_id": start,
+            "pad_id": pad_id(tokenizer),
+            "eos_id": eos_id(tokenizer),
+        }
+        captioner = Captioner(pair.image_encoder, model, **options)
     config = {
         "image_encoder": contrastive_pair.config["network"]["image_encoder"],
         "language_model": model.config.to_dict(),
-        "conditioning": conditioning,
-        "cells": cells,
-        **ids,
+        **options,
     }
-    return Captioner(pair.image_encoder, model, conditioning, cells, **ids), config, tokenizer
+    rows, val_rows = (
+        CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device)
+        for part in (learn, validate)
+    )
+    task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters, device)
+    bundle = {
+        "tokenizer": tokenizer,
+        **{key: contrastive_pair.config[key] for key in ("max_tokens", "image_size", "known_words")},
+    }
+    return TrainingSetup(task, captioner, config, parameters, (contrastive_pair,), bundle)
 
 
 def _pretrained(
-    parameters: CaptionerParameters, max_tokens: int, pretrained: LanguageModels
+    parameters: CaptionerParameters, max_tokens: int, pretrained: PretrainedModels
 ) -> tuple[Any, Tokenizer, int]:
     path = parameters.language_model.path
     assert path is not None  # the parameters are validated

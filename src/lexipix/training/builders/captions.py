@@ -35,15 +35,10 @@ def generator_data(
     return GeneratorData(learn.images, rows, learn.groups(), validation)
 
 
-def text_config(contrastive_pair: ModelBundle) -> dict[str, Any]:
-    """Return what the model folder of a generator holds about the captions it was trained on."""
-    config = contrastive_pair.config
-    return {
-        "tokenizer": contrastive_pair.tokenizer,
-        "max_tokens": config["max_tokens"],
-        "image_size": config["image_size"],
-        "known_words": config["known_words"],
-    }
+def text_bundle(contrastive_pair: ModelBundle, noise_dim: int) -> dict[str, Any]:
+    """Return what the model folder of a generator holds about its inputs."""
+    config = {key: contrastive_pair.config[key] for key in ("max_tokens", "image_size", "known_words")}
+    return {"tokenizer": contrastive_pair.tokenizer, **config, "noise_dim": noise_dim}
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:

@@ -1,20 +1,43 @@
-"""A training before its first step, and the outputs of a finished one."""
+"""A training before its first step, and its run to a trained model."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from torch import nn
+import torch
+from torch import Tensor
 
-from lexipix.config.run import Parameters
-from lexipix.training.bundles import to_bundle
-from lexipix.training.tasks.base import TrainingResult, TrainingTask
+from lexipix.config.run import RunParameters
+from lexipix.data.images import ImageRows, Images
+from lexipix.models.configurable_network import ConfigurableNetwork
+from lexipix.training.bundles import fingerprint, to_bundle
+from lexipix.training.loop import train
+from lexipix.training.tasks.base import SampleGrid, TrainingTask
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import ModelBundle
+from lexipix.utils.types import (
+    CheckpointStore,
+    MetricStream,
+    ModelBundle,
+    PretrainedBackbone,
+    PretrainedLanguageModel,
+)
 
-Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
+PCA_IMAGES = 2000  # more make no visible difference
+Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], SampleGrid]
+
+
+class PretrainedModels(Protocol):
+    """What the catalog entry ``pretrained_models`` gives, from a folder or by name."""
+
+    def backbone(self, path: str, key: str) -> PretrainedBackbone:
+        """Read an image backbone."""
+
+    def tokenizer(self, path: str, key: str) -> str:
+        """Read a language model's tokenizer."""
+
+    def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
+        """Read a causal language model."""
 
 
 @dataclass(frozen=True)
@@ -25,32 +48,66 @@ class TrainingSetup:
         task: What the loop trains.
         network: The part of it that is shipped.
         config: From which the network can be built again.
+        parameters: Of the model, with ``training``.
+        inputs: What else decides the weights: further parameters, models that the training starts from.
+        bundle: The tokenizer, and further keys of ``config.json``; see :func:`to_bundle`.
     """
 
     task: TrainingTask
-    network: nn.Module
+    network: ConfigurableNetwork
     config: dict[str, Any]
+    parameters: Any
+    inputs: tuple[Any, ...] = ()
+    bundle: dict[str, Any] = field(default_factory=dict)
 
 
-def outputs(
-    kind: str, setup: TrainingSetup, result: TrainingResult, parameters: Parameters, digest: str, **extra: Any
+def run_training(
+    name: str,
+    key: str,
+    setup: TrainingSetup,
+    run: RunParameters,
+    digest: str,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Return the outputs of a training: model, curves, metrics, and the last sample grid."""
+    """Train a model; ``key`` is that of its parameters, for the other arguments see :func:`train`.
+
+    Returns:
+        The model, its curves and metrics, and the last sample grid, which is empty if the task shows none.
+    """
+    parameters = setup.parameters
+    result = train(
+        setup.task,
+        parameters.training,
+        run,
+        name=name,
+        key=f"{key}.training",
+        fingerprint=fingerprint(name, parameters, run, digest, *setup.inputs),
+        stream=stream,
+        checkpoints=checkpoints,
+    )
     bundle = to_bundle(
-        kind,
+        setup.network.kind,
         setup.network,
         setup.config,
         card_parameters=parameters,
         data_digest=digest,
         figures=result.metrics,
-        tokenizer=extra.pop("tokenizer", None),
-        max_tokens=extra.pop("max_tokens", None),
-        **extra,
+        **setup.bundle,
     )
-    assert result.sample_grid is not None
-    return bundle, pd.DataFrame(result.curves), result.metrics, result.sample_grid
+    grid = _empty_grid() if result.sample_grid is None else result.sample_grid
+    return bundle, pd.DataFrame(result.curves), result.metrics, grid
 
 
 def skipped_outputs(key: str) -> Outputs:
     """Return the outputs of a training that the parameter ``key`` leaves out: no model, and an empty grid."""
-    return skipped(f"{key} is false"), *untrained(), np.full((8, 8, 3), 255, np.uint8)
+    return skipped(f"{key} is false"), *untrained(), _empty_grid()
+
+
+def _empty_grid() -> SampleGrid:
+    return np.full((8, 8, 3), 255, np.uint8)
+
+
+def pca_sample(images: Images) -> Tensor:
+    """Return images from which linear maps start as principal components, in [-1, 1]: (N, 3, S, S)."""
+    return ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), PCA_IMAGES))]

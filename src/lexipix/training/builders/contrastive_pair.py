@@ -1,63 +1,97 @@
-"""The contrastive pair that the parameters describe."""
+"""The training of the contrastive pair that the parameters describe."""
 
-from typing import Any, Protocol
+import logging
+from typing import Any
+
+from tokenizers import Tokenizer
 
 from lexipix.config.features import (
     IMAGE_ENCODER_SIZES,
     PRETRAINED_EMBED_DIM,
     FeaturesParameters,
-    ImageEncoderParameters,
 )
+from lexipix.config.run import RunParameters
+from lexipix.data.caption_batches import CaptionRows
+from lexipix.data.captioned import for_training
+from lexipix.data.tokenization import train_tokenizer
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.utils.types import PretrainedBackbone
+from lexipix.training.builders.common import PretrainedModels, TrainingSetup
+from lexipix.training.bundles import known_words
+from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.contrastive import ContrastiveTask
+from lexipix.utils.seeding import seeded
+from lexipix.utils.types import ImageSplits
+
+logger = logging.getLogger(__name__)
 
 
-class Pretrained(Protocol):
-    """What the catalog entry ``pretrained_models`` gives."""
-
-    def backbone(self, path: str, key: str) -> PretrainedBackbone:
-        """Read an image backbone from a folder or by name."""
-
-    def tokenizer(self, path: str, key: str) -> str:
-        """Read a language model's tokenizer from a folder or by name."""
-
-
-def make_pair(
-    parameters: FeaturesParameters, vocabulary: int, pretrained: Pretrained
-) -> tuple[ContrastivePair, dict[str, Any]]:
-    """Build the networks, with random weights from torch's global generator, and their description."""
-    image_encoder, backbone = _describe_image_encoder(parameters.image_encoder, pretrained)
+def build_contrastive_pair(
+    run: RunParameters, parameters: FeaturesParameters, pictures: ImageSplits, pretrained: PretrainedModels
+) -> TrainingSetup:
+    """Return an image encoder and a text encoder, and their training on the captioned images."""
+    device = resolve_device(run)
+    learn, validate = for_training(pictures.train, pictures.val, "features")
+    if len(set(learn.captions)) == 1:
+        logger.warning(
+            "features: every caption is %r, so that no prompt can choose among images: give the images their "
+            "own captions (a metadata.jsonl, a NAME.txt beside each image, or a folder for each class).",
+            learn.captions[0],
+        )
+    if parameters.tokenizer is None:
+        tokenizer = train_tokenizer(learn.all_captions(), parameters.vocabulary)
+    else:
+        tokenizer = Tokenizer.from_str(pretrained.tokenizer(parameters.tokenizer, "features.tokenizer"))
+    image_encoder: dict[str, Any]
+    if parameters.image_encoder.source == "pretrained":
+        assert parameters.image_encoder.path is not None  # the parameters are validated
+        backbone = pretrained.backbone(parameters.image_encoder.path, "features.image_encoder.path")
+        image_encoder = {
+            "backbone": backbone.model.config.to_dict(),
+            "mean": list(backbone.mean),
+            "std": list(backbone.std),
+            "embed_dim": PRETRAINED_EMBED_DIM,
+        }
+    else:
+        size, backbone = IMAGE_ENCODER_SIZES[parameters.image_encoder.size], None
+        image_encoder = {
+            "channels": list(size.channels),
+            "blocks": list(size.blocks),
+            "embed_dim": size.embed_dim,
+        }
     config = {
         "image_encoder": image_encoder,
         "text_encoder": {
-            "vocabulary": vocabulary,
+            "vocabulary": tokenizer.get_vocab_size(),
             "max_tokens": parameters.max_tokens,
             "width": parameters.text_encoder.width,
             "depth": parameters.text_encoder.depth,
             "embed_dim": image_encoder["embed_dim"],
         },
     }
-    pair = ContrastivePair.from_config(config)
+    with seeded(run.seed):
+        pair = ContrastivePair.from_config(config)
     if backbone is not None:
         pair.image_encoder.get_submodule("backbone").load_state_dict(backbone.model.state_dict())
-    return pair, config
-
-
-def _describe_image_encoder(
-    parameters: ImageEncoderParameters, pretrained: Pretrained
-) -> tuple[dict[str, Any], PretrainedBackbone | None]:
-    if parameters.source == "pretrained":
-        assert parameters.path is not None  # the parameters are validated
-        backbone = pretrained.backbone(parameters.path, "features.image_encoder.path")
-        return {
-            "backbone": backbone.model.config.to_dict(),
-            "mean": list(backbone.mean),
-            "std": list(backbone.std),
-            "embed_dim": PRETRAINED_EMBED_DIM,
-        }, backbone
-    size = IMAGE_ENCODER_SIZES[parameters.size]
-    return {
-        "channels": list(size.channels),
-        "blocks": list(size.blocks),
-        "embed_dim": size.embed_dim,
-    }, None
+    rows, val_rows = (
+        CaptionRows(part.captions, part.paraphrases, tokenizer, parameters.max_tokens, device)
+        for part in (learn, validate)
+    )
+    task = ContrastiveTask(
+        pair,
+        learn.images,
+        rows,
+        learn.groups(),
+        (validate.images, val_rows, validate.groups()),
+        learning_rate=parameters.training.learning_rate,
+        words_weight=parameters.words_weight,
+        augment=parameters.augment,
+        flip=parameters.flip,
+        device=device,
+    )
+    bundle = {
+        "tokenizer": tokenizer,
+        "max_tokens": parameters.max_tokens,
+        "image_size": int(pictures.train.images.shape[1]),
+        "known_words": known_words(learn.all_captions()),
+    }
+    return TrainingSetup(task, pair, config, parameters, bundle=bundle)

@@ -1,23 +1,21 @@
 """The training of the GAN that the parameters describe."""
 
-from typing import Any
-
 import pandas as pd
 
 from lexipix.config.generator import GENERATOR_SIZES, FeedbackParameters, GANParameters
 from lexipix.config.run import RunParameters
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.discriminator import Discriminator
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import Decoder
-from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
-from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.captions import generator_data, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.gan import GANTask
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask
 from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
 from lexipix.utils.seeding import seeded
 from lexipix.utils.types import ImageSplits, ModelBundle
@@ -40,8 +38,16 @@ def build_gan(
     teacher = model.decoder
     with seeded(run.seed):
         if parameters.start == "scratch":
-            network["prior"] = model_prior = _own_prior(network["prior"], parameters)
-            model.prior = TextPrior(**model_prior)
+            size = GENERATOR_SIZES[parameters.size]
+            network["prior"] = {
+                **network["prior"],
+                "width": size.width,
+                "depth": size.depth,
+                "noise_dim": size.noise_dim,
+                "latent_channels": size.width,  # features of the decoder
+                "random_features": 0,
+            }
+            model.prior = TextPrior(**network["prior"])
         if parameters.start != "regression":
             network["decoder"] = {
                 "image_size": image_size,
@@ -49,31 +55,25 @@ def build_gan(
                 "width": GENERATOR_SIZES[parameters.size].width,
             }
             model.decoder = UpsamplingDecoder(**network["decoder"])
-        discriminator = build_discriminator(pair, parameters)
+        embed_dim = pair.text_encoder.project.out_features
+        discriminator = Discriminator(pair.image_encoder, embed_dim, parameters.discriminator_width)
     data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
     pretrains = parameters.start == "upsampling"
-    hyperparameters = gan_hyperparameters(
+    hyperparameters = GANHyperparameters(
         parameters,
         pretrain_fraction=parameters.pretrain_fraction if pretrains else 0.0,
         primary_caption_prob=parameters.primary_caption_prob,
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
     )
-    resembles = parameters.pixel_weight > 0 and parameters.pixel_pool == 1
-    settings: dict[str, Any] = {"device": device, "feedback": None}
-    if feedback.enabled and resembles:
-        settings["feedback"] = ValidationFeedback(feedback, data.captions, data.validation)
     task: GANTask
     if pretrains:
         assert isinstance(teacher, Decoder)
-        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters, **settings)
+        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters, device)
     else:
-        task = GANTask(model, discriminator, data, hyperparameters, **settings)
-    return TrainingSetup(task, model, network)
-
-
-def _own_prior(prior: dict[str, Any], parameters: GANParameters) -> dict[str, Any]:
-    """Return the description of a prior of the GAN's own size, whose latents are features of its decoder."""
-    size = GENERATOR_SIZES[parameters.size]
-    own = {"width": size.width, "depth": size.depth, "noise_dim": size.noise_dim}
-    return {**prior, **own, "latent_channels": size.width, "random_features": 0}
+        task = GANTask(model, discriminator, data, hyperparameters, device)
+    if feedback.enabled and parameters.pixel_weight > 0 and parameters.pixel_pool == 1:
+        task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
+    inputs = feedback, flip, contrastive_pair, prior
+    bundle = text_bundle(contrastive_pair, network["prior"]["noise_dim"])
+    return TrainingSetup(task, model, network, parameters, inputs, bundle)

@@ -5,8 +5,7 @@ from typing import Any
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import ImageTokenizerParameters
 from lexipix.models.image_tokenizer import ImageTokenizer
-from lexipix.training.builders.common import TrainingSetup
-from lexipix.training.builders.pca import pca_sample
+from lexipix.training.builders.common import TrainingSetup, pca_sample
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.image_tokenizer import ImageTokenizerTask
 from lexipix.utils.errors import LexipixError
@@ -22,29 +21,22 @@ def build_image_tokenizer(
     Raises:
         LexipixError: The levels make more values of a cell than it has pixel values.
     """
-    validation = pictures.val.images if len(pictures.val.images) else pictures.train.images
-    network: dict[str, Any] = {
-        "image_size": int(pictures.train.images.shape[1]),
+    images = pictures.train.images
+    validation = pictures.val.images if len(pictures.val.images) else images
+    config: dict[str, Any] = {
+        "image_size": int(images.shape[1]),
         "levels": [list(group) for group in parameters.levels],
         "width": parameters.width,
         "depth": parameters.depth,
     }
     with seeded(run.seed):
-        tokenizer = ImageTokenizer(**network)
+        tokenizer = ImageTokenizer(**config)
     n_values, n_most = sum(map(len, parameters.levels)), 3 * tokenizer.encoder.patch**2
     if n_values > n_most:
         raise LexipixError(
             f"generator.tokens.tokenizer.levels makes {n_values} values of a cell, and a cell of images of "
-            f"{network['image_size']} pixels has only {n_most}: list fewer levels."
+            f"{config['image_size']} pixels has only {n_most}: list fewer levels."
         )
-    tokenizer.init_from_pca(pca_sample(pictures.train.images))
-    task = ImageTokenizerTask(
-        tokenizer,
-        pictures.train.images,
-        validation,
-        learning_rate=parameters.training.learning_rate,
-        nested_dropout_prob=parameters.nested_dropout_prob,
-        device=resolve_device(run),
-        gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
-    )
-    return TrainingSetup(task, tokenizer, network)
+    tokenizer.init_from_pca(pca_sample(images))
+    task = ImageTokenizerTask(tokenizer, images, validation, parameters, resolve_device(run))
+    return TrainingSetup(task, tokenizer, config, parameters, bundle={"image_size": config["image_size"]})

@@ -10,7 +10,7 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE
-from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.captions import generator_data, require_one_tokenizer, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
@@ -32,7 +32,12 @@ def build_prior(
     captioner: ModelBundle,
     vae: ModelBundle,
 ) -> TrainingSetup:
-    """Return a new prior between the captioner's language model and the VAE's decoder, and its training."""
+    """Return a new prior between the captioner's language model and the VAE's decoder, and its training.
+
+    Raises:
+        LexipixError: The two text models have different tokenizers.
+    """
+    require_one_tokenizer(contrastive_pair, captioner)
     pair = load_network(contrastive_pair, ContrastivePair)
     captions_model, autoencoder = load_network(captioner, Captioner), load_network(vae, VAE)
     device = resolve_device(run)
@@ -62,16 +67,9 @@ def build_prior(
         fit_random_features(
             model, autoencoder.encoder, images, data.captions, device, parameters.primary_caption_prob
         )
-    task = PriorTask(
-        model,
-        autoencoder.encoder,
-        data,
-        learning_rate=parameters.training.learning_rate,
-        imle_candidates=parameters.imle_candidates,
-        primary_caption_prob=parameters.primary_caption_prob,
-        flip=flip,
-        device=device,
-        gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
-        feedback=ValidationFeedback(feedback, data.captions, data.validation) if feedback.enabled else None,
-    )
-    return TrainingSetup(task, model, network)
+    task = PriorTask(model, autoencoder.encoder, data, parameters, flip, device)
+    if feedback.enabled:
+        task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
+    inputs = feedback, flip, contrastive_pair, captioner, vae
+    bundle = text_bundle(contrastive_pair, parameters.noise_dim)
+    return TrainingSetup(task, model, network, parameters, inputs, bundle)

@@ -11,16 +11,17 @@ from lexipix.config.run import RunParameters
 from lexipix.config.tokens import TokenTransformerParameters
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.discriminator import Discriminator
 from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.language_model import language_model_from_config, small_gpt2
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.token_generator import CELLS, TokenGenerator
 from lexipix.models.tokens_to_image import PriorHint, TokensToImage
-from lexipix.training.builders.adversarial import build_discriminator, gan_hyperparameters
-from lexipix.training.builders.captions import generator_data
+from lexipix.training.builders.captions import generator_data, require_one_tokenizer, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
+from lexipix.training.tasks.gan import GANHyperparameters
 from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
@@ -43,8 +44,9 @@ def build_token_generator(
     """Return a GPT-2 that starts from the captioner's, with image tokens in its vocabulary, and its training.
 
     Raises:
-        LexipixError: There is no image tokenizer.
+        LexipixError: There is no image tokenizer, or the two text models have different tokenizers.
     """
+    require_one_tokenizer(contrastive_pair, captioner)
     if is_skipped(image_tokenizer):
         raise LexipixError(
             "The image tokenizer was not trained: run `kedro run --pipelines generator --tags "
@@ -52,9 +54,14 @@ def build_token_generator(
         )
     pair, captions_model = load_network(contrastive_pair, ContrastivePair), load_network(captioner, Captioner)
     tokenizer = load_network(image_tokenizer, ImageTokenizer)
-    text_encoder = pair.text_encoder
+    text_encoder, embed_dim = pair.text_encoder, pair.text_encoder.project.out_features
     device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
-    hint, hint_config = _prior_hint(prior) if parameters.prior_hint else (None, None)
+    hint, hint_config = None, None
+    if parameters.prior_hint:
+        hint_config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
+        hinting = load_network(prior, TextToImage)
+        assert hinting.language_model is not None
+        hint = PriorHint(hinting.language_model, hinting.prior)
     with seeded(run.seed):
         language_model = extended_gpt2(
             captions_model,
@@ -70,12 +77,12 @@ def build_token_generator(
             parameters.decoding_steps,
             parameters.local_conv_depth,
             text_encoder.width,
-            text_encoder.project.out_features,
+            embed_dim,
             captions_model.pad_id,
             hint_config["prior"]["latent_channels"] if hint_config else 0,
             noise_at_start=parameters.adversarial_fraction > 0,
         )
-        discriminator = build_discriminator(pair, gan)
+        discriminator = Discriminator(pair.image_encoder, embed_dim, gan.discriminator_width)
     network: dict[str, Any] = {
         "text_encoder": contrastive_pair.config["network"]["text_encoder"],
         "token_generator": {
@@ -89,7 +96,7 @@ def build_token_generator(
     }
     model = TokensToImage(text_encoder, generator, tokenizer, hint)
     data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
-    hyperparameters = gan_hyperparameters(
+    hyperparameters = GANHyperparameters(
         gan,
         pretrain_fraction=1 - parameters.adversarial_fraction,
         pretrain_learning_rate=parameters.training.learning_rate,
@@ -97,16 +104,10 @@ def build_token_generator(
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
     )
-    task = TokenGeneratorTask(model, discriminator, data, hyperparameters, device=device)
-    return TrainingSetup(task, model, network)
-
-
-def _prior_hint(prior: ModelBundle) -> tuple[PriorHint, dict[str, Any]]:
-    """Return the trained text prior, whose latents condition the cells, and its description."""
-    model = load_network(prior, TextToImage)
-    assert model.language_model is not None
-    config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
-    return PriorHint(model.language_model, model.prior), config
+    task = TokenGeneratorTask(model, discriminator, data, hyperparameters, device)
+    inputs = gan, flip, contrastive_pair, captioner, prior, image_tokenizer
+    bundle = text_bundle(contrastive_pair, generator.noise_dim)
+    return TrainingSetup(task, model, network, parameters, inputs, bundle)
 
 
 def extended_gpt2(
@@ -116,14 +117,6 @@ def extended_gpt2(
 
     Where the captioner's language model is a GPT-2 of the same width, its tokens, positions and the layers
     that both have start this one. Another one is too large or of another kind, and all weights are random.
-
-    Args:
-        captioner: Has the language model.
-        vocabulary: Tokens of captions.
-        n_image_tokens: Image tokens, the mask tokens included.
-        max_tokens: Longest caption.
-        width: Of the new model.
-        depth: Its layers.
     """
     small = small_gpt2(
         vocabulary + n_image_tokens,

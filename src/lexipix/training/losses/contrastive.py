@@ -12,14 +12,8 @@ CONTRASTIVE_SCALE = 20.0  # inverse temperature between generated images and cap
 def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
     """Return the symmetric cross-entropy over a batch (CLIP, arXiv 2103.00020).
 
-    Equal captions share a target.
-
-    Args:
-        similarities: (B, B), images in rows, captions in columns.
-        same: bool (B, B), true where row i's caption equals column j's; at least the diagonal.
-
-    Returns:
-        Scalar.
+    ``similarities`` (B, B) have images in rows, captions in columns. Equal captions share a target: ``same``,
+    bool (B, B), is true where row i's caption equals column j's, at least on the diagonal.
     """
     targets = same.float() / same.sum(1, keepdim=True)
     rows = -(targets * similarities.log_softmax(1)).sum(1).mean()
@@ -28,15 +22,9 @@ def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
 
 
 def caption_matching_loss(images: Tensor, captions: Tensor, groups: Tensor) -> Tensor:
-    """Return the contrastive loss between the embeddings of generated images and of their captions.
+    """Return the contrastive loss between generated images and their captions, unit vectors (B, V).
 
-    Args:
-        images: Unit vectors (B, V).
-        captions: Unit vectors (B, V).
-        groups: int (B,): equal numbers mark equal captions.
-
-    Returns:
-        Scalar.
+    Equal numbers in ``groups``, int (B,), mark equal captions.
     """
     similarities = CONTRASTIVE_SCALE * images @ captions.T
     same = torch.eq(groups[:, None], groups[None])
@@ -44,15 +32,9 @@ def caption_matching_loss(images: Tensor, captions: Tensor, groups: Tensor) -> T
 
 
 def bag_of_tokens_loss(logits: Tensor, ids: Tensor, ignored: Sequence[int]) -> Tensor:
-    """Return the binary cross-entropy of predicting which tokens occur in each caption.
+    """Return the binary cross-entropy of predicting by logits (B, V) which tokens occur in captions (B, L).
 
-    Args:
-        logits: (B, V).
-        ids: Token ids (B, L).
-        ignored: Ids that are not predicted: padding and end.
-
-    Returns:
-        Scalar, summed over the vocabulary and averaged over the batch.
+    It is summed over the vocabulary, but for the ``ignored`` ids, and averaged over the batch.
     """
     present = torch.zeros_like(logits).scatter_(1, ids, 1.0)
     present[:, list(ignored)] = 0.0

@@ -11,15 +11,9 @@ def energy_loss(real: Tensor, fake: Tensor, groups: Tensor) -> Tensor:
     agree; as a loss: Gritsenko et al. 2020 (arXiv 2008.01160). Each norm is divided by the mean norm between
     real vectors of the batch. The last term pushes the images of one caption as far apart as its real images
     are. A row is left out of its own mean, so that the loss is unbiased for groups of two or more, hence
-    negative now and then. A group of one is ignored.
+    negative now and then. A group of one is ignored; the loss is 0 where no group has two rows.
 
-    Args:
-        real: (B, D).
-        fake: (B, D), row by row of the same groups.
-        groups: int (B,), equal numbers mark one group.
-
-    Returns:
-        Scalar; 0 where no group has two rows.
+    Vectors are (B, D), row by row of the same groups; equal numbers in ``groups``, int (B,), mark one.
     """
     same = torch.eq(groups[:, None], groups[None]).to(real.device)
     others = same & ~torch.eye(len(groups), dtype=torch.bool, device=real.device)

@@ -62,10 +62,7 @@ def sum_head_losses(
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """Return the mean (||gradient|| - 1)^2 between real and fake images (WGAN-GP, arXiv 1704.00028).
 
-    Args:
-        critic: Images (B, 3, S, S) to logits (B, K).
-        real: (B, 3, S, S).
-        fake: The same shape.
+    The critic maps images (B, 3, S, S) to logits (B, K).
     """
     position = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(real, fake.detach(), position).requires_grad_()
@@ -74,12 +71,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def zero_centered_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Return the mean ||gradient||^2: R1 at real images, R2 at generated ones (arXiv 1801.04406).
-
-    Args:
-        critic: Images (B, 3, S, S) to logits (B, K).
-        images: (B, 3, S, S).
-    """
+    """Return the mean ||gradient||^2: R1 at real images, R2 at generated ones (arXiv 1801.04406)."""
     gradient = _gradient(critic, images.detach().requires_grad_())
     squares: Tensor = gradient.flatten(1).square().sum(1)
     return squares.mean()

@@ -9,14 +9,8 @@ WINDOW = 7  # pixels
 def structural_dissimilarity(images: Tensor, others: Tensor) -> Tensor:
     """Return 1 - SSIM with a uniform 7x7 window (Wang et al. 2004; as a loss: Zhao et al., arXiv 1511.08861).
 
-    Squared error hardly penalises a ripple on a plain background; structural similarity does.
-
-    Args:
-        images: (B, 3, S, S) in [-1, 1].
-        others: The same shape.
-
-    Returns:
-        Scalar, 0 for equal images.
+    Squared error hardly penalises a ripple on a plain background; structural similarity does. Images are
+    (B, 3, S, S) in [-1, 1].
     """
     a, b = images.float().contiguous(), others.float().contiguous()
     mean_a, mean_b = _window_mean(a), _window_mean(b)

@@ -45,10 +45,7 @@ def hide(tokens: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor, codeboo
 def tokens_to_predict(generator: TokenGenerator, partial: Tensor, known: Tensor) -> Tensor:
     """Return which hidden tokens the next decoding step writes: bool (B, tokens per cell, 64).
 
-    Args:
-        generator: Has the decoding steps.
-        partial: Tokens (B, tokens per cell, 64), the hidden ones as large as their codebook.
-        known: (B,), how many tokens of each cell are known.
+    Hidden tokens in ``partial`` are as large as their codebook; ``known`` (B,) of each cell are not hidden.
     """
     index = torch.arange(partial.shape[1], device=partial.device)
     now = index[None] < torch.tensor(generator.step_ends, device=partial.device)[known][:, None]
@@ -58,16 +55,10 @@ def tokens_to_predict(generator: TokenGenerator, partial: Tensor, known: Tensor)
 def token_losses(
     generator: TokenGenerator, states: Tensor, tokens: Tensor, predicted: Tensor
 ) -> list[Tensor]:
-    """Return the cross-entropy of the predicted tokens of each place in a cell, in nats, averaged.
+    """Return the mean cross-entropy in nats of each place in a cell, 0 for a place that no row predicts.
 
-    Args:
-        generator: Gives the logits.
-        states: Hidden states of the cells (B, 64, W).
-        tokens: The true ones, (B, tokens per cell, 64).
-        predicted: bool (B, tokens per cell, 64).
-
-    Returns:
-        A scalar for each place; 0 for a place that no row predicts.
+    ``states`` (B, 64, W) are the hidden states of the cells, ``tokens`` (B, tokens per cell, 64) the true
+    tokens, and ``predicted``, bool of the same shape, says which count.
     """
     losses = []
     for place, chosen in enumerate(predicted.unbind(1)):

@@ -10,14 +10,8 @@ def vae_loss(
 
     With images on [0, 1] and decoder variance s2 the bound is ``SE / (2 s2) + KL`` (Kingma and Welling,
     arXiv 1312.6114); per pixel value and times ``2 s2`` this is ``MSE + 2 s2 KL / n``, in units of squared
-    error for any s2. A fixed s2 caps PSNR near ``-10 log10(s2)``.
-
-    Args:
-        images: (B, 3, S, S) in [-1, 1].
-        reconstruction: The same shape.
-        mean: Of the posterior, (B, C, 8, 8).
-        logvar: The same shape.
-        decoder_variance: s2, on the [0, 1] scale.
+    error for any s2. A fixed s2 caps PSNR near ``-10 log10(s2)``. Images are (B, 3, S, S) in [-1, 1], mean
+    and log-variance of the posterior (B, C, 8, 8).
 
     Returns:
         Loss, mean squared error on [0, 1], and KL in nats per image (scalars).

@@ -1,21 +1,23 @@
 """The contract between the training loop and a model: :class:`TrainingTask` and :class:`TrainingResult`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import AdamW, Optimizer
+
+from lexipix.training.accumulation import micro_batches, optimizer_step
 
 Metrics = dict[str, Tensor]
 SampleGrid = NDArray[np.uint8]
 
 
-class Feedback(Protocol):
-    """What validation changes while a training runs; see :mod:`lexipix.training.feedback`.
+class Feedback:
+    """What validation changes while a training runs: nothing here; see :mod:`lexipix.training.feedback`.
 
     Attributes:
         keep_best: Ship the weights of the best validation, whatever the training's parameters are.
@@ -24,29 +26,25 @@ class Feedback(Protocol):
         resampled_fraction: Fraction of each batch that is drawn by ``sampling_cdf``.
     """
 
-    keep_best: bool
-    lr_factor: float
-    sampling_cdf: Tensor | None
-    resampled_fraction: float
+    keep_best: bool = False
+    lr_factor: float = 1.0
+    sampling_cdf: Tensor | None = None
+    resampled_fraction: float = 0.0
 
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """Update the attributes after a validation, and return metrics to report beside ``metrics``."""
+        """Update the attributes after a validation, if the model learns by now; return further metrics."""
+        return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Named tensors and JSON-able values for a checkpoint."""
+        """Return named tensors and JSON-able values for a checkpoint."""
+        return {}, {}
 
     def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` returned."""
 
 
 class GraphStep(NamedTuple):
-    """A step as a function of tensors alone, for a CUDA graph.
-
-    Attributes:
-        update: Updates the weights and returns scalar metrics.
-        inputs: Its arguments.
-        variant: Steps of equal variant and equal input shapes run the same kernels.
-    """
+    """The arguments of :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
 
     update: Callable[..., Metrics]
     inputs: Sequence[Tensor]
@@ -66,7 +64,7 @@ class TrainingTask(ABC):
         phases: Progress at which each kind of step begins; the first is 0.
         lr_restarts: Progress at which the learning rates warm up again.
         learns_from: Progress from which the shipped model learns; no validation before it counts as the best.
-        feedback: What validation changes while the training runs, or None.
+        feedback: What validation changes while the training runs.
         uses_cuda_graphs: Whether :meth:`graph_step` returns steps for CUDA graphs.
     """
 
@@ -77,16 +75,14 @@ class TrainingTask(ABC):
     phases: Sequence[float] = (0.0,)
     lr_restarts: Sequence[float] = ()
     learns_from: float = 0.0
-    feedback: Feedback | None = None
+    feedback: Feedback = Feedback()
     uses_cuda_graphs: bool = False
 
     @abstractmethod
     def step(self, rows: Tensor, progress: float) -> Metrics:
-        """Update the weights once and return scalar metrics.
+        """Update the weights once by training rows, int64 (B,), and return scalar metrics.
 
-        Args:
-            rows: int64 (B,), training rows.
-            progress: Images seen as a fraction of the training, in [0, 1).
+        ``progress`` is that of the training in images seen, in [0, 1).
         """
 
     @abstractmethod
@@ -102,6 +98,44 @@ class TrainingTask(ABC):
         return None
 
 
+class NetworkTask(TrainingTask):
+    """A network whose trainable weights one optimizer updates, by a loss that subclasses compute."""
+
+    grad_clip: float | None = 1.0
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        optimizer: Optimizer,
+        n_rows: int,
+        gradient_accumulation_steps: int = 1,
+    ) -> None:
+        self.modules, self.averaged, self.n_rows = {name: network}, (name,), n_rows
+        self.optimizers, self.gradient_accumulation_steps = {name: optimizer}, gradient_accumulation_steps
+
+    def step(self, rows: Tensor, progress: float) -> Metrics:
+        (optimizer,) = self.optimizers.values()
+        batches = micro_batches(rows, self.gradient_accumulation_steps)
+        return optimizer_step(
+            optimizer, lambda batch: self.losses(batch, progress), batches, clip=self.grad_clip
+        )
+
+    @abstractmethod
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
+        """Return the loss of a (micro-)batch, and scalar metrics; arguments as for :meth:`step`."""
+
+
+def adamw(weights: Iterable[Any], lr: float, beta2: float, weight_decay: float) -> AdamW:
+    """Return the optimizer of most trainings; ``weights`` may be groups with settings of their own."""
+    return AdamW(weights, lr, betas=(0.9, beta2), weight_decay=weight_decay, fused=True)
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Return the weights that are not frozen."""
+    return [weight for weight in network.parameters() if weight.requires_grad]
+
+
 @dataclass
 class TrainingResult:
     """What a training returns beside the trained modules.
@@ -115,6 +149,6 @@ class TrainingResult:
         sample_grid: Samples of the shipped weights, for tasks that show any.
     """
 
-    curves: list[dict[str, float]] = field(default_factory=list)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    sample_grid: SampleGrid | None = None
+    curves: list[dict[str, float]]
+    metrics: dict[str, Any]
+    sample_grid: SampleGrid | None

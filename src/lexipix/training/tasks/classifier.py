@@ -9,10 +9,9 @@ from torch.nn import functional as F
 from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows, Images, normalize, random_hflip, random_shift
 from lexipix.models.classifier import Classifier
-from lexipix.training.accumulation import optimizer_step
 from lexipix.training.bundles import load_network
 from lexipix.training.precision import Precision
-from lexipix.training.tasks.base import Metrics, TrainingTask
+from lexipix.training.tasks.base import Metrics, NetworkTask, adamw
 from lexipix.utils.types import ModelBundle
 
 Numbers = NDArray[np.int64]
@@ -22,15 +21,9 @@ MAX_VALIDATION = 2_000
 
 
 def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
-    """Return each image of a batch moved by its own random number of pixels, and about half of them mirrored.
+    """Return each image (B, C, S, S) moved by at most so many pixels, and about half of them mirrored.
 
-    Args:
-        images: (B, C, S, S).
-        pixels: At most so far in each direction; the border is reflected.
-        flip: Whether images may be mirrored left to right.
-
-    Returns:
-        The same shape, channels last in memory.
+    The border is reflected; the result has channels last in memory.
     """
     moved = random_shift(images, pixels, border="reflect")
     if flip:
@@ -38,19 +31,13 @@ def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
     return moved.contiguous(memory_format=torch.channels_last)
 
 
-class ClassifierTask(TrainingTask):
-    """Trains a :class:`Classifier`.
+class ClassifierTask(NetworkTask):
+    """Trains a :class:`Classifier` on images, uint8 (N, S, S, 3), and the numbers of their classes, int (N,).
 
-    Args:
-        classifier: The network.
-        images: Training images, uint8 (N, S, S, 3).
-        numbers: Their classes, int (N,).
-        validation: Images and classes.
-        learning_rate: Peak rate.
-        weight_decay: Of the convolutions and the head.
-        flip: Mirror images; only where no class is a side.
-        device: Where to train.
+    The weights of convolutions and head decay. Images are mirrored only where no class is a side.
     """
+
+    grad_clip = None
 
     def __init__(
         self,
@@ -64,26 +51,19 @@ class ClassifierTask(TrainingTask):
         flip: bool,
         device: torch.device,
     ) -> None:
+        weights = list(classifier.parameters())
+        groups = [
+            {"params": [w for w in weights if w.ndim > 1]},
+            {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = adamw(groups, learning_rate, 0.99, weight_decay)
+        super().__init__("classifier", classifier, optimizer, len(images))
         self.classifier, self.flip = classifier, flip
         self.images, self.numbers = ImageRows(images, device), torch.from_numpy(numbers).to(device)
         self.val_images, self.val_numbers = ImageRows(validation[0], device), torch.from_numpy(validation[1])
-        self.modules, self.averaged = {"classifier": classifier}, ("classifier",)
-        weights = list(classifier.parameters())
-        groups = [
-            {"params": [w for w in weights if w.ndim > 1], "weight_decay": weight_decay},
-            {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.optimizers = {
-            "classifier": torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.99), fused=True)
-        }
-        self.n_rows = len(images)
         classifier.train()
 
-    def step(self, rows: Tensor, progress: float) -> Metrics:
-        """One update on a batch of images, each moved by itself."""
-        return optimizer_step(self.optimizers["classifier"], self._losses, [rows])
-
-    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         numbers = self.numbers[rows.to(self.numbers.device)]
         logits = self.classifier(shift_each(self.images[rows], SHIFT, self.flip)).float()
         loss = F.cross_entropy(logits, numbers, label_smoothing=LABEL_SMOOTHING)
@@ -104,13 +84,7 @@ def classify(bundle: ModelBundle, images: Images, run: RunParameters, batch_size
     """Return the predicted class of each image: int64 (N,).
 
     A classifier that was trained on mirrored images averages over each image and its mirror image. It runs in
-    the precision that it was trained in.
-
-    Args:
-        bundle: A ``classifier``; its ``config.json`` has the key ``flip``.
-        images: uint8 (N, S, S, 3).
-        run: Chooses the device.
-        batch_size: Images at a time.
+    the precision that it was trained in, on the device of the run.
     """
     precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
     classifier = load_network(bundle, Classifier)

@@ -11,22 +11,21 @@ from lexipix.data.augmentation import Augmentation, augment
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.accumulation import optimizer_step
 from lexipix.training.losses.contrastive import bag_of_tokens_loss, contrastive_loss
-from lexipix.training.tasks.base import Metrics, TrainingTask
+from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
 
-GRAD_CLIP = 1.0
+EMBEDDING_BATCH = 256
 
 
-class ContrastiveTask(TrainingTask):
-    """Trains a :class:`ContrastivePair` on captioned images.
+class ContrastiveTask(NetworkTask):
+    """Trains a :class:`ContrastivePair` on captioned images, uint8 (N, S, S, 3).
 
     Args:
         pair: The networks.
-        images: Training images, uint8 (N, S, S, 3).
+        images: Of the training.
         captions: Their wordings.
         groups: int (N,): equal numbers mark equal captions.
-        validation: Images, captions and groups of the validation rows.
+        validation: Images, captions and groups.
         learning_rate: Peak rate.
         words_weight: Of :func:`bag_of_tokens_loss` beside the contrastive loss.
         augment: Shift images by up to two pixels.
@@ -50,28 +49,17 @@ class ContrastiveTask(TrainingTask):
         device: torch.device,
         augmentations: Sequence[Augmentation] = (),
     ) -> None:
-        self.pair = pair
+        optimizer = adamw(trainable(pair), learning_rate, 0.99, 0.02)
+        super().__init__("pair", pair, optimizer, len(images))
+        self.pair, self.words_weight = pair, words_weight
         self.images, self.captions = ImageRows(images, device), captions
         self.groups = torch.from_numpy(groups)
         self.val_images, self.val_captions = ImageRows(validation[0], device), validation[1]
         self.val_groups = torch.from_numpy(validation[2])
-        self.words_weight = words_weight
         self.augment, self.flip, self.augmentations = augment, flip, augmentations
-        self.modules, self.averaged = {"pair": pair}, ("pair",)
-        weights = [weight for weight in pair.parameters() if weight.requires_grad]
-        self.optimizers = {
-            "pair": torch.optim.AdamW(
-                weights, learning_rate, betas=(0.9, 0.99), weight_decay=0.02, fused=True
-            )
-        }
-        self.n_rows = len(images)
         pair.train()
 
-    def step(self, rows: Tensor, progress: float) -> Metrics:
-        """One update on a batch of images with a random wording each."""
-        return optimizer_step(self.optimizers["pair"], self._losses, [rows], clip=GRAD_CLIP)
-
-    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         images = self.images[rows]
         if self.augment:
             images = random_shift(images, 2)
@@ -110,3 +98,14 @@ class ContrastiveTask(TrainingTask):
             "objective": float(torch.stack(losses).mean()),
             "accuracy": float(torch.cat(found).float().mean()),
         }
+
+
+def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:
+    """Return unit embeddings of images, uint8 (N, S, S, 3): float32 (N, D)."""
+    pair.to(device)
+    rows = ImageRows(images, device)
+    embeddings = np.empty((len(rows), pair.image_encoder.project.out_features), np.float32)
+    with torch.inference_mode():
+        for batch in torch.arange(len(rows)).split(EMBEDDING_BATCH):
+            embeddings[batch.numpy()] = pair.image_encoder(rows[batch]).embedding.float().cpu().numpy()
+    return embeddings

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,11 +10,10 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION, batch_psnr, denormalize, normalize
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
-from lexipix.training.accumulation import optimizer_step
 from lexipix.training.losses.latents import channel_weights, latent_errors
 from lexipix.training.losses.ssim import structural_dissimilarity
 from lexipix.training.sample_grid import two_rows
-from lexipix.training.tasks.base import Metrics, TrainingTask
+from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw, trainable
 from lexipix.utils.progress import track
 
 AT_ONCE = 64  # images or captions of the teacher in one batch
@@ -24,36 +21,24 @@ AT_ONCE = 64  # images or captions of the teacher in one batch
 # Squared errors of images are about a hundredth of those of whitened latents, and 1 - SSIM a tenth
 PIXEL_WEIGHT = 20.0
 SSIM_WEIGHT = 1.0
-GRAD_CLIP = 1.0
 N_SHOWN = 16
 
 
 class TeacherImages(NamedTuple):
-    """What a teacher generates from the first wordings of captions.
+    """What a teacher generates from the first wordings of captions."""
 
-    Attributes:
-        noise: (N, Z).
-        latents: (N, C, 8, 8); None unless a VAE's decoder reads them.
-        images: uint8 (N, S, S, 3).
-    """
-
-    noise: Tensor
-    latents: Tensor | None
-    images: Tensor
+    noise: Tensor  # (N, Z)
+    latents: Tensor | None  # (N, C, 8, 8), if a VAE's decoder reads them
+    images: Tensor  # uint8 (N, S, S, 3)
 
 
 @torch.no_grad()
 def generate_targets(
     teacher: TextToImage, captions: CaptionRows, n: int, name: str, device: torch.device
 ) -> TeacherImages:
-    """Return what the teacher generates from the first ``n`` captions, with torch's global generator.
+    """Return what the teacher, on the device, generates from the first ``n`` captions, or all if fewer.
 
-    Args:
-        teacher: In evaluation mode, on the device.
-        captions: Wordings of images.
-        n: How many; all, where there are fewer.
-        name: Shown beside the progress bar.
-        device: Where the results stay.
+    The noise is from torch's global generator; ``name`` is shown beside the progress bar.
     """
     n = min(n, len(captions))
     noise = torch.randn(n, teacher.noise_dim, device=device)
@@ -63,28 +48,17 @@ def generate_targets(
         images.append(denormalize(teacher.decoder(latents)))
         if isinstance(teacher.decoder, Decoder):
             all_latents.append(latents)
-    return TeacherImages(
-        noise, torch.cat(all_latents) if all_latents else None, torch.cat(images).contiguous()
-    )
+    kept = torch.cat(all_latents) if all_latents else None
+    return TeacherImages(noise, kept, torch.cat(images).contiguous())
 
 
-class DistillationTask(TrainingTask):
+class DistillationTask(NetworkTask):
     """Trains a student :class:`TextToImage` by regression to a teacher's images.
 
     Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
     of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
-    do.
-    The text encoding is not trained: it is the teacher's, or was distilled before.
-
-    Args:
-        student: The model to train.
-        targets: What the teacher generates from the captions.
-        validation_targets: What it generates from the validation captions.
-        captions: Wordings of the training images; the images are not needed.
-        validation: Wordings of the validation images.
-        learning_rate: Peak rate.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        device: Where to train.
+    do. The text encoding is not trained: it is the teacher's, or was distilled before. Real images are not
+    needed. A caption is read in its first wording with ``primary_caption_prob``, otherwise in any.
     """
 
     def __init__(
@@ -99,32 +73,21 @@ class DistillationTask(TrainingTask):
         primary_caption_prob: float,
         device: torch.device,
     ) -> None:
-        self.student = student.train()
-        self.targets, self.validation_targets = targets, validation_targets
-        self.captions, self.validation = captions, validation
-        self.primary_caption_prob = primary_caption_prob
-        student.requires_grad_(False)
+        student.train().requires_grad_(False)
         student.prior.set_trainable(True)
         for text_part in (student.prior.proj_in, student.prior.text_layers, student.prior.text_norm):
             text_part.requires_grad_(False)
         student.decoder.requires_grad_(True)
+        optimizer = adamw(trainable(student), learning_rate, 0.98, 0.01)
+        super().__init__("student", student, optimizer, len(targets.noise))
+        self.student, self.primary_caption_prob = student, primary_caption_prob
+        self.targets, self.validation_targets = targets, validation_targets
+        self.captions, self.validation = captions, validation
         self.channel_weights: Tensor | None = None
         if isinstance(student.decoder, Decoder) and targets.latents is not None:
             self.channel_weights = channel_weights(student.decoder).to(device)
-        self.modules, self.averaged = {"student": student}, ("student",)
-        weights = [weight for weight in student.parameters() if weight.requires_grad]
-        self.optimizers = {
-            "student": torch.optim.AdamW(
-                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-            )
-        }
-        self.n_rows = len(targets.noise)
 
-    def step(self, rows: Tensor, progress: float) -> Metrics:
-        """One update towards the teacher's images, from a random wording of each caption."""
-        return optimizer_step(self.optimizers["student"], self._losses, [rows], clip=GRAD_CLIP)
-
-    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         ids = self.captions.sample(rows, self.primary_caption_prob)
         target = normalize(self.targets.images[rows])
         latents = self.student.sample_latents(self.student.encode_text(ids), self.targets.noise[rows])
@@ -136,23 +99,17 @@ class DistillationTask(TrainingTask):
         return loss, {"loss": loss, "error": error}
 
     def validate(self) -> dict[str, float]:
-        """Return the likeness to the teacher on up to 512 captions.
-
-        Returns:
-            ``fidelity``: mean PSNR of the student's image to the teacher's, in decibels; ``objective``, minus
-            that.
-        """
+        """Return ``fidelity``, mean PSNR to the teacher's images in decibels, on up to 512 captions."""
         n = min(len(self.validation_targets.noise), N_VALIDATION)
         psnr = [batch_psnr(*self._compare(rows)) for rows in torch.arange(n).split(AT_ONCE)]
         fidelity = float(torch.cat(psnr).mean())
         return {"objective": -fidelity, "fidelity": fidelity}
 
-    def sample_grid(self) -> NDArray[np.uint8]:
+    def sample_grid(self) -> SampleGrid:
         """Return up to 16 images by the teacher above the student's: uint8 (height, width, 3)."""
         return two_rows(*self._compare(torch.arange(min(len(self.validation_targets.noise), N_SHOWN))))
 
     def _compare(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images by the teacher and by the student, (B, 3, S, S) each."""
         targets = self.validation_targets
         self.student.eval()
         images = self.student(self.validation.primary(rows), targets.noise[rows])

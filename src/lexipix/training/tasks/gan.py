@@ -1,14 +1,15 @@
 """Adversarial training of a conditional generator, pretrained or from random weights."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim import Adam
 
+from lexipix.config.generator import GANParameters
 from lexipix.data.augmentation import augment
 from lexipix.data.caption_groups import CaptionGroups
 from lexipix.data.images import ImageRows, random_hflip
@@ -26,56 +27,74 @@ from lexipix.training.losses.gan import (
     zero_centered_penalty,
 )
 from lexipix.training.losses.ssim import structural_dissimilarity
-from lexipix.training.tasks.base import Feedback, GraphStep, Metrics, TrainingTask
-from lexipix.training.tasks.gan_hyperparameters import GANHyperparameters
+from lexipix.training.tasks.base import GraphStep, Metrics, SampleGrid, TrainingTask, trainable
+
+
+@dataclass(frozen=True)
+class GANHyperparameters:
+    """Losses, rates and schedule of a :class:`GANTask`.
+
+    Attributes:
+        gan: Losses, their weights, and the peak rates of both players.
+        pretrain_fraction: Fraction of the training that is spent on pretraining, before the discriminator
+            learns alone: a random discriminator ruins a pretrained generator.
+        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
+        flip: Mirror images; only where captions name no side.
+        gradient_accumulation_steps: Micro-batches per update.
+        pretrain_learning_rate: Peak rate of pretraining.
+        penalty_interval: A penalty is computed on one of so many steps, at random, and weighted by as much
+            (lazy regularisation, StyleGAN2, arXiv 1912.04958).
+        energy_pool: Side of the grid to which features are averaged for the energy loss.
+        grad_clip: Largest gradient norm of the generator.
+        betas: Of Adam, for both players.
+    """
+
+    gan: GANParameters
+    pretrain_fraction: float
+    primary_caption_prob: float
+    flip: bool
+    gradient_accumulation_steps: int
+    pretrain_learning_rate: float = 2e-3
+    penalty_interval: int = 8
+    energy_pool: int = 4
+    grad_clip: float = 5.0
+    betas: tuple[float, float] = (0.0, 0.99)
+
+    @property
+    def penalty_weight(self) -> float:
+        """Of the penalty that belongs to the loss; 0 computes none."""
+        return self.gan.gp_weight if self.gan.gan_loss == "wasserstein" else self.gan.r1_gamma
+
+    @property
+    def generator_from(self) -> float:
+        """Progress from which the generator learns against the discriminator."""
+        return min(1.0, self.pretrain_fraction + self.gan.discriminator_warmup)
 
 
 class GANInputs(NamedTuple):
-    """What one (micro-)batch starts from.
+    """What one (micro-)batch starts from."""
 
-    Attributes:
-        real: Images (B, 3, S, S).
-        encoding: Their encoded captions, a tuple of tensors.
-        noise: (B, Z).
-        groups: int (B,): equal numbers mark equal captions.
-    """
-
-    real: Tensor
-    encoding: Any
-    noise: Tensor
-    groups: Tensor
+    real: Tensor  # images (B, 3, S, S)
+    encoding: Any  # their encoded captions, a tuple of tensors
+    noise: Tensor  # (B, Z)
+    groups: Tensor  # int (B,): equal numbers mark equal captions
 
 
 class GANBatch(NamedTuple):
-    """A (micro-)batch after the forward pass of the generator and of the discriminator's encoder.
+    """A (micro-)batch after the forward pass of the generator and of the discriminator's encoder."""
 
-    Attributes:
-        real: Images (B, 3, S, S).
-        fake: Images generated from their captions.
-        real_features: Of the augmented real images.
-        fake_features: Of the augmented generated images.
-        caption: Caption embeddings (B, V).
-        groups: int (B,): equal numbers mark equal captions.
-    """
-
-    real: Tensor
-    fake: Tensor
-    real_features: DiscriminatorFeatures
+    real: Tensor  # images (B, 3, S, S)
+    fake: Tensor  # images generated from their captions
+    real_features: DiscriminatorFeatures  # of the augmented images, like the next
     fake_features: DiscriminatorFeatures
-    caption: Tensor
-    groups: Tensor
+    caption: Tensor  # embeddings (B, V)
+    groups: Tensor  # int (B,): equal numbers mark equal captions
 
 
 class GANTask(TrainingTask):
     """Trains a conditional generator against a :class:`Discriminator`.
 
-    Args:
-        model: Its ``release`` decides which of its weights learn.
-        discriminator: Its frozen encoder also embeds generated images for the contrastive loss.
-        data: Captioned training images, and the validation.
-        hyperparameters: Losses, rates and schedule.
-        device: Where to train.
-        feedback: See :class:`TrainingTask`.
+    The discriminator's frozen encoder also embeds generated images for the contrastive loss.
     """
 
     def __init__(
@@ -84,23 +103,20 @@ class GANTask(TrainingTask):
         discriminator: Discriminator,
         data: GeneratorData,
         hyperparameters: GANHyperparameters,
-        *,
         device: torch.device,
-        feedback: Feedback | None = None,
     ) -> None:
         hp = self.hyperparameters = hyperparameters
-        self.model, self.discriminator, self.feedback = model, discriminator, feedback
+        gan = self.gan = hyperparameters.gan
+        self.model, self.discriminator = model, discriminator
         self.images, self.captions = ImageRows(data.images, device), data.captions
         self.groups, self.validation = CaptionGroups(torch.from_numpy(data.groups)), data.validation
         model.train()
-        heads = [weight for weight in discriminator.parameters() if weight.requires_grad]
+        heads = trainable(discriminator)
         self.modules = {"model": model, "discriminator": discriminator}
         self.averaged, self.n_rows = ("model",), len(data.images)
         self.optimizers = {
-            "generator": torch.optim.Adam(model.unfreeze(), hp.learning_rate, betas=hp.betas, fused=True),
-            "discriminator": torch.optim.Adam(
-                heads, hp.discriminator_learning_rate, betas=hp.betas, fused=True
-            ),
+            "generator": Adam(model.unfreeze(), gan.training.learning_rate, betas=hp.betas, fused=True),
+            "discriminator": Adam(heads, gan.discriminator_learning_rate, betas=hp.betas, fused=True),
         }
         self.phases = (0.0, hp.pretrain_fraction, hp.generator_from)
         self.learns_from = hp.generator_from if hp.pretrain_fraction < 1 else 0.0
@@ -114,7 +130,6 @@ class GANTask(TrainingTask):
         return self._update(self._sample(rows), progress >= self.hyperparameters.generator_from)
 
     def graph_step(self, rows: Tensor, progress: float) -> GraphStep | None:
-        """See :class:`TrainingTask`; pretraining is no graph."""
         if progress < self.hyperparameters.pretrain_fraction:
             return None
         train_generator = progress >= self.hyperparameters.generator_from
@@ -177,22 +192,20 @@ class GANTask(TrainingTask):
         real, encoding, noise, groups = inputs
         with torch.set_grad_enabled(with_gradients):
             fake = self.model.decode(encoding, noise).float()
-        augmentations = self.hyperparameters.augmentations
+        augmentations = self.gan.augmentations
         real_features = self.discriminator.extract(augment(real, augmentations))
         fake_features = self.discriminator.extract(augment(fake, augmentations))
         return GANBatch(real, fake, real_features, fake_features, encoding.embedding, groups)
 
     def _discriminator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
         """Tell real images with their captions from generated ones, and from real ones of other captions."""
-        hp, caption, groups = self.hyperparameters, batch.caption, batch.groups
+        hp, kind, caption, groups = self.hyperparameters, self.gan.gan_loss, batch.caption, batch.groups
         on_real = self.discriminator.classify(batch.real_features, caption, caption.roll(1, 0))
         on_fake = self.discriminator.classify(batch.fake_features.detach(), caption)
-        loss = sum_head_losses(discriminator_loss, hp.gan_loss, on_real, on_fake)
+        loss = sum_head_losses(discriminator_loss, kind, on_real, on_fake)
         assert on_real.mismatch_logits is not None
         is_mismatch = groups != groups.roll(1, 0)
-        loss = loss + discriminator_loss(
-            hp.gan_loss, on_real.match_logits, on_real.mismatch_logits, is_mismatch
-        )
+        loss = loss + discriminator_loss(kind, on_real.match_logits, on_real.mismatch_logits, is_mismatch)
         if hp.penalty_weight and torch.rand(()) < 1 / hp.penalty_interval:
             loss = loss + hp.penalty_interval * hp.penalty_weight * self._penalty(batch)
         return loss, {"loss_d": loss}
@@ -208,54 +221,44 @@ class GANTask(TrainingTask):
             )
 
         with torch.autocast(real.device.type, enabled=False):
-            if self.hyperparameters.gan_loss == "wasserstein":
+            if self.gan.gan_loss == "wasserstein":
                 return gradient_penalty(critic, real, fake)
             return zero_centered_penalty(critic, real) + zero_centered_penalty(critic, fake)
 
     def _generator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
         """Look real, match the caption, stay near the real image."""
-        hp, real, fake = self.hyperparameters, batch.real, batch.fake
+        gan, real, fake = self.gan, batch.real, batch.fake
         on_fake = self.discriminator.classify(batch.fake_features, batch.caption)
         on_real = on_fake
-        if hp.gan_loss == "relativistic":
+        if gan.gan_loss == "relativistic":
             on_real = self.discriminator.classify(batch.real_features, batch.caption)
-        adversarial = sum_head_losses(generator_loss, hp.gan_loss, on_real, on_fake)
-        pixel = (F.avg_pool2d(fake, hp.pixel_pool) - F.avg_pool2d(real, hp.pixel_pool)).square().mean()
-        loss = hp.adversarial_weight * adversarial + hp.pixel_weight * pixel
+        adversarial = sum_head_losses(generator_loss, gan.gan_loss, on_real, on_fake)
+        pixel = (F.avg_pool2d(fake, gan.pixel_pool) - F.avg_pool2d(real, gan.pixel_pool)).square().mean()
+        loss = gan.adversarial_weight * adversarial + gan.pixel_weight * pixel
         metrics = {"loss_g": adversarial, "pixel_loss": pixel}
-        if hp.contrastive_weight:
-            contrastive = self._contrastive_loss(batch)
-            loss = loss + hp.contrastive_weight * contrastive
-            metrics["contrastive_loss"] = contrastive
-        if hp.ssim_weight:
-            loss = loss + hp.ssim_weight * structural_dissimilarity(real, fake)
-        if hp.energy_weight:
-            energy = self._energy_loss(batch)
-            loss = loss + hp.energy_weight * energy
-            metrics["energy_loss"] = energy
+        if gan.contrastive_weight:
+            encoded = self.discriminator.image_encoder.features_from_maps(batch.fake_features.maps)
+            embeddings, caption = encoded.embedding.float(), batch.caption.float()
+            metrics["contrastive_loss"] = caption_matching_loss(embeddings, caption, batch.groups)
+            loss = loss + gan.contrastive_weight * metrics["contrastive_loss"]
+        if gan.ssim_weight:
+            loss = loss + gan.ssim_weight * structural_dissimilarity(real, fake)
+        if gan.energy_weight:
+            metrics["energy_loss"] = self._energy_loss(batch)
+            loss = loss + gan.energy_weight * metrics["energy_loss"]
         return loss, metrics
-
-    def _contrastive_loss(self, batch: GANBatch) -> Tensor:
-        embeddings = self.discriminator.image_encoder.features_from_maps(
-            batch.fake_features.maps
-        ).embedding.float()
-        return caption_matching_loss(embeddings, batch.caption.float(), batch.groups)
 
     def _energy_loss(self, batch: GANBatch) -> Tensor:
         """Return the mean over the encoder's scales."""
+        size = self.hyperparameters.energy_pool
         losses = []
-        for real, fake in zip(batch.real_features.maps, batch.fake_features.maps, strict=True):
-            pooled = [
-                F.adaptive_avg_pool2d(maps.float(), self.hyperparameters.energy_pool).flatten(1)
-                for maps in (real, fake)
-            ]
-            losses.append(energy_loss(pooled[0], pooled[1], batch.groups))
+        for scales in zip(batch.real_features.maps, batch.fake_features.maps, strict=True):
+            real, fake = (F.adaptive_avg_pool2d(maps.float(), size).flatten(1) for maps in scales)
+            losses.append(energy_loss(real, fake, batch.groups))
         return torch.stack(losses).mean()
 
     def validate(self) -> dict[str, float]:
-        """See :class:`lexipix.training.generator_validation.GeneratorValidation`."""
         return self.validation.metrics(self.model)
 
-    def sample_grid(self) -> NDArray[np.uint8]:
-        """See :class:`lexipix.training.generator_validation.GeneratorValidation`."""
+    def sample_grid(self) -> SampleGrid:
         return self.validation.sample_grid(self.model)

@@ -14,18 +14,13 @@ from lexipix.training.tasks.gan import GANInputs, GANTask
 
 
 class PretrainedGANTask(GANTask):
-    """Adversarial training after the decoder was distilled from another one.
+    """Adversarial training after the decoder was distilled from another one of the same latents.
 
-    Args:
-        model: Its language model and text encoder stay as they are.
-        teacher: Another decoder of the same latents.
-        data: As for :class:`GANTask`, as the others.
-        hyperparameters: ``pretrain_fraction`` among them.
-        settings: Device and feedback.
+    ``data`` are the other arguments of :class:`GANTask`, with a ``pretrain_fraction``.
     """
 
-    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any, **settings: Any) -> None:
-        super().__init__(model, *data, **settings)
+    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any) -> None:
+        super().__init__(model, *data)
         self.text_to_image, self.teacher = model, teacher
         self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
         decoder = torch.optim.Adam(
@@ -34,7 +29,6 @@ class PretrainedGANTask(GANTask):
         self.optimizers = {**self.optimizers, "decoder": decoder}
 
     def pretrain_step(self, rows: Tensor) -> Metrics:
-        """One update of the decoder alone."""
         return optimizer_step(self.optimizers["decoder"], self._pretrain_losses, self._sample(rows))
 
     def _pretrain_losses(self, inputs: GANInputs) -> tuple[Tensor, Metrics]:

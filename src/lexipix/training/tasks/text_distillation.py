@@ -13,35 +13,24 @@ from torch.nn import functional as F
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION
 from lexipix.models.text_to_image import TextToImage
-from lexipix.training.accumulation import optimizer_step
-from lexipix.training.tasks.base import Metrics, TrainingTask
+from lexipix.training.tasks.base import Metrics, NetworkTask, adamw
 from lexipix.utils.progress import track
 
-AT_ONCE = 64  # images or captions of the teacher in one batch
-
-GRAD_CLIP = 1.0
+AT_ONCE = 64  # captions of the teacher in one batch
 
 
 class EncodedCaptions(NamedTuple):
-    """Captions as a model encodes them.
+    """Captions as a model encodes them."""
 
-    Attributes:
-        ids: int32 (N, L), padded.
-        words: Hidden state of each token in the text prior, float16 (N, L, W).
-        vectors: Caption embeddings, float32 (N, V), of unit length.
-    """
-
-    ids: Tensor
-    words: Tensor
-    vectors: Tensor
+    ids: Tensor  # int32 (N, L), padded
+    words: Tensor  # hidden state of each token in the text prior, float16 (N, L, W)
+    vectors: Tensor  # caption embeddings, float32 (N, V), of unit length
 
 
 def encode_words(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Return the prior's hidden states (B, L, W) and the embeddings (B, V) of captions ``ids`` (B, L)."""
-    encoding = model.encode_text(ids)
-    return model.prior.encode_tokens(
-        encoding.hidden_states, encoding.mask
-    ).float(), encoding.embedding.float()
+    hidden_states, mask, embedding = model.encode_text(ids)
+    return model.prior.encode_tokens(hidden_states, mask).float(), embedding.float()
 
 
 @torch.no_grad()
@@ -53,15 +42,9 @@ def encode_captions(
     name: str,
     device: torch.device,
 ) -> EncodedCaptions:
-    """Return ``n`` captions in random wordings as the teacher encodes them, each once if there are as many.
+    """Return ``n`` captions as the teacher, in evaluation mode, encodes them, each once if there are as many.
 
-    Args:
-        teacher: In evaluation mode, on the device.
-        captions: Wordings of images.
-        n: How many.
-        primary_caption_prob: Probability of the first wording; otherwise any.
-        name: Shown beside the progress bar.
-        device: Where the results stay.
+    Each is in its first wording with ``primary_caption_prob``, otherwise in any.
     """
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for rows in track(torch.arange(n).split(AT_ONCE), n, name, "captions", size=len):
@@ -76,14 +59,10 @@ def encode_captions(
     )
 
 
-class TextDistillationTask(TrainingTask):
+class TextDistillationTask(NetworkTask):
     """Trains a student's text encoder, and its projection into the prior, to encode captions as a teacher.
 
-    Args:
-        student: A model without a language model, whose prior is as wide as the teacher's.
-        targets: Captions as the teacher encodes them.
-        validation: The same of other captions.
-        learning_rate: Peak rate.
+    The student has no language model, and a prior as wide as the teacher's.
     """
 
     def __init__(
@@ -94,25 +73,17 @@ class TextDistillationTask(TrainingTask):
         *,
         learning_rate: float,
     ) -> None:
-        self.student, self.targets, self.validation = student, targets, validation
         student.requires_grad_(False)
         trained = [student.text_encoder, student.prior.proj_in, student.prior.text_norm]
         for module in trained:
             module.requires_grad_(True)
-        self.modules, self.averaged, self.n_rows = {"student": student}, ("student",), len(targets.ids)
         weights = [weight for module in trained for weight in module.parameters()]
-        self.optimizers = {
-            "text_encoder": torch.optim.AdamW(
-                weights, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-            )
-        }
+        optimizer = adamw(weights, learning_rate, 0.98, 0.01)
+        super().__init__("student", student, optimizer, len(targets.ids))
+        self.student, self.targets, self.validation = student, targets, validation
         self.variance = float(targets.words[targets.ids != student.pad_id].float().var(0).mean())
 
-    def step(self, rows: Tensor, progress: float) -> Metrics:
-        """One update towards the teacher's encoding of some captions."""
-        return optimizer_step(self.optimizers["text_encoder"], self._losses, [rows], clip=GRAD_CLIP)
-
-    def _losses(self, rows: Tensor) -> tuple[Tensor, Metrics]:
+    def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         unexplained, distance = self._errors(self.targets, rows)
         loss = unexplained + distance
         return loss, {"loss": loss, "unexplained": unexplained}
@@ -120,9 +91,8 @@ class TextDistillationTask(TrainingTask):
     def validate(self) -> dict[str, float]:
         """Return the distance to the teacher on up to 512 captions.
 
-        Returns:
-            ``unexplained``: fraction of the variance of the teacher's hidden states that the student's leave;
-            ``vector_cosine``: of the caption embeddings; ``objective``, of both.
+        ``unexplained`` is the fraction of the variance of the teacher's hidden states that the student's
+        leave; ``vector_cosine`` compares the caption embeddings.
         """
         errors = [
             torch.stack(self._errors(self.validation, rows))

@@ -1,8 +1,7 @@
 """Training of the token generator: it predicts hidden image tokens, then generates against a discriminator.
 
-Prediction alone teaches which tokens are likely in a cell, but not that tokens of different cells fit each
-other when all are sampled at once. From there adversarial training learns within minutes to generate whole
-objects; its gradients pass straight through the choice of tokens.
+Prediction teaches which tokens are likely in a cell, but not that tokens of different cells fit each other
+when all are sampled at once. Adversarial training does; its gradients pass through the choice of tokens.
 """
 
 from typing import Any
@@ -21,7 +20,7 @@ from lexipix.training.losses.tokens import (
     token_losses,
     tokens_to_predict,
 )
-from lexipix.training.tasks.base import Metrics
+from lexipix.training.tasks.base import Metrics, adamw
 from lexipix.training.tasks.gan import GANTask
 
 GRAD_CLIP = 1.0
@@ -30,26 +29,19 @@ GRAD_CLIP = 1.0
 class TokenGeneratorTask(GANTask):
     """Trains the token generator of a :class:`TokensToImage`; the image tokenizer stays as it is.
 
-    Args:
-        model: Text encoder, token generator and image tokenizer.
-        data: As for :class:`GANTask`, as the others.
-        hyperparameters: ``pretrain_fraction`` is spent on the prediction of hidden tokens.
-        settings: Device and feedback.
+    ``data`` are the other arguments of :class:`GANTask`; ``pretrain_fraction`` is spent on the prediction.
     """
 
-    def __init__(self, model: TokensToImage, *data: Any, **settings: Any) -> None:
-        super().__init__(model, *data, **settings)
+    def __init__(self, model: TokensToImage, *data: Any) -> None:
+        super().__init__(model, *data)
         hp = self.hyperparameters
         self.tokens_to_image = model
-        prediction = torch.optim.AdamW(
-            model.unfreeze(), hp.pretrain_learning_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
-        )
+        prediction = adamw(model.unfreeze(), hp.pretrain_learning_rate, 0.98, 0.02)
         self.optimizers = {**self.optimizers, "prediction": prediction}
         self.lr_restarts = (hp.pretrain_fraction,) if hp.pretrain_fraction < 1 else ()
         self.uses_cuda_graphs = False  # each decoding step branches on whether any token is left to write
 
     def pretrain_step(self, rows: Tensor) -> Metrics:
-        """One update towards the tokens of the images, from a random wording of each caption."""
         batches = micro_batches(rows, self.hyperparameters.gradient_accumulation_steps)
         return optimizer_step(self.optimizers["prediction"], self._prediction_losses, batches, clip=GRAD_CLIP)
 
@@ -65,7 +57,7 @@ class TokenGeneratorTask(GANTask):
         n_hidden = hidden_cell_counts(torch.where(known == 0, fractions, 1.0))
         losses = self._token_losses(images, ids, known, n_hidden)
         loss = torch.stack(losses).mean()
-        return loss, {"prediction_loss": loss} | self._by_place(losses)
+        return loss, {"prediction_loss": loss} | _by_place(losses)
 
     def _token_losses(self, images: Tensor, ids: Tensor, known: Tensor, n_hidden: Tensor) -> list[Tensor]:
         """Return the loss of each place; the noise vector is zero, since it does not predict tokens."""
@@ -80,10 +72,6 @@ class TokenGeneratorTask(GANTask):
         states = generator.encode_cells(encoding, generator.embed_cells(encoding, noise, partial))
         return token_losses(generator, states, tokens, tokens_to_predict(generator, partial, known))
 
-    @staticmethod
-    def _by_place(losses: list[Tensor]) -> Metrics:
-        return {f"loss_of_{place}": loss for place, loss in enumerate(losses, 1)}
-
     def validate(self) -> dict[str, float]:
         """Return the metrics of generated images, and the loss of each token given those before it."""
         rows = torch.arange(min(len(self.validation.images), N_VALIDATION))
@@ -91,4 +79,8 @@ class TokenGeneratorTask(GANTask):
         ids = self.validation.captions.primary(rows)
         losses = self._token_losses(self.validation.images[rows], ids, known, torch.full((len(rows),), CELLS))
         metrics = self.validation.metrics(self.model)
-        return metrics | {key: float(loss) for key, loss in self._by_place(losses).items()}
+        return metrics | {key: float(loss) for key, loss in _by_place(losses).items()}
+
+
+def _by_place(losses: list[Tensor]) -> Metrics:
+    return {f"loss_of_{place}": loss for place, loss in enumerate(losses, 1)}
