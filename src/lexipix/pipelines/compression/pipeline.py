@@ -14,15 +14,11 @@ from lexipix.pipelines.compression.nodes import (
     measure_generators,
 )
 
-METRICS = ["prior_metrics", "gan_metrics"]
-CAPTIONS = [f"params:generator.{family}.primary_caption_prob" for family in ("prior", "gan")]
-
 
 def _distillation(name: str) -> list[str]:
     """Inputs of the distillation of a smaller network."""
-    resources = [f"{name}_stream", f"{name}_checkpoints"]
     data = ["pictures", "captions_complete", "prior", "gan"]
-    return ["params:compression", "params:run", *data, *METRICS, *CAPTIONS, *resources]
+    return ["params:compression", "params:run", *data, f"{name}_stream", f"{name}_checkpoints"]
 
 
 def _trained(name: str) -> list[str]:
@@ -82,7 +78,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 export_variants,
-                ["params:compression", "pictures", "small", "pruned", *exported, *METRICS],
+                ["params:compression", "pictures", "small", "pruned", *exported],
                 "onnx_variants",
                 name="export_variants",
             ),
@@ -100,7 +96,6 @@ def create_pipeline() -> Pipeline:
                     *exported,
                     "onnx_variants",
                     "onnx_scorer",
-                    *METRICS,
                 ],
                 ["speed_table", "champion", "frontier_sheet"],
                 name="measure_generators",
