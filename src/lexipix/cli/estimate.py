@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     help="Environment of the run, such as cifar10 or folder [default: base, the scenes].",
 )  # fmt: skip
 @click.pass_obj
+@user_errors()
 def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any]) -> None:
     """Estimate the time and the memory of a run on this machine, stage by stage.
 
@@ -39,20 +40,13 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any
       kedro run --env cifar10 --pipelines ingestion && kedro estimate --env cifar10
       kedro estimate --params generator.prior.training.num_images=100000
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with user_errors():
-        _estimate(ProjectContext(metadata.project_path, env, params))
-
-
-estimate.params.append(kedro_option("params"))
-
-
-def _estimate(context: ProjectContext) -> None:
     from lexipix.config.pipelines import DEFAULT
     from lexipix.datasets.files import JsonDataset
     from lexipix.pipeline_registry import register_pipelines
     from lexipix.repro.cost_estimate import estimate as estimate_nodes
     from lexipix.utils.progress import Progress
 
+    context = ProjectContext(metadata.project_path, env, params)
     counts = _counts(context)
     if tracking.enabled():  # a run has it in memory from the start
         import mlflow  # noqa: F401
@@ -70,6 +64,9 @@ def _estimate(context: ProjectContext) -> None:
     )
     _show(found)
     click.echo(f"Written to {path}; the run reports its own figures beside it.")
+
+
+estimate.params.append(kedro_option("params"))
 
 
 def _counts(context: ProjectContext) -> dict[str, int]:

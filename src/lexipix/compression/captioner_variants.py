@@ -55,8 +55,9 @@ def measure_captioner_variants(
         The compressed variants that run without torch, by name. A table, variant -> metrics, also of the
         ``champion``: those of :func:`measure_variants`, ``size_mb``, ``agreement`` (share of validation
         images with the same caption as by the uncompressed captioner in fp32), those of
-        :func:`measure_captions` if the images have captions, ``parameters``, and ``mflop`` of an image and its caption. The champion,
-        whose configuration also has ``variant``, ``max_quality_loss``, ``figures`` and ``resize``.
+        :func:`measure_captions` if the images have captions, ``parameters``, and ``mflop`` of an image and
+        its caption. The champion, whose configuration also has ``variant``, ``max_quality_loss``,
+        ``figures`` and ``resize``.
     """
     if run.threads:
         torch.set_num_threads(run.threads)
