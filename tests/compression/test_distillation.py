@@ -1,9 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from tests.support.parameters import section
 
 from lexipix.compression import distillation
 from lexipix.compression.distillation import DistillationData, distill, distill_text_encoder
-from lexipix.pipelines.compression.nodes import distill_pruned
 
 
 class Stop(Exception):
@@ -11,26 +12,21 @@ class Stop(Exception):
 
 
 @pytest.fixture
-def data(pictures, gan):
-    """Gives the data of a distillation of a teacher that read captions in their first wording that often."""
+def data(pictures, prior, gan):
+    """Gives the data of a distillation of a GAN that read captions in their first wording that often."""
 
     def go(prob):
-        teacher = gan.__class__(gan.config, gan.weights, gan.tokenizer, card(prob, 0.5))
-        return DistillationData(pictures, pictures.train.captions, teacher, None, None)
+        teacher = replace(gan, card={**gan.card, "parameters": {"primary_caption_prob": prob}})
+        return DistillationData(pictures, pictures.train.captions, prior, teacher, None, None)
 
     return go
 
 
-def card(prob, alignment):
-    return {"parameters": {"primary_caption_prob": prob}, "figures": {"val_alignment": alignment}}
-
-
 @pytest.mark.parametrize(("family", "chosen"), [("vae", "prior"), ("gan", "gan"), ("auto", "gan")])
-def test_the_teacher_is_of_the_chosen_family(prior, gan, pictures, family, chosen):
+def test_the_teacher_is_of_the_chosen_family(prior, gan, data, family, chosen):
     compression = section("compression", {"variants": ["onnx_fp32"], "champion.family": family})
-    models = {"prior": prior, "gan": gan}
-    found = distill_pruned(compression, section("run"), pictures, None, *models.values(), None, None)
-    assert found[0] is models[chosen]
+    bundle, _, metrics, _ = distill("pruned", compression, section("run"), replace(data(0.5), gan=gan))
+    assert bundle is {"prior": prior, "gan": gan}[chosen] and metrics == {}
 
 
 @pytest.mark.parametrize("prob", [0.0, 0.25])

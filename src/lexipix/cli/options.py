@@ -65,11 +65,7 @@ def with_options(parameters: ParametersType, **options: Any) -> ParametersType:
 
 
 def require_images(option: str, n: int, generation: GenerationParameters) -> None:
-    """Check a number of images; click cannot, because a parameter limits it.
-
-    Raises:
-        LexipixError: It is out of range.
-    """
+    """Check a number of images that a parameter limits; a LexipixError if it is out of range."""
     if not 1 <= n <= generation.max_pictures:
         raise LexipixError(
             f"{option} {n} is out of range: draw 1 to {generation.max_pictures:,} images "

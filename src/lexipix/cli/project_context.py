@@ -114,11 +114,7 @@ class ProjectContext:
 
 
 def require_environment(conf: Path, env: str | None) -> None:
-    """Check that an environment has a folder; None is the default of ``kedro run``.
-
-    Raises:
-        LexipixError: It has none.
-    """
+    """Check that an environment has a folder, else a LexipixError; None is the default of ``kedro run``."""
     known = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
     if env is not None and env not in {*known, "local"}:
         raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")

@@ -92,9 +92,13 @@ def redraw(
     context = ProjectContext(metadata.project_path, env)
     generation = with_options(context.parameters.generation, seed=seed, model=model)
     parameters = with_options(
-        generation.redraw, until=until, budget=budget, optimize_steps=optimize_steps, optimize=optimize,
+        generation.redraw,
+        until=until,
+        budget=budget,
+        optimize_steps=optimize_steps,
+        optimize=optimize,
         init=init,
-    )  # fmt: skip
+    )
     require_images("--budget", parameters.budget, generation)
     pipe = context.text_to_image(generation.model)
     generator, scorer = pipe.generator("best")[1], pipe.scorer

@@ -26,10 +26,7 @@ def choose_family(
 ) -> Family:
     """Returns the given family; for ``auto`` the one of the higher :data:`OBJECTIVE`, without it the VAE.
 
-    Args:
-        family: The parameter ``compression.champion.family``.
-        vae: Card of the VAE's prior, with the metrics of its training.
-        gan: Card of the GAN.
+    The objective is among the metrics in the generators' cards.
     """
     if family != "auto":
         return family
@@ -44,11 +41,6 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
 
     Variants that need torch are in the table for comparison only: loading torch takes longer than the first
     image may take.
-
-    Args:
-        parameters: The gates.
-        family: The chosen family.
-        table: Variant -> metrics of that family, as :func:`.variants.measure_variants` returns them.
 
     Returns:
         JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
@@ -94,15 +86,7 @@ def champion_pipeline(
 
 
 def require_baseline(table: Table, key: str) -> Row:
-    """Returns the metrics of the baseline.
-
-    Args:
-        table: Variant -> metrics.
-        key: The parameter that lists the variants.
-
-    Raises:
-        LexipixError: It is not in the table.
-    """
+    """Returns the metrics of the baseline; ``key`` is the parameter that lists the variants."""
     if BASELINE not in table:
         raise LexipixError(
             f"{key} does not hold {BASELINE}, with which every other variant is compared: add it "
@@ -114,7 +98,7 @@ def require_baseline(table: Table, key: str) -> Row:
 def choose_variant(
     table: Table, key: str, given: str | None, loss: Callable[[Row], float], gate: float
 ) -> str:
-    """Returns the given variant, or the fastest in batches of those without torch.
+    """Returns the given variant, or the fastest in batches of those without torch within the gate.
 
     Args:
         table: Variant -> metrics.

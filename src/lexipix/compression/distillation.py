@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lexipix.compression.champion import choose_family
 from lexipix.compression.students import has_own_reader, make_student
 from lexipix.compression.variants import split_name
-from lexipix.config.compression import CompressionParameters, PrunedParameters
+from lexipix.config.compression import ChampionParameters, CompressionParameters, PrunedParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.data.caption_batches import CaptionRows
@@ -37,26 +38,38 @@ class DistillationData:
     Attributes:
         pictures: The data.
         captions_complete: Captions of the training images, the generated ones among them.
-        teacher: The trained generator; its card says how its training read captions.
+        prior: The VAE's text prior; its card holds the parameters and metrics of its training.
+        gan: The GAN, likewise. The one of the chosen family is the teacher.
         stream: Receives live metrics.
         checkpoints: Stores the state of an interrupted training.
     """
 
     pictures: ImageSplits
     captions_complete: pd.DataFrame
-    teacher: ModelBundle
+    prior: ModelBundle
+    gan: ModelBundle
     stream: MetricStream
     checkpoints: CheckpointStore
+
+    def teacher(self, champion: ChampionParameters) -> ModelBundle:
+        """The generator that is distilled."""
+        family = choose_family(champion.family, self.prior.card, self.gan.card)
+        return {"vae": self.prior, "gan": self.gan}[family]
 
 
 class _Distillation:
     """The training of one student, with the teacher's network and the wordings of the images."""
 
     def __init__(
-        self, name: str, parameters: PrunedParameters, run: RunParameters, data: DistillationData
+        self,
+        name: str,
+        parameters: PrunedParameters,
+        run: RunParameters,
+        data: DistillationData,
+        teacher: ModelBundle,
     ) -> None:
-        teacher, pictures = data.teacher, data.pictures
-        self.name, self.parameters, self.run, self.data = name, parameters, run, data
+        pictures = data.pictures
+        self.name, self.parameters, self.run, self.data, self.teacher = name, parameters, run, data, teacher
         self.device = resolve_device(run)
         self.network = load_network(teacher, TextToImage).requires_grad_(False)
         self.network_config = dict(teacher.config["network"])
@@ -80,7 +93,7 @@ class _Distillation:
         text_student: ModelBundle | None = None,
     ) -> tuple[ModelBundle, TrainingResult]:
         """Train the student; ``text_student`` is the model that its training starts from, if any."""
-        teacher, digest = self.data.teacher, self.data.pictures.digest
+        teacher, digest = self.teacher, self.data.pictures.digest
         models = teacher, text_student or teacher
         result = train(
             task,
@@ -118,9 +131,10 @@ def distill_text_encoder(
         keeps the teacher's language model, the teacher itself without metrics.
     """
     parameters, reader = compression.small, compression.small.reader
-    if not _is_wanted(compression, "small") or not has_own_reader(data.teacher.config["network"], parameters):
-        return data.teacher, *untrained()
-    distillation = _Distillation("small_reader", parameters, run, data)
+    bundle = data.teacher(compression.champion)
+    if not _is_wanted(compression, "small") or not has_own_reader(bundle.config["network"], parameters):
+        return bundle, *untrained()
+    distillation = _Distillation("small_reader", parameters, run, data, bundle)
     teacher, prob, device = distillation.network, distillation.primary_caption_prob, distillation.device
     with seeded(run.seed):
         config, student = make_student(teacher, distillation.network_config, parameters)
@@ -151,18 +165,19 @@ def distill(
         name: ``small`` or ``pruned``; its parameters are ``compression.NAME``.
         compression: Of the stage.
         run: Seed, device, precision.
-        data: Teacher, pictures and captions.
+        data: Generators, pictures and captions.
         text_student: From :func:`distill_text_encoder`; None starts from the teacher.
 
     Returns:
         The student, the curves and metrics of its training, and the teacher's images above its own. Where no
         variant of the student is asked for, the teacher itself, without metrics, and a note.
     """
+    bundle = data.teacher(compression.champion)
     if not _is_wanted(compression, name):
         reason = "compression.variants names no variant of it: not trained"
-        return data.teacher, *untrained(), note(name, reason)
+        return bundle, *untrained(), note(name, reason)
     parameters: PrunedParameters = getattr(compression, name)
-    distillation = _Distillation(name, parameters, run, data)
+    distillation = _Distillation(name, parameters, run, data, bundle)
     teacher, device = distillation.network, distillation.device
     if text_student is not None and has_own_reader(distillation.network_config, parameters):
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from lexipix.compression.onnx_graphs import (
     PLAN,
-    Draw,
-    ImageVector,
     NextWord,
-    NextWordAfterPrefix,
-    Read,
-    See,
-    TextVector,
+    Part,
+    draw_part,
+    image_part,
+    prefix_step,
+    read_part,
+    text_part,
 )
 from lexipix.config.compression import VerificationParameters
 from lexipix.data.images import normalize
@@ -94,7 +94,7 @@ class Exporter:
         """
         network = bundle.config["network"]
         module = load_network(bundle, TextToImage)
-        read, draw = Read(module).eval(), Draw(module).eval()
+        read, draw = read_part(module).eval(), draw_part(module).eval()
         noise_dim = int(network["prior"]["noise_dim"])
         reads, draws = [], []
         for ids in self._ids(bundle):
@@ -123,7 +123,8 @@ class Exporter:
         configuration is the shape of the cache of a text, without its length.
         """
         module = load_network(bundle, Captioner)
-        see, images = See(module).eval(), self._images()
+        images = self._images()
+        see = Part(module.encode_images, captioner=module).eval()
         with torch.no_grad():
             cells = see(images["images"])
         texts = []
@@ -141,7 +142,7 @@ class Exporter:
         if module.conditioning == "prefix":
             prefixed = [{"ids": ids, "cells": rows} for ids, rows in texts]
             axes = {"ids": (0, 1), "cells": (0,)}
-            next_word = _Graph(NextWordAfterPrefix(module).eval(), prefixed, axes, ["logits"])
+            next_word = _Graph(prefix_step(module).eval(), prefixed, axes, ["logits"])
         else:
             step = NextWord(module).eval()
             config["memory"] = step.memory
@@ -154,8 +155,8 @@ class Exporter:
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
-        image = ImageVector(module).eval()
-        text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
+        image = image_part(module).eval()
+        text = text_part(module, pad_id(tokenizer_of(bundle))).eval()
         texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
@@ -174,7 +175,7 @@ class Exporter:
         return {"images": normalize(torch.from_numpy(self.images)).contiguous()}
 
     def _model(self, bundle: ModelBundle, config: dict[str, Any], graphs: Mapping[str, _Graph]) -> OnnxModel:
-        """Exports and verifies graphs; raises RuntimeError if one does not compute what its network does."""
+        """Exports and verifies graphs; a RuntimeError if one does not compute what its network does."""
         kind, network = bundle.config["kind"], bundle.config["network"]
         if self._last is not None and self._last[0] == network:
             # Both generators have the same network: the second export only replaces the weights
@@ -218,7 +219,10 @@ def _written(step: NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
 
 def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs]) -> float:
     """Returns the largest absolute difference between the real outputs of a graph and of a network."""
-    session = start(graph)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     largest = 0.0
     for batch in batches:
         with torch.no_grad():
@@ -229,14 +233,6 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
             if wanted.is_floating_point():
                 largest = max(largest, float(np.abs(got - wanted.numpy()).max()))
     return largest
-
-
-def start(graph: bytes) -> onnxruntime.InferenceSession:
-    """Loads a graph for the CPU, with the number of threads of torch."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def megabytes(*contents: bytes) -> float:
@@ -251,7 +247,11 @@ def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
     two thirds of the time, the result is as fast, and parameters keep their names.
     """
     inputs = graph.batches[0]
-    shapes = tuple(dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
+    shapes: tuple[Any, ...] = tuple(
+        dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs
+    )
+    if isinstance(graph.module, Part):
+        shapes = (shapes,)  # those of ``*inputs``
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             graph.module, tuple(inputs.values()), input_names=list(inputs), output_names=list(graph.outputs),

@@ -62,13 +62,15 @@ def measure_families(
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
     """Measures the variants of both generators and chooses the champion.
 
+    Only the chosen family has smaller networks, and variants in int8.
+
     Args:
         compression: Names the variants, and the gates.
         run: Seed, threads, device.
         pictures: The data; images are drawn from validation captions.
         contrastive_pair: Measures their quality.
         baselines: The uncompressed generators with their exports in fp32.
-        family: The chosen one, the only one with smaller networks and in int8.
+        family: The chosen one.
         smaller: Its pruned and its small network.
         variants: As :func:`make_variants` returns them.
 
@@ -100,11 +102,11 @@ def _measure(
     quality: TaskQuality,
     measurement: MeasurementParameters,
 ) -> dict[str, Row]:
-    """Variant -> metrics.
+    """Variant -> metrics, from prompts to pixels.
 
-    Those of :func:`measure_variants` are of different prompts, and the latency of a new prompt. Further ones:
-    ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (mean over captions, compared with the uncompressed
-    network in fp32), those of :class:`TaskQuality`, ``parameters``, and ``mflop`` of one image.
+    Beside those of :func:`measure_variants`: ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (mean over
+    captions, compared with the uncompressed network in fp32), those of :class:`TaskQuality`, ``parameters``,
+    and ``mflop`` of one image.
     """
     captions = quality.captions
     noise_dim = int(networks[""].config["network"]["prior"]["noise_dim"])

@@ -25,14 +25,7 @@ GATED = ("attribute_accuracy", "r_precision")
 
 
 class TaskQuality:
-    """Measures images drawn from validation captions.
-
-    Args:
-        pictures: The data.
-        n_images: Number of captions, at most; one image is drawn from each.
-        contrastive_pair: The encoders of the features stage.
-        run: Seed of all random choices, and the device.
-    """
+    """Measures images drawn from at most ``n_images`` validation captions, one of each."""
 
     def __init__(
         self, pictures: ImageSplits, n_images: int, contrastive_pair: ModelBundle, run: RunParameters
@@ -65,11 +58,8 @@ class TaskQuality:
 def quality_loss(
     metrics: Mapping[str, float], baseline: Mapping[str, float], gated: Sequence[str] = GATED
 ) -> float:
-    """Returns the largest share of a metric that a variant loses to the baseline; 0 if it loses nothing.
+    """Returns the largest share of a gated metric that a variant loses to the baseline, at least 0.
 
-    Args:
-        metrics: Of the variant, as :class:`TaskQuality` returns them; a missing one counts as 0.
-        baseline: Of the baseline.
-        gated: The metrics that count.
+    A metric that the variant lacks counts as 0.
     """
     return max([0.0, *(1 - metrics.get(key, 0.0) / baseline[key] for key in gated if baseline.get(key))])

@@ -18,10 +18,7 @@ _log = logging.getLogger(__name__)
 
 QUALITY_SECONDS = 5.0  # a variant that is slower on all inputs is applied to one batch only
 _BATCH = 64
-_LOGGED = (
-    "images_per_s", "latency_p50_ms", "size_mb", "fidelity_psnr", "attribute_accuracy", "r_precision", "kid",
-    "agreement",
-)  # fmt: skip
+_LOGGED = ("images_per_s", "latency_p50_ms", "size_mb", "fidelity_psnr", "r_precision", "agreement")
 
 Pixels = NDArray[np.uint8]
 Row = dict[str, float]
@@ -83,13 +80,7 @@ def in_batches(apply: Apply, inputs: Inputs) -> list[Any]:
 
 
 def size_mb(bundle: ModelBundle, exported: Mapping[str, OnnxModel], variant: str) -> float:
-    """Returns the size of the stored weights of a variant in MB (10^6 bytes).
-
-    Args:
-        bundle: The variant's trained network.
-        exported: Exported models by variant.
-        variant: Name of the variant.
-    """
+    """Returns the size of the stored weights of a variant in MB (10^6 bytes)."""
     graphs = exported.get(variant.replace("openvino_", "onnx_"))
     if graphs is not None:
         return megabytes(*graphs.graphs.values())
@@ -98,10 +89,7 @@ def size_mb(bundle: ModelBundle, exported: Mapping[str, OnnxModel], variant: str
 
 
 def arithmetic(bundle: ModelBundle, call: Callable[[], object]) -> Row:
-    """Returns the number of weights of a network, and the MFLOP of one call of it.
-
-    Multiplications and additions count separately.
-    """
+    """Returns the number of weights of a network, and the MFLOP of a call, additions counted apart."""
     with FlopCounterMode(display=False) as counter:
         call()
     return {"parameters": float(_n_weights(bundle)), "mflop": counter.get_total_flops() / 1e6}

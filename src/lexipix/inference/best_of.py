@@ -38,7 +38,7 @@ def best_of(
     candidates: int = 1,
     until: float | None = None,
 ) -> BestOfResult:
-    """Draw candidates of images and keep the one of each that agrees best with its prompt.
+    """Draw candidates of N images and keep the one of each that agrees best with its prompt.
 
     A candidate depends only on the model, the prompt, the seed, the image's index and its own number.
     Candidate 0 is the image that is drawn without further candidates, so that more candidates never lower a
@@ -48,7 +48,7 @@ def best_of(
     Args:
         generator: Draws the candidates.
         scorer: Scores the candidates; None draws one of each, without scores.
-        prompts: Of N images.
+        prompts: One for each image.
         indices: Which image of its prompt each is, (N,).
         seed: Of the noise.
         candidates: Candidates for each image, at most.

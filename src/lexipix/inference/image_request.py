@@ -31,8 +31,7 @@ class ImageOptions:
         max_images: Images in one request, candidates not counted; None is no limit.
 
     Raises:
-        LexipixError: There is no image or candidate, several candidates without a scorer, or a target that is
-            no score.
+        LexipixError: A value is out of range, or does not fit the others.
     """
 
     num_images: int = 1
@@ -79,11 +78,7 @@ class ImageOptions:
         return parse_target(self.until).value if self.until is not None else None
 
     def check_number(self, n_prompts: int) -> None:
-        """Check how many images a request asks for.
-
-        Raises:
-            LexipixError: There is no prompt, or a limit is exceeded.
-        """
+        """Check how many images a request asks for; a LexipixError if none, or more than a limit."""
         if n_prompts < 1:
             raise LexipixError("There is no prompt: name at least one.")
         if self.max_prompts is not None and n_prompts > self.max_prompts:

@@ -48,13 +48,8 @@ def start_from_text(
 ) -> InversionStart:
     """Start where a generator draws a text from noise (1, Z).
 
-    Args:
-        bundle: A ``text_to_image``: the prior's or the GAN's.
-        text: The prompt.
-        noise: The noise.
-        optimize: ``noise`` stays within the norm of typical noise, so that the image remains one that the
-            generator draws from the text; ``latent`` does not depend on the text after the start.
-        run: Chooses the device.
+    ``noise`` stays within the norm of typical noise, so that the image remains one that the generator draws
+    from the text; a ``latent`` does not depend on the text after the start.
     """
     device = resolve_device(run)
     model = load_network(bundle, TextToImage).to(device).requires_grad_(False)
@@ -114,13 +109,9 @@ def invert_best(
 def invert(
     start: InversionStart, result: RedrawResult, parameters: RedrawParameters, model: str
 ) -> InversionResult:
-    """Optimise the values of one image.
+    """Optimise initial values of a model towards the given image of a redrawing.
 
-    Args:
-        start: The initial values.
-        result: The given image, and what is good enough: by ``ssim`` or ``psnr``; a score is ignored.
-        parameters: Number of steps, at most: the first that reaches the target is the last.
-        model: Its name, for the result.
+    The first step that reaches the target, an SSIM or PSNR, is the last; a score as target is ignored.
     """
     target = result.target if result.target is not None and result.target.metric != "score" else None
     wanted = _normalized(result.given, start.values.device)
@@ -133,9 +124,16 @@ def invert(
         if done[-1].reaches(target):
             break
     return InversionResult(
-        parameters.init, parameters.optimize, start.values[0].numel(), model, result.given, np.stack(images),
-        done, target, time.perf_counter() - began,
-    )  # fmt: skip
+        parameters.init,
+        parameters.optimize,
+        start.values[0].numel(),
+        model,
+        result.given,
+        np.stack(images),
+        done,
+        target,
+        time.perf_counter() - began,
+    )
 
 
 def _normalized(image: Pixels, device: torch.device) -> Tensor:

@@ -9,10 +9,7 @@ from lexipix.utils.threads import on_all_cores
 
 
 class OnnxCaptioner(OnnxSession):
-    """Writes captions of images.
-
-    The graph ``see`` encodes images. The graph ``next_word`` gives the logits of the next token.
-    """
+    """Writes captions of images: the graph ``see`` encodes them, ``next_word`` gives a token's logits."""
 
     graphs = ("see", "next_word")
 
@@ -31,15 +28,9 @@ class OnnxCaptioner(OnnxSession):
     def generate(
         self, features: Vectors, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> list[str]:
-        """Write captions token by token.
+        """Write captions, token by token, of B images from their features (B, cells, width).
 
-        Args:
-            features: Of B images, (B, cells, width).
-            temperature: 0 takes the most probable token; more samples from the softmax.
-            rng: For sampling.
-
-        Returns:
-            B captions.
+        Temperature 0 takes the most probable token; more samples from the softmax, with ``rng``.
         """
         pad, eos = self.config["pad_id"], self.config["eos_id"]
         ids = np.full((len(features), 1), self.config["start_id"], np.int64)

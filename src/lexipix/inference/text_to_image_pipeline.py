@@ -163,10 +163,7 @@ class TextToImagePipeline:
     ) -> ImageRequest:
         """Check prompts, and draw nothing yet; for long lists, whose images do not fit memory.
 
-        Args:
-            prompts: The prompts.
-            options: How their images are drawn.
-            places: Where each prompt comes from, which an error about it starts with.
+        An error about a prompt starts with its place, if ``places`` are given.
 
         Raises:
             LexipixError: A prompt cannot be drawn, or a limit is exceeded.
@@ -182,11 +179,7 @@ class TextToImagePipeline:
         return ImageRequest(generator, scorer, checked, options, model)
 
     def generator(self, quality: str = "balanced") -> tuple[str, OnnxGenerator]:
-        """Name and generator of a quality.
-
-        Raises:
-            LexipixError: There is no such quality, or the model is damaged.
-        """
+        """Name and generator of a quality; a LexipixError if there is none, or the model is damaged."""
         if quality not in self.variants:
             raise LexipixError(f'quality is "{quality}": choose from {", ".join(self.variants)}.')
         variant = self.variants[quality]

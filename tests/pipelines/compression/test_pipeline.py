@@ -12,7 +12,7 @@ from tests.support.exported_models import draw_one
 from tests.support.parameters import section
 
 from lexipix.compression.export import Exporter, largest_difference
-from lexipix.compression.onnx_graphs import Read
+from lexipix.compression.onnx_graphs import read_part
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
@@ -220,11 +220,10 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
 
 
 def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
-    distilled = distill_small(
-        section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
-        pictures.train.captions, prior, gan, ListStream(), NoCheckpoints(), gan,
-    )  # fmt: skip
-    bundle, curves, metrics, sheet = distilled
+    compression, run = section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1})
+    data = {"pictures": pictures, "captions_complete": pictures.train.captions, "prior": prior, "gan": gan}
+    resources = {"stream": ListStream(), "checkpoints": NoCheckpoints()}
+    bundle, curves, metrics, sheet = distill_small(compression, run, gan, **data, **resources)
     assert bundle is gan and metrics == {} and len(curves) == 0 and sheet.ndim == 3
 
 
@@ -275,7 +274,7 @@ def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
 def test_a_graph_of_another_network_computes_something_else(made, prior, gan):
     batch = {"ids": torch.ones(1, 3, dtype=torch.int64)}
     graph = made["onnx_vae"].graphs["read"]
-    right, wrong = (Read(load_network(bundle, TextToImage)).eval() for bundle in (prior, gan))
+    right, wrong = (read_part(load_network(bundle, TextToImage)).eval() for bundle in (prior, gan))
     assert largest_difference(graph, right, [batch]) < 1e-4
     assert largest_difference(graph, wrong, [batch]) > 1e-2
 

@@ -16,14 +16,7 @@ from lexipix.config.compression import CompressionParameters
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
-from lexipix.utils.types import (
-    CheckpointStore,
-    ImageSplits,
-    MetricStream,
-    ModelBundle,
-    OnnxModel,
-    OnnxPipeline,
-)
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel, OnnxPipeline
 
 Student = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 
@@ -62,53 +55,21 @@ def measure_captioner(
     return measure_captioner_variants(compression, run, ingestion.resize, pictures, captioner, onnx_captioner)
 
 
-def distill_reader(
-    compression: CompressionParameters,
-    run: RunParameters,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
-) -> Distilled:
-    """Distill the text encoding of the chosen family's generator; see :func:`distill_text_encoder`."""
-    teacher = _chosen(compression, prior, gan)
-    data = DistillationData(pictures, captions_complete, teacher, stream, checkpoints)
-    return distill_text_encoder(compression, run, data)
+def distill_reader(compression: CompressionParameters, run: RunParameters, **data: Any) -> Distilled:
+    """Distill the text encoding of the chosen generator; ``data`` as for :class:`DistillationData`."""
+    return distill_text_encoder(compression, run, DistillationData(**data))
 
 
 def distill_small(
-    compression: CompressionParameters,
-    run: RunParameters,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
-    small_reader: ModelBundle,
+    compression: CompressionParameters, run: RunParameters, small_reader: ModelBundle, **data: Any
 ) -> Student:
-    """Distill the chosen family's generator into the small network; see :func:`distill`."""
-    teacher = _chosen(compression, prior, gan)
-    data = DistillationData(pictures, captions_complete, teacher, stream, checkpoints)
-    return distill("small", compression, run, data, small_reader)
+    """Distill the chosen generator into the small network; ``data`` as for :class:`DistillationData`."""
+    return distill("small", compression, run, DistillationData(**data), small_reader)
 
 
-def distill_pruned(
-    compression: CompressionParameters,
-    run: RunParameters,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
-) -> Student:
-    """Distill the chosen family's generator into its pruned network; see :func:`distill`."""
-    teacher = _chosen(compression, prior, gan)
-    data = DistillationData(pictures, captions_complete, teacher, stream, checkpoints)
-    return distill("pruned", compression, run, data)
+def distill_pruned(compression: CompressionParameters, run: RunParameters, **data: Any) -> Student:
+    """Distill the chosen generator into its pruned network; ``data`` as for :class:`DistillationData`."""
+    return distill("pruned", compression, run, DistillationData(**data))
 
 
 def export_variants(
@@ -159,9 +120,3 @@ def measure_generators(
     champion = champion_pipeline(choice, baseline, onnx_variants, onnx_scorer)
     rows = {name: row for name, row in table.items() if name != "champion"}
     return table, champion, frontier_figure(rows, f"{family}_{choice['variant']}")
-
-
-def _chosen(compression: CompressionParameters, prior: ModelBundle, gan: ModelBundle) -> ModelBundle:
-    """The generator of the chosen family."""
-    family = choose_family(compression.champion.family, prior.card, gan.card)
-    return {"vae": prior, "gan": gan}[family]
