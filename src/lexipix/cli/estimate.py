@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.options import env_option
 from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.run import kedro_option
 from lexipix.tracking import run as tracking
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--env", "-e", envvar="KEDRO_ENV", metavar="ENV",
-    help="Environment of the run, such as cifar10 or folder [default: base, the scenes].",
-)  # fmt: skip
+@env_option
 @click.pass_obj
 @user_errors()
 def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any]) -> None:
@@ -95,20 +93,15 @@ def _show(found: "list[Estimate]") -> None:
     table = Table("stage", "arithmetic", "rate", "memory", "time", box=None, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for one in found:
-        table.add_row(
-            one.node,
-            f"{one.tflop:,.1f} TFLOP" if one.tflop else "",
-            f"{one.gflops:,.0f} GFLOP/s" if one.tflop else "",
-            f"{one.peak_mb:,.0f} MB" if one.peak_mb is not None else "",
-            write_seconds(one.seconds),
-        )
     peaks = [one.peak_mb for one in found if one.peak_mb is not None]
-    table.add_row(
-        "total",
-        f"{sum(one.tflop for one in found):,.1f} TFLOP",
-        "",
-        f"{max(peaks):,.0f} MB" if peaks else "",
-        write_seconds(sum(one.seconds for one in found)),
-    )
+    rows = [(one.node, one.tflop, one.gflops, one.peak_mb, one.seconds) for one in found]
+    total = sum(one.tflop for one in found), 0.0, max(peaks, default=None), sum(one.seconds for one in found)
+    for name, tflop, gflops, peak_mb, seconds in [*rows, ("total", *total)]:
+        table.add_row(
+            name,
+            f"{tflop:,.1f} TFLOP" if tflop or name == "total" else "",
+            f"{gflops:,.0f} GFLOP/s" if gflops else "",
+            f"{peak_mb:,.0f} MB" if peak_mb is not None else "",
+            write_seconds(seconds),
+        )
     Console().print(table)

@@ -25,7 +25,7 @@ class _Model(click.Choice[str]):
 
 env_option = click.option(
     "--env", "-e", envvar="KEDRO_ENV", metavar="ENV",
-    help="Environment whose models are used, such as cifar10 or folder [default: base, the scenes].",
+    help="Environment of the run or of the models, such as cifar10 or folder [default: base, the scenes].",
 )  # fmt: skip
 
 _IMAGE_OPTIONS = (

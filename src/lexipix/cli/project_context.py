@@ -48,11 +48,8 @@ class ProjectContext:
         """Load a dataset of the catalog."""
         from kedro.io import DatasetError
 
-        dataset = self.catalog.get(name)
-        if dataset is None:
-            raise LexipixError(f"The catalog of this environment has no dataset {name}.")
         try:
-            return dataset.load()
+            return self.catalog[name].load()
         except DatasetError as error:
             if isinstance(error.__cause__, LexipixError):
                 raise error.__cause__ from None

@@ -85,10 +85,7 @@ def redraw(
     from lexipix.cli.user_inputs import read_image_file, text_beside
     from lexipix.inference.prompt_checks import check_prompt
     from lexipix.inference.redraw import redraw as redraw_image
-    from lexipix.inference.targets import parse_target
 
-    if until is not None:
-        parse_target(until)
     context = ProjectContext(metadata.project_path, env)
     generation = with_options(context.parameters.generation, seed=seed, model=model)
     parameters = with_options(

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from lexipix.compression.onnx_graphs import (
     PLAN,
+    Draw,
+    ImageVector,
     NextWord,
-    Part,
-    draw_part,
-    image_part,
-    prefix_step,
-    read_part,
-    text_part,
+    NextWordAfterPrefix,
+    Read,
+    See,
+    TextVector,
 )
 from lexipix.config.compression import VerificationParameters
 from lexipix.data.images import normalize
@@ -94,7 +94,7 @@ class Exporter:
         """
         network = bundle.config["network"]
         module = load_network(bundle, TextToImage)
-        read, draw = read_part(module).eval(), draw_part(module).eval()
+        read, draw = Read(module).eval(), Draw(module).eval()
         noise_dim = int(network["prior"]["noise_dim"])
         reads, draws = [], []
         for ids in self._ids(bundle):
@@ -123,8 +123,7 @@ class Exporter:
         configuration is the shape of the cache of a text, without its length.
         """
         module = load_network(bundle, Captioner)
-        images = self._images()
-        see = Part(module.encode_images, captioner=module).eval()
+        see, images = See(module).eval(), self._images()
         with torch.no_grad():
             cells = see(images["images"])
         texts = []
@@ -142,7 +141,7 @@ class Exporter:
         if module.conditioning == "prefix":
             prefixed = [{"ids": ids, "cells": rows} for ids, rows in texts]
             axes = {"ids": (0, 1), "cells": (0,)}
-            next_word = _Graph(prefix_step(module).eval(), prefixed, axes, ["logits"])
+            next_word = _Graph(NextWordAfterPrefix(module).eval(), prefixed, axes, ["logits"])
         else:
             step = NextWord(module).eval()
             config["memory"] = step.memory
@@ -155,8 +154,8 @@ class Exporter:
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
-        image = image_part(module).eval()
-        text = text_part(module, pad_id(tokenizer_of(bundle))).eval()
+        image = ImageVector(module).eval()
+        text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
         texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),

@@ -1,7 +1,5 @@
 """The modules that are exported as graphs, with tensors as inputs and outputs."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
@@ -16,67 +14,15 @@ from lexipix.models.text_to_image import TextToImage
 PLAN = TextConditioning._fields
 
 
-class Part(nn.Module):
-    """A computation with a network, or a part of it, as a module of its own.
+class See(nn.Module):
+    """Maps images (B, 3, S, S) in [-1, 1] to the cells (B, cells, W) that the captioner attends to."""
 
-    Args:
-        compute: Maps tensors to a tensor or a tuple of tensors.
-        network: The modules that it uses; their names begin the names of the weights in the graph.
-    """
-
-    def __init__(self, compute: Callable[..., Tensor | tuple[Tensor, ...]], **network: nn.Module) -> None:
+    def __init__(self, captioner: Captioner) -> None:
         super().__init__()
-        for name, module in network.items():
-            self.add_module(name, module)
-        self._compute = compute
+        self.captioner = captioner
 
-    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        return self._compute(*inputs)
-
-
-def read_part(model: TextToImage) -> Part:
-    """Maps captions (B, L) to the parts of their encoding that there are, each (B, …), without noise."""
-    return Part(lambda ids: tuple(part for part in model.condition(ids) if part is not None), network=model)
-
-
-def draw_part(model: TextToImage) -> Part:
-    """Maps noise (B, Z) and encoded captions to images (B, 3, S, S), and the same as uint8 (B, S, S, 3)."""
-
-    def draw(
-        noise: Tensor, grid: Tensor, context: Tensor, mean_latents: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        images = model.decode_conditioning(TextConditioning(grid, context, mean_latents), noise)
-        return images, denormalize(images)
-
-    return Part(draw, network=model)
-
-
-def image_part(pair: ContrastivePair) -> Part:
-    """Maps images (B, 3, S, S) in [-1, 1] to unit vectors (B, D)."""
-    return Part(lambda images: pair.image_encoder(images).embedding, encoder=pair.image_encoder)
-
-
-def text_part(pair: ContrastivePair, pad: int) -> Part:
-    """Maps captions (B, L) to unit vectors (B, D)."""
-    return Part(lambda ids: pair.text_encoder(ids, ids != pad), encoder=pair.text_encoder)
-
-
-def prefix_step(captioner: Captioner) -> Part:
-    """Maps the start token and the tokens so far (B, L), and cells as a prefix, to logits (B, V).
-
-    There is no key-value cache: every family of language models has its own format.
-    """
-    model = captioner.language_model
-
-    def step(ids: Tensor, cells: Tensor) -> Tensor:
-        words = model.get_input_embeddings()(ids)
-        together = torch.cat([cells.to(words.dtype), words], dim=1)
-        mask = torch.ones_like(together[..., 0], dtype=torch.long)
-        output = model(inputs_embeds=together, attention_mask=mask, use_cache=False)
-        logits: Tensor = output.logits[:, -1]
-        return logits.float()
-
-    return Part(step, language_model=model)
+    def forward(self, images: Tensor) -> Tensor:
+        return self.captioner.encode_images(images)
 
 
 class NextWord(nn.Module):
@@ -117,3 +63,72 @@ class NextWord(nn.Module):
         states = model.transformer.wte(words) + model.transformer.wpe(position)
         logits = next_token_logits(model, looks, states, cells, remember)
         return logits.float(), torch.stack(kept, 1)
+
+
+class NextWordAfterPrefix(nn.Module):
+    """One decoding step of a language model with the cells as a prefix.
+
+    It maps the start token and the tokens so far (B, L), and cells, to logits (B, V). There is no key-value
+    cache: every family of language models has its own format.
+    """
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        self.language_model = captioner.language_model
+
+    def forward(self, ids: Tensor, cells: Tensor) -> Tensor:
+        words = self.language_model.get_input_embeddings()(ids)
+        together = torch.cat([cells.to(words.dtype), words], dim=1)
+        mask = torch.ones_like(together[..., 0], dtype=torch.long)
+        output = self.language_model(inputs_embeds=together, attention_mask=mask, use_cache=False)
+        logits: Tensor = output.logits[:, -1]
+        return logits.float()
+
+
+class Read(nn.Module):
+    """Maps captions (B, L) to the parts of their encoding that there are, each (B, …), without noise."""
+
+    def __init__(self, network: TextToImage) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
+        return tuple(part for part in self.network.condition(ids) if part is not None)
+
+
+class Draw(nn.Module):
+    """Maps noise (B, Z) and encoded captions to images (B, 3, S, S), and the same as uint8 (B, S, S, 3)."""
+
+    def __init__(self, network: TextToImage) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, noise: Tensor, grid: Tensor, context: Tensor, mean_latents: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        images = self.network.decode_conditioning(TextConditioning(grid, context, mean_latents), noise)
+        return images, denormalize(images)
+
+
+class ImageVector(nn.Module):
+    """Maps images (B, 3, S, S) in [-1, 1] to unit vectors (B, D)."""
+
+    def __init__(self, pair: ContrastivePair) -> None:
+        super().__init__()
+        self.encoder = pair.image_encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        vector: Tensor = self.encoder(images).embedding
+        return vector
+
+
+class TextVector(nn.Module):
+    """Maps captions (B, L) to unit vectors (B, D)."""
+
+    def __init__(self, pair: ContrastivePair, pad: int) -> None:
+        super().__init__()
+        self.encoder, self.pad = pair.text_encoder, pad
+
+    def forward(self, ids: Tensor) -> Tensor:
+        vector: Tensor = self.encoder(ids, ids != self.pad)
+        return vector
