@@ -246,11 +246,7 @@ def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
     two thirds of the time, the result is as fast, and parameters keep their names.
     """
     inputs = graph.batches[0]
-    shapes: tuple[Any, ...] = tuple(
-        dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs
-    )
-    if isinstance(graph.module, Part):
-        shapes = (shapes,)  # those of ``*inputs``
+    shapes = tuple(dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             graph.module, tuple(inputs.values()), input_names=list(inputs), output_names=list(graph.outputs),
