@@ -93,7 +93,7 @@ def test_long_prompts_are_cut_in_messages():
     assert shown("x" * 100) == '"' + "x" * 59 + '…"'
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(prompt=st.text(max_size=100))
 def test_any_text_is_checked_or_refused_in_a_sentence(generator, prompt):
     try:

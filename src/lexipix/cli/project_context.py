@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from lexipix.config.root import LexipixParameters
     from lexipix.inference.caption_pipeline import CaptionPipeline
     from lexipix.inference.onnx_generator import OnnxGenerator
-    from lexipix.inference.onnx_scorer import OnnxScorer
     from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 
 
@@ -62,6 +61,7 @@ class ProjectContext:
     def text_to_image(self, model: str) -> "TextToImagePipeline":
         """The pipeline of ``champion``, an uncompressed ``vae`` or ``gan``, or ``tokens``."""
         from lexipix.inference.onnx_generator import OnnxGenerator
+        from lexipix.inference.onnx_scorer import OnnxScorer
         from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 
         if model == "champion":
@@ -72,7 +72,9 @@ class ProjectContext:
             generator: OnnxGenerator = TokenImageGenerator(self.load("tokens"))
         else:
             generator = OnnxGenerator(self.load(f"onnx_{model}"))
-        return TextToImagePipeline.from_generator(model, generator, self._scorer)
+        return TextToImagePipeline.from_generator(
+            model, generator, lambda: OnnxScorer(self.load("onnx_scorer"))
+        )
 
     def generators(self, pipe: "TextToImagePipeline", model: str) -> "dict[str, Callable[[], OnnxGenerator]]":
         """Uncompressed generators that take turns: of ``champion`` both families, else the chosen one."""
@@ -93,11 +95,6 @@ class ProjectContext:
         ingestion = self.parameters.ingestion
         folder = self._trained("captioner_champion")
         return CaptionPipeline.from_pretrained(folder, ingestion.min_side, ingestion.max_pixels)
-
-    def _scorer(self) -> "OnnxScorer":
-        from lexipix.inference.onnx_scorer import OnnxScorer
-
-        return OnnxScorer(self.load("onnx_scorer"))
 
     def _trained(self, name: str) -> Path:
         """Folder of a trained model; a LexipixError if it is not there."""

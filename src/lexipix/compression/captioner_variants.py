@@ -82,7 +82,10 @@ def measure_captioner_variants(
 
     def describe(variant: str, written: list[str]) -> Row:
         same = [a == b for a, b in zip(written, expected, strict=False)]
-        row = {"size_mb": size_mb(captioner, exported, variant), "agreement": float(np.mean(same))}
+        row = {
+            "size_mb": size_mb(variant, captioner, exported.get(variant)),
+            "agreement": float(np.mean(same)),
+        }
         if len(written) == n_images:
             row |= measure_captions(written, truth, scenes=is_scenes(pictures.summary))
         return row | cost

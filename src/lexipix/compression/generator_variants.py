@@ -111,19 +111,19 @@ def _measure(
     captions = quality.captions
     noise_dim = int(networks[""].config["network"]["prior"]["noise_dim"])
     noise = np.random.default_rng(0).standard_normal((len(captions), noise_dim), np.float32)
-    expected = np.stack(in_batches(load_generator(networks[""], {}, REFERENCE), (captions, noise)))
+    expected = np.stack(in_batches(load_generator(REFERENCE, networks[""]), (captions, noise)))
+    models = {variant: exported.get(variant.replace("openvino_", "onnx_")) for variant in variants}
     names = {split_name(variant)[0] for variant in variants}
     costs = {name: _arithmetic(networks[name], captions, noise_dim) for name in names}
 
     def load(variant: str) -> Generate:
         name, runtime = split_name(variant)
-        own = {split_name(key)[1]: model for key, model in exported.items() if split_name(key)[0] == name}
-        return load_generator(networks[name], own, runtime)
+        return load_generator(runtime, networks[name], models[variant])
 
     def describe(variant: str, images: list[Any]) -> Row:
         name, drawn = split_name(variant)[0], np.stack(images)
         row = {
-            "size_mb": size_mb(networks[name], exported, variant),
+            "size_mb": size_mb(variant, networks[name], models[variant]),
             "fidelity_psnr": float(psnr(drawn, expected[: len(drawn)]).mean()),
             "fidelity_ssim": float(ssim(drawn, expected[: len(drawn)]).mean()),
         }

@@ -1,6 +1,6 @@
 """Runtimes of trained networks: torch in several ways, ONNX Runtime, OpenVINO."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -35,23 +35,18 @@ def torch_network(
     return loaded, dtype
 
 
-def load_generator(bundle: ModelBundle, exported: Mapping[str, OnnxModel], runtime: str) -> Generate:
-    """Loads a generator into a runtime.
-
-    Args:
-        bundle: The trained generator.
-        exported: Its exported forms by runtime: ``onnx_fp32``, ``onnx_int8``.
-        runtime: One of :data:`lexipix.config.compression.RUNTIMES`.
+def load_generator(runtime: str, bundle: ModelBundle, exported: OnnxModel | None = None) -> Generate:
+    """Loads a trained generator into a runtime; those without torch take its exported form.
 
     Raises:
         Unavailable: The runtime cannot run it on this machine.
         LexipixError: The runtime is not installed.
     """
-    if runtime.startswith("torch_"):
+    if exported is None:
         return _with_torch(bundle, runtime)
     if runtime.startswith("openvino_"):
-        return _with_openvino(exported["onnx_fp32"])
-    generator = OnnxGenerator(exported[runtime])
+        return _with_openvino(exported)
+    generator = OnnxGenerator(exported)
 
     def generate(prompts: Sequence[str], noise: NDArray[np.float32]) -> NDArray[np.uint8]:
         generator.clear_cache()

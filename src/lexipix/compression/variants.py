@@ -1,7 +1,7 @@
 """Measures variants of a generator or of the captioner in one way: speed, memory, size, arithmetic."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -79,11 +79,10 @@ def in_batches(apply: Apply, inputs: Inputs) -> list[Any]:
     return [one for start in starts for one in apply(*(some[start : start + _BATCH] for some in inputs))]
 
 
-def size_mb(bundle: ModelBundle, exported: Mapping[str, OnnxModel], variant: str) -> float:
+def size_mb(variant: str, bundle: ModelBundle, exported: OnnxModel | None) -> float:
     """Returns the size of the stored weights of a variant in MB (10^6 bytes)."""
-    graphs = exported.get(variant.replace("openvino_", "onnx_"))
-    if graphs is not None:
-        return megabytes(*graphs.graphs.values())
+    if exported is not None:
+        return megabytes(*exported.graphs.values())
     n_bytes = 2 if variant.endswith("torch_bf16") else 4
     return _n_weights(bundle) * n_bytes / 1e6
 

@@ -54,7 +54,6 @@ def made(pictures, prior, gan, make, tmp_path_factory):
                 "onnx_fp32",
                 "onnx_int8",
                 "pruned_onnx_fp32",
-                "pruned_onnx_int8",
                 "small_onnx_fp32",
                 "small_onnx_int8",
             ],
@@ -174,7 +173,7 @@ def test_graphs_say_how_near_they_are_and_not_where_they_were_made(made):
 def test_every_variant_is_measured(made):
     table = made["speed_table"]
     both = ["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32"]
-    smaller = [f"{name}_onnx_{precision}" for name in ("pruned", "small") for precision in ("fp32", "int8")]
+    smaller = ["pruned_onnx_fp32", "small_onnx_fp32", "small_onnx_int8"]
     names = {f"vae_{form}" for form in both} | {f"gan_{form}" for form in (*both, "onnx_int8", *smaller)}
     assert set(table) == {"champion"} | names
     measured = {
