@@ -58,6 +58,7 @@ def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
     """Return the seconds of drawing, without loading of libraries and model, and peak memory."""
     from lexipix.cli.project_context import ProjectContext
     from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
+    from lexipix.inference.image_request import ImageOptions
     from lexipix.inference.result_files import result_files
     from lexipix.scenes import caption, sample_scene
 
@@ -65,7 +66,7 @@ def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
     prompts = [caption(sample_scene(rng)) for _ in range(n_pictures // EACH)]
     pipe = ProjectContext(REPOSITORY, env).text_to_image("champion")
     pipe(prompts[0], score=False)
-    request = pipe.request(prompts, EACH, 7, score=False)
+    request = pipe.request(prompts, ImageOptions(EACH, 7, score=False))
     files = result_files(request)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

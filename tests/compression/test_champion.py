@@ -22,22 +22,25 @@ TABLE = {
     "small_onnx_fp32": row(3000.0, 0.97),
     "small_onnx_int8": row(4000.0, 0.90),
 }
-FIGURES = {"vae": {"val_alignment": 0.5}, "gan": {"val_alignment": 0.4}}
+
+
+def card(alignment):
+    return {"figures": {"val_alignment": alignment}}
 
 
 def test_the_family_is_the_given_or_the_better_agreement():
-    assert choose_family("auto", FIGURES) == "vae"
-    assert choose_family("auto", {"vae": {"val_alignment": 0.5}, "gan": {"val_alignment": 0.6}}) == "gan"
-    assert choose_family("gan", FIGURES) == "gan"
+    assert choose_family("auto", card(0.5), card(0.4)) == "vae"
+    assert choose_family("auto", card(0.5), card(0.6)) == "gan"
+    assert choose_family("gan", card(0.5), card(0.4)) == "gan"
 
 
 def test_of_two_that_agree_equally_well_it_is_the_sharper():
-    assert choose_family("auto", {"vae": {"val_alignment": 0.998}, "gan": {"val_alignment": 0.996}}) == "gan"
+    assert choose_family("auto", card(0.998), card(0.996)) == "gan"
 
 
-@pytest.mark.parametrize("figures", [{}, {"val_alignment": None}])
-def test_without_a_figure_to_compare_it_is_the_vae(figures):
-    assert choose_family("auto", {"vae": figures, "gan": {"val_alignment": 0.9}}) == "vae"
+@pytest.mark.parametrize("vae", [{"figures": {}}, card(None)])
+def test_without_a_figure_to_compare_it_is_the_vae(vae):
+    assert choose_family("auto", vae, card(0.9)) == "vae"
 
 
 def test_fastest_that_passes_the_gate_and_needs_no_torch():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from tests.support.exported_models import draw_one
 
-from lexipix.inference.best_of import BestOfConfig, best_of
+from lexipix.inference.best_of import best_of
+from lexipix.inference.image_request import ImageOptions
 from lexipix.inference.onnx_generator import sample_noise
 from lexipix.inference.result_files import result_files
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
@@ -13,7 +14,7 @@ TEXTS, INDICES = [PROMPTS[0]] * 3 + [PROMPTS[1]] * 3, np.array([0, 1, 2] * 2)
 
 
 def choose(generator, scorer, texts=TEXTS, indices=INDICES, **config):
-    return best_of(generator, scorer, texts, indices, 7, BestOfConfig(**config))
+    return best_of(generator, scorer, texts, indices, 7, **config)
 
 
 @pytest.fixture
@@ -94,9 +95,9 @@ def test_few_candidates_are_in_memory_at_a_time(generator, scorer, monkeypatch):
 
 def test_a_stream_of_blocks_has_the_same_choices(generator, scorer, monkeypatch):
     pipe = TextToImagePipeline.from_generator("vae", generator, lambda: scorer)
-    request = pipe.request(PROMPTS, 3, 7, candidates=6)
+    request = pipe.request(PROMPTS, ImageOptions(3, 7, candidates=6))
     whole = list(result_files(request))
-    monkeypatch.setattr("lexipix.inference.text_to_image_pipeline.MAX_IN_MEMORY", 4)
+    monkeypatch.setattr("lexipix.inference.image_request.MAX_IN_MEMORY", 4)
     blocks = list(result_files(request))
     rows = list(dict(whole)["generated.jsonl"])
     assert list(dict(blocks)["generated.jsonl"]) == rows
@@ -108,17 +109,17 @@ def test_a_stream_of_blocks_has_the_same_choices(generator, scorer, monkeypatch)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((4, None, False), "remove --no-score, or draw one"),
-        ((4, "ssim=0.6", True), "needs an image to compare with"),
-        ((4, "0.9", True), "is unknown: write ssim=0.6"),
-        ((0, None, True), "it must be 1 or more"),
+        ({"candidates": 4, "score": False}, "remove --no-score, or draw one"),
+        ({"candidates": 4, "until": "ssim=0.6"}, "needs an image to compare with"),
+        ({"candidates": 4, "until": "0.9"}, "is unknown: write ssim=0.6"),
+        ({"candidates": 0}, "it must be 1 or more"),
     ],
 )
 def test_options_that_make_no_sense_are_errors(options, said):
     with pytest.raises(LexipixError, match=said):
-        BestOfConfig.parse(*options)
+        ImageOptions(**options)
 
 
 def test_options_are_read():
-    assert BestOfConfig.parse(4, "score=0.8", True) == BestOfConfig(4, 0.8)
-    assert BestOfConfig.parse(1, None, False) == BestOfConfig(1, None)
+    assert ImageOptions(candidates=4, until="score=0.8").good_enough == 0.8
+    assert ImageOptions(score=False).good_enough is None

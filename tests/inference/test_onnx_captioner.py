@@ -20,5 +20,5 @@ def test_sampled_captions_differ_and_repeat_with_their_seed(captioner):
 def test_a_captioner_that_never_ends_is_stopped(captioner, monkeypatch):
     logits = np.zeros((1, 400), np.float32)
     logits[0, 300] = 1
-    monkeypatch.setattr(captioner, "run", lambda graph, **inputs: logits)
+    monkeypatch.setattr(captioner, "run", lambda graph, **inputs: {"logits": logits})
     assert captioner.tokenizer.encode(captioner.generate(np.zeros((1, 1, 768), np.float32))[0]).ids

@@ -12,7 +12,7 @@ from lexipix.utils.errors import LexipixError
 def test_complete_description_has_nothing_to_warn_of(generator):
     checked = check_prompt("  a big red circle at the left\non white ", generator)
     assert checked.text == "a big red circle at the left on white"
-    assert checked.warnings == ()
+    assert checked.warning == ""
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", "\t\n"])
@@ -31,9 +31,9 @@ def test_overlong_says_count_and_limit(generator):
 
 
 def test_unknown_words_are_named_with_the_nearest_known(generator):
-    (warning,) = check_prompt("a big red circel at the left on white", generator).warnings
+    warning = check_prompt("a big red circel at the left on white", generator).warning
     assert warning.startswith('The model never saw "circel" (similar: circle')
-    (warning,) = check_prompt("a big xylophone", generator).warnings
+    warning = check_prompt("a big xylophone", generator).warning
     assert warning == 'The model never saw "xylophone" in training and will probably ignore it.'
 
 
@@ -52,18 +52,18 @@ def test_punctuation_alone_says_nothing(generator):
 def test_words_of_other_languages_are_compared_too(toys):
     model = replace(toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": ["собака", "кошка"]})
     generator = OnnxGenerator(model)
-    assert check_prompt("Кошка", generator).warnings == ()
-    assert "собака" in check_prompt("кошка собакa", generator).warnings[0]
+    assert check_prompt("Кошка", generator).warning == ""
+    assert "собака" in check_prompt("кошка собакa", generator).warning
 
 
 def test_scene_that_cannot_exist_is_drawn_with_a_warning(generator):
     prompt = "a big red star at the top and a big blue ring at the top left on white"
-    (warning,) = check_prompt(prompt, generator).warnings
+    warning = check_prompt(prompt, generator).warning
     assert "its objects would touch" in warning
 
 
 def test_half_a_description_of_a_scene_is_drawn_with_a_warning(generator):
-    (warning,) = check_prompt("a red circle", generator).warnings
+    warning = check_prompt("a red circle", generator).warning
     assert "is not a complete description" in warning
 
 
@@ -71,12 +71,12 @@ def test_prompts_of_other_data_are_no_scenes(toys):
     model = replace(
         toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": ["a", "red", "circle", "dog"]}
     )
-    assert check_prompt("a red circle", OnnxGenerator(model)).warnings == ()
+    assert check_prompt("a red circle", OnnxGenerator(model)).warning == ""
 
 
 def test_model_without_a_word_list_takes_any_word(toys):
     model = replace(toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": []})
-    assert check_prompt("a dragon", OnnxGenerator(model)).warnings == ()
+    assert check_prompt("a dragon", OnnxGenerator(model)).warning == ""
 
 
 def test_text_that_is_no_unicode(generator):
@@ -93,7 +93,7 @@ def test_long_prompts_are_cut_in_messages():
     assert shown("x" * 100) == '"' + "x" * 59 + '…"'
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(prompt=st.text(max_size=100))
 def test_any_text_is_checked_or_refused_in_a_sentence(generator, prompt):
     try:

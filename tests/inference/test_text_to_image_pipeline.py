@@ -8,8 +8,9 @@ from tests.support.exported_models import MAX_TOKENS, draw, draw_one
 
 from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxPipelineDataset
 from lexipix.inference import pretrained
+from lexipix.inference.image_request import ImageOptions
 from lexipix.inference.onnx_generator import OnnxGenerator
-from lexipix.inference.text_to_image_pipeline import Limits, TextToImagePipeline
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.utils.errors import LexipixError
 
 PROMPTS = ["a big red circle at the left on white", "a small blue star at the top on black"]
@@ -114,17 +115,28 @@ def test_the_api_draws_and_captions_where_torch_cannot_be_imported(folder, toys,
         ({"quality": "huge"}, 'quality is "huge": choose from fast, balanced, best'),
         ({"num_images": 0}, "num_images is 0: it must be 1 or more"),
         ({"candidates": 0}, "candidates is 0: it must be 1 or more"),
-        ({"num_images": 4}, r"are 8 images, more than generation.max_pictures = 7"),
         ({"prompts": []}, "There is no prompt"),
-        ({"prompts": PROMPTS * 2}, r"There are 4 prompts, more than generation.max_prompts = 3"),
         ({"prompts": [PROMPTS[0], "xylophone"]}, "^Prompt 2: The model never saw any word"),
         ({"prompts": "red " * MAX_TOKENS}, "is too long"),
     ],
 )
-def test_mistakes_are_named(toys, arguments, said):
-    pipe = TextToImagePipeline.from_champion(toys["champion"], Limits(max_prompts=3, max_images=7))
+def test_mistakes_are_named(pipe, arguments, said):
     with pytest.raises(LexipixError, match=said):
         pipe(**{"prompts": PROMPTS, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("n_prompts", "num_images", "said"),
+    [
+        (2, 4, r"are 8 images, more than generation.max_pictures = 7"),
+        (4, 1, r"There are 4 prompts, more than generation.max_prompts = 3"),
+    ],
+)
+def test_a_request_keeps_within_its_limits(pipe, n_prompts, num_images, said):
+    options = ImageOptions(num_images, max_prompts=3, max_images=7)
+    assert len(pipe.request(PROMPTS[:1], options)) == num_images
+    with pytest.raises(LexipixError, match=said):
+        pipe.request((PROMPTS * 2)[:n_prompts], options)
 
 
 def test_without_a_scorer_there_is_one_candidate(generator):

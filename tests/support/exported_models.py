@@ -13,7 +13,7 @@ from tests.support.project import REPOSITORY
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxPipelineDataset
-from lexipix.inference.best_of import BestOfConfig, best_of
+from lexipix.inference.best_of import best_of
 from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.onnx_scorer import OnnxScorer
@@ -42,7 +42,7 @@ SAID = "a big red circle at the left on white"  # by the toy captioner, of any p
 def draw(generator, prompts, n, seed):
     """``n`` images of each prompt, prompt by prompt, one candidate of each."""
     texts = [prompt for prompt in prompts for _ in range(n)]
-    return best_of(generator, None, texts, np.arange(len(texts)) % n, seed, BestOfConfig()).images
+    return best_of(generator, None, texts, np.arange(len(texts)) % n, seed).images
 
 
 def draw_one(generator, prompt, seed, index):

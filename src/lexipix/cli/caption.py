@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lexipix.cli.errors import with_user_errors
+from lexipix.cli.errors import user_errors
 from lexipix.cli.options import env_option
 from lexipix.cli.project_context import ProjectContext
 from lexipix.utils.errors import LexipixError
@@ -21,7 +21,7 @@ _BATCH = 64  # images in memory at a time
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE…")
 @env_option
 @click.pass_obj
-@with_user_errors
+@user_errors()
 def caption(metadata: "ProjectMetadata", images: Sequence[Path], env: str | None) -> None:
     """Write captions of images.
 

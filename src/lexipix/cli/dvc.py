@@ -22,6 +22,7 @@ def dvc() -> None:
 @dvc.command()
 @click.option("--check", is_flag=True, help="Write nothing; name every difference and fail if there is one.")
 @click.pass_obj
+@user_errors()
 def sync(metadata: "ProjectMetadata", check: bool) -> None:
     """Write dvc.yaml from the pipelines, the catalog, the parameters and the imports.
 
@@ -35,17 +36,17 @@ def sync(metadata: "ProjectMetadata", check: bool) -> None:
       kedro dvc sync --check
       dvc repro evaluation@cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with user_errors():
-        found = _synchronize(Path(metadata.project_path), check)
-        for line in found:
-            click.echo(f"dvc.yaml: {line}")
-        if found and check:
-            raise LexipixError("dvc.yaml differs from the pipelines: run `kedro dvc sync`.")
-        click.echo("dvc.yaml is written." if found else "dvc.yaml agrees with the pipelines.")
+    found = _synchronize(Path(metadata.project_path), check)
+    for line in found:
+        click.echo(f"dvc.yaml: {line}")
+    if found and check:
+        raise LexipixError("dvc.yaml differs from the pipelines: run `kedro dvc sync`.")
+    click.echo("dvc.yaml is written." if found else "dvc.yaml agrees with the pipelines.")
 
 
 @dvc.command()
 @click.pass_obj
+@user_errors()
 def link(metadata: "ProjectMetadata") -> None:
     """Name the MLflow run that made each stage's outputs, also of stages that DVC restored from its cache.
 
@@ -56,9 +57,8 @@ def link(metadata: "ProjectMetadata") -> None:
     Examples:
       kedro dvc link
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with user_errors():
-        for line in _link(Path(metadata.project_path)):
-            click.echo(line)
+    for line in _link(Path(metadata.project_path)):
+        click.echo(line)
 
 
 def _link(project: Path) -> Iterator[str]:

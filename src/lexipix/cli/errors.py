@@ -1,12 +1,10 @@
 """Errors as the user reads them: one sentence each. Ctrl-C shows how to continue."""
 
 import errno
-import functools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
@@ -23,6 +21,8 @@ class Stopped(click.ClickException):
 @contextmanager
 def user_errors(how_to_continue: str = "") -> Iterator[None]:
     """Show a mistake of the user as one sentence; a defect of lexipix keeps its traceback.
+
+    It is a context manager and, called, a decorator of commands.
 
     Args:
         how_to_continue: What remains after Ctrl-C, and which command continues, if one can.
@@ -44,20 +44,6 @@ def user_errors(how_to_continue: str = "") -> Iterator[None]:
         raise click.ClickException(message) from error
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def with_user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Show mistakes as sentences and just end on Ctrl-C, for commands that write nothing before the end."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **options: Any) -> None:
-        with user_errors():
-            try:
-                command(*args, **options)
-            except KeyboardInterrupt:
-                raise click.Abort from None
-
-    return run
 
 
 def sentence(error: BaseException) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.options import env_option
 from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.run import kedro_option
 from lexipix.tracking import run as tracking
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--env", "-e", envvar="KEDRO_ENV", metavar="ENV",
-    help="Environment of the run, such as cifar10 or folder [default: base, the scenes].",
-)  # fmt: skip
+@env_option
 @click.pass_obj
+@user_errors()
 def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any]) -> None:
     """Estimate the time and the memory of a run on this machine, stage by stage.
 
@@ -39,20 +38,13 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any
       kedro run --env cifar10 --pipelines ingestion && kedro estimate --env cifar10
       kedro estimate --params generator.prior.training.num_images=100000
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with user_errors():
-        _estimate(ProjectContext(metadata.project_path, env, params))
-
-
-estimate.params.append(kedro_option("params"))
-
-
-def _estimate(context: ProjectContext) -> None:
     from lexipix.config.pipelines import DEFAULT
     from lexipix.datasets.files import JsonDataset
     from lexipix.pipeline_registry import register_pipelines
     from lexipix.repro.cost_estimate import estimate as estimate_nodes
     from lexipix.utils.progress import Progress
 
+    context = ProjectContext(metadata.project_path, env, params)
     counts = _counts(context)
     if tracking.enabled():  # a run has it in memory from the start
         import mlflow  # noqa: F401
@@ -70,6 +62,9 @@ def _estimate(context: ProjectContext) -> None:
     )
     _show(found)
     click.echo(f"Written to {path}; the run reports its own figures beside it.")
+
+
+estimate.params.append(kedro_option("params"))
 
 
 def _counts(context: ProjectContext) -> dict[str, int]:
@@ -98,20 +93,15 @@ def _show(found: "list[Estimate]") -> None:
     table = Table("stage", "arithmetic", "rate", "memory", "time", box=None, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for one in found:
-        table.add_row(
-            one.node,
-            f"{one.tflop:,.1f} TFLOP" if one.tflop else "",
-            f"{one.gflops:,.0f} GFLOP/s" if one.tflop else "",
-            f"{one.peak_mb:,.0f} MB" if one.peak_mb is not None else "",
-            write_seconds(one.seconds),
-        )
     peaks = [one.peak_mb for one in found if one.peak_mb is not None]
-    table.add_row(
-        "total",
-        f"{sum(one.tflop for one in found):,.1f} TFLOP",
-        "",
-        f"{max(peaks):,.0f} MB" if peaks else "",
-        write_seconds(sum(one.seconds for one in found)),
-    )
+    rows = [(one.node, one.tflop, one.gflops, one.peak_mb, one.seconds) for one in found]
+    total = sum(one.tflop for one in found), 0.0, max(peaks, default=None), sum(one.seconds for one in found)
+    for name, tflop, gflops, peak_mb, seconds in [*rows, ("total", *total)]:
+        table.add_row(
+            name,
+            f"{tflop:,.1f} TFLOP" if tflop or name == "total" else "",
+            f"{gflops:,.0f} GFLOP/s" if gflops else "",
+            f"{peak_mb:,.0f} MB" if peak_mb is not None else "",
+            write_seconds(seconds),
+        )
     Console().print(table)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from lexipix.cli.errors import with_user_errors
-from lexipix.cli.options import image_options, renamed_option
+from lexipix.cli.errors import user_errors
+from lexipix.cli.options import image_options, renamed_option, require_images, with_options
 from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_CANDIDATES, Quality
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 )
 @image_options
 @click.pass_obj
-@with_user_errors
+@user_errors()
 def generate(
     metadata: "ProjectMetadata",
     prompt: str | None,
@@ -86,6 +86,7 @@ def generate(
       kedro generate --prompts prompts.txt -n 1000 --no-score --out images.tar
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     from lexipix.cli.user_inputs import read_prompts
+    from lexipix.inference.image_request import ImageOptions
     from lexipix.inference.result_files import result_files
     from lexipix.utils.progress import track
 
@@ -93,32 +94,25 @@ def generate(
         raise click.UsageError('Name what to draw: kedro generate "…" or kedro generate --prompts FILE.')
     context = ProjectContext(metadata.project_path, env)
     defaults = context.parameters.generation
-    n = defaults.n if n is None else n
-    if not 1 <= n <= defaults.max_pictures:
-        raise LexipixError(
-            f"-n {n} is out of range: draw 1 to {defaults.max_pictures:,} images (generation.max_pictures)."
-        )
-    candidates = defaults.candidates if candidates is None else candidates
-    if until is not None and candidates == 1:
+    generation = with_options(
+        defaults, n=n, seed=seed, model=model, quality=quality, candidates=candidates, until=until
+    )
+    require_images("-n", generation.n, defaults)
+    if until is not None and generation.candidates == 1:
         raise LexipixError(
             f"--until {until} ends the search among candidates, and only one is drawn: add --candidates 8."
         )
     lines = read_prompts(file, defaults.max_prompts) if file is not None else [(0, str(prompt))]
-    request = context.text_to_image(model or defaults.model).request(
+    request = context.text_to_image(generation.model).request(
         [text for _, text in lines],
-        n,
-        context.seed(seed),
-        quality or defaults.quality,
-        candidates,
-        defaults.until if until is None else until,
-        score,
-        places=[f"{file}, line {number}: " if number else "" for number, _ in lines],
+        ImageOptions.of(generation, context.parameters.run.seed, score),
+        [f"{file}, line {number}: " if number else "" for number, _ in lines],
     )
     show_warnings(request.warnings)
     files = track(result_files(request), len(request), "Drawing")
     folder = save_results(files, out or context.path("generated"))
     images = "image" if len(request) == 1 else "images"
-    best = f", each the best of {candidates}" if candidates > 1 else ""
+    best = f", each the best of {generation.candidates}" if generation.candidates > 1 else ""
     click.echo(
         f"{len(request):,} {images} by the {request.model}{best}: {folder} (sheet.png shows them enlarged)"
     )

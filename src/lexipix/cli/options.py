@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import click
 
-from lexipix.config.generation import MAX_SEED, ModelChoice
+from lexipix.config.generation import MAX_SEED, GenerationParameters, ModelChoice
+from lexipix.config.run import Parameters
+from lexipix.utils.errors import LexipixError
 
 Command = Callable[..., None]
+ParametersType = TypeVar("ParametersType", bound=Parameters)
 
 
 class _Model(click.Choice[str]):
@@ -22,7 +25,7 @@ class _Model(click.Choice[str]):
 
 env_option = click.option(
     "--env", "-e", envvar="KEDRO_ENV", metavar="ENV",
-    help="Environment whose models are used, such as cifar10 or folder [default: base, the scenes].",
+    help="Environment of the run or of the models, such as cifar10 or folder [default: base, the scenes].",
 )  # fmt: skip
 
 _IMAGE_OPTIONS = (
@@ -54,6 +57,20 @@ def image_options(command: Command) -> Command:
     for option in _IMAGE_OPTIONS:
         command = option(command)
     return command
+
+
+def with_options(parameters: ParametersType, **options: Any) -> ParametersType:
+    """Parameters with the values of those options that the user gave."""
+    return parameters.model_copy(update={key: value for key, value in options.items() if value is not None})
+
+
+def require_images(option: str, n: int, generation: GenerationParameters) -> None:
+    """Check a number of images that a parameter limits; a LexipixError if it is out of range."""
+    if not 1 <= n <= generation.max_pictures:
+        raise LexipixError(
+            f"{option} {n} is out of range: draw 1 to {generation.max_pictures:,} images "
+            "(generation.max_pictures)."
+        )
 
 
 def renamed_option(old: str, new: str) -> Callable[[Command], Command]:

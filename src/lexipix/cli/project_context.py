@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from lexipix.config.root import LexipixParameters
     from lexipix.inference.caption_pipeline import CaptionPipeline
     from lexipix.inference.onnx_generator import OnnxGenerator
-    from lexipix.inference.onnx_scorer import OnnxScorer
     from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 
 
@@ -48,11 +47,8 @@ class ProjectContext:
         """Load a dataset of the catalog."""
         from kedro.io import DatasetError
 
-        dataset = self.catalog.get(name)
-        if dataset is None:
-            raise LexipixError(f"The catalog of this environment has no dataset {name}.")
         try:
-            return dataset.load()
+            return self.catalog[name].load()
         except DatasetError as error:
             if isinstance(error.__cause__, LexipixError):
                 raise error.__cause__ from None
@@ -60,23 +56,25 @@ class ProjectContext:
 
     def path(self, name: str) -> Path:
         """Path of a dataset of the catalog."""
-        return Path(self._entry(name)["filepath"])
+        return Path(self.catalog.config_resolver.resolve_pattern(name)["filepath"])
 
     def text_to_image(self, model: str) -> "TextToImagePipeline":
         """The pipeline of ``champion``, an uncompressed ``vae`` or ``gan``, or ``tokens``."""
         from lexipix.inference.onnx_generator import OnnxGenerator
-        from lexipix.inference.text_to_image_pipeline import Limits, TextToImagePipeline
+        from lexipix.inference.onnx_scorer import OnnxScorer
+        from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 
-        limits = Limits.of(self.parameters.generation)
         if model == "champion":
-            return TextToImagePipeline.from_pretrained(self._trained("champion"), limits)
+            return TextToImagePipeline.from_pretrained(self._trained("champion"))
         if model == "tokens":
             from lexipix.inference.token_generator import TokenImageGenerator
 
             generator: OnnxGenerator = TokenImageGenerator(self.load("tokens"))
         else:
             generator = OnnxGenerator(self.load(f"onnx_{model}"))
-        return TextToImagePipeline.from_generator(model, generator, self._scorer, limits)
+        return TextToImagePipeline.from_generator(
+            model, generator, lambda: OnnxScorer(self.load("onnx_scorer"))
+        )
 
     def generators(self, pipe: "TextToImagePipeline", model: str) -> "dict[str, Callable[[], OnnxGenerator]]":
         """Uncompressed generators that take turns: of ``champion`` both families, else the chosen one."""
@@ -98,40 +96,19 @@ class ProjectContext:
         folder = self._trained("captioner_champion")
         return CaptionPipeline.from_pretrained(folder, ingestion.min_side, ingestion.max_pixels)
 
-    def seed(self, option: int | None) -> int:
-        """The seed of the command line, else of the parameters."""
-        own = self.parameters.generation.seed if option is None else option
-        return self.parameters.run.seed if own is None else own
-
-    def _scorer(self) -> "OnnxScorer":
-        from lexipix.inference.onnx_scorer import OnnxScorer
-
-        return OnnxScorer(self.load("onnx_scorer"))
-
     def _trained(self, name: str) -> Path:
-        """Folder of a trained model.
-
-        Raises:
-            LexipixError: It is not there.
-        """
+        """Folder of a trained model; a LexipixError if it is not there."""
         path = self.path(name)
         if not path.is_dir():
             raise LexipixError(
                 f"The {name.replace('_', ' ')} is not trained in this environment ({path} is missing): run "
-                f"`{self._entry(name)['made_by']}` first."
+                f"`{self.catalog.config_resolver.resolve_pattern(name)['made_by']}` first."
             )
         return path
 
-    def _entry(self, name: str) -> dict[str, Any]:
-        return self.catalog.config_resolver.resolve_pattern(name)
-
 
 def require_environment(conf: Path, env: str | None) -> None:
-    """Check that an environment has a folder; None is the default of ``kedro run``.
-
-    Raises:
-        LexipixError: It has none.
-    """
+    """Check that an environment has a folder, else a LexipixError; None is the default of ``kedro run``."""
     known = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
     if env is not None and env not in {*known, "local"}:
         raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from lexipix.cli.errors import with_user_errors
-from lexipix.cli.options import image_options, renamed_option
+from lexipix.cli.errors import user_errors
+from lexipix.cli.options import image_options, renamed_option, require_images, with_options
 from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_STEPS, Init, Optimize
-from lexipix.utils.errors import LexipixError
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 @renamed_option("--start", "--init")
 @image_options
 @click.pass_obj
-@with_user_errors
+@user_errors()
 def redraw(
     metadata: "ProjectMetadata",
     image: Path,
@@ -86,26 +85,19 @@ def redraw(
     from lexipix.cli.user_inputs import read_image_file, text_beside
     from lexipix.inference.prompt_checks import check_prompt
     from lexipix.inference.redraw import redraw as redraw_image
-    from lexipix.inference.targets import parse_target
 
-    if until is not None:
-        parse_target(until)
     context = ProjectContext(metadata.project_path, env)
-    defaults = context.parameters.generation
-    budget = defaults.redraw.budget if budget is None else budget
-    if not 1 <= budget <= defaults.max_pictures:
-        raise LexipixError(
-            f"--budget {budget} is out of range: draw 1 to {defaults.max_pictures:,} images "
-            "(generation.max_pictures)."
-        )
-    options = {
-        "budget": budget, "until": until,
-        "optimize_steps": optimize_steps, "optimize": optimize, "init": init,
-    }  # fmt: skip
-    given = {name: value for name, value in options.items() if value is not None}
-    parameters = defaults.redraw.model_copy(update=given)
-    model = model or defaults.model
-    pipe = context.text_to_image(model)
+    generation = with_options(context.parameters.generation, seed=seed, model=model)
+    parameters = with_options(
+        generation.redraw,
+        until=until,
+        budget=budget,
+        optimize_steps=optimize_steps,
+        optimize=optimize,
+        init=init,
+    )
+    require_images("--budget", parameters.budget, generation)
+    pipe = context.text_to_image(generation.model)
     generator, scorer = pipe.generator("best")[1], pipe.scorer
     assert scorer is not None
     pixels = read_image_file(image, context.parameters.ingestion, generator.image_size)
@@ -113,19 +105,19 @@ def redraw(
     text = text if text is not None else text_beside(image)
     if text is not None:
         checked = check_prompt(text, generator)
-        show_warnings(checked.warnings)
+        show_warnings([checked.warning] if checked.warning else [])
         text = checked.text
     result = redraw_image(
         pixels,
         text,
         source,
-        context.generators(pipe, model),
+        context.generators(pipe, generation.model),
         lambda: context.captioner().captioner,
         scorer,
         parameters,
-        context.seed(seed),
+        context.parameters.run.seed if generation.seed is None else generation.seed,
     )
-    _show_attempts(result, budget)
+    _show_attempts(result, parameters.budget)
     if parameters.optimize_steps:
         from lexipix.inference.inversion import invert_best
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     help="Folder for the new run, which is kept [default: a temporary folder, kept if something differs].",
 )
 @click.pass_obj
+@user_errors()
 def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path | None) -> None:
     """Run a run of the MLflow store again, and compare every file that it wrote.
 
@@ -40,17 +41,13 @@ def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path |
       kedro reproduce 0af3d6c1b5e24c0f9d7a
       kedro reproduce 0af3d6c1b5e24c0f9d7a --out again
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    with user_errors():
-        _reproduce(Path(metadata.project_path), run_id, check, out)
-
-
-def _reproduce(project: Path, run_id: str, check: bool, out: Path | None) -> None:
     import mlflow
 
     from lexipix.repro import rerun
 
     if out is not None and out.exists():
         raise LexipixError(f"--out {out} exists already: name a new folder.")
+    project = Path(metadata.project_path)
     client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
     mlflow.set_tracking_uri(tracking.store(project))
     todo = rerun.stages(client, run_id)

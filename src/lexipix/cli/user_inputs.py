@@ -16,11 +16,7 @@ _MAX_LINE_BYTES = 10_000
 
 
 def read_image_file(path: Path, parameters: "IngestionParameters", image_size: int) -> "NDArray[np.uint8]":
-    """An image file as the ingestion reads it, at a model's size: uint8 (image_size, image_size, 3).
-
-    Raises:
-        LexipixError: It is missing, damaged or no image.
-    """
+    """An image file as the ingestion reads it, at a model's size; a LexipixError if it cannot be used."""
     from lexipix.datasets.sources.images import Unusable, read_image
 
     if path.is_dir():
@@ -32,11 +28,7 @@ def read_image_file(path: Path, parameters: "IngestionParameters", image_size: i
 
 
 def text_beside(path: Path) -> str | None:
-    """The text of ``NAME.txt`` beside an image; None if there is none or it is blank.
-
-    Raises:
-        LexipixError: It is not UTF-8 text.
-    """
+    """The text of ``NAME.txt`` beside an image; None if there is none or it is blank."""
     beside = path.with_suffix(".txt")
     if beside == path or not beside.is_file():
         return None
@@ -44,11 +36,7 @@ def text_beside(path: Path) -> str | None:
 
 
 def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:
-    """The non-blank lines of a file of prompts, with their numbers.
-
-    Raises:
-        LexipixError: The file is missing, empty, not UTF-8, or has too many lines.
-    """
+    """The non-blank lines of a file of prompts, with their numbers; a LexipixError if it is no such file."""
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise LexipixError(f"The file of prompts {path} {what}: name a text file with one prompt per line.")

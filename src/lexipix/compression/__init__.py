@@ -4,9 +4,11 @@
 :mod:`.export`, :mod:`.onnx_graphs`          trained networks as ONNX graphs, verified on real input
 :mod:`.quantization`                         static int8 quantization of the convolutions
 :mod:`.students`, :mod:`.distillation`       smaller networks, trained by the chosen generator
-:mod:`.runtimes`                             a generator in torch, ONNX Runtime and OpenVINO
-:mod:`.variants`, :mod:`.captioner_variants` measure all variants: ``speed.*``, ``captioner_speed.*``
-:mod:`.timing`, :mod:`.quality`              speed and memory; quality on validation captions
+:mod:`.runtimes`                             networks in torch, ONNX Runtime and OpenVINO
+:mod:`.variants`                             speed, memory and size of the variants of a model
+:mod:`.generator_variants`                   all variants of the generators: ``speed.*``
+:mod:`.captioner_variants`                   all variants of the captioner: ``captioner_speed.*``
+:mod:`.quality`                              quality of generators on validation captions
 :mod:`.champion`                             the choice of the family and of the variant
 ===========================================  ==========================================================
 

@@ -10,8 +10,8 @@ from lexipix.utils.types import BASELINE, SCORER, OnnxModel, OnnxPipeline
 
 Family = Literal["vae", "gan"]
 FAMILIES: tuple[Family, ...] = ("vae", "gan")
-Table = Mapping[str, Mapping[str, float]]
-FamilyMetrics = Mapping[Family, Mapping[str, Any]]
+Row = Mapping[str, float]
+Table = Mapping[str, Row]
 
 # The metric that compares the families: how well images drawn from validation captions agree with them.
 # PSNR is not suitable: it prefers the mean of all images that fit a caption.
@@ -21,14 +21,19 @@ OBJECTIVE = "val_alignment"
 TIE = 0.01
 
 
-def choose_family(family: Literal["auto", "vae", "gan"], metrics: FamilyMetrics) -> Family:
-    """Returns the given family; for ``auto`` the one of the higher :data:`OBJECTIVE`, without it the VAE."""
+def choose_family(
+    family: Literal["auto", "vae", "gan"], vae: Mapping[str, Any], gan: Mapping[str, Any]
+) -> Family:
+    """Returns the given family; for ``auto`` the one of the higher :data:`OBJECTIVE`, without it the VAE.
+
+    The objective is among the metrics in the generators' cards.
+    """
     if family != "auto":
         return family
-    known = {name: one[OBJECTIVE] for name, one in metrics.items() if one.get(OBJECTIVE) is not None}
-    if len(known) < len(metrics):
+    vae_score, gan_score = (card["figures"].get(OBJECTIVE) for card in (vae, gan))
+    if vae_score is None or gan_score is None:
         return "vae"
-    return "vae" if known["vae"] > known["gan"] + TIE else "gan"
+    return "vae" if vae_score > gan_score + TIE else "gan"
 
 
 def choose_champion(parameters: ChampionParameters, family: Family, table: Table) -> dict[str, Any]:
@@ -36,11 +41,6 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
 
     Variants that need torch are in the table for comparison only: loading torch takes longer than the first
     image may take.
-
-    Args:
-        parameters: The gates.
-        family: The chosen family.
-        table: Variant -> metrics of that family, as :func:`.variants.measure_variants` returns them.
 
     Returns:
         JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
@@ -52,17 +52,17 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
     """
     baseline = require_baseline(table, "compression.variants")
 
-    def loss(row: Mapping[str, float]) -> float:
+    def loss(row: Row) -> float:
         return quality_loss(row, baseline)
 
     gate = parameters.max_quality_loss
-    champion = given_variant(table, parameters.variant, "variant") or fastest(table, loss, gate)
-    fast = given_variant(table, parameters.fast_variant, "fast_variant")
-    fast = fast or fastest(table, loss, max(parameters.fast_max_quality_loss, gate))
+    champion = choose_variant(table, "variant", parameters.variant, loss, gate)
+    wider = max(parameters.fast_max_quality_loss, gate)
+    fast = choose_variant(table, "fast_variant", parameters.fast_variant, loss, wider)
     return {
         "family": family,
         "variant": champion,
-        "max_quality_loss": parameters.max_quality_loss,
+        "max_quality_loss": gate,
         "figures": dict(table[champion]),
         "qualities": {"fast": fast, "balanced": champion, "best": BASELINE},
     }
@@ -79,23 +79,14 @@ def champion_pipeline(
         variants: Its compressed variants by name.
         scorer: Scores candidates.
     """
-    names = dict.fromkeys(choice["qualities"].values())
-    models = {name: baseline if name == BASELINE else variants[name] for name in names}
+    models = {name: {**variants, BASELINE: baseline}[name] for name in choice["qualities"].values()}
     keys = ("image_size", "noise_dim", "max_tokens", "known_words")
     config = {"kind": "champion", **choice, **{key: baseline.config[key] for key in keys}}
     return OnnxPipeline(config, {**models, SCORER: scorer}, dict(baseline.card))
 
 
-def require_baseline(table: Table, key: str) -> Mapping[str, float]:
-    """Returns the metrics of the baseline.
-
-    Args:
-        table: Variant -> metrics.
-        key: The parameter that lists the variants.
-
-    Raises:
-        LexipixError: It is not in the table.
-    """
+def require_baseline(table: Table, key: str) -> Row:
+    """Returns the metrics of the baseline; ``key`` is the parameter that lists the variants."""
     if BASELINE not in table:
         raise LexipixError(
             f"{key} does not hold {BASELINE}, with which every other variant is compared: add it "
@@ -104,30 +95,31 @@ def require_baseline(table: Table, key: str) -> Mapping[str, float]:
     return table[BASELINE]
 
 
-def given_variant(table: Table, variant: str | None, key: str) -> str | None:
-    """Returns the variant that a parameter names, or None.
+def choose_variant(
+    table: Table, key: str, given: str | None, loss: Callable[[Row], float], gate: float
+) -> str:
+    """Returns the given variant, or the fastest in batches of those without torch within the gate.
 
     Args:
         table: Variant -> metrics.
-        variant: The parameter's value.
-        key: Its name under ``compression.champion``.
+        key: The parameter under ``compression.champion`` that may give a variant.
+        given: Its value.
+        loss: Share of quality that a variant loses.
+        gate: Largest loss of the fastest.
 
     Raises:
-        LexipixError: It was not measured, or needs torch.
+        LexipixError: The given variant was not measured, or needs torch.
     """
     known = [name for name in table if "onnx_" in name]
-    if variant is not None and variant not in known:
+    if given is None:
+        passing = [name for name in known if loss(table[name]) <= gate]
+        return max(passing, key=lambda name: table[name]["images_per_s"])
+    if given not in known:
         raise LexipixError(
-            f"compression.champion.{key} is {variant}, which is not a measured variant without torch: "
+            f"compression.champion.{key} is {given}, which is not a measured variant without torch: "
             f"choose from {', '.join(known)}, or add it to the variants (parameters_compression.yml)."
         )
-    return variant
-
-
-def fastest(table: Table, loss: Callable[[Mapping[str, float]], float], gate: float) -> str:
-    """Returns the fastest variant, in batches, that runs without torch and whose loss is at most the gate."""
-    passing = {name: row for name, row in table.items() if "onnx_" in name and loss(row) <= gate}
-    return max(passing, key=lambda name: passing[name]["images_per_s"])
+    return given
 
 
 def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> dict[str, dict[str, float]]:
@@ -136,13 +128,10 @@ def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> 
     ``quality_loss`` is the share of quality that a variant loses to its family's baseline, if both were
     measured.
     """
-    rows = {}
+    rows = {"champion": dict(champion["figures"])}
     for family, table in tables.items():
         for name, row in table.items():
-            lost = (
-                {"quality_loss": quality_loss(row, table[BASELINE])}
-                if BASELINE in table and "kid" in row
-                else {}
-            )
-            rows[f"{family}_{name}"] = {**row, **lost}
-    return {"champion": dict(champion["figures"]), **rows}
+            rows[f"{family}_{name}"] = dict(row)
+            if BASELINE in table and "kid" in row:
+                rows[f"{family}_{name}"]["quality_loss"] = quality_loss(row, table[BASELINE])
+    return rows

@@ -1,18 +1,18 @@
 """Distillation of the chosen generator into smaller networks."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from lexipix.compression.champion import choose_family
 from lexipix.compression.students import has_own_reader, make_student
 from lexipix.compression.variants import split_name
-from lexipix.config.compression import CompressionParameters, PrunedParameters
+from lexipix.config.compression import ChampionParameters, CompressionParameters, PrunedParameters
 from lexipix.config.run import RunParameters
+from lexipix.config.training import TrainingParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.data.images import N_VALIDATION
@@ -21,7 +21,7 @@ from lexipix.reporting.plots import note
 from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.base import TrainingResult
+from lexipix.training.tasks.base import TrainingResult, TrainingTask
 from lexipix.training.tasks.distillation import DistillationTask, generate_targets
 from lexipix.training.tasks.text_distillation import TextDistillationTask, encode_captions
 from lexipix.utils.seeding import seeded
@@ -32,63 +32,97 @@ Distilled = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """The generator that is distilled.
+class DistillationData:
+    """What a distillation learns from.
 
     Attributes:
-        bundle: The trained model.
-        primary_caption_prob: Probability with which its training read a caption in its first wording; the
-            students' trainings do the same.
+        pictures: The data.
+        captions_complete: Captions of the training images, the generated ones among them.
+        prior: The VAE's text prior; its card holds the parameters and metrics of its training.
+        gan: The GAN, likewise. The one of the chosen family is the teacher.
+        stream: Receives live metrics.
+        checkpoints: Stores the state of an interrupted training.
     """
 
-    bundle: ModelBundle
-    primary_caption_prob: float
+    pictures: ImageSplits
+    captions_complete: pd.DataFrame
+    prior: ModelBundle
+    gan: ModelBundle
+    stream: MetricStream
+    checkpoints: CheckpointStore
+
+    def teacher(self, champion: ChampionParameters) -> ModelBundle:
+        """The generator that is distilled."""
+        family = choose_family(champion.family, self.prior.card, self.gan.card)
+        return {"vae": self.prior, "gan": self.gan}[family]
 
 
-@dataclass(frozen=True)
-class DistillationSetup:
-    """What every distillation starts from.
+class _Distillation:
+    """The training of one student, with the teacher's network and the wordings of the images."""
 
-    Attributes:
-        teacher: The model and how its captions are read.
-        network: The teacher's network, on the device.
-        captions: Wordings of the training images.
-        validation: Wordings of the validation images.
-        digest: Of the data.
-        device: Where to train.
-    """
+    def __init__(
+        self,
+        name: str,
+        parameters: PrunedParameters,
+        run: RunParameters,
+        data: DistillationData,
+        teacher: ModelBundle,
+    ) -> None:
+        pictures = data.pictures
+        self.name, self.parameters, self.run, self.data, self.teacher = name, parameters, run, data, teacher
+        self.device = resolve_device(run)
+        self.network = load_network(teacher, TextToImage).requires_grad_(False)
+        self.network_config = dict(teacher.config["network"])
+        # The students read captions as often in their first wording as the teacher did
+        self.primary_caption_prob = float(teacher.card["parameters"]["primary_caption_prob"])
+        splits = for_training(
+            Split(pictures.train.images, data.captions_complete), pictures.val, "compression"
+        )
+        tokenizer, max_tokens = tokenizer_of(teacher), int(teacher.config["max_tokens"])
+        self.captions, self.validation = (
+            CaptionRows(split.captions, split.paraphrases, tokenizer, max_tokens, self.device)
+            for split in splits
+        )
 
-    teacher: Teacher
-    network: TextToImage
-    captions: CaptionRows
-    validation: CaptionRows
-    digest: str
-    device: torch.device
-
-
-def choose_teacher(
-    family: Literal["auto", "vae", "gan"],
-    prior: ModelBundle,
-    gan: ModelBundle,
-    prior_metrics: dict[str, Any],
-    gan_metrics: dict[str, Any],
-    prior_primary_caption_prob: float,
-    gan_primary_caption_prob: float,
-) -> Teacher:
-    """Return the generator of a family, or of the better one for ``auto`` (see :func:`choose_family`)."""
-    if choose_family(family, {"vae": prior_metrics, "gan": gan_metrics}) == "vae":
-        return Teacher(prior, prior_primary_caption_prob)
-    return Teacher(gan, gan_primary_caption_prob)
+    def train(
+        self,
+        task: TrainingTask,
+        training: TrainingParameters,
+        student: TextToImage,
+        student_config: dict[str, Any],
+        text_student: ModelBundle | None = None,
+    ) -> tuple[ModelBundle, TrainingResult]:
+        """Train the student; ``text_student`` is the model that its training starts from, if any."""
+        teacher, digest = self.teacher, self.data.pictures.digest
+        models = teacher, text_student or teacher
+        result = train(
+            task,
+            training,
+            self.run,
+            name=self.name,
+            key=f"compression.{self.name.replace('_', '.')}.training",
+            fingerprint=fingerprint(
+                self.name, self.parameters, self.run, digest, self.primary_caption_prob, *models
+            ),
+            stream=self.data.stream,
+            checkpoints=self.data.checkpoints,
+        )
+        bundle = to_bundle(
+            "text_to_image",
+            student,
+            student_config,
+            tokenizer=teacher.tokenizer,
+            max_tokens=int(teacher.config["max_tokens"]),
+            card_parameters=self.parameters,
+            data_digest=digest,
+            figures=result.metrics,
+            **{key: teacher.config[key] for key in ("image_size", "known_words", "noise_dim")},
+        )
+        return bundle, result
 
 
 def distill_text_encoder(
-    compression: CompressionParameters,
-    run: RunParameters,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
-    teacher: Teacher,
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
+    compression: CompressionParameters, run: RunParameters, data: DistillationData
 ) -> Distilled:
     """Train the small network's text encoder to encode captions as the teacher does.
 
@@ -96,53 +130,33 @@ def distill_text_encoder(
         The small network, the curves and metrics of the training. Where no variant of it is asked for, or it
         keeps the teacher's language model, the teacher itself without metrics.
     """
-    parameters = compression.small
-    if not _is_wanted(compression, "small") or not has_own_reader(
-        teacher.bundle.config["network"], parameters
-    ):
-        return teacher.bundle, *untrained()
-    setup = _setup(teacher, run, pictures, captions_complete)
+    parameters, reader = compression.small, compression.small.reader
+    bundle = data.teacher(compression.champion)
+    if not _is_wanted(compression, "small") or not has_own_reader(bundle.config["network"], parameters):
+        return bundle, *untrained()
+    distillation = _Distillation("small_reader", parameters, run, data, bundle)
+    teacher, prob, device = distillation.network, distillation.primary_caption_prob, distillation.device
     with seeded(run.seed):
-        config, student = make_student(setup.network, dict(teacher.bundle.config["network"]), parameters)
-        setup.network.to(setup.device)
+        config, student = make_student(teacher, distillation.network_config, parameters)
+        teacher.to(device)
+        n_validation = min(N_VALIDATION, len(distillation.validation))
         targets, validation = (
-            encode_captions(
-                setup.network,
-                captions,
-                n,
-                teacher.primary_caption_prob,
-                "small reader: targets",
-                setup.device,
-            )
+            encode_captions(teacher, captions, n, prob, "small reader: targets", device)
             for captions, n in (
-                (setup.captions, parameters.reader.n_captions),
-                (setup.validation, min(N_VALIDATION, len(setup.validation))),
+                (distillation.captions, reader.n_captions),
+                (distillation.validation, n_validation),
             )
         )
-    training = parameters.reader.training
-    task = TextDistillationTask(student, targets, validation, learning_rate=training.learning_rate)
-    result = train(
-        task,
-        training,
-        run,
-        name="small_reader",
-        key="compression.small.reader.training",
-        fingerprint=_fingerprint("small_reader", parameters, run, setup),
-        stream=stream,
-        checkpoints=checkpoints,
-    )
-    return _bundle(setup, student, config, parameters, result), pd.DataFrame(result.curves), result.metrics
+    task = TextDistillationTask(student, targets, validation, learning_rate=reader.training.learning_rate)
+    bundle, result = distillation.train(task, reader.training, student, config)
+    return bundle, pd.DataFrame(result.curves), result.metrics
 
 
 def distill(
     name: str,
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
-    teacher: Teacher,
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
+    data: DistillationData,
     text_student: ModelBundle | None = None,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
     """Train a smaller network to generate what the teacher generates.
@@ -151,103 +165,47 @@ def distill(
         name: ``small`` or ``pruned``; its parameters are ``compression.NAME``.
         compression: Of the stage.
         run: Seed, device, precision.
-        pictures: The data.
-        captions_complete: Captions of the training images, the generated ones among them.
-        teacher: Is distilled.
-        stream: Receives live metrics.
-        checkpoints: Stores the state of an interrupted training.
+        data: Generators, pictures and captions.
         text_student: From :func:`distill_text_encoder`; None starts from the teacher.
 
     Returns:
         The student, the curves and metrics of its training, and the teacher's images above its own. Where no
         variant of the student is asked for, the teacher itself, without metrics, and a note.
     """
+    bundle = data.teacher(compression.champion)
     if not _is_wanted(compression, name):
         reason = "compression.variants names no variant of it: not trained"
-        return teacher.bundle, *untrained(), note(name, reason)
+        return bundle, *untrained(), note(name, reason)
     parameters: PrunedParameters = getattr(compression, name)
-    setup = _setup(teacher, run, pictures, captions_complete)
-    if text_student is not None and has_own_reader(teacher.bundle.config["network"], parameters):
+    distillation = _Distillation(name, parameters, run, data, bundle)
+    teacher, device = distillation.network, distillation.device
+    if text_student is not None and has_own_reader(distillation.network_config, parameters):
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)
     else:
-        config, student = make_student(setup.network, dict(teacher.bundle.config["network"]), parameters)
+        config, student = make_student(teacher, distillation.network_config, parameters)
     with seeded(run.seed):
-        setup.network.to(setup.device)
+        teacher.to(device)
         targets, validation = (
-            generate_targets(setup.network, captions, n, f"{name}: targets", setup.device)
-            for captions, n in ((setup.captions, parameters.n_images), (setup.validation, N_VALIDATION))
+            generate_targets(teacher, captions, n, f"{name}: targets", device)
+            for captions, n in (
+                (distillation.captions, parameters.n_images),
+                (distillation.validation, N_VALIDATION),
+            )
         )
     task = DistillationTask(
         student,
         targets,
         validation,
-        setup.captions,
-        setup.validation,
+        distillation.captions,
+        distillation.validation,
         learning_rate=parameters.training.learning_rate,
-        primary_caption_prob=teacher.primary_caption_prob,
-        device=setup.device,
+        primary_caption_prob=distillation.primary_caption_prob,
+        device=device,
     )
-    result = train(
-        task,
-        parameters.training,
-        run,
-        name=name,
-        key=f"compression.{name}.training",
-        fingerprint=_fingerprint(name, parameters, run, setup, text_student),
-        stream=stream,
-        checkpoints=checkpoints,
-    )
+    bundle, result = distillation.train(task, parameters.training, student, config, text_student)
     assert result.sample_grid is not None
-    bundle = _bundle(setup, student, config, parameters, result)
     return bundle, pd.DataFrame(result.curves), result.metrics, result.sample_grid
 
 
 def _is_wanted(compression: CompressionParameters, name: str) -> bool:
     return any(split_name(variant)[0] == name for variant in compression.variants)
-
-
-def _setup(
-    teacher: Teacher, run: RunParameters, pictures: ImageSplits, captions_complete: pd.DataFrame
-) -> DistillationSetup:
-    network = load_network(teacher.bundle, TextToImage)
-    device = resolve_device(run)
-    chosen = for_training(Split(pictures.train.images, captions_complete), pictures.val, "compression")
-    tokenizer, max_tokens = tokenizer_of(teacher.bundle), int(teacher.bundle.config["max_tokens"])
-    captions, validation = (
-        CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device) for part in chosen
-    )
-    network.requires_grad_(False)
-    return DistillationSetup(teacher, network, captions, validation, pictures.digest, device)
-
-
-def _fingerprint(
-    name: str,
-    parameters: PrunedParameters,
-    run: RunParameters,
-    setup: DistillationSetup,
-    text_student: ModelBundle | None = None,
-) -> str:
-    teacher = setup.teacher
-    models = (teacher.bundle, text_student or teacher.bundle)
-    return fingerprint(name, parameters, run, setup.digest, teacher.primary_caption_prob, *models)
-
-
-def _bundle(
-    setup: DistillationSetup,
-    student: TextToImage,
-    network: dict[str, Any],
-    parameters: PrunedParameters,
-    result: TrainingResult,
-) -> ModelBundle:
-    config = setup.teacher.bundle.config
-    return to_bundle(
-        "text_to_image",
-        student,
-        network,
-        tokenizer=setup.teacher.bundle.tokenizer,
-        max_tokens=int(config["max_tokens"]),
-        card_parameters=parameters,
-        data_digest=setup.digest,
-        figures=result.metrics,
-        **{key: config[key] for key in ("image_size", "known_words", "noise_dim")},
-    )

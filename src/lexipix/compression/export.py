@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexipix.compression.onnx_graphs import (
@@ -23,16 +22,20 @@ from lexipix.compression.onnx_graphs import (
     See,
     TextVector,
 )
+from lexipix.config.compression import VerificationParameters
 from lexipix.data.images import normalize
-from lexipix.data.tokenization import encode, pad_id
+from lexipix.data.tokenization import pad_id
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
-from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.bundles import load_network, token_ids, tokenizer_of
+from lexipix.utils.errors import LexipixError
 from lexipix.utils.logging import suppress_logs
-from lexipix.utils.types import ModelBundle, OnnxModel
+from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
+
+VERIFICATION_IMAGES = 16
 
 Inputs = Mapping[str, Tensor]
 
@@ -42,29 +45,46 @@ class Unavailable(Exception):
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Real input to verify exports with.
+class _Graph:
+    """A module to export, with input to verify it and the names of its dynamic axes and outputs."""
 
-    Attributes:
-        captions: N texts.
-        images: uint8 (M, H, W, 3), M at least 2.
-    """
-
-    captions: Sequence[str]
-    images: NDArray[np.uint8]
+    module: nn.Module
+    batches: Sequence[Inputs]
+    dynamic_axes: Mapping[str, Sequence[int]]
+    outputs: Sequence[str]
 
 
 class Exporter:
     """Exports networks and rejects graphs that compute something else.
 
+    The graphs are compared with their networks on the first captions and images of the validation split, or
+    of the training split where the validation split has no caption.
+
     Args:
-        samples: Real input to compare with.
-        max_difference: Largest difference allowed between an output of the graph and of the network.
+        pictures: The data.
+        verification: Number of captions, and the largest difference allowed.
+
+    Attributes:
+        captions: N texts.
+        images: uint8 (M, H, W, 3).
+
+    Raises:
+        LexipixError: No image has a caption.
     """
 
-    def __init__(self, samples: Samples, max_difference: float) -> None:
-        self.samples, self.max_difference = samples, max_difference
-        self._drawn: tuple[Mapping[str, Any], tuple[torch.onnx.ONNXProgram, ...]] | None = None
+    def __init__(self, pictures: ImageSplits, verification: VerificationParameters) -> None:
+        for split in (pictures.val, pictures.train):
+            captions = split.captions["caption"].dropna()
+            if len(captions):
+                self.captions = [str(text) for text in captions[: verification.n_captions]]
+                self.images = np.array(split.images[: min(VERIFICATION_IMAGES, len(split))])
+                break
+        else:
+            raise LexipixError(
+                "No picture has a caption, and the generators need some to draw from: add captions."
+            )
+        self.max_difference = verification.max_difference
+        self._last: tuple[Mapping[str, Any], dict[str, torch.onnx.ONNXProgram]] | None = None
 
     def text_to_image(self, bundle: ModelBundle) -> OnnxModel:
         """Exports a generator.
@@ -83,27 +103,17 @@ class Exporter:
                 parts = dict(zip(PLAN, read(ids), strict=False))
             reads.append({"ids": ids})
             draws.append({"noise": torch.from_numpy(noise), **parts})
-        if self._drawn is not None and self._drawn[0] == network:
-            # Both generators have the same network: the second export only replaces the weights
-            programs = self._drawn[1]
-            with _quiet():  # it logs each weight that a graph does not use
-                for program, wrapper in zip(programs, (read, draw), strict=True):
-                    program.apply_weights(wrapper.state_dict())
-        else:
-            rows = dict.fromkeys(draws[0], (0,))
-            programs = (
-                _export(read, reads[0], {"ids": (0, 1)}, list(parts)),
-                _export(draw, draws[0], rows, ["images", "pixels"]),
-            )
-            self._drawn = network, programs
-        graphs = {name: _content(program) for name, program in zip(("read", "draw"), programs, strict=True)}
         config = {
             "max_tokens": bundle.config["max_tokens"],
             "noise_dim": noise_dim,
             "image_size": int(network["decoder"]["image_size"]),
             "known_words": bundle.config.get("known_words", []),
         }
-        return self._model(bundle, config, graphs, {"read": (read, reads), "draw": (draw, draws)})
+        graphs = {
+            "read": _Graph(read, reads, {"ids": (0, 1)}, list(parts)),
+            "draw": _Graph(draw, draws, dict.fromkeys(draws[0], (0,)), ["images", "pixels"]),
+        }
+        return self._model(bundle, config, graphs)
 
     def captioner(self, bundle: ModelBundle) -> OnnxModel:
         """Exports a captioner.
@@ -113,88 +123,83 @@ class Exporter:
         configuration is the shape of the cache of a text, without its length.
         """
         module = load_network(bundle, Captioner)
-        see = See(module).eval()
-        images = self._images()
+        see, images = See(module).eval(), self._images()
         with torch.no_grad():
             cells = see(images["images"])
         texts = []
         for ids in self._ids(bundle):
             ids = torch.cat([torch.full((len(ids), 1), module.start_id), ids[:, :-1]], dim=1)
             texts.append((ids, cells[torch.arange(len(ids)) % len(cells)]))
-        step: nn.Module
-        steps: list[Inputs]
-        if module.conditioning == "prefix":
-            step = NextWordAfterPrefix(module).eval()
-            steps = [{"ids": ids, "cells": rows} for ids, rows in texts]
-            free, outputs, memory = {"ids": (0, 1), "cells": (0,)}, ["logits"], None
-        else:
-            step = NextWord(module).eval()
-            steps = [one for ids, rows in texts for one in _written(step, ids, rows)]
-            free = {"words": (0,), "position": (), "cells": (0,), "memory": (0, 3)}
-            outputs, memory = ["logits", "kept"], step.memory
-        graphs = {
-            "see": _content(_export(see, images, {"images": (0,)}, ["cells"])),
-            "next_word": _content(_export(step, steps[0], free, outputs)),
-        }
         config = {
             "max_tokens": bundle.config["max_tokens"],
-            "image_size": self.samples.images.shape[1],
+            "image_size": self.images.shape[1],
             "start_id": module.start_id,
             "pad_id": module.pad_id,
             "eos_id": module.eos_id,
-            "memory": memory,
+            "memory": None,
         }
-        return self._model(bundle, config, graphs, {"see": (see, [images]), "next_word": (step, steps)})
+        if module.conditioning == "prefix":
+            prefixed = [{"ids": ids, "cells": rows} for ids, rows in texts]
+            axes = {"ids": (0, 1), "cells": (0,)}
+            next_word = _Graph(NextWordAfterPrefix(module).eval(), prefixed, axes, ["logits"])
+        else:
+            step = NextWord(module).eval()
+            config["memory"] = step.memory
+            steps = [one for ids, rows in texts for one in _written(step, ids, rows)]
+            axes = {"words": (0,), "position": (), "cells": (0,), "memory": (0, 3)}
+            next_word = _Graph(step, steps, axes, ["logits", "kept"])
+        graphs = {"see": _Graph(see, [images], {"images": (0,)}, ["cells"]), "next_word": next_word}
+        return self._model(bundle, config, graphs)
 
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
         image = ImageVector(module).eval()
         text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
-        images, texts = self._images(), [{"ids": ids} for ids in self._ids(bundle)]
+        texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
-            "image": _content(_export(image, images, {"images": (0,)}, ["vectors"])),
-            "text": _content(_export(text, texts[0], {"ids": (0, 1)}, ["vectors"])),
+            "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
+            "text": _Graph(text, texts, {"ids": (0, 1)}, ["vectors"]),
         }
-        config = {"max_tokens": bundle.config["max_tokens"], "image_size": self.samples.images.shape[1]}
-        return self._model(bundle, config, graphs, {"image": (image, [images]), "text": (text, texts)})
+        config = {"max_tokens": bundle.config["max_tokens"], "image_size": self.images.shape[1]}
+        return self._model(bundle, config, graphs)
 
     def _ids(self, bundle: ModelBundle) -> list[Tensor]:
         """The captions as one padded batch, and the shortest and the longest of them by themselves."""
-        tokenizer, longest = tokenizer_of(bundle), int(bundle.config["max_tokens"])
-        batch = torch.from_numpy(encode(tokenizer, self.samples.captions, longest))
-        by_length = sorted(self.samples.captions, key=lambda text: len(tokenizer.encode(text).ids))
-        alone = [torch.from_numpy(encode(tokenizer, [by_length[i]], longest)) for i in (0, -1)]
-        return [batch, *alone]
+        tokenizer = tokenizer_of(bundle)
+        by_length = sorted(self.captions, key=lambda text: len(tokenizer.encode(text).ids))
+        return [token_ids(bundle, texts) for texts in (self.captions, by_length[:1], by_length[-1:])]
 
     def _images(self) -> dict[str, Tensor]:
-        return {"images": normalize(torch.from_numpy(np.array(self.samples.images))).contiguous()}
+        return {"images": normalize(torch.from_numpy(self.images)).contiguous()}
 
-    def _model(
-        self,
-        bundle: ModelBundle,
-        config: dict[str, Any],
-        graphs: dict[str, bytes],
-        checks: Mapping[str, tuple[nn.Module, Sequence[Inputs]]],
-    ) -> OnnxModel:
-        """Verifies the graphs and returns the exported model.
-
-        Raises:
-            RuntimeError: A graph does not compute what its network computes.
-        """
-        kind = bundle.config["kind"]
-        differences = {name: largest_difference(graphs[name], *check) for name, check in checks.items()}
-        for name, difference in differences.items():
-            size = megabytes(graphs[name])
+    def _model(self, bundle: ModelBundle, config: dict[str, Any], graphs: Mapping[str, _Graph]) -> OnnxModel:
+        """Exports and verifies graphs; a RuntimeError if one does not compute what its network does."""
+        kind, network = bundle.config["kind"], bundle.config["network"]
+        if self._last is not None and self._last[0] == network:
+            # Both generators have the same network: the second export only replaces the weights
+            programs = self._last[1]
+            with _quiet():  # it logs each weight that a graph does not use
+                for name, graph in graphs.items():
+                    programs[name].apply_weights(graph.module.state_dict())
+        else:
+            programs = {name: _export(graph) for name, graph in graphs.items()}
+            self._last = network, programs
+        contents = {name: _content(program) for name, program in programs.items()}
+        differences = {}
+        for name, graph in graphs.items():
+            difference = largest_difference(contents[name], graph.module, graph.batches)
+            size = megabytes(contents[name])
             _log.info("%s.%s as ONNX: %.1f MB, differs by %.1e", kind, name, size, difference)
             if not difference <= self.max_difference:
                 raise RuntimeError(
                     f"the ONNX graph {name} of the {kind} differs from its network by {difference:g}, more "
                     f"than compression.verification.max_difference = {self.max_difference:g}"
                 )
-        verification = {"max_difference": differences, "n_captions": len(self.samples.captions)}
+            differences[name] = difference
+        verification = {"max_difference": differences, "n_captions": len(self.captions)}
         card = {**bundle.card, "onnx": verification}
-        return OnnxModel({"kind": kind, **config}, graphs, bundle.tokenizer, card)
+        return OnnxModel({"kind": kind, **config}, contents, bundle.tokenizer, card)
 
 
 @torch.no_grad()
@@ -213,7 +218,10 @@ def _written(step: NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
 
 def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs]) -> float:
     """Returns the largest absolute difference between the real outputs of a graph and of a network."""
-    session = start(graph)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     largest = 0.0
     for batch in batches:
         with torch.no_grad():
@@ -226,31 +234,22 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
     return largest
 
 
-def start(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Loads a graph for the CPU; 0 threads takes the number of torch."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or torch.get_num_threads()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
 def megabytes(*contents: bytes) -> float:
     """Returns the size of files in MB (10^6 bytes)."""
     return sum(map(len, contents)) / 1e6
 
 
-def _export(
-    module: nn.Module, inputs: Inputs, free_axes: Mapping[str, Sequence[int]], outputs: Sequence[str]
-) -> torch.onnx.ONNXProgram:
+def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
     """Traces a module into a graph with dynamic axes.
 
     ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export takes
     two thirds of the time, the result is as fast, and parameters keep their names.
     """
-    shapes = tuple(dict.fromkeys(free_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
+    inputs = graph.batches[0]
+    shapes = tuple(dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            module, tuple(inputs.values()), input_names=list(inputs), output_names=list(outputs),
+            graph.module, tuple(inputs.values()), input_names=list(inputs), output_names=list(graph.outputs),
             dynamic_shapes=shapes, dynamo=True, optimize=False, verbose=False,
         )  # fmt: skip
     assert program is not None

@@ -1,50 +1,26 @@
-"""All variants of both generators: which are made, measured, and chosen."""
+"""All variants of both generators: which are made, measured from prompts to pixels, and chosen."""
 
 import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
-from lexipix.compression.champion import FAMILIES, Family, choose_champion, choose_family, speed_table
-from lexipix.compression.export import Exporter, Samples
+from lexipix.compression.champion import FAMILIES, Family, choose_champion, speed_table
+from lexipix.compression.export import Exporter
 from lexipix.compression.quality import TaskQuality
 from lexipix.compression.quantization import quantize_generator
-from lexipix.compression.runtimes import Network
-from lexipix.compression.timing import Row
-from lexipix.compression.variants import as_lines, measure_variants, split_name
-from lexipix.config.compression import NETWORKS, CompressionParameters
+from lexipix.compression.runtimes import REFERENCE, Generate, load_generator
+from lexipix.compression.variants import Row, arithmetic, in_batches, measure_variants, size_mb, split_name
+from lexipix.config.compression import NETWORKS, CompressionParameters, MeasurementParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.captioned import for_training
-from lexipix.evaluation.caption_metrics import is_scenes
-from lexipix.evaluation.embedding import Embedder
-from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
+from lexipix.metrics.images import psnr, ssim
+from lexipix.models.text_to_image import TextToImage
+from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
-
-VERIFICATION_IMAGES = 16
-EMBEDDING_BATCH = 250
-
-
-def make_exporter(compression: CompressionParameters, pictures: ImageSplits) -> Exporter:
-    """Returns the exporter, which verifies graphs on real captions and images."""
-    verification = compression.verification
-    return Exporter(real_samples(pictures, verification.n_captions), verification.max_difference)
-
-
-def real_samples(pictures: ImageSplits, n_captions: int) -> Samples:
-    """Returns the first captions and images of the validation split, or of the training split without any.
-
-    Raises:
-        LexipixError: No image has a caption.
-    """
-    for split in (pictures.val, pictures.train):
-        captions = split.captions["caption"].dropna()
-        if len(captions):
-            images = np.array(split.images[: min(VERIFICATION_IMAGES, len(split))])
-            return Samples([str(text) for text in captions[:n_captions]], images)
-    raise LexipixError("No picture has a caption, and the generators need some to draw from: add captions.")
 
 
 def make_variants(
@@ -61,82 +37,106 @@ def make_variants(
         baseline: The exported generator in fp32.
         smaller: Its pruned and its small network.
     """
-    exporter = make_exporter(compression, pictures)
-    captions = real_samples(pictures, compression.verification.n_captions).captions
+    exporter = Exporter(pictures, compression.verification)
     wanted = [split_name(variant) for variant in compression.variants]
     variants: dict[str, OnnxModel] = {}
     for name in ("", *NETWORKS):
-        runtimes = {runtime for network, runtime in wanted if network == name and runtime.startswith("onnx_")}
-        if not runtimes or (name == "" and runtimes == {"onnx_fp32"}):
-            continue
+        runtimes = {runtime for network, runtime in wanted if network == name and "torch_" not in runtime}
         model = baseline
-        if name:
-            model = variants[f"{name}_onnx_fp32"] = exporter.text_to_image(smaller[name])
+        if name and runtimes:
+            model = variants[f"{name}_{BASELINE}"] = exporter.text_to_image(smaller[name])
         if "onnx_int8" in runtimes:
-            variants[f"{name}_onnx_int8".removeprefix("_")] = quantize_generator(model, captions)
+            variants[f"{name}_onnx_int8".removeprefix("_")] = quantize_generator(model, exporter.captions)
     return variants
 
 
 def measure_families(
     compression: CompressionParameters,
-    quality: TaskQuality,
-    baselines: Mapping[Family, Network],
+    run: RunParameters,
+    pictures: ImageSplits,
+    contrastive_pair: ModelBundle,
+    baselines: Mapping[Family, tuple[ModelBundle, OnnxModel]],
     family: Family,
     smaller: Mapping[str, ModelBundle],
     variants: Mapping[str, OnnxModel],
-    threads: int,
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
     """Measures the variants of both generators and chooses the champion.
 
+    Only the chosen family has smaller networks, and variants in int8.
+
     Args:
         compression: Names the variants, and the gates.
-        quality: Measures images of validation captions.
+        run: Seed, threads, device.
+        pictures: The data; images are drawn from validation captions.
+        contrastive_pair: Measures their quality.
         baselines: The uncompressed generators with their exports in fp32.
-        family: The chosen one, the only one with smaller networks and in int8.
+        family: The chosen one.
         smaller: Its pruned and its small network.
         variants: As :func:`make_variants` returns them.
-        threads: 0 takes all cores.
 
     Returns:
         See :func:`.champion.speed_table` and :func:`.champion.choose_champion`.
     """
+    quality = TaskQuality(pictures, compression.measurement.n_images, contrastive_pair, run)
+    if run.threads:
+        torch.set_num_threads(run.threads)
     tables: dict[Family, dict[str, Row]] = {}
     for one in FAMILIES:
-        networks = {"": baselines[one]}
+        bundle, onnx_model = baselines[one]
+        networks, exported, names = {"": bundle}, {BASELINE: onnx_model}, list(compression.variants)
         if one == family:
-            networks[""] = _with_int8(baselines[one], variants.get("onnx_int8"))
-            for name, bundle in smaller.items():
-                if f"{name}_onnx_fp32" in variants:
-                    network = Network(bundle, {"fp32": variants[f"{name}_onnx_fp32"]})
-                    networks[name] = _with_int8(network, variants.get(f"{name}_onnx_int8"))
-        names = [name for name in compression.variants if one == family or not name.endswith("int8")]
-        tables[one] = measure_variants(networks, names, quality, compression.measurement, threads)
-        for line in as_lines(one, tables[one]):
-            _log.info(line)
+            networks, exported = {**networks, **smaller}, {**exported, **variants}
+        else:
+            names = [name for name in names if not split_name(name)[0] and not name.endswith("int8")]
+        tables[one] = _measure(one, names, networks, exported, quality, compression.measurement)
     champion = choose_champion(compression.champion, family, tables[family])
     _log.info("Champion: %s %s", champion["family"], champion["variant"])
     return speed_table(tables, champion), champion
 
 
-def make_quality(
-    compression: CompressionParameters,
-    run: RunParameters,
-    pictures: ImageSplits,
-    contrastive_pair: ModelBundle,
-) -> TaskQuality:
-    """Returns what measures images of validation captions with the encoders of the features stage."""
-    validation = for_training(pictures.train, pictures.val, "compression")[1]
-    captions = validation.captions[: compression.measurement.n_images]
-    embedder = Embedder(contrastive_pair, run, EMBEDDING_BATCH)
-    return TaskQuality(validation.images, captions, embedder, is_scenes(pictures.summary), run.seed)
+def _measure(
+    family: Family,
+    variants: list[str],
+    networks: Mapping[str, ModelBundle],
+    exported: Mapping[str, OnnxModel],
+    quality: TaskQuality,
+    measurement: MeasurementParameters,
+) -> dict[str, Row]:
+    """Variant -> metrics, from prompts to pixels.
+
+    Beside those of :func:`measure_variants`: ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (mean over
+    captions, compared with the uncompressed network in fp32), those of :class:`TaskQuality`, ``parameters``,
+    and ``mflop`` of one image.
+    """
+    captions = quality.captions
+    noise_dim = int(networks[""].config["network"]["prior"]["noise_dim"])
+    noise = np.random.default_rng(0).standard_normal((len(captions), noise_dim), np.float32)
+    expected = np.stack(in_batches(load_generator(REFERENCE, networks[""]), (captions, noise)))
+    models = {variant: exported.get(variant.replace("openvino_", "onnx_")) for variant in variants}
+    names = {split_name(variant)[0] for variant in variants}
+    costs = {name: _arithmetic(networks[name], captions, noise_dim) for name in names}
+
+    def load(variant: str) -> Generate:
+        name, runtime = split_name(variant)
+        return load_generator(runtime, networks[name], models[variant])
+
+    def describe(variant: str, images: list[Any]) -> Row:
+        name, drawn = split_name(variant)[0], np.stack(images)
+        row = {
+            "size_mb": size_mb(variant, networks[name], models[variant]),
+            "fidelity_psnr": float(psnr(drawn, expected[: len(drawn)]).mean()),
+            "fidelity_ssim": float(ssim(drawn, expected[: len(drawn)]).mean()),
+        }
+        measured = quality(drawn) if len(drawn) == len(captions) else {}
+        return row | measured | costs[name]
+
+    return measure_variants(family, variants, load, describe, (captions, noise), measurement)
 
 
-def chosen_family(
-    compression: CompressionParameters, prior_metrics: dict[str, Any], gan_metrics: dict[str, Any]
-) -> Family:
-    """Returns the family of the champion."""
-    return choose_family(compression.champion.family, {"vae": prior_metrics, "gan": gan_metrics})
-
-
-def _with_int8(network: Network, quantized: OnnxModel | None) -> Network:
-    return network if quantized is None else Network(network.bundle, {**network.exported, "int8": quantized})
+def _arithmetic(bundle: ModelBundle, captions: list[str], noise_dim: int) -> Row:
+    """Number of weights, and MFLOP of an image of a caption of mean length."""
+    module, tokenizer = load_network(bundle, TextToImage), tokenizer_of(bundle)
+    lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
+    length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))
+    # With gradients: without them torch fuses layers that it cannot count
+    return arithmetic(bundle, lambda: module(torch.full((1, length), 5), torch.zeros(1, noise_dim)))

@@ -15,14 +15,13 @@ PLAN = TextConditioning._fields
 
 
 class See(nn.Module):
-    """Maps images to the cells that the captioner's language model attends to."""
+    """Maps images (B, 3, S, S) in [-1, 1] to the cells (B, cells, W) that the captioner attends to."""
 
     def __init__(self, captioner: Captioner) -> None:
         super().__init__()
         self.captioner = captioner
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, S, S) in [-1, 1] to (B, cells, width)."""
         return self.captioner.encode_images(images)
 
 
@@ -43,16 +42,10 @@ class NextWord(nn.Module):
     def forward(
         self, words: Tensor, position: Tensor, cells: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Runs one step.
+        """Maps the last tokens (B,), their position (1,), cells and memory to logits (B, V) and new memory.
 
-        Args:
-            words: The last tokens, (B,).
-            position: Of them in their texts, (1,); the start token's is 0.
-            cells: Of the images, (B, cells, W).
-            memory: Keys and values of the tokens before, by layer, (B, 2 layers, heads, position, W / heads).
-
-        Returns:
-            Logits (B, V), and the memory with the last tokens.
+        The start token's position is 0. The memory holds keys and values of the tokens before, by layer:
+        (B, 2 layers, heads, position, W / heads).
         """
         model, kept = self.language_model, list[Tensor]()
 
@@ -73,17 +66,17 @@ class NextWord(nn.Module):
 
 
 class NextWordAfterPrefix(nn.Module):
-    """One decoding step of a language model with the cells as a prefix."""
+    """One decoding step of a language model with the cells as a prefix.
+
+    It maps the start token and the tokens so far (B, L), and cells, to logits (B, V). There is no key-value
+    cache: every family of language models has its own format.
+    """
 
     def __init__(self, captioner: Captioner) -> None:
         super().__init__()
         self.language_model = captioner.language_model
 
     def forward(self, ids: Tensor, cells: Tensor) -> Tensor:
-        """Maps the start token and the tokens so far (B, L), and cells, to logits (B, V).
-
-        There is no key-value cache: every family of language models has its own format.
-        """
         words = self.language_model.get_input_embeddings()(ids)
         together = torch.cat([cells.to(words.dtype), words], dim=1)
         mask = torch.ones_like(together[..., 0], dtype=torch.long)
@@ -93,19 +86,18 @@ class NextWordAfterPrefix(nn.Module):
 
 
 class Read(nn.Module):
-    """Encodes captions, independently of the noise."""
+    """Maps captions (B, L) to the parts of their encoding that there are, each (B, …), without noise."""
 
     def __init__(self, network: TextToImage) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
-        """(B, L) to the parts of a plan that there are, each (B, …)."""
         return tuple(part for part in self.network.condition(ids) if part is not None)
 
 
 class Draw(nn.Module):
-    """Maps encoded captions and noise to images."""
+    """Maps noise (B, Z) and encoded captions to images (B, 3, S, S), and the same as uint8 (B, S, S, 3)."""
 
     def __init__(self, network: TextToImage) -> None:
         super().__init__()
@@ -114,32 +106,29 @@ class Draw(nn.Module):
     def forward(
         self, noise: Tensor, grid: Tensor, context: Tensor, mean_latents: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(B, Z), and the parts of a plan, to images (B, 3, S, S) and the same as uint8 (B, S, S, 3)."""
         images = self.network.decode_conditioning(TextConditioning(grid, context, mean_latents), noise)
         return images, denormalize(images)
 
 
 class ImageVector(nn.Module):
-    """Maps images to unit vectors."""
+    """Maps images (B, 3, S, S) in [-1, 1] to unit vectors (B, D)."""
 
     def __init__(self, pair: ContrastivePair) -> None:
         super().__init__()
         self.encoder = pair.image_encoder
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, S, S) in [-1, 1] to (B, D)."""
         vector: Tensor = self.encoder(images).embedding
         return vector
 
 
 class TextVector(nn.Module):
-    """Maps captions to unit vectors."""
+    """Maps captions (B, L) to unit vectors (B, D)."""
 
     def __init__(self, pair: ContrastivePair, pad: int) -> None:
         super().__init__()
         self.encoder, self.pad = pair.text_encoder, pad
 
     def forward(self, ids: Tensor) -> Tensor:
-        """(B, L) to (B, D)."""
         vector: Tensor = self.encoder(ids, ids != self.pad)
         return vector

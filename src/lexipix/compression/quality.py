@@ -9,43 +9,40 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.data.images import Images
+from lexipix.config.run import RunParameters
+from lexipix.data.captioned import for_training
+from lexipix.evaluation.caption_metrics import is_scenes
 from lexipix.evaluation.embedding import CaptionRetrieval, Embedder
 from lexipix.metrics.distribution import Standardizer, kid
 from lexipix.scenes import SceneTruth
-
-Pixels = NDArray[np.uint8]
+from lexipix.utils.types import ImageSplits, ModelBundle
 
 N_CANDIDATES = 100
 KID_SUBSETS, KID_SUBSET_SIZE = 20, 250
+EMBEDDING_BATCH = 250
 # Metrics whose loss is limited; KID is smaller for better images and is not among them
 GATED = ("attribute_accuracy", "r_precision")
 
 
 class TaskQuality:
-    """Measures images drawn from given captions.
-
-    Args:
-        images: Real images, uint8 (N, S, S, 3).
-        captions: Theirs; one image is drawn from each.
-        embedder: Of the contrastive pair.
-        is_scenes: Whether the captions describe embedded scenes.
-        seed: Of all random choices.
-    """
+    """Measures images drawn from at most ``n_images`` validation captions, one of each."""
 
     def __init__(
-        self, images: Images, captions: Sequence[str], embedder: Embedder, is_scenes: bool, seed: int
+        self, pictures: ImageSplits, n_images: int, contrastive_pair: ModelBundle, run: RunParameters
     ) -> None:
-        real = np.asarray(images[np.arange(len(captions))])
-        self.captions, self._embedder, self._seed = list(captions), embedder, seed
-        features = embedder.embed_images(real)[0]
+        validation = for_training(pictures.train, pictures.val, "compression")[1]
+        self.captions = list(validation.captions[:n_images])
+        self._embedder, self._seed = Embedder(contrastive_pair, run, EMBEDDING_BATCH), run.seed
+        real = np.asarray(validation.images[np.arange(len(self.captions))])
+        features = self._embedder.embed_images(real)[0]
         self._standardize = Standardizer(features)
         self._real = self._standardize(features)
-        texts = embedder.embed_texts(self.captions)
-        self._retrieval = CaptionRetrieval(self.captions, texts, N_CANDIDATES, seed)
-        self._truth = SceneTruth.of(self.captions, real.shape[1]) if is_scenes else None
+        texts = self._embedder.embed_texts(self.captions)
+        self._retrieval = CaptionRetrieval(self.captions, texts, N_CANDIDATES, run.seed)
+        scenes = is_scenes(pictures.summary)
+        self._truth = SceneTruth.of(self.captions, real.shape[1]) if scenes else None
 
-    def __call__(self, drawn: Pixels) -> dict[str, float]:
+    def __call__(self, drawn: NDArray[np.uint8]) -> dict[str, float]:
         """Returns ``kid``, and where they apply ``r_precision`` and ``attribute_accuracy``."""
         features, embeddings = self._embedder.embed_images(drawn)
         size = min(KID_SUBSET_SIZE, len(drawn))
@@ -61,11 +58,8 @@ class TaskQuality:
 def quality_loss(
     metrics: Mapping[str, float], baseline: Mapping[str, float], gated: Sequence[str] = GATED
 ) -> float:
-    """Returns the largest share of a metric that a variant loses to the baseline; 0 if it loses nothing.
+    """Returns the largest share of a gated metric that a variant loses to the baseline, at least 0.
 
-    Args:
-        metrics: Of the variant, as :class:`TaskQuality` returns them; a missing one counts as 0.
-        baseline: Of the baseline.
-        gated: The metrics that count.
+    A metric that the variant lacks counts as 0.
     """
     return max([0.0, *(1 - metrics.get(key, 0.0) / baseline[key] for key in gated if baseline.get(key))])

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,10 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
-from tokenizers import Tokenizer
 
-from lexipix.compression.export import Unavailable, start
-from lexipix.compression.onnx_graphs import PLAN
+from lexipix.compression.export import Unavailable
 from lexipix.data.tokenization import encode
+from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.inference.onnx_session import normalize_pixels
 from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import OnnxModel
@@ -42,51 +42,37 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxModel:
-    """Returns an exported generator with its convolutions in int8.
-
-    Args:
-        baseline: The generator in fp32.
-        captions: Real captions for the calibration, each with noise.
-    """
-    assert baseline.tokenizer is not None
-    tokenizer = Tokenizer.from_str(baseline.tokenizer)
-    read = start(baseline.graphs["read"])
+    """Returns an exported generator with its convolutions in int8, calibrated on captions and noise."""
+    generator = OnnxGenerator(baseline)
     rng = np.random.default_rng(0)
     batches = []
     for first in range(0, len(captions), CALIBRATION_BATCH):
-        ids = encode(
-            tokenizer, captions[first : first + CALIBRATION_BATCH], int(baseline.config["max_tokens"])
-        )
-        parts = dict(zip(PLAN, read.run(None, {"ids": ids}), strict=False))
-        noise = rng.standard_normal((len(ids), int(baseline.config["noise_dim"])), np.float32)
-        batches.append({"noise": noise, **parts})
-    return _with_graph(
-        baseline, "draw", quantize_graph(baseline.graphs["draw"], batches, GENERATOR_CONVOLUTIONS)
-    )
+        ids = encode(generator.tokenizer, captions[first : first + CALIBRATION_BATCH], generator.max_tokens)
+        noise = rng.standard_normal((len(ids), generator.noise_dim), np.float32)
+        batches.append({"noise": noise, **generator.run("read", ids=ids)})
+    return _quantize(baseline, "draw", batches, GENERATOR_CONVOLUTIONS)
 
 
 def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
     """Returns an exported captioner with the convolutions of its image encoder in int8.
 
-    Args:
-        baseline: The captioner in fp32.
-        images: Real images, uint8 (N, S, S, 3), for the calibration.
+    Images, uint8 (N, S, S, 3), calibrate it.
 
     Raises:
         Unavailable: The image encoder is a pretrained one.
     """
     starts = range(0, len(images), CALIBRATION_BATCH)
     batches = [{"images": normalize_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
-    return _with_graph(baseline, "see", quantize_graph(baseline.graphs["see"], batches, ENCODER_CONVOLUTIONS))
+    return _quantize(baseline, "see", batches, ENCODER_CONVOLUTIONS)
 
 
-def _with_graph(baseline: OnnxModel, name: str, graph: bytes) -> OnnxModel:
-    graphs = {**baseline.graphs, name: graph}
-    return OnnxModel(baseline.config, graphs, baseline.tokenizer, {**baseline.card, "quantized": "int8 QDQ"})
+def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], names: Sequence[str]) -> OnnxModel:
+    graphs = {**baseline.graphs, name: quantize_graph(baseline.graphs[name], batches, names)}
+    return replace(baseline, graphs=graphs, card={**baseline.card, "quantized": "int8 QDQ"})
 
 
 def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]) -> bytes:
-    """Quantizes convolutions of a graph.
+    """Returns a graph with convolutions in int8.
 
     The decoder's last convolution adds to a linear map that stays in float, so that its errors are invisible.
     The first ones, the modulation and the text encoding stay in float as well, because they cost little.
@@ -94,12 +80,9 @@ def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]
     on processors without VNNI.
 
     Args:
-        graph: The graph.
+        graph: The graph in float.
         batches: Real inputs of it, for the ranges of the activations.
         names: Parts of the names of the convolutions' weights.
-
-    Returns:
-        The quantized graph.
 
     Raises:
         Unavailable: The graph has no such convolutions.

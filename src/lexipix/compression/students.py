@@ -28,11 +28,10 @@ def make_student(
     Args:
         teacher: The trained generator; it is not changed.
         network: Its configuration.
-        parameters: The shares, and the small network's text encoder.
+        parameters: The shares, and the small network's text encoder, whose weights are random.
 
     Returns:
         The student's configuration, as :meth:`TextToImage.from_config` takes it, and the student.
-        Its own text encoder, if it has one, has random weights.
     """
     config = copy.deepcopy(network)
     if has_own_reader(network, parameters):

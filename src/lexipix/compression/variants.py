@@ -1,27 +1,31 @@
-"""Variants of a generator, measured from prompts to pixels: speed, size, fidelity, quality."""
+"""Measures variants of a generator or of the captioner in one way: speed, memory, size, arithmetic."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from lexipix.compression.export import Unavailable
-from lexipix.compression.quality import TaskQuality
-from lexipix.compression.runtimes import MEGA, REFERENCE, Generate, Network, load, size_mb
-from lexipix.compression.timing import QUALITY_SECONDS, Row, time_variant
+from lexipix.compression.export import Unavailable, megabytes
 from lexipix.config.compression import NETWORKS, MeasurementParameters
-from lexipix.metrics.images import psnr, ssim
-from lexipix.models.text_to_image import TextToImage
-from lexipix.training.bundles import load_network, tokenizer_of
-from lexipix.utils.types import ModelBundle
+from lexipix.metrics.speed import measure, peak_memory_mb
+from lexipix.utils.types import ModelBundle, OnnxModel
 
 _log = logging.getLogger(__name__)
 
+QUALITY_SECONDS = 5.0  # a variant that is slower on all inputs is applied to one batch only
+_BATCH = 64
+_LOGGED = ("images_per_s", "latency_p50_ms", "size_mb", "fidelity_psnr", "r_precision", "agreement")
+
 Pixels = NDArray[np.uint8]
+Row = dict[str, float]
+# For each argument of a variant its values for N images
+Inputs = tuple[Sequence[str] | NDArray[Any], ...]
+# Maps inputs to N captions or images
+Apply = Callable[..., Sequence[str] | Pixels]
 
 
 def split_name(variant: str) -> tuple[str, str]:
@@ -33,114 +37,104 @@ def split_name(variant: str) -> tuple[str, str]:
 
 
 def measure_variants(
-    networks: Mapping[str, Network],
-    variants: Sequence[str],
-    quality: TaskQuality,
+    model: str,
+    variants: Iterable[str],
+    load: Callable[[str], Apply],
+    describe: Callable[[str, list[Any]], Row],
+    inputs: Inputs,
     measurement: MeasurementParameters,
-    threads: int,
 ) -> dict[str, Row]:
-    """Measures variants of a family on this machine's processor, tokenization included.
+    """Measures variants of a model on this machine's processor, tokenization included.
 
     Args:
-        networks: ``""`` is the uncompressed generator; ``pruned`` and ``small`` if they exist.
-        variants: Variants to measure.
-        quality: Measures images of its captions.
+        model: Its name, for the log.
+        variants: Names of variants; one that is not available here is skipped.
+        load: Loads a variant.
+        describe: Further metrics by the variant's name and what it made of the inputs: of all, or of a batch
+            where all would take longer than :data:`QUALITY_SECONDS`.
+        inputs: Of N images. The first alone gives the latency.
         measurement: Batch size and repetitions.
-        threads: 0 takes all cores.
 
     Returns:
-        Variant -> ``images_per_s`` (in batches of different prompts), ``latency_p50_ms``, ``latency_p95_ms``
-        and ``latency_p99_ms`` (one image of a new prompt), ``size_mb`` (stored weights), ``parameters``,
-        ``mflop`` (of one image, multiplications and additions counted apart), ``peak_mb`` (memory for loading
-        and a batch, if the system reports it), ``fidelity_psnr`` and ``fidelity_ssim`` (mean over captions,
-        compared with the uncompressed network in fp32), and the metrics of
-        :class:`TaskQuality`.
+        Variant -> ``images_per_s`` (in batches), ``latency_p50_ms``, ``latency_p95_ms`` and
+        ``latency_p99_ms`` (of one image), ``peak_mb`` (memory for loading and a batch, if the system reports
+        it), and the further metrics.
     """
-    if threads:
-        torch.set_num_threads(threads)
-    baseline = networks[""]
-    captions = quality.captions
-    noise = np.random.default_rng(0).standard_normal(
-        (len(captions), _noise_width(baseline.bundle)), np.float32
-    )
-    expected = _in_batches(load(baseline, REFERENCE), captions, noise)
-    sizes = {name: _cost(network.bundle, captions) for name, network in networks.items()}
     table: dict[str, Row] = {}
     for variant in variants:
-        name, runtime = split_name(variant)
-        if name not in networks:
-            continue
         try:
-            row = _measure(networks[name], runtime, captions, noise, expected, quality, measurement)
-            table[variant] = row | sizes[name]
+            outputs, row = _measure(partial(load, variant), inputs, measurement)
         except Unavailable as reason:
-            _log.warning("%s is skipped: %s", variant, reason)
+            _log.warning("%s %s is skipped: %s", model, variant, reason)
+            continue
+        table[variant] = row = row | describe(variant, outputs)
+        shown = ", ".join(f"{key.replace('_', ' ')} {row[key]:,.5g}" for key in _LOGGED if key in row)
+        _log.info("%s %s: %s", model, variant, shown)
     return table
 
 
+def in_batches(apply: Apply, inputs: Inputs) -> list[Any]:
+    """Returns what a variant makes of inputs, a list of captions or images."""
+    starts = range(0, len(inputs[0]), _BATCH)
+    return [one for start in starts for one in apply(*(some[start : start + _BATCH] for some in inputs))]
+
+
+def size_mb(variant: str, bundle: ModelBundle, exported: OnnxModel | None) -> float:
+    """Returns the size of the stored weights of a variant in MB (10^6 bytes)."""
+    if exported is not None:
+        return megabytes(*exported.graphs.values())
+    n_bytes = 2 if variant.endswith("torch_bf16") else 4
+    return _n_weights(bundle) * n_bytes / 1e6
+
+
+def arithmetic(bundle: ModelBundle, call: Callable[[], object]) -> Row:
+    """Returns the number of weights of a network, and the MFLOP of a call, additions counted apart."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return {"parameters": float(_n_weights(bundle)), "mflop": counter.get_total_flops() / 1e6}
+
+
+def _n_weights(bundle: ModelBundle) -> int:
+    return sum(weight.numel() for weight in bundle.weights.values())
+
+
 def _measure(
-    network: Network,
-    runtime: str,
-    captions: Sequence[str],
-    noise: NDArray[np.float32],
-    expected: Pixels,
-    quality: TaskQuality,
-    measurement: MeasurementParameters,
-) -> Row:
-    rows = [row % len(captions) for row in range(measurement.batch_size)]
-    generate, row = time_variant(
-        partial(load, network, runtime),
-        (captions[:1], noise[:1]),
-        ([captions[row] for row in rows], noise[rows]),
-        measurement,
+    load: Callable[[], Apply], inputs: Inputs, measurement: MeasurementParameters
+) -> tuple[list[Any], Row]:
+    n = len(inputs[0])
+    rows = [row % n for row in range(measurement.batch_size)]
+    batch = tuple(
+        some[rows] if isinstance(some, np.ndarray) else [some[row] for row in rows] for some in inputs
     )
-    row["size_mb"] = size_mb(network, runtime)
-    n_measured = len(captions) if len(captions) / row["images_per_s"] <= QUALITY_SECONDS else len(rows)
-    drawn = _in_batches(generate, captions[:n_measured], noise[:n_measured])
-    row["fidelity_psnr"] = float(psnr(drawn, expected[:n_measured]).mean())
-    row["fidelity_ssim"] = float(ssim(drawn, expected[:n_measured]).mean())
-    if n_measured == len(captions):
-        row |= quality(drawn)
-    return row
+    loaded: list[Apply] = []
 
+    def load_and_use() -> None:
+        loaded.append(load())
+        loaded[0](*batch)
 
-def _cost(bundle: ModelBundle, captions: Sequence[str]) -> Row:
-    """Number of weights, and MFLOP of an image of a caption of mean length."""
-    module = load_network(bundle, TextToImage)
-    tokenizer = tokenizer_of(bundle)
-    lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
-    length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))
-    ids = torch.full((1, length), 5)
-    with FlopCounterMode(display=False) as counter:  # without gradients torch fuses layers it cannot count
-        module(ids, torch.zeros(1, _noise_width(bundle)))
-    n_weights = sum(weight.numel() for weight in bundle.weights.values())
-    return {"parameters": float(n_weights), "mflop": counter.get_total_flops() / MEGA}
-
-
-def _in_batches(
-    generate: Generate, prompts: Sequence[str], noise: NDArray[np.float32], size: int = 64
-) -> Pixels:
-    starts = range(0, len(prompts), size)
-    return np.concatenate(
-        [generate(prompts[start : start + size], noise[start : start + size]) for start in starts]
+    peak = peak_memory_mb(load_and_use)
+    if not loaded:  # without a peak of the system nothing was called
+        load_and_use()
+    (apply,) = loaded
+    single = measure(
+        partial(apply, *(some[:1] for some in inputs)),
+        repeats=measurement.latency_repeats,
+        max_seconds=measurement.max_seconds,
     )
-
-
-def _noise_width(bundle: ModelBundle) -> int:
-    return int(bundle.config["network"]["prior"]["noise_dim"])
-
-
-def as_lines(family: str, table: Mapping[str, Row]) -> list[str]:
-    """Returns the table as lines for the log."""
-    lines = []
-    for variant, row in table.items():
-        quality = "".join(
-            f", {key.replace('_', ' ')} {row[key]:.3f}"
-            for key in ("attribute_accuracy", "r_precision", "kid")
-            if key in row
-        )
-        lines.append(
-            f"{family} {variant}: {row['images_per_s']:,.0f} images/s, {row['latency_p50_ms']:.1f} ms "
-            f"for one, {row['size_mb']:.1f} MB, {row['fidelity_psnr']:.1f} dB to its fp32{quality}"
-        )
-    return lines
+    many = measure(
+        partial(apply, *batch),
+        warmup=1,
+        repeats=measurement.throughput_repeats,
+        n_images=len(rows),
+        max_seconds=measurement.max_seconds,
+    )
+    row = {
+        "images_per_s": many.images_per_s,
+        "latency_p50_ms": single.latency_p50_ms,
+        "latency_p95_ms": single.latency_p95_ms,
+        "latency_p99_ms": single.latency_p99_ms,
+    }
+    if peak is not None:
+        row["peak_mb"] = peak
+    n_applied = n if n / row["images_per_s"] <= QUALITY_SECONDS else min(n, len(rows))
+    return in_batches(apply, tuple(some[:n_applied] for some in inputs)), row

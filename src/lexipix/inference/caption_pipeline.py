@@ -24,10 +24,7 @@ _BATCH = 64  # images that are decoded at a time
 class CaptionPipeline:
     """Writes captions of images with a trained and exported captioner. It needs no torch.
 
-    Args:
-        model: The captioner; ``resize`` in its configuration says how an image is made square.
-        min_side: Image files with a shorter side, in pixels, are refused.
-        max_pixels: Image files with more pixels are refused before they are decoded.
+    ``resize`` in the model's configuration says how an image is made square.
 
     Example:
         >>> pipe = CaptionPipeline.from_pretrained("data/06_models/captioner_champion")
@@ -54,8 +51,8 @@ class CaptionPipeline:
         Args:
             source: Its folder, such as ``data/06_models/captioner_champion``, or the URI of a registered
                 model, such as ``models:/lexipix-captioner@champion``.
-            min_side: As for the constructor.
-            max_pixels: As for the constructor.
+            min_side: Image files with a shorter side, in pixels, are refused.
+            max_pixels: Image files with more pixels are refused before they are decoded.
 
         Raises:
             LexipixError: There is no model, or it is damaged.
@@ -63,10 +60,7 @@ class CaptionPipeline:
         return cls(read_onnx_model(model_folder(source)), min_side, max_pixels)
 
     def __call__(self, images: Sequence[Image.Image | Pixels | str | Path]) -> list[str]:
-        """Captions of images.
-
-        Args:
-            images: PIL images, uint8 arrays (H, W, 3) or paths of image files, of any size.
+        """Captions of images: PIL images, uint8 arrays (H, W, 3) or paths of image files, of any size.
 
         Raises:
             LexipixError: An image cannot be used.
@@ -78,11 +72,9 @@ class CaptionPipeline:
         return captions
 
     def read(self, image: Image.Image | Pixels | str | Path | BytesIO, name: str = "") -> Pixels:
-        """An image as the captioner sees it, uint8 (S, S, 3).
+        """An image, or the content of a file, as the captioner sees it: uint8 (S, S, 3).
 
-        Args:
-            image: A PIL image, a uint8 array (H, W, 3), a path, or a file's content.
-            name: What an error calls it; by default the path.
+        An error calls it ``name``, by default its path.
 
         Raises:
             LexipixError: It is damaged, no image, too small or too large.

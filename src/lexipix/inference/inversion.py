@@ -2,23 +2,22 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lexipix.config.generation import Init, Optimize, RedrawParameters
+from lexipix.config.generation import Optimize, RedrawParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize, to_uint8
+from lexipix.inference.closeness import measure_closeness
 from lexipix.inference.inversion_result import InversionResult, Step
 from lexipix.inference.latent_optimization import optimize_latent
 from lexipix.inference.onnx_generator import sample_noise
 from lexipix.inference.onnx_session import Pixels, Vectors
 from lexipix.inference.redraw import RedrawResult
-from lexipix.inference.targets import Target
-from lexipix.metrics.images import WINDOW, psnr, ssim
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE
 from lexipix.training.bundles import load_network, token_ids
@@ -30,66 +29,47 @@ from lexipix.utils.types import ModelBundle
 NETWORKS = {"vae": "prior", "gan": "gan"}
 
 
-@dataclass(frozen=True)
-class InversionStart:
+class InversionStart(NamedTuple):
     """Initial values of an inversion, and the decoder that makes images of them.
 
     Attributes:
-        values: Noise (B, Z) or latents (B, C, 8, 8).
-        decode: Values to images (B, 3, S, S) in about [-1, 1].
+        values: Noise (1, Z) or a latent (1, C, 8, 8).
+        decode: Values to images (1, 3, S, S) in about [-1, 1].
         max_norm: Longer values are scaled to this norm.
-        init: Where the values come from.
-        optimize: What the values are.
     """
 
     values: Tensor
     decode: Callable[[Tensor], Tensor]
-    max_norm: float
-    init: Init
-    optimize: Optimize
-
-    @property
-    def num_values(self) -> int:
-        """Numbers that are optimised for each image."""
-        return self.values[0].numel()
+    max_norm: float = float("inf")
 
 
 def start_from_text(
-    bundle: ModelBundle, texts: list[str], noise: Vectors, optimize: Optimize, run: RunParameters
+    bundle: ModelBundle, text: str, noise: Vectors, optimize: Optimize, run: RunParameters
 ) -> InversionStart:
-    """Start where a generator draws texts (B) from noise (B, Z).
+    """Start where a generator draws a text from noise (1, Z).
 
-    Args:
-        bundle: A ``text_to_image``: the prior's or the GAN's.
-        texts: The prompts.
-        noise: The noise.
-        optimize: ``noise`` stays within the norm of typical noise, so that the image remains one that the
-            generator draws from the text; ``latent`` does not depend on the text after the start.
-        run: Chooses the device.
+    ``noise`` stays within the norm of typical noise, so that the image remains one that the generator draws
+    from the text; a ``latent`` does not depend on the text after the start.
     """
     device = resolve_device(run)
     model = load_network(bundle, TextToImage).to(device).requires_grad_(False)
-    ids = token_ids(bundle, texts).to(device)
     given = torch.from_numpy(noise).to(device)
     with torch.no_grad():
-        plan = model.condition(ids)
-        latents = model.prior.sample_latents(plan, given)
+        plan = model.condition(token_ids(bundle, [text]).to(device))
+        latent = model.prior.sample_latents(plan, given)
     if optimize == "latent":
-        return InversionStart(latents, model.decoder, float("inf"), "best", optimize)
+        return InversionStart(latent, model.decoder)
     # Noise that is longer than typical may keep its norm
-    max_norm = max(noise.shape[1] ** 0.5, float(given.norm(dim=1).max()))
-    return InversionStart(
-        given, lambda some: model.decode_conditioning(plan, some), max_norm, "best", optimize
-    )
+    max_norm = max(noise.shape[1] ** 0.5, float(given.norm()))
+    return InversionStart(given, lambda some: model.decode_conditioning(plan, some), max_norm)
 
 
-def start_from_images(bundle: ModelBundle, images: Pixels, run: RunParameters) -> InversionStart:
-    """Start where a ``vae`` encodes images, uint8 (B, S, S, 3): the direct path, without text."""
+def start_from_image(bundle: ModelBundle, image: Pixels, run: RunParameters) -> InversionStart:
+    """Start where a ``vae`` encodes an image, uint8 (S, S, 3): the direct path, without text."""
     device = resolve_device(run)
     vae = load_network(bundle, VAE).to(device).requires_grad_(False)
     with torch.no_grad():
-        latents = vae.encoder(normalize(torch.from_numpy(np.array(images)).to(device)))[0]
-    return InversionStart(latents, vae.decoder, float("inf"), "picture", "latent")
+        return InversionStart(vae.encoder(_normalized(image, device))[0], vae.decoder)
 
 
 def invert_best(
@@ -107,58 +87,54 @@ def invert_best(
         LexipixError: The best attempt is by a generator that cannot be inverted.
     """
     best = result.attempts[result.best]
+    model = "vae" if parameters.init == "picture" else best.model
     if parameters.init == "picture":
         if parameters.optimize == "noise":
             raise LexipixError(
                 "The encoder gives a latent and no noise: remove --optimize noise "
                 "(generation.redraw.optimize) or --init picture (generation.redraw.init)."
             )
-        start, model = start_from_images(load("vae"), result.given[None], run), "vae"
+        start = start_from_image(load("vae"), result.given, run)
     else:
-        if best.model not in NETWORKS:
+        if model not in NETWORKS:
             raise LexipixError(
-                f"Images of the model {best.model} cannot be optimized: choose --model "
-                f"{' or '.join(NETWORKS)}."
+                f"Images of the model {model} cannot be optimized: choose --model {' or '.join(NETWORKS)}."
             )
-        bundle, model = load(NETWORKS[best.model]), best.model
-        noise_dim = int(bundle.config["network"]["prior"]["noise_dim"])
-        noise = sample_noise(best.seed, best.index, noise_dim)
-        start = start_from_text(bundle, [best.text], noise, parameters.optimize, run)
-    inversion = invert(start, result.given, parameters.optimize_steps, result.target, model)
-    return replace(result, inversion=inversion)
+        bundle = load(NETWORKS[model])
+        noise = sample_noise(best.seed, best.index, int(bundle.config["network"]["prior"]["noise_dim"]))
+        start = start_from_text(bundle, best.text, noise, parameters.optimize, run)
+    return replace(result, inversion=invert(start, result, parameters, model))
 
 
 def invert(
-    start: InversionStart, image: Pixels, steps: int, target: Target | None, model: str
+    start: InversionStart, result: RedrawResult, parameters: RedrawParameters, model: str
 ) -> InversionResult:
-    """Optimise the values of one image.
+    """Optimise initial values of a model towards the given image of a redrawing.
 
-    Args:
-        start: Of one image.
-        image: uint8 (S, S, 3), the given one.
-        steps: At most; the first that reaches the target is the last.
-        target: What is good enough, by ``ssim`` or ``psnr``; another metric is ignored.
-        model: Its name, for the result.
+    The first step that reaches the target, an SSIM or PSNR, is the last; a score as target is ignored.
     """
-    wanted = normalize(torch.from_numpy(np.array(image[None]))).to(start.values.device)
+    target = result.target if result.target is not None and result.target.metric != "score" else None
+    wanted = _normalized(result.given, start.values.device)
     images, done = list[Pixels](), list[Step]()
-    began, reached = time.perf_counter(), False
-    sequence = optimize_latent(start.decode, start.values, wanted, steps, start.max_norm)
+    began = time.perf_counter()
+    sequence = optimize_latent(start.decode, start.values, wanted, parameters.optimize_steps, start.max_norm)
     for number, (decoded, _) in enumerate(sequence):
-        drawn = to_uint8(decoded)
-        similarity = float(ssim(drawn, image[None])[0]) if min(image.shape[:2]) >= WINDOW else None
-        images.append(drawn[0])
-        done.append(Step(number, similarity, float(psnr(drawn, image[None])[0])))
-        reached = _reached(done[-1], target)
-        if reached:
+        images.append(to_uint8(decoded)[0])
+        done.append(Step(number, *measure_closeness(images[-1], result.given)))
+        if done[-1].reaches(target):
             break
-    shown = str(target) if target is not None and target.metric != "score" else None
     return InversionResult(
-        start.init, start.optimize, start.num_values, model, image, np.stack(images), done, shown,
-        reached, time.perf_counter() - began,
-    )  # fmt: skip
+        parameters.init,
+        parameters.optimize,
+        start.values[0].numel(),
+        model,
+        result.given,
+        np.stack(images),
+        done,
+        target,
+        time.perf_counter() - began,
+    )
 
 
-def _reached(step: Step, target: Target | None) -> bool:
-    value = {"ssim": step.ssim, "psnr": step.psnr}.get(target.metric) if target is not None else None
-    return target is not None and value is not None and value >= target.value
+def _normalized(image: Pixels, device: torch.device) -> Tensor:
+    return normalize(torch.from_numpy(np.array(image[None])).to(device))

@@ -7,29 +7,21 @@ from typing import Any
 import numpy as np
 
 from lexipix.config.generation import Init, Optimize
+from lexipix.inference.closeness import Closeness
 from lexipix.inference.onnx_session import Pixels
-from lexipix.inference.result_files import enlargement
-from lexipix.reporting.contact_sheet import contact_sheet
+from lexipix.inference.result_files import result_sheet
+from lexipix.inference.targets import Target
 
 _MAX_ON_SHEET = 9
 
 
 @dataclass(frozen=True)
-class Step:
-    """How close an image came to the given one.
-
-    Attributes:
-        step: Counted from 0, the start.
-        ssim: To the given image; None below 7x7 pixels.
-        psnr: To the given image, in decibels.
-    """
+class Step(Closeness):
+    """How close a step came to the given image; step 0 is the start."""
 
     step: int
     ssim: float | None
     psnr: float
-
-    def __str__(self) -> str:
-        return describe_metrics(self.ssim, self.psnr)
 
 
 @dataclass(frozen=True)
@@ -47,8 +39,7 @@ class InversionResult:
         given: uint8 (S, S, 3), the given image.
         images: uint8 (T, S, S, 3), the start's and one after each step.
         steps: Of each image.
-        target: What was good enough, if anything.
-        reached: Whether the last image is.
+        target: What was good enough, if anything: a value of SSIM or PSNR.
         seconds: Time of the optimisation.
     """
 
@@ -59,9 +50,13 @@ class InversionResult:
     given: Pixels
     images: Pixels
     steps: Sequence[Step]
-    target: str | None
-    reached: bool
+    target: Target | None
     seconds: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the last image is good enough."""
+        return self.steps[-1].reaches(self.target)
 
     @property
     def path(self) -> str:
@@ -94,27 +89,16 @@ class InversionResult:
             "optimize": self.optimize,
             "num_values": self.num_values if len(self.steps) > 1 else 0,
             "model": self.model,
-            "target": self.target,
+            "target": str(self.target) if self.target else None,
             "reached": self.reached if self.target else None,
             "steps": [asdict(step) for step in self.steps],
         }
 
     def files(self) -> dict[str, Any]:
         """File name -> content, to stand beside the files of the text path."""
-        return {"optimized.png": self.images[-1], "optimized_sheet.png": self._contact_sheet()}
-
-    def _contact_sheet(self) -> Pixels:
-        """The given image, the start and some of the steps: uint8 (height, width, 3)."""
         chosen = np.unique(np.geomspace(1, len(self.steps), _MAX_ON_SHEET).round().astype(int)) - 1
-        images = np.concatenate([self.given[None], self.images[chosen]])
         start = "text alone" if self.init == "best" else "encoder"
-        captions = ["given"]
-        captions += [f"{f'step {number}' if number else start}, {self.steps[number]}" for number in chosen]
-        title = f"{self.path}, {self.model}"
-        return contact_sheet(images, captions, columns=5, scale=enlargement(images.shape[1]), title=title)
-
-
-def describe_metrics(ssim: float | None, psnr: float) -> str:
-    """SSIM, if there is one, and PSNR in a line."""
-    similarity = f"ssim {ssim:.3f}, " if ssim is not None else ""
-    return f"{similarity}psnr {psnr:.1f}"
+        captions = [f"{f'step {number}' if number else start}, {self.steps[number]}" for number in chosen]
+        images, title = [self.given, *self.images[chosen]], f"{self.path}, {self.model}"
+        sheet = result_sheet(images, ["given", *captions], title)
+        return {"optimized.png": self.images[-1], "optimized_sheet.png": sheet}

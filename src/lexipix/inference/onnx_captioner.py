@@ -9,16 +9,13 @@ from lexipix.utils.threads import on_all_cores
 
 
 class OnnxCaptioner(OnnxSession):
-    """Writes captions of images.
-
-    The graph ``see`` encodes images. The graph ``next_word`` gives the logits of the next token.
-    """
+    """Writes captions of images: the graph ``see`` encodes them, ``next_word`` gives a token's logits."""
 
     graphs = ("see", "next_word")
 
     def encode_images(self, images: Pixels) -> Vectors:
         """Image features (B, cells, width) of images, uint8 (B, S, S, 3)."""
-        return self.run("see", images=normalize_pixels(images))
+        return self.run("see", images=normalize_pixels(images))["cells"]
 
     def caption(self, images: Pixels) -> list[str]:
         """The most probable captions of images, uint8 (N, S, S, 3)."""
@@ -31,20 +28,16 @@ class OnnxCaptioner(OnnxSession):
     def generate(
         self, features: Vectors, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> list[str]:
-        """Write captions token by token.
+        """Write captions, token by token, of B images from their features (B, cells, width).
 
-        Args:
-            features: Of B images, (B, cells, width).
-            temperature: 0 takes the most probable token; more samples from the softmax.
-            rng: For sampling.
-
-        Returns:
-            B captions.
+        Temperature 0 takes the most probable token; more samples from the softmax, with ``rng``.
         """
         pad, eos = self.config["pad_id"], self.config["eos_id"]
         ids = np.full((len(features), 1), self.config["start_id"], np.int64)
         written = np.full((len(features), self.max_tokens), pad, np.int64)
-        rows, memory = np.arange(len(features)), self._empty_memory(len(features))
+        layers, heads, width = self.config.get("memory") or (0, 0, 0)
+        memory = np.zeros((len(features), layers, heads, 0, width), np.float32)  # the attention cache
+        rows = np.arange(len(features))
         for place in range(self.max_tokens):
             logits, memory = self._next_token(ids, features, memory)
             if pad != eos:
@@ -63,18 +56,12 @@ class OnnxCaptioner(OnnxSession):
                 features, memory = features[unfinished], memory[unfinished]
         return decode(self.tokenizer, written)
 
-    def _empty_memory(self, n_texts: int) -> Vectors:
-        """The attention cache of texts without a token."""
-        layers, heads, width = self.config.get("memory") or (0, 0, 0)
-        return np.zeros((n_texts, layers, heads, 0, width), np.float32)
-
     def _next_token(
         self, ids: NDArray[np.int64], features: Vectors, memory: Vectors
     ) -> tuple[Vectors, Vectors]:
         """Logits (B, V) of the token after ids (B, L), and the attention cache with these ids."""
         if not self.config.get("memory"):
-            return self.run("next_word", ids=ids, cells=features), memory
+            return self.run("next_word", ids=ids, cells=features)["logits"], memory
         position = np.array([ids.shape[1] - 1], np.int64)
-        inputs = {"words": ids[:, -1], "position": position, "cells": features, "memory": memory}
-        logits, kept = self.session("next_word").run(["logits", "kept"], inputs)
-        return logits, kept
+        outputs = self.run("next_word", words=ids[:, -1], position=position, cells=features, memory=memory)
+        return outputs["logits"], outputs["kept"]

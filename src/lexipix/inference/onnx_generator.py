@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors
 from lexipix.metrics.text import tokens
 from lexipix.utils.threads import on_all_cores
 from lexipix.utils.types import OnnxModel
-
-# What the text encoder computes from a prompt, by the names of the graph's outputs
-TextEncoding = dict[str, NDArray[np.generic]]
 
 MAX_IN_MEMORY = 1024  # images that are drawn in one call; longer lists are split
 MAX_CACHED = 256  # encoded prompts that are kept, about 40 kB each
@@ -32,7 +29,8 @@ class OnnxGenerator(OnnxSession):
     def __init__(self, model: OnnxModel) -> None:
         super().__init__(model)
         self.noise_dim: int = model.config["noise_dim"]
-        self._cache: dict[str, TextEncoding] = {}
+        # What the text encoder computes from a prompt, by the names of the graph's outputs
+        self._cache: dict[str, dict[str, NDArray[Any]]] = {}
 
     @cached_property
     def known_words(self) -> frozenset[str]:
@@ -52,31 +50,24 @@ class OnnxGenerator(OnnxSession):
         self._cache.clear()
 
     def _generate(self, prompts: Sequence[str], noise: Vectors, pixels: Pixels) -> None:
-        """Fill ``pixels``. A new prompt is encoded and drawn in one task, so that no core waits."""
-        indices: dict[str, list[int]] = {}
-        for index, prompt in enumerate(prompts):
-            indices.setdefault(prompt, []).append(index)
-        encodings = {prompt: self._cache[prompt] for prompt in indices if prompt in self._cache}
+        """Fill ``pixels``."""
+        encodings = {prompt: self._cache[prompt] for prompt in prompts if prompt in self._cache}
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in encodings]
 
-        def draw(rows: Sequence[int]) -> None:
-            encoded = [encodings[prompts[row]] for row in rows]
-            inputs = {name: np.stack([one[name] for one in encoded]) for name in encoded[0]}
-            pixels[rows] = self.run_all("draw", ["pixels"], **inputs, noise=noise[rows])["pixels"]
-
-        def encode_and_draw(batch: tuple[NDArray[np.int64], list[str]]) -> list[int]:
-            """Encode prompts and draw the first image of each; returns the indices of their other images."""
-            ids, new = batch
-            outputs = self.run_all("read", ids=ids)
-            for row, prompt in enumerate(new):
+        def read(batch: tuple[NDArray[np.int64], list[str]]) -> None:
+            ids, texts = batch
+            outputs = self.run("read", ids=ids)
+            for row, prompt in enumerate(texts):
                 encodings[prompt] = {name: values[row] for name, values in outputs.items()}
-            draw([indices[prompt][0] for prompt in new])
-            return [index for prompt in new for index in indices[prompt][1:]]
 
-        rest = [index for prompt in encodings for index in indices[prompt]]
-        new = [prompt for prompt in indices if prompt not in encodings]
-        for more in on_all_cores(encode_and_draw, self._batches(new)):
-            rest += more
-        on_all_cores(draw, [rest[start : start + BATCH] for start in range(0, len(rest), BATCH)])
+        def draw(start: int) -> None:
+            rows = slice(start, start + BATCH)
+            encoded = [encodings[prompt] for prompt in prompts[rows]]
+            inputs = {name: np.stack([one[name] for one in encoded]) for name in encoded[0]}
+            pixels[rows] = self.run("draw", "pixels", **inputs, noise=noise[rows])["pixels"]
+
+        on_all_cores(read, self._batches(new))
+        on_all_cores(draw, range(0, len(prompts), BATCH))
         self._cache.update({prompt: encodings[prompt] for prompt in new[:MAX_CACHED]})
         while len(self._cache) > MAX_CACHED:
             del self._cache[next(iter(self._cache))]

@@ -18,7 +18,7 @@ class OnnxScorer(OnnxSession):
         """Unit vectors (N, D) of images, uint8 (N, S, S, 3), N > 0. Batches would be no faster."""
 
         def embed(image: Pixels) -> Vectors:
-            return self.run("image", images=normalize_pixels(image[None]))
+            return self.run("image", images=normalize_pixels(image[None]))["vectors"]
 
         return np.concatenate(on_all_cores(embed, list(images)))
 
@@ -27,7 +27,7 @@ class OnnxScorer(OnnxSession):
         rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
 
         def embed(text: str) -> Vectors:
-            return self.run("text", ids=self.token_ids(text))
+            return self.run("text", ids=self.token_ids(text))["vectors"]
 
         return np.concatenate(on_all_cores(embed, list(rows)))[[rows[text] for text in texts]]
 

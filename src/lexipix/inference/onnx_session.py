@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
@@ -58,21 +58,13 @@ class OnnxSession:
         """Token ids (1, L) of a text, truncated to the model's maximum length."""
         return encode(self.tokenizer, [text], self.max_tokens)
 
-    def run(self, graph: str, **inputs: NDArray[np.generic]) -> NDArray[np.float32]:
-        """The first output of a graph."""
-        output: NDArray[np.float32] = self.session(graph).run(None, inputs)[0]
-        return output
-
-    def run_all(
-        self, graph: str, outputs: Sequence[str] | None = None, **inputs: NDArray[np.generic]
-    ) -> dict[str, NDArray[np.generic]]:
-        """Outputs of a graph by name; ``outputs=None`` returns all."""
-        session = self.session(graph)
-        names = list(outputs) if outputs is not None else [value.name for value in session.get_outputs()]
+    def run(self, graph: str, *outputs: str, **inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """The outputs of a graph by name; all of them if none is named."""
+        session = self._session(graph)
+        names = outputs or [value.name for value in session.get_outputs()]
         return dict(zip(names, session.run(names, inputs), strict=True))
 
-    def session(self, graph: str) -> onnxruntime.InferenceSession:
-        """ONNX Runtime's session of a graph."""
+    def _session(self, graph: str) -> onnxruntime.InferenceSession:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1

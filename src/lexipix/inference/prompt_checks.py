@@ -1,8 +1,8 @@
 """Checks of a prompt before it is drawn: length, unknown words, incomplete descriptions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.metrics.text import tokens
@@ -13,35 +13,35 @@ _EXAMPLE = '"a big red circle at the left on white"'
 _MAX_SHOWN = 60  # characters of a prompt that a message repeats
 
 
-@dataclass(frozen=True)
-class CheckedPrompt:
+class CheckedPrompt(NamedTuple):
     """A prompt that can be drawn.
 
     Attributes:
         text: With single spaces between words and none at its ends.
-        warnings: What may go wrong, a sentence each.
+        warning: What will probably not be drawn well, or an empty text.
     """
 
     text: str
-    warnings: tuple[str, ...] = ()
+    warning: str = ""
 
 
 def check_prompts(
     prompts: Sequence[str], generator: OnnxGenerator, places: Sequence[str] = ()
 ) -> list[CheckedPrompt]:
     """Check several prompts; an error starts with the prompt's place, or with its number among several."""
+    if not places:
+        places = [f"Prompt {number}: " if len(prompts) > 1 else "" for number in range(1, len(prompts) + 1)]
     checked = []
-    for number, prompt in enumerate(prompts):
+    for prompt, place in zip(prompts, places, strict=True):
         try:
             checked.append(check_prompt(prompt, generator))
         except LexipixError as error:
-            numbered = f"Prompt {number + 1}: " if len(prompts) > 1 else ""
-            raise LexipixError(f"{places[number] if places else numbered}{error}") from None
+            raise LexipixError(f"{place}{error}") from None
     return checked
 
 
 def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
-    """Check that a prompt can be drawn, and collect warnings about what will not be drawn well.
+    """Check that a prompt can be drawn, and warn of what will not be drawn well.
 
     Raises:
         LexipixError: The prompt is empty, longer than the model reads, or has no word that the model knows.
@@ -59,10 +59,11 @@ def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
             f"The prompt {shown(text)} is too long: it has {n_tokens - 1} tokens (words and parts of words), "
             f"the model reads at most {generator.max_tokens - 1}; shorten it."
         )
-    warnings = _unknown_words(text, generator.known_words)
-    if not warnings and generator.known_words and generator.known_words <= words():
-        warnings = _unlike_scenes(text)
-    return CheckedPrompt(text, tuple(warnings))
+    known = generator.known_words
+    warning = _unknown_words(text, known)
+    if not warning and known and known <= words():
+        warning = _unlike_scenes(text)
+    return CheckedPrompt(text, warning)
 
 
 def shown(prompt: str) -> str:
@@ -70,13 +71,13 @@ def shown(prompt: str) -> str:
     return f'"{prompt if len(prompt) <= _MAX_SHOWN else prompt[: _MAX_SHOWN - 1] + "…"}"'
 
 
-def _unknown_words(text: str, known: frozenset[str]) -> list[str]:
+def _unknown_words(text: str, known: frozenset[str]) -> str:
     used = [word for word in tokens(text) if word.isalnum()]
     if not used:
         raise LexipixError(f"The prompt {shown(text)} has no words: name what to draw, such as {_EXAMPLE}.")
     unknown = [word for word in dict.fromkeys(used) if word not in known]
     if not known or not unknown:
-        return []
+        return ""
     hints = []
     for word in unknown[:5]:
         similar = get_close_matches(word, known, n=3, cutoff=0.6)
@@ -89,7 +90,7 @@ def _unknown_words(text: str, known: frozenset[str]) -> list[str]:
             f"The model never saw any word of {shown(text)} in training: {listed}. Use words of its "
             f"captions, such as {', '.join(_examples(known))}."
         )
-    return [f"The model never saw {listed} in training and will probably ignore it."]
+    return f"The model never saw {listed} in training and will probably ignore it."
 
 
 def _examples(known: frozenset[str]) -> list[str]:
@@ -98,16 +99,16 @@ def _examples(known: frozenset[str]) -> list[str]:
     return long[:: max(1, len(long) // 12)][:12]
 
 
-def _unlike_scenes(text: str) -> list[str]:
+def _unlike_scenes(text: str) -> str:
     scene = parse_caption(text)
     if scene is None:
-        return [
+        return (
             f"{shown(text)} is not a complete description, and the model was trained on complete ones only: "
             f"size, color, shape and place of each object and one background, such as {_EXAMPLE}."
-        ]
+        )
     if not is_drawable(scene):
-        return [
+        return (
             f"{shown(text)} is unlike every image that the model was trained on: its objects would touch, or "
             "one has nearly the color of the background."
-        ]
-    return []
+        )
+    return ""

@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 
 from lexipix.config.generation import RedrawParameters
-from lexipix.inference.inversion_result import InversionResult, describe_metrics
+from lexipix.inference.closeness import Closeness, measure_closeness
+from lexipix.inference.inversion_result import InversionResult
 from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.onnx_scorer import OnnxScorer
 from lexipix.inference.onnx_session import Pixels
-from lexipix.inference.result_files import enlargement
-from lexipix.inference.targets import Metric, Target, parse_target
-from lexipix.metrics.images import WINDOW, psnr, ssim
-from lexipix.reporting.contact_sheet import contact_sheet
+from lexipix.inference.result_files import result_sheet
+from lexipix.inference.targets import Target, parse_target
 
 _MAX_ON_SHEET = 63
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Attempt(Closeness):
     """One image that was drawn, and how close it came to the given one.
 
     Attributes:
@@ -34,8 +33,6 @@ class Attempt:
         image_score: Cosine between the two images in the scorer's space.
         text_score: Cosine between the new image and its prompt.
         score: Mean of the two.
-        ssim: To the given image; None below 7x7 pixels.
-        psnr: To the given image, in decibels.
     """
 
     number: int
@@ -51,7 +48,7 @@ class Attempt:
     psnr: float
 
     def __str__(self) -> str:
-        return f"score {self.score:.3f}, {describe_metrics(self.ssim, self.psnr)}"
+        return f"score {self.score:.3f}, {super().__str__()}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,6 @@ class RedrawResult:
         attempts: In order.
         best: Index of the best attempt.
         target: What was good enough, if anything.
-        reached: Whether the best attempt is.
         inversion: Result of the optimisation towards the given image. It is no attempt, since it does not
             come from a prompt alone.
     """
@@ -76,8 +72,12 @@ class RedrawResult:
     attempts: list[Attempt]
     best: int
     target: Target | None
-    reached: bool
     inversion: InversionResult | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the best attempt is good enough."""
+        return self.attempts[self.best].reaches(self.target)
 
     def trail(self) -> dict[str, Any]:
         """Everything but the images, JSON-able."""
@@ -99,13 +99,12 @@ class RedrawResult:
         shown = self.attempts[:_MAX_ON_SHEET]
         if self.best >= _MAX_ON_SHEET:
             shown = [*shown[:-1], self.attempts[self.best]]
-        images = np.stack([self.given, *(self.images[attempt.number - 1] for attempt in shown)])
+        images = [self.given, *(self.images[attempt.number - 1] for attempt in shown)]
         captions = ["given"]
         for attempt in shown:
             mark = "BEST, " if attempt.number - 1 == self.best else ""
             captions.append(f"{attempt.number}: {mark}{attempt.model}, {attempt}")
-        title = self.attempts[self.best].text
-        return contact_sheet(images, captions, columns=5, scale=enlargement(images.shape[1]), title=title)
+        return result_sheet(images, captions, self.attempts[self.best].text)
 
     def files(self) -> dict[str, Any]:
         """File name -> content, as a folder of results holds them."""
@@ -163,22 +162,19 @@ def redraw(
         candidates = _candidates(generators[model](), prompt, seed, indices)
         for index, candidate, own in zip(indices, candidates, scorer.embed_images(candidates), strict=True):
             image_score, text_score = float(own @ embedding), float(own @ text_embedding)
-            similarity = ssim(candidate[None], image[None])[0] if min(image.shape[:2]) >= WINDOW else None
+            scores = image_score, text_score, (image_score + text_score) / 2
             attempt = Attempt(
-                number=index + 1, round=turn + 1, model=model, text=prompt, seed=seed, index=index,
-                image_score=image_score, text_score=text_score, score=(image_score + text_score) / 2,
-                ssim=None if similarity is None else float(similarity),
-                psnr=float(psnr(candidate[None], image[None])[0]),
-            )  # fmt: skip
+                index + 1, turn + 1, model, prompt, seed, index, *scores, *measure_closeness(candidate, image)
+            )
             attempts.append(attempt)
             images.append(candidate)
-            reached = target is not None and _value(attempt, target.metric) >= target.value
+            reached = attempt.reaches(target)
             if reached:
                 break
     metric = target.metric if target else "score"
-    best = max(range(len(attempts)), key=lambda number: _value(attempts[number], metric))
+    best = max(range(len(attempts)), key=lambda number: attempts[number].value(metric))
     source = text_source if text is not None else "captioner"
-    return RedrawResult(image, source, np.stack(images), attempts, best, target, reached)
+    return RedrawResult(image, source, np.stack(images), attempts, best, target)
 
 
 def _prompts(
@@ -205,8 +201,3 @@ def _prompts(
 def _candidates(generator: OnnxGenerator, prompt: str, seed: int, indices: Sequence[int]) -> Pixels:
     noise = np.concatenate([sample_noise(seed, index, generator.noise_dim) for index in indices])
     return generator.generate([prompt] * len(indices), noise)
-
-
-def _value(attempt: Attempt, metric: Metric) -> float:
-    value = getattr(attempt, metric)
-    return float("-inf") if value is None else float(value)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from lexipix.inference.best_of import BestOfResult
+from lexipix.inference.image_request import ImageRequest
 from lexipix.inference.onnx_session import Pixels
-from lexipix.inference.text_to_image_pipeline import ImageRequest
 from lexipix.reporting.contact_sheet import contact_sheet
 
 MAX_ON_SHEET = 64
@@ -34,9 +34,10 @@ def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
     yield "generated.jsonl", (row for block in blocks for row in _rows(request, *block))
 
 
-def enlargement(image_size: int) -> int:
-    """Whole-number factor that makes an image large enough for a contact sheet."""
-    return max(1, SHEET_PIXELS // image_size)
+def result_sheet(images: Sequence[Pixels], captions: Sequence[str], title: str, columns: int = 5) -> Pixels:
+    """Images, uint8 (S, S, 3), enlarged and with captions: uint8 (height, width, 3)."""
+    scale = max(1, SHEET_PIXELS // images[0].shape[0])
+    return contact_sheet(np.stack(images), captions, columns=columns, scale=scale, title=title)
 
 
 def _file(request: ImageRequest, number: int) -> str:
@@ -49,8 +50,8 @@ def _rows(request: ImageRequest, start: int, batch: BestOfResult) -> Iterator[di
         yield {
             "file": _file(request, number),
             "prompt": request.prompt(number),
-            "seed": request.seed,
-            "index": number % request.num_images,
+            "seed": request.options.seed,
+            "index": number % request.options.num_images,
             "model": request.model,
             "score": None if np.isnan(score) else round(float(score), 4),
             "candidates": int(drawn),
@@ -59,13 +60,12 @@ def _rows(request: ImageRequest, start: int, batch: BestOfResult) -> Iterator[di
 
 
 def _sheet(request: ImageRequest, images: Sequence[Pixels]) -> Pixels:
-    several, total = request.best_of.candidates, len(request)
-    best = f", the best of {several}" if several > 1 else ""
+    options, total = request.options, len(request)
+    best = f", the best of {options.candidates}" if options.candidates > 1 else ""
     more = f", the first {MAX_ON_SHEET} of {total:,}" if total > MAX_ON_SHEET else ""
-    return contact_sheet(
-        np.stack(images),
+    return result_sheet(
+        images,
         [request.prompt(number) for number in range(len(images))],
-        columns=min(8, max(4, request.num_images)),
-        scale=enlargement(request.generator.image_size),
-        title=f"{request.model}, seed {request.seed}{best}{more}",
+        f"{request.model}, seed {options.seed}{best}{more}",
+        columns=min(8, max(4, options.num_images)),
     )

@@ -41,15 +41,7 @@ class CaptionerService(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, str]]:
-        """Write captions.
-
-        Args:
-            context: As for ``load_context``.
-            model_input: A table with the column ``picture``: image files in base64.
-            params: None are known.
-
-        Returns:
-            A row with a ``caption`` for each image.
+        """Write captions of a table's column ``picture``, image files in base64: a ``caption`` for each.
 
         Raises:
             Refused: An image cannot be used, or a limit is exceeded.
@@ -62,18 +54,15 @@ class CaptionerService(PythonModel):  # type: ignore[misc]
                 return [{"caption": text} for text in self._pipe(images)]
 
     def _read(self, text: Any, number: int) -> NDArray[np.uint8]:
-        max_bytes = int(self._limits.max_picture_mb * MEGA)
+        max_mb = self._limits.max_picture_mb
         try:
-            if len(text) * 3 / 4 > max_bytes + 3:
-                raise LexipixError(
-                    f"Picture {number} has more than {self._limits.max_picture_mb:g} MB: send a smaller file."
-                )
-            content = BytesIO(base64.b64decode(text, validate=True))
-        except LexipixError:
-            raise
+            too_large = len(text) * 3 / 4 > int(max_mb * MEGA) + 3
+            content = b"" if too_large else base64.b64decode(text, validate=True)
         except (binascii.Error, TypeError, ValueError):
             raise LexipixError(f"Picture {number} is not base64: encode the file's bytes.") from None
-        return self._pipe.read(content, f"Picture {number}")
+        if too_large:
+            raise LexipixError(f"Picture {number} has more than {max_mb:g} MB: send a smaller file.")
+        return self._pipe.read(BytesIO(content), f"Picture {number}")
 
 
 set_model(CaptionerService())

@@ -3,7 +3,6 @@
 import base64
 import json
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.png import encode_png
 
 PROMPT = "prompt"
+PARAMETERS = ("seed", "count", "quality", "candidates")
 
 
 class GeneratorService(PythonModel):  # type: ignore[misc]
@@ -44,13 +44,10 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Draw images.
+        """Draw images of a table's column ``prompt``.
 
-        Args:
-            context: As for ``load_context``.
-            model_input: A table with the column ``prompt``.
-            params: ``seed``, ``count`` (images of each prompt), ``quality`` and ``candidates`` (images drawn
-                for each, of which the best is returned). MLflow adds those that a request does not name.
+        The parameters are ``seed``, ``count`` (images of each prompt), ``quality`` and ``candidates`` (images
+        drawn for each, of which the best is returned). MLflow adds those that a request does not name.
 
         Returns:
             A row for each image: its prompt, which of the prompt's images it is, the seed, the model's name,
@@ -60,9 +57,11 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
             Refused: A prompt cannot be drawn, or a limit is exceeded.
         """
         with user_errors():
-            names = ("seed", "count", "quality", "candidates")
-            seed, count, quality, candidates = (_required(params or {}, name) for name in names)
-            prompts = list(model_input[PROMPT])
+            known, prompts = params or {}, list(model_input[PROMPT])
+            for name in PARAMETERS:
+                if known.get(name) is None:
+                    raise LexipixError(f"{name} is null: remove it, or give a value.")
+            seed, count, quality, candidates = (known[name] for name in PARAMETERS)
             self._check(prompts, seed, count, candidates)
             with self._lock:
                 output = self._pipe(prompts, count, int(seed), quality, candidates, score=candidates > 1)
@@ -94,12 +93,6 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
                     f"The prompt {shown(prompt)} has {len(prompt):,} characters, more than {max_chars:,}: "
                     "shorten it."
                 )
-
-
-def _required(params: Mapping[str, Any], name: str) -> Any:
-    if params.get(name) is None:
-        raise LexipixError(f"{name} is null: remove it, or give a value.")
-    return params[name]
 
 
 set_model(GeneratorService())

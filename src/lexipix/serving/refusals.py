@@ -19,14 +19,18 @@ _SERVED_MODEL = "__pyfunc_model_path__"
 
 
 class Refused(MlflowException):  # type: ignore[misc]
-    """A request that cannot be answered: status 400 and one sentence.
+    """A request that cannot be answered: an HTTP status and one sentence.
 
     MLflow's server puts the whole input, perhaps megabytes, in front of an error's message. This message
     cannot be changed.
     """
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, status: int = 400) -> None:
         super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)
+        self._status = status
+
+    def get_http_status_code(self) -> int:
+        return self._status
 
     @property
     def message(self) -> str:
@@ -36,20 +40,6 @@ class Refused(MlflowException):  # type: ignore[misc]
     @message.setter
     def message(self, text: str) -> None:
         """MLflow's own text is ignored."""
-
-
-class TooLarge(Refused):
-    """A request whose body exceeds the limit."""
-
-    def get_http_status_code(self) -> int:
-        return 413
-
-
-class UnknownContentType(Refused):
-    """A request without a Content-Type."""
-
-    def get_http_status_code(self) -> int:
-        return 415
 
 
 @contextmanager
@@ -70,11 +60,7 @@ def user_errors() -> Iterator[None]:
 
 
 def require_at_most(n_images: int, max_images: int) -> None:
-    """Check the number of images of a request.
-
-    Raises:
-        LexipixError: There are more than the limit, or none.
-    """
+    """Check the number of images of a request; a LexipixError if there are more than the limit, or none."""
     if not 1 <= n_images <= max_images:
         raise LexipixError(f"The request asks for {n_images:,} images: 1 to {max_images:,} are allowed.")
 
@@ -100,12 +86,14 @@ def limit_requests(max_bytes: int) -> None:
                 else:
                     chunks.clear()
             if n_bytes > max_bytes:
-                raise TooLarge(
+                raise Refused(
                     f"The request has {n_bytes / MEGA:,.1f} MB, more than the limit of "
-                    f"{max_bytes / MEGA:,.1f} MB: send less at a time."
+                    f"{max_bytes / MEGA:,.1f} MB: send less at a time.",
+                    status=413,
                 )
             if "content-type" not in request.headers:
-                raise UnknownContentType("The request has no Content-Type: send JSON, as application/json.")
+                text = "The request has no Content-Type: send JSON, as application/json."
+                raise Refused(text, status=415)
             request._body = b"".join(chunks)
         content: bytes = request._body
         return content

@@ -11,8 +11,7 @@ from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 from tests.support.exported_models import draw_one
 from tests.support.parameters import section
 
-from lexipix.compression.export import Exporter, Samples, largest_difference
-from lexipix.compression.generator_variants import real_samples
+from lexipix.compression.export import Exporter, largest_difference
 from lexipix.compression.onnx_graphs import Read
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
@@ -38,6 +37,7 @@ TABLES = ("speed_table", "captioner_speed_table")
 VARIANTS = ("onnx_variants", "captioner_variants")
 MODELS = ("onnx_vae", "onnx_gan", "onnx_captioner", "onnx_scorer", "captioner_champion")
 OUTPUTS = (*MODELS, *VARIANTS, "champion", *TABLES)
+VERIFICATION = section("compression.verification", {"n_captions": 4, "max_difference": 1e-4})
 SCHEDULE = {"num_images": 64, "batch_size": 16, "num_validations": 1}
 
 
@@ -54,7 +54,6 @@ def made(pictures, prior, gan, make, tmp_path_factory):
                 "onnx_fp32",
                 "onnx_int8",
                 "pruned_onnx_fp32",
-                "pruned_onnx_int8",
                 "small_onnx_fp32",
                 "small_onnx_int8",
             ],
@@ -79,14 +78,11 @@ def made(pictures, prior, gan, make, tmp_path_factory):
         "captions_complete": pictures.train.captions,
         "params:ingestion": section("ingestion"),
         "params:run": section("run", {"threads": 1}),
-        **{f"params:generator.{family}.primary_caption_prob": 0.5 for family in ("prior", "gan")},
         "pictures": pictures,
         "prior": prior,
         "gan": gan,
         "captioner": make("captioner", 3),
         "contrastive_pair": make("contrastive_pair", 4),
-        "prior_metrics": {"val_alignment": 0.4},
-        "gan_metrics": {"val_alignment": 0.5},
     }
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
@@ -177,7 +173,7 @@ def test_graphs_say_how_near_they_are_and_not_where_they_were_made(made):
 def test_every_variant_is_measured(made):
     table = made["speed_table"]
     both = ["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32"]
-    smaller = [f"{name}_onnx_{precision}" for name in ("pruned", "small") for precision in ("fp32", "int8")]
+    smaller = ["pruned_onnx_fp32", "small_onnx_fp32", "small_onnx_int8"]
     names = {f"vae_{form}" for form in both} | {f"gan_{form}" for form in (*both, "onnx_int8", *smaller)}
     assert set(table) == {"champion"} | names
     measured = {
@@ -223,12 +219,10 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
 
 
 def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
-    metrics = {"val_alignment": 0.5}
-    distilled = distill_small(
-        section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1}), pictures,
-        pictures.train.captions, prior, gan, metrics, metrics, 0.5, 0.5, ListStream(), NoCheckpoints(), gan,
-    )  # fmt: skip
-    bundle, curves, metrics, sheet = distilled
+    compression, run = section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1})
+    data = {"pictures": pictures, "captions_complete": pictures.train.captions, "prior": prior, "gan": gan}
+    resources = {"stream": ListStream(), "checkpoints": NoCheckpoints()}
+    bundle, curves, metrics, sheet = distill_small(compression, run, gan, **data, **resources)
     assert bundle is gan and metrics == {} and len(curves) == 0 and sheet.ndim == 3
 
 
@@ -255,13 +249,18 @@ def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
             assert np.array_equal(alone.generate([prompts[row]], noise[row : row + 1])[0], together[row])
 
 
-def test_same_network_gives_the_same_bytes(made, make, pictures):
-    exporter = Exporter(real_samples(pictures, 4), 1e-4)
-    assert exporter.contrastive_pair(make("contrastive_pair", 4)).graphs == made["onnx_scorer"].graphs
+def test_same_network_gives_the_same_bytes_and_a_difference_is_refused(made, make, pictures):
+    exporter, pair = Exporter(pictures, VERIFICATION), make("contrastive_pair", 4)
+    assert exporter.contrastive_pair(pair).graphs == made["onnx_scorer"].graphs
+    exporter.max_difference = 1e-12
+    with pytest.raises(
+        RuntimeError, match=r"differs from its network by .* more than compression.verification"
+    ):
+        exporter.contrastive_pair(pair)
 
 
 def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
-    exporter = Exporter(real_samples(pictures, 4), 1e-4)
+    exporter = Exporter(pictures, VERIFICATION)
     bundle = make("captioner_with_prefix", 3)
     exported = OnnxCaptioner(exporter.captioner(bundle))
     images = pictures.test.images[:3]
@@ -271,17 +270,12 @@ def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
     assert exported.caption(images) == decode(exported.tokenizer, ids.numpy())
 
 
-def test_a_graph_that_computes_something_else_is_refused(made, prior, gan, pictures):
+def test_a_graph_of_another_network_computes_something_else(made, prior, gan):
     batch = {"ids": torch.ones(1, 3, dtype=torch.int64)}
     graph = made["onnx_vae"].graphs["read"]
     right, wrong = (Read(load_network(bundle, TextToImage)).eval() for bundle in (prior, gan))
     assert largest_difference(graph, right, [batch]) < 1e-4
     assert largest_difference(graph, wrong, [batch]) > 1e-2
-    exporter = Exporter(real_samples(pictures, 4), max_difference=1e-12)
-    with pytest.raises(
-        RuntimeError, match=r"differs from its network by .* more than compression.verification"
-    ):
-        exporter._model(prior, {}, {"read": graph}, {"read": (right, [batch])})
 
 
 def test_exporting_is_quiet_and_leaves_the_log_as_it_was(made, capfd):
@@ -293,8 +287,7 @@ def test_input_is_taken_where_captions_are(pictures):
     import pandas as pd
 
     bare = Split(pictures.val.images, pd.DataFrame({"caption": [None] * 12}))
-    found = real_samples(ImageSplits(train=pictures.train, val=bare, test=bare, judge=bare), 3)
-    assert isinstance(found, Samples)
-    assert list(found.captions) == list(pictures.train.captions["caption"][:3])
+    found = Exporter(ImageSplits(train=pictures.train, val=bare, test=bare, judge=bare), VERIFICATION)
+    assert list(found.captions) == list(pictures.train.captions["caption"][:4])
     with pytest.raises(LexipixError, match="No picture has a caption"):
-        real_samples(ImageSplits(train=bare, val=bare, test=bare, judge=bare), 3)
+        Exporter(ImageSplits(train=bare, val=bare, test=bare, judge=bare), VERIFICATION)

@@ -8,6 +8,7 @@ from kedro.runner import SequentialRunner
 from tests.support.exported_models import draw, draw_one
 from tests.support.parameters import section
 
+from lexipix.inference.image_request import ImageOptions
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.inference.result_files import result_files
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
@@ -78,7 +79,7 @@ def test_more_images_than_allowed_are_refused(run):
 
 
 def test_sheet_of_many_says_that_it_shows_some(generator):
-    request = TextToImagePipeline.from_generator("vae", generator).request(PROMPTS[:1], 70, 7)
+    request = TextToImagePipeline.from_generator("vae", generator).request(PROMPTS[:1], ImageOptions(70, 7))
     files = dict(result_files(request))
     rows = list(files["generated.jsonl"])
     assert len(rows) == 70 and rows[0]["score"] is None
@@ -86,10 +87,11 @@ def test_sheet_of_many_says_that_it_shows_some(generator):
 
 
 def test_pictures_are_drawn_as_they_are_asked_for(generator, monkeypatch):
-    monkeypatch.setattr("lexipix.inference.text_to_image_pipeline.MAX_IN_MEMORY", 4)
+    monkeypatch.setattr("lexipix.inference.image_request.MAX_IN_MEMORY", 4)
     asked, whole = [], generator.generate
     monkeypatch.setattr(generator, "generate", lambda *args: asked.append(len(args[0])) or whole(*args))
-    files = result_files(TextToImagePipeline.from_generator("vae", generator).request(PROMPTS, 5, 7))
+    pipe = TextToImagePipeline.from_generator("vae", generator)
+    files = result_files(pipe.request(PROMPTS, ImageOptions(5, 7)))
     first = [next(files) for _ in range(4)]
     assert asked in ([4], [4, 4]), "one block ahead at most"
     rest = list(files)

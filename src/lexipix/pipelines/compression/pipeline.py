@@ -14,15 +14,16 @@ from lexipix.pipelines.compression.nodes import (
     measure_generators,
 )
 
-METRICS = ["prior_metrics", "gan_metrics"]
-CAPTIONS = [f"params:generator.{family}.primary_caption_prob" for family in ("prior", "gan")]
+SETTINGS = ["params:compression", "params:run"]
+GENERATORS = ["prior", "gan"]
+EXPORTED = ["onnx_vae", "onnx_gan"]
 
 
-def _distillation(name: str) -> list[str]:
+def _distillation(name: str) -> dict[str, str]:
     """Inputs of the distillation of a smaller network."""
-    resources = [f"{name}_stream", f"{name}_checkpoints"]
-    data = ["pictures", "captions_complete", "prior", "gan"]
-    return ["params:compression", "params:run", *data, *METRICS, *CAPTIONS, *resources]
+    settings = {"compression": "params:compression", "run": "params:run"}
+    data = {key: key for key in ("pictures", "captions_complete", *GENERATORS)}
+    return {**settings, **data, "stream": f"{name}_stream", "checkpoints": f"{name}_checkpoints"}
 
 
 def _trained(name: str) -> list[str]:
@@ -31,13 +32,13 @@ def _trained(name: str) -> list[str]:
 
 def create_pipeline() -> Pipeline:
     """Exports the models, distills smaller generators, measures all variants, chooses the champions."""
-    exported = ["onnx_vae", "onnx_gan"]
+    models = [*GENERATORS, "small", "pruned", *EXPORTED, "onnx_variants"]
     return Pipeline(
         [
             node(
                 export_generators,
-                ["params:compression", "pictures", "prior", "gan"],
-                exported,
+                ["params:compression", "pictures", *GENERATORS],
+                EXPORTED,
                 name="export_generators",
             ),
             node(
@@ -48,14 +49,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 measure_captioner,
-                [
-                    "params:compression",
-                    "params:run",
-                    "params:ingestion",
-                    "pictures",
-                    "captioner",
-                    "onnx_captioner",
-                ],
+                [*SETTINGS, "params:ingestion", "pictures", "captioner", "onnx_captioner"],
                 ["captioner_variants", "captioner_speed_table", "captioner_champion"],
                 name="measure_captioner",
             ),
@@ -70,7 +64,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 distill_small,
-                [*_distillation("small"), "small_reader"],
+                {**_distillation("small"), "small_reader": "small_reader"},
                 [*_trained("small"), "small_sample_grid"],
                 name="distill_small",
             ),
@@ -82,26 +76,13 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 export_variants,
-                ["params:compression", "pictures", "small", "pruned", *exported, *METRICS],
+                ["params:compression", "pictures", "small", "pruned", *EXPORTED],
                 "onnx_variants",
                 name="export_variants",
             ),
             node(
                 measure_generators,
-                [
-                    "params:compression",
-                    "params:run",
-                    "pictures",
-                    "contrastive_pair",
-                    "prior",
-                    "gan",
-                    "small",
-                    "pruned",
-                    *exported,
-                    "onnx_variants",
-                    "onnx_scorer",
-                    *METRICS,
-                ],
+                [*SETTINGS, "pictures", "contrastive_pair", *models, "onnx_scorer"],
                 ["speed_table", "champion", "frontier_sheet"],
                 name="measure_generators",
             ),

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from lexipix.config.generation import GenerationParameters
 from lexipix.config.run import RunParameters
+from lexipix.inference.image_request import ImageOptions
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.inference.result_files import result_files
-from lexipix.inference.text_to_image_pipeline import Limits, TextToImagePipeline
+from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel, OnnxPipeline
 
@@ -31,20 +32,12 @@ def draw_prompts(
             "generation.prompts is empty: list what to draw (conf/base/parameters_generation.yml), or use "
             '`kedro generate "…"`.'
         )
-    limits = Limits.of(generation)
-    pipe = chosen = TextToImagePipeline.from_champion(champion, limits)
+    pipe = chosen = TextToImagePipeline.from_champion(champion)
     if generation.model != "champion":
         baseline = OnnxGenerator({"vae": onnx_vae, "gan": onnx_gan}[generation.model])
-        pipe = TextToImagePipeline.from_generator(generation.model, baseline, lambda: chosen.scorer, limits)
-    request = pipe.request(
-        generation.prompts,
-        generation.n,
-        run.seed if generation.seed is None else generation.seed,
-        generation.quality,
-        generation.candidates,
-        generation.until,
-        places=[f"generation.prompts, number {n}: " for n in range(1, len(generation.prompts) + 1)],
-    )
-    files = dict(result_files(request))
+        pipe = TextToImagePipeline.from_generator(generation.model, baseline, lambda: chosen.scorer)
+    options = ImageOptions.of(generation, run.seed)
+    places = [f"generation.prompts, number {n}: " for n in range(1, len(generation.prompts) + 1)]
+    files = dict(result_files(pipe.request(generation.prompts, options, places)))
     files["generated.jsonl"] = list(files["generated.jsonl"])
     return files, files["sheet.png"]

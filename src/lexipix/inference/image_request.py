@@ -1,0 +1,151 @@
+"""What a request for images consists of: checked prompts, and how their images are drawn."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from lexipix.config.generation import GenerationParameters
+from lexipix.inference.best_of import BestOfResult, best_of
+from lexipix.inference.onnx_generator import MAX_IN_MEMORY, OnnxGenerator
+from lexipix.inference.onnx_scorer import OnnxScorer
+from lexipix.inference.prompt_checks import CheckedPrompt
+from lexipix.inference.targets import parse_target
+from lexipix.utils.errors import LexipixError
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How images of prompts are drawn, and how many one request may ask for.
+
+    Attributes:
+        num_images: Images of each prompt.
+        seed: Of the noise.
+        quality: ``fast``, ``balanced`` (the fastest variant as good as the uncompressed one) or ``best``
+            (uncompressed). The same seed gives the same composition in each.
+        candidates: Candidates for each image, of which the scorer keeps the best.
+        until: Score such as ``score=0.9`` that ends the search among candidates.
+        score: Whether to score images; without it drawing is faster.
+        max_prompts: Prompts in one request; None is no limit.
+        max_images: Images in one request, candidates not counted; None is no limit.
+
+    Raises:
+        LexipixError: A value is out of range, or does not fit the others.
+    """
+
+    num_images: int = 1
+    seed: int = 0
+    quality: str = "balanced"
+    candidates: int = 1
+    until: str | None = None
+    score: bool = True
+    max_prompts: int | None = None
+    max_images: int | None = None
+
+    @classmethod
+    def of(cls, generation: GenerationParameters, run_seed: int, score: bool = True) -> "ImageOptions":
+        """The options that the parameters set."""
+        return cls(
+            generation.n,
+            run_seed if generation.seed is None else generation.seed,
+            generation.quality,
+            generation.candidates,
+            generation.until,
+            score,
+            generation.max_prompts,
+            generation.max_pictures,
+        )
+
+    def __post_init__(self) -> None:
+        for name in ("num_images", "candidates"):
+            if getattr(self, name) < 1:
+                raise LexipixError(f"{name} is {getattr(self, name)}: it must be 1 or more.")
+        if self.until is not None and parse_target(self.until).metric != "score":
+            raise LexipixError(
+                f"The target {self.until} needs an image to compare with, and here there is only a prompt: "
+                "write score=0.9."
+            )
+        if self.candidates > 1 and not self.score:
+            raise LexipixError(
+                f"Choosing the best of {self.candidates} candidates needs their scores: remove --no-score, "
+                "or draw one candidate (--candidates 1)."
+            )
+
+    @property
+    def good_enough(self) -> float | None:
+        """The score that ends the search among candidates."""
+        return parse_target(self.until).value if self.until is not None else None
+
+    def check_number(self, n_prompts: int) -> None:
+        """Check how many images a request asks for; a LexipixError if none, or more than a limit."""
+        if n_prompts < 1:
+            raise LexipixError("There is no prompt: name at least one.")
+        if self.max_prompts is not None and n_prompts > self.max_prompts:
+            raise LexipixError(
+                f"There are {n_prompts:,} prompts, more than generation.max_prompts = {self.max_prompts:,}: "
+                "draw fewer at a time, or raise the parameter."
+            )
+        n_images = n_prompts * self.num_images
+        if self.max_images is not None and n_images > self.max_images:
+            raise LexipixError(
+                f"{n_prompts:,} prompts with {self.num_images:,} images each are {n_images:,} images, more "
+                f"than generation.max_pictures = {self.max_images:,}: draw fewer at a time, or raise the "
+                "parameter."
+            )
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """Checked prompts and everything that decides their images. Nothing is drawn yet.
+
+    Image i of a prompt depends only on the model, the prompt, the seed, i and the candidates: not on the
+    number of images, the other prompts or the number of cores.
+
+    Attributes:
+        generator: Draws the images.
+        scorer: Scores images against their prompts; None leaves the scores open.
+        prompts: The prompts, with warnings.
+        options: How their images are drawn.
+        model: Name of the generator: the family, and the variant if it is compressed.
+    """
+
+    generator: OnnxGenerator
+    scorer: OnnxScorer | None
+    prompts: Sequence[CheckedPrompt]
+    options: ImageOptions
+    model: str
+
+    def __len__(self) -> int:
+        return len(self.prompts) * self.options.num_images
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the model will probably not draw well, a sentence each."""
+        return [prompt.warning for prompt in self.prompts if prompt.warning]
+
+    def prompt(self, number: int) -> str:
+        """The prompt of image ``number``."""
+        return self.prompts[number // self.options.num_images].text
+
+    def batches(self) -> Iterator[BestOfResult]:
+        """Draw the images, at most ``MAX_IN_MEMORY`` at a time; the next batch is drawn in the background."""
+        with ThreadPoolExecutor(1) as background:
+            pending = background.submit(self._batch, 0)
+            for start in range(0, len(self), MAX_IN_MEMORY):
+                batch = pending.result()
+                if start + MAX_IN_MEMORY < len(self):
+                    pending = background.submit(self._batch, start + MAX_IN_MEMORY)
+                yield batch
+
+    def _batch(self, start: int) -> BestOfResult:
+        numbers = np.arange(start, min(start + MAX_IN_MEMORY, len(self)))
+        return best_of(
+            self.generator,
+            self.scorer,
+            [self.prompt(number) for number in numbers.tolist()],
+            numbers % self.options.num_images,
+            self.options.seed,
+            self.options.candidates,
+            self.options.good_enough,
+        )
