@@ -11,3 +11,4 @@ from tests.support.evaluation_fixtures import (  # noqa: F401
     tokens,
     vae,
 )
+from tests.support.reporting_fixtures import system_fonts  # noqa: F401

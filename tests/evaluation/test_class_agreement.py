@@ -4,7 +4,8 @@ from tests.support.evaluation_fixtures import ListStream, NoCheckpoints
 from tests.support.parameters import section
 from tests.support.toy import MemoryCheckpoints
 
-from lexipix.evaluation.class_agreement import ClassMetrics
+from lexipix.evaluation import class_agreement
+from lexipix.evaluation.class_agreement import class_metrics
 from lexipix.pipelines.evaluation.nodes import measure_classes, train_classifier
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.utils.skipped_model import is_skipped
@@ -43,7 +44,7 @@ def wrong(captions):
 
 def measure(paths, images, classifier, parameters, run, store=None):
     sequence = CheckpointSequence(store or MemoryCheckpoints())
-    return ClassMetrics(images, classifier[0], parameters, run, sequence).measure(paths)
+    return class_metrics(paths, images, classifier[0], parameters, run, sequence)
 
 
 class TestClassifier:
@@ -106,6 +107,22 @@ class TestClassMetrics:
         whole = measure({"good": good, "wrong": wrong}, colors, classifier, parameters, run, store)
         assert whole == metrics
         assert len(store.kept[1]["finished"]) == 3
+
+    def test_a_classifier_of_drawn_images_sees_cas_images(
+        self, classifier, colors, parameters, run, monkeypatch
+    ):
+        trainings = []
+
+        def record(task, training, run, **named):
+            trainings.append(
+                (named["name"], training.num_images, training.num_validations, training.keep_best)
+            )
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(class_agreement, "train", record)
+        with pytest.raises(KeyboardInterrupt):
+            measure({"good": good}, colors, classifier, parameters, run)
+        assert trainings == [("cas_good", 320, 1, False)]
 
     def test_without_cas_images_there_is_no_cas(self, classifier, colors, parameters, run):
         own = parameters.classifier.model_copy(update={"cas_images": None})

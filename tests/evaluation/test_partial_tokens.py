@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from lexipix.evaluation.direct_path import measure_token_round_trip
-from lexipix.evaluation.partial_tokens import CaptionedSample, reconstruct_from_tokens, token_masks
+from lexipix.evaluation.partial_tokens import reconstruct_from_tokens, token_masks
 from lexipix.evaluation.text_paths import draw_captions
 
 
 @pytest.fixture(scope="module")
 def sample(pictures):
     captions = pictures.test.captions["caption"].tolist()[:5]
-    return CaptionedSample(np.array(pictures.test.images[:5]), captions, np.full(5, 20.0))
+    return np.array(pictures.test.images[:5]), captions, np.full(5, 20.0)
 
 
 @pytest.fixture(scope="module")
 def found(tokens, sample, run):
-    return reconstruct_from_tokens(tokens, sample, (4,), run, 2)
+    return reconstruct_from_tokens(tokens, *sample, (4,), run, 2)
 
 
 def of(found, path):
@@ -38,13 +38,13 @@ def test_each_setting_includes_the_tokens_of_those_before():
 def test_without_a_token_it_is_the_text_path(found, tokens, sample, run):
     (caption,) = of(found, "caption")
     assert caption.setting == "tokens" and (caption.bits == 20).all()
-    assert np.array_equal(caption.images, draw_captions(tokens, sample.captions, run, 2))
+    assert np.array_equal(caption.images, draw_captions(tokens, sample[1], run, 2))
 
 
 def test_with_all_tokens_it_is_their_round_trip(found, tokens, sample, run):
     last, alone = of(found, "tokens")[-1], of(found, "tokens_alone")[-1]
     assert np.array_equal(last.images, alone.images)
-    metrics = measure_token_round_trip(tokens, sample.images, run, 2)
+    metrics = measure_token_round_trip(tokens, sample[0], run, 2)
     assert alone.bits == pytest.approx([metrics["bits_per_image"]] * 5)
     assert last.bits - 20 == pytest.approx(alone.bits)
 
@@ -56,6 +56,6 @@ def test_the_token_generator_changes_what_is_not_given(found):
 
 
 def test_images_are_the_same_whatever_the_batches_are(found, tokens, sample, run):
-    again = reconstruct_from_tokens(tokens, sample, (4,), run, 5)
+    again = reconstruct_from_tokens(tokens, *sample, (4,), run, 5)
     for one, other in zip(found, again, strict=True):
         assert np.abs(one.images.astype(int) - other.images).max() <= 1

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.data.images import Images
-from lexipix.evaluation.embedding import CaptionRetrieval, Embedder
+from lexipix.evaluation.embedding import Embedder
 from lexipix.metrics.distribution import Standardizer, kid
+from lexipix.metrics.retrieval import CaptionRetrieval
 from lexipix.scenes import SceneTruth
 
 Pixels = NDArray[np.uint8]

@@ -5,34 +5,46 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from tokenizers import Tokenizer
 
+from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
-from lexipix.reporting.contact_sheet import attention_sheet, contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet
+from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.precision import resolve_device
+from lexipix.utils.types import ModelBundle
 
 FIRST_IDEOGRAPH = 0x2E80  # from here on, most scripts have no spaces between words
+SHOWN_PIXELS = 96  # an image is enlarged to about this
+COLUMNS = 12  # of a caption's sheet
+ORANGE = (230, 74, 0)
+
+Maps = list[NDArray[np.float32]]
 
 
-def look(
-    captioner: Captioner, tokenizer: Tokenizer, images: NDArray[np.uint8], max_tokens: int, beams: int
-) -> tuple[list[list[str]], list[NDArray[np.float32]]]:
+def attention_maps(
+    bundle: ModelBundle, images: NDArray[np.uint8], run: RunParameters, beams: int
+) -> tuple[list[list[str]], Maps]:
     """Returns captions of images and the attention for each word.
 
     Args:
-        captioner: Trained, in evaluation mode.
-        tokenizer: Of the captioner.
+        bundle: A ``captioner``.
         images: uint8 (N, S, S, 3).
-        max_tokens: Maximum length of a caption.
+        run: Chooses the device.
         beams: Width of the beam search; 1 is greedy.
 
     Returns:
         For each image the words of its caption, and maps (words, h, w), each of sum 1.
     """
+    if not len(images):
+        return [], []
+    captioner, tokenizer = load_network(bundle, Captioner).to(resolve_device(run)), tokenizer_of(bundle)
     unit = normalize(torch.from_numpy(np.array(images)).to(captioner.positions.device))
     with torch.inference_mode():
-        ids = captioner.generate(unit, max_tokens, beams)
+        ids = captioner.generate(unit, bundle.config["max_tokens"], beams)
         attention = captioner.attention(unit, ids).cpu().numpy()
     side = round(attention.shape[-1] ** 0.5)
     words, maps = [], []
@@ -84,13 +96,11 @@ def _words(text: str) -> list[tuple[int, int]]:
     return words
 
 
-def as_arrays(
-    files: list[str], words: list[list[str]], maps: list[NDArray[np.float32]]
-) -> dict[str, NDArray[np.float32] | Any]:
-    """Returns the maps of all captions as one array, padded with zeros after the last word.
+def attention_arrays(files: list[str], words: list[list[str]], maps: Maps) -> dict[str, Any]:
+    """Returns ``maps`` as one array, padded with zeros after the last word, with ``words`` and ``files``.
 
     Returns:
-        ``maps`` float32 (N, longest caption, h, w), ``words`` and ``files``.
+        ``maps`` is float32 (N, longest caption, h, w).
     """
     longest = max((len(one) for one in maps), default=0)
     side = maps[0].shape[-1] if maps else 1
@@ -100,21 +110,43 @@ def as_arrays(
     return {"maps": together, "words": words, "files": files}
 
 
-def draw(
-    images: NDArray[np.uint8], words: list[list[str]], maps: list[NDArray[np.float32]]
-) -> NDArray[np.uint8]:
-    """Draws the attention of each caption in a row of images: uint8 (height, width, 3)."""
-    scale = max(1, 96 // images.shape[1])
-    sheets = [
-        attention_sheet(image, texts, cells, scale=scale, columns=12)
-        for image, texts, cells in zip(images, words, maps, strict=True)
-    ]
-    if not sheets:
+def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Maps) -> NDArray[np.uint8]:
+    """Draws each image, followed by one copy per word with the attention for that word in orange.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    if not len(images):
         return contact_sheet(images)
+    sheets = [
+        contact_sheet(
+            _highlighted(image, attention),
+            ["", *texts],
+            COLUMNS,
+            scale=1,
+            max_lines=2,
+            fallbacks=["", *(" ".join(f"U+{ord(character):04X}" for character in word) for word in texts)],
+        )
+        for image, texts, attention in zip(images, words, maps, strict=True)
+    ]
     width = max(sheet.shape[1] for sheet in sheets)
+    paddings = [((0, 0), (0, width - sheet.shape[1]), (0, 0)) for sheet in sheets]
     return np.concatenate(
-        [
-            np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0)), constant_values=255)
-            for sheet in sheets
-        ]
+        [np.pad(sheet, padding, constant_values=255) for sheet, padding in zip(sheets, paddings, strict=True)]
     )
+
+
+def _highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The enlarged image, then a copy for each map, which is divided by its maximum and enlarged smoothly."""
+    scale = max(1, SHOWN_PIXELS // image.shape[0])
+    large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    # In a pale gray copy the image stays recognizable, and only the attention has a color
+    gray = large.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    pale = np.repeat((96 + 0.6 * gray)[..., None], 3, axis=2)
+    frames = [large]
+    for attention in maps:
+        relative = Image.fromarray(attention / (attention.max(initial=0.0) or 1.0))
+        smooth = np.asarray(relative.resize(large.shape[1::-1], Image.Resampling.BICUBIC))
+        weight = 0.85 * smooth.clip(0, 1)[..., None]
+        frames.append((pale * (1 - weight) + np.array(ORANGE, np.float32) * weight).round().astype(np.uint8))
+    return np.stack(frames)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lexipix.data.images import Images
 from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.metrics.images import psnr, ssim
+from lexipix.utils.types import Split
 
 Pixels = NDArray[np.uint8]
 MEAN_CHUNK = 1024  # images in memory while a mean is computed
@@ -33,23 +34,21 @@ def mean_image(images: Images, indices: NDArray[np.intp] | None = None) -> Pixel
     return mean
 
 
-def measure_baselines(
-    real: EvaluatedImages, train_images: Pixels, train_table: pd.DataFrame, seed: int
-) -> dict[str, dict[str, float]]:
+def measure_baselines(real: EvaluatedImages, train: Split, seed: int) -> dict[str, dict[str, float]]:
     """Returns PSNR and SSIM of the mean training image and of another image with the same caption.
 
     Two embedded scenes hardly ever have the same caption. For them the other image is the caption rendered
     again with other random positions, as another scene of the data set would have been.
     """
-    mean = np.broadcast_to(mean_image(train_images), real.images.shape)
+    mean = np.broadcast_to(mean_image(train.images), real.images.shape)
     metrics = {"mean_image": mean_psnr_ssim(real.images, mean)}
     if real.scenes is not None:
         metrics["same_caption"] = mean_psnr_ssim(real.images, real.scenes.redraw(seed))
     else:
         table = real.table.assign(caption=pd.Series(list(real.references), dtype=object))
-        indices, partners = same_caption_pairs(table, train_table, seed)
+        indices, partners = same_caption_pairs(table, train.captions, seed)
         if len(indices):
-            metrics["same_caption"] = mean_psnr_ssim(real.images[indices], train_images[partners])
+            metrics["same_caption"] = mean_psnr_ssim(real.images[indices], train.images[partners])
     return metrics
 
 

@@ -23,12 +23,11 @@ def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bo
     if not rows:
         return {}
     candidates = [captions[row] for row in rows]
-    given = [str(table["caption"].iloc[row]) for row in rows]
     # The captioner learns the first wording of each caption, so that a paraphrase counts as different
-    references = [[caption] for caption in given]
-    metrics = {"exact_match": exact_match(candidates, given), "bleu4": bleu4(candidates, references)}
+    given = [str(table["caption"].iloc[row]) for row in rows]
+    metrics = {"exact_match": exact_match(candidates, given), "bleu4": bleu4(candidates, given)}
     if len(rows) > 1:  # CIDEr-D needs document frequencies
-        metrics["cider_d"] = cider_d(candidates, references)
+        metrics["cider_d"] = cider_d(candidates, given)
     if scenes:
         metrics["attribute_f1"] = _attribute_f1(candidates, given)
     return metrics
@@ -41,30 +40,23 @@ def measure_test_captions(
 
     Args:
         table: Of the test split, with the columns caption and truth.
-        captions_complete: Of the training split, with generated captions.
+        captions_complete: Of the training split, with generated captions. Those whose true caption was
+            withheld from the training are compared with it.
         summary: Of the ingestion.
-    """
-    truth = table[["truth"]].rename(columns={"truth": "caption"})
-    return {
-        **measure_captions(table["caption"].tolist(), truth, scenes=is_scenes(summary)),
-        **measure_generated_captions(captions_complete),
-        "n_test": len(table),
-    }
-
-
-def measure_generated_captions(captions_complete: pd.DataFrame) -> dict[str, float]:
-    """Compares the captions written for training images with those that were withheld from the training.
 
     Returns:
-        ``generated_captions``, their number, and ``generated_captions_exact_match`` if some were withheld.
+        :func:`measure_captions` of test images, ``generated_captions``, their number, and
+        ``generated_captions_exact_match`` if some were withheld; ``n_test``.
     """
+    truth = table[["truth"]].rename(columns={"truth": "caption"})
+    metrics = measure_captions(table["caption"].tolist(), truth, scenes=is_scenes(summary))
     generated = captions_complete[captions_complete["caption_source"] == "generated"]
-    metrics: dict[str, float] = {"generated_captions": len(generated)}
+    metrics["generated_captions"] = len(generated)
     known = generated[generated["withheld_caption"].notna()]
     if len(known):
         match = exact_match(known["caption"].tolist(), known["withheld_caption"].tolist())
         metrics["generated_captions_exact_match"] = match
-    return metrics
+    return metrics | {"n_test": len(table)}
 
 
 def is_scenes(summary: Mapping[str, object]) -> bool:

@@ -1,6 +1,7 @@
 """The test images that the report shows, and their table."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,19 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.metrics.images import ssim
+from lexipix.reporting.report import Gallery
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL = 128  # pixels of an image in the table, about its size in the MLflow UI
+# Title and note of each gallery, by how its images were chosen
+GALLERIES = {
+    "fixed": (
+        "The same images by all paths",
+        "Evenly spaced test images, the same in every run on these data.",
+    ),
+    "best": ("Best", "Test images with the highest mean SSIM of the text paths."),
+    "worst": ("Worst", "Test images with the lowest mean SSIM of the text paths. Look here first."),
+}
 
 
 def choose_rows(
@@ -36,6 +47,32 @@ def best_and_worst(real: EvaluatedImages, drawn: Mapping[str, Pixels], n: int) -
     order = np.argsort(-means, kind="stable")
     n = min(n, len(order) // 2)
     return order[:n].tolist(), order[::-1][:n].tolist()
+
+
+def galleries(
+    real: EvaluatedImages, direct: Pixels, drawn: Mapping[str, Pixels], evaluation: EvaluationParameters
+) -> list[Gallery]:
+    """Returns the images shown by all paths, with the SSIM of each version.
+
+    Args:
+        real: The evaluated images.
+        direct: Their reconstructions from the latent, uint8 (N, H, W, 3).
+        drawn: By path the images drawn from their generated captions.
+        evaluation: Numbers of images.
+    """
+    found = []
+    for how, rows in choose_rows(real, drawn, evaluation).items():
+        text = {f"text: {path}": images[rows] for path, images in drawn.items()}
+        columns: dict[str, Any] = {"original": real.images[rows], "direct": direct[rows]}
+        columns |= {"caption": [real.prompts[row] for row in rows]} | text
+        versions = {"direct": direct[rows]} | text
+        similarity = {name: ssim(real.images[rows], images) for name, images in versions.items()}
+        notes = [
+            "\n".join(f"SSIM {values[i]:.3f} {name}" for name, values in similarity.items())
+            for i in range(len(rows))
+        ]
+        found.append(Gallery(*GALLERIES[how], columns, notes))
+    return found
 
 
 def tabulate_captions(

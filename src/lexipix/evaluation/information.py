@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.evaluation.baselines import mean_image, mean_psnr_ssim
-from lexipix.evaluation.direct_path import LatentCodec, posterior_deviations
+from lexipix.evaluation.direct_path import LatentCodec
 from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
-from lexipix.evaluation.partial_tokens import CaptionedSample, PartialInformation, reconstruct_from_tokens
-from lexipix.evaluation.rate import N_FITTED
+from lexipix.evaluation.partial_tokens import PartialInformation, reconstruct_from_tokens
+from lexipix.evaluation.rate import LatentCoder
 from lexipix.evaluation.text_paths import draw_captions
-from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
 from lexipix.models.captioner import Captioner
 from lexipix.scenes import SceneTruth
 from lexipix.training.bundles import load_network, token_ids
@@ -67,8 +66,8 @@ def information_curve(
         drawn = draw_captions(text_models[name], captions, run, batch_size)
         found.append(PartialInformation("caption", name, bits, drawn))
     if not is_skipped(text_models["tokens"]):
-        sample = CaptionedSample(images, captions, bits)
-        found += reconstruct_from_tokens(text_models["tokens"], sample, parameters.spacings, run, batch_size)
+        tokens, spacings = text_models["tokens"], parameters.spacings
+        found += reconstruct_from_tokens(tokens, images, captions, bits, spacings, run, batch_size)
     if real.scenes is not None and (scenes := SceneTruth.of(captions, images.shape[1])) is not None:
         found.append(PartialInformation("caption", "rendered again", bits, scenes.redraw(None)))
     found += from_latents(LatentCodec(vae, run, batch_size), images, train, parameters.steps)
@@ -136,14 +135,9 @@ def from_latents(
         train: Gives the frequencies of the codes.
         steps: In standard deviations of the posterior.
     """
-    sample, logvar = codec.encode(train.images[evenly_spaced(len(train), N_FITTED)])
-    channels, latents = sample.reshape(-1, sample.shape[2]), codec.encode(images)[0]
-    found = []
+    coder, found = LatentCoder(codec, images, train.images), []
     for step in sorted(steps, reverse=True):
-        quantizer = UniformQuantizer.of_step(channels.T, step * posterior_deviations(logvar))
-        codes = quantizer.codes(latents)
-        bits = CodeLengths(quantizer.codes(channels), 2**quantizer.n_bits)(codes).astype(np.float64)
-        decoded = codec.decode(quantizer.values(codes))
-        found.append(PartialInformation("latent", f"steps of {step:g}", bits, decoded))
-    whole = np.full(len(images), float(FLOAT_BITS * latents[0].size))
-    return [*found, PartialInformation("latent", "not rounded", whole, codec.decode(latents))]
+        decoded, bits = coder.with_steps(step)
+        found.append(PartialInformation("latent", f"steps of {step:g}", bits.astype(np.float64), decoded))
+    whole = np.full(len(images), float(FLOAT_BITS * coder.latents[0].size))
+    return [*found, PartialInformation("latent", "not rounded", whole, codec.decode(coder.latents))]

@@ -22,11 +22,13 @@ class LabeledImages:
         images: uint8 (N, S, S, 3), read on access.
         labels: int64 (N,), indices into the list of classes.
         captions: N true captions; empty for an image without one.
+        classes: Names of the classes.
     """
 
     images: Images
     labels: Numbers
     captions: list[str]
+    classes: list[str]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -34,11 +36,7 @@ class LabeledImages:
     def select(self, indices: NDArray[np.int64]) -> "LabeledImages":
         """Returns the images of the given indices."""
         captions = [self.captions[i] for i in indices]
-        return LabeledImages(Subset(self.images, indices), self.labels[indices], captions)
-
-    def first(self, n: int) -> "LabeledImages":
-        """Returns the first n images, or all if there are fewer."""
-        return self.select(np.arange(min(len(self), n)))
+        return LabeledImages(Subset(self.images, indices), self.labels[indices], captions, self.classes)
 
     def digest(self) -> str:
         """Returns a SHA-256 of images and labels."""
@@ -68,4 +66,4 @@ def labeled_images(split: Split, classes: list[str]) -> LabeledImages:
     labels = split.captions["label"].map(index_of).to_numpy(float)  # NaN for other classes
     indices = np.flatnonzero(np.isfinite(labels))
     captions = [text or "" for text in reference_captions(split.captions.iloc[indices])]
-    return LabeledImages(Subset(split.images, indices), labels[indices].astype(np.int64), captions)
+    return LabeledImages(Subset(split.images, indices), labels[indices].astype(np.int64), captions, classes)

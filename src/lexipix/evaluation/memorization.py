@@ -10,17 +10,17 @@ from lexipix.config.evaluation import MemorizationParameters
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import evenly_spaced
-from lexipix.metrics.distribution import NearestNeighbors, Standardizer
-from lexipix.reporting.contact_sheet import rows_sheet
+from lexipix.metrics.distribution import Standardizer, nearest_neighbors
+from lexipix.reporting.contact_sheet import comparison_sheet
 
 Pixels = NDArray[np.uint8]
-CHUNK = 2_048  # training images that are embedded together
+CHUNK = 2_048  # training images in memory while they are embedded
 VERY_NEAR = 0.01  # share of real images that are nearer to a training image than the threshold
 RANKS = ("nearest", "second", "third")
 
 
 class Neighbors(NamedTuple):
-    """NearestNeighbors training images.
+    """Nearest training images.
 
     Attributes:
         indices: Into the training split, int64 (N, 3), nearest first.
@@ -39,8 +39,6 @@ def find_neighbors(
 ) -> dict[str, Neighbors]:
     """Returns the nearest training images of several sets of images.
 
-    Training images are embedded chunk by chunk, once for all sets, so that memory does not grow with them.
-
     Args:
         images: Sets by name; features are standardized over the set ``real``.
         train_images: uint8 (N, H, W, 3).
@@ -51,12 +49,11 @@ def find_neighbors(
     scale = Standardizer(features["real"])
     indices = evenly_spaced(len(train_images), parameters.n_train)
     queries = np.concatenate([scale(some) for some in features.values()])
-    search = NearestNeighbors(queries, min(len(RANKS), len(indices)))
-    for start in range(0, len(indices), CHUNK):
-        chunk = train_images[indices[start : start + CHUNK]]
-        search.update(scale(embedder.embed_images(chunk)[0]))
+    chunks = (indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK))
+    train = np.concatenate([scale(embedder.embed_images(train_images[chunk])[0]) for chunk in chunks])
+    nearest, distances = nearest_neighbors(queries, train, min(len(RANKS), len(indices)))
     ends = np.cumsum([len(some) for some in images.values()])[:-1]
-    parts = zip(np.split(indices[search.indices], ends), np.split(search.distances, ends), strict=True)
+    parts = zip(np.split(indices[nearest], ends), np.split(distances, ends), strict=True)
     return {name: Neighbors(*part) for name, part in zip(images, parts, strict=True)}
 
 
@@ -111,4 +108,4 @@ def neighbors_sheet(
     columns["caption"] = [prompts[row] for row in shown]
     typical = float(np.median(found["real"].distances[:, 0]))
     title = f"Drawn by the champion, and the nearest training pictures (real test pictures: {typical:.1f})"
-    return rows_sheet(columns, title=title)
+    return comparison_sheet(columns, title=title)

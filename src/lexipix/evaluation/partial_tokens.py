@@ -5,6 +5,7 @@ cells, and so on. A token costs the logarithm of its codebook's size. The same t
 with the mean embedding in place of all others, which needs no caption.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -44,21 +45,6 @@ class PartialInformation:
     images: Pixels
 
 
-@dataclass(frozen=True)
-class CaptionedSample:
-    """Images with their captions.
-
-    Attributes:
-        images: uint8 (N, H, W, 3).
-        captions: N texts.
-        bits: Cost of each caption, (N,).
-    """
-
-    images: Pixels
-    captions: Sequence[str]
-    bits: NDArray[np.float64]
-
-
 def token_masks(tokens_per_cell: int, spacings: Sequence[int]) -> dict[str, Tensor]:
     """Returns which tokens are given, bool (tokens per cell, 64), by setting; each includes those before it.
 
@@ -80,14 +66,22 @@ def token_masks(tokens_per_cell: int, spacings: Sequence[int]) -> dict[str, Tens
 
 
 def reconstruct_from_tokens(
-    bundle: ModelBundle, sample: CaptionedSample, spacings: Sequence[int], run: RunParameters, batch_size: int
+    bundle: ModelBundle,
+    images: Pixels,
+    captions: Sequence[str],
+    caption_bits: NDArray[np.float64],
+    spacings: Sequence[int],
+    run: RunParameters,
+    batch_size: int,
 ) -> list[PartialInformation]:
     """Draws images from captions and given tokens, and from the tokens alone.
 
     Args:
         bundle: A ``tokens_to_image``; it draws in the precision of its training, the n-th image with the n-th
             noise, as the text path does.
-        sample: Images whose tokens are given, with their captions.
+        images: Images whose tokens are given, uint8 (N, H, W, 3).
+        captions: Theirs.
+        caption_bits: Cost of each caption, (N,).
         spacings: See :func:`token_masks`.
         run: Its seed decides the noise.
         batch_size: Images per batch.
@@ -99,15 +93,15 @@ def reconstruct_from_tokens(
     model = load_network(bundle, TokensToImage).to(resolve_device(run))
     masks = token_masks(model.token_generator.tokens_per_cell, spacings)
     bits = {name: _token_bits(mask, model.token_generator.codebook_sizes) for name, mask in masks.items()}
-    drawn: dict[tuple[str, str], list[Pixels]] = {}
-    precision, ids = trained_precision(bundle, run), token_ids(bundle, sample.captions)
+    drawn: defaultdict[tuple[str, str], list[Pixels]] = defaultdict(list)
+    precision, ids = trained_precision(bundle, run), token_ids(bundle, captions)
     noise = noise_for(len(ids), model.noise_dim, run)
     with torch.inference_mode(), precision.autocast():
         for start in range(0, len(ids), batch_size):
             rows = slice(start, start + batch_size)
-            for key, images in _draw_batch(model, sample.images[rows], ids[rows], noise[rows], masks):
-                drawn.setdefault(key, []).append(images)
-    costs = {"caption": sample.bits, "tokens": sample.bits, "tokens_alone": np.zeros(len(ids))}
+            for key, pixels in _draw_batch(model, images[rows], ids[rows], noise[rows], masks):
+                drawn[key].append(pixels)
+    costs = {"caption": caption_bits, "tokens": caption_bits, "tokens_alone": np.zeros(len(ids))}
     return [
         PartialInformation(path, name, costs[path] + bits.get(name, 0.0), np.concatenate(batches))
         for (path, name), batches in drawn.items()

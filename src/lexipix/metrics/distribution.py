@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.floating]
 _Float64 = NDArray[np.float64]
-_CHUNK = 512  # vectors that are compared at a time
+_CHUNK = 128  # vectors that are compared at a time
 
 
 class Standardizer:
@@ -32,9 +32,7 @@ class Standardizer:
         return scaled
 
 
-def kid(
-    real: Vectors, fake: Vectors, n_subsets: int = 50, subset_size: int = 500, seed: int = 0
-) -> tuple[float, float]:
+def kid(real: Vectors, fake: Vectors, n_subsets: int, subset_size: int, seed: int) -> tuple[float, float]:
     """Kernel distance: the unbiased squared MMD with the kernel `(x.y / D + 1)^3` (Binkowski et al. 2018).
 
     Args:
@@ -42,14 +40,14 @@ def kid(
         fake: (M, D) features of generated images.
         n_subsets: Number of random subsets to average over.
         subset_size: Vectors in each subset; limited to the smaller of N and M.
-        seed: Seed of the subsets.
+        seed: Of the subsets.
 
     Returns:
         Mean and standard deviation over the subsets. The mean is about 0, and may be negative, for two
         samples of one distribution.
 
     Raises:
-        ValueError: A set or a subset has fewer than two vectors, or the widths differ.
+        ValueError: A set has fewer than two vectors.
     """
     # Importing torchmetrics takes seconds. Its class KernelInceptionDistance draws subsets from torch's
     # global generator; drawing them here keeps the result a function of the seed.
@@ -58,8 +56,6 @@ def kid(
 
     real, fake = _check_pair(real, fake)
     subset_size = min(subset_size, len(real), len(fake))
-    if subset_size < 2:
-        raise ValueError(f"kid needs subsets of at least two vectors, got {subset_size}.")
     rng = np.random.default_rng(seed)
     estimates = []
     for _ in range(n_subsets):
@@ -97,56 +93,40 @@ def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, f
     the set.
 
     Args:
-        real: (N, D), N more than k.
-        fake: (M, D), M more than k.
-        k: Which neighbor defines the radius.
+        real: (N, D), N at least 2.
+        fake: (M, D), M at least 2.
+        k: Which neighbor defines the radius, or else the last.
 
     Returns:
         Precision (share of generated vectors that the real set covers) and recall (share of real vectors that
         the generated set covers), in [0, 1].
     """
     real, fake = _check_pair(real, fake)
-    if min(len(real), len(fake)) <= k:
-        raise ValueError(f"precision_recall with k={k} needs more than {k} vectors in each set.")
+    k = min(k, len(real) - 1, len(fake) - 1)
     return _covered_share(real, fake, k), _covered_share(fake, real, k)
 
 
-class NearestNeighbors:
-    """Finds the nearest of many vectors that arrive in parts, so that they never are in memory together.
-
-    Of two vectors at the same distance, the first counts as nearer.
+def nearest_neighbors(
+    queries: Vectors, vectors: Vectors, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Finds the k nearest vectors of each query; of two at the same distance, the first is nearer.
 
     Args:
         queries: (N, D).
-        k: Neighbors of each query; every part is searched once for each.
+        vectors: (M, D), M at least k.
+        k: Neighbors of each query.
 
-    Attributes:
-        indices: int64 (N, k), nearest first, counted over all parts; -1 where fewer vectors have arrived.
-        distances: float64 (N, k), Euclidean; infinite where the index is -1.
+    Returns:
+        Their indices (N, k), nearest first, and their Euclidean distances.
     """
-
-    def __init__(self, queries: Vectors, k: int) -> None:
-        self._queries = np.asarray(queries, np.float64)
-        self._n_seen = 0
-        self.indices = np.full((len(queries), k), -1, np.int64)
-        self.distances = np.full((len(queries), k), np.inf)
-
-    def update(self, vectors: Vectors) -> None:
-        """Search the next vectors, (M, D)."""
-        vectors = np.asarray(vectors, np.float64)
-        new_indices = np.arange(self._n_seen, self._n_seen + len(vectors))
-        for start in range(0, len(self._queries), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            new = np.sqrt(_squared_distances(self._queries[rows], vectors))
-            distances = np.concatenate([self.distances[rows], new], axis=1)
-            indices = np.concatenate([self.indices[rows], np.broadcast_to(new_indices, new.shape)], axis=1)
-            each = np.arange(len(distances))
-            for rank in range(self.indices.shape[1]):
-                nearest = distances.argmin(axis=1)
-                self.indices[start + each, rank] = indices[each, nearest]
-                self.distances[start + each, rank] = distances[each, nearest]
-                distances[each, nearest] = np.inf
-        self._n_seen += len(vectors)
+    queries, vectors = np.asarray(queries, np.float64), np.asarray(vectors, np.float64)
+    indices, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
+    for start in range(0, len(queries), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        squared = _squared_distances(queries[rows], vectors)
+        indices[rows] = np.argsort(squared, axis=1, kind="stable")[:, :k]
+        distances[rows] = np.sqrt(np.take_along_axis(squared, indices[rows], axis=1))
+    return indices, distances
 
 
 def _covered_share(members: Vectors, others: Vectors, k: int) -> float:
@@ -168,9 +148,6 @@ def _squared_distances(a: Vectors, b: Vectors) -> _Float64:
 
 
 def _check_pair(a: Vectors, b: Vectors) -> tuple[_Float64, _Float64]:
-    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(
-            f"Two sets of at least two vectors of one width are needed, got {a.shape} and {b.shape}."
-        )
-    return x, y
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f"Two sets of at least two vectors are needed, got {a.shape} and {b.shape}.")
+    return np.asarray(a, np.float64), np.asarray(b, np.float64)

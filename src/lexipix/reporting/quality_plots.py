@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, Pixels, blank_figure, note, rendered, tidy
+from lexipix.reporting.plots import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    Pixels,
+    blank_figure,
+    note,
+    pareto_front,
+    rendered,
+    tidy,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +57,7 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
         uint8 (height, width, 3).
     """
     if not len(table):
-        return note("Bits per image", "nothing was measured")
+        return note("Bits per image", "evaluation.rate.n_images is null: not measured")
     from matplotlib.ticker import LogLocator
 
     figure = blank_figure(12.5, 4.0)
@@ -58,7 +69,7 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
             if not whole.equals(bare):
                 lines.append(("bits_without_headers", "--", f"{label} without headers"))
             for column, style, name in lines if len(own) else ():
-                front = pareto_settings(own, column, metric)
+                front = pareto_front(own, column, metric)
                 axis.plot(
                     front[column], front[metric], style, color=color, label=name, marker="o", markersize=2.5
                 )
@@ -79,7 +90,7 @@ def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
         uint8 (height, width, 3).
     """
     if not len(table):
-        return note("Information about an image", "nothing was measured")
+        return note("Information about an image", "evaluation.information.n_images is null: not measured")
     figure = blank_figure(12.5, 4.4)
     for axis, metric in _axes(figure, n_images):
         for path, (label, color) in PATHS.items():
@@ -90,18 +101,6 @@ def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
         axis.margins(y=0.08)
         tidy(axis)
     return rendered(figure)
-
-
-def pareto_settings(settings: pd.DataFrame, bits: str, quality: str) -> pd.DataFrame:
-    """Returns the settings of one coder that no other setting beats with fewer bits, by ascending bits.
-
-    Args:
-        settings: One row per setting.
-        bits: Column of the bits.
-        quality: Column of the quality.
-    """
-    ordered = settings.sort_values([bits, quality], ascending=[True, False])
-    return ordered[ordered[quality] > ordered[quality].cummax().shift(fill_value=float("-inf"))]
 
 
 def _axes(figure: Any, n_images: int) -> Iterator[tuple[Any, str]]:

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.evaluation import report_context
-from lexipix.evaluation.class_agreement import ClassMetrics, TrainingOutputs, train_real_classifier
+from lexipix.evaluation.class_agreement import class_metrics, train_real_classifier
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import evenly_spaced, select_evaluated_images
 from lexipix.evaluation.evaluator import caption_evaluator_split, train_contrastive_evaluator
-from lexipix.evaluation.examples import choose_rows, tabulate_captions
+from lexipix.evaluation.examples import choose_rows, galleries, tabulate_captions
 from lexipix.evaluation.information import information_curve
 from lexipix.evaluation.memorization import find_neighbors, memorization_metrics, neighbors_sheet
 from lexipix.evaluation.metrics_json import MODELS, assemble_metrics
@@ -22,10 +21,9 @@ from lexipix.evaluation.path_metrics import measure_paths
 from lexipix.evaluation.prompt_retrieval import prompt_metrics
 from lexipix.evaluation.rate import rate_curves
 from lexipix.evaluation.text_paths import TEXT_PATHS, Generators, images_by_path, text_paths
-from lexipix.reporting.contact_sheet import rows_sheet
-from lexipix.reporting.plots import note
+from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.quality_plots import information_figure, rate_figure
-from lexipix.reporting.report import render_report
+from lexipix.reporting.report import CaptionExample, ReportContext, render_report
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
 from lexipix.utils.machine import describe_machine
@@ -69,8 +67,7 @@ def train_classifier(
     Returns:
         The classifier, its curves and its metrics.
     """
-    outputs = TrainingOutputs("classifier", pictures.digest, stream, checkpoints)
-    return train_real_classifier(evaluation.classifier, run, pictures, outputs)
+    return train_real_classifier(evaluation.classifier, run, pictures, stream, checkpoints)
 
 
 def redraw(
@@ -126,11 +123,9 @@ def measure(
     *text_images: Pixels,
 ) -> dict[str, Any]:
     """Measures both paths, their baselines and ceilings; the last inputs are those of :data:`TEXT_PATHS`."""
-    real, train = select_evaluated_images(evaluation, pictures, test_captions), pictures.train
+    real = select_evaluated_images(evaluation, pictures, test_captions)
     drawn, embedder = images_by_path(text_images), Embedder(evaluator, run, evaluation.batch_size)
-    metrics = measure_paths(
-        real, direct_images, drawn, train.images, train.captions, embedder, evaluation, run.seed
-    )
+    metrics = measure_paths(real, direct_images, drawn, pictures.train, embedder, evaluation, run.seed)
     metrics["direct"]["bits_per_image"] = LatentCodec(vae, run, evaluation.batch_size).bits(real.images)
     return metrics
 
@@ -148,7 +143,7 @@ def measure_classes(
         return {}
     sequence = CheckpointSequence(checkpoints)
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
-    metrics = ClassMetrics(pictures, classifier, evaluation, run, sequence).measure(paths)
+    metrics = class_metrics(paths, pictures, classifier, evaluation, run, sequence)
     sequence.close()
     return metrics
 
@@ -205,8 +200,6 @@ def measure_rate(
     """
     codec = LatentCodec(vae, run, evaluation.batch_size)
     table, bits, n_images = rate_curves(evaluation.rate, pictures, codec)
-    if not n_images:
-        return table, bits, note("Bits per image", "evaluation.rate.n_images is null: not measured")
     return table, bits, rate_figure(table, n_images)
 
 
@@ -229,9 +222,6 @@ def measure_information(
     real = select_evaluated_images(evaluation, pictures, test_captions)
     text_models = {"vae": prior, "gan": gan, "tokens": tokens}
     table, n_images = information_curve(evaluation, run, real, pictures.train, captioner, vae, text_models)
-    if not n_images:
-        reason = "evaluation.information.n_images is null: not measured"
-        return table, note("Information about an image", reason)
     return table, information_figure(table, n_images)
 
 
@@ -285,7 +275,7 @@ def write_report(
         run: Its seed is part of the report.
         pictures: The data set.
         test_captions: The captioner's captions of the test split.
-        evaluator: Its card is part of the report.
+        evaluator: Its card has the code's revision.
         metrics: The content of ``metrics.json``.
         evaluation_metrics: As :func:`measure` returns it.
         captioner_metrics: Of the captioner's training and captions.
@@ -296,19 +286,22 @@ def write_report(
     """
     real = select_evaluated_images(evaluation, pictures, test_captions)
     drawn = images_by_path([shown[f"{path}_pictures"] for path in TEXT_PATHS])
-    context = report_context.assemble(
-        report_context.Paths(real, shown["direct_pictures"], drawn),
-        evaluation,
+    sheets = {name: pixels for name, pixels in shown.items() if name.endswith("_sheet")}
+    if evaluation.information.n_images is None:
+        del sheets["information_sheet"]
+    fixed = choose_rows(real, drawn, evaluation)["fixed"]
+    context = ReportContext(
+        pictures.summary,
         metrics,
         evaluation_metrics,
         captioner_metrics,
-        summary=dict(pictures.summary),
-        shown=shown | {"curves": {name: shown[f"{name}_curves"] for name in MODELS}},
-        run_facts={
-            "seed": run.seed,
-            "machine": describe_machine(),
-            "code_revision": str(evaluator.card.get("code_revision", "")),
-        },
+        galleries(real, shown["direct_pictures"], drawn, evaluation),
+        [CaptionExample(real.images[i], real.references[i], real.prompts[i]) for i in fixed],
+        sheets,
+        {name: shown[f"{name}_curves"] for name in MODELS},
+        run.seed,
+        describe_machine(),
+        str(evaluator.card.get("code_revision", "")),
     )
-    fixed = context.galleries[0]
-    return render_report(context), rows_sheet(fixed.columns, title="Test images, both paths")
+    columns = context.galleries[0].columns
+    return render_report(context), comparison_sheet(columns, title="Test images, both paths")
