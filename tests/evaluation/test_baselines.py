@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 
+from lexipix.data.images import Subset
 from lexipix.evaluation.baselines import mean_image, measure_baselines, same_caption_pairs
 from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.scenes import SceneTruth
@@ -17,7 +18,7 @@ def test_mean_image_of_many_is_that_of_all_at_once():
     np.testing.assert_array_equal(mean_image(images), np.rint(images.mean(axis=0)).astype(np.uint8))
     rows = np.arange(0, 2500, 2)
     np.testing.assert_array_equal(
-        mean_image(images, rows), np.rint(images[rows].mean(axis=0)).astype(np.uint8)
+        mean_image(Subset(images, rows)), np.rint(images[rows].mean(axis=0)).astype(np.uint8)
     )
 
 

@@ -28,13 +28,7 @@ Maps = list[NDArray[np.float32]]
 def attention_maps(
     bundle: ModelBundle, images: NDArray[np.uint8], run: RunParameters, beams: int
 ) -> tuple[list[list[str]], Maps]:
-    """Returns captions of images and the attention for each word.
-
-    Args:
-        bundle: A ``captioner``.
-        images: uint8 (N, S, S, 3).
-        run: Chooses the device.
-        beams: Width of the beam search; 1 is greedy.
+    """Writes captions of images, uint8 (N, S, S, 3), with a beam search, and returns the attention.
 
     Returns:
         For each image the words of its caption, and maps (words, h, w), each of sum 1.

@@ -20,18 +20,11 @@ def mean_psnr_ssim(images: Pixels, others: Pixels) -> dict[str, float]:
     return {"psnr": float(psnr(images, others).mean()), "ssim": float(ssim(images, others).mean())}
 
 
-def mean_image(images: Images, indices: NDArray[np.intp] | None = None) -> Pixels:
-    """Returns the mean of images, rounded, uint8 (H, W, 3).
-
-    Args:
-        images: uint8 (N, H, W, 3).
-        indices: Which of them; None: all.
-    """
-    indices = np.arange(len(images)) if indices is None else indices
-    chunks = (images[indices[start : start + MEAN_CHUNK]] for start in range(0, len(indices), MEAN_CHUNK))
-    total: Any = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks)
-    mean: Pixels = np.rint(total / len(indices)).astype(np.uint8)
-    return mean
+def mean_image(images: Images) -> Pixels:
+    """Returns the mean of images, uint8 (N, H, W, 3), rounded: uint8 (H, W, 3)."""
+    chunks = np.split(np.arange(len(images)), range(MEAN_CHUNK, len(images), MEAN_CHUNK))
+    total: Any = sum(images[chunk].sum(axis=0, dtype=np.float64) for chunk in chunks)
+    return np.asarray(np.rint(total / len(images)), np.uint8)
 
 
 def measure_baselines(real: EvaluatedImages, train: Split, seed: int) -> dict[str, dict[str, float]]:
@@ -71,10 +64,9 @@ def same_caption_pairs(
         key: dict(pool.groupby(key).indices) for key in ("caption", "label") if pool[key].notna().any()
     }
     for row in range(len(table)):
-        for key, groups in by_key.items():
-            candidates = groups.get(table[key].iloc[row])
-            if candidates is not None:
-                found.append(row)
-                partners.append(int(candidates[rng.integers(len(candidates))]))
-                break
+        same = (groups.get(table[key].iloc[row]) for key, groups in by_key.items())
+        candidates = next((rows for rows in same if rows is not None), None)
+        if candidates is not None:
+            found.append(row)
+            partners.append(int(candidates[rng.integers(len(candidates))]))
     return np.array(found, np.intp), np.array(partners, np.intp)

@@ -88,12 +88,7 @@ def fill_missing_captions(
 ) -> pd.DataFrame:
     """Returns a copy of a split's table with captions of the captioner where none is given.
 
-    Args:
-        bundle: A ``captioner``.
-        split: Its images without a caption are captioned.
-        run: Chooses the device.
-        beams: 1 decodes greedily.
-        min_confidence: A caption of less confidence is left out; 0 takes all.
+    A caption of less confidence than ``min_confidence`` is left out; 0 takes all.
     """
     rows = np.flatnonzero(split.captions["caption"].isna().to_numpy())
     if not len(rows):

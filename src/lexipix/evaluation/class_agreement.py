@@ -7,16 +7,19 @@ assigns to the caption's class; one image per class would be enough. ``cas``, cl
 images alone, which needs varied images.
 """
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lexipix.config.evaluation import ClassifierParameters, EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.evaluation.evaluated_images import evenly_spaced
-from lexipix.evaluation.labeled_images import LabeledImages, find_classes, labeled_images
+from lexipix.data.images import Images, Subset
+from lexipix.evaluation.evaluated_images import evenly_spaced, reference_captions
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import fingerprint, to_bundle
@@ -27,7 +30,64 @@ from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, NullMetricStream
+from lexipix.utils.types import (
+    CheckpointStore,
+    ImageSplits,
+    MetricStream,
+    ModelBundle,
+    NullMetricStream,
+    Split,
+)
+
+
+@dataclass(frozen=True)
+class LabeledImages:
+    """Images with the indices of their classes.
+
+    Attributes:
+        images: uint8 (N, S, S, 3), read on access.
+        labels: int64 (N,), indices into the list of classes.
+        captions: N true captions; empty for an image without one.
+        classes: Names of the classes.
+    """
+
+    images: Images
+    labels: Numbers
+    captions: list[str]
+    classes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, indices: NDArray[np.int64]) -> "LabeledImages":
+        """Returns the images of the given indices."""
+        captions = [self.captions[i] for i in indices]
+        return LabeledImages(Subset(self.images, indices), self.labels[indices], captions, self.classes)
+
+    def digest(self) -> str:
+        """Returns a SHA-256 of images and labels."""
+        images = self.images[np.arange(len(self))]
+        return hashlib.sha256(self.labels.tobytes() + images.tobytes()).hexdigest()
+
+
+def find_classes(pictures: ImageSplits, min_images: int) -> list[str]:
+    """Returns the names of the classes that count, sorted; empty if there are fewer than two.
+
+    A class must have ``min_images`` training images and a test image.
+    """
+    counts = pictures.train.captions["label"].dropna().value_counts()
+    tested = set(pictures.test.captions["label"].dropna())
+    names = sorted(str(name) for name, count in counts.items() if count >= min_images and name in tested)
+    return names if len(names) > 1 else []
+
+
+def labeled_images(split: Split, classes: list[str]) -> LabeledImages:
+    """Returns the images of a split that belong to one of the classes."""
+    index_of = {name: index for index, name in enumerate(classes)}
+    labels = split.captions["label"].map(index_of).to_numpy(float)  # NaN for other classes
+    indices = np.flatnonzero(np.isfinite(labels))
+    captions = [text or "" for text in reference_captions(split.captions.iloc[indices])]
+    return LabeledImages(Subset(split.images, indices), labels[indices].astype(np.int64), captions, classes)
 
 
 def train_real_classifier(

@@ -19,13 +19,7 @@ Pixels = NDArray[np.uint8]
 
 
 class LatentCodec:
-    """Encoder and decoder of the direct path.
-
-    Args:
-        bundle: A ``vae``.
-        run: Chooses the device.
-        batch_size: Images per batch.
-    """
+    """Encoder and decoder of the direct path, a ``vae``."""
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
@@ -70,13 +64,7 @@ class LatentCodec:
 def measure_token_round_trip(
     bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int
 ) -> dict[str, float]:
-    """Returns how well images come back from all of their image tokens.
-
-    Args:
-        bundle: A ``tokens_to_image``.
-        images: uint8 (N, H, W, 3).
-        run: Chooses the device.
-        batch_size: Images per batch.
+    """Returns how well images, uint8 (N, H, W, 3), come back from all of their image tokens.
 
     Returns:
         ``psnr``, ``ssim``, and ``bits_per_image``, the logarithm of the number of possible token grids.

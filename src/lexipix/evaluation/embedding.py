@@ -18,13 +18,7 @@ Embeddings = NDArray[np.float32]
 
 
 class Embedder:
-    """Embeds images and captions with a trained contrastive pair.
-
-    Args:
-        bundle: The evaluator, or the pair of the features stage.
-        run: Chooses the device.
-        batch_size: Images or captions per batch.
-    """
+    """Embeds images and captions with a contrastive pair: the evaluator, or that of the features stage."""
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
@@ -35,13 +29,9 @@ class Embedder:
         self._batch_size = batch_size
 
     def embed_images(self, images: Images) -> tuple[Embeddings, Embeddings]:
-        """Returns features of images for distances between sets, and embeddings to compare with captions.
+        """Returns features (N, F) of images for distances between sets, and unit vectors (N, D) for captions.
 
-        Args:
-            images: uint8 (N, H, W, 3).
-
-        Returns:
-            Pooled features (N, F), and unit vectors (N, D).
+        Images are uint8 (N, H, W, 3).
         """
         rows, features, embeddings = ImageRows(images, self._device), [], []
         with torch.inference_mode():
@@ -62,12 +52,9 @@ class Embedder:
         return np.concatenate(embeddings)[inverse]
 
     def embed_paraphrases(self, paraphrases: Sequence[Sequence[str]]) -> Embeddings:
-        """Returns the normalized mean embedding of the paraphrases of each image, (N, D).
+        """Returns the normalized mean embedding of the paraphrases of each image, at least one each: (N, D).
 
         Several wordings, or wordings in two languages, describe a rare subject better than one.
-
-        Args:
-            paraphrases: N lists of at least one text.
         """
         counts = np.array([len(texts) for texts in paraphrases])
         embedded = self.embed_texts([text for texts in paraphrases for text in texts])

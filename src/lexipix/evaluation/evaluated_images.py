@@ -38,10 +38,10 @@ class EvaluatedImages:
 def select_evaluated_images(
     evaluation: EvaluationParameters, pictures: ImageSplits, test_captions: pd.DataFrame
 ) -> EvaluatedImages:
-    """Returns the evaluated test images with their true and their generated captions.
+    """Returns at most ``evaluation.n_images`` test images with their true and their generated captions.
 
     Args:
-        evaluation: ``n_images`` limits their number.
+        evaluation: Parameters.
         pictures: The data set.
         test_captions: The captioner's captions of the whole test split, with the columns file and caption.
 

@@ -37,29 +37,16 @@ def choose_rows(
     n_images = len(real.images)
     fixed = np.unique(np.linspace(0, n_images - 1, min(n_images, evaluation.n_shown)).astype(int)).tolist()
     # Without the champion, which is a variant of one of the two: its family would count twice
-    best, worst = best_and_worst(real, {path: drawn[path] for path in ("vae", "gan")}, evaluation.n_extremes)
-    return {"fixed": fixed, "best": best, "worst": worst}
-
-
-def best_and_worst(real: EvaluatedImages, drawn: Mapping[str, Pixels], n: int) -> tuple[list[int], list[int]]:
-    """Returns the indices of the n best and the n worst images by the mean SSIM over paths."""
-    means = np.mean([ssim(real.images, images) for images in drawn.values()], axis=0)
-    order = np.argsort(-means, kind="stable")
-    n = min(n, len(order) // 2)
-    return order[:n].tolist(), order[::-1][:n].tolist()
+    means = np.mean([ssim(real.images, drawn[path]) for path in ("vae", "gan")], axis=0)
+    order = np.argsort(-means, kind="stable").tolist()
+    n_extremes = min(evaluation.n_extremes, n_images // 2)
+    return {"fixed": fixed, "best": order[:n_extremes], "worst": order[::-1][:n_extremes]}
 
 
 def galleries(
     real: EvaluatedImages, direct: Pixels, drawn: Mapping[str, Pixels], evaluation: EvaluationParameters
 ) -> list[Gallery]:
-    """Returns the images shown by all paths, with the SSIM of each version.
-
-    Args:
-        real: The evaluated images.
-        direct: Their reconstructions from the latent, uint8 (N, H, W, 3).
-        drawn: By path the images drawn from their generated captions.
-        evaluation: Numbers of images.
-    """
+    """Returns the images shown, by the direct path and all text paths, with the SSIM of each version."""
     found = []
     for how, rows in choose_rows(real, drawn, evaluation).items():
         text = {f"text: {path}": images[rows] for path, images in drawn.items()}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import MemorizationParameters
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import evenly_spaced
+from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
 from lexipix.metrics.distribution import Standardizer, nearest_neighbors
 from lexipix.reporting.contact_sheet import comparison_sheet
 
@@ -31,30 +31,42 @@ class Neighbors(NamedTuple):
     distances: NDArray[np.float64]
 
 
-def find_neighbors(
-    images: Mapping[str, Pixels],
+def measure_neighbors(
+    real: EvaluatedImages,
+    drawn: Mapping[str, Pixels],
     train_images: Images,
     embedder: Embedder,
     parameters: MemorizationParameters,
-) -> dict[str, Neighbors]:
-    """Returns the nearest training images of several sets of images.
+) -> tuple[dict[str, Any], Pixels]:
+    """Compares the distances of drawn and of real images to their nearest training images.
 
-    Args:
-        images: Sets by name; features are standardized over the set ``real``.
-        train_images: uint8 (N, H, W, 3).
-        embedder: Of the evaluator.
-        parameters: Limit the number of training images.
+    Returns:
+        :func:`memorization_metrics` with ``n_train`` and ``n_drawn``; and :func:`neighbors_sheet`.
+    """
+    rows = evenly_spaced(len(real.images), parameters.n_drawn)
+    images = {"real": real.images[rows], **{path: images[rows] for path, images in drawn.items()}}
+    found = find_neighbors(images, train_images, embedder, parameters.n_train)
+    n_train = min(len(train_images), parameters.n_train or len(train_images))
+    metrics = memorization_metrics(found) | {"n_train": n_train, "n_drawn": len(rows)}
+    prompts = [real.prompts[row] for row in rows]
+    return metrics, neighbors_sheet(images["champion"], prompts, found, train_images, parameters.n_shown)
+
+
+def find_neighbors(
+    images: Mapping[str, Pixels], train_images: Images, embedder: Embedder, limit: int | None
+) -> dict[str, Neighbors]:
+    """Returns the nearest training images of sets of images by name, in features standardized over ``real``.
+
+    At most ``limit`` training images are searched, evenly spaced; None: all.
     """
     features = {name: embedder.embed_images(some)[0] for name, some in images.items()}
     scale = Standardizer(features["real"])
-    indices = evenly_spaced(len(train_images), parameters.n_train)
-    queries = np.concatenate([scale(some) for some in features.values()])
-    chunks = (indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK))
+    searched = evenly_spaced(len(train_images), limit)
+    chunks = (searched[start : start + CHUNK] for start in range(0, len(searched), CHUNK))
     train = np.concatenate([scale(embedder.embed_images(train_images[chunk])[0]) for chunk in chunks])
-    nearest, distances = nearest_neighbors(queries, train, min(len(RANKS), len(indices)))
-    ends = np.cumsum([len(some) for some in images.values()])[:-1]
-    parts = zip(np.split(indices[nearest], ends), np.split(distances, ends), strict=True)
-    return {name: Neighbors(*part) for name, part in zip(images, parts, strict=True)}
+    k = min(len(RANKS), len(searched))
+    found = {name: nearest_neighbors(scale(some), train, k) for name, some in features.items()}
+    return {name: Neighbors(searched[indices], distances) for name, (indices, distances) in found.items()}
 
 
 def memorization_metrics(found: Mapping[str, Neighbors]) -> dict[str, Any]:
@@ -84,13 +96,7 @@ def neighbors_sheet(
 ) -> Pixels:
     """Returns a contact sheet of the champion's images, their nearest training images, and the distances.
 
-    Args:
-        drawn: The champion's images, uint8 (N, H, W, 3).
-        prompts: Theirs.
-        found: Neighbors of ``champion`` and of ``real`` test images.
-        train_images: The training images.
-        n_shown: Rows of the sheet; half of them are the images nearest to a training image, the others are
-            evenly spaced.
+    Half of the rows are the images nearest to a training image, the others are evenly spaced.
     """
     neighbors = found["champion"]
     order = np.argsort(neighbors.distances[:, 0], kind="stable")

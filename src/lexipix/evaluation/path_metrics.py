@@ -22,12 +22,6 @@ RECALL_SAMPLE = 2_000  # recall compares all pairs; more images change its third
 class TextPathMetrics:
     """Compares images that were drawn from prompts with the real images of these prompts.
 
-    Args:
-        real: The images under evaluation.
-        embedder: Of the evaluator.
-        evaluation: Parameters.
-        seed: Of all random choices.
-
     Attributes:
         n_candidates: Captions that R-precision chooses among; it is not defined below 2.
     """
@@ -114,7 +108,7 @@ def measure_paths(
         drawn: By path (``vae``, ``gan``, …) the images drawn from ``real.prompts``.
         train: For the baselines and the distance of real images to real ones.
         embedder: Of the evaluator.
-        evaluation: Parameters.
+        evaluation: Numbers of candidates and subsets.
         seed: Of all random choices.
 
     Returns:

@@ -45,12 +45,9 @@ class Coded:
 
 
 def jpeg(images: Pixels, quality: int, colors: str) -> Coded:
-    """Images after baseline JPEG.
+    """Images, uint8 (N, H, W, 3), after baseline JPEG of a quality from 0 to 100.
 
-    Args:
-        images: uint8 (N, H, W, 3).
-        quality: 0 to 100.
-        colors: Chroma subsampling: ``4:2:0`` (usual, half the resolution) or ``4:4:4`` (full resolution).
+    ``colors`` is the chroma subsampling, one of :data:`JPEG_COLORS`; 4:2:0 is usual.
     """
     options = {"quality": quality, "subsampling": colors}
     standard = _encoded(images, "JPEG", **options)
@@ -60,12 +57,7 @@ def jpeg(images: Pixels, quality: int, colors: str) -> Coded:
 
 
 def webp(images: Pixels, quality: int) -> Coded:
-    """Images after lossy WebP, whose colors always have half the resolution.
-
-    Args:
-        images: uint8 (N, H, W, 3).
-        quality: 0 to 100.
-    """
+    """Images after lossy WebP of a quality from 0 to 100; its colors always have half the resolution."""
     files = _encoded(images, "WEBP", quality=quality, method=_WEBP_METHOD)
     payload = [int.from_bytes(file[_WEBP_SIZE], "little") - _WEBP_FRAME for file in files]
     return Coded(_decoded(files), np.array([len(file) for file in files]), np.array(payload))

@@ -15,11 +15,7 @@ _CHUNK = 128  # vectors that are compared at a time
 
 
 class Standardizer:
-    """Scales every feature to mean 0 and standard deviation 1 over the real images.
-
-    Args:
-        features: (N, D) of real images.
-    """
+    """Scales every feature to mean 0 and standard deviation 1 over the real images, (N, D)."""
 
     def __init__(self, features: Vectors) -> None:
         self._mean = features.mean(axis=0)
@@ -38,7 +34,7 @@ def kid(real: Vectors, fake: Vectors, n_subsets: int, subset_size: int, seed: in
     Args:
         real: (N, D) features of real images.
         fake: (M, D) features of generated images.
-        n_subsets: Number of random subsets to average over.
+        n_subsets: Random subsets to average over.
         subset_size: Vectors in each subset; limited to the smaller of N and M.
         seed: Of the subsets.
 
@@ -68,11 +64,7 @@ def kid(real: Vectors, fake: Vectors, n_subsets: int, subset_size: int, seed: in
 def frechet_distance(real: Vectors, fake: Vectors) -> float:
     """Squared distance of the normal distributions fitted to two sets (Heusel et al. 2017), in float64.
 
-    The distance is biased upwards for small sets: compare values of the same N and M only.
-
-    Args:
-        real: (N, D), N at least 2.
-        fake: (M, D), M at least 2.
+    The distance of (N, D) and (M, D) is biased upwards for small sets: compare values of the same N and M.
     """
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
@@ -90,12 +82,7 @@ def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, f
     """Precision and recall of a generated set against a real one (Kynkaanniemi et al. 2019).
 
     A set covers a vector that is not farther from some member than this member's k-th nearest neighbor within
-    the set.
-
-    Args:
-        real: (N, D), N at least 2.
-        fake: (M, D), M at least 2.
-        k: Which neighbor defines the radius, or else the last.
+    the set, or else its last.
 
     Returns:
         Precision (share of generated vectors that the real set covers) and recall (share of real vectors that
@@ -109,15 +96,9 @@ def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, f
 def nearest_neighbors(
     queries: Vectors, vectors: Vectors, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Finds the k nearest vectors of each query; of two at the same distance, the first is nearer.
+    """Returns indices (N, k) and Euclidean distances of the vectors (M, D) nearest to each query (N, D).
 
-    Args:
-        queries: (N, D).
-        vectors: (M, D), M at least k.
-        k: Neighbors of each query.
-
-    Returns:
-        Their indices (N, k), nearest first, and their Euclidean distances.
+    The nearest comes first, and of two at the same distance, the first of the vectors.
     """
     queries, vectors = np.asarray(queries, np.float64), np.asarray(vectors, np.float64)
     indices, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))

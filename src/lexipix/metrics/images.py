@@ -34,9 +34,6 @@ def psnr(images: Pixels, others: Pixels) -> PerImage:
 
     Returns:
         float64 (N,), `10 log10(255^2 / mean squared error)`, at most `PSNR_CAP` (for identical images).
-
-    Raises:
-        ValueError: The shapes differ or are not uint8 (N, H, W, C).
     """
 
     def mean_squared_error(images: Pixels, others: Pixels) -> PerImage:
@@ -63,7 +60,7 @@ def ssim(images: Pixels, others: Pixels) -> PerImage:
         float64 (N,), each in [-1, 1].
 
     Raises:
-        ValueError: The shapes differ, are not uint8 (N, H, W, C), or are smaller than the window.
+        ValueError: The images are smaller than the window.
     """
     if min(images.shape[1:3]) < WINDOW:
         height, width = images.shape[1:3]
@@ -108,10 +105,7 @@ def gradient_magnitude(images: Pixels) -> float:
     """Mean length of the brightness gradient in 8-bit levels per pixel, a measure of sharpness.
 
     Brightness is the mean of the channels; the gradient is the difference to the next pixel right and below.
-    Blur and plain surfaces lower it.
-
-    Args:
-        images: uint8 (N, H, W, C), N at least 1.
+    Blur and plain surfaces lower it. Images are uint8 (N, H, W, C), N at least 1.
 
     Returns:
         The mean over pixels and images of `sqrt(dx^2 + dy^2)`.

@@ -33,12 +33,7 @@ class UniformQuantizer:
 
     @classmethod
     def fit(cls, numbers: Numbers, n_bits: int) -> UniformQuantizer:
-        """Quantizer whose range for each channel gives these numbers the smallest squared error.
-
-        Args:
-            numbers: (C, M), a sample of each channel.
-            n_bits: Bits per number, at least 1.
-        """
+        """Quantizer whose range for each channel gives these numbers, (C, M), the smallest squared error."""
         numbers = np.asarray(numbers, np.float64)
         ends = np.quantile(numbers, [*OUTSIDE, *(1 - share for share in OUTSIDE)], axis=1)
         candidates = []
@@ -52,12 +47,9 @@ class UniformQuantizer:
 
     @classmethod
     def of_step(cls, numbers: Numbers, step: Numbers) -> UniformQuantizer:
-        """Quantizer with cells of given widths that covers all of these numbers; 0 is the center of a cell.
+        """Quantizer with cells of widths (C,) that covers all of these numbers, (C, M).
 
-        Args:
-            numbers: (C, M), a sample of each channel.
-            step: Width of each channel's cells, (C,). The channel with the most cells decides the number of
-                bits, at most 16.
+        0 is the center of a cell. The channel with the most cells decides the number of bits, at most 16.
         """
         low = (np.floor(numbers.min(axis=1) / step + 0.5) - 0.5) * step
         n_cells = np.ceil((numbers.max(axis=1) - low) / step).max()

@@ -63,12 +63,9 @@ def peak_memory_mb(fn: Callable[[], object]) -> float | None:
 
 
 def begin_peak() -> float | None:
-    """Reset the peak of this process's resident memory.
+    """Reset the peak of this process's resident memory, and return its size in MB; None except on Linux.
 
     The allocator first returns free memory to the system, which would hide a part of the growth.
-
-    Returns:
-        Resident memory now, in MB (10^6 bytes); None on systems other than Linux.
     """
     clear = Path("/proc/self/clear_refs")
     if not clear.is_file():

@@ -1,4 +1,4 @@
-"""Plots by matplotlib as pixels; matplotlib is imported when a plot is drawn."""
+"""Plots by matplotlib as pixels, uint8 (height, width, 3); matplotlib is imported when a plot is drawn."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ def curves_figure(curves: pd.DataFrame) -> Pixels:
 
     Args:
         curves: One row per validation, with ``images_seen`` and one column per metric; the validation of
-            ``loss`` is ``val_loss``.
-
-    Returns:
-        uint8 (height, width, 3); a note instead of panels if there is nothing to plot.
+            ``loss`` is ``val_loss``. Without metrics there is a note instead of panels.
     """
     panels = _panels(curves)
     if not panels:
@@ -75,9 +72,6 @@ def frontier_figure(
             out.
         champion: The variant to highlight.
         title: Above the plot.
-
-    Returns:
-        uint8 (height, width, 3).
     """
     points = {
         name: (row["images_per_s"], 100 * row["quality_loss"])
@@ -157,7 +151,7 @@ def tidy(axis: Any) -> None:
 
 
 def note(title: str | None, text: str) -> Pixels:
-    """Draws a sentence in place of a plot: uint8 (height, width, 3)."""
+    """Draws a sentence in place of a plot."""
     figure = blank_figure(4.5, 0.8)
     figure.text(0.02, 0.5, f"{title}: {text}" if title else text, fontsize=9, color="#5f6368", va="center")
     return rendered(figure)
@@ -171,7 +165,7 @@ def blank_figure(width: float, height: float) -> Any:
 
 
 def rendered(figure: Any) -> Pixels:
-    """Renders a figure as uint8 (height, width, 3); pyplot would need a display and keep figures."""
+    """Renders a figure without pyplot, which would need a display and keep figures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)

@@ -52,9 +52,6 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     Args:
         table: Columns ``coder``, ``bits_per_image``, ``bits_without_headers``, ``psnr`` and ``ssim``.
         n_images: Images that the values are means of.
-
-    Returns:
-        uint8 (height, width, 3).
     """
     if not len(table):
         return note("Bits per image", "evaluation.rate.n_images is null: not measured")
@@ -85,9 +82,6 @@ def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     Args:
         table: Columns ``path``, ``setting``, ``bits_per_image``, ``psnr`` and ``ssim``.
         n_images: Images that the values are means of.
-
-    Returns:
-        uint8 (height, width, 3).
     """
     if not len(table):
         return note("Information about an image", "evaluation.information.n_images is null: not measured")

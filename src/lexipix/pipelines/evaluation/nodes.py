@@ -11,11 +11,11 @@ from lexipix.config.run import RunParameters
 from lexipix.evaluation.class_agreement import class_metrics, train_real_classifier
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import evenly_spaced, select_evaluated_images
+from lexipix.evaluation.evaluated_images import select_evaluated_images
 from lexipix.evaluation.evaluator import caption_evaluator_split, train_contrastive_evaluator
 from lexipix.evaluation.examples import choose_rows, galleries, tabulate_captions
 from lexipix.evaluation.information import information_curve
-from lexipix.evaluation.memorization import find_neighbors, memorization_metrics, neighbors_sheet
+from lexipix.evaluation.memorization import measure_neighbors
 from lexipix.evaluation.metrics_json import MODELS, assemble_metrics
 from lexipix.evaluation.path_metrics import measure_paths
 from lexipix.evaluation.prompt_retrieval import prompt_metrics
@@ -51,8 +51,8 @@ def train_evaluator(
     parameters = evaluation.evaluator
     split, n_described = caption_evaluator_split(pictures.judge, captioner, parameters, run)
     bundle, result = train_contrastive_evaluator(split, parameters, run, pictures.digest, stream, checkpoints)
-    metrics = result.metrics | ({"described": n_described} if n_described else {})
-    return bundle, pd.DataFrame(result.curves), metrics
+    described = {"described": n_described} if n_described else {}
+    return bundle, pd.DataFrame(result.curves), result.metrics | described
 
 
 def train_classifier(
@@ -62,11 +62,7 @@ def train_classifier(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Trained:
-    """Trains the classifier of real images, the second evaluator, if the images have classes.
-
-    Returns:
-        The classifier, its curves and its metrics.
-    """
+    """Trains the classifier of real images, the second evaluator, if the images have classes."""
     return train_real_classifier(evaluation.classifier, run, pictures, stream, checkpoints)
 
 
@@ -80,13 +76,7 @@ def redraw(
 ) -> tuple[Pixels, ...]:
     """Reconstructs the test images by the direct path, and draws them from their generated captions.
 
-    Args:
-        evaluation: Parameters.
-        run: Seed and device.
-        pictures: The data set.
-        test_captions: The captioner's captions of the test split.
-        vae: The direct path.
-        *generators: The fields of :class:`Generators`.
+    ``generators`` are the fields of :class:`Generators`, here and below.
 
     Returns:
         uint8 (N, H, W, 3) each, of the direct path and of :data:`TEXT_PATHS`; empty for a skipped model.
@@ -159,17 +149,12 @@ def measure_memorization(
     """Compares the distances of drawn and of real test images to their nearest training images.
 
     Returns:
-        See :func:`memorization_metrics`; and a sheet of the champion's images and their neighbors.
+        See :func:`measure_neighbors`; and a sheet of the champion's images and their neighbors.
     """
-    real, parameters = select_evaluated_images(evaluation, pictures, test_captions), evaluation.memorization
-    indices = evenly_spaced(len(real.images), parameters.n_drawn)
-    drawn = {path: images[indices] for path, images in images_by_path(text_images).items()}
-    embedder, train_images = Embedder(evaluator, run, evaluation.batch_size), pictures.train.images
-    found = find_neighbors({"real": real.images[indices], **drawn}, train_images, embedder, parameters)
-    n_train = min(len(train_images), parameters.n_train or len(train_images))
-    metrics = memorization_metrics(found) | {"n_train": n_train, "n_drawn": len(indices)}
-    prompts = [real.prompts[i] for i in indices]
-    return metrics, neighbors_sheet(drawn["champion"], prompts, found, train_images, parameters.n_shown)
+    real = select_evaluated_images(evaluation, pictures, test_captions)
+    embedder = Embedder(evaluator, run, evaluation.batch_size)
+    drawn, train_images = images_by_path(text_images), pictures.train.images
+    return measure_neighbors(real, drawn, train_images, embedder, evaluation.memorization)
 
 
 def measure_prompts(
@@ -193,11 +178,7 @@ def measure_prompts(
 def measure_rate(
     evaluation: EvaluationParameters, run: RunParameters, pictures: ImageSplits, vae: ModelBundle
 ) -> tuple[pd.DataFrame, dict[str, Any], Pixels]:
-    """Measures quality over bits of the direct path, JPEG and WebP.
-
-    Returns:
-        A table by coder and setting, the bits that each needs for 30 dB, and a plot.
-    """
+    """Returns quality over bits of the direct path, JPEG and WebP, the bits for 30 dB, and a plot."""
     codec = LatentCodec(vae, run, evaluation.batch_size)
     table, bits, n_images = rate_curves(evaluation.rate, pictures, codec)
     return table, bits, rate_figure(table, n_images)
@@ -214,11 +195,7 @@ def measure_information(
     gan: ModelBundle,
     tokens: ModelBundle,
 ) -> tuple[pd.DataFrame, Pixels]:
-    """Measures quality over the bits that are given about an image.
-
-    Returns:
-        A table by kind and amount of information, and a plot.
-    """
+    """Returns quality over the bits that are given about an image, as a table and a plot."""
     real = select_evaluated_images(evaluation, pictures, test_captions)
     text_models = {"vae": prior, "gan": gan, "tokens": tokens}
     table, n_images = information_curve(evaluation, run, real, pictures.train, captioner, vae, text_models)
@@ -271,7 +248,7 @@ def write_report(
     """Writes the report, and a sheet of the fixed test images by all paths.
 
     Args:
-        evaluation: Parameters.
+        evaluation: Numbers of images.
         run: Its seed is part of the report.
         pictures: The data set.
         test_captions: The captioner's captions of the test split.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lexipix.evaluation.direct_path import measure_token_round_trip
-from lexipix.evaluation.partial_tokens import reconstruct_from_tokens, token_masks
+from lexipix.evaluation.information import from_tokens, token_masks
 from lexipix.evaluation.text_paths import draw_captions
 
 
@@ -16,7 +16,7 @@ def sample(pictures):
 
 @pytest.fixture(scope="module")
 def found(tokens, sample, run):
-    return reconstruct_from_tokens(tokens, *sample, (4,), run, 2)
+    return from_tokens(tokens, *sample, (4,), run, 2)
 
 
 def of(found, path):
@@ -56,6 +56,6 @@ def test_the_token_generator_changes_what_is_not_given(found):
 
 
 def test_images_are_the_same_whatever_the_batches_are(found, tokens, sample, run):
-    again = reconstruct_from_tokens(tokens, *sample, (4,), run, 5)
+    again = from_tokens(tokens, *sample, (4,), run, 5)
     for one, other in zip(found, again, strict=True):
         assert np.abs(one.images.astype(int) - other.images).max() <= 1
