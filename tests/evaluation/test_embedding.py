@@ -1,20 +1,10 @@
 import numpy as np
-import pytest
-from tests.support.evaluation_fixtures import ListStream, NoCheckpoints
 
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluator import train_contrastive_evaluator
 
 
-@pytest.fixture(scope="module")
-def bundle(pictures, evaluation, run):
-    return train_contrastive_evaluator(
-        pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
-    )[0]
-
-
-def test_unit_vectors_and_equal_captions_read_alike(bundle, run, pictures):
-    embedder = Embedder(bundle, run, 16)
+def test_unit_vectors_and_equal_captions_read_alike(evaluator, run, pictures):
+    embedder = Embedder(evaluator, run, 16)
     features, embeddings = embedder.embed_images(pictures.test.images)
     assert len(features) == len(embeddings) == 30
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
@@ -23,8 +13,8 @@ def test_unit_vectors_and_equal_captions_read_alike(bundle, run, pictures):
     assert not np.allclose(read[0], read[1])
 
 
-def test_several_paraphrases_are_embedded_together(bundle, run):
-    embedder = Embedder(bundle, run, 16)
+def test_several_paraphrases_are_embedded_together(evaluator, run):
+    embedder = Embedder(evaluator, run, 16)
     read = embedder.embed_texts(["a star", "a ring", "a disc"])
     together = embedder.embed_paraphrases([["a star"], ["a ring", "a disc"]])
     mean = read[1:].mean(0)

@@ -8,18 +8,11 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Split
 
 
-@pytest.fixture(scope="module")
-def bundle(pictures, evaluation, run):
-    return train_contrastive_evaluator(
-        pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
-    )[0]
-
-
-def test_same_seed_same_evaluator(bundle, pictures, evaluation, run):
+def test_same_seed_same_evaluator(evaluator, pictures, evaluation, run):
     again, _ = train_contrastive_evaluator(
         pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
     )
-    for name, weights in bundle.weights.items():
+    for name, weights in evaluator.weights.items():
         np.testing.assert_array_equal(weights, again.weights[name])
 
 

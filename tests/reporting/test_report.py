@@ -10,14 +10,18 @@ import pytest
 from PIL import Image
 from tests.support.example_metrics import METRICS
 
+from lexipix.reporting import plots
 from lexipix.reporting.report import (
-    CaptionExample,
     Gallery,
-    ReportContext,
     png,
     render_report,
     thumbnail_size,
 )
+
+
+@pytest.fixture(autouse=True)
+def small_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "DPI", 40)
 
 
 def random_images(n: int) -> np.ndarray:
@@ -27,7 +31,7 @@ def random_images(n: int) -> np.ndarray:
 NOT_MEASURED: dict[str, Any] = {"extras": {}, "real_vs_real": {}, "n_images": 0, "n_candidates": None}
 
 
-def context(**changes: Any) -> ReportContext:
+def context(**changes: Any) -> dict[str, Any]:
     images = random_images(3)
     given: dict[str, Any] = {
         "summary": {"source": "scenes", "n_judge": 12, "digest": "0123456789abcdef"},
@@ -44,20 +48,18 @@ def context(**changes: Any) -> ReportContext:
             Gallery("Best", "By SSIM.", {"original": images[:1], "direct": images[1:2]}, ["y"]),
             Gallery("Worst", "By SSIM.", {"original": images[:0], "direct": images[:0]}, []),
         ],
-        "captions": [CaptionExample(images[0], "a star", "a circle"), CaptionExample(images[1], None, "b")],
+        "captions": [(images[0], "a star", "a circle"), (images[1], None, "b")],
         "sheets": {"attention_sheet": images[0], "ingestion_sheet": images[2]},
         "curves": {"vae": pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})},
-        "seed": 7,
-        "machine": "a machine",
-        "code_revision": "a1b2c3d",
+        "run": {"seed": 7, "machine": "a machine", "code_revision": "a1b2c3d"},
     }
-    return ReportContext(**given | changes)
+    return given | changes
 
 
-def context_of(metrics: dict[str, Any]) -> ReportContext:
+def context_of(metrics: dict[str, Any]) -> dict[str, Any]:
     """Nothing but metrics."""
     parts: dict[str, Any] = {"galleries": [], "captions": [], "sheets": {}, "curves": {}}
-    return context(summary={}, metrics=metrics, paths=NOT_MEASURED, machine="", **parts)
+    return context(summary={}, metrics=metrics, paths=NOT_MEASURED, **parts)
 
 
 class Page(HTMLParser):
@@ -88,7 +90,7 @@ class Page(HTMLParser):
 
 class TestRenderReport:
     def test_html_is_well_formed_and_self_contained(self) -> None:
-        html = render_report(context())
+        html = render_report(**context())
         page = Page(html)
         assert page.open == []
         assert page.addresses and all(a.startswith("data:image/png;base64,") for a in page.addresses)
@@ -96,7 +98,7 @@ class TestRenderReport:
         assert not re.search(r"https?://|url\(|@import", html)
 
     def test_shows_every_part(self) -> None:
-        words = Page(render_report(context())).words
+        words = Page(render_report(**context())).words
         for part in ("Direct path", "Text path", "Fixed", "Best", "Captions", "Attention of the captioner"):
             assert part in words
         for part in ("Speed", "Training curves", "Data", "5 min 00 s", "a1b2c3d", "33.12 dB", "a machine"):
@@ -107,7 +109,7 @@ class TestRenderReport:
         assert "trained on 12 images that no other model sees" in words
 
     def test_rate_and_memorization_are_shown_if_they_were_measured(self) -> None:
-        words = Page(render_report(context())).words
+        words = Page(render_report(**context())).words
         assert "Memorization" not in words and "Bits per image" not in words
         metrics = METRICS | {
             "rate": {"psnr": 30.0, "jpeg": 6543.2},
@@ -115,7 +117,7 @@ class TestRenderReport:
         }
         rate, neighbors = random_images(2)
         sheets = {"rate_sheet": rate, "memorization_sheet": neighbors}
-        html = render_report(context(metrics=metrics, sheets=sheets))
+        html = render_report(**context(metrics=metrics, sheets=sheets))
         page = Page(html)
         assert "Memorization" in page.words and "0.97" in page.words and "1.2%" in page.words
         assert "JPEG, 30 dB" in page.words and "6,543 bits" in page.words
@@ -123,12 +125,12 @@ class TestRenderReport:
 
     def test_quality_by_information_is_shown_if_it_was_measured(self) -> None:
         heading = "Quality by information"
-        assert heading not in Page(render_report(context())).words
-        html = render_report(context(sheets={"information_sheet": random_images(3)[2]}))
+        assert heading not in Page(render_report(**context())).words
+        html = render_report(**context(sheets={"information_sheet": random_images(3)[2]}))
         assert heading in Page(html).words and png(random_images(3)[2]) in html
 
     def test_a_report_without_metrics_is_valid(self) -> None:
-        page = Page(render_report(context_of({})))
+        page = Page(render_report(**context_of({})))
         assert page.open == []
         assert "Text path" not in page.words and "Direct path" not in page.words and "None" not in page.words
 
@@ -136,11 +138,11 @@ class TestRenderReport:
         evil = '<script>alert(1)</script> & "quotes" \'n </table>'
         images = random_images(1)
         html = render_report(
-            context(
+            **context(
                 summary={"source": evil},
                 galleries=[Gallery(evil, evil, {evil: images, "caption": [evil]}, [evil])],
-                captions=[CaptionExample(images[0], evil, evil)],
-                machine=evil,
+                captions=[(images[0], evil, evil)],
+                run={"seed": 7, "machine": evil, "code_revision": ""},
             )
         )
         page = Page(html)
@@ -153,7 +155,7 @@ class TestRenderReport:
             np.testing.assert_array_equal(np.asarray(read), image)
 
     def test_same_input_same_report(self) -> None:
-        assert render_report(context()) == render_report(context())
+        assert render_report(**context()) == render_report(**context())
 
 
 @pytest.mark.parametrize(
@@ -167,13 +169,13 @@ def test_small_images_are_enlarged_by_an_integer(shape: tuple[int, int], expecte
 def test_the_champion_is_one_row_of_the_table_and_marked() -> None:
     fastest = {"latency_p50_ms": 1.0}
     speed = {"champion": fastest, "vae_fp32": {"latency_p50_ms": 2.0}, "gan_int8": fastest}
-    html = render_report(context_of({"speed": speed}))
+    html = render_report(**context_of({"speed": speed}))
     assert html.count('<tr class="marked"><th scope="row">gan_int8</th>') == 1
     assert '<th scope="row">champion</th>' not in html
 
 
 def test_captions_written_for_training_images_are_counted() -> None:
     captioner = {"generated_captions": 8, "generated_captions_exact_match": 0.75}
-    words = Page(render_report(context(captioner=captioner))).words
+    words = Page(render_report(**context(captioner=captioner))).words
     assert "8 captions" in words and "75.0%" in words
-    assert "withheld" not in Page(render_report(context())).words
+    assert "withheld" not in Page(render_report(**context())).words

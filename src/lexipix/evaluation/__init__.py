@@ -16,9 +16,4 @@ Where each part of ``metrics.json`` is computed:
 ``speed.*``, ``captioner_speed.*``          :mod:`lexipix.compression`
 all of it, put together                     :mod:`.metrics_json`
 =========================================== =====================================================
-
-Networks: :mod:`.evaluator` trains the contrastive pair that judges, :mod:`.embedding` applies one,
-:mod:`.captioning` applies the captioner. Data: :mod:`.evaluated_images` selects the test images. Report:
-:mod:`.information` (quality over the information given about an image), :mod:`.attention` (where the
-captioner looks), :mod:`.examples` (the images shown).
 """

@@ -12,7 +12,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
-from lexipix.reporting.contact_sheet import contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet, enlarge
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
@@ -91,16 +91,10 @@ def _words(text: str) -> list[tuple[int, int]]:
 
 
 def attention_arrays(files: list[str], words: list[list[str]], maps: Maps) -> dict[str, Any]:
-    """Returns ``maps`` as one array, padded with zeros after the last word, with ``words`` and ``files``.
-
-    Returns:
-        ``maps`` is float32 (N, longest caption, h, w).
-    """
+    """Returns ``words``, ``files`` and ``maps``, padded with zeros: float32 (N, longest caption, h, w)."""
     longest = max((len(one) for one in maps), default=0)
-    side = maps[0].shape[-1] if maps else 1
-    together = np.zeros((len(maps), longest, side, side), np.float32)
-    for row, one in zip(together, maps, strict=True):
-        row[: len(one)] = one
+    padded = [np.pad(one, ((0, longest - len(one)), (0, 0), (0, 0))) for one in maps]
+    together = np.stack(padded) if maps else np.zeros((0, 0, 1, 1), np.float32)
     return {"maps": together, "words": words, "files": files}
 
 
@@ -132,8 +126,7 @@ def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Map
 
 def _highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The enlarged image, then a copy for each map, which is divided by its maximum and enlarged smoothly."""
-    scale = max(1, SHOWN_PIXELS // image.shape[0])
-    large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    large = enlarge(image, max(1, SHOWN_PIXELS // image.shape[0]))
     # In a pale gray copy the image stays recognizable, and only the attention has a color
     gray = large.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     pale = np.repeat((96 + 0.6 * gray)[..., None], 3, axis=2)

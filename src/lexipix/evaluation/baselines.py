@@ -50,10 +50,7 @@ def same_caption_pairs(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Pairs each image with a random other one that has the same caption, or else the same label.
 
-    Args:
-        table: Rows with the columns caption and label; captions may be missing.
-        pool: The same columns of the images to choose from; none of them may be in ``table``.
-        seed: Of the choice.
+    Both tables have the columns caption and label, whose values may be missing, and no image in common.
 
     Returns:
         Row numbers of ``table`` that have a partner, and the partners' row numbers in ``pool``.

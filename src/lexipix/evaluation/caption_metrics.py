@@ -14,7 +14,7 @@ def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bo
     Args:
         captions: N generated captions.
         table: N rows with the column caption.
-        scenes: Whether the captions describe the embedded scenes, whose attributes can be parsed.
+        scenes: Whether the captions describe embedded scenes.
 
     Returns:
         ``exact_match``, ``bleu4``, ``cider_d`` and, for scenes, ``attribute_f1``; empty if none is given.
@@ -40,13 +40,12 @@ def measure_test_captions(
 
     Args:
         table: Of the test split, with the columns caption and truth.
-        captions_complete: Of the training split, with generated captions. Those whose true caption was
-            withheld from the training are compared with it.
+        captions_complete: Of the training split.
         summary: Of the ingestion.
 
     Returns:
-        :func:`measure_captions` of test images, ``generated_captions``, their number, and
-        ``generated_captions_exact_match`` if some were withheld; ``n_test``.
+        :func:`measure_captions` of test images; the number of ``generated_captions`` of training images, and
+        ``generated_captions_exact_match`` if true ones were withheld; ``n_test``.
     """
     truth = table[["truth"]].rename(columns={"truth": "caption"})
     metrics = measure_captions(table["caption"].tolist(), truth, scenes=is_scenes(summary))
@@ -66,9 +65,6 @@ def is_scenes(summary: Mapping[str, object]) -> bool:
 
 def _attribute_f1(candidates: Sequence[str], references: Sequence[str]) -> float:
     """Mean F1 of the scenes' attributes; a caption that does not parse scores 0."""
-    total = 0.0
-    for candidate, reference in zip(candidates, references, strict=True):
-        expected, found = parse_caption(reference), parse_caption(candidate)
-        if expected is not None and found is not None:
-            total += attribute_f1(expected, found)
-    return total / len(references)
+    pairs = zip(map(parse_caption, references), map(parse_caption, candidates), strict=True)
+    scores = [attribute_f1(expected, found) for expected, found in pairs if expected and found]
+    return sum(scores) / len(references)

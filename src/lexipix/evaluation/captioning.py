@@ -34,18 +34,15 @@ def write_captions(
     beams: int = 1,
     device: torch.device,
 ) -> list[str]:
-    """Writes captions for images.
+    """Returns captions for images, uint8 (N, S, S, 3).
 
     Args:
         captioner: Trained, in evaluation mode; it is moved to the device.
         tokenizer: Of the captioner.
-        images: uint8 (N, S, S, 3).
+        images: One caption is written for each.
         max_tokens: Longest caption, EOS included.
         beams: 1 decodes greedily.
-        device: Where to compute, with convolutions in channels_last.
-
-    Returns:
-        N captions.
+        device: Where to compute.
     """
     Precision(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)

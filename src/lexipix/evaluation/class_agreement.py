@@ -126,13 +126,7 @@ def class_metrics(
 ) -> dict[str, Any]:
     """Measures images drawn from the true captions of the test split by their class.
 
-    Args:
-        paths: See :func:`.text_paths.text_paths`.
-        pictures: The data set.
-        classifier: As :func:`train_real_classifier` returns it.
-        evaluation: Parameters.
-        run: Seed and device; the precision is the classifier's.
-        checkpoints: Keeps the trainings on drawn images, so that an interrupted step can resume.
+    The precision is the classifier's. The checkpoints keep finished trainings of an interrupted step.
 
     Returns:
         ``text``: by path ``class_agreement`` and, unless ``cas_images`` is null, ``cas``. ``baseline``:

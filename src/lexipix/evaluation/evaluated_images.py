@@ -40,10 +40,7 @@ def select_evaluated_images(
 ) -> EvaluatedImages:
     """Returns at most ``evaluation.n_images`` test images with their true and their generated captions.
 
-    Args:
-        evaluation: Parameters.
-        pictures: The data set.
-        test_captions: The captioner's captions of the whole test split, with the columns file and caption.
+    ``test_captions`` are those of the whole test split, with the columns file and caption.
 
     Raises:
         LexipixError: The captions belong to other images.

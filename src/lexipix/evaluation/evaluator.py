@@ -53,15 +53,9 @@ def train_contrastive_evaluator(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, TrainingResult]:
-    """Trains the evaluator on a part of its split; the rest chooses the best weights.
+    """Trains the evaluator on a part of its split, with a shifted seed; the rest chooses the best weights.
 
-    Args:
-        split: The judge split; images without a caption are left out.
-        parameters: Sizes and training.
-        run: Its seed is shifted by ``parameters.seed_offset``.
-        data_digest: Of the images, for the card and for resuming.
-        stream: Takes live metrics.
-        checkpoints: For resuming.
+    Images without a caption are left out.
 
     Raises:
         LexipixError: The split has too few captions.

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.metrics.images import ssim
+from lexipix.reporting.contact_sheet import enlarge
 from lexipix.reporting.report import Gallery
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL = 128  # pixels of an image in the table, about its size in the MLflow UI
+SAME = "Evenly spaced test images, the same in every run on these data."
 # Title and note of each gallery, by how its images were chosen
 GALLERIES = {
-    "fixed": (
-        "The same images by all paths",
-        "Evenly spaced test images, the same in every run on these data.",
-    ),
+    "fixed": ("The same images by all paths", SAME),
     "best": ("Best", "Test images with the highest mean SSIM of the text paths."),
     "worst": ("Worst", "Test images with the lowest mean SSIM of the text paths. Look here first."),
 }
@@ -52,13 +51,9 @@ def galleries(
         text = {f"text: {path}": images[rows] for path, images in drawn.items()}
         columns: dict[str, Any] = {"original": real.images[rows], "direct": direct[rows]}
         columns |= {"caption": [real.prompts[row] for row in rows]} | text
-        versions = {"direct": direct[rows]} | text
-        similarity = {name: ssim(real.images[rows], images) for name, images in versions.items()}
-        notes = [
-            "\n".join(f"SSIM {values[i]:.3f} {name}" for name, values in similarity.items())
-            for i in range(len(rows))
-        ]
-        found.append(Gallery(*GALLERIES[how], columns, notes))
+        similarities = {name: ssim(columns["original"], columns[name]) for name in ("direct", *text)}
+        lines = [[f"SSIM {value:.3f} {name}" for value in values] for name, values in similarities.items()]
+        found.append(Gallery(*GALLERIES[how], columns, ["\n".join(row) for row in zip(*lines, strict=True)]))
     return found
 
 
@@ -73,11 +68,12 @@ def tabulate_captions(
     """
     shown = [(row, how) for how, rows in choose_rows(real, drawn, evaluation).items() for row in rows]
     rows = [row for row, _ in shown]
+    scale = max(1, THUMBNAIL // max(real.images.shape[1:3]))
     table = pd.DataFrame(
         {
-            "picture": [_enlarge(image) for image in real.images[rows]],
+            "picture": [enlarge(image, scale) for image in real.images[rows]],
             "caption": [real.prompts[row] for row in rows],
-            "drawn": [_enlarge(image) for image in drawn["champion"][rows]],
+            "drawn": [enlarge(image, scale) for image in drawn["champion"][rows]],
             "truth": [real.references[row] for row in rows],
             "shown": [how for _, how in shown],
         }
@@ -85,9 +81,3 @@ def tabulate_captions(
     for path, images in drawn.items():
         table[f"ssim_{path}"] = np.round(ssim(real.images[rows], images[rows]), 3)
     return table.assign(file=[str(file) for file in real.table["file"].iloc[rows]])
-
-
-def _enlarge(image: Pixels) -> Pixels:
-    """Enlarges a small image by a whole factor."""
-    scale = max(1, THUMBNAIL // max(image.shape[:2]))
-    return image.repeat(scale, axis=0).repeat(scale, axis=1)

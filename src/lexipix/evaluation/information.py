@@ -47,14 +47,7 @@ FIRST = 3
 
 @dataclass(frozen=True)
 class PartialInformation:
-    """Images reconstructed from a part of the information about them.
-
-    Attributes:
-        path: Kind of information.
-        setting: How much of it.
-        bits: Of each image, (N,), or of all.
-        images: uint8 (N, H, W, 3).
-    """
+    """Images reconstructed from some information: its kind, how much, its bits for each image or for all."""
 
     path: str
     setting: str
@@ -80,7 +73,7 @@ def information_curve(
         train: The training split.
         captioner: Its language model gives the bits of captions.
         vae: The direct path.
-        text_models: ``vae``, ``gan`` and ``tokens``; the last may be skipped.
+        text_models: ``vae``, ``gan`` and ``tokens``.
 
     Returns:
         A row for each kind and amount of information (:data:`COLUMNS`; means over images), and the number of
@@ -160,9 +153,7 @@ def from_nothing_and_class(
 def token_masks(tokens_per_cell: int, spacings: Sequence[int]) -> dict[str, Tensor]:
     """Returns which tokens are given, bool (tokens per cell, 64), by setting; each includes those before it.
 
-    Args:
-        tokens_per_cell: Tokens of a cell.
-        spacings: Distances of the cells, in both directions, whose first tokens alone are given.
+    Spacings are distances of the cells, in both directions, whose first tokens alone are given.
     """
     masks = {}
     for spacing in spacings:
@@ -189,8 +180,7 @@ def from_tokens(
     """Draws images from captions and given tokens, and from the tokens alone.
 
     Args:
-        bundle: A ``tokens_to_image``; it draws in the precision of its training, the n-th image with the n-th
-            noise, as the text path does.
+        bundle: A ``tokens_to_image``; it draws as the text path does, with the same precision and noise.
         images: Images whose tokens are given, uint8 (N, H, W, 3).
         captions: Theirs.
         caption_bits: Cost of each caption, (N,).

@@ -53,10 +53,7 @@ class TextPathMetrics:
         }
 
     def __call__(self, images: Pixels) -> tuple[dict[str, float], dict[str, float | None]]:
-        """Returns the metrics of images drawn from the prompts, and additional ones.
-
-        Args:
-            images: uint8 (N, H, W, 3), in the order of the real images.
+        """Returns the metrics of images drawn from the prompts, uint8 (N, H, W, 3), and additional ones.
 
         Returns:
             ``psnr``, ``ssim``, ``kid``, and where they apply ``attribute_accuracy`` and ``r_precision``; then
@@ -105,7 +102,7 @@ def measure_paths(
     Args:
         real: The images under evaluation.
         direct: The same, through the latent and back.
-        drawn: By path (``vae``, ``gan``, …) the images drawn from ``real.prompts``.
+        drawn: By path the images drawn from ``real.prompts``.
         train: For the baselines and the distance of real images to real ones.
         embedder: Of the evaluator.
         evaluation: Numbers of candidates and subsets.

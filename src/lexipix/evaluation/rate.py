@@ -19,7 +19,7 @@ from lexipix.data.images import Images
 from lexipix.evaluation.baselines import mean_psnr_ssim
 from lexipix.evaluation.direct_path import LatentCodec
 from lexipix.evaluation.evaluated_images import evenly_spaced
-from lexipix.metrics.codecs import JPEG_COLORS, Coded, jpeg, webp
+from lexipix.metrics.codecs import JPEG_COLORS, jpeg, webp
 from lexipix.metrics.quantization import UniformQuantizer, code_lengths
 from lexipix.reporting.plots import pareto_front
 from lexipix.utils.types import ImageSplits
@@ -31,12 +31,9 @@ TARGET = 30.0  # dB, at which the coders are compared by one number each
 
 
 class LatentCoder:
-    """Rounds the latents of images and measures how many bits an arithmetic coder needs for them.
+    """Rounds the latents of images, and measures the bits that an arithmetic coder needs for them.
 
-    Args:
-        codec: Encoder and decoder.
-        images: uint8 (N, S, S, 3).
-        train_images: uint8 (M, S, S, 3); ranges and frequencies are fitted on some of them.
+    Ranges and frequencies are fitted on some of the training images.
 
     Attributes:
         latents: Of the images, not rounded, (N, 64, C).
@@ -77,30 +74,25 @@ def rate_curves(
         return pd.DataFrame(columns=list(COLUMNS)), {}, 0
     images, rows = np.array(pictures.test.images[evenly_spaced(len(pictures.test), n_images)]), []
 
-    def add(coder: str, setting: str, bits: float, bits_without_headers: float, decoded: Pixels) -> None:
-        quality = mean_psnr_ssim(images, decoded)
-        rows.append((coder, setting, bits, bits_without_headers, quality["psnr"], quality["ssim"]))
+    def add(coder: str, setting: str, decoded: Pixels, bits: float, bare_bits: float | None = None) -> None:
+        bits_of_file = float(bits), float(bits if bare_bits is None else bare_bits)
+        rows.append((coder, setting, *bits_of_file, *mean_psnr_ssim(images, decoded).values()))
 
     latent_coder = LatentCoder(codec, images, pictures.train.images)
     for n_bits in parameters.bits:
-        decoded, coded_bits = latent_coder.with_bits(n_bits)
-        for coder, bits in (
-            ("latent", float(n_bits * latent_coder.latents[0].size)),
-            ("latent_coded", float(coded_bits.mean())),
-        ):
-            add(coder, f"{n_bits} bits", bits, bits, decoded)
+        decoded, bits = latent_coder.with_bits(n_bits)
+        add("latent", f"{n_bits} bits", decoded, n_bits * latent_coder.latents[0].size)
+        add("latent_coded", f"{n_bits} bits", decoded, bits.mean())
     for step in parameters.steps:
-        decoded, coded_bits = latent_coder.with_steps(step)
-        bits = float(coded_bits.mean())
-        add("latent_posterior", f"steps of {step:g}", bits, bits, decoded)
+        decoded, bits = latent_coder.with_steps(step)
+        add("latent_posterior", f"steps of {step:g}", decoded, bits.mean())
     for quality in parameters.qualities:
-        files: dict[tuple[str, str], Coded] = {
-            ("jpeg", f"quality {quality}, {colors}"): jpeg(images, quality, colors) for colors in JPEG_COLORS
-        }
-        files["webp", f"quality {quality}"] = webp(images, quality)
-        for (coder, setting), coded in files.items():
-            bits, payload_bits = (8 * float(counts.mean()) for counts in (coded.n_bytes, coded.n_payload))
-            add(coder, setting, bits, payload_bits, coded.images)
+        for colors in JPEG_COLORS:
+            file = jpeg(images, quality, colors)
+            setting = f"quality {quality}, {colors}"
+            add("jpeg", setting, file.images, 8 * file.n_bytes.mean(), 8 * file.n_payload.mean())
+        file = webp(images, quality)
+        add("webp", f"quality {quality}", file.images, 8 * file.n_bytes.mean(), 8 * file.n_payload.mean())
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     bits_at_target = bits_at(table, TARGET)
     return table, {"psnr": TARGET, **bits_at_target} if bits_at_target else {}, len(images)
@@ -108,10 +100,6 @@ def rate_curves(
 
 def bits_at(table: pd.DataFrame, target: float) -> dict[str, float]:
     """Returns the bits per image that each coder needs for a PSNR, interpolated between two of its settings.
-
-    Args:
-        table: As :func:`rate_curves` returns it.
-        target: PSNR in decibels.
 
     Returns:
         By coder, and ``CODER_without_headers`` if it has headers; coders that do not reach the PSNR, or that

@@ -62,16 +62,13 @@ def images_by_path(images: Sequence[Pixels]) -> dict[str, Pixels]:
 def draw_captions(
     bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int
 ) -> Pixels:
-    """Draws one image for each caption.
+    """Draws one image for each caption: uint8 (N, H, W, 3).
 
     Args:
         bundle: A ``text_to_image``, or a ``tokens_to_image``, which draws in the precision of its training.
         captions: N texts.
         run: Its seed decides the noise; the n-th caption always gets the n-th noise.
-        batch_size: Captions per batch; images depend on it by rounding only.
-
-    Returns:
-        uint8 (N, H, W, 3).
+        batch_size: Images depend on it by rounding only.
     """
     device = resolve_device(run)
     model = load_network(bundle, *TEXT_MODELS).to(device)

@@ -31,13 +31,7 @@ _WEBP_METHOD = 6  # slowest, smallest files
 
 @dataclass(frozen=True)
 class Coded:
-    """Images after encoding and decoding.
-
-    Attributes:
-        images: Decoded images, uint8 (N, H, W, 3).
-        n_bytes: Bytes of each file, int64 (N,).
-        n_payload: Bytes of each file without headers (see the module), int64 (N,).
-    """
+    """Decoded images, uint8 (N, H, W, 3), and the bytes of each file (N,), all and without headers."""
 
     images: Pixels
     n_bytes: Counts

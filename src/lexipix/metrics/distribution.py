@@ -41,9 +41,6 @@ def kid(real: Vectors, fake: Vectors, n_subsets: int, subset_size: int, seed: in
     Returns:
         Mean and standard deviation over the subsets. The mean is about 0, and may be negative, for two
         samples of one distribution.
-
-    Raises:
-        ValueError: A set has fewer than two vectors.
     """
     # Importing torchmetrics takes seconds. Its class KernelInceptionDistance draws subsets from torch's
     # global generator; drawing them here keeps the result a function of the seed.
@@ -85,22 +82,18 @@ def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, f
     the set, or else its last.
 
     Returns:
-        Precision (share of generated vectors that the real set covers) and recall (share of real vectors that
-        the generated set covers), in [0, 1].
+        Precision (share of fake vectors that the real set covers), and recall (the reverse), in [0, 1].
     """
     real, fake = _check_pair(real, fake)
     k = min(k, len(real) - 1, len(fake) - 1)
     return _covered_share(real, fake, k), _covered_share(fake, real, k)
 
 
-def nearest_neighbors(
-    queries: Vectors, vectors: Vectors, k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def nearest_neighbors(queries: Vectors, vectors: Vectors, k: int) -> tuple[NDArray[np.int64], _Float64]:
     """Returns indices (N, k) and Euclidean distances of the vectors (M, D) nearest to each query (N, D).
 
     The nearest comes first, and of two at the same distance, the first of the vectors.
     """
-    queries, vectors = np.asarray(queries, np.float64), np.asarray(vectors, np.float64)
     indices, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
     for start in range(0, len(queries), _CHUNK):
         rows = slice(start, start + _CHUNK)
@@ -112,18 +105,16 @@ def nearest_neighbors(
 
 def _covered_share(members: Vectors, others: Vectors, k: int) -> float:
     """Share of `others` inside at least one member's ball."""
-    radii = np.empty(len(members))
-    for start in range(0, len(members), _CHUNK):
-        squared = _squared_distances(members[start : start + _CHUNK], members)
-        radii[start : start + _CHUNK] = np.partition(squared, k, axis=1)[:, k]  # 0: itself
+    radii = nearest_neighbors(members, members, k + 1)[1][:, k]  # 0: itself
     n_covered = 0
     for start in range(0, len(others), _CHUNK):
-        squared = _squared_distances(others[start : start + _CHUNK], members)
-        n_covered += int((squared <= radii).any(axis=1).sum())
+        distances = np.sqrt(_squared_distances(others[start : start + _CHUNK], members))
+        n_covered += int((distances <= radii).any(axis=1).sum())
     return n_covered / len(others)
 
 
 def _squared_distances(a: Vectors, b: Vectors) -> _Float64:
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
     return np.asarray(squares.clip(min=0), np.float64)
 

@@ -90,11 +90,9 @@ def _window_sums(values: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def _per_image(measure: Callable[[Pixels, Pixels], PerImage], images: Pixels, others: Pixels) -> PerImage:
     """Measures pairs of images chunk by chunk, on all cores; NumPy releases the GIL."""
-    for one in (images, others):
-        if one.ndim != 4 or one.dtype != np.uint8:
-            raise ValueError(f"Images are compared as uint8 (N, H, W, C), got {one.dtype} {one.shape}.")
-    if images.shape != others.shape:
-        raise ValueError(f"Images are compared in pairs of one shape, got {images.shape} and {others.shape}.")
+    if images.shape != others.shape or not images.dtype == others.dtype == np.uint8:
+        given = " and ".join(f"{one.dtype} {one.shape}" for one in (images, others))
+        raise ValueError(f"Images are compared in pairs of one shape, uint8 (N, H, W, C), got {given}.")
     size = max(1, _CHUNK_VALUES // max(1, int(np.prod(images.shape[1:]))))
     chunks = [slice(start, start + size) for start in range(0, len(images), size)]
     measured = on_all_cores(lambda chunk: measure(images[chunk], others[chunk]), chunks)

@@ -39,7 +39,7 @@ def measure(
         repeats: Calls that are measured; use at least 30 for a meaningful 95th percentile.
         n_images: Images that one call produces.
         max_seconds: No further call is made after this time.
-        clock: Returns seconds; tests pass their own.
+        clock: Returns seconds.
     """
     for _ in range(warmup):
         fn()

@@ -1,4 +1,4 @@
-"""Contact sheets: many small images in one, with captions."""
+"""Contact sheets: many small images in one, uint8 (height, width, 3), with captions."""
 
 from __future__ import annotations
 
@@ -68,15 +68,12 @@ def contact_sheet(
         max_lines: Longer captions end in an ellipsis.
         fallbacks: N short texts that replace captions for which this machine has no font; by default
             "image 1" and so on.
-
-    Returns:
-        uint8 (height, width, 3).
     """
     n_images, _, width = images.shape[:3]
     columns = max(1, min(columns, n_images))
     cell_width = width * scale if captions is None else max(width * scale, MIN_CAPTION_WIDTH)
     texts = _wrapped(captions or [""] * n_images, cell_width, max_lines, fallbacks)
-    cells = [_Cell(_enlarge(image, scale), text) for image, text in zip(images, texts, strict=True)]
+    cells = [_Cell(enlarge(image, scale), text) for image, text in zip(images, texts, strict=True)]
     cells = cells or [_Cell(text=wrap("no images", cell_width, CAPTION_SIZE))]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     return _draw(rows, [cell_width] * columns, title)
@@ -87,19 +84,13 @@ def comparison_sheet(
 ) -> Pixels:
     """Puts versions of the same images side by side: one row per image, one headed column per version.
 
-    Args:
-        columns: Heading to uint8 (N, H, W, 3), or heading to N texts, from left to right.
-        scale: Integer enlargement of every pixel.
-        title: A heading over the whole sheet.
-
-    Returns:
-        uint8 (height, width, 3).
+    Columns are uint8 (N, H, W, 3) or N texts by heading, from left to right.
     """
     widths, cells = [], []
     for name, column in columns.items():
         if isinstance(column, np.ndarray):
             widths.append(max(column.shape[2] * scale, 48))
-            own = [_Cell(_enlarge(image, scale)) for image in column]
+            own = [_Cell(enlarge(image, scale)) for image in column]
         else:
             widths.append(TEXT_COLUMN_WIDTH)
             own = [_Cell(text=text) for text in _wrapped(column, TEXT_COLUMN_WIDTH)]
@@ -137,6 +128,6 @@ def _wrapped(
     ]
 
 
-def _enlarge(image: Pixels, scale: int) -> Pixels:
-    """Enlarges an image by whole pixels, so that a small one stays sharp."""
+def enlarge(image: Pixels, scale: int) -> Pixels:
+    """Enlarges an image by a whole factor, so that a small one stays sharp."""
     return np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)

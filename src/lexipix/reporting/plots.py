@@ -68,8 +68,7 @@ def frontier_figure(
     """Plots variants of models by speed and by the share of quality they lose, with their Pareto front.
 
     Args:
-        table: Variant to its metrics: ``images_per_s`` and ``quality_loss``; variants without either are left
-            out.
+        table: Variant to its metrics; variants without ``images_per_s`` or ``quality_loss`` are left out.
         champion: The variant to highlight.
         title: Above the plot.
     """
@@ -114,10 +113,7 @@ def frontier_figure(
 def pareto_front(settings: pd.DataFrame, cost: str, quality: str) -> pd.DataFrame:
     """Returns the settings that no other setting beats at a lower cost, by ascending cost.
 
-    Args:
-        settings: One row per setting.
-        cost: Column of which less is better.
-        quality: Column of which more is better.
+    ``cost`` and ``quality`` are columns; there is one row per setting.
     """
     ordered = settings.sort_values([cost, quality], ascending=[True, False])
     return ordered[ordered[quality] > ordered[quality].cummax().shift(fill_value=float("-inf"))]

@@ -47,11 +47,7 @@ NOT_ROUNDED = "not rounded"
 def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     """Plots quality over bits per image, one line per coder; dashed without file headers.
 
-    A line connects the Pareto-optimal settings of a coder.
-
-    Args:
-        table: Columns ``coder``, ``bits_per_image``, ``bits_without_headers``, ``psnr`` and ``ssim``.
-        n_images: Images that the values are means of.
+    A line connects the Pareto-optimal settings of a coder. The table's values are means of ``n_images``.
     """
     if not len(table):
         return note("Bits per image", "evaluation.rate.n_images is null: not measured")
@@ -77,12 +73,7 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
 
 
 def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
-    """Plots quality over the bits of information about an image, from 0 bits to the whole latent.
-
-    Args:
-        table: Columns ``path``, ``setting``, ``bits_per_image``, ``psnr`` and ``ssim``.
-        n_images: Images that the values are means of.
-    """
+    """Plots quality over the bits of information about an image, from 0 bits to the whole latent."""
     if not len(table):
         return note("Information about an image", "evaluation.information.n_images is null: not measured")
     figure = blank_figure(12.5, 4.4)
@@ -109,21 +100,11 @@ def _axes(figure: Any, n_images: int) -> Iterator[tuple[Any, str]]:
 
 
 def _plot_path(axis: Any, table: pd.DataFrame, path: str, metric: str, label: str, color: str) -> None:
-    own = table[table["path"] == path]
-    line = own
+    own = line = table[table["path"] == path]
     if path == "tokens":  # the line starts at the caption without any token
         line = table[(table["path"] == path) | ((table["path"] == "caption") & (table["setting"] == path))]
-    style = "none" if path in UNCONNECTED else "-"
-    marker = "s" if path == "class" else "o"
-    axis.plot(
-        line["bits_per_image"],
-        line[metric],
-        color=color,
-        linestyle=style,
-        marker=marker,
-        markersize=4,
-        label=label,
-    )
+    style = {"linestyle": "none" if path in UNCONNECTED else "-", "marker": "s" if path == "class" else "o"}
+    axis.plot(line["bits_per_image"], line[metric], color=color, markersize=4, label=label, **style)
     if path not in ANNOTATED:
         return
     points = sorted(zip(own["setting"], own["bits_per_image"], own[metric], strict=True), key=lambda p: p[2])

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -41,58 +41,40 @@ class Gallery:
     notes: Sequence[str]
 
 
-class CaptionExample(NamedTuple):
-    """An image, uint8 (H, W, 3), with its true caption, if it has one, and the generated caption."""
+def render_report(
+    *,
+    summary: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    paths: Mapping[str, Any],
+    captioner: Mapping[str, Any],
+    galleries: Sequence[Gallery],
+    captions: Sequence[tuple[Pixels, str | None, str]],
+    sheets: Mapping[str, Pixels],
+    curves: Mapping[str, pd.DataFrame],
+    run: Mapping[str, Any],
+) -> str:
+    """Renders the report as one HTML text with its images as PNG inside; what was not measured is left out.
 
-    image: Pixels
-    reference: str | None
-    generated: str
+    Captions are escaped, so that no caption becomes part of the page's code.
 
-
-@dataclass(frozen=True)
-class ReportContext:
-    """Everything that the report shows; what was not measured is left out.
-
-    Attributes:
+    Args:
         summary: Of the ingestion.
         metrics: As in ``metrics.json``.
         paths: Metrics of both paths; of these ``extras``, ``real_vs_real``, ``n_images``, ``n_candidates``.
         captioner: Metrics of the captioner's training and captions.
         galleries: Fixed test images first, then best and worst.
-        captions: Examples of the captioner.
+        captions: Images, uint8 (H, W, 3), with their true and their generated captions.
         sheets: Contact sheets and plots by the names of their datasets, uint8 (H, W, 3).
         curves: Training curves by model: one row per validation.
-        seed: Of the run.
-        machine: Processor and cores.
-        code_revision: Of the project.
-    """
-
-    summary: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    paths: Mapping[str, Any]
-    captioner: Mapping[str, Any]
-    galleries: Sequence[Gallery]
-    captions: Sequence[CaptionExample]
-    sheets: Mapping[str, Pixels]
-    curves: Mapping[str, pd.DataFrame]
-    seed: int
-    machine: str
-    code_revision: str
-
-
-def render_report(context: ReportContext) -> str:
-    """Renders the report as one HTML text with its images as PNG inside.
-
-    Captions are escaped, so that no caption becomes part of the page's code.
+        run: ``seed``, ``machine`` (processor and cores) and ``code_revision``.
     """
     import jinja2
 
-    metrics, extras = context.metrics, context.paths["extras"]
     speed, champion = tables.variants(metrics.get("speed", {}))
     captioners, captioner_champion = tables.variants(metrics.get("captioner_speed", {}))
     training = metrics.get("training", {})
     seconds = {name: values["seconds"] for name, values in training.items() if "seconds" in values}
-    source = str(context.summary.get("source", "Images"))
+    source = str(summary.get("source", "Images"))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lexipix.reporting", "templates"),
         autoescape=True,
@@ -103,27 +85,28 @@ def render_report(context: ReportContext) -> str:
     environment.filters["png"] = png
     environment.filters["seconds"] = metric_specs.write_seconds
     return environment.get_template("report.html.j2").render(
-        report=context,
+        run=run,
         name=NAMES.get(source, source),
-        paths=context.paths,
-        sheets=context.sheets,
-        summary=summary_lines(metrics, extras),
+        paths=paths,
+        sheets=sheets,
+        captions=captions,
+        summary=summary_lines(metrics, paths["extras"]),
         direct=tables.direct_table(metrics),
-        text=tables.text_table(metrics, extras, context.paths["real_vs_real"]),
+        text=tables.text_table(metrics, paths["extras"], paths["real_vs_real"]),
         captioner=tables.captioner_table(metrics),
         memorization=tables.plain_table(metrics.get("memorization", {}), metric_specs.MEMORIZATION),
         rates=tables.rate_facts(metrics.get("rate", {})),
         speed=tables.plain_table(speed, metric_specs.SPEED),
         champion=champion,
-        captioner_speed=tables.plain_table(captioners, metric_specs.CAPTIONER_SPEED),
+        captioner_speed=tables.plain_table(captioners, metric_specs.SPEED),
         captioner_champion=captioner_champion,
         frontier=plots.frontier_figure(speed, champion),
         training=tables.plain_table(training, metric_specs.TRAINING),
-        data=_data_facts(context),
-        evaluator_facts=_evaluator_facts(context),
-        caption_facts=_caption_facts(context.captioner),
-        galleries=[gallery for gallery in context.galleries if len(gallery.notes)],
-        curves={name: plots.curves_figure(rows) for name, rows in context.curves.items() if len(rows)},
+        data=_data_facts(metrics, summary),
+        evaluator_facts=_evaluator_facts(metrics, summary),
+        caption_facts=_caption_facts(captioner),
+        galleries=[gallery for gallery in galleries if len(gallery.notes)],
+        curves={name: plots.curves_figure(rows) for name, rows in curves.items() if len(rows)},
         thumbnail=thumbnail_size,
         training_seconds=seconds,
         total_seconds=sum(seconds.values()),
@@ -142,14 +125,12 @@ def thumbnail_size(image: Pixels) -> tuple[int, int]:
     """Returns width and height in CSS pixels; small images are enlarged by an integer."""
     height, width = image.shape[:2]
     scale = THUMBNAIL / max(height, width)
-    if scale > 1:
-        scale = float(int(scale))
+    scale = scale if scale < 1 else int(scale)
     return round(width * scale), round(height * scale)
 
 
-def _data_facts(context: ReportContext) -> dict[str, str]:
-    """Numbers of images in the splits, and further facts on the data."""
-    data, summary = context.metrics.get("data", {}), context.summary
+def _data_facts(metrics: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, str]:
+    data = metrics.get("data", {})
     facts = {name: f"{data[key]:,.0f} images" for key, name in DATA.items() if key in data}
     if "image_size" in data:
         facts["Image size"] = f"{data['image_size']:.0f} × {data['image_size']:.0f} pixels"
@@ -160,12 +141,12 @@ def _data_facts(context: ReportContext) -> dict[str, str]:
     }
 
 
-def _evaluator_facts(context: ReportContext) -> dict[str, str]:
+def _evaluator_facts(metrics: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, str]:
     """What the evaluator is, and the accuracy of the classifier if there is one."""
-    n_training = context.summary.get("n_judge")
+    n_training = summary.get("n_judge")
     own_data = f", trained on {n_training:,} images that no other model sees" if n_training else ""
     facts = {"Evaluator": f"a contrastive image and text encoder with its own seed{own_data}"}
-    accuracy = lookup(context.metrics, "baseline", "real", "class_agreement")
+    accuracy = lookup(metrics, "baseline", "real", "class_agreement")
     if accuracy is not None:
         facts["Classifier"] = f"trained on real images, accuracy about {accuracy:.1%} on real test images"
     return facts

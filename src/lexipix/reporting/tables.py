@@ -58,13 +58,7 @@ def direct_table(metrics: Mapping[str, Any]) -> Table | None:
 def text_table(
     metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]], real_vs_real: Mapping[str, float]
 ) -> Table | None:
-    """The text path of each generator beside the baselines and the best possible value.
-
-    Args:
-        metrics: As in ``metrics.json``.
-        extras: Further metrics by path.
-        real_vs_real: Distances between two sets of real images.
-    """
+    """The text path of each generator, with its extra metrics, beside baselines and the best possible."""
     text, baseline = metrics.get("text", {}), metrics.get("baseline", {})
     best = {"sharpness": 1.0, **real_vs_real, **baseline.get("real", {}), **metrics.get("ceiling", {})}
     columns = [

@@ -23,7 +23,7 @@ from lexipix.evaluation.rate import rate_curves
 from lexipix.evaluation.text_paths import TEXT_PATHS, Generators, images_by_path, text_paths
 from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.quality_plots import information_figure, rate_figure
-from lexipix.reporting.report import CaptionExample, ReportContext, render_report
+from lexipix.reporting.report import render_report
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
 from lexipix.utils.machine import describe_machine
@@ -44,9 +44,7 @@ def train_evaluator(
 ) -> Trained:
     """Trains the evaluator on its own split with its own seed; no other training uses either.
 
-    Returns:
-        The evaluator, its curves and its metrics; ``described`` is the number of captions that the captioner
-        wrote for it, if it did.
+    ``described`` among its metrics is the number of captions that the captioner wrote for it, if it did.
     """
     parameters = evaluation.evaluator
     split, n_described = caption_evaluator_split(pictures.judge, captioner, parameters, run)
@@ -146,11 +144,7 @@ def measure_memorization(
     evaluator: ModelBundle,
     *text_images: Pixels,
 ) -> tuple[dict[str, Any], Pixels]:
-    """Compares the distances of drawn and of real test images to their nearest training images.
-
-    Returns:
-        See :func:`measure_neighbors`; and a sheet of the champion's images and their neighbors.
-    """
+    """Compares the distances of drawn and of real test images to their nearest training images."""
     real = select_evaluated_images(evaluation, pictures, test_captions)
     embedder = Embedder(evaluator, run, evaluation.batch_size)
     drawn, train_images = images_by_path(text_images), pictures.train.images
@@ -191,13 +185,11 @@ def measure_information(
     test_captions: pd.DataFrame,
     captioner: ModelBundle,
     vae: ModelBundle,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    tokens: ModelBundle,
+    *generators: ModelBundle,
 ) -> tuple[pd.DataFrame, Pixels]:
     """Returns quality over the bits that are given about an image, as a table and a plot."""
     real = select_evaluated_images(evaluation, pictures, test_captions)
-    text_models = {"vae": prior, "gan": gan, "tokens": tokens}
+    text_models = dict(zip(("vae", "gan", "tokens"), generators, strict=True))
     table, n_images = information_curve(evaluation, run, real, pictures.train, captioner, vae, text_models)
     return table, information_figure(table, n_images)
 
@@ -247,16 +239,7 @@ def write_report(
 ) -> tuple[str, Pixels]:
     """Writes the report, and a sheet of the fixed test images by all paths.
 
-    Args:
-        evaluation: Numbers of images.
-        run: Its seed is part of the report.
-        pictures: The data set.
-        test_captions: The captioner's captions of the test split.
-        evaluator: Its card has the code's revision.
-        metrics: The content of ``metrics.json``.
-        evaluation_metrics: As :func:`measure` returns it.
-        captioner_metrics: Of the captioner's training and captions.
-        **shown: Images of all paths, sheets, plots and curves, by the names of their datasets.
+    ``shown`` are images of all paths, sheets, plots and curves, by the names of their datasets.
 
     Returns:
         HTML, and uint8 (H, W, 3).
@@ -266,19 +249,23 @@ def write_report(
     sheets = {name: pixels for name, pixels in shown.items() if name.endswith("_sheet")}
     if evaluation.information.n_images is None:
         del sheets["information_sheet"]
-    fixed = choose_rows(real, drawn, evaluation)["fixed"]
-    context = ReportContext(
-        pictures.summary,
-        metrics,
-        evaluation_metrics,
-        captioner_metrics,
-        galleries(real, shown["direct_pictures"], drawn, evaluation),
-        [CaptionExample(real.images[i], real.references[i], real.prompts[i]) for i in fixed],
-        sheets,
-        {name: shown[f"{name}_curves"] for name in MODELS},
-        run.seed,
-        describe_machine(),
-        str(evaluator.card.get("code_revision", "")),
+    shown_galleries = galleries(real, shown["direct_pictures"], drawn, evaluation)
+    html = render_report(
+        summary=pictures.summary,
+        metrics=metrics,
+        paths=evaluation_metrics,
+        captioner=captioner_metrics,
+        galleries=shown_galleries,
+        captions=[
+            (real.images[row], real.references[row], real.prompts[row])
+            for row in choose_rows(real, drawn, evaluation)["fixed"]
+        ],
+        sheets=sheets,
+        curves={name: shown[f"{name}_curves"] for name in MODELS},
+        run={
+            "seed": run.seed,
+            "machine": describe_machine(),
+            "code_revision": str(evaluator.card.get("code_revision", "")),
+        },
     )
-    columns = context.galleries[0].columns
-    return render_report(context), comparison_sheet(columns, title="Test images, both paths")
+    return html, comparison_sheet(shown_galleries[0].columns, title="Test images, both paths")
