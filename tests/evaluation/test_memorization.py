@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from lexipix.evaluation.memorization import (
-    Neighbors,
     find_neighbors,
     memorization_metrics,
     neighbors_sheet,
 )
+from lexipix.metrics.distribution import Neighbors
 from lexipix.reporting.contact_sheet import GAP, MARGIN
 
 

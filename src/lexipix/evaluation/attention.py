@@ -1,5 +1,6 @@
 """The captioner's attention for each word, as arrays and as a contact sheet."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
 
-FIRST_IDEOGRAPH = 0x2E80  # from here on, most scripts have no spaces between words
+# From U+2E80 on, most scripts have no spaces between words: each character counts as one
+WORD = re.compile(r"(?!\s)[\u2e80-\U0010ffff]|[^\s\u2e80-\U0010ffff]+")
 SHOWN_PIXELS = 96  # an image is enlarged to about this
 COLUMNS = 12  # of a caption's sheet
 ORANGE = (230, 74, 0)
@@ -58,7 +60,7 @@ def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[in
     eos = eos_id(tokenizer)
     ids = ids[: ids.index(eos)] if eos in ids else ids
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    words = _words(text)
+    words = [word.span() for word in WORD.finditer(text)]
     spans: list[tuple[int, int, int, int]] = []  # ranges of characters and of tokens
     before = 0
     for index in range(len(ids) if words else 0):
@@ -74,20 +76,6 @@ def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[in
         else:
             spans.append((first[0], max(first[1], last[1]), index, index + 1))
     return [(text[start:end], (first, last)) for start, end, first, last in spans]
-
-
-def _words(text: str) -> list[tuple[int, int]]:
-    """Returns start and end of each word; a character of a script without spaces is a word."""
-    words: list[tuple[int, int]] = []
-    for index, character in enumerate(text):
-        if character.isspace():
-            continue
-        alone = ord(character) >= FIRST_IDEOGRAPH
-        if words and words[-1][1] == index and not alone and ord(text[index - 1]) < FIRST_IDEOGRAPH:
-            words[-1] = (words[-1][0], index + 1)
-        else:
-            words.append((index, index + 1))
-    return words
 
 
 def attention_arrays(files: list[str], words: list[list[str]], maps: Maps) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Whether a model repeats training images: the nearest training images of the drawn ones."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,25 +10,13 @@ from lexipix.config.evaluation import MemorizationParameters
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
-from lexipix.metrics.distribution import Standardizer, nearest_neighbors
+from lexipix.metrics.distribution import Neighbors, Standardizer, nearest_neighbors
 from lexipix.reporting.contact_sheet import comparison_sheet
 
 Pixels = NDArray[np.uint8]
 CHUNK = 2_048  # training images in memory while they are embedded
 VERY_NEAR = 0.01  # share of real images that are nearer to a training image than the threshold
 RANKS = ("nearest", "second", "third")
-
-
-class Neighbors(NamedTuple):
-    """Nearest training images.
-
-    Attributes:
-        indices: Into the training split, int64 (N, 3), nearest first.
-        distances: In the evaluator's features, standardized over real images, (N, 3).
-    """
-
-    indices: NDArray[np.int64]
-    distances: NDArray[np.float64]
 
 
 def measure_neighbors(
@@ -66,7 +54,7 @@ def find_neighbors(
     train = np.concatenate([scale(embedder.embed_images(train_images[chunk])[0]) for chunk in chunks])
     k = min(len(RANKS), len(searched))
     found = {name: nearest_neighbors(scale(some), train, k) for name, some in features.items()}
-    return {name: Neighbors(searched[indices], distances) for name, (indices, distances) in found.items()}
+    return {name: own._replace(indices=searched[own.indices]) for name, own in found.items()}
 
 
 def memorization_metrics(found: Mapping[str, Neighbors]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ also depend on the number of images: report it, and report the distance between 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,23 +91,27 @@ def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, f
     return _covered_share(real, fake, k), _covered_share(fake, real, k)
 
 
-def nearest_neighbors(queries: Vectors, vectors: Vectors, k: int) -> tuple[NDArray[np.int64], _Float64]:
-    """Returns indices (N, k) and Euclidean distances of the vectors (M, D) nearest to each query (N, D).
+class Neighbors(NamedTuple):
+    """Indices (N, k) of the nearest vectors, nearest first, and their Euclidean distances."""
 
-    The nearest comes first, and of two at the same distance, the first of the vectors.
-    """
+    indices: NDArray[np.int64]
+    distances: _Float64
+
+
+def nearest_neighbors(queries: Vectors, vectors: Vectors, k: int) -> Neighbors:
+    """Finds the vectors (M, D) nearest to each query (N, D); of two at the same distance, the first."""
     indices, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
     for start in range(0, len(queries), _CHUNK):
         rows = slice(start, start + _CHUNK)
         squared = _squared_distances(queries[rows], vectors)
         indices[rows] = np.argsort(squared, axis=1, kind="stable")[:, :k]
         distances[rows] = np.sqrt(np.take_along_axis(squared, indices[rows], axis=1))
-    return indices, distances
+    return Neighbors(indices, distances)
 
 
 def _covered_share(members: Vectors, others: Vectors, k: int) -> float:
     """Share of `others` inside at least one member's ball."""
-    radii = nearest_neighbors(members, members, k + 1)[1][:, k]  # 0: itself
+    radii = nearest_neighbors(members, members, k + 1).distances[:, k]  # 0: itself
     n_covered = 0
     for start in range(0, len(others), _CHUNK):
         distances = np.sqrt(_squared_distances(others[start : start + _CHUNK], members))

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 THUMBNAIL = 128  # CSS pixels of a small image's longer side
 NAMES = {"scenes": "Embedded scenes", "cifar10": "CIFAR-10", "folder": "Own images"}
-DATA = {"n_train": "Training", "n_val": "Validation", "n_test": "Test", "rejected": "Rejected"}
 
 
 @dataclass(frozen=True)
@@ -102,9 +101,10 @@ def render_report(
         captioner_champion=captioner_champion,
         frontier=plots.frontier_figure(speed, champion),
         training=tables.plain_table(training, metric_specs.TRAINING),
-        data=_data_facts(metrics, summary),
-        evaluator_facts=_evaluator_facts(metrics, summary),
-        caption_facts=_caption_facts(captioner),
+        data=metrics.get("data", {}),
+        ingestion=summary,
+        classifier_accuracy=lookup(metrics, "baseline", "real", "class_agreement"),
+        captions_written=captioner,
         galleries=[gallery for gallery in galleries if len(gallery.notes)],
         curves={name: plots.curves_figure(rows) for name, rows in curves.items() if len(rows)},
         thumbnail=thumbnail_size,
@@ -127,38 +127,3 @@ def thumbnail_size(image: Pixels) -> tuple[int, int]:
     scale = THUMBNAIL / max(height, width)
     scale = scale if scale < 1 else int(scale)
     return round(width * scale), round(height * scale)
-
-
-def _data_facts(metrics: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, str]:
-    data = metrics.get("data", {})
-    facts = {name: f"{data[key]:,.0f} images" for key, name in DATA.items() if key in data}
-    if "image_size" in data:
-        facts["Image size"] = f"{data['image_size']:.0f} × {data['image_size']:.0f} pixels"
-    return facts | {
-        "Source": str(summary.get("source", "")),
-        "Without caption": f"{summary.get('uncaptioned', 0):,} images",
-        "Digest": str(summary.get("digest", ""))[:12],
-    }
-
-
-def _evaluator_facts(metrics: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, str]:
-    """What the evaluator is, and the accuracy of the classifier if there is one."""
-    n_training = summary.get("n_judge")
-    own_data = f", trained on {n_training:,} images that no other model sees" if n_training else ""
-    facts = {"Evaluator": f"a contrastive image and text encoder with its own seed{own_data}"}
-    accuracy = lookup(metrics, "baseline", "real", "class_agreement")
-    if accuracy is not None:
-        facts["Classifier"] = f"trained on real images, accuracy about {accuracy:.1%} on real test images"
-    return facts
-
-
-def _caption_facts(captioner: Mapping[str, Any]) -> dict[str, str]:
-    """Number and accuracy of the captions that the captioner wrote for training images without captions."""
-    n_generated = captioner.get("generated_captions")
-    if not n_generated:
-        return {}
-    facts = {"Generated for training images without captions": f"{n_generated:,} captions"}
-    match = captioner.get("generated_captions_exact_match")
-    if match is not None:
-        facts["Equal to the withheld true caption"] = f"{match:.1%}"
-    return facts
