@@ -89,11 +89,12 @@ def comparison_table(specs: Mapping[str, MetricSpec], columns: Sequence[Column])
     for key in keys:
         spec, cells = specs[key], []
         baselines = [lookup(column.metrics, key) for column in columns if column.kind == "baseline"]
-        least = min((value for value in baselines if value is not None), default=-math.inf)
+        known = [value for value in baselines if value is not None and key not in LOWER_IS_BETTER]
+        least = min(known, default=-math.inf)
         for column in columns:
             value = lookup(column.metrics, key)
-            is_under = value is not None and value < least and key not in LOWER_IS_BETTER
-            cells.append(Cell(spec.write(value), "under" if is_under and column in ours else column.kind))
+            is_under = column.kind == "ours" and value is not None and value < least
+            cells.append(Cell(spec.write(value), "under" if is_under else column.kind))
         rows.append((spec, cells))
     return Table([column.heading for column in columns], rows) if rows else None
 
