@@ -1,9 +1,17 @@
 import numpy as np
 import pandas as pd
+import pytest
 from tests.support.example_metrics import has_color
 
+from lexipix.reporting import plots
 from lexipix.reporting.plots import pareto_front
 from lexipix.reporting.quality_plots import information_figure, rate_figure
+
+
+@pytest.fixture(autouse=True)
+def small_plots(monkeypatch):
+    monkeypatch.setattr(plots, "DPI", 80)
+
 
 RATES = pd.DataFrame(
     [

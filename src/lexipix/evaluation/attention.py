@@ -1,6 +1,7 @@
 """The captioner's attention for each word, as arrays and as a contact sheet."""
 
 import re
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 import numpy as np
@@ -61,21 +62,21 @@ def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[in
     ids = ids[: ids.index(eos)] if eos in ids else ids
     text = tokenizer.decode(ids, skip_special_tokens=True)
     words = [word.span() for word in WORD.finditer(text)]
-    spans: list[tuple[int, int, int, int]] = []  # ranges of characters and of tokens
+    ends = [end for _, end in words]
+    spans: list[tuple[int, int, int, int]] = []  # first and last word, range of tokens
     before = 0
     for index in range(len(ids) if words else 0):
         so_far = tokenizer.decode(ids[: index + 1], skip_special_tokens=True)
         # A character of several bytes is complete with its last token; the tokens before belong to it too
         reached = next((i for i, (a, b) in enumerate(zip(so_far, text, strict=False)) if a != b), len(so_far))
-        first = next((word for word in words if word[1] > before), words[-1])
-        last = next((word for word in words if word[1] >= reached), words[-1])
-        before = max(before, reached)
-        if spans and first[0] < spans[-1][1]:
-            start, end, from_token, _ = spans[-1]
-            spans[-1] = (start, max(end, last[1]), from_token, index + 1)
-        else:
-            spans.append((first[0], max(first[1], last[1]), index, index + 1))
-    return [(text[start:end], (first, last)) for start, end, first, last in spans]
+        first = min(bisect_right(ends, before), len(words) - 1)
+        last = min(max(first, bisect_left(ends, reached)), len(words) - 1)
+        before, start = max(before, reached), index
+        if spans and first <= spans[-1][1]:
+            first, previous, start, _ = spans.pop()
+            last = max(previous, last)
+        spans.append((first, last, start, index + 1))
+    return [(text[words[first][0] : words[last][1]], (start, end)) for first, last, start, end in spans]
 
 
 def attention_arrays(files: list[str], words: list[list[str]], maps: Maps) -> dict[str, Any]:
