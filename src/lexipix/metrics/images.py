@@ -22,7 +22,7 @@ DATA_RANGE = 255.0
 PSNR_CAP = 100.0
 WINDOW = 7  # scikit-image's default
 _K1, _K2 = 0.01, 0.03
-_CHUNK_VALUES = 16 * 32 * 32 * 3  # that one thread works on at a time; the arrays fit into a core's cache
+_CHUNK_VALUES = 8 * 32 * 32 * 3  # that one thread works on at a time; the arrays fit into a core's cache
 
 
 def psnr(images: Pixels, others: Pixels) -> PerImage:
@@ -48,8 +48,8 @@ def psnr(images: Pixels, others: Pixels) -> PerImage:
 def ssim(images: Pixels, others: Pixels) -> PerImage:
     """Structural similarity of each pair of images; 1 is identical.
 
-    Equals `skimage.metrics.structural_similarity(a, b, channel_axis=-1, data_range=255)`: a uniform 7x7
-    window, sample covariance, mean over the windows inside the image (Wang et al. 2004). It is ten times as
+    Equals `skimage.metrics.structural_similarity(a, b, channel_axis=-1, data_range=255)` within 1e-6: a uniform
+    7x7 window, sample covariance, mean over the windows inside the image (Wang et al. 2004). It is several times as
     fast, since many images are measured at a time, in parallel threads.
 
     Args:
@@ -77,15 +77,25 @@ def _ssim_of_chunk(images: Pixels, others: Pixels) -> PerImage:
     sum_x, sum_y, sum_xy, sum_squares = map(_window_sums, (x, y, x * y, x * x + y * y))
     product, squares = sum_x * sum_y, sum_x * sum_x + sum_y * sum_y
     c1, c2 = (_K1 * DATA_RANGE) ** 2 * n * n, (_K2 * DATA_RANGE) ** 2 * n * (n - 1)
-    similarity = (2 * product + c1) * (2 * (n * sum_xy - product) + c2)
-    similarity /= (squares + c1) * (n * sum_squares - squares + c2)
-    return np.asarray(similarity.mean(axis=(1, 2, 3)))
+    whole = 2 * product, 2 * (n * sum_xy - product), squares, n * sum_squares - squares
+    luminance, structure, luminance_scale, structure_scale = (values.astype(np.float32) for values in whole)
+    similarity = (luminance + c1) * (structure + c2) / ((luminance_scale + c1) * (structure_scale + c2))
+    return np.asarray(similarity.mean(axis=1, dtype=np.float64))
 
 
 def _window_sums(values: NDArray[np.int32]) -> NDArray[np.int32]:
-    height, width = values.shape[1] - WINDOW + 1, values.shape[2] - WINDOW + 1
-    columns = np.asarray(sum(values[:, i : i + height] for i in range(WINDOW)))
-    return np.asarray(sum(columns[:, :, i : i + width] for i in range(WINDOW)))
+    """Sums over the windows inside each image, (N, windows)."""
+    n_images, height, width, n_channels = values.shape
+    rows = _sums_of_seven(values.reshape(n_images * height, width * n_channels), n_channels)
+    step = rows.shape[1]
+    return _sums_of_seven(rows.reshape(n_images, height * step), step)
+
+
+def _sums_of_seven(values: NDArray[np.int32], step: int) -> NDArray[np.int32]:
+    """Sums of each value and the six that follow it in its row at distances of a step, in four additions."""
+    pairs = values[:, :-step] + values[:, step:]
+    fours = pairs[:, : -2 * step] + pairs[:, 2 * step :]
+    return fours[:, : -3 * step] + pairs[:, 4 * step : -step] + values[:, 6 * step :]
 
 
 def _per_image(measure: Callable[[Pixels, Pixels], PerImage], images: Pixels, others: Pixels) -> PerImage:
