@@ -48,9 +48,9 @@ def psnr(images: Pixels, others: Pixels) -> PerImage:
 def ssim(images: Pixels, others: Pixels) -> PerImage:
     """Structural similarity of each pair of images; 1 is identical.
 
-    Equals `skimage.metrics.structural_similarity(a, b, channel_axis=-1, data_range=255)` within 1e-6: a uniform
-    7x7 window, sample covariance, mean over the windows inside the image (Wang et al. 2004). It is several times as
-    fast, since many images are measured at a time, in parallel threads.
+    Equals `skimage.metrics.structural_similarity(a, b, channel_axis=-1, data_range=255)` within 1e-6: a
+    uniform 7x7 window, sample covariance, mean over the windows inside the image (Wang et al. 2004). It is
+    several times as fast, since many images are measured at a time, in parallel threads.
 
     Args:
         images: uint8 (N, H, W, C), H and W at least 7.
@@ -95,7 +95,7 @@ def _sums_of_seven(values: NDArray[np.int32], step: int) -> NDArray[np.int32]:
     """Sums of each value and the six that follow it in its row at distances of a step, in four additions."""
     pairs = values[:, :-step] + values[:, step:]
     fours = pairs[:, : -2 * step] + pairs[:, 2 * step :]
-    return fours[:, : -3 * step] + pairs[:, 4 * step : -step] + values[:, 6 * step :]
+    return np.asarray(fours[:, : -3 * step] + pairs[:, 4 * step : -step] + values[:, 6 * step :])
 
 
 def _per_image(measure: Callable[[Pixels, Pixels], PerImage], images: Pixels, others: Pixels) -> PerImage:
