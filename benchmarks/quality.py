@@ -38,7 +38,7 @@ from lexipix.evaluation.path_metrics import Pixels, TextPathMetrics
 from lexipix.evaluation.text_paths import noise_for
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
-from lexipix.reporting.contact_sheet import rows_sheet
+from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.plots import frontier_figure
 from lexipix.training.builders.captions import generator_data
 from lexipix.training.bundles import load_network
@@ -239,9 +239,10 @@ def frontier(rows: Sequence[Row], ours: Sequence[str]) -> Pixels:
 def sheet(real: EvaluatedImages, drawn: Mapping[str, Pixels], ours: Sequence[str]) -> Pixels:
     """Draw the same captions by the champion and each point of the U-Net beside the real images."""
     chosen = np.linspace(0, len(real.prompts) - 1, N_SHOWN).astype(int)
-    columns = {"real": real.images[chosen]}
+    columns: dict[str, Any] = {"real": real.images[chosen]}
     columns |= {name: images[chosen] for name, images in drawn.items() if name not in ours[1:]}
-    return rows_sheet(columns, [real.prompts[row] for row in chosen], scale=5)  # headings need the width
+    columns[""] = [real.prompts[row] for row in chosen]
+    return comparison_sheet(columns, scale=5)  # headings need the width
 
 
 def _listed(words: Sequence[str]) -> str:

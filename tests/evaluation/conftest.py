@@ -1,6 +1,9 @@
 """Fixtures of the tests in this folder."""
 
+import pytest
 from tests.support.evaluation_fixtures import (  # noqa: F401
+    ListStream,
+    NoCheckpoints,
     captioner,
     evaluation,
     pictures,
@@ -11,3 +14,15 @@ from tests.support.evaluation_fixtures import (  # noqa: F401
     tokens,
     vae,
 )
+from tests.support.reporting_fixtures import system_fonts  # noqa: F401
+
+from lexipix.evaluation.evaluator import train_contrastive_evaluator
+
+
+@pytest.fixture(scope="session")
+def evaluator(pictures, evaluation, run):  # noqa: F811
+    """An evaluator after few steps."""
+    bundle, _ = train_contrastive_evaluator(
+        pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
+    )
+    return bundle

@@ -1,9 +1,11 @@
 import numpy as np
 import pandas as pd
 
+from lexipix.data.images import Subset
 from lexipix.evaluation.baselines import mean_image, measure_baselines, same_caption_pairs
 from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.scenes import SceneTruth
+from lexipix.utils.types import Split
 
 
 def test_mean_image_by_hand():
@@ -16,7 +18,7 @@ def test_mean_image_of_many_is_that_of_all_at_once():
     np.testing.assert_array_equal(mean_image(images), np.rint(images.mean(axis=0)).astype(np.uint8))
     rows = np.arange(0, 2500, 2)
     np.testing.assert_array_equal(
-        mean_image(images, rows), np.rint(images[rows].mean(axis=0)).astype(np.uint8)
+        mean_image(Subset(images, rows)), np.rint(images[rows].mean(axis=0)).astype(np.uint8)
     )
 
 
@@ -33,7 +35,7 @@ def test_without_captions_or_labels_there_is_no_such_baseline():
     assert len(same_caption_pairs(nothing, nothing, seed=0)[0]) == 0
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     real = EvaluatedImages(images, nothing, [None, None], ["a", "b"], None)
-    assert set(measure_baselines(real, images, nothing, 0)) == {"mean_image"}
+    assert set(measure_baselines(real, Split(images, nothing), 0)) == {"mean_image"}
 
 
 def test_scene_truth_of_what_is_no_scene():

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from lexipix.evaluation.caption_metrics import measure_captions, measure_generated_captions
+from lexipix.evaluation.caption_metrics import measure_captions, measure_test_captions
 
 
 def table_of(*captions):
@@ -35,8 +35,11 @@ def test_measure_of_generated():
             "withheld_caption": ["a", "x", None, None],
         }
     )
-    assert measure_generated_captions(table) == {
+    test = pd.DataFrame({"caption": ["a"], "truth": [None]})
+    assert measure_test_captions(test, table, {}) == {
         "generated_captions": 3,
         "generated_captions_exact_match": 0.5,
+        "n_test": 1,
     }
-    assert measure_generated_captions(table[table["caption_source"] == "given"]) == {"generated_captions": 0}
+    given = table[table["caption_source"] == "given"]
+    assert measure_test_captions(test, given, {}) == {"generated_captions": 0, "n_test": 1}

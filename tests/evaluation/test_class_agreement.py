@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 from tests.support.colored_world import CLASSES, colored, colored_pictures
 from tests.support.evaluation_fixtures import ListStream, NoCheckpoints
 from tests.support.parameters import section
 from tests.support.toy import MemoryCheckpoints
 
-from lexipix.evaluation.class_agreement import ClassMetrics
+from lexipix.evaluation import class_agreement
+from lexipix.evaluation.class_agreement import class_metrics, find_classes, labeled_images
 from lexipix.pipelines.evaluation.nodes import measure_classes, train_classifier
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.utils.skipped_model import is_skipped
@@ -43,7 +45,7 @@ def wrong(captions):
 
 def measure(paths, images, classifier, parameters, run, store=None):
     sequence = CheckpointSequence(store or MemoryCheckpoints())
-    return ClassMetrics(images, classifier[0], parameters, run, sequence).measure(paths)
+    return class_metrics(paths, images, classifier[0], parameters, run, sequence)
 
 
 class TestClassifier:
@@ -89,11 +91,9 @@ class TestClassMetrics:
         assert baseline["real"]["class_agreement"] > 0.8 and baseline["real"]["cas"] > 0.7
         assert baseline["shuffled"] == {"class_agreement": pytest.approx(1 / 3), "cas": pytest.approx(1 / 3)}
 
-    def test_same_seed_same_metrics(self, metrics, classifier, colors, parameters, run):
-        again = measure({"good": good}, colors, classifier, parameters, run)
-        assert again["text"]["good"] == metrics["text"]["good"]
-
-    def test_an_interrupted_step_goes_on(self, metrics, classifier, colors, parameters, run):
+    def test_an_interrupted_step_goes_on_and_gives_the_same_metrics(
+        self, metrics, classifier, colors, parameters, run
+    ):
         store, drawn = MemoryCheckpoints(), []
 
         def interrupted(captions):
@@ -106,6 +106,22 @@ class TestClassMetrics:
         whole = measure({"good": good, "wrong": wrong}, colors, classifier, parameters, run, store)
         assert whole == metrics
         assert len(store.kept[1]["finished"]) == 3
+
+    def test_a_classifier_of_drawn_images_sees_cas_images(
+        self, classifier, colors, parameters, run, monkeypatch
+    ):
+        trainings = []
+
+        def record(task, training, run, **named):
+            trainings.append(
+                (named["name"], training.num_images, training.num_validations, training.keep_best)
+            )
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(class_agreement, "train", record)
+        with pytest.raises(KeyboardInterrupt):
+            measure({"good": good}, colors, classifier, parameters, run)
+        assert trainings == [("cas_good", 320, 1, False)]
 
     def test_without_cas_images_there_is_no_cas(self, classifier, colors, parameters, run):
         own = parameters.classifier.model_copy(update={"cas_images": None})
@@ -123,3 +139,35 @@ class TestClassMetrics:
         metrics = measure({"good": good}, silent, classifier, parameters, run)
         assert metrics["text"] == {} and metrics["n_drawn"] == 0
         assert set(metrics["baseline"]["real"]) == {"class_agreement"}
+
+
+def test_small_ones_and_untested_ones_do_not_count(colors):
+    assert find_classes(colors, 16) == list(CLASSES)
+    assert find_classes(colors, 17) == []
+    untested = colors.test.captions.assign(label=["red", "blue"] * 15)
+    test = Split(colors.test.images, untested)
+    assert find_classes(ImageSplits(colors.train, colors.val, test, colors.judge), 2) == ["blue", "red"]
+
+
+def test_one_class_is_none(colors):
+    train = Split(colors.train.images, colors.train.captions.assign(label="red"))
+    assert find_classes(ImageSplits(train, colors.val, colors.test, colors.judge), 2) == []
+
+
+def test_images_of_other_classes_and_without_any_are_left_out(colors):
+    table = colors.test.captions.copy()
+    table.loc[0, "label"], table.loc[1, "label"] = None, "other"
+    table.loc[2, ["caption", "withheld_caption"]] = None, "a withheld one"
+    table.loc[3, "caption"] = None
+    chosen = labeled_images(Split(colors.test.images, table), list(CLASSES))
+    assert len(chosen) == 28
+    assert chosen.captions[:3] == ["a withheld one", "", "a green picture"]
+    assert chosen.labels[:3].tolist() == [2, 0, 1]
+    np.testing.assert_array_equal(chosen.images[np.array([0])][0], colors.test.images[2])
+
+
+def test_the_digest_is_of_images_and_classes(colors):
+    whole = labeled_images(colors.test, list(CLASSES))
+    assert whole.digest() == labeled_images(colors.test, list(CLASSES)).digest()
+    assert whole.digest() != whole.select(np.arange(29)).digest()
+    assert whole.digest() != labeled_images(colors.test, list(CLASSES[::-1])).digest()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from lexipix.data.images import normalize, to_uint8
-from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip, posterior_deviations
+from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.metrics.images import psnr, ssim
 from lexipix.models.vae import VAE
 from lexipix.training.bundles import load_network
@@ -24,7 +24,6 @@ def test_latents_are_decoded_in_their_places(vae, run, pictures):
         expected = to_uint8(network.decoder(network.encoder(normalize(torch.from_numpy(images)))[0]))
     mean, logvar = codec.encode(images)
     assert mean.shape == logvar.shape == (7, 64, 4)
-    assert (posterior_deviations(logvar) > 0).all() and posterior_deviations(logvar).shape == (4,)
     np.testing.assert_array_equal(codec.decode(mean), expected)
 
 

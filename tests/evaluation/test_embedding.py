@@ -1,20 +1,10 @@
 import numpy as np
-import pytest
-from tests.support.evaluation_fixtures import ListStream, NoCheckpoints
 
-from lexipix.evaluation.embedding import CaptionRetrieval, Embedder
-from lexipix.evaluation.evaluator import train_contrastive_evaluator
+from lexipix.evaluation.embedding import Embedder
 
 
-@pytest.fixture(scope="module")
-def bundle(pictures, evaluation, run):
-    return train_contrastive_evaluator(
-        pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
-    )[0]
-
-
-def test_unit_vectors_and_equal_captions_read_alike(bundle, run, pictures):
-    embedder = Embedder(bundle, run, 16)
+def test_unit_vectors_and_equal_captions_read_alike(evaluator, run, pictures):
+    embedder = Embedder(evaluator, run, 16)
     features, embeddings = embedder.embed_images(pictures.test.images)
     assert len(features) == len(embeddings) == 30
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
@@ -23,24 +13,9 @@ def test_unit_vectors_and_equal_captions_read_alike(bundle, run, pictures):
     assert not np.allclose(read[0], read[1])
 
 
-def test_several_paraphrases_are_embedded_together(bundle, run):
-    embedder = Embedder(bundle, run, 16)
+def test_several_paraphrases_are_embedded_together(evaluator, run):
+    embedder = Embedder(evaluator, run, 16)
     read = embedder.embed_texts(["a star", "a ring", "a disc"])
     together = embedder.embed_paraphrases([["a star"], ["a ring", "a disc"]])
     mean = read[1:].mean(0)
     np.testing.assert_allclose(together, [read[0], mean / np.linalg.norm(mean)], atol=1e-5)
-
-
-class TestRPrecision:
-    EMBEDDINGS = np.eye(3, dtype=np.float32)
-
-    def test_right_and_wrong_images(self):
-        retrieval = CaptionRetrieval(["red", "green", "blue"], self.EMBEDDINGS, 100, 0)
-        assert retrieval.n_candidates() == 3
-        assert retrieval.r_precision(self.EMBEDDINGS) == 1
-        assert retrieval.r_precision(self.EMBEDDINGS[[1, 2, 0]]) == 0
-        assert retrieval.r_precision(self.EMBEDDINGS[[1, 0]], np.array([1, 0])) == 1
-
-    def test_equal_captions_are_no_candidates(self):
-        retrieval = CaptionRetrieval(["red", "red", "blue"], self.EMBEDDINGS, 100, 0)
-        assert retrieval.n_candidates() == 2 and retrieval.n_candidates(np.array([0, 1])) == 1

@@ -2,33 +2,26 @@ import numpy as np
 import pytest
 from tests.support.evaluation_fixtures import ListStream, NoCheckpoints
 
-from lexipix.evaluation import evaluator
+from lexipix.evaluation import captioning
 from lexipix.evaluation.evaluator import caption_evaluator_split, train_contrastive_evaluator
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle, Split
+from lexipix.utils.types import Split
 
 
-@pytest.fixture(scope="module")
-def bundle(pictures, evaluation, run):
-    return train_contrastive_evaluator(
-        pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
-    )[0]
-
-
-def test_same_seed_same_evaluator(bundle, pictures, evaluation, run):
+def test_same_seed_same_evaluator(evaluator, pictures, evaluation, run):
     again, _ = train_contrastive_evaluator(
         pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
     )
-    for name, weights in bundle.weights.items():
+    for name, weights in evaluator.weights.items():
         np.testing.assert_array_equal(weights, again.weights[name])
 
 
-def test_the_captioner_writes_captions_if_too_few_are_given(pictures, evaluation, run, monkeypatch):
-    monkeypatch.setattr(evaluator, "load_captioner", lambda bundle: (None, None))
+def test_the_captioner_writes_captions_if_too_few_are_given(
+    captioner, pictures, evaluation, run, monkeypatch
+):
     monkeypatch.setattr(
-        evaluator, "write_captions", lambda *args, **_: [f"seen {i}" for i in range(len(args[2]))]
+        captioning, "write_captions", lambda *args, **_: [f"seen {i}" for i in range(len(args[2]))]
     )
-    captioner = ModelBundle({"max_tokens": 8}, {}, "{}")
     captions = pictures.judge.captions["caption"].where(np.arange(48) % 6 == 0, None)
     split = Split(pictures.judge.images, pictures.judge.captions.assign(caption=captions))
     found, n_described = caption_evaluator_split(split, captioner, evaluation.evaluator, run)

@@ -1,12 +1,21 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 from tests.support.parameters import section
 
 from lexipix.evaluation.baselines import mean_image
-from lexipix.evaluation.direct_path import LatentCodec
+from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
-from lexipix.evaluation.information import COLUMNS, caption_bits, choose_images, from_nothing_and_class
+from lexipix.evaluation.information import (
+    COLUMNS,
+    caption_bits,
+    choose_images,
+    from_nothing_and_class,
+    from_tokens,
+    token_masks,
+)
 from lexipix.evaluation.text_paths import draw_captions
 from lexipix.metrics.images import psnr, ssim
 from lexipix.pipelines.evaluation.nodes import measure_information
@@ -106,7 +115,7 @@ class TestClass:
     def test_it_costs_the_entropy_and_gives_the_mean_of_its_training_images(self):
         real = real_of(["cat", "dog", "cat", "cat"], [None] * 4)
         nothing, known = from_nothing_and_class(real, np.array([0, 1]), self.train)
-        assert (nothing.images == 40).all() and nothing.bits.tolist() == [0, 0]
+        assert (nothing.images == 40).all() and nothing.bits == 0
         assert known.bits == pytest.approx([2 - 0.75 * np.log2(3)] * 2)
         assert (known.images[0] == 15).all() and (known.images[1] == 90).all()
 
@@ -127,3 +136,58 @@ def test_images_with_a_true_caption_come_before_all_others():
 def test_spacings_of_given_cells_decrease():
     with pytest.raises(ValueError, match=r"evaluation\.information\.spacings = \[2, 4\]"):
         section("evaluation.information", {"spacings": [2, 4]})
+
+
+@pytest.fixture(scope="module")
+def sample(pictures):
+    captions = pictures.test.captions["caption"].tolist()[:5]
+    return np.array(pictures.test.images[:5]), captions, np.full(5, 20.0)
+
+
+@pytest.fixture(scope="module")
+def reconstructed(tokens, sample, run):
+    return from_tokens(tokens, *sample, (4,), run, 2)
+
+
+def of(reconstructed, path):
+    return [one for one in reconstructed if one.path == path]
+
+
+def test_each_setting_includes_the_tokens_of_those_before():
+    masks_by_setting = token_masks(2, (8, 4, 2))
+    assert list(masks_by_setting) == [
+        "1 token of 1 cells", "1 token of 4 cells", "1 token of 16 cells",
+        "1 token of all cells", "2 tokens of all cells",
+    ]  # fmt: skip
+    masks = list(masks_by_setting.values())
+    assert [int(mask.sum()) for mask in masks] == [1, 4, 16, 64, 128]
+    assert all((fewer <= more).all() for fewer, more in pairwise(masks))
+    assert masks[1][0].nonzero().flatten().tolist() == [27, 31, 59, 63]
+
+
+def test_without_a_token_it_is_the_text_path(reconstructed, tokens, sample, run):
+    (caption,) = of(reconstructed, "caption")
+    assert caption.setting == "tokens" and (caption.bits == 20).all()
+    assert np.array_equal(caption.images, draw_captions(tokens, sample[1], run, 2))
+
+
+def test_with_all_tokens_it_is_their_round_trip(reconstructed, tokens, sample, run):
+    last, alone = of(reconstructed, "tokens")[-1], of(reconstructed, "tokens_alone")[-1]
+    assert np.array_equal(last.images, alone.images)
+    metrics = measure_token_round_trip(tokens, sample[0], run, 2)
+    assert alone.bits == pytest.approx([metrics["bits_per_image"]] * 5)
+    assert last.bits - 20 == pytest.approx(alone.bits)
+
+
+def test_the_token_generator_changes_what_is_not_given(reconstructed):
+    for completed, alone in zip(
+        of(reconstructed, "tokens")[:-1], of(reconstructed, "tokens_alone")[:-1], strict=True
+    ):
+        assert completed.setting == alone.setting
+        assert not np.array_equal(completed.images, alone.images)
+
+
+def test_images_are_the_same_whatever_the_batches_are(reconstructed, tokens, sample, run):
+    again = from_tokens(tokens, *sample, (4,), run, 5)
+    for one, other in zip(reconstructed, again, strict=True):
+        assert np.abs(one.images.astype(int) - other.images).max() <= 1

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from tests.support.parameters import section
 
 from lexipix.evaluation.memorization import (
-    Neighbors,
     find_neighbors,
     memorization_metrics,
     neighbors_sheet,
 )
+from lexipix.metrics.distribution import Neighbors
 from lexipix.reporting.contact_sheet import GAP, MARGIN
 
 
@@ -24,13 +23,10 @@ class QuarterColors:
         return features, features
 
 
-PARAMETERS = section("evaluation.memorization", {"n_drawn": 10, "n_train": None, "n_shown": 4})
-
-
 def test_copies_are_found_with_their_originals(pictures):
     train = pictures.train.images
     copies = train[5:25]
-    found = find_neighbors({"real": pictures.test.images, "gan": copies}, train, QuarterColors(), PARAMETERS)
+    found = find_neighbors({"real": pictures.test.images, "gan": copies}, train, QuarterColors(), None)
     assert found["gan"].indices.shape == (20, 3)
     assert found["gan"].indices[:, 0].tolist() == list(range(5, 25))
     assert found["gan"].distances[:, 0] == pytest.approx(0, abs=1e-2)
@@ -42,7 +38,7 @@ def test_copies_are_found_with_their_originals(pictures):
 
 def test_new_images_of_the_same_kind_are_as_far_as_real_ones(pictures):
     sets = {"real": pictures.test.images, "vae": pictures.judge.images}
-    metrics = memorization_metrics(find_neighbors(sets, pictures.train.images, QuarterColors(), PARAMETERS))
+    metrics = memorization_metrics(find_neighbors(sets, pictures.train.images, QuarterColors(), None))
     assert 0.6 < metrics["vae"]["distance_ratio"] < 1.6
     assert metrics["vae"]["very_near_share"] < 0.2
     assert set(metrics["real"]) == {"median", "threshold"}
@@ -64,8 +60,8 @@ def test_if_real_images_are_copies_too_there_is_no_ratio():
 
 def test_at_most_n_train_training_images_are_searched(pictures):
     embedder = QuarterColors()
-    few = PARAMETERS.model_copy(update={"n_train": 7})
-    found = find_neighbors({"real": pictures.test.images[:4]}, pictures.train.images, embedder, few)
+
+    found = find_neighbors({"real": pictures.test.images[:4]}, pictures.train.images, embedder, 7)
     assert embedder.seen == [4, 7]
     assert set(found["real"].indices.ravel()) <= {0, 6, 13, 20, 26, 32, 33, 39, 19, 7}
     assert found["real"].indices.max() > 7  # numbers of the whole split
@@ -75,9 +71,7 @@ def test_the_sheet_shows_the_nearest_first_and_others(pictures, test_captions):
     real, prompts = pictures.test.images, test_captions["caption"].tolist()
     drawn = pictures.test.images.copy()
     drawn[7] = pictures.train.images[3]
-    found = find_neighbors(
-        {"real": real, "champion": drawn}, pictures.train.images, QuarterColors(), PARAMETERS
-    )
+    found = find_neighbors({"real": real, "champion": drawn}, pictures.train.images, QuarterColors(), None)
     sheet = neighbors_sheet(drawn, prompts, found, pictures.train.images, 4)
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
     large = np.repeat(np.repeat(pictures.train.images[3], 3, axis=0), 3, axis=1)

@@ -40,9 +40,10 @@ class TestChoosePrompts:
         assert len(choose_prompts(split, 100).captions) == 5
         assert choose_prompts(split, 0).captions == []
 
-    def test_paraphrases_begin_with_the_caption(self):
+    def test_paraphrases_are_those_of_the_captions(self):
         split = split_of(["red", "blue"], [["rot"], []])
-        assert choose_prompts(split, 2).paraphrases == [["red", "rot"], ["blue"]]
+        prompts = choose_prompts(split, 2)
+        assert prompts.captions == ["red", "blue"] and prompts.paraphrases == [["rot"], []]
 
 
 class TestPromptMetrics:

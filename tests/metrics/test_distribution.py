@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support import reference_metrics
 
-from lexipix.metrics.distribution import NearestNeighbors, frechet_distance, kid, precision_recall
+from lexipix.metrics.distribution import frechet_distance, kid, nearest_neighbors, precision_recall
 
 
 def normal(n: int, width: int = 8, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -16,18 +16,18 @@ class TestKid:
         real = np.array([[1.0], [-1.0]])
         fake = np.array([[1.0], [1.0]])
         # k(x, y) = (x y + 1)^3. Between the reals 0, between the fakes 8, across 8 and 0: 0 + 8 - 2 * 4.
-        assert kid(real, fake, n_subsets=3) == (0.0, 0.0)
+        assert kid(real, fake, 3, 500, 0) == (0.0, 0.0)
         # Fakes at 2: between them 125, across 27 and -1: 0 + 125 - 2 * 13.
-        assert kid(real, 2 * fake, n_subsets=3)[0] == pytest.approx(99)
+        assert kid(real, 2 * fake, 3, 500, 0)[0] == pytest.approx(99)
 
     @settings(max_examples=8, deadline=None)
     @given(st.integers(0, 10_000))
     def test_about_zero_within_one_distribution_and_larger_across(self, seed: int) -> None:
         real, same = normal(400, seed=seed), normal(400, seed=seed + 1)
         shifted = normal(400, shift=1, seed=seed + 2)
-        floor, _ = kid(real, same, n_subsets=3, subset_size=400)
+        floor, _ = kid(real, same, 3, 400, 0)
         assert abs(floor) < 0.3
-        assert kid(real, shifted, n_subsets=3, subset_size=400)[0] > 5
+        assert kid(real, shifted, 3, 400, 0)[0] > 5
 
     def test_same_seed_same_figure(self) -> None:
         real, fake = normal(300), normal(300, shift=0.2, seed=1)
@@ -77,41 +77,31 @@ class TestPrecisionRecall:
         real, fake = np.array([[0.0], [1.0]]), np.array([[9.0], [9.5], [2.0], [2.5]])
         assert precision_recall(real, fake, k=1) == (1 / 4, 0)
 
-    def test_too_few_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="more than 3 vectors"):
-            precision_recall(normal(3), normal(50))
+    def test_of_few_vectors_the_last_neighbor_defines_the_radius(self) -> None:
+        real, fake = normal(3), normal(50)
+        assert precision_recall(real, fake) == precision_recall(real, fake, k=2)
 
 
 class TestNearestNeighbors:
     def test_by_hand(self) -> None:
-        nearest = NearestNeighbors(np.array([[3.0, 4.0], [0.0, 1.0]]), k=2)
-        nearest.update(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]))
-        np.testing.assert_array_equal(nearest.indices[1], [0, 1])
-        assert nearest.indices[0, 0] == 1
-        np.testing.assert_allclose(nearest.distances, [[0, 5], [1, np.sqrt(18)]], atol=1e-6)
+        vectors = np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
+        indices, distances = nearest_neighbors(np.array([[3.0, 4.0], [0.0, 1.0]]), vectors, k=2)
+        np.testing.assert_array_equal(indices[1], [0, 1])
+        assert indices[0, 0] == 1
+        np.testing.assert_allclose(distances, [[0, 5], [1, np.sqrt(18)]], atol=1e-6)
 
-    def test_parts_give_the_same_as_all_vectors_at_once(self) -> None:
+    def test_the_same_as_one_by_one(self) -> None:
         queries, vectors = normal(600, 3, seed=1), normal(50, 3)
         vectors[40] = vectors[10]  # at the same distance: the first counts
-        nearest = NearestNeighbors(queries, k=3)
-        for part in (vectors[:1], vectors[1:30], vectors[30:]):
-            nearest.update(part)
+        indices, found = nearest_neighbors(queries, vectors, k=3)
         distances = np.linalg.norm(queries[:, None] - vectors[None], axis=2)
         order = np.argsort(distances, axis=1, kind="stable")[:, :3]
-        np.testing.assert_array_equal(nearest.indices, order)
-        np.testing.assert_allclose(nearest.distances, np.take_along_axis(distances, order, axis=1))
-
-    def test_with_fewer_vectors_than_neighbors_the_rest_stays_empty(self) -> None:
-        nearest = NearestNeighbors(normal(2, 3), k=2)
-        nearest.update(normal(1, 3, seed=1))
-        assert nearest.indices.tolist() == [[0, -1], [0, -1]]
-        assert np.isinf(nearest.distances[:, 1]).all()
+        np.testing.assert_array_equal(indices, order)
+        np.testing.assert_allclose(found, np.take_along_axis(distances, order, axis=1))
 
 
-@pytest.mark.parametrize("measure", [kid, frechet_distance, precision_recall])
-def test_unequal_widths_and_single_vectors_are_refused(measure) -> None:
-    with pytest.raises(ValueError, match="of one width"):
-        measure(normal(10, 4), normal(10, 5))
+@pytest.mark.parametrize("measure", [lambda a, b: kid(a, b, 3, 500, 0), frechet_distance, precision_recall])
+def test_single_vectors_are_refused(measure) -> None:
     with pytest.raises(ValueError, match="at least two vectors"):
         measure(normal(1), normal(10))
 

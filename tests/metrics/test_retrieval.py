@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from lexipix.metrics.retrieval import max_candidates, r_precision
+from lexipix.metrics.retrieval import CaptionRetrieval
+
+
+def r_precision(images, texts, captions=None, n_candidates=100, seed=0):
+    captions = captions or [str(number) for number in range(len(texts))]
+    return CaptionRetrieval(captions, texts, n_candidates, seed).r_precision(images)
 
 
 def test_a_perfect_pair_finds_every_caption() -> None:
@@ -43,11 +48,18 @@ def test_same_seed_same_figure() -> None:
     assert r_precision(images, texts, seed=5) != r_precision(images, texts, seed=6)
 
 
-def test_too_few_other_captions_are_refused_with_what_is_possible() -> None:
-    vectors = np.eye(6)
-    captions = ["a", "a", "a", "b", "c", "d"]
-    assert max_candidates(captions) == 4
-    assert r_precision(vectors, vectors, captions, n_candidates=4) == 1
-    with pytest.raises(ValueError, match="is 5, but these captions allow 2 to 4"):
-        r_precision(vectors, vectors, captions, n_candidates=5)
-    assert max_candidates([]) == 0
+def test_equal_captions_are_no_candidates() -> None:
+    vectors, captions = np.eye(6), ["a", "a", "a", "b", "c", "d"]
+    retrieval = CaptionRetrieval(captions, vectors, 100, 0)
+    assert retrieval.n_candidates() == 4 and retrieval.n_candidates(np.array([0, 1])) == 1
+    assert retrieval.r_precision(vectors) == 1
+    assert CaptionRetrieval(captions, vectors, 3, 0).n_candidates() == 3
+    assert CaptionRetrieval([], np.zeros((0, 6)), 100, 0).n_candidates() == 0
+
+
+def test_images_of_some_of_the_captions() -> None:
+    vectors = np.eye(3, dtype=np.float32)
+    retrieval = CaptionRetrieval(["red", "green", "blue"], vectors, 100, 0)
+    assert retrieval.r_precision(vectors) == 1
+    assert retrieval.r_precision(vectors[[1, 2, 0]]) == 0
+    assert retrieval.r_precision(vectors[[1, 0]], np.array([1, 0])) == 1

@@ -25,25 +25,24 @@ CURVES = pd.DataFrame(
 
 
 def test_validation_shares_the_panel_of_its_metric_and_clocks_have_none() -> None:
-    assert _panels(CURVES, 6) == {"loss": ["loss", "val_loss"], "psnr": ["val_psnr"]}
-    assert list(_panels(CURVES, 1)) == ["loss"]
+    assert _panels(CURVES) == {"loss": ["loss", "val_loss"], "psnr": ["val_psnr"]}
 
 
 def test_the_objective_is_drawn_only_where_no_other_validation_is() -> None:
     objective = pd.DataFrame({"images_seen": [1], "loss": [1.0], "val_objective": [1.0]})
-    assert "objective" in _panels(objective, 6)
-    assert "objective" not in _panels(objective.assign(val_psnr=[20.0]), 6)
+    assert "objective" in _panels(objective)
+    assert "objective" not in _panels(objective.assign(val_psnr=[20.0]))
 
 
 def test_curves_are_drawn_in_their_colors() -> None:
-    figure = curves_figure(CURVES, "vae")
+    figure = curves_figure(CURVES)
     assert figure.dtype == np.uint8 and figure.ndim == 3
     assert has_color(figure, (0x2F, 0x6D, 0xB5)) and has_color(figure, (0xD1, 0x65, 0x1B))
 
 
 @pytest.mark.parametrize("curves", [pd.DataFrame(), CURVES[["images_seen"]], CURVES.head(0), CURVES.head(1)])
 def test_little_or_nothing_to_draw(curves: pd.DataFrame) -> None:
-    assert curves_figure(curves, "empty").size
+    assert curves_figure(curves).size
 
 
 def test_a_wide_range_gets_a_logarithmic_scale() -> None:
@@ -60,16 +59,13 @@ def test_plotting_leaves_no_open_figure() -> None:
     assert plt.get_fignums() == []
 
 
-def test_the_front_holds_the_pareto_optimal_points():
-    points = {
-        "slow": (10.0, 0.0),
-        "beaten": (9.0, 5.0),
-        "middle": (50.0, 1.0),
-        "fast": (90.0, 4.0),
-        "bad": (80.0, 6.0),
-    }
-    assert pareto_front(points) == ["slow", "middle", "fast"]
-    assert pareto_front({}) == []
+def test_the_front_holds_the_pareto_optimal_settings() -> None:
+    settings = pd.DataFrame(
+        {"cost": [-10.0, -9.0, -50.0, -90.0, -80.0], "quality": [0.0, -5.0, -1.0, -4.0, -6.0]},
+        ["slow", "beaten", "middle", "fast", "bad"],
+    )
+    assert pareto_front(settings, "cost", "quality").index.tolist() == ["fast", "middle", "slow"]
+    assert len(pareto_front(settings.head(0), "cost", "quality")) == 0
 
 
 def test_the_frontier_highlights_the_champion_and_leaves_out_variants_that_were_not_evaluated():

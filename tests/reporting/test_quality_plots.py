@@ -1,8 +1,17 @@
 import numpy as np
 import pandas as pd
+import pytest
 from tests.support.example_metrics import has_color
 
-from lexipix.reporting.quality_plots import information_figure, pareto_settings, rate_figure
+from lexipix.reporting import plots
+from lexipix.reporting.plots import pareto_front
+from lexipix.reporting.quality_plots import information_figure, rate_figure
+
+
+@pytest.fixture(autouse=True)
+def small_plots(monkeypatch):
+    monkeypatch.setattr(plots, "DPI", 80)
+
 
 RATES = pd.DataFrame(
     [
@@ -25,11 +34,11 @@ def test_every_measured_coder_is_plotted() -> None:
 
 def test_a_setting_that_another_beats_is_not_connected() -> None:
     jpeg = RATES[RATES["coder"] == "jpeg"]
-    assert pareto_settings(jpeg, "bits_without_headers", "psnr")["setting"].tolist() == [
+    assert pareto_front(jpeg, "bits_without_headers", "psnr")["setting"].tolist() == [
         "quality 10",
         "quality 95",
     ]
-    assert len(pareto_settings(jpeg, "bits_per_image", "ssim")) == 3
+    assert len(pareto_front(jpeg, "bits_per_image", "ssim")) == 3
 
 
 def test_rates_without_rows_give_a_note() -> None:

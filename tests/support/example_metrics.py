@@ -19,7 +19,10 @@ METRICS: dict[str, Any] = {
         "shuffled": {"r_precision": 0.011},
     },
     "ceiling": {"psnr": 26.9, "ssim": 0.939, "attribute_accuracy": 0.998},
-    "speed": {"champion": "int8", "int8": {"images_per_s": 1310, "latency_p50_ms": 1.3, "size_mb": 1.1}},
+    "speed": {
+        "champion": {"images_per_s": 1310, "latency_p50_ms": 1.3, "size_mb": 1.1},
+        "int8": {"images_per_s": 1310, "latency_p50_ms": 1.3, "size_mb": 1.1},
+    },
     "training": {"vae": {"images_per_s": 500, "seconds": 300, "images_seen": 150000}},
 }
 

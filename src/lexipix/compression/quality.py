@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.data.captioned import for_training
 from lexipix.evaluation.caption_metrics import is_scenes
-from lexipix.evaluation.embedding import CaptionRetrieval, Embedder
+from lexipix.evaluation.embedding import Embedder
 from lexipix.metrics.distribution import Standardizer, kid
+from lexipix.metrics.retrieval import CaptionRetrieval
 from lexipix.scenes import SceneTruth
 from lexipix.utils.types import ImageSplits, ModelBundle
 

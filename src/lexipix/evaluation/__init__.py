@@ -8,7 +8,7 @@ Where each part of ``metrics.json`` is computed:
 ``direct.bits_per_image``, ``tokens.*``     :mod:`.direct_path`
 ``text.*`` by generated captions            :mod:`.path_metrics`, images from :mod:`.text_paths`
 ``text.*.{train,test}_r_precision``         :mod:`.prompt_retrieval`
-``text.*.{class_agreement,cas}``            :mod:`.class_agreement`, on :mod:`.labeled_images`
+``text.*.{class_agreement,cas}``            :mod:`.class_agreement`
 ``baseline.*``                              :mod:`.baselines`
 ``ceiling.*``                               :mod:`.path_metrics`
 ``memorization.*``                          :mod:`.memorization`
@@ -16,9 +16,4 @@ Where each part of ``metrics.json`` is computed:
 ``speed.*``, ``captioner_speed.*``          :mod:`lexipix.compression`
 all of it, put together                     :mod:`.metrics_json`
 =========================================== =====================================================
-
-Networks: :mod:`.evaluator` trains the contrastive pair that judges, :mod:`.embedding` applies one,
-:mod:`.captioning` applies the captioner. Data: :mod:`.evaluated_images` selects the test images. Report:
-:mod:`.information` and :mod:`.partial_tokens` (quality over the information given about an image),
-:mod:`.attention` (where the captioner looks), :mod:`.examples` (the images shown), :mod:`.report_context`.
 """

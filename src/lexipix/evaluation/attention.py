@@ -1,38 +1,47 @@
 """The captioner's attention for each word, as arrays and as a contact sheet."""
 
+import re
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from tokenizers import Tokenizer
 
+from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
-from lexipix.reporting.contact_sheet import attention_sheet, contact_sheet
+from lexipix.reporting.contact_sheet import contact_sheet, enlarge
+from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.precision import resolve_device
+from lexipix.utils.types import ModelBundle
 
-FIRST_IDEOGRAPH = 0x2E80  # from here on, most scripts have no spaces between words
+# From U+2E80 on, most scripts have no spaces between words: each character counts as one
+WORD = re.compile(r"(?!\s)[\u2e80-\U0010ffff]|[^\s\u2e80-\U0010ffff]+")
+SHOWN_PIXELS = 96  # an image is enlarged to about this
+COLUMNS = 12  # of a caption's sheet
+ORANGE = (230, 74, 0)
+
+Maps = list[NDArray[np.float32]]
 
 
-def look(
-    captioner: Captioner, tokenizer: Tokenizer, images: NDArray[np.uint8], max_tokens: int, beams: int
-) -> tuple[list[list[str]], list[NDArray[np.float32]]]:
-    """Returns captions of images and the attention for each word.
-
-    Args:
-        captioner: Trained, in evaluation mode.
-        tokenizer: Of the captioner.
-        images: uint8 (N, S, S, 3).
-        max_tokens: Maximum length of a caption.
-        beams: Width of the beam search; 1 is greedy.
+def attention_maps(
+    bundle: ModelBundle, images: NDArray[np.uint8], run: RunParameters, beams: int
+) -> tuple[list[list[str]], Maps]:
+    """Writes captions of images, uint8 (N, S, S, 3), with a beam search, and returns the attention.
 
     Returns:
         For each image the words of its caption, and maps (words, h, w), each of sum 1.
     """
+    if not len(images):
+        return [], []
+    captioner, tokenizer = load_network(bundle, Captioner).to(resolve_device(run)), tokenizer_of(bundle)
     unit = normalize(torch.from_numpy(np.array(images)).to(captioner.positions.device))
     with torch.inference_mode():
-        ids = captioner.generate(unit, max_tokens, beams)
+        ids = captioner.generate(unit, bundle.config["max_tokens"], beams)
         attention = captioner.attention(unit, ids).cpu().numpy()
     side = round(attention.shape[-1] ** 0.5)
     words, maps = [], []
@@ -52,69 +61,68 @@ def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[in
     eos = eos_id(tokenizer)
     ids = ids[: ids.index(eos)] if eos in ids else ids
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    words = _words(text)
-    spans: list[tuple[int, int, int, int]] = []  # ranges of characters and of tokens
+    words = [word.span() for word in WORD.finditer(text)]
+    ends = [end for _, end in words]
+    spans: list[tuple[int, int, int, int]] = []  # first and last word, range of tokens
     before = 0
     for index in range(len(ids) if words else 0):
         so_far = tokenizer.decode(ids[: index + 1], skip_special_tokens=True)
         # A character of several bytes is complete with its last token; the tokens before belong to it too
         reached = next((i for i, (a, b) in enumerate(zip(so_far, text, strict=False)) if a != b), len(so_far))
-        first = next((word for word in words if word[1] > before), words[-1])
-        last = next((word for word in words if word[1] >= reached), words[-1])
-        before = max(before, reached)
-        if spans and first[0] < spans[-1][1]:
-            start, end, from_token, _ = spans[-1]
-            spans[-1] = (start, max(end, last[1]), from_token, index + 1)
-        else:
-            spans.append((first[0], max(first[1], last[1]), index, index + 1))
-    return [(text[start:end], (first, last)) for start, end, first, last in spans]
+        first = min(bisect_right(ends, before), len(words) - 1)
+        last = min(max(first, bisect_left(ends, reached)), len(words) - 1)
+        before, start = max(before, reached), index
+        if spans and first <= spans[-1][1]:
+            first, previous, start, _ = spans.pop()
+            last = max(previous, last)
+        spans.append((first, last, start, index + 1))
+    return [(text[words[first][0] : words[last][1]], (start, end)) for first, last, start, end in spans]
 
 
-def _words(text: str) -> list[tuple[int, int]]:
-    """Returns start and end of each word; a character of a script without spaces is a word."""
-    words: list[tuple[int, int]] = []
-    for index, character in enumerate(text):
-        if character.isspace():
-            continue
-        alone = ord(character) >= FIRST_IDEOGRAPH
-        if words and words[-1][1] == index and not alone and ord(text[index - 1]) < FIRST_IDEOGRAPH:
-            words[-1] = (words[-1][0], index + 1)
-        else:
-            words.append((index, index + 1))
-    return words
-
-
-def as_arrays(
-    files: list[str], words: list[list[str]], maps: list[NDArray[np.float32]]
-) -> dict[str, NDArray[np.float32] | Any]:
-    """Returns the maps of all captions as one array, padded with zeros after the last word.
-
-    Returns:
-        ``maps`` float32 (N, longest caption, h, w), ``words`` and ``files``.
-    """
+def attention_arrays(files: list[str], words: list[list[str]], maps: Maps) -> dict[str, Any]:
+    """Returns ``words``, ``files`` and ``maps``, padded with zeros: float32 (N, longest caption, h, w)."""
     longest = max((len(one) for one in maps), default=0)
-    side = maps[0].shape[-1] if maps else 1
-    together = np.zeros((len(maps), longest, side, side), np.float32)
-    for row, one in zip(together, maps, strict=True):
-        row[: len(one)] = one
+    padded = [np.pad(one, ((0, longest - len(one)), (0, 0), (0, 0))) for one in maps]
+    together = np.stack(padded) if maps else np.zeros((0, 0, 1, 1), np.float32)
     return {"maps": together, "words": words, "files": files}
 
 
-def draw(
-    images: NDArray[np.uint8], words: list[list[str]], maps: list[NDArray[np.float32]]
-) -> NDArray[np.uint8]:
-    """Draws the attention of each caption in a row of images: uint8 (height, width, 3)."""
-    scale = max(1, 96 // images.shape[1])
-    sheets = [
-        attention_sheet(image, texts, cells, scale=scale, columns=12)
-        for image, texts, cells in zip(images, words, maps, strict=True)
-    ]
-    if not sheets:
+def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Maps) -> NDArray[np.uint8]:
+    """Draws each image, followed by one copy per word with the attention for that word in orange.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    if not len(images):
         return contact_sheet(images)
+    sheets = [
+        contact_sheet(
+            _highlighted(image, attention),
+            ["", *texts],
+            COLUMNS,
+            scale=1,
+            max_lines=2,
+            fallbacks=["", *(" ".join(f"U+{ord(character):04X}" for character in word) for word in texts)],
+        )
+        for image, texts, attention in zip(images, words, maps, strict=True)
+    ]
     width = max(sheet.shape[1] for sheet in sheets)
+    paddings = [((0, 0), (0, width - sheet.shape[1]), (0, 0)) for sheet in sheets]
     return np.concatenate(
-        [
-            np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0)), constant_values=255)
-            for sheet in sheets
-        ]
+        [np.pad(sheet, padding, constant_values=255) for sheet, padding in zip(sheets, paddings, strict=True)]
     )
+
+
+def _highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The enlarged image, then a copy for each map, which is divided by its maximum and enlarged smoothly."""
+    large = enlarge(image, max(1, SHOWN_PIXELS // image.shape[0]))
+    # In a pale gray copy the image stays recognizable, and only the attention has a color
+    gray = large.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    pale = np.repeat((96 + 0.6 * gray)[..., None], 3, axis=2)
+    frames = [large]
+    for attention in maps:
+        relative = Image.fromarray(attention / (attention.max(initial=0.0) or 1.0))
+        smooth = np.asarray(relative.resize(large.shape[1::-1], Image.Resampling.BICUBIC))
+        weight = 0.85 * smooth.clip(0, 1)[..., None]
+        frames.append((pale * (1 - weight) + np.array(ORANGE, np.float32) * weight).round().astype(np.uint8))
+    return np.stack(frames)

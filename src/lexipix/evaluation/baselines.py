@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lexipix.data.images import Images
 from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.metrics.images import psnr, ssim
+from lexipix.utils.types import Split
 
 Pixels = NDArray[np.uint8]
 MEAN_CHUNK = 1024  # images in memory while a mean is computed
@@ -19,37 +20,28 @@ def mean_psnr_ssim(images: Pixels, others: Pixels) -> dict[str, float]:
     return {"psnr": float(psnr(images, others).mean()), "ssim": float(ssim(images, others).mean())}
 
 
-def mean_image(images: Images, indices: NDArray[np.intp] | None = None) -> Pixels:
-    """Returns the mean of images, rounded, uint8 (H, W, 3).
-
-    Args:
-        images: uint8 (N, H, W, 3).
-        indices: Which of them; None: all.
-    """
-    indices = np.arange(len(images)) if indices is None else indices
-    chunks = (images[indices[start : start + MEAN_CHUNK]] for start in range(0, len(indices), MEAN_CHUNK))
-    total: Any = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks)
-    mean: Pixels = np.rint(total / len(indices)).astype(np.uint8)
-    return mean
+def mean_image(images: Images) -> Pixels:
+    """Returns the mean of images, uint8 (N, H, W, 3), rounded: uint8 (H, W, 3)."""
+    chunks = np.split(np.arange(len(images)), range(MEAN_CHUNK, len(images), MEAN_CHUNK))
+    total: Any = sum(images[chunk].sum(axis=0, dtype=np.float64) for chunk in chunks)
+    return np.asarray(np.rint(total / len(images)), np.uint8)
 
 
-def measure_baselines(
-    real: EvaluatedImages, train_images: Pixels, train_table: pd.DataFrame, seed: int
-) -> dict[str, dict[str, float]]:
+def measure_baselines(real: EvaluatedImages, train: Split, seed: int) -> dict[str, dict[str, float]]:
     """Returns PSNR and SSIM of the mean training image and of another image with the same caption.
 
     Two embedded scenes hardly ever have the same caption. For them the other image is the caption rendered
     again with other random positions, as another scene of the data set would have been.
     """
-    mean = np.broadcast_to(mean_image(train_images), real.images.shape)
+    mean = np.broadcast_to(mean_image(train.images), real.images.shape)
     metrics = {"mean_image": mean_psnr_ssim(real.images, mean)}
     if real.scenes is not None:
         metrics["same_caption"] = mean_psnr_ssim(real.images, real.scenes.redraw(seed))
     else:
         table = real.table.assign(caption=pd.Series(list(real.references), dtype=object))
-        indices, partners = same_caption_pairs(table, train_table, seed)
+        indices, partners = same_caption_pairs(table, train.captions, seed)
         if len(indices):
-            metrics["same_caption"] = mean_psnr_ssim(real.images[indices], train_images[partners])
+            metrics["same_caption"] = mean_psnr_ssim(real.images[indices], train.images[partners])
     return metrics
 
 
@@ -58,10 +50,7 @@ def same_caption_pairs(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Pairs each image with a random other one that has the same caption, or else the same label.
 
-    Args:
-        table: Rows with the columns caption and label; captions may be missing.
-        pool: The same columns of the images to choose from; none of them may be in ``table``.
-        seed: Of the choice.
+    Both tables have the columns caption and label, whose values may be missing, and no image in common.
 
     Returns:
         Row numbers of ``table`` that have a partner, and the partners' row numbers in ``pool``.
@@ -72,10 +61,9 @@ def same_caption_pairs(
         key: dict(pool.groupby(key).indices) for key in ("caption", "label") if pool[key].notna().any()
     }
     for row in range(len(table)):
-        for key, groups in by_key.items():
-            candidates = groups.get(table[key].iloc[row])
-            if candidates is not None:
-                found.append(row)
-                partners.append(int(candidates[rng.integers(len(candidates))]))
-                break
+        same = (groups.get(table[key].iloc[row]) for key, groups in by_key.items())
+        candidates = next((rows for rows in same if rows is not None), None)
+        if candidates is not None:
+            found.append(row)
+            partners.append(int(candidates[rng.integers(len(candidates))]))
     return np.array(found, np.intp), np.array(partners, np.intp)

@@ -14,7 +14,7 @@ def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bo
     Args:
         captions: N generated captions.
         table: N rows with the column caption.
-        scenes: Whether the captions describe the embedded scenes, whose attributes can be parsed.
+        scenes: Whether the captions describe embedded scenes.
 
     Returns:
         ``exact_match``, ``bleu4``, ``cider_d`` and, for scenes, ``attribute_f1``; empty if none is given.
@@ -23,12 +23,11 @@ def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bo
     if not rows:
         return {}
     candidates = [captions[row] for row in rows]
-    given = [str(table["caption"].iloc[row]) for row in rows]
     # The captioner learns the first wording of each caption, so that a paraphrase counts as different
-    references = [[caption] for caption in given]
-    metrics = {"exact_match": exact_match(candidates, given), "bleu4": bleu4(candidates, references)}
+    given = [str(table["caption"].iloc[row]) for row in rows]
+    metrics = {"exact_match": exact_match(candidates, given), "bleu4": bleu4(candidates, given)}
     if len(rows) > 1:  # CIDEr-D needs document frequencies
-        metrics["cider_d"] = cider_d(candidates, references)
+        metrics["cider_d"] = cider_d(candidates, given)
     if scenes:
         metrics["attribute_f1"] = _attribute_f1(candidates, given)
     return metrics
@@ -41,30 +40,22 @@ def measure_test_captions(
 
     Args:
         table: Of the test split, with the columns caption and truth.
-        captions_complete: Of the training split, with generated captions.
+        captions_complete: Of the training split.
         summary: Of the ingestion.
-    """
-    truth = table[["truth"]].rename(columns={"truth": "caption"})
-    return {
-        **measure_captions(table["caption"].tolist(), truth, scenes=is_scenes(summary)),
-        **measure_generated_captions(captions_complete),
-        "n_test": len(table),
-    }
-
-
-def measure_generated_captions(captions_complete: pd.DataFrame) -> dict[str, float]:
-    """Compares the captions written for training images with those that were withheld from the training.
 
     Returns:
-        ``generated_captions``, their number, and ``generated_captions_exact_match`` if some were withheld.
+        :func:`measure_captions` of test images; the number of ``generated_captions`` of training images, and
+        ``generated_captions_exact_match`` if true ones were withheld; ``n_test``.
     """
+    truth = table[["truth"]].rename(columns={"truth": "caption"})
+    metrics = measure_captions(table["caption"].tolist(), truth, scenes=is_scenes(summary))
     generated = captions_complete[captions_complete["caption_source"] == "generated"]
-    metrics: dict[str, float] = {"generated_captions": len(generated)}
+    metrics["generated_captions"] = len(generated)
     known = generated[generated["withheld_caption"].notna()]
     if len(known):
         match = exact_match(known["caption"].tolist(), known["withheld_caption"].tolist())
         metrics["generated_captions_exact_match"] = match
-    return metrics
+    return metrics | {"n_test": len(table)}
 
 
 def is_scenes(summary: Mapping[str, object]) -> bool:
@@ -74,9 +65,6 @@ def is_scenes(summary: Mapping[str, object]) -> bool:
 
 def _attribute_f1(candidates: Sequence[str], references: Sequence[str]) -> float:
     """Mean F1 of the scenes' attributes; a caption that does not parse scores 0."""
-    total = 0.0
-    for candidate, reference in zip(candidates, references, strict=True):
-        expected, found = parse_caption(reference), parse_caption(candidate)
-        if expected is not None and found is not None:
-            total += attribute_f1(expected, found)
-    return total / len(references)
+    pairs = zip(map(parse_caption, references), map(parse_caption, candidates), strict=True)
+    scores = [attribute_f1(expected, found) for expected, found in pairs if expected and found]
+    return sum(scores) / len(references)

@@ -17,18 +17,12 @@ from lexipix.data.tokenization import decode, encode
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import Precision, resolve_device
+from lexipix.utils.progress import track
 from lexipix.utils.types import ModelBundle, Split
 
 logger = logging.getLogger(__name__)
 
 BATCH = 256
-FIRST_LOG_SECONDS = 5.0
-LOG_EVERY_SECONDS = 30.0
-
-
-def load_captioner(bundle: ModelBundle) -> tuple[Captioner, Tokenizer]:
-    """Returns a captioner in evaluation mode, and its tokenizer."""
-    return load_network(bundle, Captioner), tokenizer_of(bundle)
 
 
 def write_captions(
@@ -40,35 +34,23 @@ def write_captions(
     beams: int = 1,
     device: torch.device,
 ) -> list[str]:
-    """Writes captions for images.
+    """Returns captions for images, uint8 (N, S, S, 3).
 
     Args:
         captioner: Trained, in evaluation mode; it is moved to the device.
         tokenizer: Of the captioner.
-        images: uint8 (N, S, S, 3).
+        images: One caption is written for each.
         max_tokens: Longest caption, EOS included.
         beams: 1 decodes greedily.
-        device: Where to compute, with convolutions in channels_last.
-
-    Returns:
-        N captions.
+        device: Where to compute.
     """
     Precision(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
     captions: list[str] = []
-    start = last = time.monotonic()
-    wait = FIRST_LOG_SECONDS
-    for batch in torch.arange(len(rows)).split(BATCH):
+    for batch in track(torch.arange(len(rows)).split(BATCH), len(rows), "captioner", size=len):
         with torch.inference_mode():
             ids = captioner.generate(rows[batch], max_tokens, beams)
         captions += decode(tokenizer, ids.cpu().numpy())
-        if time.monotonic() - last > wait:
-            last, wait = time.monotonic(), LOG_EVERY_SECONDS
-            rate = len(captions) / (last - start)
-            logger.info(
-                "captioner: %s of %s images captioned, %.0f a second, about %.0f s left",
-                f"{len(captions):,}", f"{len(rows):,}", rate, (len(rows) - len(captions)) / rate,
-            )  # fmt: skip
     return captions
 
 
@@ -81,15 +63,9 @@ def sequence_confidence(
     *,
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """Returns the captioner's probability of captions.
+    """Returns the captioner's probability of captions, one for each image; longer ones are cut.
 
-    Args:
-        captioner: Trained, in evaluation mode; it is moved to the device.
-        tokenizer: Of the captioner.
-        images: uint8 (N, S, S, 3).
-        captions: One for each image.
-        max_tokens: Longer captions are cut.
-        device: Where to compute.
+    The arguments are those of :func:`write_captions`.
 
     Returns:
         The geometric mean of the probabilities of a caption's tokens, (N,) in [0, 1].
@@ -105,29 +81,25 @@ def sequence_confidence(
 
 
 def fill_missing_captions(
-    bundle: ModelBundle, split: Split, run: RunParameters, beams: int, min_confidence: float
+    bundle: ModelBundle, split: Split, run: RunParameters, beams: int = 1, min_confidence: float = 0.0
 ) -> pd.DataFrame:
     """Returns a copy of a split's table with captions of the captioner where none is given.
 
-    Args:
-        bundle: A ``captioner``.
-        split: Its images without a caption are captioned.
-        run: Chooses the device.
-        beams: 1 decodes greedily.
-        min_confidence: A caption of less confidence is left out; 0 takes all.
+    A caption of less confidence than ``min_confidence`` is left out; 0 takes all.
     """
     rows = np.flatnonzero(split.captions["caption"].isna().to_numpy())
     if not len(rows):
         return split.captions.copy()
+    captioner, tokenizer = load_network(bundle, Captioner), tokenizer_of(bundle)
     images, max_tokens, device = Subset(split.images, rows), bundle.config["max_tokens"], resolve_device(run)
-    captions = write_captions(*load_captioner(bundle), images, max_tokens, beams=beams, device=device)
+    captions = write_captions(captioner, tokenizer, images, max_tokens, beams=beams, device=device)
     kept = np.arange(len(rows))
     if min_confidence > 0:
-        confidence = sequence_confidence(*load_captioner(bundle), images, captions, max_tokens, device=device)
+        confidence = sequence_confidence(captioner, tokenizer, images, captions, max_tokens, device=device)
         kept = np.flatnonzero(confidence >= min_confidence)
     logger.info(
-        "captioner: %s of %s images without a caption captioned with at least captioner.min_confidence",
-        f"{len(kept):,}", f"{len(rows):,}",
+        "captioner: %s of %s images without a caption captioned with confidence of at least %g",
+        f"{len(kept):,}", f"{len(rows):,}", min_confidence,
     )  # fmt: skip
     return with_generated(split.captions, rows[kept], [captions[i] for i in kept])
 
@@ -137,13 +109,9 @@ def caption_split(
 ) -> tuple[pd.DataFrame, float]:
     """Returns a table (file, caption, truth) of a split's images, and the captions written per second."""
     start = time.perf_counter()
-    captions = write_captions(
-        *load_captioner(bundle),
-        split.images,
-        bundle.config["max_tokens"],
-        beams=beams,
-        device=resolve_device(run),
-    )
+    captioner, tokenizer = load_network(bundle, Captioner), tokenizer_of(bundle)
+    max_tokens, device = bundle.config["max_tokens"], resolve_device(run)
+    captions = write_captions(captioner, tokenizer, split.images, max_tokens, beams=beams, device=device)
     rate = len(captions) / max(time.perf_counter() - start, 1e-9)
     given = split.captions
     table = pd.DataFrame({"file": given["file"], "caption": captions, "truth": given["caption"]})

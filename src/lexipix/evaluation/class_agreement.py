@@ -7,17 +7,19 @@ assigns to the caption's class; one image per class would be enough. ``cas``, cl
 images alone, which needs varied images.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lexipix.config.evaluation import ClassifierParameters, EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.evaluation.evaluated_images import evenly_spaced
-from lexipix.evaluation.labeled_images import LabeledImages, find_classes, labeled_images
+from lexipix.data.images import Images, Subset
+from lexipix.evaluation.evaluated_images import evenly_spaced, reference_captions
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import fingerprint, to_bundle
@@ -25,31 +27,75 @@ from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingResult
-from lexipix.training.tasks.classifier import MAX_VALIDATION, ClassifierTask, Numbers, classify
+from lexipix.training.tasks.classifier import ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import skipped, untrained
-from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle, NullMetricStream
+from lexipix.utils.types import (
+    CheckpointStore,
+    ImageSplits,
+    MetricStream,
+    ModelBundle,
+    NullMetricStream,
+    Split,
+)
 
 
 @dataclass(frozen=True)
-class TrainingOutputs:
-    """Where a training reports and resumes.
+class LabeledImages:
+    """Images with the indices of their classes.
 
     Attributes:
-        name: Of the training.
-        data_digest: Of its images.
-        stream: Takes live metrics.
-        checkpoints: For resuming.
+        images: uint8 (N, S, S, 3), read on access.
+        labels: int64 (N,), indices into the list of classes.
+        captions: N true captions; empty for an image without one.
+        classes: Names of the classes.
     """
 
-    name: str
-    data_digest: str
-    stream: MetricStream
-    checkpoints: CheckpointStore
+    images: Images
+    labels: Numbers
+    captions: list[str]
+    classes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, indices: NDArray[np.int64]) -> "LabeledImages":
+        """Returns the images of the given indices."""
+        captions = [self.captions[i] for i in indices]
+        return LabeledImages(Subset(self.images, indices), self.labels[indices], captions, self.classes)
+
+    def digest(self) -> str:
+        """Returns a SHA-256 of images and labels."""
+        images = self.images[np.arange(len(self))]
+        return hashlib.sha256(self.labels.tobytes() + images.tobytes()).hexdigest()
+
+
+def find_classes(pictures: ImageSplits, min_images: int) -> list[str]:
+    """Returns the names of the classes that count, sorted; empty if there are fewer than two.
+
+    A class must have ``min_images`` training images and a test image.
+    """
+    counts = pictures.train.captions["label"].dropna().value_counts()
+    tested = set(pictures.test.captions["label"].dropna())
+    names = sorted(str(name) for name, count in counts.items() if count >= min_images and name in tested)
+    return names if len(names) > 1 else []
+
+
+def labeled_images(split: Split, classes: list[str]) -> LabeledImages:
+    """Returns the images of a split that belong to one of the classes."""
+    index_of = {name: index for index, name in enumerate(classes)}
+    labels = split.captions["label"].map(index_of).to_numpy(float)  # NaN for other classes
+    indices = np.flatnonzero(np.isfinite(labels))
+    captions = [text or "" for text in reference_captions(split.captions.iloc[indices])]
+    return LabeledImages(Subset(split.images, indices), labels[indices].astype(np.int64), captions, classes)
 
 
 def train_real_classifier(
-    parameters: ClassifierParameters, run: RunParameters, pictures: ImageSplits, outputs: TrainingOutputs
+    parameters: ClassifierParameters,
+    run: RunParameters,
+    pictures: ImageSplits,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
     """Trains the classifier on the real images of the training split.
 
@@ -64,133 +110,121 @@ def train_real_classifier(
         wanted = f"evaluation.classifier.min_images = {parameters.min_images}"
         return skipped(f"fewer than two classes have {wanted} and a test picture"), *untrained()
     images, validation = (labeled_images(split, classes) for split in (pictures.train, pictures.val))
-    bundle, result = _train_classifier(images, validation, classes, parameters, run, outputs)
+    bundle, result = _train_classifier(
+        "classifier", images, validation, parameters, run, pictures.digest, stream, checkpoints
+    )
     return bundle, pd.DataFrame(result.curves), result.metrics
 
 
-class ClassMetrics:
+def class_metrics(
+    paths: Mapping[str, DrawCaptions],
+    pictures: ImageSplits,
+    classifier: ModelBundle,
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    checkpoints: CheckpointSequence,
+) -> dict[str, Any]:
     """Measures images drawn from the true captions of the test split by their class.
 
-    Args:
-        pictures: The data set.
-        classifier: As :func:`train_real_classifier` returns it.
-        evaluation: Parameters.
-        run: Seed and device; the precision is the classifier's.
-        checkpoints: Keeps the trainings on drawn images, so that an interrupted step can resume.
+    The precision is the classifier's. The checkpoints keep finished trainings of an interrupted step.
+
+    Returns:
+        ``text``: by path ``class_agreement`` and, unless ``cas_images`` is null, ``cas``. ``baseline``:
+        ``real`` (real test images; for ``cas``, a classifier of as many real training images) and
+        ``shuffled`` (expected for shuffled captions; for ``cas``, the most frequent class always).
+        ``by_class``: by path and class, the agreement. ``n_drawn``, ``n_test``.
     """
-
-    def __init__(
-        self,
-        pictures: ImageSplits,
-        classifier: ModelBundle,
-        evaluation: EvaluationParameters,
-        run: RunParameters,
-        checkpoints: CheckpointSequence,
-    ) -> None:
-        precision = str(classifier.card["figures"]["precision"]).rpartition("/")[2]
-        self._run = run.model_copy(update={"precision": precision})
-        self._classifier, self._evaluation, self._checkpoints = classifier, evaluation, checkpoints
-        self._parameters = parameters = evaluation.classifier
-        self._classes = list(classifier.config["classes"])
-        self._train = labeled_images(pictures.train, self._classes)
-        self._test = test = labeled_images(pictures.test, self._classes)
-        captioned = np.flatnonzero([bool(caption) for caption in test.captions])
-        self._prompts = test.select(captioned[evenly_spaced(len(captioned), parameters.n_drawn)])
+    precision = str(classifier.card["figures"]["precision"]).rpartition("/")[2]
+    run = run.model_copy(update={"precision": precision})
+    parameters, classes = evaluation.classifier, list(classifier.config["classes"])
+    test = labeled_images(pictures.test, classes)
+    captioned = np.flatnonzero([bool(caption) for caption in test.captions])
+    prompts = test.select(captioned[evenly_spaced(len(captioned), parameters.n_drawn)])
+    predicted = classify(classifier, test.images, run, evaluation.batch_size)
+    shares, predicted_shares = (
+        np.bincount(labels, minlength=len(classes)) / len(labels) for labels in (test.labels, predicted)
+    )
+    real = {"class_agreement": float((predicted == test.labels).mean())}
+    shuffled = {"class_agreement": float(shares @ predicted_shares)}
+    by_class = {"real": _agreement_by_class(predicted, test)}
+    text: dict[str, dict[str, float]] = {}
+    if len(prompts):
         # For more images than there are prompts, prompts are drawn again with other noise
-        n_prompts = n_cas = len(self._prompts)
-        if parameters.cas_images and parameters.cas_drawn and n_prompts:
-            n_cas = max(n_prompts, parameters.cas_drawn)
-        self._cas_prompts = self._prompts.select(np.arange(n_cas) % max(1, n_prompts))
+        n_cas = max(len(prompts), parameters.cas_drawn or 0) if parameters.cas_images else len(prompts)
+        cas_prompts = prompts.select(np.arange(n_cas) % len(prompts))
+        for path, draw in paths.items():
+            drawn = draw(cas_prompts.captions)
+            predicted = classify(classifier, drawn[: len(prompts)], run, evaluation.batch_size)
+            text[path] = {"class_agreement": float((predicted == prompts.labels).mean())}
+            by_class[path] = _agreement_by_class(predicted, prompts)
+            if parameters.cas_images:
+                images = LabeledImages(drawn, cas_prompts.labels, cas_prompts.captions, classes)
+                text[path]["cas"] = _accuracy_score(path, images, test, evaluation, run, checkpoints)
+        if parameters.cas_images:
+            train_images = labeled_images(pictures.train, classes)
+            order = np.random.default_rng(run.seed).permutation(len(train_images))
+            as_many = train_images.select(np.sort(order[:n_cas]))
+            real["cas"] = _accuracy_score("real", as_many, test, evaluation, run, checkpoints)
+            shuffled["cas"] = float(shares.max())
+    return {
+        "text": text,
+        "baseline": {"real": real, "shuffled": shuffled},
+        "by_class": by_class,
+        "n_drawn": len(prompts),
+        "n_test": len(test),
+    }
 
-    def measure(self, paths: Mapping[str, DrawCaptions]) -> dict[str, Any]:
-        """Measures text paths, with baselines and ceilings.
 
-        Args:
-            paths: See :func:`.text_paths.text_paths`.
+def _accuracy_score(
+    name: str,
+    images: LabeledImages,
+    test: LabeledImages,
+    evaluation: EvaluationParameters,
+    run: RunParameters,
+    checkpoints: CheckpointSequence,
+) -> float:
+    """Accuracy on real test images of a classifier that is trained on the given images alone.
 
-        Returns:
-            ``text``: by path ``class_agreement`` and, unless ``cas_images`` is null, ``cas``. ``baseline``:
-            ``real`` (real test images; for ``cas``, a classifier of as many real training images) and
-            ``shuffled`` (expected for shuffled captions; for ``cas``, the most frequent class always).
-            ``by_class``: by path and class, the agreement. ``n_drawn``, ``n_test``.
-        """
-        test, n_classes = self._test, len(self._classes)
-        predicted = self._classify(test.images)
-        shares, predicted_shares = (
-            np.bincount(labels, minlength=n_classes) / len(labels) for labels in (test.labels, predicted)
+    Its last weights are used: a choice among weights by real images would let these take part.
+    """
+    parameters, digest = evaluation.classifier, images.digest()
+    changes = {"num_images": parameters.cas_images, "num_validations": 1, "keep_best": False, "patience": 0}
+    training = parameters.training.model_copy(update=changes)
+    parameters = parameters.model_copy(update={"training": training})
+
+    def accuracy() -> float:
+        bundle, _ = _train_classifier(
+            f"cas_{name}", images, images, parameters, run, digest, NullMetricStream(), checkpoints
         )
-        real = {"class_agreement": float((predicted == test.labels).mean())}
-        shuffled = {"class_agreement": float(shares @ predicted_shares)}
-        by_class = {"real": self._by_class(predicted, test.labels)}
-        text: dict[str, dict[str, float]] = {}
-        if len(self._prompts):
-            for path, draw in paths.items():
-                text[path], by_class[path] = self._measure_path(path, draw)
-            if self._parameters.cas_images:
-                order = np.random.default_rng(self._run.seed).permutation(len(self._train))
-                as_many = self._train.select(np.sort(order[: len(self._cas_prompts)]))
-                real["cas"], shuffled["cas"] = self._cas("real", as_many), float(shares.max())
-        return {
-            "text": text,
-            "baseline": {"real": real, "shuffled": shuffled},
-            "by_class": by_class,
-            "n_drawn": len(self._prompts),
-            "n_test": len(test),
-        }
+        answers = classify(bundle, test.images, run, evaluation.batch_size)
+        return float((answers == test.labels).mean())
 
-    def _measure_path(self, path: str, draw: DrawCaptions) -> tuple[dict[str, float], dict[str, float]]:
-        """Metrics of a path, and its agreement by class."""
-        cas_prompts, labels = self._cas_prompts, self._prompts.labels
-        drawn = draw(cas_prompts.captions)
-        predicted = self._classify(drawn[: len(labels)])
-        metrics = {"class_agreement": float((predicted == labels).mean())}
-        if self._parameters.cas_images:
-            metrics["cas"] = self._cas(path, LabeledImages(drawn, cas_prompts.labels, cas_prompts.captions))
-        return metrics, self._by_class(predicted, labels)
+    return checkpoints.run_once(fingerprint(name, parameters, run, digest), accuracy)
 
-    def _cas(self, name: str, images: LabeledImages) -> float:
-        """Accuracy on real test images of a classifier that is trained on the given images alone.
 
-        Its last weights are used: a choice among weights by real images would let these take part.
-        """
-        changes = {"images": self._parameters.cas_images, "reports": 1, "keep_best": False, "patience": 0}
-        training = self._parameters.training.model_copy(update=changes)
-        parameters = self._parameters.model_copy(update={"training": training})
-        digest = fingerprint({"pictures": images.digest()})
-        outputs = TrainingOutputs(f"cas_{name}", digest, NullMetricStream(), self._checkpoints)
-
-        def accuracy() -> float:
-            validation = images.first(MAX_VALIDATION)
-            bundle, _ = _train_classifier(images, validation, self._classes, parameters, self._run, outputs)
-            answers = classify(bundle, self._test.images, self._run, self._evaluation.batch_size)
-            return float((answers == self._test.labels).mean())
-
-        return self._checkpoints.run_once(fingerprint(name, parameters, self._run, digest), accuracy)
-
-    def _classify(self, images: Any) -> Numbers:
-        return classify(self._classifier, images, self._run, self._evaluation.batch_size)
-
-    def _by_class(self, predicted: Numbers, labels: Numbers) -> dict[str, float]:
-        return {
-            name: float((predicted[labels == index] == index).mean())
-            for index, name in enumerate(self._classes)
-            if (labels == index).any()
-        }
+def _agreement_by_class(predicted: Numbers, images: LabeledImages) -> dict[str, float]:
+    return {
+        name: float((predicted[images.labels == index] == index).mean())
+        for index, name in enumerate(images.classes)
+        if (images.labels == index).any()
+    }
 
 
 def _train_classifier(
+    name: str,
     images: LabeledImages,
     validation: LabeledImages,
-    classes: list[str],
     parameters: ClassifierParameters,
     run: RunParameters,
-    outputs: TrainingOutputs,
+    data_digest: str,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, TrainingResult]:
     """Trains a classifier; without validation images, training images validate it."""
-    network = {"width": parameters.width, "n_classes": len(classes)}
+    network = {"width": parameters.width, "n_classes": len(images.classes)}
     with seeded(run.seed):
         module = Classifier(**network)
-    validation = validation if len(validation) else images.first(MAX_VALIDATION)
+    validation = validation if len(validation) else images
     task = ClassifierTask(
         module,
         images.images,
@@ -205,11 +239,11 @@ def _train_classifier(
         task,
         parameters.training,
         run,
-        name=outputs.name,
+        name=name,
         key="evaluation.classifier.training",
-        fingerprint=fingerprint(outputs.name, parameters, run, outputs.data_digest),
-        stream=outputs.stream,
-        checkpoints=outputs.checkpoints,
+        fingerprint=fingerprint(name, parameters, run, data_digest),
+        stream=stream,
+        checkpoints=checkpoints,
     )
     bundle = to_bundle(
         "classifier",
@@ -218,9 +252,9 @@ def _train_classifier(
         tokenizer=None,
         max_tokens=None,
         card_parameters=parameters,
-        data_digest=outputs.data_digest,
+        data_digest=data_digest,
         figures=result.metrics,
-        classes=classes,
+        classes=images.classes,
         flip=parameters.flip,
     )
     return bundle, result

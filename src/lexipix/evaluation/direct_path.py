@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import Images, normalize, to_uint8
+from lexipix.data.images import ImageRows, Images, to_uint8
 from lexipix.evaluation.baselines import mean_psnr_ssim
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.models.vae import VAE
@@ -19,13 +19,7 @@ Pixels = NDArray[np.uint8]
 
 
 class LatentCodec:
-    """Encoder and decoder of the direct path.
-
-    Args:
-        bundle: A ``vae``.
-        run: Chooses the device.
-        batch_size: Images per batch.
-    """
+    """Encoder and decoder of the direct path, a ``vae``."""
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
@@ -34,23 +28,20 @@ class LatentCodec:
 
     def encode(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Returns mean and log-variance of the posterior of images, uint8 (N, S, S, 3): (N, 64, C) each."""
-        means, logvars = [], []
+        rows, found = ImageRows(images, self._device), []
         with torch.inference_mode():
-            for start in range(0, len(images), self._batch_size):
-                indices = np.arange(start, min(start + self._batch_size, len(images)))
-                batch = torch.from_numpy(np.array(images[indices])).to(self._device)
-                mean, logvar = self._vae.encoder(normalize(batch))
-                means.append(mean.flatten(2).transpose(1, 2).float().cpu().numpy())
-                logvars.append(logvar.flatten(2).transpose(1, 2).float().cpu().numpy())
-        return np.concatenate(means), np.concatenate(logvars)
+            for batch in torch.arange(len(rows)).split(self._batch_size):
+                grids = [grid.flatten(2).transpose(1, 2).float() for grid in self._vae.encoder(rows[batch])]
+                found.append([grid.cpu().numpy() for grid in grids])
+        mean, logvar = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return mean, logvar
 
     def decode(self, latents: NDArray[np.floating]) -> Pixels:
         """Returns the images of latents (N, 64, C): uint8 (N, S, S, 3)."""
         decoded = []
+        side = round(latents.shape[1] ** 0.5)
         with torch.inference_mode():
-            for start in range(0, len(latents), self._batch_size):
-                cells = torch.from_numpy(latents[start : start + self._batch_size].astype(np.float32))
-                side = round(cells.shape[1] ** 0.5)
+            for cells in torch.from_numpy(latents.astype(np.float32)).split(self._batch_size):
                 grid = cells.transpose(1, 2).unflatten(2, (side, side)).to(self._device)
                 decoded.append(to_uint8(self._vae.decoder(grid)))
         return np.concatenate(decoded)
@@ -70,31 +61,19 @@ class LatentCodec:
         return float(divergence) / len(images) / math.log(2)
 
 
-def posterior_deviations(logvar: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns each channel's standard deviation, the root of the mean variance: (N, 64, C) to (C,)."""
-    return np.asarray(np.sqrt(np.exp(logvar.astype(np.float64)).mean(axis=(0, 1))))
-
-
 def measure_token_round_trip(
     bundle: ModelBundle, images: Pixels, run: RunParameters, batch_size: int
 ) -> dict[str, float]:
-    """Returns how well images come back from all of their image tokens.
-
-    Args:
-        bundle: A ``tokens_to_image``.
-        images: uint8 (N, H, W, 3).
-        run: Chooses the device.
-        batch_size: Images per batch.
+    """Returns how well images, uint8 (N, H, W, 3), come back from all of their image tokens.
 
     Returns:
         ``psnr``, ``ssim``, and ``bits_per_image``, the logarithm of the number of possible token grids.
     """
-    image_tokenizer = load_network(bundle, TokensToImage).image_tokenizer.to(resolve_device(run))
-    device = next(image_tokenizer.parameters()).device
-    decoded = []
+    device = resolve_device(run)
+    image_tokenizer = load_network(bundle, TokensToImage).image_tokenizer.to(device)
+    rows, decoded = ImageRows(images, device), []
     with torch.inference_mode():
-        for start in range(0, len(images), batch_size):
-            batch = normalize(torch.from_numpy(np.array(images[start : start + batch_size])).to(device))
-            tokens = image_tokenizer.tokenize(batch)  # integers: nothing else reaches the decoder
+        for batch in torch.arange(len(rows)).split(batch_size):
+            tokens = image_tokenizer.tokenize(rows[batch])  # integers: nothing else reaches the decoder
             decoded.append(to_uint8(image_tokenizer.decode(image_tokenizer.codes(tokens))))
     return mean_psnr_ssim(images, np.concatenate(decoded)) | {"bits_per_image": image_tokenizer.bits}

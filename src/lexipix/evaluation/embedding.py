@@ -1,4 +1,4 @@
-"""Embeddings of images and captions by a trained contrastive pair, and R-precision in them."""
+"""Embeddings of images and captions by a trained contrastive pair."""
 
 from collections.abc import Sequence
 
@@ -7,26 +7,18 @@ import torch
 from numpy.typing import NDArray
 
 from lexipix.config.run import RunParameters
-from lexipix.data.images import normalize
+from lexipix.data.images import ImageRows, Images
 from lexipix.data.tokenization import encode, pad_id
-from lexipix.metrics.retrieval import max_candidates, r_precision
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
 
 Embeddings = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 
 class Embedder:
-    """Embeds images and captions with a trained contrastive pair.
-
-    Args:
-        bundle: The evaluator, or the pair of the features stage.
-        run: Chooses the device.
-        batch_size: Images or captions per batch.
-    """
+    """Embeds images and captions with a contrastive pair: the evaluator, or that of the features stage."""
 
     def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
         self._device = resolve_device(run)
@@ -36,20 +28,15 @@ class Embedder:
         self._max_tokens = int(bundle.config["max_tokens"])
         self._batch_size = batch_size
 
-    def embed_images(self, images: Pixels) -> tuple[Embeddings, Embeddings]:
-        """Returns features of images for distances between sets, and embeddings to compare with captions.
+    def embed_images(self, images: Images) -> tuple[Embeddings, Embeddings]:
+        """Returns features (N, F) of images for distances between sets, and unit vectors (N, D) for captions.
 
-        Args:
-            images: uint8 (N, H, W, 3).
-
-        Returns:
-            Pooled features (N, F), and unit vectors (N, D).
+        Images are uint8 (N, H, W, 3).
         """
-        features, embeddings = [], []
+        rows, features, embeddings = ImageRows(images, self._device), [], []
         with torch.inference_mode():
-            for start in range(0, len(images), self._batch_size):
-                batch = torch.from_numpy(np.array(images[start : start + self._batch_size]))
-                encoded = self._pair.image_encoder(normalize(batch.to(self._device)))
+            for batch in torch.arange(len(rows)).split(self._batch_size):
+                encoded = self._pair.image_encoder(rows[batch])
                 features.append(encoded.pooled.float().cpu().numpy())
                 embeddings.append(encoded.embedding.float().cpu().numpy())
         return np.concatenate(features), np.concatenate(embeddings)
@@ -65,51 +52,12 @@ class Embedder:
         return np.concatenate(embeddings)[inverse]
 
     def embed_paraphrases(self, paraphrases: Sequence[Sequence[str]]) -> Embeddings:
-        """Returns the normalized mean embedding of the paraphrases of each image, (N, D).
+        """Returns the normalized mean embedding of the paraphrases of each image, at least one each: (N, D).
 
         Several wordings, or wordings in two languages, describe a rare subject better than one.
-
-        Args:
-            paraphrases: N lists of at least one text.
         """
         counts = np.array([len(texts) for texts in paraphrases])
         embedded = self.embed_texts([text for texts in paraphrases for text in texts])
         means = np.add.reduceat(embedded, counts.cumsum() - counts, axis=0) / counts[:, None]
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         return np.asarray(means / np.maximum(lengths, 1e-12), np.float32)
-
-
-class CaptionRetrieval:
-    """R-precision of images of given captions: how often the own caption is the nearest of several.
-
-    Args:
-        captions: N captions.
-        embeddings: Theirs, unit vectors (N, D).
-        n_candidates: Captions to choose among at most; fewer if there are fewer different ones.
-        seed: Of the choice of candidates.
-    """
-
-    def __init__(self, captions: Sequence[str], embeddings: Embeddings, n_candidates: int, seed: int) -> None:
-        self._captions, self._embeddings = np.array(captions, dtype=object), embeddings
-        self._limit, self._seed = n_candidates, seed
-
-    def n_candidates(self, indices: NDArray[np.intp] | None = None) -> int:
-        """Returns how many captions an image is compared with; R-precision is not defined below 2.
-
-        Args:
-            indices: Captions that take part; None: all.
-        """
-        captions = self._captions if indices is None else self._captions[indices]
-        return min(self._limit, max_candidates(captions.tolist()))
-
-    def r_precision(self, image_embeddings: Embeddings, indices: NDArray[np.intp] | None = None) -> float:
-        """Returns the share of images whose own caption is the nearest, in [0, 1].
-
-        Args:
-            image_embeddings: (n, D).
-            indices: Of the images' captions, (n,); None: all, in order.
-        """
-        indices = np.arange(len(self._captions)) if indices is None else indices
-        captions = self._captions[indices].tolist()
-        n_candidates = self.n_candidates(indices)
-        return r_precision(image_embeddings, self._embeddings[indices], captions, n_candidates, self._seed)

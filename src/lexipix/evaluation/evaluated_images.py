@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
+from lexipix.evaluation.caption_metrics import is_scenes
 from lexipix.scenes import SceneTruth
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ImageSplits
@@ -37,12 +38,9 @@ class EvaluatedImages:
 def select_evaluated_images(
     evaluation: EvaluationParameters, pictures: ImageSplits, test_captions: pd.DataFrame
 ) -> EvaluatedImages:
-    """Returns the evaluated test images with their true and their generated captions.
+    """Returns at most ``evaluation.n_images`` test images with their true and their generated captions.
 
-    Args:
-        evaluation: ``n_images`` limits their number.
-        pictures: The data set.
-        test_captions: The captioner's captions of the whole test split, with the columns file and caption.
+    ``test_captions`` are those of the whole test split, with the columns file and caption.
 
     Raises:
         LexipixError: The captions belong to other images.
@@ -58,8 +56,9 @@ def select_evaluated_images(
     references = reference_captions(table)
     images = test.images if len(indices) == len(test) else test.images[indices]
     prompts = [str(text) for text in test_captions["caption"].iloc[indices]]
-    is_scenes = pictures.summary.get("source") == "scenes" and all(references)
-    scenes = SceneTruth.of([str(text) for text in references], images.shape[1]) if is_scenes else None
+    scenes = None
+    if is_scenes(pictures.summary) and all(references):
+        scenes = SceneTruth.of([str(text) for text in references], images.shape[1])
     return EvaluatedImages(images, table, references, prompts, scenes)
 
 

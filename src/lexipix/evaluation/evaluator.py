@@ -1,6 +1,5 @@
 """Trains the evaluator, a contrastive pair, on images that no other training sees."""
 
-import hashlib
 import logging
 from typing import Any
 
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.captioned import CaptionedImages, captioned, with_generated
+from lexipix.data.captioned import captioned
 from lexipix.data.images import Images, Subset
 from lexipix.data.tokenization import train_tokenizer
-from lexipix.evaluation.captioning import load_captioner, write_captions
+from lexipix.evaluation.captioning import fill_missing_captions
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.loop import train
@@ -39,14 +38,11 @@ def caption_evaluator_split(
     Returns:
         The split, and the number of captions written.
     """
-    rows = np.flatnonzero(split.captions["caption"].isna().to_numpy())
-    if not len(rows) or len(split) - len(rows) >= parameters.min_captioned:
+    n_missing = int(split.captions["caption"].isna().sum())
+    if not n_missing or len(split) - n_missing >= parameters.min_captioned:
         return split, 0
-    n_captioned = len(split) - len(rows)
-    logger.info("evaluator: %s of %s images have a caption", f"{n_captioned:,}", f"{len(split):,}")
-    images, max_tokens = Subset(split.images, rows), captioner.config["max_tokens"]
-    captions = write_captions(*load_captioner(captioner), images, max_tokens, device=resolve_device(run))
-    return Split(split.images, with_generated(split.captions, rows, captions)), len(rows)
+    logger.info("evaluator: %s of %s images have a caption", f"{len(split) - n_missing:,}", f"{len(split):,}")
+    return Split(split.images, fill_missing_captions(captioner, split, run)), n_missing
 
 
 def train_contrastive_evaluator(
@@ -57,15 +53,9 @@ def train_contrastive_evaluator(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, TrainingResult]:
-    """Trains the evaluator on a part of its split; the rest chooses the best weights.
+    """Trains the evaluator on a part of its split, with a shifted seed; the rest chooses the best weights.
 
-    Args:
-        split: The judge split; images without a caption are left out.
-        parameters: Sizes and training.
-        run: Its seed is shifted by ``parameters.seed_offset``.
-        data_digest: Of the images, for the card and for resuming.
-        stream: Takes live metrics.
-        checkpoints: For resuming.
+    Images without a caption are left out.
 
     Raises:
         LexipixError: The split has too few captions.
@@ -108,7 +98,10 @@ def train_contrastive_evaluator(
         run,
         name="evaluator",
         key="evaluation.evaluator.training",
-        fingerprint=fingerprint("evaluator", parameters, str(run.seed), data_digest, _digest(data)),
+        # With the captions: those that the captioner wrote are not part of the data's digest
+        fingerprint=fingerprint(
+            "evaluator", parameters, str(run.seed), data_digest, "\n".join(data.captions)
+        ),
         stream=stream,
         checkpoints=checkpoints,
     )
@@ -140,8 +133,3 @@ def _network_config(parameters: EvaluatorParameters, vocabulary: int) -> dict[st
             "embed_dim": parameters.embed_dim,
         },
     }
-
-
-def _digest(data: CaptionedImages) -> str:
-    """A hash of the captions; those that the captioner wrote are not part of the data's digest."""
-    return hashlib.sha256("\n".join(data.captions).encode()).hexdigest()[:32]

@@ -1,6 +1,7 @@
 """The test images that the report shows, and their table."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,18 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.metrics.images import ssim
+from lexipix.reporting.contact_sheet import enlarge
+from lexipix.reporting.report import Gallery
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL = 128  # pixels of an image in the table, about its size in the MLflow UI
+SAME = "Evenly spaced test images, the same in every run on these data."
+# Title and note of each gallery, by how its images were chosen
+GALLERIES = {
+    "fixed": ("The same images by all paths", SAME),
+    "best": ("Best", "Test images with the highest mean SSIM of the text paths."),
+    "worst": ("Worst", "Test images with the lowest mean SSIM of the text paths. Look here first."),
+}
 
 
 def choose_rows(
@@ -26,16 +36,25 @@ def choose_rows(
     n_images = len(real.images)
     fixed = np.unique(np.linspace(0, n_images - 1, min(n_images, evaluation.n_shown)).astype(int)).tolist()
     # Without the champion, which is a variant of one of the two: its family would count twice
-    best, worst = best_and_worst(real, {path: drawn[path] for path in ("vae", "gan")}, evaluation.n_extremes)
-    return {"fixed": fixed, "best": best, "worst": worst}
+    means = np.mean([ssim(real.images, drawn[path]) for path in ("vae", "gan")], axis=0)
+    order = np.argsort(-means, kind="stable").tolist()
+    n_extremes = min(evaluation.n_extremes, n_images // 2)
+    return {"fixed": fixed, "best": order[:n_extremes], "worst": order[::-1][:n_extremes]}
 
 
-def best_and_worst(real: EvaluatedImages, drawn: Mapping[str, Pixels], n: int) -> tuple[list[int], list[int]]:
-    """Returns the indices of the n best and the n worst images by the mean SSIM over paths."""
-    means = np.mean([ssim(real.images, images) for images in drawn.values()], axis=0)
-    order = np.argsort(-means, kind="stable")
-    n = min(n, len(order) // 2)
-    return order[:n].tolist(), order[::-1][:n].tolist()
+def galleries(
+    real: EvaluatedImages, direct: Pixels, drawn: Mapping[str, Pixels], evaluation: EvaluationParameters
+) -> list[Gallery]:
+    """Returns the images shown, by the direct path and all text paths, with the SSIM of each version."""
+    found = []
+    for how, rows in choose_rows(real, drawn, evaluation).items():
+        text = {f"text: {path}": images[rows] for path, images in drawn.items()}
+        columns: dict[str, Any] = {"original": real.images[rows], "direct": direct[rows]}
+        columns |= {"caption": [real.prompts[row] for row in rows]} | text
+        similarities = {name: ssim(columns["original"], columns[name]) for name in ("direct", *text)}
+        lines = [[f"SSIM {value:.3f} {name}" for value in values] for name, values in similarities.items()]
+        found.append(Gallery(*GALLERIES[how], columns, ["\n".join(row) for row in zip(*lines, strict=True)]))
+    return found
 
 
 def tabulate_captions(
@@ -49,11 +68,12 @@ def tabulate_captions(
     """
     shown = [(row, how) for how, rows in choose_rows(real, drawn, evaluation).items() for row in rows]
     rows = [row for row, _ in shown]
+    scale = max(1, THUMBNAIL // max(real.images.shape[1:3]))
     table = pd.DataFrame(
         {
-            "picture": [_enlarge(image) for image in real.images[rows]],
+            "picture": [enlarge(image, scale) for image in real.images[rows]],
             "caption": [real.prompts[row] for row in rows],
-            "drawn": [_enlarge(image) for image in drawn["champion"][rows]],
+            "drawn": [enlarge(image, scale) for image in drawn["champion"][rows]],
             "truth": [real.references[row] for row in rows],
             "shown": [how for _, how in shown],
         }
@@ -61,9 +81,3 @@ def tabulate_captions(
     for path, images in drawn.items():
         table[f"ssim_{path}"] = np.round(ssim(real.images[rows], images[rows]), 3)
     return table.assign(file=[str(file) for file in real.table["file"].iloc[rows]])
-
-
-def _enlarge(image: Pixels) -> Pixels:
-    """Enlarges a small image by a whole factor."""
-    scale = max(1, THUMBNAIL // max(image.shape[:2]))
-    return image.repeat(scale, axis=0).repeat(scale, axis=1)

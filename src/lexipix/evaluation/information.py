@@ -2,33 +2,57 @@
 
 All rows are of the same test images. The caption is the true one, so that errors of the captioner do not
 count. Its bits are what the captioner's language model needs to encode it without the image. A better
-language model would need fewer, so that they are an upper bound of the information. Image tokens are given in
-addition to the caption (:mod:`.partial_tokens`).
+language model would need fewer, so that they are an upper bound of the information.
+
+Image tokens are given in addition to the caption, from coarse to fine: the first token of some cells, the
+first of all cells, the second of all cells, and so on; the token generator adds the others. A token costs the
+logarithm of its codebook's size. The same tokens are also decoded alone, with the mean embedding in place of
+all others, which needs no caption.
 """
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
+from lexipix.data.images import Subset, normalize, to_uint8
 from lexipix.evaluation.baselines import mean_image, mean_psnr_ssim
-from lexipix.evaluation.direct_path import LatentCodec, posterior_deviations
+from lexipix.evaluation.direct_path import LatentCodec
 from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
-from lexipix.evaluation.partial_tokens import CaptionedSample, PartialInformation, reconstruct_from_tokens
-from lexipix.evaluation.rate import N_FITTED
-from lexipix.evaluation.text_paths import draw_captions
-from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
+from lexipix.evaluation.rate import LatentCoder
+from lexipix.evaluation.text_paths import draw_captions, noise_for, trained_precision
 from lexipix.models.captioner import Captioner
+from lexipix.models.tokens_to_image import TokensToImage
+from lexipix.models.vae import GRID
 from lexipix.scenes import SceneTruth
 from lexipix.training.bundles import load_network, token_ids
 from lexipix.training.precision import resolve_device
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, Split
 
+Pixels = NDArray[np.uint8]
 COLUMNS = ("path", "setting", "bits_per_image", "psnr", "ssim")
 FLOAT_BITS = 32  # of a latent's number that is not rounded
+# First row and column of given cells: near the middle, and also given by every finer spacing
+FIRST = 3
+
+
+@dataclass(frozen=True)
+class PartialInformation:
+    """Images reconstructed from some information: its kind, how much, its bits for each image or for all."""
+
+    path: str
+    setting: str
+    bits: NDArray[Any] | float
+    images: Pixels
 
 
 def information_curve(
@@ -43,13 +67,13 @@ def information_curve(
     """Measures PSNR and SSIM over the bits that are given about an image.
 
     Args:
-        evaluation: Parameters; ``information.n_images`` null measures nothing.
+        evaluation: ``information.n_images`` null measures nothing.
         run: Seed and device.
         real: The images under evaluation.
         train: The training split.
         captioner: Its language model gives the bits of captions.
         vae: The direct path.
-        text_models: ``vae``, ``gan`` and ``tokens``; the last may be skipped.
+        text_models: ``vae``, ``gan`` and ``tokens``.
 
     Returns:
         A row for each kind and amount of information (:data:`COLUMNS`; means over images), and the number of
@@ -67,13 +91,19 @@ def information_curve(
         drawn = draw_captions(text_models[name], captions, run, batch_size)
         found.append(PartialInformation("caption", name, bits, drawn))
     if not is_skipped(text_models["tokens"]):
-        sample = CaptionedSample(images, captions, bits)
-        found += reconstruct_from_tokens(text_models["tokens"], sample, parameters.spacings, run, batch_size)
+        tokens, spacings = text_models["tokens"], parameters.spacings
+        found += from_tokens(tokens, images, captions, bits, spacings, run, batch_size)
     if real.scenes is not None and (scenes := SceneTruth.of(captions, images.shape[1])) is not None:
         found.append(PartialInformation("caption", "rendered again", bits, scenes.redraw(None)))
-    found += from_latents(LatentCodec(vae, run, batch_size), images, train, parameters.steps)
+    codec = LatentCodec(vae, run, batch_size)
+    coder = LatentCoder(codec, images, train.images)
+    for step in sorted(parameters.steps, reverse=True):
+        decoded, latent_bits = coder.with_steps(step)
+        found.append(PartialInformation("latent", f"steps of {step:g}", latent_bits, decoded))
+    whole = float(FLOAT_BITS * coder.latents[0].size)
+    found.append(PartialInformation("latent", "not rounded", whole, codec.decode(coder.latents)))
     rows = [
-        (one.path, one.setting, float(one.bits.mean()), *mean_psnr_ssim(images, one.images).values())
+        (one.path, one.setting, float(np.mean(one.bits)), *mean_psnr_ssim(images, one.images).values())
         for one in found
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS)), len(images)
@@ -91,11 +121,7 @@ def choose_images(real: EvaluatedImages, limit: int | None) -> NDArray[np.intp]:
 def caption_bits(
     captioner: ModelBundle, captions: list[str], run: RunParameters, batch_size: int
 ) -> NDArray[np.float64]:
-    """Returns the bits of captions under the captioner's language model without the image, (N,).
-
-    Raises:
-        LexipixError: The captioner has no tokenizer.
-    """
+    """Returns the bits of captions under the captioner's language model without the image, (N,)."""
     device = resolve_device(run)
     network = load_network(captioner, Captioner).to(device)
     ids = token_ids(captioner, captions)
@@ -111,39 +137,91 @@ def from_nothing_and_class(
 
     The class costs the entropy of the classes of all images under evaluation.
     """
-    shape = (len(indices), *real.images.shape[1:])
-    mean = np.broadcast_to(mean_image(train.images), shape)
-    found = [PartialInformation("nothing", "mean picture", np.zeros(len(indices)), mean)]
+    mean = np.broadcast_to(mean_image(train.images), (len(indices), *real.images.shape[1:]))
+    found = [PartialInformation("nothing", "mean picture", 0.0, mean)]
     labels, known = real.table["label"], train.captions["label"]
     if labels.isna().any() or labels.nunique() < 2 or not set(labels) <= set(known.dropna()):
         return found
     shares = labels.value_counts(normalize=True).to_numpy()
     entropy = np.full(len(indices), float(-(shares * np.log2(shares)).sum()))
     chosen = labels.iloc[indices].tolist()
-    means = {label: mean_image(train.images, np.flatnonzero(known == label)) for label in sorted(set(chosen))}
+    means = {label: mean_image(Subset(train.images, np.flatnonzero(known == label))) for label in set(chosen)}
     images = np.stack([means[label] for label in chosen])
     return [*found, PartialInformation("class", "mean picture of the class", entropy, images)]
 
 
-def from_latents(
-    codec: LatentCodec, images: NDArray[np.uint8], train: Split, steps: tuple[float, ...]
+def token_masks(tokens_per_cell: int, spacings: Sequence[int]) -> dict[str, Tensor]:
+    """Returns which tokens are given, bool (tokens per cell, 64), by setting; each includes those before it.
+
+    Spacings are distances of the cells, in both directions, whose first tokens alone are given.
+    """
+    masks = {}
+    for spacing in spacings:
+        line = torch.arange(GRID) % spacing == FIRST % spacing
+        cells = (line[:, None] & line).flatten()
+        mask = torch.zeros(tokens_per_cell, GRID**2, dtype=torch.bool)
+        mask[0] = cells
+        masks[f"1 token of {int(cells.sum())} cells"] = mask
+    for n_known in range(1, tokens_per_cell + 1):
+        mask = (torch.arange(tokens_per_cell) < n_known)[:, None].expand(-1, GRID**2)
+        masks[f"{n_known} token{'s' if n_known > 1 else ''} of all cells"] = mask
+    return masks
+
+
+def from_tokens(
+    bundle: ModelBundle,
+    images: Pixels,
+    captions: Sequence[str],
+    caption_bits: NDArray[np.float64],
+    spacings: Sequence[int],
+    run: RunParameters,
+    batch_size: int,
 ) -> list[PartialInformation]:
-    """Returns images of the direct path: latents rounded to steps and entropy-coded, and not rounded.
+    """Draws images from captions and given tokens, and from the tokens alone.
 
     Args:
-        codec: Encoder and decoder.
-        images: uint8 (N, S, S, 3).
-        train: Gives the frequencies of the codes.
-        steps: In standard deviations of the posterior.
+        bundle: A ``tokens_to_image``; it draws as the text path does, with the same precision and noise.
+        images: Images whose tokens are given, uint8 (N, H, W, 3).
+        captions: Theirs.
+        caption_bits: Cost of each caption, (N,).
+        spacings: See :func:`token_masks`.
+        run: Its seed decides the noise.
+        batch_size: Images per batch.
+
+    Returns:
+        The caption without any token (path ``caption``, setting ``tokens``); then for each setting the paths
+        ``tokens`` (with the caption) and ``tokens_alone``.
     """
-    sample, logvar = codec.encode(train.images[evenly_spaced(len(train), N_FITTED)])
-    channels, latents = sample.reshape(-1, sample.shape[2]), codec.encode(images)[0]
-    found = []
-    for step in sorted(steps, reverse=True):
-        quantizer = UniformQuantizer.of_step(channels.T, step * posterior_deviations(logvar))
-        codes = quantizer.codes(latents)
-        bits = CodeLengths(quantizer.codes(channels), 2**quantizer.n_bits)(codes).astype(np.float64)
-        decoded = codec.decode(quantizer.values(codes))
-        found.append(PartialInformation("latent", f"steps of {step:g}", bits, decoded))
-    whole = np.full(len(images), float(FLOAT_BITS * latents[0].size))
-    return [*found, PartialInformation("latent", "not rounded", whole, codec.decode(latents))]
+    model = load_network(bundle, TokensToImage).to(resolve_device(run))
+    masks = token_masks(model.token_generator.tokens_per_cell, spacings)
+    bits_of_token = torch.tensor(model.token_generator.codebook_sizes).double().log2()
+    bits = {name: float((mask.sum(1).double() * bits_of_token).sum()) for name, mask in masks.items()}
+    drawn: defaultdict[tuple[str, str], list[Pixels]] = defaultdict(list)
+    precision, ids = trained_precision(bundle, run), token_ids(bundle, captions)
+    noise = noise_for(len(ids), model.noise_dim, run)
+    with torch.inference_mode(), precision.autocast():
+        for start in range(0, len(ids), batch_size):
+            rows = slice(start, start + batch_size)
+            for key, pixels in _draw_batch(model, images[rows], ids[rows], noise[rows], masks):
+                drawn[key].append(pixels)
+    costs = {"caption": caption_bits, "tokens": caption_bits, "tokens_alone": np.zeros(len(ids))}
+    return [
+        PartialInformation(path, name, costs[path] + bits.get(name, 0.0), np.concatenate(batches))
+        for (path, name), batches in drawn.items()
+    ]
+
+
+def _draw_batch(
+    model: TokensToImage, images: Pixels, ids: Tensor, noise: Tensor, masks: dict[str, Tensor]
+) -> Iterator[tuple[tuple[str, str], Pixels]]:
+    """Yields the images of a batch by path and setting."""
+    device = next(model.parameters()).device
+    ids, noise = ids.to(device), noise.to(device)
+    with torch.autocast(device.type, enabled=False):  # an image's tokens are those of the full precision
+        tokens = model.image_tokenizer.tokenize(normalize(torch.from_numpy(np.array(images)).to(device)))
+    unknown = model.token_generator.masked_tokens(len(tokens))
+    yield ("caption", "tokens"), to_uint8(model(ids, noise))
+    for name, mask in masks.items():
+        known = torch.where(mask.to(device), tokens, unknown)
+        yield ("tokens", name), to_uint8(model.decode_tokens(model.complete(known, ids, noise)))
+        yield ("tokens_alone", name), to_uint8(model.decode_tokens(known))

@@ -1,7 +1,7 @@
 """Whether a model repeats training images: the nearest training images of the drawn ones."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,55 +9,52 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import MemorizationParameters
 from lexipix.data.images import Images
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import evenly_spaced
-from lexipix.metrics.distribution import NearestNeighbors, Standardizer
-from lexipix.reporting.contact_sheet import rows_sheet
+from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
+from lexipix.metrics.distribution import Neighbors, Standardizer, nearest_neighbors
+from lexipix.reporting.contact_sheet import comparison_sheet
 
 Pixels = NDArray[np.uint8]
-CHUNK = 2_048  # training images that are embedded together
+CHUNK = 2_048  # training images in memory while they are embedded
 VERY_NEAR = 0.01  # share of real images that are nearer to a training image than the threshold
 RANKS = ("nearest", "second", "third")
 
 
-class Neighbors(NamedTuple):
-    """NearestNeighbors training images.
-
-    Attributes:
-        indices: Into the training split, int64 (N, 3), nearest first.
-        distances: In the evaluator's features, standardized over real images, (N, 3).
-    """
-
-    indices: NDArray[np.int64]
-    distances: NDArray[np.float64]
-
-
-def find_neighbors(
-    images: Mapping[str, Pixels],
+def measure_neighbors(
+    real: EvaluatedImages,
+    drawn: Mapping[str, Pixels],
     train_images: Images,
     embedder: Embedder,
     parameters: MemorizationParameters,
+) -> tuple[dict[str, Any], Pixels]:
+    """Compares the distances of drawn and of real images to their nearest training images.
+
+    Returns:
+        :func:`memorization_metrics` with ``n_train`` and ``n_drawn``; and :func:`neighbors_sheet`.
+    """
+    rows = evenly_spaced(len(real.images), parameters.n_drawn)
+    images = {"real": real.images[rows], **{path: images[rows] for path, images in drawn.items()}}
+    found = find_neighbors(images, train_images, embedder, parameters.n_train)
+    n_train = min(len(train_images), parameters.n_train or len(train_images))
+    metrics = memorization_metrics(found) | {"n_train": n_train, "n_drawn": len(rows)}
+    prompts = [real.prompts[row] for row in rows]
+    return metrics, neighbors_sheet(images["champion"], prompts, found, train_images, parameters.n_shown)
+
+
+def find_neighbors(
+    images: Mapping[str, Pixels], train_images: Images, embedder: Embedder, limit: int | None
 ) -> dict[str, Neighbors]:
-    """Returns the nearest training images of several sets of images.
+    """Returns the nearest training images of sets of images by name, in features standardized over ``real``.
 
-    Training images are embedded chunk by chunk, once for all sets, so that memory does not grow with them.
-
-    Args:
-        images: Sets by name; features are standardized over the set ``real``.
-        train_images: uint8 (N, H, W, 3).
-        embedder: Of the evaluator.
-        parameters: Limit the number of training images.
+    At most ``limit`` training images are searched, evenly spaced; None: all.
     """
     features = {name: embedder.embed_images(some)[0] for name, some in images.items()}
     scale = Standardizer(features["real"])
-    indices = evenly_spaced(len(train_images), parameters.n_train)
-    queries = np.concatenate([scale(some) for some in features.values()])
-    search = NearestNeighbors(queries, min(len(RANKS), len(indices)))
-    for start in range(0, len(indices), CHUNK):
-        chunk = train_images[indices[start : start + CHUNK]]
-        search.update(scale(embedder.embed_images(chunk)[0]))
-    ends = np.cumsum([len(some) for some in images.values()])[:-1]
-    parts = zip(np.split(indices[search.indices], ends), np.split(search.distances, ends), strict=True)
-    return {name: Neighbors(*part) for name, part in zip(images, parts, strict=True)}
+    searched = evenly_spaced(len(train_images), limit)
+    chunks = (searched[start : start + CHUNK] for start in range(0, len(searched), CHUNK))
+    train = np.concatenate([scale(embedder.embed_images(train_images[chunk])[0]) for chunk in chunks])
+    k = min(len(RANKS), len(searched))
+    found = {name: nearest_neighbors(scale(some), train, k) for name, some in features.items()}
+    return {name: own._replace(indices=searched[own.indices]) for name, own in found.items()}
 
 
 def memorization_metrics(found: Mapping[str, Neighbors]) -> dict[str, Any]:
@@ -87,13 +84,7 @@ def neighbors_sheet(
 ) -> Pixels:
     """Returns a contact sheet of the champion's images, their nearest training images, and the distances.
 
-    Args:
-        drawn: The champion's images, uint8 (N, H, W, 3).
-        prompts: Theirs.
-        found: Neighbors of ``champion`` and of ``real`` test images.
-        train_images: The training images.
-        n_shown: Rows of the sheet; half of them are the images nearest to a training image, the others are
-            evenly spaced.
+    Half of the rows are the images nearest to a training image, the others are evenly spaced.
     """
     neighbors = found["champion"]
     order = np.argsort(neighbors.distances[:, 0], kind="stable")
@@ -111,4 +102,4 @@ def neighbors_sheet(
     columns["caption"] = [prompts[row] for row in shown]
     typical = float(np.median(found["real"].distances[:, 0]))
     title = f"Drawn by the champion, and the nearest training pictures (real test pictures: {typical:.1f})"
-    return rows_sheet(columns, title=title)
+    return comparison_sheet(columns, title=title)

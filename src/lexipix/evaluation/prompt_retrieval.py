@@ -5,50 +5,28 @@ finds each drawn image's caption among others. It has seen none of these images;
 ones is the value to compare with.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexipix.evaluation.embedding import CaptionRetrieval, Embedder
+from lexipix.data.captioned import CaptionedImages, captioned
+from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import evenly_spaced
 from lexipix.evaluation.text_paths import DrawCaptions
-from lexipix.metrics.retrieval import max_candidates
+from lexipix.metrics.retrieval import CaptionRetrieval
 from lexipix.utils.types import Split
 
 MAX_PARAPHRASES = 4  # wordings of an image, the caption among them, that are drawn from
 
 
-@dataclass(frozen=True)
-class Prompts:
-    """Captioned images of a split.
-
-    Attributes:
-        images: uint8 (N, H, W, 3).
-        paraphrases: All wordings of each image, the caption first.
-    """
-
-    images: NDArray[np.uint8]
-    paraphrases: list[list[str]]
-
-    @property
-    def captions(self) -> list[str]:
-        """The first wording of each image."""
-        return [texts[0] for texts in self.paraphrases]
-
-
-def choose_prompts(split: Split, limit: int) -> Prompts:
-    """Returns at most ``limit`` images of a split with a caption, evenly spaced, with all their wordings."""
-    indices = np.flatnonzero(split.captions["caption"].notna().to_numpy())
-    indices = indices[evenly_spaced(len(indices), limit)]
-    chosen = split.captions.iloc[indices]
-    paraphrases = [
-        [str(caption), *map(str, others)]
-        for caption, others in zip(chosen["caption"], chosen["paraphrases"], strict=True)
-    ]
-    return Prompts(np.asarray(split.images[indices]), paraphrases)
+def choose_prompts(split: Split, limit: int) -> CaptionedImages:
+    """Returns at most ``limit`` images of a split with a caption, evenly spaced."""
+    data = captioned(split)
+    indices = evenly_spaced(len(data), limit)
+    captions, paraphrases = [data.captions[i] for i in indices], [data.paraphrases[i] for i in indices]
+    return CaptionedImages(data.images[indices], captions, paraphrases)
 
 
 def prompt_metrics(
@@ -75,34 +53,31 @@ def prompt_metrics(
         ``train_r_precision`` and ``test_r_precision``; ``paraphrases``, the champion's by number of the
         wording that was drawn from; ``n_prompts`` of each split. Splits of one caption are absent.
     """
-    metrics: dict[str, Any] = {}
+    metrics = _nested()
     for name, split in splits.items():
         prompts = choose_prompts(split, n_prompts)
-        if max_candidates(prompts.captions) < 2:
+        if len(set(prompts.captions)) < 2:
             continue
-        texts = embedder.embed_paraphrases(prompts.paraphrases)
+        wordings = [
+            [text, *others] for text, others in zip(prompts.captions, prompts.paraphrases, strict=True)
+        ]
+        texts = embedder.embed_paraphrases(wordings)
         retrieval = CaptionRetrieval(prompts.captions, texts, n_candidates, seed)
-        key = f"{name}_r_precision"
         real = embedder.embed_images(prompts.images)[1]
-        _set(metrics, retrieval.r_precision(real), "baseline", "real", key)
+        metrics["baseline"]["real"][f"{name}_r_precision"] = retrieval.r_precision(real)
         for path, draw in paths.items():
             drawn = embedder.embed_images(draw(prompts.captions))[1]
-            _set(metrics, retrieval.r_precision(drawn), "text", path, key)
+            metrics["text"][path][f"{name}_r_precision"] = retrieval.r_precision(drawn)
         for number in range(2, MAX_PARAPHRASES + 1):
-            indices = np.array(
-                [i for i, texts in enumerate(prompts.paraphrases) if len(texts) >= number], np.intp
-            )
+            indices = np.array([i for i, texts in enumerate(wordings) if len(texts) >= number], np.intp)
             if retrieval.n_candidates(indices) >= 2:
-                images = paths["champion"]([prompts.paraphrases[i][number - 1] for i in indices])
+                images = paths["champion"]([wordings[i][number - 1] for i in indices])
                 value = retrieval.r_precision(embedder.embed_images(images)[1], indices)
-                _set(metrics, value, "paraphrases", name, str(number))
-        _set(metrics, len(prompts.captions), "n_prompts", name)
+                metrics["paraphrases"][name][str(number)] = value
+        metrics["n_prompts"][name] = len(prompts)
     return metrics
 
 
-def _set(metrics: dict[str, Any], value: float, *keys: str) -> None:
-    """Sets a value in nested groups, which are added as needed."""
-    *groups, last = keys
-    for key in groups:
-        metrics = metrics.setdefault(key, {})
-    metrics[last] = value
+def _nested() -> defaultdict[str, Any]:
+    """Groups of metrics in groups, which are added as needed."""
+    return defaultdict(_nested)

@@ -15,18 +15,49 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import RateParameters
+from lexipix.data.images import Images
 from lexipix.evaluation.baselines import mean_psnr_ssim
-from lexipix.evaluation.direct_path import LatentCodec, posterior_deviations
+from lexipix.evaluation.direct_path import LatentCodec
 from lexipix.evaluation.evaluated_images import evenly_spaced
-from lexipix.metrics.codecs import JPEG_COLORS, Coded, jpeg, webp
-from lexipix.metrics.quantization import CodeLengths, UniformQuantizer
-from lexipix.reporting.quality_plots import pareto_settings
+from lexipix.metrics.codecs import JPEG_COLORS, jpeg, webp
+from lexipix.metrics.quantization import UniformQuantizer, code_lengths
+from lexipix.reporting.plots import pareto_front
 from lexipix.utils.types import ImageSplits
 
 Pixels = NDArray[np.uint8]
 COLUMNS = ("coder", "setting", "bits_per_image", "bits_without_headers", "psnr", "ssim")
 N_FITTED = 1_000  # training images that ranges and frequencies are fitted on: 64,000 numbers a channel
 TARGET = 30.0  # dB, at which the coders are compared by one number each
+
+
+class LatentCoder:
+    """Rounds the latents of images, and measures the bits that an arithmetic coder needs for them.
+
+    Ranges and frequencies are fitted on some of the training images.
+
+    Attributes:
+        latents: Of the images, not rounded, (N, 64, C).
+    """
+
+    def __init__(self, codec: LatentCodec, images: Pixels, train_images: Images) -> None:
+        mean, logvar = codec.encode(train_images[evenly_spaced(len(train_images), N_FITTED)])
+        self._codec, self._sample = codec, mean.reshape(-1, mean.shape[2])
+        # Of each channel, the root of the posterior's mean variance
+        self._deviations = np.sqrt(np.exp(logvar.astype(np.float64)).mean(axis=(0, 1)))
+        self.latents = codec.encode(images)[0]
+
+    def with_bits(self, n_bits: int) -> tuple[Pixels, NDArray[np.int64]]:
+        """Returns the images of latents with n bits for each number, and the coded bits of each, (N,)."""
+        return self._apply(UniformQuantizer.fit(self._sample.T, n_bits))
+
+    def with_steps(self, step: float) -> tuple[Pixels, NDArray[np.int64]]:
+        """Returns the same for steps of a multiple of the posterior's standard deviation."""
+        return self._apply(UniformQuantizer.of_step(self._sample.T, step * self._deviations))
+
+    def _apply(self, quantizer: UniformQuantizer) -> tuple[Pixels, NDArray[np.int64]]:
+        codes = quantizer.codes(self.latents)
+        bits = code_lengths(codes, quantizer.codes(self._sample), 2**quantizer.n_bits)
+        return self._codec.decode(quantizer.values(codes)), bits
 
 
 def rate_curves(
@@ -41,63 +72,34 @@ def rate_curves(
     n_images = min(parameters.n_images or 0, len(pictures.test))
     if not n_images:
         return pd.DataFrame(columns=list(COLUMNS)), {}, 0
-    images = np.array(pictures.test.images[evenly_spaced(len(pictures.test), n_images)])
-    train_images = pictures.train.images[evenly_spaced(len(pictures.train), N_FITTED)]
-    curves = [latent_curves(codec, train_images, images, parameters), codec_curves(images, parameters)]
-    table = pd.concat(curves, ignore_index=True)
-    bits = bits_at(table, TARGET)
-    return table, {"psnr": TARGET, **bits} if bits else {}, len(images)
+    images, rows = np.array(pictures.test.images[evenly_spaced(len(pictures.test), n_images)]), []
 
+    def add(coder: str, setting: str, decoded: Pixels, bits: float, bare_bits: float | None = None) -> None:
+        bits_of_file = float(bits), float(bits if bare_bits is None else bare_bits)
+        rows.append((coder, setting, *bits_of_file, *mean_psnr_ssim(images, decoded).values()))
 
-def latent_curves(
-    codec: LatentCodec, train_images: Pixels, images: Pixels, parameters: RateParameters
-) -> pd.DataFrame:
-    """Returns the rows of the direct path with rounded latents, in all three ways.
-
-    Args:
-        codec: Encoder and decoder.
-        train_images: Images to fit ranges and frequencies on, uint8 (M, S, S, 3).
-        images: Test images, uint8 (N, S, S, 3).
-        parameters: Numbers of bits, and steps.
-    """
-    (sample, logvar), latents, rows = codec.encode(train_images), codec.encode(images)[0], []
-    channels = sample.reshape(-1, sample.shape[2])
-
-    def apply(quantizer: UniformQuantizer) -> tuple[Pixels, float]:
-        codes = quantizer.codes(latents)
-        lengths = CodeLengths(quantizer.codes(channels), 2**quantizer.n_bits)
-        return codec.decode(quantizer.values(codes)), float(lengths(codes).mean())
-
+    latent_coder = LatentCoder(codec, images, pictures.train.images)
     for n_bits in parameters.bits:
-        decoded, coded_bits = apply(UniformQuantizer.fit(channels.T, n_bits))
-        for coder, bits in (("latent", float(n_bits * latents[0].size)), ("latent_coded", coded_bits)):
-            rows.append(_row(coder, f"{n_bits} bits", bits, bits, images, decoded))
+        decoded, bits = latent_coder.with_bits(n_bits)
+        add("latent", f"{n_bits} bits", decoded, n_bits * latent_coder.latents[0].size)
+        add("latent_coded", f"{n_bits} bits", decoded, bits.mean())
     for step in parameters.steps:
-        decoded, bits = apply(UniformQuantizer.of_step(channels.T, step * posterior_deviations(logvar)))
-        rows.append(_row("latent_posterior", f"steps of {step:g}", bits, bits, images, decoded))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def codec_curves(images: Pixels, parameters: RateParameters) -> pd.DataFrame:
-    """Returns the rows of JPEG, with both ways to store colors, and of lossy WebP, at several qualities."""
-    rows = []
+        decoded, bits = latent_coder.with_steps(step)
+        add("latent_posterior", f"steps of {step:g}", decoded, bits.mean())
     for quality in parameters.qualities:
-        coded: dict[tuple[str, str], Coded] = {
-            ("jpeg", f"quality {quality}, {colors}"): jpeg(images, quality, colors) for colors in JPEG_COLORS
-        }
-        coded["webp", f"quality {quality}"] = webp(images, quality)
-        for (coder, setting), one in coded.items():
-            bits, bits_without = (8 * float(counts.mean()) for counts in (one.n_bytes, one.n_payload))
-            rows.append(_row(coder, setting, bits, bits_without, images, one.images))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        for colors in JPEG_COLORS:
+            file = jpeg(images, quality, colors)
+            setting = f"quality {quality}, {colors}"
+            add("jpeg", setting, file.images, 8 * file.n_bytes.mean(), 8 * file.n_payload.mean())
+        file = webp(images, quality)
+        add("webp", f"quality {quality}", file.images, 8 * file.n_bytes.mean(), 8 * file.n_payload.mean())
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    bits_at_target = bits_at(table, TARGET)
+    return table, {"psnr": TARGET, **bits_at_target} if bits_at_target else {}, len(images)
 
 
 def bits_at(table: pd.DataFrame, target: float) -> dict[str, float]:
     """Returns the bits per image that each coder needs for a PSNR, interpolated between two of its settings.
-
-    Args:
-        table: As :func:`rate_curves` returns it.
-        target: PSNR in decibels.
 
     Returns:
         By coder, and ``CODER_without_headers`` if it has headers; coders that do not reach the PSNR, or that
@@ -108,15 +110,8 @@ def bits_at(table: pd.DataFrame, target: float) -> dict[str, float]:
         for column, suffix in (("bits_per_image", ""), ("bits_without_headers", "_without_headers")):
             if suffix and own["bits_per_image"].equals(own["bits_without_headers"]):
                 continue
-            frontier = pareto_settings(own, column, "psnr")
+            frontier = pareto_front(own, column, "psnr")
             bits, quality = frontier[column].to_numpy(float), frontier["psnr"].to_numpy(float)
             if quality[0] <= target <= quality[-1]:
                 found[f"{coder}{suffix}"] = float(np.exp(np.interp(target, quality, np.log(bits))))
     return found
-
-
-def _row(
-    coder: str, setting: str, bits: float, bits_without_headers: float, images: Pixels, decoded: Pixels
-) -> tuple[str, str, float, float, float, float]:
-    quality = mean_psnr_ssim(images, decoded)
-    return coder, setting, bits, bits_without_headers, quality["psnr"], quality["ssim"]

@@ -29,44 +29,29 @@ TEXT_PATHS = ("vae", "gan", "champion", "tokens")  # in the order in which resul
 
 
 class Generators(NamedTuple):
-    """The generators under evaluation, each under the name of its catalog entry.
+    """The generators under evaluation, under the names and in the order of a node's last inputs."""
 
-    A node takes these entries as its last arguments, in this order.
-
-    Attributes:
-        prior: The text prior with the VAE's decoder.
-        gan: The GAN's generator.
-        tokens: The token generator, or the record of a skipped one.
-        champion: The generator that the compression chose, as it runs without torch.
-    """
-
-    prior: ModelBundle
+    prior: ModelBundle  # the text prior with the VAE's decoder
     gan: ModelBundle
-    tokens: ModelBundle
+    tokens: ModelBundle  # may be skipped
     champion: OnnxPipeline
 
 
 def text_paths(generators: Generators, run: RunParameters, batch_size: int) -> dict[str, DrawCaptions]:
-    """Returns a function from captions to images for each of :data:`TEXT_PATHS` that has a model.
-
-    Args:
-        generators: The models.
-        run: Its seed decides the noise.
-        batch_size: Captions per batch.
-    """
+    """Returns a function from captions to images for each of :data:`TEXT_PATHS` that has a model."""
 
     def draw_with_champion(captions: Sequence[str]) -> Pixels:
         _, generator = TextToImagePipeline.from_champion(generators.champion).generator()
         return generator.generate(captions, noise_for(len(captions), generator.noise_dim, run).numpy())
 
+    bundles = {"vae": generators.prior, "gan": generators.gan, "tokens": generators.tokens}
     paths: dict[str, DrawCaptions] = {
-        "vae": partial(draw_captions, generators.prior, run=run, batch_size=batch_size),
-        "gan": partial(draw_captions, generators.gan, run=run, batch_size=batch_size),
-        "champion": draw_with_champion,
+        path: partial(draw_captions, bundle, run=run, batch_size=batch_size)
+        for path, bundle in bundles.items()
+        if not is_skipped(bundle)
     }
-    if not is_skipped(generators.tokens):
-        paths["tokens"] = partial(draw_captions, generators.tokens, run=run, batch_size=batch_size)
-    return paths
+    paths["champion"] = draw_with_champion
+    return {path: paths[path] for path in TEXT_PATHS if path in paths}
 
 
 def images_by_path(images: Sequence[Pixels]) -> dict[str, Pixels]:
@@ -77,16 +62,13 @@ def images_by_path(images: Sequence[Pixels]) -> dict[str, Pixels]:
 def draw_captions(
     bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int
 ) -> Pixels:
-    """Draws one image for each caption.
+    """Draws one image for each caption: uint8 (N, H, W, 3).
 
     Args:
         bundle: A ``text_to_image``, or a ``tokens_to_image``, which draws in the precision of its training.
         captions: N texts.
         run: Its seed decides the noise; the n-th caption always gets the n-th noise.
-        batch_size: Captions per batch; images depend on it by rounding only.
-
-    Returns:
-        uint8 (N, H, W, 3).
+        batch_size: Images depend on it by rounding only.
     """
     device = resolve_device(run)
     model = load_network(bundle, *TEXT_MODELS).to(device)

@@ -6,20 +6,18 @@ also depend on the number of images: report it, and report the distance between 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.floating]
 _Float64 = NDArray[np.float64]
-_CHUNK = 512  # vectors that are compared at a time
+_CHUNK = 128  # vectors that are compared at a time
 
 
 class Standardizer:
-    """Scales every feature to mean 0 and standard deviation 1 over the real images.
-
-    Args:
-        features: (N, D) of real images.
-    """
+    """Scales every feature to mean 0 and standard deviation 1 over the real images, (N, D)."""
 
     def __init__(self, features: Vectors) -> None:
         self._mean = features.mean(axis=0)
@@ -32,24 +30,19 @@ class Standardizer:
         return scaled
 
 
-def kid(
-    real: Vectors, fake: Vectors, n_subsets: int = 50, subset_size: int = 500, seed: int = 0
-) -> tuple[float, float]:
+def kid(real: Vectors, fake: Vectors, n_subsets: int, subset_size: int, seed: int) -> tuple[float, float]:
     """Kernel distance: the unbiased squared MMD with the kernel `(x.y / D + 1)^3` (Binkowski et al. 2018).
 
     Args:
         real: (N, D) features of real images.
         fake: (M, D) features of generated images.
-        n_subsets: Number of random subsets to average over.
+        n_subsets: Random subsets to average over.
         subset_size: Vectors in each subset; limited to the smaller of N and M.
-        seed: Seed of the subsets.
+        seed: Of the subsets.
 
     Returns:
         Mean and standard deviation over the subsets. The mean is about 0, and may be negative, for two
         samples of one distribution.
-
-    Raises:
-        ValueError: A set or a subset has fewer than two vectors, or the widths differ.
     """
     # Importing torchmetrics takes seconds. Its class KernelInceptionDistance draws subsets from torch's
     # global generator; drawing them here keeps the result a function of the seed.
@@ -58,8 +51,6 @@ def kid(
 
     real, fake = _check_pair(real, fake)
     subset_size = min(subset_size, len(real), len(fake))
-    if subset_size < 2:
-        raise ValueError(f"kid needs subsets of at least two vectors, got {subset_size}.")
     rng = np.random.default_rng(seed)
     estimates = []
     for _ in range(n_subsets):
@@ -72,11 +63,7 @@ def kid(
 def frechet_distance(real: Vectors, fake: Vectors) -> float:
     """Squared distance of the normal distributions fitted to two sets (Heusel et al. 2017), in float64.
 
-    The distance is biased upwards for small sets: compare values of the same N and M only.
-
-    Args:
-        real: (N, D), N at least 2.
-        fake: (M, D), M at least 2.
+    The distance of (N, D) and (M, D) is biased upwards for small sets: compare values of the same N and M.
     """
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
@@ -94,83 +81,51 @@ def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, f
     """Precision and recall of a generated set against a real one (Kynkaanniemi et al. 2019).
 
     A set covers a vector that is not farther from some member than this member's k-th nearest neighbor within
-    the set.
-
-    Args:
-        real: (N, D), N more than k.
-        fake: (M, D), M more than k.
-        k: Which neighbor defines the radius.
+    the set, or else its last.
 
     Returns:
-        Precision (share of generated vectors that the real set covers) and recall (share of real vectors that
-        the generated set covers), in [0, 1].
+        Precision (share of fake vectors that the real set covers), and recall (the reverse), in [0, 1].
     """
     real, fake = _check_pair(real, fake)
-    if min(len(real), len(fake)) <= k:
-        raise ValueError(f"precision_recall with k={k} needs more than {k} vectors in each set.")
+    k = min(k, len(real) - 1, len(fake) - 1)
     return _covered_share(real, fake, k), _covered_share(fake, real, k)
 
 
-class NearestNeighbors:
-    """Finds the nearest of many vectors that arrive in parts, so that they never are in memory together.
+class Neighbors(NamedTuple):
+    """Indices (N, k) of the nearest vectors, nearest first, and their Euclidean distances."""
 
-    Of two vectors at the same distance, the first counts as nearer.
+    indices: NDArray[np.int64]
+    distances: _Float64
 
-    Args:
-        queries: (N, D).
-        k: Neighbors of each query; every part is searched once for each.
 
-    Attributes:
-        indices: int64 (N, k), nearest first, counted over all parts; -1 where fewer vectors have arrived.
-        distances: float64 (N, k), Euclidean; infinite where the index is -1.
-    """
-
-    def __init__(self, queries: Vectors, k: int) -> None:
-        self._queries = np.asarray(queries, np.float64)
-        self._n_seen = 0
-        self.indices = np.full((len(queries), k), -1, np.int64)
-        self.distances = np.full((len(queries), k), np.inf)
-
-    def update(self, vectors: Vectors) -> None:
-        """Search the next vectors, (M, D)."""
-        vectors = np.asarray(vectors, np.float64)
-        new_indices = np.arange(self._n_seen, self._n_seen + len(vectors))
-        for start in range(0, len(self._queries), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            new = np.sqrt(_squared_distances(self._queries[rows], vectors))
-            distances = np.concatenate([self.distances[rows], new], axis=1)
-            indices = np.concatenate([self.indices[rows], np.broadcast_to(new_indices, new.shape)], axis=1)
-            each = np.arange(len(distances))
-            for rank in range(self.indices.shape[1]):
-                nearest = distances.argmin(axis=1)
-                self.indices[start + each, rank] = indices[each, nearest]
-                self.distances[start + each, rank] = distances[each, nearest]
-                distances[each, nearest] = np.inf
-        self._n_seen += len(vectors)
+def nearest_neighbors(queries: Vectors, vectors: Vectors, k: int) -> Neighbors:
+    """Finds the vectors (M, D) nearest to each query (N, D); of two at the same distance, the first."""
+    indices, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k))
+    for start in range(0, len(queries), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        squared = _squared_distances(queries[rows], vectors)
+        indices[rows] = np.argsort(squared, axis=1, kind="stable")[:, :k]
+        distances[rows] = np.sqrt(np.take_along_axis(squared, indices[rows], axis=1))
+    return Neighbors(indices, distances)
 
 
 def _covered_share(members: Vectors, others: Vectors, k: int) -> float:
     """Share of `others` inside at least one member's ball."""
-    radii = np.empty(len(members))
-    for start in range(0, len(members), _CHUNK):
-        squared = _squared_distances(members[start : start + _CHUNK], members)
-        radii[start : start + _CHUNK] = np.partition(squared, k, axis=1)[:, k]  # 0: itself
+    radii = nearest_neighbors(members, members, k + 1).distances[:, k]  # 0: itself
     n_covered = 0
     for start in range(0, len(others), _CHUNK):
-        squared = _squared_distances(others[start : start + _CHUNK], members)
-        n_covered += int((squared <= radii).any(axis=1).sum())
+        distances = np.sqrt(_squared_distances(others[start : start + _CHUNK], members))
+        n_covered += int((distances <= radii).any(axis=1).sum())
     return n_covered / len(others)
 
 
 def _squared_distances(a: Vectors, b: Vectors) -> _Float64:
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
     return np.asarray(squares.clip(min=0), np.float64)
 
 
 def _check_pair(a: Vectors, b: Vectors) -> tuple[_Float64, _Float64]:
-    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(
-            f"Two sets of at least two vectors of one width are needed, got {a.shape} and {b.shape}."
-        )
-    return x, y
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f"Two sets of at least two vectors are needed, got {a.shape} and {b.shape}.")
+    return np.asarray(a, np.float64), np.asarray(b, np.float64)

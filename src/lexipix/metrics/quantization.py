@@ -33,12 +33,7 @@ class UniformQuantizer:
 
     @classmethod
     def fit(cls, numbers: Numbers, n_bits: int) -> UniformQuantizer:
-        """Quantizer whose range for each channel gives these numbers the smallest squared error.
-
-        Args:
-            numbers: (C, M), a sample of each channel.
-            n_bits: Bits per number, at least 1.
-        """
+        """Quantizer whose range for each channel gives these numbers, (C, M), the smallest squared error."""
         numbers = np.asarray(numbers, np.float64)
         ends = np.quantile(numbers, [*OUTSIDE, *(1 - share for share in OUTSIDE)], axis=1)
         candidates = []
@@ -46,20 +41,15 @@ class UniformQuantizer:
             one = cls(low, np.maximum((high - low) / 2**n_bits, 1e-12), n_bits)
             error = np.square(one.values(one.codes(numbers.T)) - numbers.T).mean(axis=0)
             candidates.append((error, one))
-        best = np.argmin([error for error, _ in candidates], axis=0)
-        channels = np.arange(len(best))
-        low, step = (np.stack([getattr(one, key) for _, one in candidates])[best, channels]
-                     for key in ("low", "step"))  # fmt: skip
-        return cls(low, step, n_bits)
+        best = np.argmin([error for error, _ in candidates], axis=0), np.arange(len(numbers))
+        low = np.stack([one.low for _, one in candidates])[best]
+        return cls(low, np.stack([one.step for _, one in candidates])[best], n_bits)
 
     @classmethod
     def of_step(cls, numbers: Numbers, step: Numbers) -> UniformQuantizer:
-        """Quantizer with cells of given widths that covers all of these numbers; 0 is the center of a cell.
+        """Quantizer with cells of widths (C,) that covers all of these numbers, (C, M).
 
-        Args:
-            numbers: (C, M), a sample of each channel.
-            step: Width of each channel's cells, (C,). The channel with the most cells decides the number of
-                bits, at most 16.
+        0 is the center of a cell. The channel with the most cells decides the number of bits, at most 16.
         """
         low = (np.floor(numbers.min(axis=1) / step + 0.5) - 0.5) * step
         n_cells = np.ceil((numbers.max(axis=1) - low) / step).max()
@@ -76,21 +66,21 @@ class UniformQuantizer:
         return values
 
 
-class CodeLengths:
+def code_lengths(codes: Codes, sample: Codes, n_codes: int) -> Codes:
     """Lengths of codes from an arithmetic coder that knows the frequencies in a sample.
 
+    Each channel has its own table; 1 is added to every count, so that no code is impossible.
+
     Args:
-        sample: (M, C) codes from 0 to ``n_codes`` - 1. Each channel has its own table; 1 is added to every
-            count, so that no code is impossible.
+        codes: (N, M, C), from 0 to ``n_codes`` - 1.
+        sample: (K, C), likewise.
         n_codes: Number of different codes.
+
+    Returns:
+        Bits for the codes of each image, rounded up to whole bytes: int64 (N,).
     """
-
-    def __init__(self, sample: Codes, n_codes: int) -> None:
-        counts = np.stack([np.bincount(channel, minlength=n_codes) for channel in sample.T]) + 1
-        self._bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))  # (C, n_codes)
-
-    def __call__(self, codes: Codes) -> Codes:
-        """Bits for the codes (N, M, C) of each image, rounded up to whole bytes: int64 (N,)."""
-        bits = self._bits[np.arange(codes.shape[-1]), codes].sum(axis=(1, 2))
-        whole: Codes = (np.ceil((bits + TERMINATION) / 8) * 8).astype(np.int64)
-        return whole
+    counts = np.stack([np.bincount(channel, minlength=n_codes) for channel in sample.T]) + 1
+    bits_of_codes = -np.log2(counts / counts.sum(axis=1, keepdims=True))  # (C, n_codes)
+    bits = bits_of_codes[np.arange(codes.shape[-1]), codes].sum(axis=(1, 2))
+    whole: Codes = (np.ceil((bits + TERMINATION) / 8) * 8).astype(np.int64)
+    return whole

@@ -1,4 +1,4 @@
-"""Contact sheets: many small images in one, with captions."""
+"""Contact sheets: many small images in one, uint8 (height, width, 3), with captions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from lexipix.reporting.text import Pixels, TextBlock, wrap
 
@@ -70,108 +68,35 @@ def contact_sheet(
         max_lines: Longer captions end in an ellipsis.
         fallbacks: N short texts that replace captions for which this machine has no font; by default
             "image 1" and so on.
-
-    Returns:
-        uint8 (height, width, 3).
-
-    Raises:
-        ValueError: The images have another shape or type, or the number of captions differs from theirs.
     """
-    _check(images)
     n_images, _, width = images.shape[:3]
-    if captions is not None and len(captions) != n_images:
-        raise ValueError(f"contact_sheet got {len(captions)} captions for {n_images} images.")
     columns = max(1, min(columns, n_images))
-    cell_width = max(width * scale, MIN_CAPTION_WIDTH) if captions is not None else width * scale
-    cells = [
-        _Cell(
-            _enlarge(image, scale), wrap(text or "", cell_width, CAPTION_SIZE, max_lines, fallback=fallback)
-        )
-        for image, text, fallback in zip(
-            images, captions or [""] * n_images, fallbacks or _numbered(n_images), strict=True
-        )
-    ] or [_Cell(text=wrap("no images", cell_width, CAPTION_SIZE))]
+    cell_width = width * scale if captions is None else max(width * scale, MIN_CAPTION_WIDTH)
+    texts = _wrapped(captions or [""] * n_images, cell_width, max_lines, fallbacks)
+    cells = [_Cell(enlarge(image, scale), text) for image, text in zip(images, texts, strict=True)]
+    cells = cells or [_Cell(text=wrap("no images", cell_width, CAPTION_SIZE))]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     return _draw(rows, [cell_width] * columns, title)
 
 
-def rows_sheet(
-    rows: Mapping[str, Pixels | Sequence[str]],
-    captions: Sequence[str] | None = None,
-    scale: int = 3,
-    title: str | None = None,
+def comparison_sheet(
+    columns: Mapping[str, Pixels | Sequence[str]], scale: int = 3, title: str | None = None
 ) -> Pixels:
     """Puts versions of the same images side by side: one row per image, one headed column per version.
 
-    Args:
-        rows: Heading to uint8 (N, H, W, 3), or heading to N texts, from left to right.
-        captions: N texts for a last column without a heading.
-        scale: Integer enlargement of every pixel.
-        title: A heading over the whole sheet.
-
-    Returns:
-        uint8 (height, width, 3).
-
-    Raises:
-        ValueError: The columns are empty or of unequal length.
+    Columns are uint8 (N, H, W, 3) or N texts by heading, from left to right.
     """
-    named = [*rows.items(), *([("", captions)] if captions is not None else [])]
-    lengths = [len(column) for _, column in named]
-    if len(set(lengths)) != 1:
-        raise ValueError(f"rows_sheet needs columns of one length, got {lengths}.")
-    widths, columns = [], []
-    for name, column in named:
+    widths, cells = [], []
+    for name, column in columns.items():
         if isinstance(column, np.ndarray):
-            _check(column)
             widths.append(max(column.shape[2] * scale, 48))
-            cells = [_Cell(_enlarge(image, scale)) for image in column]
+            own = [_Cell(enlarge(image, scale)) for image in column]
         else:
             widths.append(TEXT_COLUMN_WIDTH)
-            cells = [
-                _Cell(text=wrap(text or "", TEXT_COLUMN_WIDTH, CAPTION_SIZE, fallback=fallback))
-                for text, fallback in zip(column, _numbered(len(column)), strict=True)
-            ]
+            own = [_Cell(text=text) for text in _wrapped(column, TEXT_COLUMN_WIDTH)]
         heading = wrap(name, widths[-1], HEADING_SIZE, max_lines=2, bold=True)
-        columns.append([_Cell(text=heading), *cells])
-    return _draw([list(row) for row in zip(*columns, strict=True)], widths, title)
-
-
-def attention_sheet(
-    image: Pixels, words: Sequence[str], maps: NDArray[np.floating], scale: int = 4, columns: int = 10
-) -> Pixels:
-    """Draws an image, then one copy per word with the captioner's attention for that word in orange.
-
-    Args:
-        image: uint8 (H, W, 3).
-        words: T words or tokens.
-        maps: (T, h, w), non-negative; each is divided by its maximum and enlarged smoothly to the image.
-        scale: Integer enlargement of every pixel of the image.
-        columns: Maximum number of images in a row.
-
-    Returns:
-        uint8 (height, width, 3), a contact sheet of T + 1 images.
-
-    Raises:
-        ValueError: The number of maps differs from that of the words.
-    """
-    if len(words) != len(maps):
-        raise ValueError(f"attention_sheet got {len(maps)} maps for {len(words)} words.")
-    large = _enlarge(image, scale)
-    height, width = large.shape[:2]
-    # In a pale gray copy the image stays recognizable, and only the attention has a color
-    gray = large.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    pale = np.repeat((96 + 0.6 * gray)[..., None], 3, axis=2)
-    orange = np.array([230, 74, 0], np.float32)
-    frames = [large]
-    for attention in np.asarray(maps, np.float32):
-        relative = Image.fromarray(attention / (attention.max(initial=0.0) or 1.0))
-        smooth = np.asarray(relative.resize((width, height), Image.Resampling.BICUBIC))
-        weight = 0.85 * smooth.clip(0, 1)[..., None]
-        frames.append((pale * (1 - weight) + orange * weight).round().astype(np.uint8))
-    code_points = [" ".join(f"U+{ord(character):04X}" for character in word) for word in words]
-    return contact_sheet(
-        np.stack(frames), ["", *words], columns, scale=1, max_lines=2, fallbacks=["", *code_points]
-    )
+        cells.append([_Cell(text=heading), *own])
+    return _draw(list(zip(*cells, strict=True)), widths, title)
 
 
 def _draw(rows: Sequence[Sequence[_Cell]], widths: Sequence[int], title: str | None) -> Pixels:
@@ -193,15 +118,16 @@ def _draw(rows: Sequence[Sequence[_Cell]], widths: Sequence[int], title: str | N
     return pixels
 
 
-def _check(images: Pixels) -> None:
-    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
-        raise ValueError(f"A sheet is made of uint8 images (N, H, W, 3), got {images.dtype} {images.shape}.")
+def _wrapped(
+    texts: Sequence[str | None], width: int, max_lines: int = 8, fallbacks: Sequence[str] | None = None
+) -> list[TextBlock]:
+    fallbacks = fallbacks or [f"image {number}" for number in range(1, len(texts) + 1)]
+    return [
+        wrap(text or "", width, CAPTION_SIZE, max_lines, fallback=fallback)
+        for text, fallback in zip(texts, fallbacks, strict=True)
+    ]
 
 
-def _numbered(n: int) -> list[str]:
-    return [f"image {number}" for number in range(1, n + 1)]
-
-
-def _enlarge(image: Pixels, scale: int) -> Pixels:
-    """Enlarges an image by whole pixels, so that a small one stays sharp."""
+def enlarge(image: Pixels, scale: int) -> Pixels:
+    """Enlarges an image by a whole factor, so that a small one stays sharp."""
     return np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)

@@ -12,14 +12,7 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """How the report shows one metric.
-
-    Attributes:
-        name: In words.
-        meaning: One sentence on what it measures.
-        bad: One sentence on which values are bad.
-        pattern: Format of the number, with its unit.
-    """
+    """How the report shows one metric: name, what it measures, which values are bad, format with unit."""
 
     name: str
     meaning: str = ""
@@ -183,10 +176,7 @@ SPEED = {
     "r_precision": MetricSpec("R-precision"),
     "kid": MetricSpec("KID"),
     "quality_loss": MetricSpec("Quality lost", pattern=PERCENT),
-}
-CAPTIONER_SPEED = {
-    **{key: SPEED[key] for key in ("latency_p50_ms", "images_per_s", "latency_p99_ms")},
-    **{key: SPEED[key] for key in ("size_mb", "mflop", "peak_mb")},
+    # Of captioners
     "agreement": MetricSpec("Agreement", pattern=PERCENT),
     **{key: CAPTIONER[key] for key in ("exact_match", "attribute_f1", "bleu4", "cider_d")},
 }
@@ -210,11 +200,7 @@ def lookup(metrics: Mapping[str, Any], *keys: str) -> float | None:
 
 def write_seconds(seconds: float) -> str:
     """Formats a duration: ``4.5 s``, ``45 s``, ``3 min 20 s``, ``1 h 05 min``."""
-    whole = round(seconds)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    minutes, whole = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{whole} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{minutes} min {whole:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

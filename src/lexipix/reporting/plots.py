@@ -1,4 +1,4 @@
-"""Plots by matplotlib as pixels; matplotlib is imported when a plot is drawn."""
+"""Plots by matplotlib as pixels, uint8 (height, width, 3); matplotlib is imported when a plot is drawn."""
 
 from __future__ import annotations
 
@@ -21,48 +21,44 @@ CLOCKS = ("images_seen", "seconds", "step", "epoch")
 OBJECTIVE = "objective"
 # A curve that falls by more than this factor needs a logarithmic scale: its end would be a flat line
 LOG_SPAN = 30.0
+MAX_PANELS = 8
 DPI = 160
 
 
-def curves_figure(curves: pd.DataFrame, title: str | None = None, max_panels: int = 8) -> Pixels:
+def curves_figure(curves: pd.DataFrame) -> Pixels:
     """Plots the metrics of a training over the images seen: one panel per metric, validation in orange.
 
     Args:
-        curves: One row per validation, with ``images_seen`` (else the row number counts) and one column per
-            metric; the validation of ``loss`` is ``val_loss``.
-        title: Above the panels.
-        max_panels: Further metrics are left out.
-
-    Returns:
-        uint8 (height, width, 3); a note instead of panels if there is nothing to plot.
+        curves: One row per validation, with ``images_seen`` and one column per metric; the validation of
+            ``loss`` is ``val_loss``. Without metrics there is a note instead of panels.
     """
-    panels = _panels(curves, max_panels)
+    panels = _panels(curves)
     if not panels:
-        return note(title, "no metrics were reported")
+        return note(None, "no metrics were reported")
     n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
-    figure = blank_figure(3.1 * n_columns, 2.15 * n_rows + (0.35 if title else 0.1))
-    x = curves["images_seen"] if "images_seen" in curves else np.arange(len(curves))
+    figure = blank_figure(3.1 * n_columns, 2.15 * n_rows + 0.1)
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     for axis, (name, columns) in zip(axes, panels.items(), strict=False):
         for column in columns:
-            _draw_curve(axis, x, curves[column], ORANGE if column.startswith("val_") else BLUE)
+            known = curves[["images_seen", column]].dropna()
+            color = ORANGE if column.startswith("val_") else BLUE
+            marker = "o" if len(known) < 3 else None  # one or two points make no line
+            axis.plot(*known.to_numpy(float).T, color=color, linewidth=1.5, marker=marker, markersize=3)
         axis.set_title(name, fontsize=9, loc="left", color=INK)
         if _wants_logarithm(curves[columns]):
             axis.set_yscale("log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.minorticks_off()
         tidy(axis)
-        axis.xaxis.set_major_formatter(_thousands())
+        axis.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}")
     if any(column.startswith("val_") for columns in panels.values() for column in columns):
         for text, color, inches in (("validation", ORANGE, 0.0), ("training", BLUE, 0.72)):
             right = 0.995 - inches / figure.get_figwidth()
             figure.text(right, 0.995, text, color=color, fontsize=8, ha="right", va="top")
     figure.supxlabel("images seen", fontsize=8, color=INK)
-    if title:
-        figure.suptitle(title, fontsize=11, x=0.01, ha="left", color=INK, fontweight="bold")
     return rendered(figure)
 
 
@@ -72,13 +68,9 @@ def frontier_figure(
     """Plots variants of models by speed and by the share of quality they lose, with their Pareto front.
 
     Args:
-        table: Variant to its metrics: ``images_per_s`` and ``quality_loss``; variants without either are left
-            out.
+        table: Variant to its metrics; variants without ``images_per_s`` or ``quality_loss`` are left out.
         champion: The variant to highlight.
         title: Above the plot.
-
-    Returns:
-        uint8 (height, width, 3).
     """
     points = {
         name: (row["images_per_s"], 100 * row["quality_loss"])
@@ -87,15 +79,17 @@ def frontier_figure(
     }
     if not points:
         return note(title, "no variant was evaluated")
+    import pandas as pd
     from matplotlib.ticker import LogLocator
 
     figure = blank_figure(8.4, max(3.0, 0.24 * len(points) + 0.6))
     axis = figure.subplots()
-    front = pareto_front(points)
-    axis.step(*zip(*(points[name] for name in front), strict=True), where="pre", color=GREY, linewidth=1.0)
+    costs = pd.DataFrame({name: (-rate, -loss) for name, (rate, loss) in points.items()}, ["cost", "quality"])
+    front = pareto_front(costs.T, "cost", "quality")[::-1]
+    axis.step(-front["cost"], -front["quality"], where="pre", color=GREY, linewidth=1.0)
     # Variants lie close together: points are numbered, and named beside the plot
     for number, (name, (rate, loss)) in enumerate(sorted(points.items(), key=lambda one: one[1][0]), 1):
-        color = ORANGE if name == champion else BLUE if name in front else GREY
+        color = ORANGE if name == champion else BLUE if name in front.index else GREY
         label = f"{number}  {name.replace('_', ' ')}: {rate:,.0f} /s, {loss:.1f}%"
         axis.plot(rate, loss, "o", color=color, markersize=5, label=label)
         offset = (0, 5 if number % 2 else -11)
@@ -116,22 +110,16 @@ def frontier_figure(
     return rendered(figure)
 
 
-def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Returns the names of the Pareto-optimal points, from slow to fast.
+def pareto_front(settings: pd.DataFrame, cost: str, quality: str) -> pd.DataFrame:
+    """Returns the settings that no other setting beats at a lower cost, by ascending cost.
 
-    Args:
-        points: Name to (rate, loss): a higher rate and a lower loss are better.
+    ``cost`` and ``quality`` are columns; there is one row per setting.
     """
-    front: list[str] = []
-    least = float("inf")
-    for name in sorted(points, key=lambda one: (-points[one][0], points[one][1])):
-        if points[name][1] < least:
-            front.append(name)
-            least = points[name][1]
-    return front[::-1]
+    ordered = settings.sort_values([cost, quality], ascending=[True, False])
+    return ordered[ordered[quality] > ordered[quality].cummax().shift(fill_value=float("-inf"))]
 
 
-def _panels(curves: pd.DataFrame, max_panels: int) -> dict[str, list[str]]:
+def _panels(curves: pd.DataFrame) -> dict[str, list[str]]:
     """Returns the columns of each panel: a metric's training column, its validation column, or both."""
     panels: dict[str, list[str]] = {}
     for column in curves.columns:
@@ -140,20 +128,13 @@ def _panels(curves: pd.DataFrame, max_panels: int) -> dict[str, list[str]]:
         panels.setdefault(str(column).removeprefix("val_"), []).append(str(column))
     if any(name != OBJECTIVE and f"val_{name}" in columns for name, columns in panels.items()):
         panels.pop(OBJECTIVE, None)
-    return dict(list(panels.items())[:max_panels])
+    return dict(list(panels.items())[:MAX_PANELS])
 
 
 def _wants_logarithm(values: pd.DataFrame) -> bool:
     numbers = values.to_numpy(float)
     numbers = numbers[np.isfinite(numbers)]
     return bool(len(numbers) and numbers.min() > 0 and numbers.max() / numbers.min() > LOG_SPAN)
-
-
-def _draw_curve(axis: Any, x: Any, y: pd.Series, color: str) -> None:
-    known = y.notna().to_numpy()
-    marker = "o" if known.sum() < 3 else None  # one or two points make no line
-    values = y.to_numpy(float)[known]
-    axis.plot(np.asarray(x)[known], values, color=color, linewidth=1.5, marker=marker, markersize=3)
 
 
 def tidy(axis: Any) -> None:
@@ -165,14 +146,8 @@ def tidy(axis: Any) -> None:
     axis.tick_params(labelsize=8, length=0, colors="#5f6368")
 
 
-def _thousands() -> Any:
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(lambda x, _: f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}")
-
-
 def note(title: str | None, text: str) -> Pixels:
-    """Draws a sentence in place of a plot: uint8 (height, width, 3)."""
+    """Draws a sentence in place of a plot."""
     figure = blank_figure(4.5, 0.8)
     figure.text(0.02, 0.5, f"{title}: {text}" if title else text, fontsize=9, color="#5f6368", va="center")
     return rendered(figure)
@@ -186,7 +161,7 @@ def blank_figure(width: float, height: float) -> Any:
 
 
 def rendered(figure: Any) -> Pixels:
-    """Renders a figure as uint8 (height, width, 3); pyplot would need a display and keep figures."""
+    """Renders a figure without pyplot, which would need a display and keep figures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)

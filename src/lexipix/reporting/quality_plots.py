@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lexipix.reporting.plots import BLUE, GREY, INK, ORANGE, Pixels, blank_figure, note, rendered, tidy
+from lexipix.reporting.plots import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    Pixels,
+    blank_figure,
+    note,
+    pareto_front,
+    rendered,
+    tidy,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,17 +47,10 @@ NOT_ROUNDED = "not rounded"
 def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
     """Plots quality over bits per image, one line per coder; dashed without file headers.
 
-    A line connects the Pareto-optimal settings of a coder.
-
-    Args:
-        table: Columns ``coder``, ``bits_per_image``, ``bits_without_headers``, ``psnr`` and ``ssim``.
-        n_images: Images that the values are means of.
-
-    Returns:
-        uint8 (height, width, 3).
+    A line connects the Pareto-optimal settings of a coder. The table's values are means of ``n_images``.
     """
     if not len(table):
-        return note("Bits per image", "nothing was measured")
+        return note("Bits per image", "evaluation.rate.n_images is null: not measured")
     from matplotlib.ticker import LogLocator
 
     figure = blank_figure(12.5, 4.0)
@@ -58,7 +62,7 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
             if not whole.equals(bare):
                 lines.append(("bits_without_headers", "--", f"{label} without headers"))
             for column, style, name in lines if len(own) else ():
-                front = pareto_settings(own, column, metric)
+                front = pareto_front(own, column, metric)
                 axis.plot(
                     front[column], front[metric], style, color=color, label=name, marker="o", markersize=2.5
                 )
@@ -69,17 +73,9 @@ def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
 
 
 def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
-    """Plots quality over the bits of information about an image, from 0 bits to the whole latent.
-
-    Args:
-        table: Columns ``path``, ``setting``, ``bits_per_image``, ``psnr`` and ``ssim``.
-        n_images: Images that the values are means of.
-
-    Returns:
-        uint8 (height, width, 3).
-    """
+    """Plots quality over the bits of information about an image, from 0 bits to the whole latent."""
     if not len(table):
-        return note("Information about an image", "nothing was measured")
+        return note("Information about an image", "evaluation.information.n_images is null: not measured")
     figure = blank_figure(12.5, 4.4)
     for axis, metric in _axes(figure, n_images):
         for path, (label, color) in PATHS.items():
@@ -90,18 +86,6 @@ def information_figure(table: pd.DataFrame, n_images: int) -> Pixels:
         axis.margins(y=0.08)
         tidy(axis)
     return rendered(figure)
-
-
-def pareto_settings(settings: pd.DataFrame, bits: str, quality: str) -> pd.DataFrame:
-    """Returns the settings of one coder that no other setting beats with fewer bits, by ascending bits.
-
-    Args:
-        settings: One row per setting.
-        bits: Column of the bits.
-        quality: Column of the quality.
-    """
-    ordered = settings.sort_values([bits, quality], ascending=[True, False])
-    return ordered[ordered[quality] > ordered[quality].cummax().shift(fill_value=float("-inf"))]
 
 
 def _axes(figure: Any, n_images: int) -> Iterator[tuple[Any, str]]:
@@ -116,21 +100,11 @@ def _axes(figure: Any, n_images: int) -> Iterator[tuple[Any, str]]:
 
 
 def _plot_path(axis: Any, table: pd.DataFrame, path: str, metric: str, label: str, color: str) -> None:
-    own = table[table["path"] == path]
-    line = own
+    own = line = table[table["path"] == path]
     if path == "tokens":  # the line starts at the caption without any token
         line = table[(table["path"] == path) | ((table["path"] == "caption") & (table["setting"] == path))]
-    style = "none" if path in UNCONNECTED else "-"
-    marker = "s" if path == "class" else "o"
-    axis.plot(
-        line["bits_per_image"],
-        line[metric],
-        color=color,
-        linestyle=style,
-        marker=marker,
-        markersize=4,
-        label=label,
-    )
+    style = {"linestyle": "none" if path in UNCONNECTED else "-", "marker": "s" if path == "class" else "o"}
+    axis.plot(line["bits_per_image"], line[metric], color=color, markersize=4, label=label, **style)
     if path not in ANNOTATED:
         return
     points = sorted(zip(own["setting"], own["bits_per_image"], own[metric], strict=True), key=lambda p: p[2])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from lexipix.reporting import metric_specs, plots, tables
+from lexipix.reporting.metric_specs import lookup
 from lexipix.reporting.plots import Pixels
 from lexipix.reporting.summary import summary_lines
 
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 THUMBNAIL = 128  # CSS pixels of a small image's longer side
-DATA = {
-    "n_train": "Training",
-    "n_val": "Validation",
-    "n_test": "Test",
-    "rejected": "Rejected",
-    "image_size": "Image size",
-}
+NAMES = {"scenes": "Embedded scenes", "cifar10": "CIFAR-10", "folder": "Own images"}
 
 
 @dataclass(frozen=True)
@@ -42,82 +37,43 @@ class Gallery:
     title: str
     note: str
     columns: Mapping[str, Pixels | Sequence[str]]
-    notes: Sequence[str] = ()
+    notes: Sequence[str]
 
 
-@dataclass(frozen=True)
-class CaptionExample:
-    """An image, uint8 (H, W, 3), with its true caption, if it has one, and the generated caption."""
-
-    image: Pixels
-    reference: str | None
-    generated: str
-
-
-@dataclass(frozen=True)
-class ReportContext:
-    """Everything that the report shows; empty parts are left out.
-
-    Attributes:
-        name: Of the data set, as a heading.
-        metrics: As in ``metrics.json``.
-        text_extras: Further metrics of the text path by generator (``vae``, ``gan``, ``tokens``,
-            ``champion``): frechet, recall, sharpness.
-        real_vs_real: Distances between two sets of real images: kid, kid_std, frechet, recall.
-        galleries: Fixed test images first, then best and worst.
-        captions: Examples of the captioner.
-        caption_facts: Further lines on the captions.
-        neighbors: Sheet of generated images beside their nearest training images, uint8 (H, W, 3).
-        rate: Plot of the direct path's quality over bits, uint8 (H, W, 3).
-        information: Plot of quality over the information about an image, uint8 (H, W, 3).
-        attention: Sheets of the captioner's attention, uint8 (H, W, 3).
-        curves: Training curves by model: one row per validation.
-        training_seconds: Duration of each training.
-        data_sheet: Training images with their captions, uint8 (H, W, 3).
-        data_facts: Further lines on the data, such as its source and digest.
-        evaluator_facts: Lines on the evaluator, such as its training data.
-        n_images: Evaluated test images.
-        n_candidates: Captions that R-precision chooses among.
-        seed: Of the run.
-        machine: Processor, cores, threads.
-        code_revision: Of the project.
-        created: Date and time.
-    """
-
-    name: str
-    metrics: Mapping[str, Any]
-    text_extras: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    real_vs_real: Mapping[str, float] = field(default_factory=dict)
-    galleries: Sequence[Gallery] = ()
-    captions: Sequence[CaptionExample] = ()
-    caption_facts: Mapping[str, str] = field(default_factory=dict)
-    neighbors: Pixels | None = None
-    rate: Pixels | None = None
-    information: Pixels | None = None
-    attention: Sequence[Pixels] = ()
-    curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    training_seconds: Mapping[str, float] = field(default_factory=dict)
-    data_sheet: Pixels | None = None
-    data_facts: Mapping[str, str] = field(default_factory=dict)
-    evaluator_facts: Mapping[str, str] = field(default_factory=dict)
-    n_images: int = 0
-    n_candidates: int | None = None
-    seed: int = 0
-    machine: str = ""
-    code_revision: str = ""
-    created: str = ""
-
-
-def render_report(context: ReportContext) -> str:
-    """Renders the report as one HTML text with its images as PNG inside.
+def render_report(
+    *,
+    summary: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    paths: Mapping[str, Any],
+    captioner: Mapping[str, Any],
+    galleries: Sequence[Gallery],
+    captions: Sequence[tuple[Pixels, str | None, str]],
+    sheets: Mapping[str, Pixels],
+    curves: Mapping[str, pd.DataFrame],
+    run: Mapping[str, Any],
+) -> str:
+    """Renders the report as one HTML text with its images as PNG inside; what was not measured is left out.
 
     Captions are escaped, so that no caption becomes part of the page's code.
+
+    Args:
+        summary: Of the ingestion.
+        metrics: As in ``metrics.json``.
+        paths: Metrics of both paths; of these ``extras``, ``real_vs_real``, ``n_images``, ``n_candidates``.
+        captioner: Metrics of the captioner's training and captions.
+        galleries: Fixed test images first, then best and worst.
+        captions: Images, uint8 (H, W, 3), with their true and their generated captions.
+        sheets: Contact sheets and plots by the names of their datasets, uint8 (H, W, 3).
+        curves: Training curves by model: one row per validation.
+        run: ``seed``, ``machine`` (processor and cores) and ``code_revision``.
     """
     import jinja2
 
-    metrics = context.metrics
     speed, champion = tables.variants(metrics.get("speed", {}))
     captioners, captioner_champion = tables.variants(metrics.get("captioner_speed", {}))
+    training = metrics.get("training", {})
+    seconds = {name: values["seconds"] for name, values in training.items() if "seconds" in values}
+    source = str(summary.get("source", "Images"))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lexipix.reporting", "templates"),
         autoescape=True,
@@ -128,25 +84,33 @@ def render_report(context: ReportContext) -> str:
     environment.filters["png"] = png
     environment.filters["seconds"] = metric_specs.write_seconds
     return environment.get_template("report.html.j2").render(
-        report=context,
-        summary=summary_lines(metrics, context.text_extras),
+        run=run,
+        name=NAMES.get(source, source),
+        paths=paths,
+        sheets=sheets,
+        captions=captions,
+        summary=summary_lines(metrics, paths["extras"]),
         direct=tables.direct_table(metrics),
-        text=tables.text_table(metrics, context.text_extras, context.real_vs_real),
+        text=tables.text_table(metrics, paths["extras"], paths["real_vs_real"]),
         captioner=tables.captioner_table(metrics),
         memorization=tables.plain_table(metrics.get("memorization", {}), metric_specs.MEMORIZATION),
         rates=tables.rate_facts(metrics.get("rate", {})),
         speed=tables.plain_table(speed, metric_specs.SPEED),
         champion=champion,
-        captioner_speed=tables.plain_table(captioners, metric_specs.CAPTIONER_SPEED),
+        captioner_speed=tables.plain_table(captioners, metric_specs.SPEED),
         captioner_champion=captioner_champion,
         frontier=plots.frontier_figure(speed, champion),
-        training=tables.plain_table(metrics.get("training", {}), metric_specs.TRAINING),
-        data=_data_facts(context),
-        galleries=[_gallery_rows(gallery) for gallery in context.galleries if _length(gallery)],
-        curves={name: plots.curves_figure(curves) for name, curves in context.curves.items()},
+        training=tables.plain_table(training, metric_specs.TRAINING),
+        data=metrics.get("data", {}),
+        ingestion=summary,
+        classifier_accuracy=lookup(metrics, "baseline", "real", "class_agreement"),
+        captions_written=captioner,
+        galleries=[gallery for gallery in galleries if len(gallery.notes)],
+        curves={name: plots.curves_figure(rows) for name, rows in curves.items() if len(rows)},
         thumbnail=thumbnail_size,
-        total_seconds=sum(context.training_seconds.values()),
-        longest=max(context.training_seconds.values(), default=1.0),
+        training_seconds=seconds,
+        total_seconds=sum(seconds.values()),
+        longest=max(seconds.values(), default=1.0),
     )
 
 
@@ -161,38 +125,5 @@ def thumbnail_size(image: Pixels) -> tuple[int, int]:
     """Returns width and height in CSS pixels; small images are enlarged by an integer."""
     height, width = image.shape[:2]
     scale = THUMBNAIL / max(height, width)
-    if scale > 1:
-        scale = float(int(scale))
+    scale = scale if scale < 1 else int(scale)
     return round(width * scale), round(height * scale)
-
-
-def _data_facts(context: ReportContext) -> dict[str, str]:
-    """Numbers of images in the splits, and further facts on the data."""
-    facts = {}
-    for key, name in DATA.items():
-        value = metric_specs.lookup(context.metrics, "data", key)
-        if value is not None:
-            facts[name] = (
-                f"{value:.0f} × {value:.0f} pixels" if key == "image_size" else f"{value:,.0f} images"
-            )
-    return facts | dict(context.data_facts)
-
-
-def _length(gallery: Gallery) -> int:
-    return min((len(column) for column in gallery.columns.values()), default=0)
-
-
-def _gallery_rows(gallery: Gallery) -> dict[str, Any]:
-    """Returns a gallery for the template, row by row; columns without content are left out."""
-    columns = {name: column for name, column in gallery.columns.items() if len(column)}
-    notes = [*gallery.notes, *[""] * _length(gallery)]
-    return {
-        "title": gallery.title,
-        "note": gallery.note,
-        "headings": list(columns),
-        "rows": [
-            {"cells": [column[i] for column in columns.values()], "note": notes[i]}
-            for i in range(_length(gallery))
-        ],
-        "has_notes": bool(gallery.notes),
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lexipix.reporting.metric_specs import SPEED, lookup
@@ -17,13 +17,7 @@ GENERATORS = {"vae": "the VAE", "gan": "the GAN", "tokens": "the token generator
 
 @dataclass(frozen=True)
 class SummaryLine:
-    """One line of the summary.
-
-    Attributes:
-        value: The number, with its unit.
-        text: Its meaning; continues the number as a sentence.
-        tone: Whether that is good.
-    """
+    """A number with its unit, the sentence that continues it, and whether it is good."""
 
     value: str
     text: str
@@ -41,7 +35,11 @@ def summary_lines(
     """
     lines = [_captions(metrics), _direct(metrics), _tokens(metrics)]
     for path in GENERATORS:
-        lines.append(_text(metrics, path, text_extras.get(path, {}).get("sharpness")))
+        line = _attributes(metrics, path) or _classes(metrics, path) or _retrieval(metrics, path)
+        sharpness = text_extras.get(path, {}).get("sharpness")
+        if line is not None and sharpness is not None:
+            line = replace(line, text=f"{line.text} Sharpness is {sharpness:.0%} of real images.")
+        lines.append(line)
     return [line for line in [*lines, _speed(metrics)] if line is not None]
 
 
@@ -79,40 +77,19 @@ def _tokens(metrics: Mapping[str, Any]) -> SummaryLine | None:
     return SummaryLine(f"{psnr:.1f} dB", text, tone)
 
 
-def _text(metrics: Mapping[str, Any], path: str, sharpness: float | None) -> SummaryLine | None:
-    """The line of one generator: attribute accuracy, else class agreement, else R-precision."""
-    own: Mapping[str, Any] = metrics.get("text", {}).get(path, {})
-    baseline: Mapping[str, Any] = metrics.get("baseline", {})
-    line = (
-        _attributes(own, baseline, lookup(metrics, "ceiling", "psnr"), path)
-        or _classes(own, baseline, path)
-        or _retrieval(own, baseline, path)
-    )
-    if line is None or sharpness is None:
-        return line
-    return SummaryLine(line.value, f"{line.text} Sharpness is {sharpness:.0%} of real images.", line.tone)
-
-
-def _attributes(
-    own: Mapping[str, Any], baseline: Mapping[str, Any], ceiling: float | None, path: str
-) -> SummaryLine | None:
-    accuracy, psnr = lookup(own, "attribute_accuracy"), lookup(own, "psnr")
+def _attributes(metrics: Mapping[str, Any], path: str) -> SummaryLine | None:
+    accuracy, psnr = (lookup(metrics, "text", path, key) for key in ("attribute_accuracy", "psnr"))
     if accuracy is None:
         return None
     tone = _tone(accuracy, 0.95 if path == "vae" else 0.90, 0.7)
     text = (
         f"of the original's attributes are in the image that {GENERATORS[path]} generates from its caption."
     )
+    ceiling = lookup(metrics, "ceiling", "psnr")
     if psnr is not None and ceiling is not None:
         text += f" PSNR is {psnr:.1f} dB; the best possible is {ceiling:.1f} dB"
-        weakest = min(
-            (
-                v
-                for name in ("mean_image", "same_caption")
-                if (v := lookup(baseline, name, "psnr")) is not None
-            ),
-            default=psnr,
-        )
+        baselines = (lookup(metrics, "baseline", name, "psnr") for name in ("mean_image", "same_caption"))
+        weakest = min((value for value in baselines if value is not None), default=psnr)
         if psnr < weakest:
             text += f", and the weakest baseline has {weakest:.1f} dB"
             tone = "fair" if tone == "good" else tone
@@ -120,11 +97,11 @@ def _attributes(
     return SummaryLine(f"{accuracy:.1%}", text, tone)
 
 
-def _classes(own: Mapping[str, Any], baseline: Mapping[str, Any], path: str) -> SummaryLine | None:
-    agreement, cas = lookup(own, "class_agreement"), lookup(own, "cas")
+def _classes(metrics: Mapping[str, Any], path: str) -> SummaryLine | None:
+    agreement, cas = (lookup(metrics, "text", path, key) for key in ("class_agreement", "cas"))
     if agreement is None:
         return None
-    real, real_cas = (lookup(baseline, "real", key) for key in ("class_agreement", "cas"))
+    real, real_cas = (lookup(metrics, "baseline", "real", key) for key in ("class_agreement", "cas"))
     text = (
         f"of the images that {GENERATORS[path]} generates are assigned to their caption's class by a "
         f"classifier of real images{_or_empty('; of real images {:.0%}', real)}."
@@ -132,16 +109,15 @@ def _classes(own: Mapping[str, Any], baseline: Mapping[str, Any], path: str) -> 
     if cas is not None:
         text += f" A classifier trained on these images alone recognizes {cas:.0%} of real ones"
         text += _or_empty("; trained on as many real ones, {:.0%}", real_cas) + "."
-    return SummaryLine(
-        f"{agreement:.0%}", text, _tone(min(agreement, 1.5 * (1.0 if cas is None else cas)), 0.8, 0.5)
-    )
+    tone = _tone(min(agreement, 1.5 * (1.0 if cas is None else cas)), 0.8, 0.5)
+    return SummaryLine(f"{agreement:.0%}", text, tone)
 
 
-def _retrieval(own: Mapping[str, Any], baseline: Mapping[str, Any], path: str) -> SummaryLine | None:
-    precision = lookup(own, "r_precision")
+def _retrieval(metrics: Mapping[str, Any], path: str) -> SummaryLine | None:
+    precision = lookup(metrics, "text", path, "r_precision")
     if precision is None:
         return None
-    real, chance = (lookup(baseline, name, "r_precision") for name in ("real", "shuffled"))
+    real, chance = (lookup(metrics, "baseline", name, "r_precision") for name in ("real", "shuffled"))
     text = (
         f"of the images that {GENERATORS[path]} generates are matched to their own caption by an independent "
         f"evaluator{_or_empty('; of real images {:.0%}', real)}"
@@ -151,16 +127,14 @@ def _retrieval(own: Mapping[str, Any], baseline: Mapping[str, Any], path: str) -
 
 
 def _speed(metrics: Mapping[str, Any]) -> SummaryLine | None:
-    speed = metrics.get("speed", {})
-    champion = speed.get("champion")
-    own = speed.get(champion) if isinstance(champion, str) else champion
-    latency = lookup(own or {}, "latency_p50_ms")
+    latency, rate, size = (
+        lookup(metrics, "speed", "champion", key) for key in ("latency_p50_ms", "images_per_s", "size_mb")
+    )
     if latency is None:
         return None
-    rate, size = lookup(own, "images_per_s"), lookup(own, "size_mb")
     batches = _or_empty(", and {:,.0f} images per second in batches", rate)
     text = f"from prompt to image with the champion, the fastest variant of sufficient quality{batches}."
-    text += "" if size is None else f" The model takes {SPEED['size_mb'].write(size)}."
+    text += _or_empty(f" The model takes {SPEED['size_mb'].pattern}.", size)
     return SummaryLine(f"{latency:.1f} ms", text, _tone(-latency, -50.0, -500.0))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,20 +20,20 @@ LOWER_IS_BETTER = ("kid", "frechet")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One value of a table and its kind: ``ours``, ``under``, ``baseline`` or ``best``."""
+class Column:
+    """Metrics of one table column and their kind: ``ours``, ``baseline`` or ``best``."""
 
-    text: str
+    heading: str
+    metrics: Mapping[str, Any]
     kind: str = "baseline"
-    hint: str = ""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One metric of a table and its cells."""
+class Cell:
+    """One value of a table and its kind: that of its column, or ``under`` for ours below every baseline."""
 
-    metric: MetricSpec
-    cells: Sequence[Cell]
+    text: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -40,77 +41,62 @@ class Table:
     """Metrics in rows; models, baselines and ceilings in columns."""
 
     headings: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[tuple[MetricSpec, Sequence[Cell]]]
 
 
 def direct_table(metrics: Mapping[str, Any]) -> Table | None:
     """The direct path and the image tokens beside the baselines."""
-    rows = []
-    for key, spec in metric_specs.DIRECT.items():
-        ours = lookup(metrics, "direct", key)
-        if ours is not None:
-            baselines = [lookup(metrics, "baseline", name, key) for name in ("mean_image", "same_caption")]
-            tokens = Cell(spec.write(lookup(metrics, "tokens", key)), "ours")
-            cells = [Cell(spec.write(value)) for value in baselines]
-            rows.append(Row(spec, [_ours(spec, ours, baselines), tokens, *cells]))
-    headings = ["direct path", "image tokens", BASELINES["mean_image"], BASELINES["same_caption"]]
-    return _without_empty_columns(Table(headings, rows))
+    baseline = metrics.get("baseline", {})
+    columns = [
+        Column("direct path", metrics.get("direct", {}), "ours"),
+        Column("image tokens", metrics.get("tokens", {}), "ours"),
+        *(Column(BASELINES[name], baseline.get(name, {})) for name in ("mean_image", "same_caption")),
+    ]
+    return comparison_table(metric_specs.DIRECT, columns)
 
 
 def text_table(
     metrics: Mapping[str, Any], extras: Mapping[str, Mapping[str, float]], real_vs_real: Mapping[str, float]
 ) -> Table | None:
-    """The text path of each generator beside the baselines and the best possible value.
-
-    Args:
-        metrics: As in ``metrics.json``.
-        extras: Further metrics by path.
-        real_vs_real: Distances between two sets of real images.
-    """
-    rows = []
-    for key, spec in metric_specs.TEXT.items():
-        ours = [extras.get(path, {}).get(key, lookup(metrics, "text", path, key)) for path in PATHS]
-        if all(value is None for value in ours):
-            continue
-        baselines = [lookup(metrics, "baseline", name, key) for name in BASELINES]
-        default = real_vs_real.get(key, 1.0 if key == "sharpness" else None)
-        candidates = lookup(metrics, "ceiling", key), lookup(metrics, "baseline", "real", key), default
-        best = next((value for value in candidates if value is not None), None)
-        beaten = [] if key in LOWER_IS_BETTER else baselines
-        cells = [_ours(spec, value, beaten) for value in ours] + [Cell(spec.write(v)) for v in baselines]
-        rows.append(Row(spec, [*cells, Cell(spec.write(best), "best")]))
-    return _without_empty_columns(Table([*PATHS.values(), *BASELINES.values(), "best possible"], rows))
+    """The text path of each generator, with its extra metrics, beside baselines and the best possible."""
+    text, baseline = metrics.get("text", {}), metrics.get("baseline", {})
+    best = {"sharpness": 1.0, **real_vs_real, **baseline.get("real", {}), **metrics.get("ceiling", {})}
+    columns = [
+        *(Column(n, {**text.get(path, {}), **extras.get(path, {})}, "ours") for path, n in PATHS.items()),
+        *(Column(heading, baseline.get(name, {})) for name, heading in BASELINES.items()),
+        Column("best possible", best, "best"),
+    ]
+    return comparison_table(metric_specs.TEXT, columns)
 
 
 def captioner_table(metrics: Mapping[str, Any]) -> Table | None:
     """The captioner's metrics in one column."""
-    rows = [
-        Row(spec, [Cell(spec.write(value), "ours")])
-        for key, spec in metric_specs.CAPTIONER.items()
-        if (value := lookup(metrics, "captioner", key)) is not None
-    ]
-    return Table(["captioner"], rows) if rows else None
+    columns = [Column("captioner", metrics.get("captioner", {}), "ours")]
+    return comparison_table(metric_specs.CAPTIONER, columns)
 
 
-def _ours(spec: MetricSpec, value: float | None, baselines: Sequence[float | None]) -> Cell:
-    """Returns our cell, marked if the value is below every baseline.
+def comparison_table(specs: Mapping[str, MetricSpec], columns: Sequence[Column]) -> Table | None:
+    """Returns the metrics that we have any value of; None if there are none.
 
-    One baseline above it is no fault: a sharp image with other positions scores below the mean image, and a
-    caption rendered again by the scenes' own renderer is hard to beat.
+    Our value is marked if it is below every baseline. One baseline above it is no fault: a sharp image with
+    other positions scores below the mean image, and a caption rendered again by the scenes' own renderer is
+    hard to beat.
     """
-    known = [baseline for baseline in baselines if baseline is not None]
-    if value is not None and known and value < min(known):
-        return Cell(spec.write(value), "under", "below every baseline")
-    return Cell(spec.write(value), "ours")
-
-
-def _without_empty_columns(table: Table) -> Table | None:
-    if not table.rows:
-        return None
-    columns = zip(*(row.cells for row in table.rows), strict=True)
-    kept = [i for i, cells in enumerate(columns) if any(c.text != metric_specs.MISSING for c in cells)]
-    rows = [Row(row.metric, [row.cells[i] for i in kept]) for row in table.rows]
-    return Table([table.headings[i] for i in kept], rows)
+    ours = [column for column in columns if column.kind == "ours"]
+    keys = [key for key in specs if any(lookup(column.metrics, key) is not None for column in ours)]
+    columns = [column for column in columns if any(lookup(column.metrics, key) is not None for key in keys)]
+    rows = []
+    for key in keys:
+        spec, cells = specs[key], []
+        baselines = [lookup(column.metrics, key) for column in columns if column.kind == "baseline"]
+        known = [value for value in baselines if value is not None and key not in LOWER_IS_BETTER]
+        least = min(known, default=-math.inf)
+        for column in columns:
+            value = lookup(column.metrics, key)
+            is_under = column.kind == "ours" and value is not None and value < least
+            cells.append(Cell(spec.write(value), "under" if is_under else column.kind))
+        rows.append((spec, cells))
+    return Table([column.heading for column in columns], rows) if rows else None
 
 
 def plain_table(
@@ -139,8 +125,5 @@ def rate_facts(rate: Mapping[str, Any]) -> dict[str, str]:
 def variants(speed: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Returns the variants by name, and the champion's name; the table may list its metrics twice."""
     by_name = {name: values for name, values in speed.items() if name != "champion"}
-    champion = speed.get("champion")
-    if not isinstance(champion, Mapping):
-        return by_name, str(champion)
-    same = [name for name, values in by_name.items() if values == champion]
+    same = [name for name, values in by_name.items() if values == speed.get("champion")]
     return (by_name, same[0]) if same else (dict(speed), "champion")

@@ -35,13 +35,7 @@ _NOT_REGULAR = re.compile(
 
 @dataclass(frozen=True)
 class TextBlock:
-    """Lines of text and the fonts that draw them.
-
-    Attributes:
-        lines: From top to bottom.
-        fonts: Font files; a character is drawn by the first that has it.
-        size: Font size in pixels.
-    """
+    """Lines of text, their size in pixels, and font files; a character is drawn by the first that has it."""
 
     lines: list[str]
     fonts: tuple[str, ...]
@@ -78,13 +72,13 @@ def wrap(
     """Breaks text into lines of at most ``width`` pixels.
 
     Lines break at spaces. A word that is wider than a line, which includes text without spaces (Chinese,
-    Japanese, Thai), breaks anywhere.
+    Japanese, Thai), breaks anywhere. Text of more than ``max_lines`` ends in an ellipsis.
 
     Args:
         text: In any language.
         width: Of a line, in pixels.
         size: Font size in pixels.
-        max_lines: Longer text ends in an ellipsis.
+        max_lines: Of the block.
         bold: Draw bold the characters that DejaVu Sans has.
         fallback: Replaces a text of which no font has a single letter.
     """
@@ -98,21 +92,18 @@ def wrap(
         )
 
     lines: list[str] = []
-    line, space = "", _width(" ", fonts, size)
-    used = 0.0
+    space, used = _width(" ", fonts, size), float("inf")  # width of the last line
     for word in text.split():
         needed = _width(word, fonts, size)
-        if line and used + space + needed <= width:
-            line, used = f"{line} {word}", used + space + needed
+        if used + space + needed <= width:
+            lines[-1], used = f"{lines[-1]} {word}", used + space + needed
             continue
-        lines += [line] if line else []
         while needed > width and len(word) > 1:
             n_characters = max(1, fits(word))
             lines.append(word[:n_characters])
             word = word[n_characters:]
             needed = _width(word, fonts, size)
-        line, used = word, needed
-    lines += [line] if line else []
+        lines, used = [*lines, word], needed
     if len(lines) > max_lines:
         last = lines[max_lines - 1]
         lines[max_lines - 1 :] = [last[: fits(last, ELLIPSIS)].rstrip() + ELLIPSIS]
@@ -145,7 +136,8 @@ def _without_missing(text: str) -> str:
     """Replaces each run of characters that no font has, control characters among them, by an ellipsis."""
     if text.isascii() and text.isprintable():
         return text
-    invisible = "".join(filter(_is_invisible, set(text)))
+    # Some characters only join others or select a variant of the one before
+    invisible = "".join(c for c in set(text) if unicodedata.category(c) == "Cf" or "\ufe00" <= c <= "\ufe0f")
     missing = re.escape("".join(c for c in sorted(set(text) - set(invisible)) if _font_for(c) is None))
     if not missing:
         return text
@@ -162,11 +154,6 @@ def _suggest_fonts() -> None:
         "fonts-symbola`, elsewhere from https://fonts.google.com/noto.",
         ELLIPSIS,
     )
-
-
-def _is_invisible(character: str) -> bool:
-    """Whether a character only joins others or selects a variant of the one before."""
-    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
 
 
 def _default_font(bold: bool = False) -> str:
@@ -209,7 +196,6 @@ def _system_fonts() -> dict[int, str]:
 
 @functools.lru_cache(maxsize=8192)
 def _width(text: str, fonts: tuple[str, ...], size: int) -> float:
-    """Width of a line of text in pixels."""
     return float(_layout(text, fonts, size).get_width_height()[0] / 64)
 
 

@@ -13,6 +13,7 @@ from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
 from lexipix.evaluation.text_paths import Generators
 from lexipix.pipelines.evaluation.nodes import measure_tokens, redraw
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
+from lexipix.reporting import plots
 from lexipix.utils.skipped_model import is_skipped, skipped
 from lexipix.utils.types import OnnxPipeline
 
@@ -51,7 +52,9 @@ def results(pictures, test_captions, run, evaluation, vae, prior, tokens, shippe
     kept = {name: Kept(copy_mode="assign") for name in pipeline.all_outputs()}
     for name, dataset in kept.items():
         catalog[name] = dataset
-    SequentialRunner().run(pipeline, catalog)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "DPI", 40)  # many plots, of which no test counts pixels
+        SequentialRunner().run(pipeline, catalog)
     return {name: dataset.load() for name, dataset in kept.items()} | given
 
 

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from lexipix.config.captioner import CaptionerParameters
 from lexipix.config.run import RunParameters
-from lexipix.evaluation.attention import as_arrays, draw, look
+from lexipix.evaluation.attention import attention_arrays, attention_maps, attention_sheet
 from lexipix.evaluation.caption_metrics import measure_test_captions
-from lexipix.evaluation.captioning import caption_split, fill_missing_captions, load_captioner
+from lexipix.evaluation.captioning import caption_split, fill_missing_captions
 from lexipix.training.builders.captioner import build_captioner
 from lexipix.training.builders.common import PretrainedModels, run_training
-from lexipix.training.precision import resolve_device
 from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
@@ -71,9 +70,5 @@ def show_attention(
     """
     images = np.asarray(pictures.test.images[: parameters.attention_images])
     files = [str(file) for file in pictures.test.captions["file"].iloc[: len(images)]]
-    if not len(images):
-        return as_arrays([], [], []), draw(images, [], [])
-    network, tokenizer = load_captioner(captioner)
-    network.to(resolve_device(run))
-    words, maps = look(network, tokenizer, images, captioner.config["max_tokens"], parameters.beams)
-    return as_arrays(files, words, maps), draw(images, words, maps)
+    words, maps = attention_maps(captioner, images, run, parameters.beams)
+    return attention_arrays(files, words, maps), attention_sheet(images, words, maps)

@@ -8,22 +8,20 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.evaluation import report_context
-from lexipix.evaluation.class_agreement import ClassMetrics, TrainingOutputs, train_real_classifier
+from lexipix.evaluation.class_agreement import class_metrics, train_real_classifier
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import evenly_spaced, select_evaluated_images
+from lexipix.evaluation.evaluated_images import select_evaluated_images
 from lexipix.evaluation.evaluator import caption_evaluator_split, train_contrastive_evaluator
-from lexipix.evaluation.examples import choose_rows, tabulate_captions
+from lexipix.evaluation.examples import choose_rows, galleries, tabulate_captions
 from lexipix.evaluation.information import information_curve
-from lexipix.evaluation.memorization import find_neighbors, memorization_metrics, neighbors_sheet
+from lexipix.evaluation.memorization import measure_neighbors
 from lexipix.evaluation.metrics_json import MODELS, assemble_metrics
 from lexipix.evaluation.path_metrics import measure_paths
 from lexipix.evaluation.prompt_retrieval import prompt_metrics
 from lexipix.evaluation.rate import rate_curves
 from lexipix.evaluation.text_paths import TEXT_PATHS, Generators, images_by_path, text_paths
-from lexipix.reporting.contact_sheet import rows_sheet
-from lexipix.reporting.plots import note
+from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.quality_plots import information_figure, rate_figure
 from lexipix.reporting.report import render_report
 from lexipix.training.checkpoint_sequence import CheckpointSequence
@@ -46,15 +44,13 @@ def train_evaluator(
 ) -> Trained:
     """Trains the evaluator on its own split with its own seed; no other training uses either.
 
-    Returns:
-        The evaluator, its curves and its metrics; ``described`` is the number of captions that the captioner
-        wrote for it, if it did.
+    ``described`` among its metrics is the number of captions that the captioner wrote for it, if it did.
     """
     parameters = evaluation.evaluator
     split, n_described = caption_evaluator_split(pictures.judge, captioner, parameters, run)
     bundle, result = train_contrastive_evaluator(split, parameters, run, pictures.digest, stream, checkpoints)
-    metrics = result.metrics | ({"described": n_described} if n_described else {})
-    return bundle, pd.DataFrame(result.curves), metrics
+    described = {"described": n_described} if n_described else {}
+    return bundle, pd.DataFrame(result.curves), result.metrics | described
 
 
 def train_classifier(
@@ -64,13 +60,8 @@ def train_classifier(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Trained:
-    """Trains the classifier of real images, the second evaluator, if the images have classes.
-
-    Returns:
-        The classifier, its curves and its metrics.
-    """
-    outputs = TrainingOutputs("classifier", pictures.digest, stream, checkpoints)
-    return train_real_classifier(evaluation.classifier, run, pictures, outputs)
+    """Trains the classifier of real images, the second evaluator, if the images have classes."""
+    return train_real_classifier(evaluation.classifier, run, pictures, stream, checkpoints)
 
 
 def redraw(
@@ -83,13 +74,7 @@ def redraw(
 ) -> tuple[Pixels, ...]:
     """Reconstructs the test images by the direct path, and draws them from their generated captions.
 
-    Args:
-        evaluation: Parameters.
-        run: Seed and device.
-        pictures: The data set.
-        test_captions: The captioner's captions of the test split.
-        vae: The direct path.
-        *generators: The fields of :class:`Generators`.
+    ``generators`` are the fields of :class:`Generators`, here and below.
 
     Returns:
         uint8 (N, H, W, 3) each, of the direct path and of :data:`TEXT_PATHS`; empty for a skipped model.
@@ -126,11 +111,9 @@ def measure(
     *text_images: Pixels,
 ) -> dict[str, Any]:
     """Measures both paths, their baselines and ceilings; the last inputs are those of :data:`TEXT_PATHS`."""
-    real, train = select_evaluated_images(evaluation, pictures, test_captions), pictures.train
+    real = select_evaluated_images(evaluation, pictures, test_captions)
     drawn, embedder = images_by_path(text_images), Embedder(evaluator, run, evaluation.batch_size)
-    metrics = measure_paths(
-        real, direct_images, drawn, train.images, train.captions, embedder, evaluation, run.seed
-    )
+    metrics = measure_paths(real, direct_images, drawn, pictures.train, embedder, evaluation, run.seed)
     metrics["direct"]["bits_per_image"] = LatentCodec(vae, run, evaluation.batch_size).bits(real.images)
     return metrics
 
@@ -148,7 +131,7 @@ def measure_classes(
         return {}
     sequence = CheckpointSequence(checkpoints)
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
-    metrics = ClassMetrics(pictures, classifier, evaluation, run, sequence).measure(paths)
+    metrics = class_metrics(paths, pictures, classifier, evaluation, run, sequence)
     sequence.close()
     return metrics
 
@@ -161,20 +144,11 @@ def measure_memorization(
     evaluator: ModelBundle,
     *text_images: Pixels,
 ) -> tuple[dict[str, Any], Pixels]:
-    """Compares the distances of drawn and of real test images to their nearest training images.
-
-    Returns:
-        See :func:`memorization_metrics`; and a sheet of the champion's images and their neighbors.
-    """
-    real, parameters = select_evaluated_images(evaluation, pictures, test_captions), evaluation.memorization
-    indices = evenly_spaced(len(real.images), parameters.n_drawn)
-    drawn = {path: images[indices] for path, images in images_by_path(text_images).items()}
-    embedder, train_images = Embedder(evaluator, run, evaluation.batch_size), pictures.train.images
-    found = find_neighbors({"real": real.images[indices], **drawn}, train_images, embedder, parameters)
-    n_train = min(len(train_images), parameters.n_train or len(train_images))
-    metrics = memorization_metrics(found) | {"n_train": n_train, "n_drawn": len(indices)}
-    prompts = [real.prompts[i] for i in indices]
-    return metrics, neighbors_sheet(drawn["champion"], prompts, found, train_images, parameters.n_shown)
+    """Compares the distances of drawn and of real test images to their nearest training images."""
+    real = select_evaluated_images(evaluation, pictures, test_captions)
+    embedder = Embedder(evaluator, run, evaluation.batch_size)
+    drawn, train_images = images_by_path(text_images), pictures.train.images
+    return measure_neighbors(real, drawn, train_images, embedder, evaluation.memorization)
 
 
 def measure_prompts(
@@ -198,15 +172,9 @@ def measure_prompts(
 def measure_rate(
     evaluation: EvaluationParameters, run: RunParameters, pictures: ImageSplits, vae: ModelBundle
 ) -> tuple[pd.DataFrame, dict[str, Any], Pixels]:
-    """Measures quality over bits of the direct path, JPEG and WebP.
-
-    Returns:
-        A table by coder and setting, the bits that each needs for 30 dB, and a plot.
-    """
+    """Returns quality over bits of the direct path, JPEG and WebP, the bits for 30 dB, and a plot."""
     codec = LatentCodec(vae, run, evaluation.batch_size)
     table, bits, n_images = rate_curves(evaluation.rate, pictures, codec)
-    if not n_images:
-        return table, bits, note("Bits per image", "evaluation.rate.n_images is null: not measured")
     return table, bits, rate_figure(table, n_images)
 
 
@@ -217,21 +185,12 @@ def measure_information(
     test_captions: pd.DataFrame,
     captioner: ModelBundle,
     vae: ModelBundle,
-    prior: ModelBundle,
-    gan: ModelBundle,
-    tokens: ModelBundle,
+    *generators: ModelBundle,
 ) -> tuple[pd.DataFrame, Pixels]:
-    """Measures quality over the bits that are given about an image.
-
-    Returns:
-        A table by kind and amount of information, and a plot.
-    """
+    """Returns quality over the bits that are given about an image, as a table and a plot."""
     real = select_evaluated_images(evaluation, pictures, test_captions)
-    text_models = {"vae": prior, "gan": gan, "tokens": tokens}
+    text_models = dict(zip(("vae", "gan", "tokens"), generators, strict=True))
     table, n_images = information_curve(evaluation, run, real, pictures.train, captioner, vae, text_models)
-    if not n_images:
-        reason = "evaluation.information.n_images is null: not measured"
-        return table, note("Information about an image", reason)
     return table, information_figure(table, n_images)
 
 
@@ -280,35 +239,33 @@ def write_report(
 ) -> tuple[str, Pixels]:
     """Writes the report, and a sheet of the fixed test images by all paths.
 
-    Args:
-        evaluation: Parameters.
-        run: Its seed is part of the report.
-        pictures: The data set.
-        test_captions: The captioner's captions of the test split.
-        evaluator: Its card is part of the report.
-        metrics: The content of ``metrics.json``.
-        evaluation_metrics: As :func:`measure` returns it.
-        captioner_metrics: Of the captioner's training and captions.
-        **shown: Images of all paths, sheets, plots and curves, by the names of their datasets.
+    ``shown`` are images of all paths, sheets, plots and curves, by the names of their datasets.
 
     Returns:
         HTML, and uint8 (H, W, 3).
     """
     real = select_evaluated_images(evaluation, pictures, test_captions)
     drawn = images_by_path([shown[f"{path}_pictures"] for path in TEXT_PATHS])
-    context = report_context.assemble(
-        report_context.Paths(real, shown["direct_pictures"], drawn),
-        evaluation,
-        metrics,
-        evaluation_metrics,
-        captioner_metrics,
-        summary=dict(pictures.summary),
-        shown=shown | {"curves": {name: shown[f"{name}_curves"] for name in MODELS}},
-        run_facts={
+    sheets = {name: pixels for name, pixels in shown.items() if name.endswith("_sheet")}
+    if evaluation.information.n_images is None:
+        del sheets["information_sheet"]
+    shown_galleries = galleries(real, shown["direct_pictures"], drawn, evaluation)
+    html = render_report(
+        summary=pictures.summary,
+        metrics=metrics,
+        paths=evaluation_metrics,
+        captioner=captioner_metrics,
+        galleries=shown_galleries,
+        captions=[
+            (real.images[row], real.references[row], real.prompts[row])
+            for row in choose_rows(real, drawn, evaluation)["fixed"]
+        ],
+        sheets=sheets,
+        curves={name: shown[f"{name}_curves"] for name in MODELS},
+        run={
             "seed": run.seed,
             "machine": describe_machine(),
             "code_revision": str(evaluator.card.get("code_revision", "")),
         },
     )
-    fixed = context.galleries[0]
-    return render_report(context), rows_sheet(fixed.columns, title="Test images, both paths")
+    return html, comparison_sheet(shown_galleries[0].columns, title="Test images, both paths")

@@ -1,6 +1,6 @@
 """Wiring of the evaluation."""
 
-from kedro.pipeline import Node, Pipeline, node
+from kedro.pipeline import Pipeline, node
 
 from lexipix.evaluation.metrics_json import MODELS
 from lexipix.evaluation.text_paths import TEXT_PATHS, Generators
@@ -12,122 +12,92 @@ TEXT_IMAGES = [f"{path}_pictures" for path in TEXT_PATHS]
 IMAGES = ["direct_pictures", *TEXT_IMAGES]
 GENERATORS = Generators._fields
 SHEETS = ["memorization_sheet", "rate_sheet", "information_sheet", "attention_sheet", "ingestion_sheet"]
+CURVES = [f"{name}_curves" for name in MODELS]
+REPORTED = ["pictures", "evaluator", "metrics", "evaluation_metrics", "captioner_metrics"]
 
 
 def create_pipeline() -> Pipeline:
     """Trains the evaluators, draws the test images by both paths, measures, reports."""
-    return Pipeline([*_training(), *_drawing(), *_measuring(), *_reporting()])
-
-
-def _training() -> list[Node]:
-    def outputs(name: str) -> list[str]:
-        return [name, f"{name}_curves", f"{name}_metrics"]
-
-    def resources(name: str) -> list[str]:
-        return [f"{name}_stream", f"{name}_checkpoints"]
-
-    return [
-        node(
-            nodes.train_evaluator,
-            [*PARAMETERS, "pictures", "captioner", *resources("evaluator")],
-            outputs("evaluator"),
-            name="train_evaluator",
-        ),
-        node(
-            nodes.train_classifier,
-            [*PARAMETERS, "pictures", *resources("classifier")],
-            outputs("classifier"),
-            name="train_classifier",
-        ),
-    ]
-
-
-def _drawing() -> list[Node]:
-    return [node(nodes.redraw, [*TEST, "vae", *GENERATORS], IMAGES, name="redraw")]
-
-
-def _measuring() -> list[Node]:
-    return [
-        node(nodes.measure_tokens, [*TEST, "tokens"], "tokens_round_trip", name="measure_tokens"),
-        node(nodes.measure, [*TEST, "evaluator", "vae", *IMAGES], "evaluation_metrics", name="measure"),
-        node(
-            nodes.measure_classes,
-            [*PARAMETERS, "pictures", "classifier", "classes_checkpoints", *GENERATORS],
-            "classes_metrics",
-            name="measure_classes",
-        ),
-        node(
-            nodes.measure_memorization,
-            [*TEST, "evaluator", *TEXT_IMAGES],
-            ["memorization_metrics", "memorization_sheet"],
-            name="measure_memorization",
-        ),
-        node(
-            nodes.measure_prompts,
-            [*PARAMETERS, "pictures", "evaluator", *GENERATORS],
-            "prompt_metrics",
-            name="measure_prompts",
-        ),
-        node(
-            nodes.measure_rate,
-            [*PARAMETERS, "pictures", "vae"],
-            ["rate_table", "rate_metrics", "rate_sheet"],
-            name="measure_rate",
-        ),
-        node(
-            nodes.measure_information,
-            [*TEST, "captioner", "vae", "prior", "gan", "tokens"],
-            ["information_table", "information_sheet"],
-            name="measure_information",
-        ),
-        node(
-            nodes.collect_metrics,
-            [
-                "ingestion_summary",
-                "evaluation_metrics",
-                "tokens_round_trip",
+    return Pipeline(
+        [
+            node(
+                nodes.train_evaluator,
+                [*PARAMETERS, "pictures", "captioner", "evaluator_stream", "evaluator_checkpoints"],
+                ["evaluator", "evaluator_curves", "evaluator_metrics"],
+                name="train_evaluator",
+            ),
+            node(
+                nodes.train_classifier,
+                [*PARAMETERS, "pictures", "classifier_stream", "classifier_checkpoints"],
+                ["classifier", "classifier_curves", "classifier_metrics"],
+                name="train_classifier",
+            ),
+            node(nodes.redraw, [*TEST, "vae", *GENERATORS], IMAGES, name="redraw"),
+            node(nodes.measure_tokens, [*TEST, "tokens"], "tokens_round_trip", name="measure_tokens"),
+            node(nodes.measure, [*TEST, "evaluator", "vae", *IMAGES], "evaluation_metrics", name="measure"),
+            node(
+                nodes.measure_classes,
+                [*PARAMETERS, "pictures", "classifier", "classes_checkpoints", *GENERATORS],
                 "classes_metrics",
-                "memorization_metrics",
+                name="measure_classes",
+            ),
+            node(
+                nodes.measure_memorization,
+                [*TEST, "evaluator", *TEXT_IMAGES],
+                ["memorization_metrics", "memorization_sheet"],
+                name="measure_memorization",
+            ),
+            node(
+                nodes.measure_prompts,
+                [*PARAMETERS, "pictures", "evaluator", *GENERATORS],
                 "prompt_metrics",
-                "rate_metrics",
-                "speed_table",
-                "captioner_speed_table",
-                *(f"{name}_metrics" for name in MODELS),
-            ],
-            "metrics",
-            name="collect_metrics",
-        ),
-    ]
-
-
-def _reporting() -> list[Node]:
-    shown = [*IMAGES, *SHEETS, *(f"{name}_curves" for name in MODELS)]
-    return [
-        node(
-            nodes.show_examples,
-            ["params:evaluation", "pictures", "captioner_test_captions", *IMAGES],
-            ["captions_table", "reconstructions_sheet"],
-            name="show_examples",
-        ),
-        node(
-            nodes.write_report,
-            {
-                "evaluation": "params:evaluation",
-                "run": "params:run",
-                "test_captions": "captioner_test_captions",
-                **{
-                    name: name
-                    for name in (
-                        "pictures",
-                        "evaluator",
-                        "metrics",
-                        "evaluation_metrics",
-                        "captioner_metrics",
-                    )
+                name="measure_prompts",
+            ),
+            node(
+                nodes.measure_rate,
+                [*PARAMETERS, "pictures", "vae"],
+                ["rate_table", "rate_metrics", "rate_sheet"],
+                name="measure_rate",
+            ),
+            node(
+                nodes.measure_information,
+                [*TEST, "captioner", "vae", "prior", "gan", "tokens"],
+                ["information_table", "information_sheet"],
+                name="measure_information",
+            ),
+            node(
+                nodes.collect_metrics,
+                [
+                    "ingestion_summary",
+                    "evaluation_metrics",
+                    "tokens_round_trip",
+                    "classes_metrics",
+                    "memorization_metrics",
+                    "prompt_metrics",
+                    "rate_metrics",
+                    "speed_table",
+                    "captioner_speed_table",
+                    *(f"{name}_metrics" for name in MODELS),
+                ],
+                "metrics",
+                name="collect_metrics",
+            ),
+            node(
+                nodes.show_examples,
+                ["params:evaluation", "pictures", "captioner_test_captions", *IMAGES],
+                ["captions_table", "reconstructions_sheet"],
+                name="show_examples",
+            ),
+            node(
+                nodes.write_report,
+                {
+                    "evaluation": "params:evaluation",
+                    "run": "params:run",
+                    "test_captions": "captioner_test_captions",
+                    **{name: name for name in (*REPORTED, *IMAGES, *SHEETS, *CURVES)},
                 },
-                **{name: name for name in shown},
-            },
-            ["report", "evaluation_sheet"],
-            name="write_report",
-        ),
-    ]
+                ["report", "evaluation_sheet"],
+                name="write_report",
+            ),
+        ]
+    )
