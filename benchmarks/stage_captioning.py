@@ -1,37 +1,32 @@
-"""Captioning beside `generate` of transformers, with the same model."""
+"""The exported captioner beside `generate` of transformers, with the same model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from record import REPOSITORY, Row
-from shapes import seconds_allowed
 from tokenizers import Tokenizer
 from turns import comparison, take_turns
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.data.tokenization import decode
-from lexipix.evaluation.captioning import write_captions
 from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.models.captioner import Captioner
-from lexipix.models.greedy import greedy_decode
 from lexipix.training.bundles import load_network
 
 BAR = 3.0
-BATCHES = (64, 256)
 EXPORTED_BATCH = 64
 ONE_BY_ONE = 16  # images for the measurement of one at a time
 
 
 def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
-    """Measure captioning as a whole, the language model alone, and the exported model.
+    """Measure the exported captioner, in batches and one image at a time.
 
     Args:
         env: Environment of the captioner and the test images.
-        n_images: Images per round; best a multiple of each batch size.
+        n_images: Images per round; best a multiple of the batch size.
         repeats: Rounds.
 
     Raises:
@@ -43,32 +38,6 @@ def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
     tokenizer, longest = Tokenizer.from_str(bundle.tokenizer), int(bundle.config["max_tokens"])
     images = np.array(context.load("pictures").test.images[:n_images])
     rows = []
-    for batch in BATCHES:
-        batches = np.array_split(images, max(1, len(images) // batch))
-        written: dict[str, list[str]] = {}
-
-        def ours(batches: Any = batches, written: Any = written) -> None:
-            written["ours"] = [
-                text
-                for some in batches
-                for text in write_captions(captioner, tokenizer, some, longest, device=torch.device("cpu"))
-            ]
-
-        def theirs(batches: Any = batches, written: Any = written) -> None:
-            written["theirs"] = [
-                text for some in batches for text in plainly(captioner, tokenizer, some, longest)
-            ]
-
-        seconds = take_turns({"ours": ours, "theirs": theirs}, repeats)
-        _same(written["ours"], written["theirs"])
-        rates = {name: [len(images) / taken for taken in values] for name, values in seconds.items()}
-        name = f"captioning, image to caption, batch {batch}"
-        rows.append(comparison(name, "images/s", rates["ours"], "encoder and generate", rates["theirs"], BAR))
-        rows.append(_words_alone(captioner, images[:batch], longest, repeats))
-        allowed = [_allowed(captioner, images[:batch], longest) for _ in range(repeats)]
-        name = f"captioning, arithmetic of batch {batch}"
-        instead = "its convolutions and matrix products alone"
-        rows.append(comparison(name, "images/s", rates["ours"], instead, allowed))
     for some, batch in ((images, EXPORTED_BATCH), (images[:ONE_BY_ONE], 1)):
         batches = np.array_split(some, max(1, len(some) // batch))
         rows.append(_exported(context, captioner, tokenizer, batches, longest, repeats))
@@ -101,26 +70,6 @@ def generate(captioner: Captioner, cells: torch.Tensor, longest: int) -> torch.T
 def plainly(captioner: Captioner, tokenizer: Tokenizer, images: np.ndarray, longest: int) -> list[str]:
     """Write captions as a user of transformers would."""
     return decode(tokenizer, generate(captioner, captioner.encode_images(pixels(images)), longest).numpy())
-
-
-@torch.inference_mode()
-def _words_alone(captioner: Captioner, images: np.ndarray, longest: int, repeats: int) -> Row:
-    """Measure the language model alone, from the encoder's output to token ids."""
-    cells = captioner.encode_images(pixels(images))
-    ends = {"start_id": captioner.start_id, "pad_id": captioner.pad_id, "eos_id": captioner.eos_id}
-    calls = {
-        "ours": lambda: greedy_decode(captioner.language_model, cells, longest, **ends),
-        "theirs": lambda: generate(captioner, cells, longest),
-    }
-    seconds = take_turns(calls, repeats)
-    rates = {name: [len(images) / taken for taken in values] for name, values in seconds.items()}
-    name = f"captioning, language model alone, batch {len(images)}"
-    return comparison(name, "images/s", rates["ours"], "generate", rates["theirs"], BAR)
-
-
-def _allowed(captioner: Captioner, images: np.ndarray, longest: int) -> float:
-    """Return images/s if captioning took no longer than its convolutions and matrix products alone."""
-    return len(images) / seconds_allowed(lambda: captioner.generate(pixels(images), longest))
 
 
 def _exported(

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from lexipix.compression.onnx_graphs import (
     PLAN,
-    Draw,
-    ImageVector,
-    NextWord,
-    NextWordAfterPrefix,
-    Read,
-    See,
-    TextVector,
+    ConditioningToImage,
+    DecodingStep,
+    ImageCells,
+    ImageEmbedding,
+    PrefixDecodingStep,
+    TextEmbedding,
+    TextToConditioning,
 )
 from lexipix.config.compression import VerificationParameters
 from lexipix.data.images import normalize
@@ -94,7 +94,7 @@ class Exporter:
         """
         network = bundle.config["network"]
         module = load_network(bundle, TextToImage)
-        read, draw = Read(module).eval(), Draw(module).eval()
+        read, draw = TextToConditioning(module).eval(), ConditioningToImage(module).eval()
         noise_dim = int(network["prior"]["noise_dim"])
         reads, draws = [], []
         for ids in self._ids(bundle):
@@ -123,7 +123,7 @@ class Exporter:
         configuration is the shape of the cache of a text, without its length.
         """
         module = load_network(bundle, Captioner)
-        see, images = See(module).eval(), self._images()
+        see, images = ImageCells(module).eval(), self._images()
         with torch.no_grad():
             cells = see(images["images"])
         texts = []
@@ -141,9 +141,9 @@ class Exporter:
         if module.conditioning == "prefix":
             prefixed = [{"ids": ids, "cells": rows} for ids, rows in texts]
             axes = {"ids": (0, 1), "cells": (0,)}
-            next_word = _Graph(NextWordAfterPrefix(module).eval(), prefixed, axes, ["logits"])
+            next_word = _Graph(PrefixDecodingStep(module).eval(), prefixed, axes, ["logits"])
         else:
-            step = NextWord(module).eval()
+            step = DecodingStep(module).eval()
             config["memory"] = step.memory
             steps = [one for ids, rows in texts for one in _written(step, ids, rows)]
             axes = {"words": (0,), "position": (), "cells": (0,), "memory": (0, 3)}
@@ -154,8 +154,8 @@ class Exporter:
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
-        image = ImageVector(module).eval()
-        text = TextVector(module, pad_id(tokenizer_of(bundle))).eval()
+        image = ImageEmbedding(module).eval()
+        text = TextEmbedding(module, pad_id(tokenizer_of(bundle))).eval()
         texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
@@ -203,7 +203,7 @@ class Exporter:
 
 
 @torch.no_grad()
-def _written(step: NextWord, ids: Tensor, cells: Tensor) -> list[Inputs]:
+def _written(step: DecodingStep, ids: Tensor, cells: Tensor) -> list[Inputs]:
     """Inputs of the last and of the first decoding step of texts ``ids`` (B, L)."""
     layers, heads, width = step.memory
     memory = cells.new_zeros(len(ids), layers, heads, 0, width)

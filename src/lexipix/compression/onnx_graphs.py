@@ -7,14 +7,14 @@ from transformers import GPT2LMHeadModel
 from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.models.greedy import FoldedCrossAttention, fold_cross_attention, next_token_logits
+from lexipix.models.decoding_step import FoldedCrossAttention, fold_cross_attention, next_token_logits
 from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
 
 PLAN = TextConditioning._fields
 
 
-class See(nn.Module):
+class ImageCells(nn.Module):
     """Maps images (B, 3, S, S) in [-1, 1] to the cells (B, cells, W) that the captioner attends to."""
 
     def __init__(self, captioner: Captioner) -> None:
@@ -25,7 +25,7 @@ class See(nn.Module):
         return self.captioner.encode_images(images)
 
 
-class NextWord(nn.Module):
+class DecodingStep(nn.Module):
     """One decoding step of a language model with cross-attention to cells: the logits of the next token."""
 
     def __init__(self, captioner: Captioner) -> None:
@@ -65,7 +65,7 @@ class NextWord(nn.Module):
         return logits.float(), torch.stack(kept, 1)
 
 
-class NextWordAfterPrefix(nn.Module):
+class PrefixDecodingStep(nn.Module):
     """One decoding step of a language model with the cells as a prefix.
 
     It maps the start token and the tokens so far (B, L), and cells, to logits (B, V). There is no key-value
@@ -85,7 +85,7 @@ class NextWordAfterPrefix(nn.Module):
         return logits.float()
 
 
-class Read(nn.Module):
+class TextToConditioning(nn.Module):
     """Maps captions (B, L) to the parts of their encoding that there are, each (B, …), without noise."""
 
     def __init__(self, network: TextToImage) -> None:
@@ -96,7 +96,7 @@ class Read(nn.Module):
         return tuple(part for part in self.network.condition(ids) if part is not None)
 
 
-class Draw(nn.Module):
+class ConditioningToImage(nn.Module):
     """Maps noise (B, Z) and encoded captions to images (B, 3, S, S), and the same as uint8 (B, S, S, 3)."""
 
     def __init__(self, network: TextToImage) -> None:
@@ -110,7 +110,7 @@ class Draw(nn.Module):
         return images, denormalize(images)
 
 
-class ImageVector(nn.Module):
+class ImageEmbedding(nn.Module):
     """Maps images (B, 3, S, S) in [-1, 1] to unit vectors (B, D)."""
 
     def __init__(self, pair: ContrastivePair) -> None:
@@ -122,7 +122,7 @@ class ImageVector(nn.Module):
         return vector
 
 
-class TextVector(nn.Module):
+class TextEmbedding(nn.Module):
     """Maps captions (B, L) to unit vectors (B, D)."""
 
     def __init__(self, pair: ContrastivePair, pad: int) -> None:

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from lexipix.models.configurable_network import ConfigurableNetwork
-from lexipix.models.greedy import greedy_decode
 from lexipix.models.image_encoder import ImageEncoder
 from lexipix.models.image_encoder_factory import image_encoder_from_config
 from lexipix.models.language_model import language_model_from_config
@@ -118,9 +117,6 @@ class Captioner(ConfigurableNetwork):
             Ids (B, L), each row closed by EOS and then padding, or cut at ``max_tokens``.
         """
         cells = self.encode_images(images)
-        if self.conditioning == "cross_attention" and beams == 1:
-            special = {"start_id": self.start_id, "pad_id": self.pad_id, "eos_id": self.eos_id}
-            return greedy_decode(self.language_model, cells, max_tokens, **special)
         start = torch.full((len(images), 1), self.start_id, device=images.device)
         inputs = self._inputs(start, cells)
         first = inputs.get("inputs_embeds", start)

@@ -12,7 +12,7 @@ from tests.support.exported_models import draw_one
 from tests.support.parameters import section
 
 from lexipix.compression.export import Exporter, largest_difference
-from lexipix.compression.onnx_graphs import Read
+from lexipix.compression.onnx_graphs import TextToConditioning
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
@@ -273,7 +273,7 @@ def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
 def test_a_graph_of_another_network_computes_something_else(made, prior, gan):
     batch = {"ids": torch.ones(1, 3, dtype=torch.int64)}
     graph = made["onnx_vae"].graphs["read"]
-    right, wrong = (Read(load_network(bundle, TextToImage)).eval() for bundle in (prior, gan))
+    right, wrong = (TextToConditioning(load_network(bundle, TextToImage)).eval() for bundle in (prior, gan))
     assert largest_difference(graph, right, [batch]) < 1e-4
     assert largest_difference(graph, wrong, [batch]) > 1e-2
 

@@ -1,8 +1,7 @@
-"""Greedy decoding of the small GPT-2 with cross-attention, for many short texts at once.
+"""One decoding step of the small GPT-2 with cross-attention, for the exported captioner.
 
-The result is that of ``generate`` of transformers, in a half to a sixth of the time. The key and value
-projections of cross-attention are folded into the query and output projections, so that every layer and head
-attends to the cells as they are. Keys and values of self-attention are preallocated; finished texts leave.
+The key and value projections of cross-attention are folded into the query and output projections, so that
+every layer and head attends to the cells as they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,8 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import GPT2LMHeadModel
-
-COMPACT_FRACTION = 1 / 8  # finished texts leave once they are this fraction of the batch
 
 # (layer, key, value) of the last token, (B, heads, W / heads) each, to the keys and values of all tokens so
 # far, (B, heads, tokens, W / heads) each
@@ -39,56 +36,6 @@ class FoldedCrossAttention(NamedTuple):
         return torch.addmm(self.output_bias, attended.flatten(1), self.output_weight)
 
 
-@torch.no_grad()
-def greedy_decode(
-    model: GPT2LMHeadModel, cells: Tensor, max_tokens: int, *, start_id: int, pad_id: int, eos_id: int
-) -> Tensor:
-    """Generate the most likely next token until all texts have ended.
-
-    Args:
-        model: From :func:`lexipix.models.language_model.small_gpt2`, with cross-attention.
-        cells: What it attends to, (B, N, W).
-        max_tokens: Longest text, EOS included.
-        start_id: Token in front of the text.
-        pad_id: Token behind it.
-        eos_id: Token that ends it.
-
-    Returns:
-        Ids (B, L), each row closed by EOS and then padding, or cut at ``max_tokens``.
-    """
-    transformer, (n_texts, _, width), heads = model.transformer, cells.shape, model.config.n_head
-    layers = fold_cross_attention(model)
-    cache = cells.new_empty(len(transformer.h), 2, n_texts, heads, max_tokens, width // heads)
-    ids = torch.full((n_texts, max_tokens), pad_id, device=cells.device)
-    rows = torch.arange(n_texts, device=cells.device)  # rows of ids that are still in the batch
-    tokens = torch.full_like(rows, start_id)
-    ended = torch.zeros_like(rows, dtype=torch.bool)
-    for position in range(max_tokens):
-
-        def update_cache(
-            layer: int, key: Tensor, value: Tensor, cache: Tensor = cache, position: int = position
-        ) -> tuple[Tensor, Tensor]:
-            keys, values = cache[layer]
-            keys[:, :, position], values[:, :, position] = key, value
-            return keys[:, :, : position + 1], values[:, :, : position + 1]
-
-        embeddings = transformer.wte.weight[tokens] + transformer.wpe.weight[position]
-        logits = next_token_logits(model, layers, embeddings, cells, update_cache)
-        tokens = logits.argmax(1).where(~ended, pad_id)
-        ids[rows, position] = tokens
-        ended |= tokens == eos_id
-        n_ended = int(ended.sum())
-        if n_ended == len(rows):
-            return ids[:, : position + 1]
-        if n_ended >= COMPACT_FRACTION * len(rows):
-            going = (~ended).nonzero().squeeze(1)
-            rows, tokens, ended, cells = rows[going], tokens[going], ended[going], cells[going]
-            compact = cache.new_empty(*cache.shape[:2], len(going), *cache.shape[3:])
-            compact[..., : position + 1, :] = cache[:, :, going, :, : position + 1]
-            cache = compact
-    return ids
-
-
 def next_token_logits(
     model: GPT2LMHeadModel,
     layers: Sequence[FoldedCrossAttention],
@@ -99,10 +46,10 @@ def next_token_logits(
     """Logits (B, V) of the next token.
 
     Args:
-        model: As for :func:`greedy_decode`.
+        model: From :func:`lexipix.models.language_model.small_gpt2`, with cross-attention.
         layers: From :func:`fold_cross_attention`.
         embeddings: Of the last token and its position, (B, W).
-        cells: (B, N, W).
+        cells: What it attends to, (B, N, W).
         update_cache: Stores keys and values of the last token and returns those of all tokens.
     """
     transformer, hidden_states = model.transformer, embeddings
