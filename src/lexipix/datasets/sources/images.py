@@ -3,12 +3,9 @@
 The image is resized early: orientation, background and color mode are then applied to the small result.
 """
 
-import os
-import stat
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +17,6 @@ from lexipix.config.ingestion import IngestionParameters, ResizeParameters
 _REFUSED = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
 _COMMON = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _ORIENTATION = 0x0112
-_SMALL_FILE = 2**17  # bytes
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-# Formats whose `info` contains the EXIF or XMP data, if the file has any.
-_EXIF_IN_INFO = frozenset({"PNG", "JPEG", "WEBP", "GIF", "BMP"})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -71,7 +64,7 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
         Unusable: The file is missing, damaged, not an image, too small or too large.
     """
     try:
-        with _opened(path) as file, Image.open(file, formats=formats()) as image:
+        with Image.open(_content(path), formats=formats()) as image:
             _check_size(image, parameters)
             # For JPEG, this decodes at 1/8, 1/4 or 1/2 of the size if that is large enough.
             image.draft(None, (2 * parameters.image_size, 2 * parameters.image_size))
@@ -81,8 +74,6 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
         raise
     except UnidentifiedImageError:
         raise Unusable("not an image in a known format") from None
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise Missing("the file does not exist") from None
     except PermissionError:
         raise Unusable("permission denied: check the file's permissions") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -94,23 +85,16 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
         raise Unusable(f"damaged or cut short: {detail}") from None
 
 
-def _opened(path: Path | str | BytesIO) -> IO[bytes]:
-    """The opened file; the content of a small file is read at once.
-
-    Pillow reads in many small steps, and the threads would wait for each other at each step.
-    """
+def _content(path: Path | str | BytesIO) -> BytesIO:
+    """The content of a file, read at once: Pillow's many small steps would make threads wait for each other."""
     if isinstance(path, BytesIO):
         return path
-    # Without O_NONBLOCK, opening a named pipe would block.
-    with os.fdopen(os.open(path, os.O_RDONLY | _NONBLOCK), "rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise Missing("the file does not exist")
-        if status.st_size == 0:
-            raise Unusable("empty file")
-        if status.st_size <= _SMALL_FILE:
-            return BytesIO(file.read())
-    return Path(path).open("rb")
+    if not Path(path).is_file():
+        raise Missing("the file does not exist")
+    content = Path(path).read_bytes()
+    if not content:
+        raise Unusable("empty file")
+    return BytesIO(content)
 
 
 def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArray[np.uint8]:
@@ -160,11 +144,6 @@ def _check_size(image: Image.Image, parameters: IngestionParameters) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    # Searching EXIF data takes a sixth of the time of a small image; for these formats Pillow has done it.
-    if image.format in _EXIF_IN_INFO and not any(
-        "exif" in key or "xmp" in key for key in map(str, image.info)
-    ):
-        return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # the image is usable without its EXIF data
