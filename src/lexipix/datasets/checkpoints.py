@@ -23,9 +23,6 @@ class FileCheckpoints:
     """Keeps the last checkpoint in one safetensors file; data other than tensors is JSON in its header.
 
     With one file, tensors and counters always belong to the same checkpoint.
-
-    Args:
-        path: The checkpoint file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,11 +54,9 @@ class CheckpointStoreDataset(ServiceDataset[CheckpointStore]):
 
     Args:
         filepath: The checkpoint file, ``….safetensors``.
-        metadata: For plugins.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
+    def __init__(self, *, filepath: str) -> None:
         self.path = Path(filepath)
 
     def load(self) -> CheckpointStore:

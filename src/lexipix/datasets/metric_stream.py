@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.types import MetricStream, NullMetricStream
@@ -75,11 +75,9 @@ class MetricStreamDataset(ServiceDataset[MetricStream]):
 
     Args:
         name: The model that is trained, the first part of every metric's name.
-        metadata: For plugins.
     """
 
-    def __init__(self, *, name: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
+    def __init__(self, *, name: str) -> None:
         self.name = name
 
     def load(self) -> MetricStream:

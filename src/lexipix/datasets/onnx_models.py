@@ -12,8 +12,6 @@ from lexipix.utils.types import OnnxModel, OnnxPipeline
 class OnnxModelDataset(ModelDataset[OnnxModel]):
     """An ``OnnxModel`` as a folder; saving adds the code revision to its card."""
 
-    kind = "model"
-
     def _missing(self) -> list[str]:
         return super()._missing() + ([] if any(self.path.glob("*.onnx")) else ["*.onnx"])
 
@@ -43,8 +41,6 @@ class OnnxVariantsDataset(FolderDataset[dict[str, OnnxModel]]):
 
 class OnnxPipelineDataset(ModelDataset[OnnxPipeline]):
     """An ``OnnxPipeline`` as one self-contained folder: a folder per model, and their common tokenizer."""
-
-    kind = "model"
 
     def _read(self, path: Path) -> OnnxPipeline:
         return read_onnx_pipeline(path)

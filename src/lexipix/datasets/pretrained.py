@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.errors import LexipixError
@@ -183,11 +183,9 @@ class PretrainedModelsDataset(ServiceDataset[PretrainedModels]):
 
     Args:
         path: Folder that a relative folder starts from; Kedro makes it absolute.
-        metadata: For plugins.
     """
 
-    def __init__(self, *, path: str = ".", metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
+    def __init__(self, *, path: str = ".") -> None:
         self.path = Path(path)
 
     def load(self) -> PretrainedModels:

@@ -83,7 +83,7 @@ class SourceImage:
     """
 
     file: str
-    image: np.ndarray | None
+    image: np.ndarray
     caption: str | None = None
     paraphrases: tuple[str, ...] = ()
     label: str | None = None

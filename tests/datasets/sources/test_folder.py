@@ -259,7 +259,7 @@ def test_path_that_is_no_folder_of_pictures(tmp_path, parameters, kind, path, sa
     (tmp_path / "empty/inside").mkdir(parents=True)
     sources = SourcesDataset(path=str(tmp_path)).load()
     with pytest.raises(LexipixError, match=said):
-        sources.open(parameters(kind, source={"path": path}), seed=0)
+        sources(parameters(kind, source={"path": path}), seed=0)
 
 
 def test_unusable_files_become_rejects(tmp_path, make_picture, read):

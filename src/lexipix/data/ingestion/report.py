@@ -1,7 +1,7 @@
 """Counts accepted and rejected images, and checks whether the ingestion is valid."""
 
 import hashlib
-import heapq
+from operator import itemgetter
 from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
@@ -16,11 +16,7 @@ class Duplicate(Reject):
 
 
 class IngestReport:
-    """Counts and examples of an ingestion.
-
-    Args:
-        parameters: Parameters of the ingestion.
-    """
+    """Counts and examples of an ingestion."""
 
     def __init__(self, parameters: IngestionParameters) -> None:
         self._parameters = parameters
@@ -28,7 +24,7 @@ class IngestReport:
         self._n_rejected = self._n_duplicates = self._n_uncaptioned = self._n_captioned = 0
         self._reasons: list[str] = []
         self._digest = hashlib.sha256()
-        self._examples: list[tuple[int, int, str, str | None]] = []
+        self._examples: list[tuple[str, dict[str, Any]]] = []  # with digests
 
     def add(self, item: SourceImage | Reject) -> None:
         """Count one item."""
@@ -41,21 +37,17 @@ class IngestReport:
         else:
             self._add_image(item)
 
-    def _add_image(self, picture: SourceImage) -> None:
-        assert picture.digest is not None and picture.split in self._counts
-        if picture.split == "train":
-            # The images with the smallest digests are a uniform sample that does not depend on the order. The
-            # minus makes the largest of them the heap's first element, which is replaced.
-            row = self._counts["train"]
-            example = (-int(picture.digest, 16), row, picture.file, picture.caption)
-            if len(self._examples) < _N_EXAMPLES:
-                heapq.heappush(self._examples, example)
-            elif example > self._examples[0]:
-                heapq.heapreplace(self._examples, example)
-        self._counts[picture.split] += 1
-        self._n_uncaptioned += picture.caption is None
-        self._n_captioned += picture.caption_source == "generated"
-        self._digest.update(f"{picture.split}\t{picture.digest}\t{picture.caption or ''}\n".encode())
+    def _add_image(self, image: SourceImage) -> None:
+        assert image.digest is not None and image.split is not None
+        if image.split == "train":
+            # The images with the smallest digests are a uniform sample that does not depend on the order.
+            example = {"row": self._counts["train"], "file": image.file, "caption": image.caption}
+            self._examples = sorted([*self._examples, (image.digest, example)], key=itemgetter(0))
+            del self._examples[_N_EXAMPLES:]
+        self._counts[image.split] += 1
+        self._n_uncaptioned += image.caption is None
+        self._n_captioned += image.caption_source == "generated"
+        self._digest.update(f"{image.split}\t{image.digest}\t{image.caption or ''}\n".encode())
 
     def summary(self) -> dict[str, Any]:
         """Summary of a finished ingestion.
@@ -74,10 +66,7 @@ class IngestReport:
             **({"described": self._n_captioned} if self._n_captioned else {}),
             "image_size": self._parameters.image_size,
             "digest": self._digest.hexdigest()[:32],
-            "examples": [
-                {"row": row, "file": file, "caption": caption}
-                for _, row, file, caption in sorted(self._examples, key=lambda example: example[1])
-            ],
+            "examples": sorted((example for _, example in self._examples), key=itemgetter("row")),
         }
 
     def _check_rejects(self) -> None:

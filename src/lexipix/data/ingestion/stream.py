@@ -2,19 +2,17 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lexipix.config.ingestion import IngestionParameters
-from lexipix.data.ingestion.captioning import CaptionImages, captioned
-from lexipix.data.ingestion.duplicates import DigestIndex
+from lexipix.config.ingestion import IngestionParameters, SplitParameters
+from lexipix.data.ingestion.captioning import ImageCaptioner, captioned
 from lexipix.data.ingestion.report import Duplicate, IngestReport
-from lexipix.data.ingestion.splits import choose_split
-from lexipix.utils.types import OpenedSource, Reject, SourceImage
+from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
 
 class PictureStream:
@@ -27,7 +25,7 @@ class PictureStream:
     Args:
         source: The source.
         parameters: Parameters of the ingestion.
-        caption_images: Writes captions for images without captions; None leaves them without.
+        captioner: Writes captions for images without captions; None leaves them without.
 
     Attributes:
         n_pictures: Expected number of images, if it is known.
@@ -37,11 +35,11 @@ class PictureStream:
         self,
         source: OpenedSource,
         parameters: IngestionParameters,
-        caption_images: CaptionImages | None = None,
+        captioner: ImageCaptioner | None = None,
     ) -> None:
         self._source = source
         self._parameters = parameters
-        self._caption_images = caption_images
+        self._captioner = captioner
         self.n_pictures = source.n_pictures
 
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
@@ -51,22 +49,21 @@ class PictureStream:
             LexipixError: More images were rejected than ``ingestion.max_reject_share`` allows, or a split has
                 no images.
         """
-        index, report = DigestIndex(), IngestReport(self._parameters)
+        files: dict[bytes, str] = {}
+        report = IngestReport(self._parameters)
         with closing(self._source.read()) as items:  # the source's threads end with the generator
-            results: Iterator[SourceImage | Reject] = (self._check(item, index) for item in items)
-            if self._caption_images is not None:
-                results = captioned(results, self._caption_images)
+            results: Iterator[SourceImage | Reject] = (self._check(item, files) for item in items)
+            if self._captioner is not None:
+                results = captioned(results, self._captioner)
             for result in results:
                 report.add(result)
                 yield result
         yield report.summary()
 
-    def _check(self, item: SourceImage | Reject, index: DigestIndex) -> SourceImage | Reject:
+    def _check(self, item: SourceImage | Reject, files: dict[bytes, str]) -> SourceImage | Reject:
         file = _printable(item.file)
         if isinstance(item, Reject):
             return Reject(file, _printable(item.reason))
-        if item.image is None:
-            return Reject(file, "no image")
         if file != item.file:
             return Reject(file, "its name is not valid UTF-8: rename it")
         try:
@@ -76,20 +73,20 @@ class PictureStream:
         error = self._caption_error(item, caption, paraphrases)
         if error:
             return Reject(file, error)
-        digest = hashlib.sha256(np.ascontiguousarray(item.image).data).digest()
-        first = index.claim(digest, file)
-        if first is not None:
-            return Duplicate(file, f"duplicate of {first}")
+        digest = hashlib.sha256(np.ascontiguousarray(item.image).data).digest()[:16]
+        if digest in files:
+            return Duplicate(file, f"duplicate of {files[digest]}")
+        files[digest] = file
         return replace(
             item,
             caption=caption,
             paraphrases=tuple(paraphrases),
             split=choose_split(digest, item.split, self._source.splits, self._parameters.splits),
-            digest=digest.hex()[:32],
+            digest=digest.hex(),
         )
 
     def _caption_error(self, item: SourceImage, caption: str | None, paraphrases: list[str]) -> str | None:
-        may_be_missing = self._parameters.allow_uncaptioned or self._caption_images is not None
+        may_be_missing = self._parameters.allow_uncaptioned or self._captioner is not None
         if caption is None and item.withheld_caption is None and not may_be_missing:
             return "no caption, and ingestion.allow_uncaptioned is false"
         longest = max(map(len, (caption or "", *paraphrases)))
@@ -97,6 +94,30 @@ class PictureStream:
             allowed = self._parameters.max_caption_chars
             return f"its caption has {longest:,} characters, ingestion.max_caption_chars is {allowed:,}"
         return None
+
+
+def choose_split(
+    digest: bytes, hint: SplitName | None, own: Collection[SplitName], shares: SplitParameters
+) -> SplitName:
+    """The split of an image by its content, so that adding or renaming files moves no other image.
+
+    Args:
+        digest: Hash of the pixels, 8 bytes or more, uniformly distributed.
+        hint: The split according to the source. Images of "train" may still move to a split that the source
+            does not decide.
+        own: The splits that the source decides.
+        shares: Shares of the other splits.
+    """
+    if hint is not None and hint != "train":
+        return hint
+    position = int.from_bytes(digest[:8], "big") / 2**64
+    by_hash: dict[SplitName, float] = {"test": shares.test, "val": shares.val, "judge": shares.judge}
+    for split, share in by_hash.items():
+        if split not in own:
+            if position < share:
+                return split
+            position -= share
+    return "train"
 
 
 def _tidy(texts: tuple[str | None, ...]) -> list[str]:

@@ -86,7 +86,7 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
 
 
 def _content(path: Path | str | BytesIO) -> BytesIO:
-    """The content of a file, read at once: Pillow's many small steps would make threads wait for each other."""
+    """The content of a file, read at once: at each of Pillow's small steps, threads would wait."""
     if isinstance(path, BytesIO):
         return path
     if not Path(path).is_file():
