@@ -157,6 +157,12 @@ class FullDisk:
             raise OSError(errno.ENOSPC, "No space left on device")
         return self._file.write(content)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
     def __getattr__(self, name):
         return getattr(self._file, name)
 

@@ -22,6 +22,7 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
     """
 
     kind = "file"  # in error messages
+    required: tuple[str, ...] = ()  # files of a folder, by name or pattern
 
     def __init__(
         self, *, filepath: str, made_by: str | None = None, metadata: dict[str, Any] | None = None
@@ -60,7 +61,7 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
 
     def _missing(self) -> list[str]:
         """Names of required files that do not exist."""
-        return []
+        return [name for name in self.required if not any(self.path.glob(name))]
 
     def _exists(self) -> bool:
         return self.path.exists() and not self._missing()

@@ -46,6 +46,8 @@ class ImageStoreDataset(FolderDataset[Any]):
     error in the source leave the old store as it was.
     """
 
+    required = (_SUMMARY,)
+
     def _write(self, path: Path, data: Stream) -> None:
         started = time.perf_counter()
         summary: Mapping[str, Any] = {}
@@ -88,9 +90,6 @@ class ImageStoreDataset(FolderDataset[Any]):
         rejects = pd.read_csv(path / _REJECTS, dtype=str, keep_default_na=False)
         splits = {name: _read_split(path / name) for name in SPLITS}
         return ImageSplits(**splits, summary=summary, rejects=rejects)
-
-    def _missing(self) -> list[str]:
-        return [] if (self.path / _SUMMARY).is_file() else [_SUMMARY]
 
     def preview(self) -> ImagePreview:
         """The first training images, for Kedro-Viz."""

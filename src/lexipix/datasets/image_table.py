@@ -21,7 +21,7 @@ class ImageTableDataset(PathDataset["pd.DataFrame"]):
 
         table = pd.read_parquet(path)
         for name in _columns(table, bytes):
-            table[name] = pd.Series([_decode(cell) for cell in table[name]], dtype=object)
+            table[name] = pd.Series([decode_png(cell) for cell in table[name]], dtype=object)
         return table
 
     def _write(self, path: Path, data: "pd.DataFrame") -> None:
@@ -45,7 +45,8 @@ def _columns(table: "pd.DataFrame", kind: type) -> list[str]:
     return [str(name) for name in table if len(table) and isinstance(table[name].iloc[0], kind)]
 
 
-def _decode(content: bytes) -> "np.ndarray":
+def decode_png(content: bytes) -> "np.ndarray":
+    """The image of a PNG file, uint8 (H, W, 3)."""
     import numpy as np
     from PIL import Image
 

@@ -22,9 +22,7 @@ class ModelDataset(FolderDataset[M], Generic[M]):
     """A model as a folder; saving adds the code revision to its card."""
 
     kind = "model"
-
-    def _missing(self) -> list[str]:
-        return [file for file in (CONFIG, CARD) if not (self.path / file).is_file()]
+    required = (CONFIG, CARD)
 
     def preview(self) -> JSONPreview:
         """The model's card, for Kedro-Viz."""
@@ -39,9 +37,7 @@ class ModelFolderDataset(ModelDataset[ModelBundle]):
     """
 
     kind = "trained"
-
-    def _missing(self) -> list[str]:
-        return super()._missing() + ([] if (self.path / WEIGHTS).is_file() else [WEIGHTS])
+    required = (CONFIG, CARD, WEIGHTS)
 
     def _read(self, path: Path) -> ModelBundle:
         tokenizer = path / TOKENIZER
@@ -61,14 +57,8 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], meta: Mapping[str
     """Write tensors as safetensors, with texts in the file's header."""
     from safetensors.torch import save_file
 
-    seen: set[int] = set()
-    ready: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        own = tensor.detach().cpu().contiguous()
-        if own.untyped_storage().data_ptr() in seen:
-            own = own.clone()
-        seen.add(own.untyped_storage().data_ptr())
-        ready[name] = own
+    # By value, since safetensors refuses tensors that share memory
+    ready = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     # With neither tensors nor texts, safetensors would write a header that it cannot read
     save_file(ready, path, metadata=dict(meta or {}) if ready or meta else None)
 

@@ -14,7 +14,6 @@ from lexipix.utils.types import OnnxModel, PretrainedBackbone, PretrainedLanguag
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +26,8 @@ _CAPTIONER_FILES = (CONFIG, TOKENIZER, CARD, "see.onnx", "next_word.onnx")
 class PretrainedModels:
     """Loads pretrained networks: weights from safetensors only, code from transformers only.
 
+    The methods take a folder or a name to download, and the parameter that names it for error messages.
+
     Args:
         root: Folder that a relative folder starts from.
     """
@@ -36,10 +37,6 @@ class PretrainedModels:
 
     def backbone(self, path: str, key: str) -> PretrainedBackbone:
         """An image backbone with its normalization.
-
-        Args:
-            path: A folder, or a name to download.
-            key: The parameter that names it, for error messages.
 
         Raises:
             LexipixError: It does not exist, or it is not a backbone with at least three stages.
@@ -73,10 +70,6 @@ class PretrainedModels:
     def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
         """A causal language model with its tokenizer.
 
-        Args:
-            path: A folder, or a name to download.
-            key: The parameter that names it, for error messages.
-
         Raises:
             LexipixError: It does not exist, or its tokenizer is not a fast one or has no end token.
         """
@@ -102,14 +95,7 @@ class PretrainedModels:
         )
 
     def tokenizer(self, path: str, key: str) -> str:
-        """The tokenizer of a language model alone, as :meth:`language_model` returns it.
-
-        Args:
-            path: A folder, or a name to download.
-            key: The parameter that names it, for error messages.
-
-        Returns:
-            Text of its ``tokenizer.json``; it adds the end token to a text and has a padding token.
+        """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it.
 
         Raises:
             LexipixError: It does not exist, is not a fast one, or has no end token.
@@ -117,11 +103,7 @@ class PretrainedModels:
         return str(self._tokenizer(path, key)[0].to_str())
 
     def captioner(self, path: str, key: str) -> OnnxModel:
-        """A captioner that another run of lexipix has trained and exported.
-
-        Args:
-            path: The captioner's folder.
-            key: The parameter that names it, for error messages.
+        """A captioner that another run of lexipix has trained and exported, from its folder.
 
         Raises:
             LexipixError: The folder is not an exported captioner, or it is damaged.
@@ -140,7 +122,7 @@ class PretrainedModels:
 
     def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, str]":
         """The tokenizer and the token that starts a text."""
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer, processors
         from transformers import AutoConfig, AutoTokenizer
 
         source = self._source(path)
@@ -153,8 +135,16 @@ class PretrainedModels:
                     f"{key} = {path!r} has no tokenizer.json that fits its vocabulary and has an end token: "
                     "choose another language model."
                 )
-            tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-            _add_end_and_padding(tokenizer, _padding_token(fast, tokenizer), fast.eos_token)
+            # A token that is only padding: a model that pads with its end token never learns to stop
+            if fast.pad_token in (None, fast.eos_token, fast.bos_token, fast.unk_token):
+                fast.add_special_tokens({"pad_token": _PAD})
+        tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
+        # The same as lexipix.data.tokenization.with_ends, which datasets must not import
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=["$A", fast.eos_token], special_tokens=[(fast.eos_token, fast.eos_token_id)]
+        )
+        tokenizer.no_truncation()
+        tokenizer.enable_padding(pad_id=fast.pad_token_id, pad_token=fast.pad_token)
         return tokenizer, str(fast.bos_token or fast.eos_token)
 
     def _source(self, path: str) -> str:
@@ -190,28 +180,6 @@ class PretrainedModelsDataset(ServiceDataset[PretrainedModels]):
 
     def load(self) -> PretrainedModels:
         return PretrainedModels(self.path)
-
-
-def _padding_token(fast: "PreTrainedTokenizerFast", tokenizer: "Tokenizer") -> str:
-    """A token that is only padding: a model that pads with its end token never learns to stop."""
-    others = {fast.eos_token, fast.bos_token, fast.unk_token}
-    if fast.pad_token is not None and fast.pad_token not in others:
-        return str(fast.pad_token)
-    from tokenizers import AddedToken
-
-    tokenizer.add_special_tokens([AddedToken(_PAD, special=True)])
-    return _PAD
-
-
-def _add_end_and_padding(tokenizer: "Tokenizer", pad: str, eos: str) -> None:
-    """Do the same as lexipix.data.tokenization.with_ends, which datasets must not import."""
-    from tokenizers import processors
-
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=["$A", eos], special_tokens=[(eos, tokenizer.token_to_id(eos))]
-    )
-    tokenizer.no_truncation()
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(pad), pad_token=pad)
 
 
 @contextmanager

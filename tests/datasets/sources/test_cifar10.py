@@ -220,16 +220,8 @@ def test_altered_pickles_run_nothing(tmp_path, read, number, kind):
 def test_batches_that_hold_something_else(tmp_path, read, content, said):
     folder = write_folder(tmp_path / "f")
     (folder / "data_batch_1").write_bytes(content)
-    with pytest.raises(LexipixError, match=f"data_batch_1 .*{said}"):
+    with pytest.raises(LexipixError, match=rf"data_batch_1\) .*{said}"):
         read(folder)
-
-
-def test_batch_of_unreasonable_size(tmp_path, read, monkeypatch):
-    monkeypatch.setattr(cifar10_files, "_MAX_BATCH_BYTES", 1000)
-    with pytest.raises(LexipixError, match="larger than any batch"):
-        read(write_folder(tmp_path / "f"))
-    with pytest.raises(LexipixError, match="larger than any batch"):
-        read(write_archive(tmp_path / "a.tar.gz"))
 
 
 class Python2Pickler(pickle._Pickler):
