@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import sys
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -36,22 +35,16 @@ class MlflowStream:
 
     def log(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Send metrics; NaN and infinity are left out with one warning."""
-        from mlflow import MlflowClient
-        from mlflow.entities import Metric
+        import mlflow
 
-        now = int(time.time() * 1000)
-        metrics = []
-        for key, value in values.items():
-            number = float(value)
-            if math.isfinite(number):
-                metrics.append(Metric(f"{self._name}/{key}", number, now, int(images_seen)))
-            else:
-                self._warn_once(key, f"{self._name}/{key} is {number} at {images_seen} images")
-        if metrics:
-            try:
-                MlflowClient().log_batch(self._run_id, metrics=metrics, synchronous=False)
-            except Exception as error:  # no error of the store may stop the training
-                self._warn_once("log", f"metrics are not tracked ({error})")
+        metrics = {f"{self._name}/{key}": float(value) for key, value in values.items()}
+        finite = {key: value for key, value in metrics.items() if math.isfinite(value)}
+        for key in metrics.keys() - finite.keys():
+            self._warn_once(key, f"{key} is {metrics[key]} at {images_seen} images")
+        try:
+            mlflow.log_metrics(finite, step=int(images_seen), synchronous=False, run_id=self._run_id)
+        except Exception as error:  # no error of the store may stop the training
+            self._warn_once("log", f"metrics are not tracked ({error})")
 
     def image(self, key: str, images_seen: int, image: "np.ndarray") -> None:
         """Send one image, uint8 (H, W, 3), as ``NAME/KEY``."""

@@ -22,7 +22,7 @@ class ModelDataset(FolderDataset[M], Generic[M]):
     """A model as a folder; saving adds the code revision to its card."""
 
     kind = "model"
-    required = (CONFIG, CARD)
+    required: tuple[str, ...] = (CONFIG, CARD)
 
     def preview(self) -> JSONPreview:
         """The model's card, for Kedro-Viz."""
