@@ -11,15 +11,7 @@ from lexipix.data.tokenization import encode, eos_id, pad_id
 
 
 class CaptionRows:
-    """The captions of each image: the primary caption first, then its paraphrases.
-
-    Args:
-        captions: The primary caption of each image.
-        paraphrases: Other captions of each image, possibly none.
-        tokenizer: From :mod:`lexipix.data.tokenization`.
-        max_tokens: Longer captions are cut.
-        device: Device of the batches.
-    """
+    """The captions of each image: the primary caption first, then its paraphrases, if it has any."""
 
     def __init__(
         self,
@@ -48,7 +40,9 @@ class CaptionRows:
 
     def select(self, indices: Tensor) -> Tensor:
         """Captions by their indices among all, int64 (B, L); those of image i begin at ``starts[i]``."""
-        return self._trim(self.ids[indices])
+        ids = self.ids[indices]
+        longest = int((ids != self.pad_id).sum(1).max())
+        return ids[:, :longest].long().to(self.device)
 
     def primary(self, rows: Tensor) -> Tensor:
         """Primary captions of images ``rows`` (B,): int64 (B, L)."""
@@ -65,7 +59,3 @@ class CaptionRows:
         if primary_caption_prob:
             choice = choice * (torch.rand(len(rows)) >= primary_caption_prob)
         return self.select(self.starts[rows] + choice)
-
-    def _trim(self, ids: Tensor) -> Tensor:
-        longest = int((ids != self.pad_id).sum(1).max())
-        return ids[:, :longest].long().to(self.device)

@@ -51,13 +51,7 @@ def captioned(split: Split) -> CaptionedImages:
 
 
 def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], generated: Sequence[str]) -> pd.DataFrame:
-    """A copy of a split's table with generated captions for some rows.
-
-    Args:
-        table: See :class:`lexipix.utils.types.Split`.
-        rows: Row numbers (n,).
-        generated: n captions.
-    """
+    """A copy of a split's table with n ``generated`` captions in the ``rows`` (n,)."""
     complete = table.copy()
     for column, values in (("caption", list(generated)), ("caption_source", ["generated"] * len(rows))):
         filled = complete[column].to_numpy(object, copy=True)

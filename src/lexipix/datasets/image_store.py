@@ -8,11 +8,11 @@ import csv
 import json
 import logging
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import read_array
@@ -31,16 +31,8 @@ _REJECTS, _SUMMARY = "rejects.csv", "summary.json"
 _CHUNK_ROWS = 4096
 
 
-class Stream(Protocol):
-    """What can be saved: images and rejects, and at the end their summary."""
-
-    n_pictures: int | None
-
-    def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]: ...
-
-
 class ImageStoreDataset(FolderDataset[Any]):
-    """Saves a stream of images, rejects and, last, their summary; loads `ImageSplits`.
+    """Saves an iterable of `SourceImage`, `Reject` and, last, their summary; loads `ImageSplits`.
 
     The store is written to a temporary folder and renamed when it is complete: a full disk, Ctrl-C or an
     error in the source leave the old store as it was.
@@ -48,7 +40,7 @@ class ImageStoreDataset(FolderDataset[Any]):
 
     required = (_SUMMARY,)
 
-    def _write(self, path: Path, data: Stream) -> None:
+    def _write(self, path: Path, data: Any) -> None:
         started = time.perf_counter()
         summary: Mapping[str, Any] = {}
         with ExitStack() as stack:

@@ -4,7 +4,7 @@ import hashlib
 import unicodedata
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from lexipix.data.ingestion.report import Duplicate, IngestReport
 from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
 
+@dataclass(frozen=True)
 class PictureStream:
     """Images with their splits, read one by one from a source.
 
@@ -22,25 +23,20 @@ class PictureStream:
     caption), each reject, and last the summary, a dict. Only one image is held at a time, and a few bytes for
     each earlier one. The class is iterable but no iterator, so that Kedro saves it as one object.
 
-    Args:
+    Attributes:
         source: The source.
         parameters: Parameters of the ingestion.
         captioner: Writes captions for images without captions; None leaves them without.
-
-    Attributes:
-        n_pictures: Expected number of images, if it is known.
     """
 
-    def __init__(
-        self,
-        source: OpenedSource,
-        parameters: IngestionParameters,
-        captioner: ImageCaptioner | None = None,
-    ) -> None:
-        self._source = source
-        self._parameters = parameters
-        self._captioner = captioner
-        self.n_pictures = source.n_pictures
+    source: OpenedSource
+    parameters: IngestionParameters
+    captioner: ImageCaptioner | None = None
+
+    @property
+    def n_pictures(self) -> int | None:
+        """Expected number of images, if it is known."""
+        return self.source.n_pictures
 
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
         """Read the source.
@@ -50,11 +46,11 @@ class PictureStream:
                 no images.
         """
         files: dict[bytes, str] = {}
-        report = IngestReport(self._parameters)
-        with closing(self._source.read()) as items:  # the source's threads end with the generator
+        report = IngestReport(self.parameters)
+        with closing(self.source.read()) as items:  # the source's threads end with the generator
             results: Iterator[SourceImage | Reject] = (self._check(item, files) for item in items)
-            if self._captioner is not None:
-                results = captioned(results, self._captioner)
+            if self.captioner is not None:
+                results = captioned(results, self.captioner)
             for result in results:
                 report.add(result)
                 yield result
@@ -70,9 +66,13 @@ class PictureStream:
             caption, *paraphrases = _tidy((item.caption, *item.paraphrases)) or (None,)
         except UnicodeEncodeError:
             return Reject(file, "its caption is not valid UTF-8")
-        error = self._caption_error(item, caption, paraphrases)
-        if error:
-            return Reject(file, error)
+        is_optional = self.parameters.allow_uncaptioned or self.captioner is not None
+        if caption is None and item.withheld_caption is None and not is_optional:
+            return Reject(file, "no caption, and ingestion.allow_uncaptioned is false")
+        longest, allowed = max(map(len, (caption or "", *paraphrases))), self.parameters.max_caption_chars
+        if longest > allowed:
+            reason = f"its caption has {longest:,} characters, ingestion.max_caption_chars is {allowed:,}"
+            return Reject(file, reason)
         digest = hashlib.sha256(np.ascontiguousarray(item.image).data).digest()[:16]
         if digest in files:
             return Duplicate(file, f"duplicate of {files[digest]}")
@@ -81,19 +81,9 @@ class PictureStream:
             item,
             caption=caption,
             paraphrases=tuple(paraphrases),
-            split=choose_split(digest, item.split, self._source.splits, self._parameters.splits),
+            split=choose_split(digest, item.split, self.source.splits, self.parameters.splits),
             digest=digest.hex(),
         )
-
-    def _caption_error(self, item: SourceImage, caption: str | None, paraphrases: list[str]) -> str | None:
-        may_be_missing = self._parameters.allow_uncaptioned or self._captioner is not None
-        if caption is None and item.withheld_caption is None and not may_be_missing:
-            return "no caption, and ingestion.allow_uncaptioned is false"
-        longest = max(map(len, (caption or "", *paraphrases)))
-        if longest > self._parameters.max_caption_chars:
-            allowed = self._parameters.max_caption_chars
-            return f"its caption has {longest:,} characters, ingestion.max_caption_chars is {allowed:,}"
-        return None
 
 
 def choose_split(

@@ -172,16 +172,12 @@ def _plain_mode(image: Image.Image) -> Image.Image:
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """A gray image with 8 bits, from 16-bit integers, or from integers or floats with a clear range."""
     values = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        peak = 65535
-    else:
-        lowest, highest = float(values.min()), float(values.max())
-        allowed = (1, 255, 65535) if image.mode == "F" else (255, 65535)
-        fitting = [peak for peak in allowed if highest <= peak]
-        if not (lowest >= 0 and fitting):
-            raise Unusable(
-                f"gray values from {lowest:g} to {highest:g} have no clear range: save the image with 8 bits"
-            )
-        peak = fitting[0]
+    lowest, highest = float(values.min()), float(values.max())
+    peaks = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (65535,))
+    peak = next((peak for peak in peaks if lowest >= 0 and highest <= peak), None)
+    if peak is None:
+        raise Unusable(
+            f"gray values from {lowest:g} to {highest:g} have no clear range: save the image with 8 bits"
+        )
     scaled = np.rint(values.astype(np.float32) * np.float32(255 / peak)).astype(np.uint8)
     return Image.fromarray(scaled)

@@ -33,9 +33,8 @@ def ingest(
     """The stream of images with their splits; the image store reads it while it saves it."""
     captioner = None
     if ingestion.captioner is not None:
-        from lexipix.inference.onnx_captioner import (
-            OnnxCaptioner,
-        )  # imports onnxruntime, which others need not
+        # It imports onnxruntime, which the others need not
+        from lexipix.inference.onnx_captioner import OnnxCaptioner
 
         captioner = OnnxCaptioner(pretrained_models.captioner(ingestion.captioner, "ingestion.captioner"))
     return PictureStream(sources(ingestion, run.seed), ingestion, captioner)
