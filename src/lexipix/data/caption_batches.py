@@ -49,11 +49,9 @@ class CaptionRows:
         return self.select(self.starts[rows])
 
     def sample(self, rows: Tensor, primary_caption_prob: float = 0.0) -> Tensor:
-        """A random caption of each image, by torch's global generator: int64 (B, L).
+        """A random caption of each image (B,), by torch's global generator: int64 (B, L).
 
-        Args:
-            rows: Images (B,).
-            primary_caption_prob: Probability of the primary caption; otherwise all are equally likely.
+        With a probability, it is the primary caption; otherwise all are equally likely.
         """
         choice = (torch.rand(len(rows)) * self.counts[rows]).long()
         if primary_caption_prob:

@@ -61,12 +61,9 @@ def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], generated: Seque
 
 
 def for_training(train: Split, validation: Split, stage: str) -> tuple[CaptionedImages, CaptionedImages]:
-    """The captioned images for training and for validation.
+    """The captioned images for training and for validation; ``stage`` is named in the error.
 
-    Args:
-        train: The training split.
-        validation: If fewer than two of its images have a caption, training images replace them.
-        stage: Named in the error.
+    If fewer than two images of the validation split have a caption, training images replace them.
 
     Raises:
         LexipixError: Fewer than two training images have a caption.

@@ -50,11 +50,7 @@ class FileCheckpoints:
 
 
 class CheckpointStoreDataset(ServiceDataset[CheckpointStore]):
-    """Loads as the store to which a training saves its checkpoints.
-
-    Args:
-        filepath: The checkpoint file, ``….safetensors``.
-    """
+    """Loads as the store to which a training saves its checkpoints, a safetensors file."""
 
     def __init__(self, *, filepath: str) -> None:
         self.path = Path(filepath)

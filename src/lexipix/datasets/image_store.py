@@ -10,9 +10,8 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import read_array
@@ -20,13 +19,11 @@ from lexipix.datasets.previews import ImagePreview, preview_images
 from lexipix.utils.progress import track
 from lexipix.utils.types import SPLITS, ImageSplits, Reject, SourceImage, Split
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _log = logging.getLogger(__name__)
 
 _IMAGES, _CAPTIONS = "images.npy", "captions.parquet"
 _REJECTS, _SUMMARY = "rejects.csv", "summary.json"
+_COLUMNS = ("file", "caption", "caption_source", "paraphrases", "label", "digest", "withheld_caption")
 # Captions in a row group of Parquet.
 _CHUNK_ROWS = 4096
 
@@ -105,12 +102,15 @@ class _SplitWriter:
     """Writes one split: images one by one, captions in row groups; the stack closes its files."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         folder.mkdir()
+        kinds = dict.fromkeys(_COLUMNS, pa.string()) | {"paraphrases": pa.list_(pa.string())}
+        self._schema = pa.schema(kinds)
         self._images = stack.enter_context((folder / _IMAGES).open("wb", buffering=2**20))
         captions = stack.enter_context((folder / _CAPTIONS).open("wb"))
-        self._captions = stack.enter_context(pq.ParquetWriter(captions, _schema(), compression="zstd"))
+        self._captions = stack.enter_context(pq.ParquetWriter(captions, self._schema, compression="zstd"))
         self._rows: list[dict[str, Any]] = []
         self.n_images = 0
         self.shape: tuple[int, ...] | None = None
@@ -123,7 +123,7 @@ class _SplitWriter:
             raise ValueError(f"{image.file} has the shape {image.image.shape}, the other images {self.shape}")
         self._images.write(image.image.tobytes())
         self.n_images += 1
-        row = {name: getattr(image, name) for name in _schema().names}
+        row = {name: getattr(image, name) for name in _COLUMNS}
         self._rows.append(row if image.caption is not None else row | {"caption_source": None})
         if len(self._rows) >= _CHUNK_ROWS:
             self._write_rows()
@@ -138,7 +138,7 @@ class _SplitWriter:
     def _write_rows(self) -> None:
         import pyarrow as pa
 
-        self._captions.write_table(pa.Table.from_pylist(self._rows, schema=_schema()))
+        self._captions.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows.clear()
 
     def _write_header(self, shape: tuple[int, ...]) -> None:
@@ -146,21 +146,3 @@ class _SplitWriter:
 
         header = {"descr": "|u1", "fortran_order": False, "shape": (self.n_images, *shape)}
         np.lib.format.write_array_header_1_0(self._images, header)
-
-
-@cache
-def _schema() -> "pa.Schema":
-    import pyarrow as pa
-
-    text = pa.string()
-    return pa.schema(
-        {
-            "file": text,
-            "caption": text,
-            "caption_source": text,
-            "paraphrases": pa.list_(text),
-            "label": text,
-            "digest": text,
-            "withheld_caption": text,
-        }
-    )

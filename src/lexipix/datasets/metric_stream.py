@@ -23,9 +23,7 @@ _log = logging.getLogger(__name__)
 class MlflowStream:
     """Sends to one MLflow run; steps are images seen.
 
-    Args:
-        name: The model that is trained; metrics are named ``NAME/METRIC``, which the MLflow UI groups.
-        run_id: The MLflow run.
+    Metrics are named ``MODEL/METRIC``, which the MLflow UI groups.
     """
 
     def __init__(self, name: str, run_id: str) -> None:
@@ -64,11 +62,7 @@ class MlflowStream:
 
 
 class MetricStreamDataset(ServiceDataset[MetricStream]):
-    """Loads as a stream to the open MLflow run, or as one that drops everything.
-
-    Args:
-        name: The model that is trained, the first part of every metric's name.
-    """
+    """Loads as a stream of the model ``name`` to the open MLflow run, or as one that drops everything."""
 
     def __init__(self, *, name: str) -> None:
         self.name = name

@@ -26,10 +26,8 @@ _CAPTIONER_FILES = (CONFIG, TOKENIZER, CARD, "see.onnx", "next_word.onnx")
 class PretrainedModels:
     """Loads pretrained networks: weights from safetensors only, code from transformers only.
 
-    The methods take a folder or a name to download, and the parameter that names it for error messages.
-
-    Args:
-        root: Folder that a relative folder starts from.
+    The methods take a folder, which may be relative to ``root``, or a name to download, and the parameter
+    that names it, for error messages.
     """
 
     def __init__(self, root: Path) -> None:
@@ -169,11 +167,7 @@ class PretrainedModels:
 
 
 class PretrainedModelsDataset(ServiceDataset[PretrainedModels]):
-    """Loads as the object that reads pretrained networks.
-
-    Args:
-        path: Folder that a relative folder starts from; Kedro makes it absolute.
-    """
+    """Loads as the object that reads pretrained networks; relative folders start from ``path``."""
 
     def __init__(self, *, path: str = ".") -> None:
         self.path = Path(path)

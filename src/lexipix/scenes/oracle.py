@@ -53,12 +53,7 @@ class _Fit:
 
 
 class Oracle:
-    """Recognizes objects and their attributes in rendered or generated images.
-
-    Args:
-        image_size: Side of the images in pixels.
-        max_objects: Maximum number of objects, 1 to ``MAX_OBJECTS``.
-    """
+    """Recognizes objects and their attributes in rendered or generated images of ``image_size`` pixels."""
 
     def __init__(self, image_size: int = 32, max_objects: int = 2) -> None:
         self.image_size = image_size

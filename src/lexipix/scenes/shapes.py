@@ -63,12 +63,8 @@ def masks(
 ) -> NDArray[np.float32]:
     """Anti-aliased masks of one shape at several positions and sizes.
 
-    Args:
-        shape: Key of ``DISTANCES``.
-        x: Columns of the centers in pixels, (N,); the center of the first pixel is 0.5.
-        y: Rows of the centers in pixels, (N,).
-        radius: Radii in pixels, (N,).
-        side: Width and height of the masks in pixels.
+    Columns ``x``, rows ``y`` and radii (N,), and the masks' ``side``, are in pixels; the center of the first
+    pixel is 0.5.
 
     Returns:
         Coverage of each pixel, 0 to 1, (N, side, side), from the distance to the edge. It is exact for

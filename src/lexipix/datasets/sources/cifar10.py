@@ -27,9 +27,7 @@ _NOUN = re.compile(r"(.+)_s_\d+\.png")
 def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
     """CIFAR-10 as a source; its batches are checked and read one by one, the test batch first.
 
-    Args:
-        path: The archive, the folder ``cifar-10-batches-py``, or a folder that contains one of them.
-        parameters: Parameters of the ingestion.
+    The path is the archive, the folder ``cifar-10-batches-py``, or a folder that contains one of them.
 
     Raises:
         LexipixError: The path does not exist.

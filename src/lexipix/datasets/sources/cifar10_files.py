@@ -68,26 +68,29 @@ def _load_batch(where: str, name: str, content: bytes, n_classes: int) -> Batch:
         raise LexipixError(f"{where} was altered, {error}: {_AGAIN}.") from None
     except Exception as error:  # a damaged pickle raises many types of errors
         raise LexipixError(f"{where} is damaged ({type(error).__name__}: {error}): {_AGAIN}.") from None
-    if error_in_batch := _find_error(batch, n_classes):
-        raise LexipixError(f"{where} is not a batch of CIFAR-10, {error_in_batch}: {_AGAIN}.")
+    if not _is_batch(batch, n_classes):
+        raise LexipixError(
+            f"{where} is not a batch of CIFAR-10, with as many images of {SIDE}x{SIDE} pixels as labels "
+            f"from 0 to {n_classes - 1} and file names: {_AGAIN}."
+        )
     files = [file.decode("utf-8", "replace") for file in batch[b"filenames"]]
     return Batch(name, batch[b"data"], batch[b"labels"], files)
 
 
-def _find_error(batch: Any, n_classes: int) -> str | None:
+def _is_batch(batch: Any, n_classes: int) -> bool:
     if not isinstance(batch, dict):
-        return f"it holds {type(batch).__name__} instead of dict"
+        return False
     pixels, labels, files = (batch.get(key) for key in (b"data", b"labels", b"filenames"))
-    if not isinstance(labels, list) or not isinstance(files, list) or not len(labels) == len(files) > 0:
-        return "its labels and file names do not match"
-    shape = (len(labels), 3 * SIDE * SIDE)
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
-        return "its pixels and labels do not match"
-    if not all(type(label) is int and 0 <= label < n_classes for label in labels):
-        return f"its labels are not all from 0 to {n_classes - 1}"
-    if not all(isinstance(file, bytes) for file in files):
-        return "its file names are not byte strings"
-    return None
+    return (
+        isinstance(labels, list)
+        and isinstance(files, list)
+        and isinstance(pixels, np.ndarray)
+        and pixels.dtype == np.uint8
+        and pixels.shape == (len(labels), 3 * SIDE * SIDE)
+        and len(labels) == len(files) > 0
+        and all(type(label) is int and 0 <= label < n_classes for label in labels)
+        and all(isinstance(file, bytes) for file in files)
+    )
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -5,21 +5,28 @@ The caption comes from the first of: ``metadata.jsonl`` or ``metadata.csv`` in t
 """
 
 import posixpath
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.folder_layout import Listing, find_splits, list_folders
 from lexipix.datasets.sources.folder_metadata import read_rows
 from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffixes
-from lexipix.datasets.sources.pool import ordered_map
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
 from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_TASKS_PER_WORKER = 64  # tasks that are handed out together
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +170,17 @@ def _read_sidecar(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise Unusable(f"its caption file {path.name} cannot be read: {error.strerror}") from None
     return tuple(line for line in lines if line.strip())
+
+
+def ordered_map(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Generator[Result, None, None]:
+    """Yield ``function(task)`` for each task, in order, computed by threads.
+
+    Threads help because Pillow's decoders release the GIL. Only some tasks and results are held at a time. If
+    the caller stops early, tasks that have not started are dropped.
+    """
+    remaining = iter(tasks)
+    with ThreadPoolExecutor(workers, thread_name_prefix="pictures") as pool:
+        while some := list(islice(remaining, _TASKS_PER_WORKER * workers)):
+            yield from pool.map(function, some)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NoReturn
 
 from lexipix.datasets.sources.images import suffixes
 from lexipix.utils.errors import LexipixError
@@ -58,7 +59,7 @@ def list_folders(root: Path) -> list[Listing]:
         LexipixError: A folder has two metadata files.
     """
     listings = []
-    for folder, subfolders, names in os.walk(root):
+    for folder, subfolders, names in os.walk(root, onerror=_raise):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "__MACOSX")))
         files = [name for name in names if not name.startswith(".") and Path(folder, name).is_file()]
         relative = Path(folder).relative_to(root).as_posix()
@@ -94,6 +95,10 @@ def find_splits(root: Path, listings: list[Listing]) -> dict[str, SplitName | No
         f"{name}/": splits[name]
         for name in sorted(splits, key=lambda name: (order.index(splits[name]), name))
     }
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _listing(folder: Path, prefix: str, names: list[str]) -> Listing:

@@ -41,10 +41,7 @@ class Row:
 def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> Iterator[Row | Reject]:
     """Rows of a metadata file, and rejects for invalid lines.
 
-    Args:
-        path: ``metadata.jsonl`` or ``metadata.csv``.
-        shown: Name of the file in rejects.
-        parameters: Fields and templates of the captions; each field is a text, a list of texts, or null.
+    Each field is a text, a list of texts, or null; ``shown`` is the file's name in rejects.
 
     Raises:
         LexipixError: The file has no file names, or neither labels nor the fields of any template.

@@ -51,14 +51,7 @@ def suffixes() -> frozenset[str]:
 
 
 def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> NDArray[np.uint8]:
-    """The image in a file; of an animation, the first frame.
-
-    Args:
-        path: The file or its content.
-        parameters: Size and limits of images.
-
-    Returns:
-        uint8 (image_size, image_size, 3).
+    """The image in a file or its content, uint8 (image_size, image_size, 3); an animation's first frame.
 
     Raises:
         Unusable: The file is missing, damaged, not an image, too small or too large.
@@ -98,11 +91,7 @@ def _content(path: Path | str | BytesIO) -> BytesIO:
 
 
 def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArray[np.uint8]:
-    """An image of any color mode as an upright square, cropped or padded, on the background.
-
-    Returns:
-        uint8 (size, size, 3).
-    """
+    """An image of any color mode as an upright square, uint8 (size, size, 3), cropped or padded."""
     turn = _TURNS.get(_orientation(image))
     image = _plain_mode(image)
     width, height = image.size
@@ -121,10 +110,7 @@ def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArra
         image = image.resize(new_size, resample, box, gap)
     if turn is not None:
         image = image.transpose(turn)
-    if image.mode == "RGBa":
-        image = image.convert("RGBA")
-    if image.mode != "RGB" and image.mode != "RGBA":
-        image = image.convert("RGB")
+    image = image.convert("RGBA" if image.mode == "RGBa" else "RGB")
     if image.size != (size, size) or image.mode == "RGBA":
         canvas = Image.new("RGB", (size, size), resize.background)
         corner = ((size - image.width) // 2, (size - image.height) // 2)

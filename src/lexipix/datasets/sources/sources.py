@@ -11,11 +11,7 @@ from lexipix.utils.types import OpenedSource
 
 
 class SourcesDataset(ServiceDataset[Callable[[IngestionParameters, int], OpenedSource]]):
-    """Loads as the function :func:`open_source` with its first argument filled in.
-
-    Args:
-        path: Folder that a relative ``ingestion.source.path`` starts from; Kedro makes it absolute.
-    """
+    """Loads as the function :func:`open_source` with ``path`` as its root."""
 
     def __init__(self, *, path: str = ".") -> None:
         self.path = Path(path)
@@ -27,10 +23,7 @@ class SourcesDataset(ServiceDataset[Callable[[IngestionParameters, int], OpenedS
 def open_source(root: Path, parameters: IngestionParameters, seed: int) -> OpenedSource:
     """The source, checked to be readable; its images are read later, one by one.
 
-    Args:
-        root: Folder that a relative ``ingestion.source.path`` starts from.
-        parameters: Parameters of the ingestion.
-        seed: Seed of the scenes; the other sources are not random.
+    A relative ``ingestion.source.path`` starts from ``root``; only the scenes are random and need the seed.
 
     Raises:
         LexipixError: The path is missing, or this source cannot read what is there.

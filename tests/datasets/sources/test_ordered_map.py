@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from lexipix.datasets.sources.pool import ordered_map
+from lexipix.datasets.sources.folder import ordered_map
 
 
 def test_results_come_in_order():
