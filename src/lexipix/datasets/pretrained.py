@@ -75,22 +75,14 @@ class PretrainedModels:
         from transformers import AutoModelForCausalLM
 
         source = self._source(path)
-        tokenizer, start = self._tokenizer(path, key)
+        tokenizer, start_id = self._tokenizer(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
             model.config.pad_token_id = None  # padding follows the text, where a causal model does not look
             if tokenizer.get_vocab_size() > model.get_input_embeddings().weight.shape[0]:
                 model.resize_token_embeddings(tokenizer.get_vocab_size(), mean_resizing=False)
-        start_id = tokenizer.token_to_id(start)
-        assert start_id is not None and tokenizer.padding is not None
-        return PretrainedLanguageModel(
-            model.eval(),
-            tokenizer.to_str(),
-            start_id=start_id,
-            pad_id=int(tokenizer.padding["pad_id"]),
-            eos_id=int(tokenizer.encode("").ids[-1]),
-        )
+        return PretrainedLanguageModel(model.eval(), tokenizer.to_str(), start_id)
 
     def tokenizer(self, path: str, key: str) -> str:
         """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it.
@@ -118,8 +110,8 @@ class PretrainedModels:
         except LexipixError as error:
             raise LexipixError(f"{key} = {path!r} cannot be used: {error}") from error
 
-    def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, str]":
-        """The tokenizer and the token that starts a text."""
+    def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, int]":
+        """The tokenizer and the id of the token that starts a text."""
         from tokenizers import Tokenizer, processors
         from transformers import AutoConfig, AutoTokenizer
 
@@ -143,7 +135,7 @@ class PretrainedModels:
         )
         tokenizer.no_truncation()
         tokenizer.enable_padding(pad_id=fast.pad_token_id, pad_token=fast.pad_token)
-        return tokenizer, str(fast.bos_token or fast.eos_token)
+        return tokenizer, fast.eos_token_id if fast.bos_token is None else fast.bos_token_id
 
     def _source(self, path: str) -> str:
         """The folder if it exists, else the name."""

@@ -1,7 +1,7 @@
 import pytest
 from tests.support.parameters import section
 
-from lexipix.datasets.sources.caption_templates import fill_templates
+from lexipix.datasets.sources.folder_metadata import fill_templates
 
 
 def words(record, **change):
