@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
@@ -39,6 +39,7 @@ def test_nan_becomes_null_with_a_warning(tmp_path, caplog):
     assert "text.gan.kid is nan" in caplog.text
 
 
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -7,7 +7,6 @@ The caption comes from the first of: ``metadata.jsonl`` or ``metadata.csv`` in t
 import posixpath
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -69,7 +68,9 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
         limit = min(parameters.source.max_pictures or len(part), len(part))
         entries += [entry for i, entry in enumerate(part) if i * limit % len(part) < limit]
     decided = frozenset(split for split in splits.values() if split and split != "train")
-    return OpenedSource(partial(_read, root, entries, parameters), decided, len(entries))
+    read = partial(_read_entry, root, parameters)
+    workers = parameters.workers or n_cores()
+    return OpenedSource(partial(ordered_map, read, entries, workers), decided, len(entries))
 
 
 def _entries(
@@ -131,14 +132,6 @@ def _listed(
         yield Reject(listing.prefix + name, reason)
     for name in listing.orphans:
         yield Reject(listing.prefix + name, "a caption file without an image beside it")
-
-
-def _read(
-    root: Path, entries: list[_Entry | Reject], parameters: IngestionParameters
-) -> Generator[SourceImage | Reject, None, None]:
-    workers = parameters.workers or n_cores()
-    with closing(ordered_map(partial(_read_entry, root, parameters), entries, workers)) as pictures:
-        yield from pictures
 
 
 def _read_entry(root: Path, parameters: IngestionParameters, entry: _Entry | Reject) -> SourceImage | Reject:

@@ -58,7 +58,13 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
     """
     try:
         with Image.open(_content(path), formats=formats()) as image:
-            _check_size(image, parameters)
+            width, height = image.size
+            if width * height > parameters.max_pixels:
+                limit = f"ingestion.max_pixels, {parameters.max_pixels}"
+                raise Unusable(f"too large: {width}x{height} pixels are more than {limit}")
+            if min(width, height) < parameters.min_side:
+                limit = f"ingestion.min_side is {parameters.min_side}"
+                raise Unusable(f"too small: {width}x{height} pixels, {limit}")
             # For JPEG, this decodes at 1/8, 1/4 or 1/2 of the size if that is large enough.
             image.draft(None, (2 * parameters.image_size, 2 * parameters.image_size))
             image.load()
@@ -117,16 +123,6 @@ def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArra
         canvas.paste(image, corner, image if image.mode == "RGBA" else None)
         image = canvas
     return np.array(image)
-
-
-def _check_size(image: Image.Image, parameters: IngestionParameters) -> None:
-    width, height = image.size
-    if width * height > parameters.max_pixels:
-        raise Unusable(
-            f"too large: {width}x{height} pixels are more than ingestion.max_pixels, {parameters.max_pixels}"
-        )
-    if min(width, height) < parameters.min_side:
-        raise Unusable(f"too small: {width}x{height} pixels, ingestion.min_side is {parameters.min_side}")
 
 
 def _orientation(image: Image.Image) -> int:
