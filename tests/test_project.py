@@ -1,5 +1,6 @@
 """The Kedro project as a whole: environments, catalog, registry, start-up time, telemetry."""
 
+import functools
 import inspect
 import json
 import os
@@ -74,10 +75,12 @@ def present(path, data):
     return True
 
 
+@functools.cache
 def catalog_of(env):
     return DataCatalog.from_config(configuration(env)["catalog"])
 
 
+@functools.cache
 def datasets():
     """Every dataset of a pipeline."""
     names = set().union(*(pipeline.datasets() for pipeline in register_pipelines().values()))
@@ -101,7 +104,8 @@ def test_environment_writes_under_its_own_root(env):
 
 
 def test_no_two_datasets_share_a_path():
-    entries = [catalog_of("base").config_resolver.resolve_pattern(name) for name in datasets()]
+    resolver = catalog_of("base").config_resolver
+    entries = [resolver.resolve_pattern(name) for name in datasets()]
     paths = [entry["filepath"] for entry in entries if "filepath" in entry]
     assert len(paths) == len(set(paths))
 

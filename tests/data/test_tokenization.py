@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
@@ -59,13 +58,6 @@ def test_a_tokenizer_is_rebuilt_from_its_text():
 
 def test_training_it_twice_gives_the_same_tokenizer():
     assert train_tokenizer(CAPTIONS * 4, 320).to_str() == TOKENIZER.to_str()
-
-
-def test_a_foreign_tokenizer_without_padding_is_an_error():
-    from tokenizers import models
-
-    with pytest.raises(ValueError, match="has no padding token"):
-        pad_id(Tokenizer(models.BPE()))
 
 
 @settings(max_examples=100, deadline=None)

@@ -113,18 +113,6 @@ def test_split_without_pictures(store):
     assert len(pictures.test.captions) == 0
 
 
-def test_captions_are_read_when_asked_for(store, monkeypatch):
-    import pyarrow.parquet as pq
-
-    store.save(Stream())
-    pictures = store.load()
-    reads = []
-    read_table = pq.read_table
-    monkeypatch.setattr(pq, "read_table", lambda *args: (reads.append(args), read_table(*args))[1])
-    assert pictures.test.captions is pictures.test.captions
-    assert len(reads) == 1
-
-
 def test_nothing_there_yet(store):
     assert not store.exists()
     with pytest.raises(DatasetError, match="run `kedro run --pipelines ingestion` first"):
@@ -168,6 +156,12 @@ class FullDisk:
         if self._room < 0:
             raise OSError(errno.ENOSPC, "No space left on device")
         return self._file.write(content)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
 
     def __getattr__(self, name):
         return getattr(self._file, name)
@@ -220,9 +214,7 @@ def test_what_a_killed_run_left_is_removed(store):
 def test_damaged_store(store, damage):
     store.save(Stream())
     damage(store.path)
-    with pytest.raises(
-        DatasetError, match=r"is damaged or incomplete .*run `kedro run --pipelines ingestion` again"
-    ):
+    with pytest.raises(DatasetError, match=r"is damaged .*run `kedro run --pipelines ingestion` again"):
         store.load()
 
 

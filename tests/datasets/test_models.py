@@ -79,7 +79,7 @@ def test_a_truncated_file_is_reported(dataset, bundle, file):
     dataset.save(bundle)
     content = (dataset.path / file).read_bytes()
     (dataset.path / file).write_bytes(content[: len(content) // 2])
-    with pytest.raises(DatasetError, match=f"{file} is .*cannot be used: run `{MADE_BY}` again"):
+    with pytest.raises(DatasetError, match=f"is damaged .*{file} is .*: delete it and run `{MADE_BY}` again"):
         dataset.load()
 
 

@@ -1,12 +1,11 @@
 import json
 import subprocess
-import tarfile
 
 import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset, _header
+from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
 from lexipix.utils.errors import LexipixError
 
 
@@ -61,13 +60,6 @@ def test_a_folder_in_place_of_the_archive(tmp_path):
     with pytest.raises(DatasetError) as caught:
         ResultsArchiveDataset(filepath=str(tmp_path / "out.tar")).save(results(1))
     assert "is a folder: choose a new file name" in str(caught.value.__cause__)
-
-
-@pytest.mark.parametrize(("name", "size"), [("0000.png", 0), ("sheet.png", 10**9), ("ü.json", 511)])
-def test_a_header_is_as_tarfile_writes_it(name, size):
-    member = tarfile.TarInfo(name)
-    member.size = size
-    assert _header(name, size) == member.tobuf(tarfile.USTAR_FORMAT, "utf-8")
 
 
 def test_same_results_are_the_same_bytes(folder, tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lexipix.scenes import Scene, SceneObject, attribute_accuracy, attribute_f1, attributes, sample_scene
+from lexipix.scenes import Scene, SceneObject, attribute_accuracy, attribute_f1, sample_scene
 
 STAR = SceneObject("star", "purple", "small", "center")
 RING = SceneObject("ring", "red", "big", "top")
@@ -50,10 +50,3 @@ def test_empty_scenes() -> None:
     assert attribute_accuracy(nothing, nothing) == attribute_f1(nothing, nothing) == 1.0
     assert attribute_accuracy(nothing, Scene((), "black")) == attribute_f1(nothing, Scene((), "black")) == 0.0
     assert attribute_accuracy(Scene((HEART,), "white"), nothing) == pytest.approx(1 / 5)
-
-
-def test_attributes_are_a_bag_of_facts() -> None:
-    facts = attributes(Scene((RING, HEART), "white"))
-    assert facts[("size", "big")] == 2
-    assert facts[("background", "white")] == 1
-    assert facts.total() == 9

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.data.images import shift
+
 Augmentation = Literal["color", "translation", "cutout", "jitter"]
 
 
@@ -39,22 +41,19 @@ def _places(images: Tensor, n_places: int) -> Tensor:
 
 
 def _color(images: Tensor) -> Tensor:
-    images = images + _draw(images, -0.5, 0.5)
+    return _recolor(images + _draw(images, -0.5, 0.5), saturation=(0.0, 2.0), contrast=(0.5, 1.5))
+
+
+def _recolor(images: Tensor, saturation: tuple[float, float], contrast: tuple[float, float]) -> Tensor:
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * _draw(images, 0.0, 2.0)
+    images = grey + (images - grey) * _draw(images, *saturation)
     mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (images - mean) * _draw(images, 0.5, 1.5)
+    return mean + (images - mean) * _draw(images, *contrast)
 
 
 def _translate(images: Tensor) -> Tensor:
-    size = images.shape[-1]
-    reach = size // 8
-    offsets = _places(images, 2 * reach + 1)
-    steps = torch.arange(size, device=images.device)
-    rows, columns = offsets[0] + steps, offsets[1] + steps  # (B, S) each
-    padded = F.pad(images, (reach,) * 4).permute(0, 2, 3, 1)
-    batch = torch.arange(len(images), device=images.device)[:, None, None]
-    return padded[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    reach = images.shape[-1] // 8
+    return shift(images, _places(images, 2 * reach + 1), reach, "constant")
 
 
 def _cut(images: Tensor) -> Tensor:
@@ -75,10 +74,7 @@ def _jitter(images: Tensor) -> Tensor:
     rotation = torch.stack([torch.stack([cos, -sin, dx], 1), torch.stack([sin, cos, dy], 1)], 1)  # (B, 2, 3)
     grid = F.affine_grid(rotation, list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    grey = moved.mean(1, keepdim=True)
-    moved = grey + (moved - grey) * _draw(images, 0.6, 1.4)
-    mean = moved.mean((1, 2, 3), keepdim=True)
-    changed: Tensor = mean + (moved - mean) * _draw(images, 0.75, 1.25)
+    changed = _recolor(moved, saturation=(0.6, 1.4), contrast=(0.75, 1.25))
     return (changed + _draw(images, -0.15, 0.15)).clamp(-1, 1)
 
 

@@ -11,15 +11,7 @@ from lexipix.data.tokenization import encode, eos_id, pad_id
 
 
 class CaptionRows:
-    """The captions of each image: the primary caption first, then its paraphrases.
-
-    Args:
-        captions: The primary caption of each image.
-        paraphrases: Other captions of each image, possibly none.
-        tokenizer: From :mod:`lexipix.data.tokenization`.
-        max_tokens: Longer captions are cut.
-        device: Device of the batches.
-    """
+    """The captions of each image: the primary caption first, then its paraphrases, if it has any."""
 
     def __init__(
         self,
@@ -48,24 +40,20 @@ class CaptionRows:
 
     def select(self, indices: Tensor) -> Tensor:
         """Captions by their indices among all, int64 (B, L); those of image i begin at ``starts[i]``."""
-        return self._trim(self.ids[indices])
+        ids = self.ids[indices]
+        longest = int((ids != self.pad_id).sum(1).max())
+        return ids[:, :longest].long().to(self.device)
 
     def primary(self, rows: Tensor) -> Tensor:
         """Primary captions of images ``rows`` (B,): int64 (B, L)."""
         return self.select(self.starts[rows])
 
     def sample(self, rows: Tensor, primary_caption_prob: float = 0.0) -> Tensor:
-        """A random caption of each image, by torch's global generator: int64 (B, L).
+        """A random caption of each image (B,), by torch's global generator: int64 (B, L).
 
-        Args:
-            rows: Images (B,).
-            primary_caption_prob: Probability of the primary caption; otherwise all are equally likely.
+        With a probability, it is the primary caption; otherwise all are equally likely.
         """
         choice = (torch.rand(len(rows)) * self.counts[rows]).long()
         if primary_caption_prob:
             choice = choice * (torch.rand(len(rows)) >= primary_caption_prob)
         return self.select(self.starts[rows] + choice)
-
-    def _trim(self, ids: Tensor) -> Tensor:
-        longest = int((ids != self.pad_id).sum(1).max())
-        return ids[:, :longest].long().to(self.device)

@@ -7,11 +7,7 @@ GROUP_SIZE = 4  # images of a batch that share a caption
 
 
 class CaptionGroups:
-    """The training images of each caption.
-
-    Args:
-        of_rows: int64 (N,), equal numbers mark equal captions.
-    """
+    """The training images of each caption; equal numbers in ``of_rows`` (N,) mark equal captions."""
 
     def __init__(self, of_rows: Tensor) -> None:
         self.of_rows, self.by_group = of_rows, of_rows.argsort(stable=True)
@@ -26,12 +22,9 @@ class CaptionGroups:
         Only then can a discriminator see whether one caption gives one image or many. Every image stays as
         likely as before.
 
-        Args:
-            rows: Row numbers (B,).
-
         Returns:
-            (B,): the first quarter as it is, and three times others with the same captions; the places of a
-            caption that no other image has keep the rows that were there.
+            (B,): the first quarter of ``rows`` (B,) as it is, and three times others with the same captions;
+            the places of a caption that no other image has keep the rows that were there.
         """
         n_leaders = -(-len(rows) // GROUP_SIZE)
         leaders = rows[:n_leaders].repeat(GROUP_SIZE)[: len(rows)]

@@ -51,13 +51,7 @@ def captioned(split: Split) -> CaptionedImages:
 
 
 def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], generated: Sequence[str]) -> pd.DataFrame:
-    """A copy of a split's table with generated captions for some rows.
-
-    Args:
-        table: See :class:`lexipix.utils.types.Split`.
-        rows: Row numbers (n,).
-        generated: n captions.
-    """
+    """A copy of a split's table with n ``generated`` captions in the ``rows`` (n,)."""
     complete = table.copy()
     for column, values in (("caption", list(generated)), ("caption_source", ["generated"] * len(rows))):
         filled = complete[column].to_numpy(object, copy=True)
@@ -67,12 +61,9 @@ def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], generated: Seque
 
 
 def for_training(train: Split, validation: Split, stage: str) -> tuple[CaptionedImages, CaptionedImages]:
-    """The captioned images for training and for validation.
+    """The captioned images for training and for validation; ``stage`` is named in the error.
 
-    Args:
-        train: The training split.
-        validation: If fewer than two of its images have a caption, training images replace them.
-        stage: Named in the error.
+    If fewer than two images of the validation split have a caption, training images replace them.
 
     Raises:
         LexipixError: Fewer than two training images have a caption.

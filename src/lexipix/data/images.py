@@ -20,12 +20,7 @@ class Images(Protocol):
 
 
 class Subset:
-    """A selection of the rows of an array, which are read on access.
-
-    Args:
-        images: uint8 (N, H, W, 3).
-        rows: int (n,), the selected rows.
-    """
+    """The ``rows`` (n,) of an array of images, uint8 (N, H, W, 3), which are read on access."""
 
     def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
         self.images, self.rows = images, rows
@@ -53,12 +48,7 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 
 
 class ImageRows:
-    """Batches from a (memory-mapped) array of images, read on access.
-
-    Args:
-        images: uint8 (N, H, W, 3).
-        device: Device of the batches.
-    """
+    """Batches on a device from a (memory-mapped) array of images, uint8 (N, H, W, 3), read on access."""
 
     def __init__(self, images: Images, device: torch.device) -> None:
         self.images, self.device = images, device
@@ -83,19 +73,20 @@ def batch_psnr(images: Tensor, others: Tensor) -> Tensor:
 def random_shift(images: Tensor, pixels: int, border: str = "replicate") -> Tensor:
     """Shift each image by a random whole number of pixels in each direction; channels_last in memory.
 
-    Args:
-        images: (B, C, H, W).
-        pixels: Largest shift.
-        border: How the border is filled, a mode of torch's ``pad``: ``replicate`` or ``reflect``.
+    Images are (B, C, H, W); ``border`` is a mode of torch's ``pad`` (``replicate``, ``reflect``).
     """
+    offsets = torch.randint(0, 2 * pixels + 1, (2, len(images), 1)).to(images.device)
+    return shift(images, offsets, pixels, border)
+
+
+def shift(images: Tensor, offsets: Tensor, pixels: int, border: str) -> Tensor:
+    """Shift images (B, C, H, W) by ``offsets - pixels``; ``offsets`` (2, B, 1) are 0 to twice ``pixels``."""
     n_images, _, height, width = images.shape
-    device = images.device
     padded = F.pad(images, (pixels,) * 4, mode=border).permute(0, 2, 3, 1)
-    down, right = torch.randint(0, 2 * pixels + 1, (2, n_images, 1)).to(device)
-    rows = (down + torch.arange(height, device=device))[:, :, None]
-    columns = (right + torch.arange(width, device=device))[:, None, :]
-    each = torch.arange(n_images, device=device)[:, None, None]
-    return padded[each, rows, columns].permute(0, 3, 1, 2)
+    rows = offsets[0] + torch.arange(height, device=images.device)  # (B, H)
+    columns = offsets[1] + torch.arange(width, device=images.device)  # (B, W)
+    each = torch.arange(n_images, device=images.device)[:, None, None]
+    return padded[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def random_hflip(images: Tensor, uniform: Tensor) -> Tensor:

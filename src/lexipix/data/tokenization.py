@@ -8,16 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import (
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 PAD, EOS = "<pad>", "<eos>"
 PAD_ID, EOS_ID = 0, 1
@@ -31,10 +22,7 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
 
     Args:
         captions: Training captions.
-        vocabulary: Maximum number of ids, with PAD, EOS and the 256 bytes.
-
-    Returns:
-        A tokenizer with ``PAD_ID`` 0 and ``EOS_ID`` 1.
+        vocabulary: Maximum number of ids, with ``PAD_ID`` 0, ``EOS_ID`` 1 and the 256 bytes.
     """
     tokenizer = Tokenizer(models.BPE())
     # With a space in front of the first word too, "star" is the same token everywhere
@@ -69,10 +57,8 @@ def with_ends(tokenizer: Tokenizer, pad: str, eos: str) -> Tokenizer:
 
 def pad_id(tokenizer: Tokenizer) -> int:
     """Id of the padding token."""
-    padding = tokenizer.padding
-    if padding is None:
-        raise ValueError("this tokenizer has no padding token: prepare it with with_ends()")
-    return int(padding["pad_id"])
+    assert tokenizer.padding is not None  # see with_ends
+    return int(tokenizer.padding["pad_id"])
 
 
 def eos_id(tokenizer: Tokenizer) -> int:
@@ -81,12 +67,7 @@ def eos_id(tokenizer: Tokenizer) -> int:
 
 
 def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> NDArray[np.int64]:
-    """Encode captions, each with EOS at its end, padded to the longest of them.
-
-    Args:
-        tokenizer: From :func:`train_tokenizer` or :func:`with_ends`.
-        captions: N texts.
-        max_tokens: Longest caption, EOS included; longer ones are cut.
+    """Encode N captions, each with EOS at its end, cut to ``max_tokens`` and padded to the longest of them.
 
     Returns:
         int64 (N, L), L <= max_tokens.

@@ -12,10 +12,8 @@ from lexipix.utils.errors import LexipixError
 T = TypeVar("T")
 
 
-class AtomicFileMixin:
-    """Makes a file dataset of kedro-datasets write atomically and report missing and damaged files.
-
-    It stands before the class of kedro-datasets among the base classes.
+class PathDataset(AbstractDataset[T, T], Generic[T]):
+    """A file that is written atomically.
 
     Args:
         filepath: The file; Kedro makes it absolute.
@@ -23,33 +21,8 @@ class AtomicFileMixin:
         metadata: For plugins; the MLflow hooks read its ``mlflow`` key.
     """
 
-    def __init__(
-        self, *, filepath: str, made_by: str | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(filepath=filepath, metadata=metadata)  # type: ignore[call-arg]
-        self.path = Path(filepath)
-        self.made_by = made_by
-
-    def load(self) -> Any:
-        if not self.path.is_file():
-            raise missing_error(self.path, self.made_by)
-        try:
-            return super().load.__wrapped__(self)  # type: ignore[misc]
-        except (ValueError, OSError, SyntaxError) as error:  # SyntaxError: Pillow, for a broken chunk
-            raise damaged_error(self.path, error) from error
-
-    def save(self, data: Any) -> None:
-        with replace_file(self.path) as temporary:
-            target = self._copy(_filepath=PurePosixPath(temporary))  # type: ignore[attr-defined]
-            super().save.__wrapped__(target, data)  # type: ignore[misc]
-
-
-class PathDataset(AbstractDataset[T, T], Generic[T]):
-    """A file that is written atomically.
-
-    Args:
-        filepath: See :class:`AtomicFileMixin`; likewise ``made_by`` and ``metadata``.
-    """
+    kind = "file"  # in error messages
+    required: tuple[str, ...] = ()  # files of a folder, by name or pattern
 
     def __init__(
         self, *, filepath: str, made_by: str | None = None, metadata: dict[str, Any] | None = None
@@ -59,9 +32,20 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
         self.metadata = metadata
 
     def load(self) -> T:
-        if not self._exists():
-            raise missing_error(self.path, self.made_by)
-        return self._read(self.path)
+        what = f"{self.kind} {self.path.name}"
+        command = f"run `{self.made_by}`" if self.made_by else "run the stage that makes it"
+        if not self.path.exists():
+            raise LexipixError(f"There is no {what} at {self.path}: {command} first.")
+        if missing := self._missing():
+            raise LexipixError(
+                f"The {what} at {self.path} is incomplete, {', '.join(missing)} missing: {command} again."
+            )
+        try:
+            return self._read(self.path)
+        except (LexipixError, ValueError, EOFError, OSError, SyntaxError) as error:  # SyntaxError: Pillow
+            raise LexipixError(
+                f"The {what} at {self.path} is damaged ({error}): delete it and {command} again."
+            ) from error
 
     def save(self, data: T) -> None:
         with replace_file(self.path) as temporary:
@@ -75,33 +59,49 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
     def _write(self, path: Path, data: T) -> None:
         """Write to a temporary path, which is renamed afterwards."""
 
+    def _missing(self) -> list[str]:
+        """Names of required files that do not exist."""
+        return [name for name in self.required if not any(self.path.glob(name))]
+
     def _exists(self) -> bool:
-        return self.path.is_file()
+        return self.path.exists() and not self._missing()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path)}
 
 
+class KedroFileMixin(PathDataset[Any]):
+    """Makes a file dataset of kedro-datasets a :class:`PathDataset`.
+
+    It stands before the class of kedro-datasets among the base classes.
+    """
+
+    def __init__(
+        self, *, filepath: str, made_by: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, made_by=made_by, metadata=metadata)
+        super(PathDataset, self).__init__(filepath=filepath, metadata=metadata)  # type: ignore[call-arg]
+
+    def _read(self, path: Path) -> Any:
+        return super(PathDataset, self).load.__wrapped__(self)  # type: ignore[attr-defined, safe-super]
+
+    def _write(self, path: Path, data: Any) -> None:
+        target = self._copy(_filepath=PurePosixPath(path))
+        super(PathDataset, self).save.__wrapped__(target, data)  # type: ignore[attr-defined, safe-super]
+
+
 class FolderDataset(PathDataset[T], Generic[T]):
     """A folder that is replaced as a whole."""
+
+    kind = "folder"
 
     def save(self, data: T) -> None:
         with replace_folder(self.path) as temporary:
             self._write(temporary, data)
 
-    def _exists(self) -> bool:
-        return self.path.is_dir()
-
 
 class ServiceDataset(AbstractDataset[NoReturn, T], Generic[T]):
-    """Loads as an object that nodes use; nodes cannot save to it.
-
-    Args:
-        metadata: For plugins.
-    """
-
-    def __init__(self, *, metadata: dict[str, Any] | None = None) -> None:
-        self.metadata = metadata
+    """Loads as an object that nodes use; nodes cannot save to it."""
 
     def save(self, data: NoReturn) -> NoReturn:
         raise DatasetError(f"{type(self).__name__} cannot be the output of a node.")
@@ -111,14 +111,3 @@ class ServiceDataset(AbstractDataset[NoReturn, T], Generic[T]):
 
     def _describe(self) -> dict[str, Any]:
         return {name: str(value) for name, value in vars(self).items() if name in ("path", "name")}
-
-
-def missing_error(path: Path, made_by: str | None) -> LexipixError:
-    """The error for a file or folder that does not exist."""
-    hint = f"run `{made_by}` first" if made_by else "run the stage that makes it first"
-    return LexipixError(f"{path} does not exist: {hint}.")
-
-
-def damaged_error(path: Path, error: Exception) -> LexipixError:
-    """The error for a file that cannot be read."""
-    return LexipixError(f"{path} is damaged ({error}): delete it and run the command that makes it again.")

@@ -23,9 +23,6 @@ class FileCheckpoints:
     """Keeps the last checkpoint in one safetensors file; data other than tensors is JSON in its header.
 
     With one file, tensors and counters always belong to the same checkpoint.
-
-    Args:
-        path: The checkpoint file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,15 +50,9 @@ class FileCheckpoints:
 
 
 class CheckpointStoreDataset(ServiceDataset[CheckpointStore]):
-    """Loads as the store to which a training saves its checkpoints.
+    """Loads as the store to which a training saves its checkpoints, a safetensors file."""
 
-    Args:
-        filepath: The checkpoint file, ``….safetensors``.
-        metadata: For plugins.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
+    def __init__(self, *, filepath: str) -> None:
         self.path = Path(filepath)
 
     def load(self) -> CheckpointStore:

@@ -1,18 +1,17 @@
 """Single files: JSON, text, arrays and images, written atomically."""
 
-import base64
 import json
 import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kedro_datasets._typing import ImagePreview
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pillow import ImageDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 
-from lexipix.datasets.base import AtomicFileMixin, PathDataset, damaged_error
+from lexipix.datasets.base import KedroFileMixin, PathDataset
+from lexipix.datasets.previews import ImagePreview, preview_images, preview_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,24 +23,24 @@ _UTF_8 = {
 }
 
 
-class JsonDataset(AtomicFileMixin, JSONDataset):  # type: ignore[misc]
+class JsonDataset(KedroFileMixin, JSONDataset):  # type: ignore[misc]
     """JSON-able data as an indented UTF-8 file; NaN and infinity are written as null."""
 
     DEFAULT_SAVE_ARGS: ClassVar = {"indent": 2, "ensure_ascii": False, "allow_nan": False}
     DEFAULT_FS_ARGS: ClassVar = _UTF_8
 
-    def save(self, data: Any) -> None:
-        super().save(plain(data))
+    def _write(self, path: Path, data: Any) -> None:
+        super()._write(path, plain(data))
 
 
-class TextDataset(AtomicFileMixin, KedroTextDataset):  # type: ignore[misc]
+class TextDataset(KedroFileMixin, KedroTextDataset):  # type: ignore[misc]
     """UTF-8 text, such as an HTML report."""
 
     DEFAULT_FS_ARGS: ClassVar = _UTF_8
 
 
-class NumpyDataset(PathDataset["np.ndarray"]):
-    """One array as ``.npy``; it is memory-mapped read-only when loaded."""
+class ImageArrayDataset(PathDataset["np.ndarray"]):
+    """Images, uint8 (N, H, W, 3), as ``.npy``; the array is memory-mapped read-only when loaded."""
 
     def _read(self, path: Path) -> "np.ndarray":
         return read_array(path)
@@ -49,36 +48,37 @@ class NumpyDataset(PathDataset["np.ndarray"]):
     def _write(self, path: Path, data: "np.ndarray") -> None:
         write_array(path, data)
 
+    def preview(self) -> ImagePreview:
+        """The first images, for Kedro-Viz."""
+        return preview_images(self.load())
 
-class PngDataset(AtomicFileMixin, ImageDataset):  # type: ignore[misc]
+
+class PngDataset(KedroFileMixin, ImageDataset):  # type: ignore[misc]
     """An image, uint8 (H, W, 3), as PNG."""
 
-    def load(self) -> "np.ndarray":
+    def _read(self, path: Path) -> "np.ndarray":
         import numpy as np
 
-        return np.asarray(super().load().convert("RGB"))
+        return np.asarray(super()._read(path).convert("RGB"))
 
-    def save(self, data: "np.ndarray") -> None:
+    def _write(self, path: Path, data: "np.ndarray") -> None:
         import numpy as np
         from PIL import Image
 
         if data.dtype != np.uint8 or data.ndim != 3 or data.shape[2] != 3:
             raise TypeError(f"An image must be uint8 (H, W, 3), got {data.dtype} {data.shape}.")
-        super().save(Image.fromarray(np.ascontiguousarray(data)))
+        super()._write(path, Image.fromarray(np.ascontiguousarray(data)))
 
     def preview(self) -> ImagePreview:
         """The image, for Kedro-Viz."""
-        return ImagePreview(base64.b64encode(self.path.read_bytes()).decode("ascii"))
+        return preview_png(self.path.read_bytes())
 
 
 def read_array(path: Path) -> "np.ndarray":
     """An ``.npy`` file, memory-mapped read-only; pickled objects are refused."""
     import numpy as np
 
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (ValueError, EOFError) as error:
-        raise damaged_error(path, error) from error
+    return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
 
 def write_array(path: Path, data: "np.ndarray") -> None:
@@ -90,13 +90,7 @@ def write_array(path: Path, data: "np.ndarray") -> None:
 
 
 def write_json(path: Path, data: Any, key: str = "") -> None:
-    """Write JSON-able data as an indented UTF-8 file; NaN and infinity are written as null.
-
-    Args:
-        path: The file.
-        data: JSON-able apart from what :func:`plain` converts.
-        key: Name of the data in warnings.
-    """
+    """Write what :func:`plain` makes of data as an indented UTF-8 file; ``key`` names it in warnings."""
     text = json.dumps(plain(data, key), indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 

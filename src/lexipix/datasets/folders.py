@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lexipix.datasets.base import FolderDataset, damaged_error
+from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import read_array, write_array, write_json
 
 
@@ -16,16 +16,8 @@ class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
     """
 
     def _read(self, path: Path) -> Mapping[str, Any]:
-        data: dict[str, Any] = {}
-        for file in sorted(path.iterdir()):
-            if file.suffix == ".npy":
-                data[file.stem] = read_array(file)
-            elif file.suffix == ".json":
-                try:
-                    data[file.stem] = json.loads(file.read_text(encoding="utf-8"))
-                except ValueError as error:
-                    raise damaged_error(file, error) from error
-        return data
+        arrays = {file.stem: read_array(file) for file in path.glob("*.npy")}
+        return arrays | {file.stem: json.loads(file.read_bytes()) for file in path.glob("*.json")}
 
     def _write(self, path: Path, data: Mapping[str, Any]) -> None:
         import numpy as np

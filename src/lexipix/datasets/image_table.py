@@ -4,10 +4,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kedro_datasets._typing import TablePreview
-
-from lexipix.datasets.base import PathDataset, damaged_error
-from lexipix.utils.png import SIGNATURE, encode_png
+from lexipix.datasets.base import PathDataset
+from lexipix.datasets.previews import TablePreview, preview_table
+from lexipix.utils.png import encode_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,12 +19,9 @@ class ImageTableDataset(PathDataset["pd.DataFrame"]):
     def _read(self, path: Path) -> "pd.DataFrame":
         import pandas as pd
 
-        try:
-            table = pd.read_parquet(path)
-            for name in _columns(table, bytes):
-                table[name] = pd.Series([_decode(cell) for cell in table[name]], dtype=object)
-        except (ValueError, OSError) as error:
-            raise damaged_error(path, error) from error
+        table = pd.read_parquet(path)
+        for name in _columns(table, bytes):
+            table[name] = pd.Series([decode_png(cell) for cell in table[name]], dtype=object)
         return table
 
     def _write(self, path: Path, data: "pd.DataFrame") -> None:
@@ -34,10 +30,8 @@ class ImageTableDataset(PathDataset["pd.DataFrame"]):
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """The first rows without the images, for Kedro-Viz, whose tables cannot show images."""
-        from lexipix.datasets.tables import table_preview
-
         table = self.load().head(nrows)
-        return table_preview(table.drop(columns=image_columns(table)))
+        return preview_table(table.drop(columns=image_columns(table)))
 
 
 def image_columns(table: "pd.DataFrame") -> list[str]:
@@ -51,11 +45,9 @@ def _columns(table: "pd.DataFrame", kind: type) -> list[str]:
     return [str(name) for name in table if len(table) and isinstance(table[name].iloc[0], kind)]
 
 
-def _decode(content: bytes) -> "np.ndarray":
+def decode_png(content: bytes) -> "np.ndarray":
+    """The image of a PNG file, uint8 (H, W, 3)."""
     import numpy as np
     from PIL import Image
 
-    if not content.startswith(SIGNATURE):
-        raise ValueError("a cell is not a PNG image")
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))

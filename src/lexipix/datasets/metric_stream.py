@@ -8,9 +8,8 @@ import logging
 import math
 import os
 import sys
-import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.types import MetricStream, NullMetricStream
@@ -24,9 +23,7 @@ _log = logging.getLogger(__name__)
 class MlflowStream:
     """Sends to one MLflow run; steps are images seen.
 
-    Args:
-        name: The model that is trained; metrics are named ``NAME/METRIC``, which the MLflow UI groups.
-        run_id: The MLflow run.
+    Metrics are named ``MODEL/METRIC``, which the MLflow UI groups.
     """
 
     def __init__(self, name: str, run_id: str) -> None:
@@ -36,22 +33,16 @@ class MlflowStream:
 
     def log(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Send metrics; NaN and infinity are left out with one warning."""
-        from mlflow import MlflowClient
-        from mlflow.entities import Metric
+        import mlflow
 
-        now = int(time.time() * 1000)
-        metrics = []
-        for key, value in values.items():
-            number = float(value)
-            if math.isfinite(number):
-                metrics.append(Metric(f"{self._name}/{key}", number, now, int(images_seen)))
-            else:
-                self._warn_once(key, f"{self._name}/{key} is {number} at {images_seen} images")
-        if metrics:
-            try:
-                MlflowClient().log_batch(self._run_id, metrics=metrics, synchronous=False)
-            except Exception as error:  # no error of the store may stop the training
-                self._warn_once("log", f"metrics are not tracked ({error})")
+        metrics = {f"{self._name}/{key}": float(value) for key, value in values.items()}
+        finite = {key: value for key, value in metrics.items() if math.isfinite(value)}
+        for key in metrics.keys() - finite.keys():
+            self._warn_once(key, f"{key} is {metrics[key]} at {images_seen} images")
+        try:
+            mlflow.log_metrics(finite, step=int(images_seen), synchronous=False, run_id=self._run_id)
+        except Exception as error:  # no error of the store may stop the training
+            self._warn_once("log", f"metrics are not tracked ({error})")
 
     def image(self, key: str, images_seen: int, image: "np.ndarray") -> None:
         """Send one image, uint8 (H, W, 3), as ``NAME/KEY``."""
@@ -71,15 +62,9 @@ class MlflowStream:
 
 
 class MetricStreamDataset(ServiceDataset[MetricStream]):
-    """Loads as a stream to the open MLflow run, or as one that drops everything.
+    """Loads as a stream of the model ``name`` to the open MLflow run, or as one that drops everything."""
 
-    Args:
-        name: The model that is trained, the first part of every metric's name.
-        metadata: For plugins.
-    """
-
-    def __init__(self, *, name: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
+    def __init__(self, *, name: str) -> None:
         self.name = name
 
     def load(self) -> MetricStream:

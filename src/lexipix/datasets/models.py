@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kedro_datasets._typing import JSONPreview
-
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import write_json
+from lexipix.datasets.previews import JSONPreview
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import code_revision
 from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
@@ -22,29 +21,8 @@ M = TypeVar("M", ModelBundle, OnnxModel, OnnxPipeline)
 class ModelDataset(FolderDataset[M], Generic[M]):
     """A model as a folder; saving adds the code revision to its card."""
 
-    kind: str
-
-    def load(self) -> M:
-        name = self.path.name
-        hint = f"run `{self.made_by}`" if self.made_by else "run the stage that makes it"
-        if not self.path.is_dir():
-            raise LexipixError(f"There is no {self.kind} {name} at {self.path}: {hint} first.")
-        if missing := self._missing():
-            raise LexipixError(
-                f"The {self.kind} {name} at {self.path} is incomplete, {', '.join(missing)} missing: "
-                f"{hint} again."
-            )
-        try:
-            return self._read(self.path)
-        except LexipixError as error:
-            raise LexipixError(f"{error} The {self.kind} {name} cannot be used: {hint} again.") from error
-
-    def _missing(self) -> list[str]:
-        """Names of required files that do not exist."""
-        return [file for file in (CONFIG, CARD) if not (self.path / file).is_file()]
-
-    def _exists(self) -> bool:
-        return not self._missing()
+    kind = "model"
+    required: tuple[str, ...] = (CONFIG, CARD)
 
     def preview(self) -> JSONPreview:
         """The model's card, for Kedro-Viz."""
@@ -59,9 +37,7 @@ class ModelFolderDataset(ModelDataset[ModelBundle]):
     """
 
     kind = "trained"
-
-    def _missing(self) -> list[str]:
-        return super()._missing() + ([] if (self.path / WEIGHTS).is_file() else [WEIGHTS])
+    required = (CONFIG, CARD, WEIGHTS)
 
     def _read(self, path: Path) -> ModelBundle:
         tokenizer = path / TOKENIZER
@@ -81,14 +57,8 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], meta: Mapping[str
     """Write tensors as safetensors, with texts in the file's header."""
     from safetensors.torch import save_file
 
-    seen: set[int] = set()
-    ready: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        own = tensor.detach().cpu().contiguous()
-        if own.untyped_storage().data_ptr() in seen:
-            own = own.clone()
-        seen.add(own.untyped_storage().data_ptr())
-        ready[name] = own
+    # By value, since safetensors refuses tensors that share memory
+    ready = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     # With neither tensors nor texts, safetensors would write a header that it cannot read
     save_file(ready, path, metadata=dict(meta or {}) if ready or meta else None)
 

@@ -5,17 +5,14 @@ from pathlib import Path
 
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.models import ModelDataset, write_texts
-from lexipix.utils.model_files import read_onnx_model, read_onnx_pipeline
+from lexipix.utils.model_files import CARD, CONFIG, read_onnx_model, read_onnx_pipeline
 from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 
 class OnnxModelDataset(ModelDataset[OnnxModel]):
     """An ``OnnxModel`` as a folder; saving adds the code revision to its card."""
 
-    kind = "model"
-
-    def _missing(self) -> list[str]:
-        return super()._missing() + ([] if any(self.path.glob("*.onnx")) else ["*.onnx"])
+    required = (CONFIG, CARD, "*.onnx")
 
     def _read(self, path: Path) -> OnnxModel:
         return read_onnx_model(path)
@@ -43,8 +40,6 @@ class OnnxVariantsDataset(FolderDataset[dict[str, OnnxModel]]):
 
 class OnnxPipelineDataset(ModelDataset[OnnxPipeline]):
     """An ``OnnxPipeline`` as one self-contained folder: a folder per model, and their common tokenizer."""
-
-    kind = "model"
 
     def _read(self, path: Path) -> OnnxPipeline:
         return read_onnx_pipeline(path)

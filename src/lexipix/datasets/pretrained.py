@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.errors import LexipixError
@@ -14,7 +14,6 @@ from lexipix.utils.types import OnnxModel, PretrainedBackbone, PretrainedLanguag
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +26,8 @@ _CAPTIONER_FILES = (CONFIG, TOKENIZER, CARD, "see.onnx", "next_word.onnx")
 class PretrainedModels:
     """Loads pretrained networks: weights from safetensors only, code from transformers only.
 
-    Args:
-        root: Folder that a relative folder starts from.
+    The methods take a folder, which may be relative to ``root``, or a name to download, and the parameter
+    that names it, for error messages.
     """
 
     def __init__(self, root: Path) -> None:
@@ -36,10 +35,6 @@ class PretrainedModels:
 
     def backbone(self, path: str, key: str) -> PretrainedBackbone:
         """An image backbone with its normalization.
-
-        Args:
-            path: A folder, or a name to download.
-            key: The parameter that names it, for error messages.
 
         Raises:
             LexipixError: It does not exist, or it is not a backbone with at least three stages.
@@ -73,10 +68,6 @@ class PretrainedModels:
     def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
         """A causal language model with its tokenizer.
 
-        Args:
-            path: A folder, or a name to download.
-            key: The parameter that names it, for error messages.
-
         Raises:
             LexipixError: It does not exist, or its tokenizer is not a fast one or has no end token.
         """
@@ -84,32 +75,17 @@ class PretrainedModels:
         from transformers import AutoModelForCausalLM
 
         source = self._source(path)
-        tokenizer, start = self._tokenizer(path, key)
+        tokenizer, start_id = self._tokenizer(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
             model.config.pad_token_id = None  # padding follows the text, where a causal model does not look
             if tokenizer.get_vocab_size() > model.get_input_embeddings().weight.shape[0]:
                 model.resize_token_embeddings(tokenizer.get_vocab_size(), mean_resizing=False)
-        start_id = tokenizer.token_to_id(start)
-        assert start_id is not None and tokenizer.padding is not None
-        return PretrainedLanguageModel(
-            model.eval(),
-            tokenizer.to_str(),
-            start_id=start_id,
-            pad_id=int(tokenizer.padding["pad_id"]),
-            eos_id=int(tokenizer.encode("").ids[-1]),
-        )
+        return PretrainedLanguageModel(model.eval(), tokenizer.to_str(), start_id)
 
     def tokenizer(self, path: str, key: str) -> str:
-        """The tokenizer of a language model alone, as :meth:`language_model` returns it.
-
-        Args:
-            path: A folder, or a name to download.
-            key: The parameter that names it, for error messages.
-
-        Returns:
-            Text of its ``tokenizer.json``; it adds the end token to a text and has a padding token.
+        """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it.
 
         Raises:
             LexipixError: It does not exist, is not a fast one, or has no end token.
@@ -117,11 +93,7 @@ class PretrainedModels:
         return str(self._tokenizer(path, key)[0].to_str())
 
     def captioner(self, path: str, key: str) -> OnnxModel:
-        """A captioner that another run of lexipix has trained and exported.
-
-        Args:
-            path: The captioner's folder.
-            key: The parameter that names it, for error messages.
+        """A captioner that another run of lexipix has trained and exported, from its folder.
 
         Raises:
             LexipixError: The folder is not an exported captioner, or it is damaged.
@@ -138,9 +110,9 @@ class PretrainedModels:
         except LexipixError as error:
             raise LexipixError(f"{key} = {path!r} cannot be used: {error}") from error
 
-    def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, str]":
-        """The tokenizer and the token that starts a text."""
-        from tokenizers import Tokenizer
+    def _tokenizer(self, path: str, key: str) -> "tuple[Tokenizer, int]":
+        """The tokenizer and the id of the token that starts a text."""
+        from tokenizers import Tokenizer, processors
         from transformers import AutoConfig, AutoTokenizer
 
         source = self._source(path)
@@ -153,9 +125,17 @@ class PretrainedModels:
                     f"{key} = {path!r} has no tokenizer.json that fits its vocabulary and has an end token: "
                     "choose another language model."
                 )
-            tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-            _add_end_and_padding(tokenizer, _padding_token(fast, tokenizer), fast.eos_token)
-        return tokenizer, str(fast.bos_token or fast.eos_token)
+            # A token that is only padding: a model that pads with its end token never learns to stop
+            if fast.pad_token in (None, fast.eos_token, fast.bos_token, fast.unk_token):
+                fast.add_special_tokens({"pad_token": _PAD})
+        tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
+        # The same as lexipix.data.tokenization.with_ends, which datasets must not import
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=["$A", fast.eos_token], special_tokens=[(fast.eos_token, fast.eos_token_id)]
+        )
+        tokenizer.no_truncation()
+        tokenizer.enable_padding(pad_id=fast.pad_token_id, pad_token=fast.pad_token)
+        return tokenizer, fast.eos_token_id if fast.bos_token is None else fast.bos_token_id
 
     def _source(self, path: str) -> str:
         """The folder if it exists, else the name."""
@@ -179,41 +159,13 @@ class PretrainedModels:
 
 
 class PretrainedModelsDataset(ServiceDataset[PretrainedModels]):
-    """Loads as the object that reads pretrained networks.
+    """Loads as the object that reads pretrained networks; relative folders start from ``path``."""
 
-    Args:
-        path: Folder that a relative folder starts from; Kedro makes it absolute.
-        metadata: For plugins.
-    """
-
-    def __init__(self, *, path: str = ".", metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
+    def __init__(self, *, path: str = ".") -> None:
         self.path = Path(path)
 
     def load(self) -> PretrainedModels:
         return PretrainedModels(self.path)
-
-
-def _padding_token(fast: "PreTrainedTokenizerFast", tokenizer: "Tokenizer") -> str:
-    """A token that is only padding: a model that pads with its end token never learns to stop."""
-    others = {fast.eos_token, fast.bos_token, fast.unk_token}
-    if fast.pad_token is not None and fast.pad_token not in others:
-        return str(fast.pad_token)
-    from tokenizers import AddedToken
-
-    tokenizer.add_special_tokens([AddedToken(_PAD, special=True)])
-    return _PAD
-
-
-def _add_end_and_padding(tokenizer: "Tokenizer", pad: str, eos: str) -> None:
-    """Do the same as lexipix.data.tokenization.with_ends, which datasets must not import."""
-    from tokenizers import processors
-
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=["$A", eos], special_tokens=[(eos, tokenizer.token_to_id(eos))]
-    )
-    tokenizer.no_truncation()
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(pad), pad_token=pad)
 
 
 @contextmanager

@@ -5,10 +5,10 @@ checked fact by fact.
 """
 
 from lexipix.scenes.captions import caption, paraphrases, parse_caption, words
-from lexipix.scenes.facts import attribute_accuracy, attribute_f1, attributes
+from lexipix.scenes.facts import attribute_accuracy, attribute_f1
 from lexipix.scenes.grammar import Scene, SceneObject, is_drawable, sample_scene
 from lexipix.scenes.oracle import Oracle
-from lexipix.scenes.renderer import render, render_many
+from lexipix.scenes.renderer import render_many
 from lexipix.scenes.truth import SceneTruth
 
 __all__ = [
@@ -18,12 +18,10 @@ __all__ = [
     "SceneTruth",
     "attribute_accuracy",
     "attribute_f1",
-    "attributes",
     "caption",
     "is_drawable",
     "paraphrases",
     "parse_caption",
-    "render",
     "render_many",
     "sample_scene",
     "words",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 from lexipix.scenes.grammar import BACKGROUNDS, COLORS, MAX_OBJECTS, PLACES, SHAPES, SIZES, Scene, SceneObject
 
@@ -16,7 +18,6 @@ _SIZE_WORDS = {
 }
 _PLACE_WORDS = {"upper": "top", "lower": "bottom", "middle": "center", "centre": "center", "grey": "gray"}
 _PLACE_PARTS = frozenset(part for place in PLACES for part in place.split())
-_CANONICAL = "{size} {color} {shape} at the {place}"
 # Words that carry no fact.
 _FILLERS = frozenset(
     {"a", "an", "the", "and", "at", "in", "on", "of", "with", "there", "is", "are", "one"}
@@ -30,7 +31,7 @@ _TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 def caption(scene: Scene) -> str:
     """Canonical caption, such as "a small purple star at the top and a big red ring at the left on white"."""
-    return f"{_listed(scene, _CANONICAL)} on {scene.background}"
+    return f"{_listed(scene.objects)} on {scene.background}"
 
 
 def paraphrases(scene: Scene) -> tuple[str, ...]:
@@ -39,43 +40,25 @@ def paraphrases(scene: Scene) -> tuple[str, ...]:
     There are four for one object; for more, a fifth is the canonical caption with the objects in reverse
     order.
     """
-    background = scene.background
+    background, backwards = scene.background, scene.objects[::-1]
+    notes = "; ".join(f"{item.shape}, {item.color}, {item.size}, {item.place}" for item in backwards)
     synonyms = {"small": "little", "big": "large"}
-    notes = "; ".join(
-        f"{item.shape}, {item.color}, {item.size}, {item.place}" for item in reversed(scene.objects)
-    )
-    small_words = _listed(scene, "{size} {color} {shape} in the {place}", synonyms)
+    renamed = [replace(item, size=synonyms[item.size]) for item in scene.objects]
     others = (
-        f"on {background} there is {_listed(scene, _CANONICAL, reverse=True)}",
+        f"on {background} there is {_listed(backwards)}",
         f"on {background}: {notes or 'nothing'}",
-        f"a {background} picture with {small_words}",
-        f"{_listed(scene, '{color} {shape}, {size}, at the {place}', synonyms, reverse=True)},"
-        f" {background} background",
+        f"a {background} picture with {_listed(renamed, '{size} {color} {shape} in the {place}')}",
+        f"{_listed(renamed[::-1], '{color} {shape}, {size}, at the {place}')}, {background} background",
     )
-    canonical_reversed = f"{_listed(scene, _CANONICAL, reverse=True)} on {background}"
+    canonical_reversed = f"{_listed(backwards)} on {background}"
     return others if canonical_reversed == caption(scene) else (*others, canonical_reversed)
 
 
-def _listed(
-    scene: Scene, template: str, synonyms: dict[str, str] | None = None, reverse: bool = False
-) -> str:
-    objects = reversed(scene.objects) if reverse else iter(scene.objects)
-    phrases = [
-        _with_article(
-            template.format(
-                size=(synonyms or {}).get(item.size, item.size),
-                color=item.color,
-                shape=item.shape,
-                place=item.place,
-            )
-        )
-        for item in objects
-    ]
-    return " and ".join(phrases) or "nothing"
-
-
-def _with_article(phrase: str) -> str:
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+def _listed(objects: Sequence[SceneObject], template: str = "{size} {color} {shape} at the {place}") -> str:
+    phrases = [template.format(**asdict(item)) for item in objects]
+    return (
+        " and ".join(f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}" for phrase in phrases) or "nothing"
+    )
 
 
 def parse_caption(text: str) -> Scene | None:

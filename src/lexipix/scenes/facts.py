@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import permutations
 
 from lexipix.scenes.grammar import Scene, SceneObject
 
-FACTS_PER_OBJECT = 4
+
+def attribute_accuracy(expected: Scene, seen: Scene) -> float:
+    """Share of the expected facts that were seen, 0 to 1; a missing object's facts count as wrong."""
+    return _n_found(expected, seen) / _n_facts(expected)
 
 
-def attributes(scene: Scene) -> Counter[tuple[str, str]]:
-    """All facts of a scene as a multiset of (kind, word), without the objects they belong to."""
-    facts = Counter([("background", scene.background)])
-    for item in scene.objects:
-        facts.update(
-            [("shape", item.shape), ("color", item.color), ("size", item.size), ("place", item.place)]
-        )
-    return facts
+def attribute_f1(expected: Scene, seen: Scene) -> float:
+    """F1 score of the facts, 0 to 1; unlike `attribute_accuracy`, superfluous objects lower it."""
+    return 2 * _n_found(expected, seen) / (_n_facts(expected) + _n_facts(seen))
 
 
-def n_facts(scene: Scene) -> int:
-    """Number of facts in a scene: one for the background and four for each object."""
-    return 1 + FACTS_PER_OBJECT * len(scene.objects)
+def _n_facts(scene: Scene) -> int:
+    return 1 + 4 * len(scene.objects)
 
 
-def n_found(expected: Scene, seen: Scene) -> int:
+def _n_found(expected: Scene, seen: Scene) -> int:
     """Facts of ``expected`` found in ``seen``, after the best one-to-one matching of their objects."""
     few, many = sorted((expected.objects, seen.objects), key=len)
     best = max(
@@ -33,16 +29,6 @@ def n_found(expected: Scene, seen: Scene) -> int:
         for chosen in permutations(many, len(few))
     )
     return best + (expected.background == seen.background)
-
-
-def attribute_accuracy(expected: Scene, seen: Scene) -> float:
-    """Share of the expected facts that were seen, 0 to 1; a missing object's facts count as wrong."""
-    return n_found(expected, seen) / n_facts(expected)
-
-
-def attribute_f1(expected: Scene, seen: Scene) -> float:
-    """F1 score of the facts, 0 to 1; unlike `attribute_accuracy`, superfluous objects lower it."""
-    return 2 * n_found(expected, seen) / (n_facts(expected) + n_facts(seen))
 
 
 def _agreeing(a: SceneObject, b: SceneObject) -> int:

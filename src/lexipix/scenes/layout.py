@@ -32,17 +32,10 @@ _REACH = {
 
 def center(place: str, size: str) -> tuple[float, float]:
     """Center (x, y) of an object at ``place`` before jitter; y grows downwards."""
-    edge = _EDGE[size]
-    x, y = UNIT / 2, UNIT / 2
-    if "left" in place:
-        x = edge
-    elif "right" in place:
-        x = UNIT - edge
-    if "top" in place:
-        y = edge
-    elif "bottom" in place:
-        y = UNIT - edge
-    return x, y
+    offset = UNIT / 2 - _EDGE[size]
+    x = ("right" in place) - ("left" in place)
+    y = ("bottom" in place) - ("top" in place)
+    return UNIT / 2 + x * offset, UNIT / 2 + y * offset
 
 
 def are_apart(a: tuple[str, str, str], b: tuple[str, str, str]) -> bool:

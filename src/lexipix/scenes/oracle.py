@@ -11,22 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lexipix.scenes import layout
-from lexipix.scenes.grammar import (
-    BACKGROUNDS,
-    COLORS,
-    MAX_OBJECTS,
-    PLACES,
-    RGB,
-    SHAPES,
-    SIZES,
-    Scene,
-    SceneObject,
-)
+from lexipix.scenes.grammar import BACKGROUNDS, COLORS, PLACES, RGB, SHAPES, SIZES, Scene, SceneObject
 from lexipix.scenes.shapes import masks
-from lexipix.utils.errors import LexipixError
 
 Floats = NDArray[np.float32]
 
@@ -52,20 +42,20 @@ class _Bank:
     shapes: NDArray[np.intp]  # (T,): index into SHAPES
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """The best templates of one size for n images."""
+
+    template: NDArray[np.intp]  # (n,)
+    energy: Floats  # (n,): explained energy
+    color: Floats  # (n, 3): difference from the background
+    total: Floats  # (n,): energy in the window
+
+
 class Oracle:
-    """Recognizes objects and their attributes in rendered or generated images.
-
-    Args:
-        image_size: Side of the images in pixels.
-        max_objects: Maximum number of objects, 1 to ``MAX_OBJECTS``.
-
-    Raises:
-        LexipixError: ``max_objects`` is out of range.
-    """
+    """Recognizes objects and their attributes in rendered or generated images of ``image_size`` pixels."""
 
     def __init__(self, image_size: int = 32, max_objects: int = 2) -> None:
-        if not 1 <= max_objects <= MAX_OBJECTS:
-            raise LexipixError(f"max_objects is {max_objects}; use 1 to {MAX_OBJECTS}.")
         self.image_size = image_size
         self.max_objects = max_objects
         self._scale = image_size / layout.UNIT
@@ -75,71 +65,46 @@ class Oracle:
         self._finder = self._finder_rows()
 
     def read(self, images: NDArray[np.uint8]) -> list[Scene]:
-        """Scenes in images.
-
-        Args:
-            images: RGB, uint8 (N, image_size, image_size, 3).
-
-        Returns:
-            One scene per image; ``objects`` is empty if no object is recognized.
-
-        Raises:
-            LexipixError: The images have another shape.
-        """
-        expected = (self.image_size, self.image_size, 3)
-        if images.ndim != 4 or images.shape[1:] != expected:
-            raise LexipixError(f"the oracle needs images of shape {expected}, got {images.shape[1:]}.")
-        scenes: list[Scene] = []
-        for start in range(0, len(images), _CHUNK):
-            scenes.extend(self._read_chunk(images[start : start + _CHUNK]))
-        return scenes
+        """Scenes in RGB images, uint8 (N, image_size, image_size, 3); one without objects has none."""
+        chunks = (images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK))
+        return [scene for chunk in chunks for scene in self._read_chunk(chunk)]
 
     def _read_chunk(self, images: NDArray[np.uint8]) -> list[Scene]:
         planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32)
-        ground = self._background_colors(planes)  # (n, 3)
-        backgrounds = _nearest(ground, BACKGROUNDS)
+        # The background's color, (n, 3): the median of the border, which objects hardly reach
+        border = [planes[:, :, 0], planes[:, :, -1], planes[:, :, 1:-1, 0], planes[:, :, 1:-1, -1]]
+        ground = np.median(np.concatenate(border, axis=2), axis=2)
         pad = ((0, 0), (0, 0), (self._pad, self._pad), (self._pad, self._pad))
         rest = np.pad(planes - ground[:, :, None, None], pad)
         found: list[list[SceneObject]] = [[] for _ in images]
         looking = np.arange(len(images))
         for _ in range(self.max_objects):
-            taken = [{PLACES.index(item.place) for item in found[i]} for i in looking]
+            taken = [[PLACES.index(item.place) for item in found[i]] for i in looking]
             places = self._strongest_places(rest[looking], taken)
-            still = []
-            for place in np.unique(places):
-                group = looking[places == place]
-                still.append(self._read_place(int(place), group, rest, ground, found))
+            still = [
+                self._read_place(PLACES[place], looking[places == place], rest, ground, found)
+                for place in np.unique(places)
+            ]
             looking = np.sort(np.concatenate(still))
             if not len(looking):
                 break
-        return [
-            Scene(tuple(objects), background) for objects, background in zip(found, backgrounds, strict=True)
-        ]
+        backgrounds = _nearest(ground, BACKGROUNDS)
+        return [Scene(tuple(objects), name) for objects, name in zip(found, backgrounds, strict=True)]
 
-    def _background_colors(self, planes: Floats) -> Floats:
-        """Background color of each image, (n, 3): the median of the border, which objects hardly reach."""
-        border = np.concatenate(
-            [planes[:, :, 0], planes[:, :, -1], planes[:, :, 1:-1, 0], planes[:, :, 1:-1, -1]], axis=2
-        )
-        median: Floats = np.median(border, axis=2)
-        return median
-
-    def _strongest_places(self, rest: Floats, taken: list[set[int]]) -> NDArray[np.intp]:
+    def _strongest_places(self, rest: Floats, taken: list[list[int]]) -> NDArray[np.intp]:
         """Index of the place where a coarse template explains most of each image, (n,)."""
-        strongest: NDArray[np.intp]
         inner = slice(self._pad, self._pad + self.image_size)
         flat = rest[:, :, inner, inner].reshape(len(rest) * 3, -1)
-        energy = (
-            np.square(flat @ self._finder.T).reshape(len(rest), 3, len(PLACES), -1).sum(axis=1).max(axis=2)
-        )
+        projections = (flat @ self._finder.T).reshape(len(rest), 3, len(PLACES), -1)
+        energy = np.square(projections).sum(axis=1).max(axis=2)
         for i, places in enumerate(taken):
-            energy[i, list(places)] = -1.0
-        strongest = energy.argmax(axis=1)
+            energy[i, places] = -1.0
+        strongest: NDArray[np.intp] = energy.argmax(axis=1)
         return strongest
 
     def _read_place(
         self,
-        place: int,
+        place: str,
         group: NDArray[np.intp],
         rest: Floats,
         ground: Floats,
@@ -150,22 +115,21 @@ class Oracle:
         Returns:
             The images of ``group`` with a recognized object.
         """
-        fits = [self._fit(PLACES[place], size, rest[group]) for size in SIZES]
-        sizes = np.argmax([fit.energy for fit in fits], axis=0)
+        fits = [self._fit(place, size, rest[group]) for size in SIZES]
+        energies = np.array([fit.energy for fit in fits])
+        sizes = energies.argmax(axis=0)
         colors = np.stack([fit.color for fit in fits])[sizes, np.arange(len(group))]
-        contrast = np.linalg.norm(colors, axis=1)
         # The share refers to the big window, so that a small template inside a large blob is not accepted.
-        explained = np.max([fit.energy for fit in fits], axis=0) / np.maximum(fits[-1].total, 1e-6)
-        seen = (contrast >= _MIN_CONTRAST) & (explained >= _MIN_EXPLAINED)
+        explained = energies.max(axis=0) / np.maximum(fits[-1].total, 1e-6)
+        seen = (np.linalg.norm(colors, axis=1) >= _MIN_CONTRAST) & (explained >= _MIN_EXPLAINED)
         names = _nearest(ground[group] + colors, COLORS)
         for k in np.flatnonzero(seen):
             size = SIZES[sizes[k]]
-            bank, fit = self._banks[size], fits[sizes[k]]
-            template = fit.template[k]
-            rows, columns = self._window(PLACES[place], size)
+            bank, template = self._banks[size], fits[sizes[k]].template[k]
+            rows, columns = self._window(place, size)
             mask = (bank.unit_rows[template] * bank.norms[template]).reshape(bank.window, bank.window)
             rest[group[k]][:, rows, columns] -= colors[k][:, None, None] * mask
-            found[group[k]].append(SceneObject(SHAPES[bank.shapes[template]], names[k], size, PLACES[place]))
+            found[group[k]].append(SceneObject(SHAPES[bank.shapes[template]], names[k], size, place))
         remaining: NDArray[np.intp] = group[seen]
         return remaining
 
@@ -188,22 +152,14 @@ class Oracle:
     def _window(self, place: str, size: str) -> tuple[slice, slice]:
         """Rows and columns of the padded image for templates of ``size`` at ``place``."""
         window = self._banks[size].window
-        x, y = self._corner(place, size, window)
+        x, y = (round(v * self._scale - window / 2) + self._pad for v in layout.center(place, size))
         return slice(y, y + window), slice(x, x + window)
-
-    def _corner(self, place: str, size: str, window: int) -> tuple[int, int]:
-        x, y = layout.center(place, size)
-        return (
-            round(x * self._scale - window / 2) + self._pad,
-            round(y * self._scale - window / 2) + self._pad,
-        )
 
     def _bank(self, size: str) -> _Bank:
         reach = layout.RADII[size] * 1.1 + layout.POSITION_JITTER + 1.5
         window = 2 * int(np.ceil(reach * self._scale))
-        shift_y, shift_x, factor = (
-            axis.ravel() for axis in np.meshgrid(_SHIFTS, _SHIFTS, _FACTORS, indexing="ij")
-        )
+        grid = np.meshgrid(_SHIFTS, _SHIFTS, _FACTORS, indexing="ij")
+        shift_y, shift_x, factor = (axis.ravel() for axis in grid)
         radius = layout.RADII[size] * factor * self._scale
         center_x, center_y = (window / 2 + shift * self._scale for shift in (shift_x, shift_y))
         kinds = []
@@ -212,41 +168,26 @@ class Oracle:
             kinds.append(np.concatenate([_blurred(sharp, blur * self._scale) for blur in _BLURS]))
         rows = np.concatenate(kinds).reshape(len(SHAPES) * len(kinds[0]), -1)
         norms = np.linalg.norm(rows, axis=1)
-        return _Bank(
-            window=window,
-            unit_rows=rows / norms[:, None],
-            norms=norms,
-            shapes=np.repeat(np.arange(len(SHAPES)), len(kinds[0])),
-        )
+        shapes = np.repeat(np.arange(len(SHAPES)), len(kinds[0]))
+        return _Bank(window, unit_rows=rows / norms[:, None], norms=norms, shapes=shapes)
 
     def _finder_rows(self) -> Floats:
         """Coarse templates over the whole image, (place * size * shape, pixels), to find the places."""
-        side = self.image_size
         templates = []
         for place in PLACES:
             for size in SIZES:
-                x, y = (np.array([value * self._scale]) for value in layout.center(place, size))
-                radius = np.array([layout.RADII[size] * self._scale])
-                templates += [_blurred(masks(shape, x, y, radius, side), self._scale) for shape in SHAPES]
+                lengths = (*layout.center(place, size), layout.RADII[size])
+                x, y, radius = (np.array([length * self._scale]) for length in lengths)
+                sharp = [masks(shape, x, y, radius, self.image_size) for shape in SHAPES]
+                templates += [_blurred(mask, self._scale) for mask in sharp]
         rows = np.concatenate(templates).reshape(len(templates), -1)
         unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return unit
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """The best templates of one size for n images."""
-
-    template: NDArray[np.intp]  # (n,)
-    energy: Floats  # (n,): explained energy
-    color: Floats  # (n, 3): difference from the background
-    total: Floats  # (n,): energy in the window
-
-
 def _nearest(colors: Floats, palette: dict[str, RGB]) -> list[str]:
     """Name of the nearest palette color (RGB, Euclidean) for each of n colors."""
-    names = list(palette)
-    table = np.array([palette[name] for name in names], np.float32)
+    names, table = list(palette), np.array(list(palette.values()), np.float32)
     distance = np.square(colors[:, None] - table[None]).sum(axis=2)
     return [names[i] for i in distance.argmin(axis=1)]
 
@@ -257,13 +198,8 @@ def _blurred(planes: Floats, sigma: float) -> Floats:
         return planes
     reach = int(np.ceil(3 * sigma))
     kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma))
-    kernel /= kernel.sum()
-    for axis in (1, 2):
-        pad = [(0, 0)] * 3
-        pad[axis] = (reach, reach)
-        padded = np.pad(planes, pad)
-        length = planes.shape[axis]
-        planes = np.zeros_like(planes)
-        for k, weight in enumerate(kernel):
-            planes += np.float32(weight) * np.take(padded, range(k, k + length), axis=axis)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    for pad in (((0, 0), (reach, reach), (0, 0)), ((0, 0), (0, 0), (reach, reach))):
+        axis = pad.index((reach, reach))
+        planes = sliding_window_view(np.pad(planes, pad), len(kernel), axis) @ kernel
     return planes

@@ -14,37 +14,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 
-def _circle(x: Floats, y: Floats) -> Floats:
-    distance: Floats = np.hypot(x, y) - 0.95
-    return distance
-
-
-def _ring(x: Floats, y: Floats) -> Floats:
-    distance: Floats = np.abs(np.hypot(x, y) - 0.71) - 0.27
-    return distance
-
-
-def _square(x: Floats, y: Floats) -> Floats:
-    distance: Floats = np.maximum(np.abs(x), np.abs(y)) - 0.82
-    return distance
-
-
-def _diamond(x: Floats, y: Floats) -> Floats:
-    width, height = 0.74, 1.0
-    scale = width * height / np.hypot(width, height)
-    distance: Floats = (np.abs(x) / width + np.abs(y) / height - 1.0) * scale
-    return distance
-
-
-def _triangle(x: Floats, y: Floats) -> Floats:
-    slope = np.hypot(1.8, 1.0)  # sides from (0, -1) to (+-1, 0.8)
-    distance: Floats = np.maximum(y - 0.8, (1.8 * np.abs(x) - (y + 1.0)) / slope)
-    return distance
-
-
-def _cross(x: Floats, y: Floats) -> Floats:
-    x, y = np.abs(x), np.abs(y)
-    distance: Floats = np.minimum(np.maximum(x - 0.98, y - 0.31), np.maximum(x - 0.31, y - 0.98))
+def _box(x: Floats, y: Floats, width: float, height: float) -> Floats:
+    distance: Floats = np.maximum(np.abs(x) - width, np.abs(y) - height)
     return distance
 
 
@@ -73,14 +44,16 @@ def _heart(x: Floats, y: Floats) -> Floats:
     return distance
 
 
+_SLOPE = np.hypot(1.8, 1.0)  # of the triangle's sides, from (0, -1) to (+-1, 0.8)
+
 DISTANCES: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "circle": _circle,
-    "square": _square,
-    "triangle": _triangle,
-    "diamond": _diamond,
+    "circle": lambda x, y: np.hypot(x, y) - 0.95,
+    "square": lambda x, y: np.maximum(np.abs(x), np.abs(y)) - 0.82,
+    "triangle": lambda x, y: np.maximum(y - 0.8, (1.8 * np.abs(x) - (y + 1.0)) / _SLOPE),
+    "diamond": lambda x, y: (np.abs(x) / 0.74 + np.abs(y) - 1.0) * (0.74 / np.hypot(0.74, 1.0)),
     "star": _star,
-    "cross": _cross,
-    "ring": _ring,
+    "cross": lambda x, y: np.minimum(_box(x, y, 0.98, 0.31), _box(x, y, 0.31, 0.98)),
+    "ring": lambda x, y: np.abs(np.hypot(x, y) - 0.71) - 0.27,
     "heart": _heart,
 }
 
@@ -90,12 +63,8 @@ def masks(
 ) -> NDArray[np.float32]:
     """Anti-aliased masks of one shape at several positions and sizes.
 
-    Args:
-        shape: Key of ``DISTANCES``.
-        x: Columns of the centers in pixels, (N,); the center of the first pixel is 0.5.
-        y: Rows of the centers in pixels, (N,).
-        radius: Radii in pixels, (N,).
-        side: Width and height of the masks in pixels.
+    Columns ``x``, rows ``y`` and radii (N,), and the masks' ``side``, are in pixels; the center of the first
+    pixel is 0.5.
 
     Returns:
         Coverage of each pixel, 0 to 1, (N, side, side), from the distance to the edge. It is exact for

@@ -30,12 +30,10 @@ class SceneTruth:
     @classmethod
     def of(cls, captions: Sequence[str], image_size: int) -> "SceneTruth | None":
         """The ground truth of captions; None if one of them does not describe a scene."""
-        scenes = [parse_caption(caption) for caption in captions]
-        if any(scene is None for scene in scenes):
+        scenes = [scene for caption in captions if (scene := parse_caption(caption)) is not None]
+        if len(scenes) < len(captions):
             return None
-        known = [scene for scene in scenes if scene is not None]
-        most = max(len(scene.objects) for scene in known)
-        return cls(known, Oracle(image_size, max(1, most)))
+        return cls(scenes, Oracle(image_size, max(1, *(len(scene.objects) for scene in scenes))))
 
     def accuracy(self, images: Pixels) -> float:
         """Share of the true attributes that the oracle finds in images, 0 to 1."""

@@ -83,7 +83,7 @@ class SourceImage:
     """
 
     file: str
-    image: np.ndarray | None
+    image: np.ndarray
     caption: str | None = None
     paraphrases: tuple[str, ...] = ()
     label: str | None = None
@@ -198,15 +198,11 @@ class PretrainedLanguageModel:
         model: A model of transformers.
         tokenizer: Text of its ``tokenizer.json``, which adds the end token and has a padding token.
         start_id: Token before the first word.
-        pad_id: Padding token, used for nothing else.
-        eos_id: Token that ends a text.
     """
 
     model: Any
     tokenizer: str
     start_id: int
-    pad_id: int
-    eos_id: int
 
 
 class MetricStream(Protocol):

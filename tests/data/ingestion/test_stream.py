@@ -103,7 +103,6 @@ def test_without_captioner_pictures_without_caption_are_rejected():
         (SourceImage("a.png", image(900), "a", ("y" * 2000,)), "a.png", "2,000 characters"),
         (SourceImage("a.png", image(900), "caf\udce9"), "a.png", "its caption is not valid UTF-8"),
         (SourceImage("\udcff.png", image(900), "a"), "\\udcff.png", "its name is not valid UTF-8"),
-        (SourceImage("a.png", None, "a"), "a.png", "no image"),
         (Reject("b\udc80.png", "damaged: \udc80"), "b\\udc80.png", "damaged: \\udc80"),
     ],
 )  # fmt: skip

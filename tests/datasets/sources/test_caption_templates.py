@@ -1,11 +1,11 @@
 import pytest
 from tests.support.parameters import section
 
-from lexipix.datasets.sources.caption_templates import CaptionTemplates
+from lexipix.datasets.sources.folder_metadata import fill_templates
 
 
 def words(record, **change):
-    return CaptionTemplates(section("ingestion.source.folder", change))(record)
+    return fill_templates(record, section("ingestion.source.folder", change))
 
 
 TWO_LANGUAGES = ("{caption}, {style}", "{caption}", "{text_zh}, {style}", "{text_zh}")

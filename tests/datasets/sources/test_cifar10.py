@@ -200,36 +200,28 @@ def test_altered_pickles_run_nothing(tmp_path, read, number, kind):
     [
         (b"", "is damaged .EOFError"),
         (dumped(batch(0))[:5000], "is damaged"),
-        (dumped([1, 2]), "it holds list instead of dict"),
-        (dumped({}), "labels and file names do not match"),
-        (dumped(batch(0) | {b"labels": [1]}), "labels and file names do not match"),
+        (dumped([1, 2]), "is not a batch of CIFAR-10"),
+        (dumped({}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"labels": [1]}), "is not a batch of CIFAR-10"),
         (
             dumped(batch(0) | {b"labels": [], b"filenames": []}),
-            "labels and file names do not match",
+            "is not a batch of CIFAR-10",
         ),
-        (dumped(batch(0) | {b"labels": [0, 1, 2, 10]}), "labels are not all from 0 to 9"),
-        (dumped(batch(0) | {b"labels": [0, 1, 2, -1]}), "labels are not all from 0 to 9"),
-        (dumped(batch(0) | {b"labels": [0, 1, 2, "3"]}), "labels are not all from 0 to 9"),
-        (dumped(batch(0) | {b"data": np.zeros((4, 3071), np.uint8)}), "pixels and labels"),
-        (dumped(batch(0) | {b"data": np.zeros((3, 3072), np.uint8)}), "pixels and labels"),
-        (dumped(batch(0) | {b"data": np.zeros((4, 3072), np.float32)}), "pixels and labels"),
-        (dumped(batch(0) | {b"data": b"x" * 4 * 3072}), "pixels and labels"),
-        (dumped(batch(0) | {b"filenames": [b"a", b"b", b"c", 4]}), "file names are not byte strings"),
+        (dumped(batch(0) | {b"labels": [0, 1, 2, 10]}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"labels": [0, 1, 2, -1]}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"labels": [0, 1, 2, "3"]}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"data": np.zeros((4, 3071), np.uint8)}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"data": np.zeros((3, 3072), np.uint8)}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"data": np.zeros((4, 3072), np.float32)}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"data": b"x" * 4 * 3072}), "is not a batch of CIFAR-10"),
+        (dumped(batch(0) | {b"filenames": [b"a", b"b", b"c", 4]}), "is not a batch of CIFAR-10"),
     ],
 )
 def test_batches_that_hold_something_else(tmp_path, read, content, said):
     folder = write_folder(tmp_path / "f")
     (folder / "data_batch_1").write_bytes(content)
-    with pytest.raises(LexipixError, match=f"data_batch_1 .*{said}"):
+    with pytest.raises(LexipixError, match=rf"data_batch_1\) .*{said}"):
         read(folder)
-
-
-def test_batch_of_unreasonable_size(tmp_path, read, monkeypatch):
-    monkeypatch.setattr(cifar10_files, "_MAX_BATCH_BYTES", 1000)
-    with pytest.raises(LexipixError, match="larger than any batch"):
-        read(write_folder(tmp_path / "f"))
-    with pytest.raises(LexipixError, match="larger than any batch"):
-        read(write_archive(tmp_path / "a.tar.gz"))
 
 
 class Python2Pickler(pickle._Pickler):

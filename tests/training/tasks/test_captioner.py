@@ -9,7 +9,7 @@ from lexipix.evaluation.captioning import sequence_confidence, write_captions
 from lexipix.models.captioner import Captioner
 from lexipix.models.image_encoder import ConvImageEncoder
 from lexipix.models.language_model import small_gpt2
-from lexipix.scenes import caption, render, sample_scene
+from lexipix.scenes import caption, render_many, sample_scene
 from lexipix.training.loop import train
 from lexipix.training.tasks.captioner import CaptionerTask
 
@@ -20,7 +20,7 @@ N = 8
 def scenes():
     random = np.random.default_rng(0)
     drawn = [sample_scene(random, max_objects=1) for _ in range(N)]
-    images = np.stack([render(scene, random) for scene in drawn])
+    images = np.stack([render_many([scene], random)[0] for scene in drawn])
     return images, [caption(scene) for scene in drawn]
 
 

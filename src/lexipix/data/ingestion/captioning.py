@@ -1,8 +1,9 @@
 """Captions from an exported captioner for pictures without one, written while the pictures are read."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,8 @@ from PIL import Image
 from lexipix.utils.types import Reject, SourceImage
 
 Pixels = NDArray[np.uint8]
-CaptionImages = Callable[[Pixels], list[str]]
 
-BATCH_SIZE = 256  # images that are captioned together
-MAX_WAITING = 1024  # images held in memory meanwhile, including those with a caption
+BATCH_SIZE = 256  # images held in memory at a time
 
 
 class ImageCaptioner(Protocol):
@@ -28,49 +27,26 @@ class ImageCaptioner(Protocol):
         """Captions of images, uint8 (N, image_size, image_size, 3)."""
 
 
-def caption_at_size(captioner: ImageCaptioner) -> CaptionImages:
-    """A function that captions images of any size, uint8 (N, S, S, 3): it scales them for the captioner."""
-    size = captioner.image_size
-
-    def caption_images(images: Pixels) -> list[str]:
-        if images.shape[1] != size:
-            scaled = [
-                Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS) for image in images
-            ]
-            images = np.stack([np.asarray(image) for image in scaled])
-        return captioner.caption(images)
-
-    return caption_images
-
-
 def captioned(
-    items: Iterable[SourceImage | Reject], caption_images: CaptionImages
+    items: Iterable[SourceImage | Reject], captioner: ImageCaptioner
 ) -> Iterator[SourceImage | Reject]:
-    """The items in order; images without a caption get one from ``caption_images``."""
-    waiting: list[SourceImage | Reject] = []
-    n_missing = 0
-    for item in items:
-        waiting.append(item)
-        n_missing += _lacks_caption(item)
-        if n_missing >= BATCH_SIZE or len(waiting) >= MAX_WAITING:
-            yield from _with_captions(waiting, caption_images)
-            waiting, n_missing = [], 0
-    yield from _with_captions(waiting, caption_images)
-
-
-def _with_captions(
-    items: list[SourceImage | Reject], caption_images: CaptionImages
-) -> Iterator[SourceImage | Reject]:
-    missing = [item for item in items if _lacks_caption(item)]
-    images = [item.image for item in missing if isinstance(item, SourceImage) and item.image is not None]
-    texts = iter(caption_images(np.stack(images)) if images else [])
-    for item in items:
-        if isinstance(item, SourceImage) and _lacks_caption(item):
-            text = " ".join(next(texts).split())
-            yield replace(item, caption=text, caption_source="generated") if text else item
-        else:
+    """The items in order; images without a caption, of any size, get one from the captioner."""
+    remaining = iter(items)
+    size = (captioner.image_size, captioner.image_size)
+    while batch := list(islice(remaining, BATCH_SIZE)):
+        images = [_resized(item.image, size) for item in batch if _lacks_caption(item)]
+        texts = iter(captioner.caption(np.stack(images)) if images else [])
+        for item in batch:
+            if _lacks_caption(item) and (text := " ".join(next(texts).split())):
+                item = replace(item, caption=text, caption_source="generated")
             yield item
 
 
-def _lacks_caption(item: SourceImage | Reject) -> bool:
+def _lacks_caption(item: SourceImage | Reject) -> TypeGuard[SourceImage]:
     return isinstance(item, SourceImage) and item.caption is None
+
+
+def _resized(image: Pixels, size: tuple[int, int]) -> Pixels:
+    if image.shape[:2] == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))

@@ -1,7 +1,8 @@
 """Counts accepted and rejected images, and checks whether the ingestion is valid."""
 
 import hashlib
-import heapq
+from collections import Counter
+from operator import itemgetter
 from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
@@ -16,46 +17,32 @@ class Duplicate(Reject):
 
 
 class IngestReport:
-    """Counts and examples of an ingestion.
-
-    Args:
-        parameters: Parameters of the ingestion.
-    """
+    """Counts and examples of an ingestion."""
 
     def __init__(self, parameters: IngestionParameters) -> None:
         self._parameters = parameters
-        self._counts = dict.fromkeys(SPLITS, 0)
-        self._n_rejected = self._n_duplicates = self._n_uncaptioned = self._n_captioned = 0
+        self._counts: Counter[str] = Counter()
         self._reasons: list[str] = []
         self._digest = hashlib.sha256()
-        self._examples: list[tuple[int, int, str, str | None]] = []
+        self._examples: list[tuple[str, dict[str, Any]]] = []  # with digests
 
     def add(self, item: SourceImage | Reject) -> None:
         """Count one item."""
-        if isinstance(item, Duplicate):
-            self._n_duplicates += 1
-        elif isinstance(item, Reject):
-            self._n_rejected += 1
-            if len(self._reasons) < 3:
+        if isinstance(item, Reject):
+            self._counts["duplicates" if isinstance(item, Duplicate) else "rejected"] += 1
+            if not isinstance(item, Duplicate) and len(self._reasons) < 3:
                 self._reasons.append(f"{item.file}: {item.reason}")
-        else:
-            self._add_image(item)
-
-    def _add_image(self, picture: SourceImage) -> None:
-        assert picture.digest is not None and picture.split in self._counts
-        if picture.split == "train":
-            # The images with the smallest digests are a uniform sample that does not depend on the order. The
-            # minus makes the largest of them the heap's first element, which is replaced.
-            row = self._counts["train"]
-            example = (-int(picture.digest, 16), row, picture.file, picture.caption)
-            if len(self._examples) < _N_EXAMPLES:
-                heapq.heappush(self._examples, example)
-            elif example > self._examples[0]:
-                heapq.heapreplace(self._examples, example)
-        self._counts[picture.split] += 1
-        self._n_uncaptioned += picture.caption is None
-        self._n_captioned += picture.caption_source == "generated"
-        self._digest.update(f"{picture.split}\t{picture.digest}\t{picture.caption or ''}\n".encode())
+            return
+        assert item.digest is not None and item.split is not None
+        if item.split == "train":
+            # The images with the smallest digests are a uniform sample that does not depend on the order.
+            example = {"row": self._counts["train"], "file": item.file, "caption": item.caption}
+            self._examples = sorted([*self._examples, (item.digest, example)], key=itemgetter(0))
+            del self._examples[_N_EXAMPLES:]
+        self._counts[item.split] += 1
+        self._counts["uncaptioned"] += item.caption is None
+        self._counts["described"] += item.caption_source == "generated"
+        self._digest.update(f"{item.split}\t{item.digest}\t{item.caption or ''}\n".encode())
 
     def summary(self) -> dict[str, Any]:
         """Summary of a finished ingestion.
@@ -63,42 +50,39 @@ class IngestReport:
         Raises:
             LexipixError: Too many images were rejected, or a split is empty.
         """
-        self._check_rejects()
-        self._check_splits()
+        counts = self._counts
+        n_images = sum(counts[split] for split in SPLITS)
+        self._check_rejects(n_images)
+        self._check_splits(n_images)
         return {
             "source": self._parameters.source.kind,
-            **{f"n_{split}": count for split, count in self._counts.items()},
-            "rejected": self._n_rejected + self._n_duplicates,
-            "duplicates": self._n_duplicates,
-            "uncaptioned": self._n_uncaptioned,
-            **({"described": self._n_captioned} if self._n_captioned else {}),
+            **{f"n_{split}": counts[split] for split in SPLITS},
+            "rejected": counts["rejected"] + counts["duplicates"],
+            "duplicates": counts["duplicates"],
+            "uncaptioned": counts["uncaptioned"],
+            **({"described": counts["described"]} if counts["described"] else {}),
             "image_size": self._parameters.image_size,
             "digest": self._digest.hexdigest()[:32],
-            "examples": [
-                {"row": row, "file": file, "caption": caption}
-                for _, row, file, caption in sorted(self._examples, key=lambda example: example[1])
-            ],
+            "examples": sorted((example for _, example in self._examples), key=itemgetter("row")),
         }
 
-    def _check_rejects(self) -> None:
-        total = self._n_rejected + sum(self._counts.values())
-        share = self._n_rejected / max(1, total)
-        allowed = self._parameters.max_reject_share
-        if share > allowed:
+    def _check_rejects(self, n_images: int) -> None:
+        n_rejected, allowed = self._counts["rejected"], self._parameters.max_reject_share
+        total = n_images + n_rejected
+        if n_rejected / max(1, total) > allowed:
             raise LexipixError(
-                f"{self._n_rejected:,} of {total:,} images ({share:.1%}) were rejected, but "
+                f"{n_rejected:,} of {total:,} images ({n_rejected / total:.1%}) were rejected, but "
                 f"ingestion.max_reject_share allows {allowed:.1%}. The first: {'; '.join(self._reasons)}. "
                 "Fix them, or increase ingestion.max_reject_share to continue without them."
             )
 
-    def _check_splits(self) -> None:
-        total = sum(self._counts.values())
-        if not total:
+    def _check_splits(self, n_images: int) -> None:
+        if not n_images:
             raise LexipixError("The source has no image that can be used.")
-        for split, count in self._counts.items():
-            if not count:
+        for split in SPLITS:
+            if not self._counts[split]:
                 share = "the rest" if split == "train" else getattr(self._parameters.splits, split)
                 raise LexipixError(
                     f"The split {split!r} has no images (ingestion.splits.{split} is {share}, "
-                    f"the source has {total} images): add images or change the shares."
+                    f"the source has {n_images} images): add images or change the shares."
                 )

@@ -2,21 +2,20 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from lexipix.config.ingestion import IngestionParameters
-from lexipix.data.ingestion.captioning import CaptionImages, captioned
-from lexipix.data.ingestion.duplicates import DigestIndex
+from lexipix.config.ingestion import IngestionParameters, SplitParameters
+from lexipix.data.ingestion.captioning import ImageCaptioner, captioned
 from lexipix.data.ingestion.report import Duplicate, IngestReport
-from lexipix.data.ingestion.splits import choose_split
-from lexipix.utils.types import OpenedSource, Reject, SourceImage
+from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
 
+@dataclass(frozen=True)
 class PictureStream:
     """Images with their splits, read one by one from a source.
 
@@ -24,25 +23,20 @@ class PictureStream:
     caption), each reject, and last the summary, a dict. Only one image is held at a time, and a few bytes for
     each earlier one. The class is iterable but no iterator, so that Kedro saves it as one object.
 
-    Args:
+    Attributes:
         source: The source.
         parameters: Parameters of the ingestion.
-        caption_images: Writes captions for images without captions; None leaves them without.
-
-    Attributes:
-        n_pictures: Expected number of images, if it is known.
+        captioner: Writes captions for images without captions; None leaves them without.
     """
 
-    def __init__(
-        self,
-        source: OpenedSource,
-        parameters: IngestionParameters,
-        caption_images: CaptionImages | None = None,
-    ) -> None:
-        self._source = source
-        self._parameters = parameters
-        self._caption_images = caption_images
-        self.n_pictures = source.n_pictures
+    source: OpenedSource
+    parameters: IngestionParameters
+    captioner: ImageCaptioner | None = None
+
+    @property
+    def n_pictures(self) -> int | None:
+        """Expected number of images, if it is known."""
+        return self.source.n_pictures
 
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
         """Read the source.
@@ -51,52 +45,69 @@ class PictureStream:
             LexipixError: More images were rejected than ``ingestion.max_reject_share`` allows, or a split has
                 no images.
         """
-        index, report = DigestIndex(), IngestReport(self._parameters)
-        with closing(self._source.read()) as items:  # the source's threads end with the generator
-            results: Iterator[SourceImage | Reject] = (self._check(item, index) for item in items)
-            if self._caption_images is not None:
-                results = captioned(results, self._caption_images)
+        files: dict[bytes, str] = {}
+        report = IngestReport(self.parameters)
+        with closing(self.source.read()) as items:  # the source's threads end with the generator
+            results: Iterator[SourceImage | Reject] = (self._check(item, files) for item in items)
+            if self.captioner is not None:
+                results = captioned(results, self.captioner)
             for result in results:
                 report.add(result)
                 yield result
         yield report.summary()
 
-    def _check(self, item: SourceImage | Reject, index: DigestIndex) -> SourceImage | Reject:
+    def _check(self, item: SourceImage | Reject, files: dict[bytes, str]) -> SourceImage | Reject:
         file = _printable(item.file)
         if isinstance(item, Reject):
             return Reject(file, _printable(item.reason))
-        if item.image is None:
-            return Reject(file, "no image")
         if file != item.file:
             return Reject(file, "its name is not valid UTF-8: rename it")
         try:
             caption, *paraphrases = _tidy((item.caption, *item.paraphrases)) or (None,)
         except UnicodeEncodeError:
             return Reject(file, "its caption is not valid UTF-8")
-        error = self._caption_error(item, caption, paraphrases)
-        if error:
-            return Reject(file, error)
-        digest = hashlib.sha256(np.ascontiguousarray(item.image).data).digest()
-        first = index.claim(digest, file)
-        if first is not None:
-            return Duplicate(file, f"duplicate of {first}")
+        is_optional = self.parameters.allow_uncaptioned or self.captioner is not None
+        if caption is None and item.withheld_caption is None and not is_optional:
+            return Reject(file, "no caption, and ingestion.allow_uncaptioned is false")
+        longest, allowed = max(map(len, (caption or "", *paraphrases))), self.parameters.max_caption_chars
+        if longest > allowed:
+            reason = f"its caption has {longest:,} characters, ingestion.max_caption_chars is {allowed:,}"
+            return Reject(file, reason)
+        digest = hashlib.sha256(np.ascontiguousarray(item.image).data).digest()[:16]
+        if digest in files:
+            return Duplicate(file, f"duplicate of {files[digest]}")
+        files[digest] = file
         return replace(
             item,
             caption=caption,
             paraphrases=tuple(paraphrases),
-            split=choose_split(digest, item.split, self._source.splits, self._parameters.splits),
-            digest=digest.hex()[:32],
+            split=choose_split(digest, item.split, self.source.splits, self.parameters.splits),
+            digest=digest.hex(),
         )
 
-    def _caption_error(self, item: SourceImage, caption: str | None, paraphrases: list[str]) -> str | None:
-        may_be_missing = self._parameters.allow_uncaptioned or self._caption_images is not None
-        if caption is None and item.withheld_caption is None and not may_be_missing:
-            return "no caption, and ingestion.allow_uncaptioned is false"
-        longest = max(map(len, (caption or "", *paraphrases)))
-        if longest > self._parameters.max_caption_chars:
-            allowed = self._parameters.max_caption_chars
-            return f"its caption has {longest:,} characters, ingestion.max_caption_chars is {allowed:,}"
-        return None
+
+def choose_split(
+    digest: bytes, hint: SplitName | None, own: Collection[SplitName], shares: SplitParameters
+) -> SplitName:
+    """The split of an image by its content, so that adding or renaming files moves no other image.
+
+    Args:
+        digest: Hash of the pixels, 8 bytes or more, uniformly distributed.
+        hint: The split according to the source. Images of "train" may still move to a split that the source
+            does not decide.
+        own: The splits that the source decides.
+        shares: Shares of the other splits.
+    """
+    if hint is not None and hint != "train":
+        return hint
+    position = int.from_bytes(digest[:8], "big") / 2**64
+    by_hash: dict[SplitName, float] = {"test": shares.test, "val": shares.val, "judge": shares.judge}
+    for split, share in by_hash.items():
+        if split not in own:
+            if position < share:
+                return split
+            position -= share
+    return "train"
 
 
 def _tidy(texts: tuple[str | None, ...]) -> list[str]:

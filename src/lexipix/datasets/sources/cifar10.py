@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from lexipix.config.ingestion import Cifar10SourceParameters, IngestionParameters
@@ -28,9 +27,7 @@ _NOUN = re.compile(r"(.+)_s_\d+\.png")
 def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
     """CIFAR-10 as a source; its batches are checked and read one by one, the test batch first.
 
-    Args:
-        path: The archive, the folder ``cifar-10-batches-py``, or a folder that contains one of them.
-        parameters: Parameters of the ingestion.
+    The path is the archive, the folder ``cifar-10-batches-py``, or a folder that contains one of them.
 
     Raises:
         LexipixError: The path does not exist.
@@ -75,16 +72,14 @@ def _read(path: Path, parameters: IngestionParameters) -> Generator[SourceImage,
             position = names.index(batch.name)
             upto, before = (source.max_pictures * done // len(names) for done in (position + 1, position))
             n_images = min(n_images, upto - before)
-        planes = batch.pixels.reshape(-1, 3, SIDE, SIDE)
-        images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+        images = batch.pixels.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
         for row in range(n_images):
-            label = CLASSES[batch.labels[row]]
-            file = batch.files[row]
-            caption = caption_of(file, label, source.cifar10)
-            yield SourceImage(file, _resized(images[row], parameters), caption, label=label, split=split)
-
-
-def _resized(image: NDArray[np.uint8], parameters: IngestionParameters) -> NDArray[np.uint8]:
-    if parameters.image_size == SIDE:
-        return image
-    return to_square(Image.fromarray(image), parameters.image_size, parameters.resize)
+            file, label = batch.files[row], CLASSES[batch.labels[row]]
+            image = Image.fromarray(np.ascontiguousarray(images[row]))
+            yield SourceImage(
+                file,
+                to_square(image, parameters.image_size, parameters.resize),
+                caption_of(file, label, source.cifar10),
+                label=label,
+                split=split,
+            )

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ OFFICIAL_SIZE = 170_498_071
 OFFICIAL_MD5 = "c58f30108f718f92721af3b95e74349a"  # from the dataset's page
 BATCHES = ("test_batch", *(f"data_batch_{number}" for number in range(1, 6)))
 SIDE = 32
-_MAX_BATCH_BYTES = 64 * 2**20  # the official batches have 31 MB
 _AGAIN = f"download it again, for example with `dvc update data/01_raw/{ARCHIVE}.dvc`"
 
 
@@ -50,62 +49,48 @@ def read_batches(path: Path, n_classes: int) -> Iterator[Batch]:
         LexipixError: A batch is missing, the archive is incomplete or altered, or a batch does not hold
             images.
     """
-    if path.is_dir():
-        missing = [name for name in BATCHES if not (path / name).is_file()]
-        if missing:
-            raise LexipixError(
-                f"ingestion.source.path is {path}, which lacks {', '.join(missing)}: set it to CIFAR-10's "
-                f"python archive or the folder {FOLDER} extracted from it."
-            )
-        for name in BATCHES:
-            with (path / name).open("rb") as file:
-                yield load_batch(path / name, name, _bounded(file, path / name), n_classes)
-        return
-    _check_md5(path)
-    contents = _read_members(path)
+    contents = {} if path.is_dir() else _read_members(path)
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set(contents)
+    if missing := [name for name in BATCHES if name not in names]:
+        raise LexipixError(
+            f"ingestion.source.path is {path}, which lacks {', '.join(missing)}: set it to CIFAR-10's python "
+            f"archive or the folder {FOLDER} extracted from it, or {_AGAIN}."
+        )
     for name in BATCHES:
-        yield load_batch(f"{path} ({name})", name, contents.pop(name), n_classes)
+        content = (path / name).read_bytes() if path.is_dir() else contents.pop(name)
+        yield _load_batch(f"{path} ({name})", name, content, n_classes)
 
 
-def load_batch(where: Path | str, name: str, content: bytes, n_classes: int) -> Batch:
-    """One unpickled and checked batch.
-
-    Args:
-        where: Name of the file in error messages.
-        name: Name of the batch.
-        content: The pickle.
-        n_classes: Labels must be below this number.
-
-    Raises:
-        LexipixError: The pickle needs other classes than NumPy arrays, or is not a batch of images.
-    """
+def _load_batch(where: str, name: str, content: bytes, n_classes: int) -> Batch:
     try:
         batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except LexipixError as error:
         raise LexipixError(f"{where} was altered, {error}: {_AGAIN}.") from None
     except Exception as error:  # a damaged pickle raises many types of errors
         raise LexipixError(f"{where} is damaged ({type(error).__name__}: {error}): {_AGAIN}.") from None
-    error_in_batch = _find_error(batch, n_classes)
-    if error_in_batch:
-        raise LexipixError(f"{where} is not a batch of CIFAR-10, {error_in_batch}: {_AGAIN}.")
+    if not _is_batch(batch, n_classes):
+        raise LexipixError(
+            f"{where} is not a batch of CIFAR-10, with as many images of {SIDE}x{SIDE} pixels as labels "
+            f"from 0 to {n_classes - 1} and file names: {_AGAIN}."
+        )
     files = [file.decode("utf-8", "replace") for file in batch[b"filenames"]]
     return Batch(name, batch[b"data"], batch[b"labels"], files)
 
 
-def _find_error(batch: Any, n_classes: int) -> str | None:
+def _is_batch(batch: Any, n_classes: int) -> bool:
     if not isinstance(batch, dict):
-        return f"it holds {type(batch).__name__} instead of dict"
+        return False
     pixels, labels, files = (batch.get(key) for key in (b"data", b"labels", b"filenames"))
-    if not isinstance(labels, list) or not isinstance(files, list) or not len(labels) == len(files) > 0:
-        return "its labels and file names do not match"
-    shape = (len(labels), 3 * SIDE * SIDE)
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
-        return "its pixels and labels do not match"
-    if not all(type(label) is int and 0 <= label < n_classes for label in labels):
-        return f"its labels are not all from 0 to {n_classes - 1}"
-    if not all(isinstance(file, bytes) for file in files):
-        return "its file names are not byte strings"
-    return None
+    return (
+        isinstance(labels, list)
+        and isinstance(files, list)
+        and isinstance(pixels, np.ndarray)
+        and pixels.dtype == np.uint8
+        and pixels.shape == (len(labels), 3 * SIDE * SIDE)
+        and len(labels) == len(files) > 0
+        and all(type(label) is int and 0 <= label < n_classes for label in labels)
+        and all(isinstance(file, bytes) for file in files)
+    )
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -149,50 +134,26 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _check_md5(path: Path) -> None:
-    """Check an archive of the official size; a repacked archive has another size."""
-    if path.stat().st_size != OFFICIAL_SIZE:
-        return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != OFFICIAL_MD5:
-        raise LexipixError(f"{path} was altered, its MD5 is {found} instead of {OFFICIAL_MD5}: {_AGAIN}.")
-
-
 def _read_members(path: Path) -> dict[str, bytes]:
     """Contents of all batches, read at once because a gzip stream has no random access."""
+    n_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        file.seek(0)
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    if n_bytes == OFFICIAL_SIZE and md5 != OFFICIAL_MD5:  # a repacked archive has another size
+        raise LexipixError(f"{path} was altered, its MD5 is {md5} instead of {OFFICIAL_MD5}: {_AGAIN}.")
     contents: dict[str, bytes] = {}
     try:
-        with path.open("rb") as raw:
-            is_gzip = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[assignment]
+        with gzip.open(path) if is_gzip else path.open("rb") as stream:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
-                    name = member.name.rpartition("/")[2]
-                    if member.isfile() and name in BATCHES:
-                        extracted = archive.extractfile(member)
-                        assert extracted is not None  # it is a file
-                        contents[name] = _bounded(extracted, f"{path} ({name})")
-            while stream.read(2**20):  # at the end, gzip compares its checksum
-                pass
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+                    if extracted := archive.extractfile(member):
+                        contents[member.name.rpartition("/")[2]] = extracted.read()
+            stream.read()  # at the end, gzip compares its checksum
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise LexipixError(
-            f"{path} is incomplete or damaged ({error}); it has {path.stat().st_size:,} bytes, the official "
+            f"{path} is incomplete or damaged ({error}); it has {n_bytes:,} bytes, the official "
             f"archive has {OFFICIAL_SIZE:,}: {_AGAIN}."
         ) from None
-    missing = [name for name in BATCHES if name not in contents]
-    if missing:
-        raise LexipixError(
-            f"{path} lacks {', '.join(missing)}, it is incomplete or not CIFAR-10's python archive: {_AGAIN}."
-        )
     return contents
-
-
-def _bounded(file: IO[bytes], where: Path | str) -> bytes:
-    content = file.read(_MAX_BATCH_BYTES + 1)
-    if len(content) > _MAX_BATCH_BYTES:
-        raise LexipixError(f"{where} is larger than any batch of CIFAR-10: {_AGAIN}.")
-    return content

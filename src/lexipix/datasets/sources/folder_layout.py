@@ -1,9 +1,9 @@
 """The layout of a folder of images: its splits, images, and caption files."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NoReturn
 
 from lexipix.datasets.sources.images import suffixes
 from lexipix.utils.errors import LexipixError
@@ -30,24 +30,11 @@ _NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attri
 
 
 @dataclass(frozen=True)
-class Part:
-    """A folder whose images belong to one split.
-
-    Attributes:
-        folder: The folder.
-        split: "train", "test" or "val" if the folder's name means a split, else None.
-    """
-
-    folder: Path
-    split: SplitName | None
-
-
-@dataclass(frozen=True)
 class Listing:
     """The relevant files of one folder, sorted by name.
 
     Attributes:
-        folder: The folder.
+        prefix: The folder relative to the root: "" or "train/owl/".
         pictures: Names of image files.
         sidecars: Name of the caption file beside the image ``STEM.png``, by stem.
         orphans: Names of caption files without an image.
@@ -55,7 +42,7 @@ class Listing:
         metadata: Name of the metadata file, or None.
     """
 
-    folder: Path
+    prefix: str
     pictures: list[str]
     sidecars: dict[str, str]
     orphans: list[str]
@@ -63,86 +50,74 @@ class Listing:
     metadata: str | None
 
 
-def find_parts(root: Path) -> list[Part]:
-    """Parts of a folder, the training part last.
+def list_folders(root: Path) -> list[Listing]:
+    """Listings of a folder and its subfolders in the order of their names, without hidden ones.
 
-    ``train`` beside ``test`` or ``validation`` are splits of the source. Any other folder is one part.
+    Links to folders are not followed, because they may form cycles.
+
+    Raises:
+        LexipixError: A folder has two metadata files.
+    """
+    listings = []
+    for folder, subfolders, names in os.walk(root, onerror=_raise):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "__MACOSX")))
+        files = [name for name in names if not name.startswith(".") and Path(folder, name).is_file()]
+        relative = Path(folder).relative_to(root).as_posix()
+        listings.append(_listing(Path(folder), "" if relative == "." else f"{relative}/", sorted(files)))
+    return listings
+
+
+def find_splits(root: Path, listings: list[Listing]) -> dict[str, SplitName | None]:
+    """The parts of a folder by their prefix with the splits that they mean, the training part last.
+
+    ``train`` beside ``test`` or ``validation`` are splits of the source. Any other folder is one part, with
+    the prefix "" and no split.
 
     Raises:
         LexipixError: Some of the folders have names of splits and others do not.
     """
-    folders = {
-        name: Path(root, name)
-        for name in _folders(root)
-        if any(listing.pictures or listing.metadata for listing in walk(Path(root, name)))
-    }
+    used = [listing for listing in listings if listing.pictures or listing.metadata]
+    folders = {listing.prefix.partition("/")[0] for listing in used if listing.prefix}
     splits = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in SPLIT_FOLDERS}
-    if "train" not in splits.values():
-        return [Part(root, None)]
-    others = sorted(set(folders) - set(splits))
-    if others and len(splits) == 1:
-        return [Part(root, None)]  # a class may be called "train"
-    loose = scan(root).pictures
-    if others or loose:
+    others = sorted(folders - set(splits))
+    # A class may be called "train"
+    if "train" not in splits.values() or (others and len(splits) == 1):
+        return {"": None}
+    if beside := [*others, *listings[0].pictures]:
         raise LexipixError(
-            f"ingestion.source.path is {root}, which has {(others or loose)[0]} beside the splits "
+            f"ingestion.source.path is {root}, which has {beside[0]} beside the splits "
             f"{', '.join(sorted(splits))}: move it into one of them or out of the folder."
         )
-    alone = set(splits.values()) == {"train"}
+    if set(splits.values()) == {"train"}:
+        return {f"{name}/": None for name in sorted(splits)}
     order = ("test", "val", "train")
-    return sorted(
-        (Part(folders[name], None if alone else split) for name, split in splits.items()),
-        key=lambda part: (order.index(part.split or "train"), part.folder),
-    )
+    return {
+        f"{name}/": splits[name]
+        for name in sorted(splits, key=lambda name: (order.index(splits[name]), name))
+    }
 
 
-def walk(folder: Path) -> Iterator[Listing]:
-    """Listings of a folder and its subfolders in the order of their names, without hidden ones.
-
-    The names of one folder are held at a time. Links to folders are not followed, because they may form
-    cycles.
-    """
-    yield scan(folder)
-    for name in _folders(folder):
-        yield from walk(Path(folder, name))
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
-def scan(folder: Path) -> Listing:
-    """Listing of one folder."""
-    pictures, texts, unreadable, metadata = [], {}, [], []
-    readable = suffixes()
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith(".") or not entry.is_file():
-                continue
-            path = PurePath(name)
-            suffix = path.suffix.lower()
-            if suffix in readable:
-                pictures.append(name)
-            elif suffix == ".txt":
-                texts[path.stem] = name
-            elif suffix in _UNREADABLE:
-                unreadable.append(name)
-            elif name in METADATA:
-                metadata.append(name)
+def _listing(folder: Path, prefix: str, names: list[str]) -> Listing:
+    by_suffix = [(name, PurePath(name).suffix.lower()) for name in names]
+    pictures = [name for name, suffix in by_suffix if suffix in suffixes()]
+    texts = {PurePath(name).stem: name for name, suffix in by_suffix if suffix == ".txt"}
+    metadata = [name for name in METADATA if name in names]
     if len(metadata) > 1:
         raise LexipixError(f"{folder} has both {' and '.join(METADATA)}: delete one of them.")
-    pictures.sort()
-    sidecars = {}
-    if texts:
-        stems = {PurePath(name).stem for name in pictures}
-        sidecars = {stem: texts.pop(stem) for stem in sorted(stems & set(texts))}
-    orphans = []
-    if sidecars:  # without any caption file, text files are not captions
-        orphans = sorted(name for stem, name in texts.items() if not stem.lower().startswith(_NOTES))
-    return Listing(folder, pictures, sidecars, orphans, sorted(unreadable), next(iter(metadata), None))
-
-
-def _folders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if not entry.name.startswith((".", "__MACOSX")) and entry.is_dir(follow_symlinks=False)
-        )
+    stems = {PurePath(name).stem for name in pictures}
+    sidecars = {stem: name for stem, name in texts.items() if stem in stems}
+    orphans = [
+        name for stem, name in texts.items() if stem not in stems and not stem.lower().startswith(_NOTES)
+    ]
+    return Listing(
+        prefix,
+        pictures,
+        sidecars,
+        orphans if sidecars else [],  # without any caption file, text files are not captions
+        [name for name, suffix in by_suffix if suffix in _UNREADABLE],
+        metadata[0] if metadata else None,
+    )

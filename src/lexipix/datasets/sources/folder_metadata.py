@@ -3,20 +3,22 @@
 import csv
 import json
 import logging
-from collections.abc import Iterator
+import re
+import string
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from lexipix.config.ingestion import FolderSourceParameters
-from lexipix.datasets.sources.caption_templates import CaptionTemplates
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject
 
 _log = logging.getLogger(__name__)
 
-_MAX_LINE = 2**20  # bytes; a file with a longer line has another format
+CAPTION = "caption"  # the name of ``caption_field`` in templates
+_INVALID = re.compile("[\ud800-\udfff]")
 _FIELD_KEY = "ingestion.source.folder.caption_field"
 _TEMPLATES_KEY = "ingestion.source.folder.caption_templates"
 
@@ -26,77 +28,66 @@ class Row:
     """The row of one image.
 
     Attributes:
-        line: Line in the metadata file, from 1.
+        place: The metadata file and the line, for error messages.
         file_name: Path of the image relative to the metadata file.
         texts: The caption, then other captions of the same image.
         label: The field ``label``, if it is a text.
     """
 
-    line: int
+    place: str
     file_name: str
     texts: tuple[str, ...]
     label: str | None
 
 
-def check_fields(path: Path, parameters: FolderSourceParameters) -> None:
-    """Check the first rows, so that a wrong field name is found before all images are read.
+def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> Iterator[Row | Reject]:
+    """Rows of a metadata file, and rejects for invalid lines.
+
+    Each field is a text, a list of texts, or null; ``shown`` is the file's name in rejects.
 
     Raises:
         LexipixError: The file has no file names, or neither labels nor the fields of any template.
     """
-    seen: dict[str, None] = {}
-    for _, record in islice(_records(path), 200):
+    records = list(_records(path))
+    fields: dict[str, None] = {}
+    for _, record in records:
         if isinstance(record, dict):
-            seen |= dict.fromkeys(str(key) for key in record)
-    if not seen:
-        return
-    found = f"(found: {', '.join(seen)})"
-    if "file_name" not in seen:
+            fields |= dict.fromkeys(record)
+    if fields:
+        _check_fields(path, fields, parameters)
+    for line, record in records:
+        row = _row(f"{shown} line {line}", record, parameters)
+        yield Reject(f"{shown}:{line}", row) if isinstance(row, str) else row
+
+
+def _check_fields(path: Path, fields: Collection[str], parameters: FolderSourceParameters) -> None:
+    found = f"(found: {', '.join(fields)})"
+    if "file_name" not in fields:
         raise LexipixError(
             f"{path} has no field file_name {found}: each row must have the image's path in it."
         )
-    missing = CaptionTemplates(parameters).missing(seen)
-    possible = [template for template, lacks in missing.items() if not lacks]
-    if not possible and "label" not in seen:
-        _, lacks = next(iter(missing.items()))
-        if parameters.caption_field in lacks:
+    missing = {
+        template: [name for name in fields_of(template, parameters) if name not in fields]
+        for template in parameters.caption_templates
+    }
+    if all(missing.values()) and "label" not in fields:
+        first = next(iter(missing.values()))
+        if parameters.caption_field in first:
             raise LexipixError(
                 f"{path} has no field {parameters.caption_field!r} {found}: set {_FIELD_KEY} to the field "
                 "with the captions."
             )
         raise LexipixError(
             f"{path} lacks fields for every template in {_TEMPLATES_KEY} (the first needs "
-            f"{', '.join(lacks)}) {found}: use fields that exist."
+            f"{', '.join(first)}) {found}: use fields that exist."
         )
-    for template, lacks in missing.items():
-        if lacks:
-            _log.info(
-                "%s: the template %r is not used, %s has no field %s",
-                _TEMPLATES_KEY,
-                template,
-                path.name,
-                ", ".join(lacks),
-            )
+    for template, names in missing.items():
+        if names:
+            message = "%s: the template %r is not used, %s has no field %s"
+            _log.info(message, _TEMPLATES_KEY, template, path.name, ", ".join(names))
 
 
-def read_rows(path: Path, parameters: FolderSourceParameters, shown: str) -> Iterator[Row | Reject]:
-    """Rows of a metadata file.
-
-    Args:
-        path: ``metadata.jsonl`` or ``metadata.csv``.
-        parameters: Fields and templates of the captions; each field is a text, a list of texts, or null.
-        shown: Name of the file in rejects.
-
-    Yields:
-        A row, or a reject for an invalid line.
-    """
-    templates = CaptionTemplates(parameters)
-    for line, record in _records(path):
-        row = _row(line, record, templates)
-        yield Reject(f"{shown}:{line}", row) if isinstance(row, str) else row
-
-
-def _row(line: int, record: dict[str, Any] | str, templates: CaptionTemplates) -> Row | str:
+def _row(place: str, record: dict[str, Any] | str, parameters: FolderSourceParameters) -> Row | str:
     """The row, or the reason why it is invalid."""
     if isinstance(record, str):
         return record
@@ -104,55 +95,86 @@ def _row(line: int, record: dict[str, Any] | str, templates: CaptionTemplates) -
     if not isinstance(name, str) or not name.strip():
         return "the row has no file name in the field file_name"
     try:
-        texts = templates(record)
+        texts = fill_templates(record, parameters)
     except ValueError as error:
         return f"the caption of {name!r} {error}"
-    return Row(line, name, texts, label if isinstance(label, str) and label.strip() else None)
+    return Row(place, name, texts, label if isinstance(label, str) and label.strip() else None)
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    return _csv_records(path) if path.suffix == ".csv" else _json_records(path)
-
-
-def _json_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    with path.open("rb") as file:
-        line = 0
-        while content := file.readline(_MAX_LINE):
-            line += 1
-            if len(content) == _MAX_LINE:
-                raise LexipixError(
-                    f"{path} has a line {line} of more than {_MAX_LINE:,} bytes: it must hold one small JSON "
-                    "object on each line."
-                )
-            try:
-                text = content.decode("utf-8-sig" if line == 1 else "utf-8")
-                if not text.strip():
-                    continue
-                record = json.loads(text)
-            except UnicodeDecodeError:
-                yield line, "the line is not valid UTF-8"
-            except (ValueError, RecursionError) as error:
-                yield line, f"the line is not valid JSON: {error}"
-            else:
-                yield line, record if isinstance(record, dict) else "the line is not a JSON object"
-
-
-def _csv_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Line numbers and rows; in place of an invalid row the reason."""
     # Invalid bytes become lone surrogates, so that they invalidate their row and not the whole file.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        if path.suffix != ".csv":
+            for line, text in enumerate(file, 1):
+                if text.strip():
+                    yield line, _json_record(text)
+            return
         reader = csv.DictReader(file)
         try:
             for record in reader:
-                values = [value for value in record.values() if isinstance(value, str)]
-                if None in record:
-                    yield reader.line_num, "the row has more fields than the header"
-                elif not all(_is_text(value) for value in values):
-                    yield reader.line_num, "the row is not valid UTF-8"
-                else:
-                    yield reader.line_num, {key: value or None for key, value in record.items()}
+                yield reader.line_num, _csv_record(record)
         except csv.Error as error:
             raise LexipixError(f"{path} is not valid CSV at line {reader.line_num}: {error}.") from error
 
 
-def _is_text(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+def _json_record(text: str) -> dict[str, Any] | str:
+    if _INVALID.search(text):
+        return "the line is not valid UTF-8"
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return f"the line is not valid JSON: {error}"
+    return record if isinstance(record, dict) else "the line is not a JSON object"
+
+
+def _csv_record(record: dict[str, Any]) -> dict[str, Any] | str:
+    if None in record:
+        return "the row has more fields than the header"
+    if any(_INVALID.search(value or "") for value in record.values()):
+        return "the row is not valid UTF-8"
+    return {key: value or None for key, value in record.items()}
+
+
+def fields_of(template: str, parameters: FolderSourceParameters) -> list[str]:
+    """Fields that a template needs."""
+    names = (name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
+    return [parameters.caption_field if name == CAPTION else name for name in names]
+
+
+def fill_templates(record: Mapping[str, Any], parameters: FolderSourceParameters) -> tuple[str, ...]:
+    """The captions of one row, those of the first template first; empty if no template can be filled.
+
+    If the caption field is a list, each of its texts fills the templates; a list in another field becomes one
+    text with commas.
+
+    Raises:
+        ValueError: A field is neither a text or number nor a list of them. The message continues "the caption
+            of …".
+    """
+    captions: dict[str, None] = {}
+    for template in parameters.caption_templates:
+        fields = iter(fields_of(template, parameters))
+        choices: list[list[str]] = []
+        for literal, name, _, _ in string.Formatter().parse(template):
+            choices.append([literal])
+            if name is not None:
+                choices.append(_texts(record, next(fields), parameters))
+        captions |= dict.fromkeys("".join(chosen) for chosen in product(*choices))
+    return tuple(captions)
+
+
+def _texts(record: Mapping[str, Any], field: str, parameters: FolderSourceParameters) -> list[str]:
+    value = record.get(field)
+    is_caption = field == parameters.caption_field
+    found = []
+    for text in value if isinstance(value, list) else [] if value is None else [value]:
+        # A caption that is a number means a wrong field
+        if not is_caption and isinstance(text, int | float) and not isinstance(text, bool):
+            text = str(text)
+        if not isinstance(text, str):
+            raise ValueError(f"in the field {field!r} is not a text")
+        text = parameters.caption_values.get(field, {}).get(text, text)
+        if text.strip():
+            found.append(text)
+    return found if is_caption or not found else [", ".join(found)]

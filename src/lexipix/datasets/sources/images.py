@@ -3,12 +3,9 @@
 The image is resized early: orientation, background and color mode are then applied to the small result.
 """
 
-import os
-import stat
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +17,6 @@ from lexipix.config.ingestion import IngestionParameters, ResizeParameters
 _REFUSED = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
 _COMMON = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _ORIENTATION = 0x0112
-_SMALL_FILE = 2**17  # bytes
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-# Formats whose `info` contains the EXIF or XMP data, if the file has any.
-_EXIF_IN_INFO = frozenset({"PNG", "JPEG", "WEBP", "GIF", "BMP"})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -58,21 +51,20 @@ def suffixes() -> frozenset[str]:
 
 
 def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> NDArray[np.uint8]:
-    """The image in a file; of an animation, the first frame.
-
-    Args:
-        path: The file or its content.
-        parameters: Size and limits of images.
-
-    Returns:
-        uint8 (image_size, image_size, 3).
+    """The image in a file or its content, uint8 (image_size, image_size, 3); an animation's first frame.
 
     Raises:
         Unusable: The file is missing, damaged, not an image, too small or too large.
     """
     try:
-        with _opened(path) as file, Image.open(file, formats=formats()) as image:
-            _check_size(image, parameters)
+        with Image.open(_content(path), formats=formats()) as image:
+            width, height = image.size
+            if width * height > parameters.max_pixels:
+                limit = f"ingestion.max_pixels, {parameters.max_pixels}"
+                raise Unusable(f"too large: {width}x{height} pixels are more than {limit}")
+            if min(width, height) < parameters.min_side:
+                limit = f"ingestion.min_side is {parameters.min_side}"
+                raise Unusable(f"too small: {width}x{height} pixels, {limit}")
             # For JPEG, this decodes at 1/8, 1/4 or 1/2 of the size if that is large enough.
             image.draft(None, (2 * parameters.image_size, 2 * parameters.image_size))
             image.load()
@@ -81,8 +73,6 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
         raise
     except UnidentifiedImageError:
         raise Unusable("not an image in a known format") from None
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise Missing("the file does not exist") from None
     except PermissionError:
         raise Unusable("permission denied: check the file's permissions") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -94,31 +84,20 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
         raise Unusable(f"damaged or cut short: {detail}") from None
 
 
-def _opened(path: Path | str | BytesIO) -> IO[bytes]:
-    """The opened file; the content of a small file is read at once.
-
-    Pillow reads in many small steps, and the threads would wait for each other at each step.
-    """
+def _content(path: Path | str | BytesIO) -> BytesIO:
+    """The content of a file, read at once: at each of Pillow's small steps, threads would wait."""
     if isinstance(path, BytesIO):
         return path
-    # Without O_NONBLOCK, opening a named pipe would block.
-    with os.fdopen(os.open(path, os.O_RDONLY | _NONBLOCK), "rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise Missing("the file does not exist")
-        if status.st_size == 0:
-            raise Unusable("empty file")
-        if status.st_size <= _SMALL_FILE:
-            return BytesIO(file.read())
-    return Path(path).open("rb")
+    if not Path(path).is_file():
+        raise Missing("the file does not exist")
+    content = Path(path).read_bytes()
+    if not content:
+        raise Unusable("empty file")
+    return BytesIO(content)
 
 
 def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArray[np.uint8]:
-    """An image of any color mode as an upright square, cropped or padded, on the background.
-
-    Returns:
-        uint8 (size, size, 3).
-    """
+    """An image of any color mode as an upright square, uint8 (size, size, 3), cropped or padded."""
     turn = _TURNS.get(_orientation(image))
     image = _plain_mode(image)
     width, height = image.size
@@ -137,10 +116,7 @@ def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArra
         image = image.resize(new_size, resample, box, gap)
     if turn is not None:
         image = image.transpose(turn)
-    if image.mode == "RGBa":
-        image = image.convert("RGBA")
-    if image.mode != "RGB" and image.mode != "RGBA":
-        image = image.convert("RGB")
+    image = image.convert("RGBA" if image.mode == "RGBa" else "RGB")
     if image.size != (size, size) or image.mode == "RGBA":
         canvas = Image.new("RGB", (size, size), resize.background)
         corner = ((size - image.width) // 2, (size - image.height) // 2)
@@ -149,22 +125,7 @@ def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArra
     return np.array(image)
 
 
-def _check_size(image: Image.Image, parameters: IngestionParameters) -> None:
-    width, height = image.size
-    if width * height > parameters.max_pixels:
-        raise Unusable(
-            f"too large: {width}x{height} pixels are more than ingestion.max_pixels, {parameters.max_pixels}"
-        )
-    if min(width, height) < parameters.min_side:
-        raise Unusable(f"too small: {width}x{height} pixels, ingestion.min_side is {parameters.min_side}")
-
-
 def _orientation(image: Image.Image) -> int:
-    # Searching EXIF data takes a sixth of the time of a small image; for these formats Pillow has done it.
-    if image.format in _EXIF_IN_INFO and not any(
-        "exif" in key or "xmp" in key for key in map(str, image.info)
-    ):
-        return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # the image is usable without its EXIF data
@@ -193,16 +154,12 @@ def _plain_mode(image: Image.Image) -> Image.Image:
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """A gray image with 8 bits, from 16-bit integers, or from integers or floats with a clear range."""
     values = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        peak = 65535
-    else:
-        lowest, highest = float(values.min()), float(values.max())
-        allowed = (1, 255, 65535) if image.mode == "F" else (255, 65535)
-        fitting = [peak for peak in allowed if highest <= peak]
-        if not (lowest >= 0 and fitting):
-            raise Unusable(
-                f"gray values from {lowest:g} to {highest:g} have no clear range: save the image with 8 bits"
-            )
-        peak = fitting[0]
+    lowest, highest = float(values.min()), float(values.max())
+    peaks = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (65535,))
+    peak = next((peak for peak in peaks if lowest >= 0 and highest <= peak), None)
+    if peak is None:
+        raise Unusable(
+            f"gray values from {lowest:g} to {highest:g} have no clear range: save the image with 8 bits"
+        )
     scaled = np.rint(values.astype(np.float32) * np.float32(255 / peak)).astype(np.uint8)
     return Image.fromarray(scaled)

@@ -1,7 +1,8 @@
 """The catalog entry ``sources``: opens the image source that the parameters name."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.base import ServiceDataset
@@ -9,57 +10,39 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OpenedSource
 
 
-class Sources:
-    """Opens the source that the parameters name.
+class SourcesDataset(ServiceDataset[Callable[[IngestionParameters, int], OpenedSource]]):
+    """Loads as the function :func:`open_source` with ``path`` as its root."""
 
-    Args:
-        root: Folder that a relative ``ingestion.source.path`` starts from.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def open(self, parameters: IngestionParameters, seed: int) -> OpenedSource:
-        """The source, checked to be readable; its images are read later, one by one.
-
-        Args:
-            parameters: Parameters of the ingestion.
-            seed: Seed of the scenes; the other sources are not random.
-
-        Raises:
-            LexipixError: The path is missing, or this source cannot read what is there.
-        """
-        source = parameters.source
-        if source.kind == "scenes":
-            from lexipix.datasets.sources.scenes import open_scenes
-
-            return open_scenes(source.scenes, parameters.image_size, seed)
-        if source.path is None:
-            raise LexipixError(
-                f"ingestion.source.path is not set, but the source {source.kind!r} needs it: add "
-                "--params=ingestion.source.path=PATH to the command."
-            )
-        path = self.root / Path(source.path).expanduser()
-        if source.kind == "cifar10":
-            from lexipix.datasets.sources.cifar10 import open_cifar10
-
-            return open_cifar10(path, parameters)
-        from lexipix.datasets.sources.folder import open_folder
-
-        return open_folder(path, parameters)
-
-
-class SourcesDataset(ServiceDataset[Sources]):
-    """Loads as the object that opens sources.
-
-    Args:
-        path: Folder that a relative ``ingestion.source.path`` starts from; Kedro makes it absolute.
-        metadata: For plugins.
-    """
-
-    def __init__(self, *, path: str = ".", metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata=metadata)
+    def __init__(self, *, path: str = ".") -> None:
         self.path = Path(path)
 
-    def load(self) -> Sources:
-        return Sources(self.path)
+    def load(self) -> Callable[[IngestionParameters, int], OpenedSource]:
+        return partial(open_source, self.path)
+
+
+def open_source(root: Path, parameters: IngestionParameters, seed: int) -> OpenedSource:
+    """The source, checked to be readable; its images are read later, one by one.
+
+    A relative ``ingestion.source.path`` starts from ``root``; only the scenes are random and need the seed.
+
+    Raises:
+        LexipixError: The path is missing, or this source cannot read what is there.
+    """
+    source = parameters.source
+    if source.kind == "scenes":
+        from lexipix.datasets.sources.scenes import open_scenes
+
+        return open_scenes(source.scenes, parameters.image_size, seed)
+    if source.path is None:
+        raise LexipixError(
+            f"ingestion.source.path is not set, but the source {source.kind!r} needs it: add "
+            "--params=ingestion.source.path=PATH to the command."
+        )
+    path = root / Path(source.path).expanduser()
+    if source.kind == "cifar10":
+        from lexipix.datasets.sources.cifar10 import open_cifar10
+
+        return open_cifar10(path, parameters)
+    from lexipix.datasets.sources.folder import open_folder
+
+    return open_folder(path, parameters)

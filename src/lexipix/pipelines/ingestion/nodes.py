@@ -1,5 +1,6 @@
 """Nodes of the ingestion."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -7,7 +8,6 @@ from numpy.typing import NDArray
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.ingestion.captioning import caption_at_size
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
@@ -15,13 +15,6 @@ from lexipix.utils.types import ImageSplits, OnnxModel, OpenedSource
 
 # A pandas.DataFrame; importing pandas would take half a second.
 Table = Any
-
-
-class Opener(Protocol):
-    """The object of the catalog entry ``sources``."""
-
-    def open(self, parameters: IngestionParameters, seed: int) -> OpenedSource:
-        """The source that the parameters name, checked and ready to be read."""
 
 
 class Captioners(Protocol):
@@ -32,18 +25,19 @@ class Captioners(Protocol):
 
 
 def ingest(
-    ingestion: IngestionParameters, run: RunParameters, sources: Opener, pretrained_models: Captioners
+    ingestion: IngestionParameters,
+    run: RunParameters,
+    sources: Callable[[IngestionParameters, int], OpenedSource],
+    pretrained_models: Captioners,
 ) -> PictureStream:
     """The stream of images with their splits; the image store reads it while it saves it."""
-    caption_images = None
+    captioner = None
     if ingestion.captioner is not None:
-        from lexipix.inference.onnx_captioner import (
-            OnnxCaptioner,  # imports onnxruntime, which others need not
-        )
+        # It imports onnxruntime, which the others need not
+        from lexipix.inference.onnx_captioner import OnnxCaptioner
 
-        model = pretrained_models.captioner(ingestion.captioner, "ingestion.captioner")
-        caption_images = caption_at_size(OnnxCaptioner(model))
-    return PictureStream(sources.open(ingestion, run.seed), ingestion, caption_images)
+        captioner = OnnxCaptioner(pretrained_models.captioner(ingestion.captioner, "ingestion.captioner"))
+    return PictureStream(sources(ingestion, run.seed), ingestion, captioner)
 
 
 def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.parameters import section
 
-from lexipix.data.ingestion.splits import choose_split
+from lexipix.data.ingestion.stream import choose_split
 
 SHARES = section("ingestion.splits", {"val": 0.05, "test": 0.1, "judge": 0.2})
 digests = st.binary(min_size=32, max_size=32)
