@@ -72,4 +72,4 @@ def validate(raw: Mapping[str, Any], where: Where = default_place) -> LexipixPar
     try:
         return LexipixParameters.model_validate(raw)
     except ValidationError as error:
-        raise LexipixError("\n".join(explain(error, raw, LexipixParameters, where))) from error
+        raise LexipixError("\n".join(explain(error, LexipixParameters, where))) from error

@@ -17,12 +17,8 @@ class ImageTokenizerParameters(Parameters):
 
     Attributes:
         levels: For each token of a cell, the levels of the values it consists of (finite scalar quantization,
-            arXiv 2309.15505); the first token has three values and starts as the cell's color. The bits of an
-            image are 64 times the base-2 logarithm of the product of all levels.
-        width: Channels of the residual trunks.
-        depth: Residual blocks in each trunk.
-        nested_dropout_prob: Probability that a training image is decoded from its first tokens alone.
-        training: See :class:`AccumulatedTrainingParameters`.
+            arXiv 2309.15505). The bits of an image are 64 times the base-2 logarithm of the product of all
+            levels.
     """
 
     levels: tuple[tuple[Level, ...], ...]
@@ -49,19 +45,9 @@ class TokenTransformerParameters(Parameters):
     """The transformer that generates image tokens (``generator.tokens.transformer.*``).
 
     Attributes:
-        width: Of the language model, a multiple of 32; where it is the captioner's, its weights start this
-            one.
-        depth: Layers of the language model; the captioner's are the first of them.
-        local_conv_depth: Residual convolutions between neighbouring cells, before the language model and
-            after it.
-        decoding_steps: Tokens of every cell that each step generates at once.
-        prior_hint: Condition every cell on the latent that the trained text prior predicts there. Useful
-            where captions describe the image; where they leave much open, that latent is an average.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        adversarial_fraction: Last fraction of the training, with the losses of ``generator.gan``; before it
-            hidden tokens are predicted. 0 where captions describe everything.
-        training: See :class:`AccumulatedTrainingParameters`; ``learning_rate`` is that of the prediction, and
-            the adversarial part has the GAN's.
+        prior_hint: Useful where captions describe the image; where they leave much open, the predicted latent
+            is an average.
+        adversarial_fraction: Before it, hidden tokens are predicted. 0 where captions describe everything.
     """
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
@@ -75,13 +61,7 @@ class TokenTransformerParameters(Parameters):
 
 
 class TokensParameters(Parameters):
-    """The text path "tokens" (``generator.tokens.*``).
-
-    Attributes:
-        enabled: Whether it is trained.
-        tokenizer: Images to tokens and back.
-        transformer: Captions to tokens.
-    """
+    """The text path "tokens" (``generator.tokens.*``)."""
 
     enabled: bool
     tokenizer: ImageTokenizerParameters
