@@ -62,8 +62,9 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
         data = {"pictures": _Pictures(train=split, sizes=pictures)}
         return SimpleNamespace(peaks=dict.fromkeys(("train_vae", reader, small, "ingest"), peak), data=data)
 
-    first, steps = measured(500.0), [measured(500.0), measured(524.0)]
-    extrapolation = Extrapolation(parameters, dict.fromkeys(SPLITS, 25_100), first, steps)
+    few, more_steps = measured(500.0), measured(524.0)
+    counts = dict.fromkeys(SPLITS, 25_100)
+    extrapolation = Extrapolation(parameters, counts, few, few, more_steps, few)
 
     def peak(name):
         return extrapolation.peak_mb(nodes[name])

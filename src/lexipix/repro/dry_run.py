@@ -105,7 +105,6 @@ class DryRun:
     """Runs nodes in memory and measures them.
 
     Attributes:
-        data: What the nodes returned, by dataset.
         seconds: Time by node.
         peaks: Peak of resident memory in MB by node; None where the system does not report it.
 
@@ -113,7 +112,7 @@ class DryRun:
         parameters: The shortened parameters.
         load: Loads a dataset that no node of the run makes.
         store: Folder for images and checkpoints.
-        data: What nodes of an earlier dry run returned; this one adds to a layer of its own.
+        data: What nodes of an earlier dry run returned, by dataset; this one adds to a layer of its own.
     """
 
     def __init__(

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.repro import dvc_runs
-from lexipix.repro.by_digest import copy_by_digest, find
-from lexipix.repro.digests import comparable_digest, dvc_digest
+from lexipix.repro.digests import comparable_digest, copy_by_digest, dvc_digest, find
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import lock_digest, machine
 from lexipix.tracking.run import CHANGES
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.git import git
+from lexipix.utils.git import git, run_git
 
 IDENTICAL, COMPARABLE, MEASURED = "identical", "identical except for times", "measured again"
 DIFFERENT, MISSING = "different", "missing"
@@ -32,22 +31,25 @@ class Stage:
     """A tracked run, with all that running it again needs.
 
     Attributes:
-        run_id: The run's id.
-        name: The run's name.
-        status: MLflow's status of it.
-        tags: Its tags.
-        parameters: Its parameters, flat.
+        run: The MLflow run.
         lineage: The content of ``lineage.json``; empty for a run without one.
         changes: The uncommitted changes of its code; None if they were not logged.
     """
 
-    run_id: str
-    name: str
-    status: str
-    tags: Mapping[str, str]
-    parameters: Mapping[str, str]
+    run: Any
     lineage: Mapping[str, Any]
     changes: str | None
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return str(self.run.info.run_name)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The run's tags."""
+        tags: Mapping[str, str] = self.run.data.tags
+        return tags
 
     @property
     def command(self) -> list[str]:
@@ -67,10 +69,6 @@ class Stage:
 
 def stages(client: Any, run_id: str) -> list[Stage]:
     """The run, or the stages of the ``dvc repro`` that it stands for, in their order.
-
-    Args:
-        client: An MLflow client.
-        run_id: The run's id.
 
     Raises:
         LexipixError: The store has no such run.
@@ -120,26 +118,21 @@ def remarks(todo: Sequence[Stage]) -> list[str]:
 
 
 def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
-    """Create the worktree: code with its uncommitted changes, inputs, files that parameters name.
-
-    Args:
-        project: The Kedro project.
-        todo: The runs.
-        folder: The worktree's folder, which must not exist.
+    """Create the worktree ``folder``: code with its uncommitted changes, inputs, files that parameters name.
 
     Raises:
         LexipixError: git cannot create the worktree.
     """
     first = todo[0]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
+    run_git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
     if first.changes:
-        _git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
+        run_git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
     made = set[str]()
     for stage in todo:
         for name, facts in stage.lineage["inputs"].items():
             if name not in made:
-                copy_by_digest(project, facts["path"], facts["md5"], folder / facts["path"])
+                copy_by_digest(project, facts["path"], facts["md5"], folder)
         for path in _named_paths(project, stage):
             if not (folder / path).exists():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -151,10 +144,9 @@ def run_again(stage: Stage, folder: Path) -> int:
     """Run a stage's command in the worktree, without tracking; returns its exit code."""
     skipped = ("PYTHONPATH", "KEDRO_ENV", "DVC_STAGE", "DVC_ROOT")
     environment = {key: value for key, value in os.environ.items() if key not in skipped}
+    environment["LEXIPIX_MLFLOW"] = "0"
     words = [sys.executable, "-m", "kedro", *stage.command]
-    return subprocess.run(
-        words, cwd=folder, env=environment | {"LEXIPIX_MLFLOW": "0"}, check=False
-    ).returncode
+    return subprocess.run(words, cwd=folder, env=environment, check=False).returncode
 
 
 def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
@@ -167,31 +159,26 @@ def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
 
 def remove(project: Path, folder: Path) -> None:
     """Remove the worktree."""
-    _git(project, "worktree", "remove", "--force", str(folder))
+    run_git(project, "worktree", "remove", "--force", str(folder))
 
 
 def _stage(client: Any, run: Any) -> Stage:
-    files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    dirty = run.data.tags.get("git.dirty") == "true"
-    lineage = _artifact(client, run, provenance.FILE) if provenance.FILE in files else "{}"
-    changes = _artifact(client, run, CHANGES) if CHANGES in files else (None if dirty else "")
-    return Stage(
-        run.info.run_id, run.info.run_name, run.info.status, run.data.tags, run.data.params,
-        json.loads(lineage), changes,
-    )  # fmt: skip
-
-
-def _artifact(client: Any, run: Any, path: str) -> str:
     import mlflow
 
-    text: str = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{path}")
-    return text
+    def read(path: str) -> str:
+        return str(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{path}"))
+
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    lineage = json.loads(read(provenance.FILE)) if provenance.FILE in files else {}
+    if CHANGES in files:
+        return Stage(run, lineage, read(CHANGES))
+    return Stage(run, lineage, None if run.data.tags.get("git.dirty") == "true" else "")
 
 
 def _obstacles(project: Path, stage: Stage, made: set[str]) -> Iterator[str]:
     revision = stage.tags.get("git.revision")
-    if stage.status != "FINISHED":
-        yield f"it ended as {stage.status}: there are no outputs to compare with"
+    if stage.run.info.status != "FINISHED":
+        yield f"it ended as {stage.run.info.status}: there are no outputs to compare with"
         return
     if "measured" not in stage.lineage or "command" not in stage.tags:
         yield "it was tracked by a version of lexipix that logged no digests: run its command by hand"
@@ -227,19 +214,7 @@ def _verdict(facts: Mapping[str, Any], folder: Path, measured: Sequence[str]) ->
 
 def _named_paths(project: Path, stage: Stage) -> Iterator[Path]:
     """Files inside the project that parameters name, such as images that git does not track."""
-    for value in stage.parameters.values():
+    for value in stage.run.data.params.values():
         path = Path(value)
         if "/" in value and not path.is_absolute() and ".." not in path.parts and (project / path).exists():
             yield path
-
-
-def _git(folder: Path, *arguments: str, stdin: str | None = None) -> None:
-    answer = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
-        capture_output=True,
-        check=False,
-    )
-    if answer.returncode != 0:
-        raise LexipixError(f"git {arguments[0]} {arguments[1]} failed: {answer.stderr.decode().strip()}")

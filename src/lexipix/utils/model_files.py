@@ -28,11 +28,7 @@ def read_onnx_model(path: Path) -> OnnxModel:
 
 
 def read_onnx_pipeline(path: Path) -> OnnxPipeline:
-    """Read exported models that share a folder; each model is read when it is first used.
-
-    Raises:
-        LexipixError: A file is damaged.
-    """
+    """Exported models that share a folder, each read when it is first used; errors as for a single one."""
     return OnnxPipeline(read_json(path / CONFIG), _ModelFolders(path), read_json(path / CARD))
 
 
