@@ -94,11 +94,17 @@ def stages(client: Any, run_id: str) -> list[Stage]:
 
 def obstacles(project: Path, todo: Sequence[Stage]) -> list[str]:
     """The reasons why the runs cannot be run again, each with its fix; empty if they can."""
-    found, made = [], set[str]()
-    for stage in todo:
-        found += [f"{stage.name}: {line}" for line in _obstacles(project, stage, made)]
-        made |= set(stage.lineage.get("outputs", {}))
-    return found if todo else ["the run has no stages: DVC had nothing to run"]
+    if not todo:
+        return ["the run has no stages: DVC had nothing to run"]
+    found = [f"{stage.name}: {line}" for stage in todo for line in _obstacles(project, stage)]
+    for stage, facts in _given_inputs(todo):
+        if find(project, facts["path"], facts["md5"]) is None:
+            maker = f", or reproduce run {facts['made_by']}, which made it" if "made_by" in facts else ""
+            found.append(
+                f"{stage.name}: its input {facts['path']} ({facts['md5']}) is neither in the project nor in "
+                f"DVC's cache: fetch it from a remote (dvc fetch --all-commits){maker}"
+            )
+    return found
 
 
 def remarks(todo: Sequence[Stage]) -> list[str]:
@@ -128,16 +134,15 @@ def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
     run_git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
     if first.changes:
         run_git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
-    made = set[str]()
-    for stage in todo:
-        for name, facts in stage.lineage["inputs"].items():
-            if name not in made:
-                copy_by_digest(project, facts["path"], facts["md5"], folder)
-        for path in _named_paths(project, stage):
-            if not (folder / path).exists():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).symlink_to(project / path)
-        made |= set(stage.lineage["outputs"])
+    for _, facts in _given_inputs(todo):
+        copy_by_digest(project, facts["path"], facts["md5"], folder)
+    # Files inside the project that parameters name, such as images that git does not track
+    for value in {value for stage in todo for value in stage.run.data.params.values() if "/" in value}:
+        source, target = project / value, folder / value
+        inside = not Path(value).is_absolute() and ".." not in Path(value).parts
+        if inside and source.exists() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source)
 
 
 def run_again(stage: Stage, folder: Path) -> int:
@@ -175,7 +180,17 @@ def _stage(client: Any, run: Any) -> Stage:
     return Stage(run, lineage, None if run.data.tags.get("git.dirty") == "true" else "")
 
 
-def _obstacles(project: Path, stage: Stage, made: set[str]) -> Iterator[str]:
+def _given_inputs(todo: Sequence[Stage]) -> Iterator[tuple[Stage, Mapping[str, str]]]:
+    """The inputs that no stage before makes, each with its stage."""
+    made = set[str]()
+    for stage in todo:
+        for name, facts in stage.lineage.get("inputs", {}).items():
+            if name not in made:
+                yield stage, facts
+        made |= set(stage.lineage.get("outputs", {}))
+
+
+def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
     revision = stage.tags.get("git.revision")
     if stage.run.info.status != "FINISHED":
         yield f"it ended as {stage.run.info.status}: there are no outputs to compare with"
@@ -192,13 +207,6 @@ def _obstacles(project: Path, stage: Stage, made: set[str]) -> Iterator[str]:
     for facts in (*stage.lineage["inputs"].values(), *stage.lineage["outputs"].values()):
         if Path(facts["path"]).is_absolute() or ".." in Path(facts["path"]).parts:
             yield f"{facts['path']} is outside the project, where no file may be overwritten"
-    for name, facts in stage.lineage["inputs"].items():
-        if name not in made and find(project, facts["path"], facts["md5"]) is None:
-            maker = f", or reproduce run {facts['made_by']}, which made it" if "made_by" in facts else ""
-            yield (
-                f"its input {facts['path']} ({facts['md5']}) is neither in the project nor in DVC's cache: "
-                f"fetch it from a remote (dvc fetch --all-commits){maker}"
-            )
 
 
 def _verdict(facts: Mapping[str, Any], folder: Path, measured: Sequence[str]) -> str:
@@ -210,11 +218,3 @@ def _verdict(facts: Mapping[str, Any], folder: Path, measured: Sequence[str]) ->
     if "comparable" not in facts:
         return MEASURED
     return COMPARABLE if comparable_digest(path, measured) == facts["comparable"] else DIFFERENT
-
-
-def _named_paths(project: Path, stage: Stage) -> Iterator[Path]:
-    """Files inside the project that parameters name, such as images that git does not track."""
-    for value in stage.run.data.params.values():
-        path = Path(value)
-        if "/" in value and not path.is_absolute() and ".." not in path.parts and (project / path).exists():
-            yield path

@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from mlflow.models import ModelSignature, infer_signature
 
 from lexipix.config.root import LexipixParameters
 from lexipix.repro.import_graph import used_modules
-
-if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
 
 # What the services import, in the versions that made the model; these packages require the others
 PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "tokenizers")
@@ -40,7 +39,7 @@ class ModelPackage:
     description: str
     folder: Path
     config: Mapping[str, Any]
-    signature: "ModelSignature"
+    signature: ModelSignature
     input_example: Any
     quality: str
     gated: Sequence[str]
@@ -121,9 +120,7 @@ def captioner(path_of: PathOf, parameters: LexipixParameters) -> ModelPackage:
 
 def _signature(
     request: Mapping[str, Any], answer: Mapping[str, Any], params: Mapping[str, Any] | None = None
-) -> "ModelSignature":
-    from mlflow.models import infer_signature
-
+) -> ModelSignature:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of integers that may be missing: none may
         return infer_signature([request], [answer], params)

@@ -9,19 +9,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 
 from lexipix.config.root import LexipixParameters
 from lexipix.tracking.lineage import experiment_name
 from lexipix.tracking.model_packages import ModelPackage, captioner, generator
 from lexipix.tracking.promotion import Decision, Measured, decide
-from lexipix.tracking.run import numbers
+from lexipix.tracking.run import numbers, warn_on_failure
 from lexipix.utils.project_paths import store_exists
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel
-    from mlflow.entities.model_registry import ModelVersion
 
 _log = logging.getLogger(__name__)
 
@@ -56,12 +58,9 @@ class Evaluation:
 def register(evaluation: Evaluation) -> None:
     """Register both models. A failure is a warning: the results themselves are saved."""
     for package in (generator, captioner):
-        try:
+        with warn_on_failure("not all models could be registered"):
             version, decision = _register(package(evaluation.path, evaluation.parameters), evaluation)
             _log.info("%s, version %s: %s", version.name, version.version, decision.reason)
-        except Exception as error:
-            first_line = next(iter(str(error).splitlines()), type(error).__name__)
-            _log.warning("MLflow: not all models could be registered (%s).", first_line)
 
 
 def registered_name(kind: str, env: str | None) -> str:
@@ -73,8 +72,6 @@ def missing(store: str, name: str) -> str | None:
     """The reason why a registered model cannot be served from a store, and what to do; None if it can."""
     if not store_exists(store):
         return f"{store} has no runs yet: `make run` trains and registers the models."
-    from mlflow import MlflowClient
-
     found = MlflowClient(tracking_uri=store).search_registered_models()
     known = [model.name for model in found if CHAMPION in model.aliases]
     if name in known:
@@ -83,9 +80,7 @@ def missing(store: str, name: str) -> str | None:
     return f"No model {name} with the alias {CHAMPION} is registered in {store}: {choice}."
 
 
-def _register(package: ModelPackage, evaluation: Evaluation) -> "tuple[ModelVersion, Decision]":
-    from mlflow import MlflowClient
-
+def _register(package: ModelPackage, evaluation: Evaluation) -> tuple[ModelVersion, Decision]:
     client, name = MlflowClient(), registered_name(package.kind, evaluation.env)
     group = f"{package.quality}."
     metrics = {
@@ -119,10 +114,8 @@ def _register(package: ModelPackage, evaluation: Evaluation) -> "tuple[ModelVers
     return version, decision
 
 
-def _champion(client: "MlflowClient", name: str, description: str) -> "ModelVersion | None":
+def _champion(client: MlflowClient, name: str, description: str) -> ModelVersion | None:
     """The champion's version; the registered model is created where it is missing."""
-    from mlflow.exceptions import MlflowException
-
     with suppress(MlflowException):  # it exists already
         description = f"{description} Serve it with `make serve MODEL={name}`."
         client.create_registered_model(name, description=description)
@@ -130,7 +123,7 @@ def _champion(client: "MlflowClient", name: str, description: str) -> "ModelVers
     return client.get_model_version(name, number) if number is not None else None
 
 
-def _measured(version: "ModelVersion") -> Measured:
+def _measured(version: ModelVersion) -> Measured:
     metrics = {
         key.removeprefix(METRIC): float(value)
         for key, value in version.tags.items()
@@ -139,17 +132,11 @@ def _measured(version: "ModelVersion") -> Measured:
     return Measured(version.tags.get(DATA, ""), metrics)
 
 
-def _logged(
-    client: "MlflowClient", name: str, package: ModelPackage, evaluation: Evaluation
-) -> "LoggedModel":
+def _logged(client: MlflowClient, name: str, package: ModelPackage, evaluation: Evaluation) -> LoggedModel:
     """Log the model as an output of the run that evaluated it.
 
     ``mlflow.pyfunc.log_model`` would also link every metric of the run to the model, system metrics included.
     """
-    import mlflow
-    from mlflow.entities import LoggedModelOutput
-    from mlflow.models import Model
-
     run = client.get_run(evaluation.run_id)
     model = client.create_logged_model(
         run.info.experiment_id,
@@ -172,10 +159,8 @@ def _logged(
     return client.finalize_logged_model(model.model_id, "READY")
 
 
-def _link_metrics(client: "MlflowClient", groups: tuple[str, str], run_id: str, model_id: str) -> None:
+def _link_metrics(client: MlflowClient, groups: tuple[str, str], run_id: str, model_id: str) -> None:
     """Link the run's metrics about a model to it, with the data set that they were measured on."""
-    from mlflow.entities import Metric
-
     run = client.get_run(run_id)
     link = {"model_id": model_id, "run_id": run_id}
     for one in run.inputs.dataset_inputs[:1]:

@@ -132,7 +132,7 @@ class TrackedRun:
         """
         import mlflow
 
-        with _warning(f"{name} could not be logged"):
+        with warn_on_failure(f"{name} could not be logged"):
             if key := targets.get("image"):
                 mlflow.log_image(data, key=key, step=0)
                 self._images.append(key)
@@ -153,7 +153,7 @@ class TrackedRun:
         """Log the run's inputs and outputs, as Provenance gives them, and the runs that made its inputs."""
         import mlflow
 
-        with _warning("the run's lineage could not be logged"):
+        with warn_on_failure("the run's lineage could not be logged"):
             makers = provenance.find_makers(self._client, self._run.info.experiment_id, lineage["inputs"])
             inputs = {
                 name: facts | ({"made_by": makers[name]} if name in makers else {})
@@ -175,7 +175,7 @@ class TrackedRun:
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
 
-        with _warning("the data set could not be logged"):
+        with warn_on_failure("the data set could not be logged"):
             facts = {
                 key: _text(value) for key, value in summary.items() if not isinstance(value, list | dict)
             }
@@ -194,7 +194,7 @@ class TrackedRun:
         import mlflow
 
         try:
-            with _warning("the run is not complete"):
+            with warn_on_failure("the run is not complete"):
                 mlflow.flush_async_logging()
                 if error is not None:
                     mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:5000])
@@ -203,7 +203,7 @@ class TrackedRun:
             mlflow.end_run(status)
             atexit.unregister(self.end)
         if self._parent is not None:
-            with _warning("the parent run is not complete"):
+            with warn_on_failure("the parent run is not complete"):
                 end_parent(self._client, self._parent, self._client.get_run(self.run_id), status)
 
     def _note(self) -> str:
@@ -227,7 +227,7 @@ class TrackedRun:
 
 
 @contextmanager
-def _warning(failure: str) -> Iterator[None]:
+def warn_on_failure(failure: str) -> Iterator[None]:
     """Turn an error of MLflow into a warning."""
     try:
         yield
