@@ -13,13 +13,7 @@ Where = Callable[[str], str]
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: Where) -> list[str]:
-    """A sentence for each error, in pydantic's order.
-
-    Args:
-        error: Pydantic's error.
-        model: The model of the parameters; unknown keys are compared with its keys.
-        where: Full key -> the place where the user sets it, such as a file's name.
-    """
+    """A sentence for each error, in pydantic's order; ``where`` gives the place where the user sets a key."""
     known = list(keys(model))
     found = error.errors(include_url=False)
     # If all values of a list are wrong, pydantic also reports that the list is empty

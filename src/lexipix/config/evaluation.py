@@ -7,12 +7,14 @@ from pydantic import Field, field_validator
 from lexipix.config.run import Parameters
 from lexipix.config.training import TrainingParameters
 
+Positive = Annotated[int, Field(ge=1)]
+
 
 class EvaluatorParameters(Parameters):
     """The evaluator, a contrastive pair with a split of its own (``evaluation.evaluator.*``)."""
 
-    channels: tuple[int, int, int]
-    blocks: tuple[int, int, int]
+    channels: tuple[Positive, Positive, Positive]
+    blocks: tuple[Positive, Positive, Positive]
     embed_dim: int = Field(ge=8, le=2048)
     text_width: int = Field(ge=32, le=2048, multiple_of=32)
     text_depth: int = Field(ge=1, le=24)
@@ -26,22 +28,9 @@ class EvaluatorParameters(Parameters):
     seed_offset: int = Field(ge=1)
     training: TrainingParameters
 
-    @field_validator("channels", "blocks")
-    @classmethod
-    def _positive(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
-        if min(value) < 1:
-            raise ValueError("all three numbers must be at least 1")
-        return value
-
 
 class ClassifierParameters(Parameters):
-    """The second evaluator, for images that have classes (``evaluation.classifier.*``).
-
-    Attributes:
-        cas_images: The classifier's accuracy on real images is the score of arXiv 1905.10887.
-        cas_drawn: If more than the test captions, these are drawn from again with other noise.
-        training: On real images; the shorter trainings on drawn images have the same batches and rates.
-    """
+    """The second evaluator, for images that have classes (``evaluation.classifier.*``)."""
 
     n_drawn: int | None = Field(ge=2)
     cas_images: int | None = Field(ge=1)

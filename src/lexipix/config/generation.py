@@ -18,14 +18,7 @@ MAX_STEPS = 1000
 
 
 class RedrawParameters(Parameters):
-    """Image to caption to image (``generation.redraw.*``).
-
-    Attributes:
-        round_size: The generators take turns from round to round (with ``model: champion`` the champion
-            first, then the other); after that an image without a text gets another caption.
-        optimize_steps: Their result stands beside the images of the text, never among them.
-        init: ``picture`` is the direct path without any text.
-    """
+    """Image to caption to image (``generation.redraw.*``)."""
 
     until: str | None = Field(pattern=r"^\s*(ssim|psnr|score)\s*=\s*-?[0-9.]+\s*$")
     budget: int = Field(ge=1, le=10_000)
@@ -46,12 +39,7 @@ class ServingParameters(Parameters):
 
 
 class GenerationParameters(Parameters):
-    """Parameters of the pipeline ``generation`` and defaults of its commands (``generation.*``).
-
-    Attributes:
-        quality: ``balanced`` is the fastest variant that is as good as the uncompressed network, ``best`` the
-            uncompressed network. The same seed gives the same composition.
-    """
+    """Parameters of the pipeline ``generation`` and defaults of its commands (``generation.*``)."""
 
     prompts: tuple[Prompt, ...]
     n: int = Field(ge=1)

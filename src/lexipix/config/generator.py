@@ -10,12 +10,7 @@ from lexipix.config.training import AccumulatedTrainingParameters
 
 
 class VAEParameters(Parameters):
-    """The direct path (``generator.vae.*``).
-
-    Attributes:
-        decoder_variance: Of the Gaussian decoder on the [0, 1] scale; PSNR cannot exceed about -10 log10 of
-            it.
-    """
+    """The direct path (``generator.vae.*``)."""
 
     latent_channels: int = Field(ge=1, le=192)
     width: int = Field(ge=8, le=1024)
@@ -26,12 +21,7 @@ class VAEParameters(Parameters):
 
 
 class PriorParameters(Parameters):
-    """The text prior (``generator.prior.*``).
-
-    Attributes:
-        random_features: They are solved before the training, and the convolutions add to them. Each costs
-            about 6 kB. At most eight for each wording are used.
-    """
+    """The text prior (``generator.prior.*``)."""
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=32)
@@ -65,14 +55,7 @@ GENERATOR_SIZES = {
 
 
 class GANParameters(Parameters):
-    """The GAN (``generator.gan.*``).
-
-    Attributes:
-        start: ``upsampling`` first trains its decoder to reproduce the VAE's; ``scratch`` is a whole new
-            network with random weights.
-        contrastive_weight: Of finding the caption of each generated image among those of the batch.
-        energy_weight: Of the energy distance, in the features.
-    """
+    """The GAN (``generator.gan.*``)."""
 
     start: Literal["regression", "upsampling", "scratch"]
     size: Literal["tiny", "small", "base", "large"]
@@ -120,11 +103,6 @@ class FeedbackParameters(Parameters):
 
     The GAN takes part where its images are to resemble the real ones: ``pixel_weight`` above 0 and
     ``pixel_pool`` 1.
-
-    Attributes:
-        resampled_fraction: Largest fraction of a batch that is sampled by how likely a caption's words are to
-            fail; it is the mean failure rate beyond that of real images.
-        keep_best: Whatever ``training.keep_best`` is.
     """
 
     enabled: bool

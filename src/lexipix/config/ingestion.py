@@ -59,13 +59,7 @@ class Cifar10SourceParameters(Parameters):
 
 
 class FolderSourceParameters(Parameters):
-    """A folder of pictures (``ingestion.source.folder.*``).
-
-    Attributes:
-        caption_templates: The first that a row can fill is the picture's caption. ``{caption}`` is the field
-            ``caption_field``, any other name the field of that name. A row that lacks a field, or has nothing
-            there, goes without the wording.
-    """
+    """A folder of pictures (``ingestion.source.folder.*``)."""
 
     caption_field: str = Field(min_length=1)
     caption_templates: tuple[Annotated[str, AfterValidator(_field_template)], ...] = Field(min_length=1)
@@ -110,13 +104,7 @@ class SplitParameters(Parameters):
 
 
 class IngestionParameters(Parameters):
-    """Parameters of the pipeline ``ingestion`` (``ingestion.*``).
-
-    Attributes:
-        max_pixels: Larger pictures are rejected before they are decoded: each worker holds one picture.
-        captioner: It describes the pictures of every split that have no caption, before anything is trained.
-            Null: only the captioner of the same run does, which needs captions to learn from.
-    """
+    """Parameters of the pipeline ``ingestion`` (``ingestion.*``)."""
 
     source: SourceParameters
     image_size: int = Field(ge=8, le=512, multiple_of=8)

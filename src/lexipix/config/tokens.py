@@ -13,13 +13,7 @@ Level = Annotated[int, Field(ge=2, le=256)]
 
 
 class ImageTokenizerParameters(Parameters):
-    """Images to tokens and back (``generator.tokens.tokenizer.*``).
-
-    Attributes:
-        levels: For each token of a cell, the levels of the values it consists of (finite scalar quantization,
-            arXiv 2309.15505). The bits of an image are 64 times the base-2 logarithm of the product of all
-            levels.
-    """
+    """Images to tokens and back (``generator.tokens.tokenizer.*``)."""
 
     levels: tuple[tuple[Level, ...], ...]
     width: int = Field(ge=8, le=1024)
@@ -42,13 +36,7 @@ class ImageTokenizerParameters(Parameters):
 
 
 class TokenTransformerParameters(Parameters):
-    """The transformer that generates image tokens (``generator.tokens.transformer.*``).
-
-    Attributes:
-        prior_hint: Useful where captions describe the image; where they leave much open, the predicted latent
-            is an average.
-        adversarial_fraction: Before it, hidden tokens are predicted. 0 where captions describe everything.
-    """
+    """The transformer that generates image tokens (``generator.tokens.transformer.*``)."""
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=32)

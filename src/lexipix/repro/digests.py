@@ -5,12 +5,9 @@ import functools
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from lexipix.utils.errors import LexipixError
 
 # How the names of measured values end, which differ from run to run: times, rates, memory
 MEASURED = ("seconds", "_per_s", "_ms", "gflops", "peak_mb")
@@ -62,20 +59,6 @@ def find(project: Path, path: str, digest: str) -> list[tuple[Path, Path]] | Non
         parts = [(f"{path}/{part['relpath']}", part["md5"]) for part in listed]
     found = [(Path(name), Path(cache.oid_to_path(md5))) for name, md5 in parts]
     return found if all(source.is_file() for _, source in found) else None
-
-
-def copy_by_digest(project: Path, path: str, digest: str, target: Path) -> None:
-    """Copy a file or folder with this digest to the same path below ``target``.
-
-    Raises:
-        LexipixError: It is neither at its own path nor in DVC's cache.
-    """
-    found = find(project, path, digest)
-    if found is None:
-        raise LexipixError(f"{path} with the digest {digest} is neither in the project nor in DVC's cache.")
-    for name, source in found:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target / name)
 
 
 def _files(path: Path) -> list[Path]:

@@ -53,7 +53,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 
 def as_text(content: Mapping[str, Any], head: str) -> str:
     """The text of ``dvc.yaml``, with the comment ``head`` at its top."""
-    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
+    options = {"default_flow_style": None, "sort_keys": False, "width": WIDTH, "allow_unicode": True}
+    text = yaml.dump(content, Dumper=_Dumper, **options)
     return head + re.sub(r"(?m)^(stages:|  [\w-]+:)$", r"\n\1", text).replace("stages:\n\n", "stages:\n")
 
 
@@ -64,9 +65,6 @@ def head_of(text: str) -> str:
 
 class _Dumper(yaml.SafeDumper):
     """Writes short lists of paths with a line for each, and other flat values on common lines."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options | {"default_flow_style": None})
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         return super().increase_indent(flow, False)

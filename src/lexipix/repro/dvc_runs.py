@@ -34,7 +34,8 @@ def dvc_process() -> str | None:
 
     try:
         for process in psutil.Process().parents():
-            if _is_dvc(process.cmdline()):
+            words = process.cmdline()  # `dvc repro` or `python -m dvc exp run`
+            if words[1:3] == ["-m", "dvc"] or any(Path(word).name in _COMMANDS for word in words[:2]):
                 return f"{process.pid}@{process.create_time():.0f}"
     except psutil.Error:  # it has ended, or belongs to another user
         pass
@@ -71,9 +72,7 @@ def end_parent(client: Any, parent_id: str, child: Any, status: str) -> None:
     metrics = [Metric(key, value, now, 0) for key, value in child.data.metrics.items()]
     known = client.get_run(parent_id).data.params
     params = [Param(key, value) for key, value in child.data.params.items() if key not in known]
-    for start in range(0, max(len(metrics), len(params)), 100):  # MLflow's limit for one call
-        batch = slice(start, start + 100)
-        client.log_batch(parent_id, metrics=metrics[batch], params=params[batch])
+    client.log_batch(parent_id, metrics=metrics, params=params)
     client.set_terminated(parent_id, status)
 
 
@@ -138,8 +137,3 @@ def _find_maker(client: Any, experiment: str, digests: set[str]) -> Any | None:
             if words <= made:
                 return run
     return None
-
-
-def _is_dvc(words: list[str]) -> bool:
-    """Whether a command line is DVC's: ``dvc repro`` or ``python -m dvc exp run``."""
-    return any(Path(word).name in _COMMANDS for word in words[:2]) or words[1:3] == ["-m", "dvc"]

@@ -2,7 +2,7 @@
 
 import ast
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ def modules_of_function(module: str, name: str) -> frozenset[str]:
     """A function's module, and all modules that the function itself uses.
 
     Imports of its module that only other functions use do not count, since the functions of a ``nodes.py``
-    run in different stages. Annotations do not count either. A name that the module does not define counts as
-    the whole module.
+    run in different stages. A name that the module does not define counts as the whole module.
     """
     definitions, imports = _module_names(module)
     if name not in definitions:
@@ -38,7 +37,7 @@ def modules_of_function(module: str, name: str) -> frozenset[str]:
             found |= used_modules(imports[current])
         elif current in definitions and current not in seen:
             seen.add(current)
-            for node in _walk_code(definitions[current]):
+            for node in ast.walk(definitions[current]):
                 if isinstance(node, ast.Name):
                     names.append(node.id)
                 for imported in _imported(node).values():
@@ -77,16 +76,6 @@ def _module_names(module: str) -> tuple[dict[str, ast.stmt], dict[str, str]]:
             names = [node.id for one in targets for node in ast.walk(one) if isinstance(node, ast.Name)]
             definitions |= dict.fromkeys(names, statement)
     return definitions, imports
-
-
-def _walk_code(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and everything within it but annotations."""
-    yield node
-    for field, value in ast.iter_fields(node):
-        if field not in ("annotation", "returns"):
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST):
-                    yield from _walk_code(child)
 
 
 def _imported(node: ast.AST) -> dict[str, str]:

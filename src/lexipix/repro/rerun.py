@@ -6,6 +6,7 @@ The parent run of a ``dvc repro`` is run again stage by stage, in one worktree.
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.repro import dvc_runs
-from lexipix.repro.digests import comparable_digest, copy_by_digest, dvc_digest, find
+from lexipix.repro.digests import comparable_digest, dvc_digest, find
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import lock_digest, machine
 from lexipix.tracking.run import CHANGES
@@ -31,25 +32,16 @@ class Stage:
     """A tracked run, with all that running it again needs.
 
     Attributes:
-        run: The MLflow run.
         lineage: The content of ``lineage.json``; empty for a run without one.
         changes: The uncommitted changes of its code; None if they were not logged.
     """
 
-    run: Any
+    name: str
+    status: str
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
     lineage: Mapping[str, Any]
     changes: str | None
-
-    @property
-    def name(self) -> str:
-        """The run's name."""
-        return str(self.run.info.run_name)
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """The run's tags."""
-        tags: Mapping[str, str] = self.run.data.tags
-        return tags
 
     @property
     def command(self) -> list[str]:
@@ -135,9 +127,11 @@ def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
     if first.changes:
         run_git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
     for _, facts in _given_inputs(todo):
-        copy_by_digest(project, facts["path"], facts["md5"], folder)
+        for path, content in find(project, facts["path"], facts["md5"]) or []:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(content, folder / path)
     # Files inside the project that parameters name, such as images that git does not track
-    for value in {value for stage in todo for value in stage.run.data.params.values() if "/" in value}:
+    for value in {value for stage in todo for value in stage.parameters.values() if "/" in value}:
         source, target = project / value, folder / value
         inside = not Path(value).is_absolute() and ".." not in Path(value).parts
         if inside and source.exists() and not target.exists():
@@ -175,9 +169,10 @@ def _stage(client: Any, run: Any) -> Stage:
 
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     lineage = json.loads(read(provenance.FILE)) if provenance.FILE in files else {}
-    if CHANGES in files:
-        return Stage(run, lineage, read(CHANGES))
-    return Stage(run, lineage, None if run.data.tags.get("git.dirty") == "true" else "")
+    unchanged = None if run.data.tags.get("git.dirty") == "true" else ""
+    changes = read(CHANGES) if CHANGES in files else unchanged
+    info, data = run.info, run.data
+    return Stage(info.run_name, info.status, data.tags, data.params, lineage, changes)
 
 
 def _given_inputs(todo: Sequence[Stage]) -> Iterator[tuple[Stage, Mapping[str, str]]]:
@@ -192,8 +187,8 @@ def _given_inputs(todo: Sequence[Stage]) -> Iterator[tuple[Stage, Mapping[str, s
 
 def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
     revision = stage.tags.get("git.revision")
-    if stage.run.info.status != "FINISHED":
-        yield f"it ended as {stage.run.info.status}: there are no outputs to compare with"
+    if stage.status != "FINISHED":
+        yield f"it ended as {stage.status}: there are no outputs to compare with"
         return
     if "measured" not in stage.lineage or "command" not in stage.tags:
         yield "it was tracked by a version of lexipix that logged no digests: run its command by hand"

@@ -83,9 +83,9 @@ def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = F
     return {key: value for key, value in known.items() if value}
 
 
-def lock_digest(project: Path = Path(__file__).parents[3]) -> str | None:
+def lock_digest() -> str | None:
     """MD5 of ``requirements.lock``; None if the file does not exist."""
-    lock = project / "requirements.lock"
+    lock = Path(__file__).parents[3] / "requirements.lock"
     return dvc_digest(lock) if lock.is_file() else None
 
 

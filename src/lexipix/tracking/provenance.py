@@ -27,10 +27,6 @@ class Provenance:
     Two keys of a catalog entry's metadata concern it. ``measured: true`` marks a file that shows measured
     speeds and therefore differs from run to run. ``pins`` marks a choice that was made by measured speeds: it
     maps the parameter that fixes the choice to the key in the file that holds it.
-
-    Args:
-        project: The Kedro project.
-        entry: Dataset's name -> its entry in the catalog.
     """
 
     def __init__(self, project: Path, entry: Callable[[str], Mapping[str, Any]]) -> None:
@@ -108,12 +104,11 @@ def outputs_tag(outputs: Datasets) -> str:
 
 def find_makers(client: Any, experiment: str, datasets: Datasets) -> dict[str, str]:
     """The id of the experiment's latest run with each dataset among its outputs, by the dataset's name."""
-    found = {}
-    for name, facts in datasets.items():
-        runs = runs_with_output(client, experiment, _word(name, facts["md5"]), max_results=1)
-        if runs:
-            found[name] = str(runs[0].info.run_id)
-    return found
+    return {
+        name: str(run.info.run_id)
+        for name, facts in datasets.items()
+        for run in runs_with_output(client, experiment, _word(name, facts["md5"]), max_results=1)
+    }
 
 
 def runs_with_output(client: Any, experiment: str, word: str, **limits: Any) -> list[Any]:

@@ -82,9 +82,7 @@ class TrackedRun:
                 tags=own,
                 log_system_metrics=True,
             )
-            values = {key: _text(value) for key, value in flatten(parameters)}
-            for start in range(0, len(values), 100):  # MLflow's limit for one call
-                mlflow.log_params(dict(list(values.items())[start : start + 100]))
+            mlflow.log_params({key: _text(value) for key, value in flatten(parameters)})
             if changes and len(changes) <= MAX_CHANGES:
                 mlflow.log_text(changes, CHANGES)
         except Exception as error:

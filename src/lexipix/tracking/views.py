@@ -102,33 +102,32 @@ def _state() -> dict[str, Any]:
 
 
 def _charts() -> dict[str, Any]:
-    sections, charts = [], []
-    for name, (keys, columns) in SECTIONS.items():
-        section = name.lower().replace(" ", "-")
-        sections.append(
-            {
-                "uuid": section,
-                "name": name,
-                "display": True,
-                "isReordered": False,
-                "columns": columns,
-                "cardHeight": _CARD_HEIGHT,
-            }
-        )
-        charts += [
-            {
-                "type": "IMAGE",
-                "uuid": key,
-                "metricSectionId": section,
-                "imageKeys": [key],
-                "step": 0,
-                "showRunParams": False,
-                "runsCountToCompare": 10,
-                "deleted": False,
-                "isGenerated": False,
-            }
-            for key in keys
-        ]
+    sections = [
+        {
+            "uuid": name.lower().replace(" ", "-"),
+            "name": name,
+            "display": True,
+            "isReordered": False,
+            "columns": columns,
+            "cardHeight": _CARD_HEIGHT,
+        }
+        for name, (_, columns) in SECTIONS.items()
+    ]
+    charts = [
+        {
+            "type": "IMAGE",
+            "uuid": key,
+            "metricSectionId": name.lower().replace(" ", "-"),
+            "imageKeys": [key],
+            "step": 0,
+            "showRunParams": False,
+            "runsCountToCompare": 10,
+            "deleted": False,
+            "isGenerated": False,
+        }
+        for name, (keys, _) in SECTIONS.items()
+        for key in keys
+    ]
     return {"compareRunSections": sections, "compareRunCharts": charts, "isAccordionReordered": True}
 
 

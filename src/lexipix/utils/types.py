@@ -72,7 +72,6 @@ class SourceImage:
         file: Name of the image in its source, as shown to the user.
         image: uint8 (H, W, 3) at its final size.
         paraphrases: Other captions with the same meaning.
-        label: Class name, if the source has classes.
         split: The split, if the source decides it.
         withheld_caption: The true caption of an image that the project treats as one without caption.
         digest: Hash of the pixels, 32 hex digits; the ingestion sets it.
@@ -135,7 +134,6 @@ class OnnxModel:
     """A model that runs without torch; on disk it is a folder like a ``ModelBundle``'s.
 
     Attributes:
-        config: JSON-able; describes the inputs of the graphs.
         graphs: Contents of the ONNX files by name.
         card: JSON-able; the card of the trained model, and the differences between graphs and model.
     """
