@@ -82,12 +82,8 @@ def shorten(
         group[samples] = max(1, round(share * group[samples]))
     for section in TRAININGS.values():
         group = lookup(tree, section)
-        group |= {
-            "num_images": n_steps * group["batch_size"],
-            "num_validations": 1,
-            "patience": 0,
-            **training,
-        }
+        group |= {"num_images": n_steps * group["batch_size"], "num_validations": 1, "patience": 0}
+        group |= training
     for images, section in INNER_TRAININGS.values():
         parent, _, key = images.rpartition(".")
         if lookup(tree, images) is not None:

@@ -53,8 +53,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 
 def as_text(content: Mapping[str, Any], head: str) -> str:
     """The text of ``dvc.yaml``, with the comment ``head`` at its top."""
-    options = {"default_flow_style": None, "sort_keys": False, "width": WIDTH, "allow_unicode": True}
-    text = yaml.dump(content, Dumper=_Dumper, **options)
+    text = yaml.dump(
+        content, Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=WIDTH, allow_unicode=True
+    )
     return head + re.sub(r"(?m)^(stages:|  [\w-]+:)$", r"\n\1", text).replace("stages:\n\n", "stages:\n")
 
 

@@ -103,16 +103,10 @@ class KedroProject:
             if "filepath" not in entry or kind == NO_OUTPUT:
                 continue
             path = "${item.data}/" + str(entry["filepath"]).removeprefix(f"{base_root}/")
-            if name not in written:
-                found["deps"][path] = path
-            elif name == METRICS:
-                found["metrics"][path] = path
-            elif kind == IMAGE:
-                found["plots"][path] = path
-            elif kind == CURVES:
-                found["plots"][path] = {path: {"x": "images_seen"}}
-            else:
-                found["outs"][path] = path
+            written_as = "metrics" if name == METRICS else "plots" if kind in (IMAGE, CURVES) else "outs"
+            group = written_as if name in written else "deps"
+            is_curve = kind == CURVES and group == "plots"
+            found[group][path] = {path: {"x": "images_seen"}} if is_curve else path
         lists = {name: [items[path] for path in sorted(items)] for name, items in found.items()}
         code = self._code(nodes)
         if any("sources" in node.inputs for node in nodes):

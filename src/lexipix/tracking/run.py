@@ -135,12 +135,9 @@ class TrackedRun:
                 mlflow.log_image(data, key=key, step=0)
                 self._images.append(key)
             if (folder := targets.get("artifact")) and path is not None:
-                if path.is_dir():
-                    mlflow.log_artifacts(str(path), artifact_path=f"{folder}/{path.name}")
-                else:
-                    mlflow.log_artifact(str(path), artifact_path=folder)
-                    if path.suffix == ".html":
-                        self._pages[path.stem] = f"{folder}/{path.name}"
+                mlflow.log_artifact(str(path), artifact_path=folder)
+                if path.suffix == ".html":
+                    self._pages[path.stem] = f"{folder}/{path.name}"
             if prefix := targets.get("metrics"):
                 mlflow.log_metrics(dict(numbers(data, "" if prefix is True else f"{prefix}.")))
             if file := targets.get("table"):

@@ -195,8 +195,8 @@ class PretrainedLanguageModel:
     eos_id: int
 
 
-class MetricStream(Protocol):
-    """Receives metrics and images while a model trains."""
+class MetricStream:
+    """Receives metrics and images while a model trains; subclasses keep them."""
 
     def log(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Report metrics after a number of images seen."""
@@ -205,14 +205,8 @@ class MetricStream(Protocol):
         """Report an image, uint8 (H, W, 3); with the same key in every run, runs can be compared."""
 
 
-class NullMetricStream:
-    """A :class:`MetricStream` that drops everything."""
-
-    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
-        """Drop the metrics."""
-
-    def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
-        """Drop the image."""
+class NullMetricStream(MetricStream):
+    """Drops everything."""
 
 
 class CheckpointStore(Protocol):
