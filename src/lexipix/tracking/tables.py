@@ -3,7 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lexipix.datasets.image_table import image_columns
 from lexipix.utils.png import encode_png
@@ -20,15 +20,16 @@ def log_table(table: "pd.DataFrame", file: str) -> None:
     """
     import mlflow
 
-    folder = PurePosixPath("table_images") / PurePosixPath(file).with_suffix("")
+    cells: dict[str, Any] = {}
     with TemporaryDirectory() as temporary:
+        folder = PurePosixPath("table_images") / PurePosixPath(file).with_suffix("")
         for column in image_columns(table):
-            cells = []
+            cells[column] = []
             for number, image in enumerate(table[column]):
                 name = f"{number:03d}_{re.sub(r'[^a-zA-Z0-9]+', '_', column)}.png"
                 Path(temporary, name).write_bytes(encode_png(image))
                 place = str(folder / name)
-                cells.append({"type": "image", "filepath": place, "compressed_filepath": place})
-            table = table.assign(**{column: cells})
-        mlflow.log_artifacts(temporary, artifact_path=str(folder))
-    mlflow.log_table(table, artifact_file=file)
+                cells[column].append({"type": "image", "filepath": place, "compressed_filepath": place})
+        if cells:
+            mlflow.log_artifacts(temporary, artifact_path=str(folder))
+    mlflow.log_table(table.assign(**cells), artifact_file=file)
