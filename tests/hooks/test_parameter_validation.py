@@ -4,7 +4,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from tests.support.project import REPOSITORY
 
-from lexipix.hooks.parameter_validation import ParameterPlaces, ParameterValidationHooks
+from lexipix.hooks.parameter_validation import ParameterValidationHooks, place_of
 from lexipix.settings import CONFIG_LOADER_ARGS
 from lexipix.utils.errors import LexipixError
 
@@ -20,7 +20,7 @@ from lexipix.utils.errors import LexipixError
     ],
 )
 def test_the_place_where_a_parameter_is_set(env, key, place):
-    assert ParameterPlaces(REPOSITORY / "conf", env, {"run": {"seed": 3}})(key) == place
+    assert place_of(REPOSITORY / "conf", env, {"run": {"seed": 3}}, key) == place
 
 
 def test_wrong_parameters_are_refused_with_their_places():

@@ -1,6 +1,7 @@
 """What `kedro estimate` says of a run, held against the run."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pandas as pd
@@ -8,10 +9,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from tests.support.parameters import base_parameters
+from tests.support.project import REPOSITORY
 
 from lexipix.cli.estimate import estimate as command
 from lexipix.config.pipelines import DEFAULT
 from lexipix.pipeline_registry import register_pipelines
+from lexipix.repro import cost_estimate
 from lexipix.repro.cost_estimate import FEW_STEPS, Extrapolation
 from lexipix.repro.dry_run import (
     COUNTED,
@@ -62,8 +65,9 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
         data = {"pictures": _Pictures(train=split, sizes=pictures)}
         return SimpleNamespace(peaks=dict.fromkeys(("train_vae", reader, small, "ingest"), peak), data=data)
 
-    first, steps = measured(500.0), [measured(500.0), measured(524.0)]
-    extrapolation = Extrapolation(parameters, dict.fromkeys(SPLITS, 25_100), first, steps)
+    few, more_steps = measured(500.0), measured(524.0)
+    counts = dict.fromkeys(SPLITS, 25_100)
+    extrapolation = Extrapolation(parameters, counts, few, few, more_steps, few)
 
     def peak(name):
         return extrapolation.peak_mb(nodes[name])
@@ -86,31 +90,30 @@ class _Pictures:
         return self._sizes[name]
 
 
-def test_pictures_that_were_never_read_are_asked_for(tmp_path, monkeypatch):
-    from pathlib import Path
-    from shutil import copytree
+@pytest.fixture
+def project(tmp_path):
+    """A project without data."""
+    shutil.copytree(REPOSITORY / "conf", tmp_path / "conf")
+    return SimpleNamespace(project_path=tmp_path)
 
-    copytree(Path(__file__).parents[2] / "conf", tmp_path / "conf")
-    metadata = SimpleNamespace(project_path=tmp_path)
+
+def test_pictures_that_were_never_read_are_asked_for(project):
     answer = CliRunner().invoke(
-        command, ["--env", "folder", "--params", "ingestion.source.path=x"], obj=metadata
+        command, ["--env", "folder", "--params", "ingestion.source.path=x"], obj=project
     )
     assert answer.exit_code == 1 and "run the pipeline ingestion first" in answer.output
 
 
-def test_estimate_of_a_small_run_is_told_and_kept(tmp_path):
-    from pathlib import Path
-    from shutil import copytree
-
-    copytree(Path(__file__).parents[2] / "conf", tmp_path / "conf")
-    page = tmp_path / "conf/smoke/parameters_compression.yml"
+def test_estimate_of_a_small_run_is_told_and_kept(project, monkeypatch):
+    for name, value in {"FEW_STEPS": 2, "MORE_STEPS": 6, "FEW_IMAGES": 100, "MORE_IMAGES": 200}.items():
+        monkeypatch.setattr(cost_estimate, name, value)
+    page = project.project_path / "conf/smoke/parameters_compression.yml"
     content = yaml.safe_load(page.read_text())
     content["compression"]["variants"] = ["onnx_fp32"]  # the others would take a minute
     page.write_text(yaml.safe_dump(content))
-    metadata = SimpleNamespace(project_path=tmp_path)
-    answer = CliRunner().invoke(command, ["--env", "smoke"], obj=metadata)
+    answer = CliRunner().invoke(command, ["--env", "smoke"], obj=project)
     assert answer.exit_code == 0, answer.output
-    kept = json.loads((tmp_path / "data/smoke/08_reporting/estimate.json").read_text())
+    kept = json.loads((project.project_path / "data/smoke/08_reporting/estimate.json").read_text())
     assert set(kept) == {node.name for node in register_pipelines()[DEFAULT].nodes}
     assert all(cost["seconds"] >= 0 for cost in kept.values()) and kept["train_gan"]["seconds"] > 0.1
     assert "total" in answer.output and "TFLOP" in answer.output

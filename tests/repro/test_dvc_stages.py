@@ -121,14 +121,16 @@ def test_each_difference_is_named_and_fixed(project, run):
     answer = run("--check")
     assert answer.exit_code == 1
     assert [line for line in answer.output.splitlines() if line.startswith("dvc.yaml: ")] == [
-        "dvc.yaml: vars: run of smoke is 'base' instead of 'smoke'",
         "dvc.yaml: the stage features is missing",
         "dvc.yaml: old: no pipeline has this stage",
-        "dvc.yaml: ingestion: deps lacks src/lexipix/data/tokenization.py",
-        "dvc.yaml: ingestion: deps has data/09, which is not needed",
-        "dvc.yaml: ingestion: params lacks ingestion of conf/base/parameters_ingestion.yml",
-        "dvc.yaml: ingestion: outs lacks ${item.data}/03_primary/summary.json",
-        "dvc.yaml: captioner: cmd is 'kedro run' instead of 'kedro run --env ${key} --pipelines captioner'",
+        "dvc.yaml: vars lacks smoke.run: smoke",
+        "dvc.yaml: vars has smoke.run: base, which is not needed",
+        "dvc.yaml: ingestion lacks deps: src/lexipix/data/tokenization.py",
+        'dvc.yaml: ingestion lacks params: {"conf/base/parameters_ingestion.yml": ["ingestion"]}',
+        "dvc.yaml: ingestion lacks outs: ${item.data}/03_primary/summary.json",
+        "dvc.yaml: ingestion has deps: data/09, which is not needed",
+        "dvc.yaml: captioner lacks cmd: kedro run --env ${key} --pipelines captioner",
+        "dvc.yaml: captioner has cmd: kedro run, which is not needed",
     ]
     assert content(project) != before, "only checked"
     assert run().exit_code == 0
@@ -143,7 +145,7 @@ def test_a_module_that_a_stage_begins_to_import_is_named(project, run, monkeypat
         dvc_stages, "used_modules", lambda module: whole(module) | {"lexipix.training.losses.gan"}
     )
     answer = run("--check")
-    assert "ingestion: deps lacks src/lexipix/training/losses/gan.py" in answer.output
+    assert "ingestion lacks deps: src/lexipix/training/losses/gan.py" in answer.output
 
 
 def test_what_is_written_by_hand_stays(project, run):

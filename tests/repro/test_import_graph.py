@@ -22,17 +22,17 @@ def test_a_name_that_a_module_does_not_define_counts_as_the_whole_module():
     assert modules_of_function(NODES, "no_such_name") == used_modules(NODES)
 
 
-def test_a_folder_stands_for_its_files_where_most_are_used():
-    scenes = sorted(module for module in used_modules("lexipix.scenes.oracle") if ".scenes." in module)
-    assert code_paths(REPOSITORY, [*scenes, *used_modules("lexipix.scenes")]) == ["src/lexipix/scenes"]
-    assert code_paths(REPOSITORY, ["lexipix.scenes.oracle"]) == ["src/lexipix/scenes/oracle.py"]
+def test_each_module_is_a_file_and_a_package_is_none():
+    assert code_paths(REPOSITORY, ["lexipix.scenes", "lexipix.scenes.oracle"]) == [
+        "src/lexipix/scenes/oracle.py"
+    ]
 
 
-def test_in_training_it_stands_for_them_only_where_all_are_used():
-    names = sorted(path.stem for path in (REPOSITORY / "src/lexipix/training/losses").glob("[a-z]*.py"))
-    modules = [f"lexipix.training.losses.{name}" for name in names]
-    assert code_paths(REPOSITORY, modules) == ["src/lexipix/training/losses"]
-    assert len(code_paths(REPOSITORY, modules[1:])) == len(names) - 1
+def test_what_a_module_reads_counts_with_it():
+    assert code_paths(REPOSITORY, ["lexipix.reporting.report"]) == [
+        "src/lexipix/reporting/report.py",
+        "src/lexipix/reporting/templates",
+    ]
 
 
 def test_modules_that_only_carry_data_are_no_dependencies():

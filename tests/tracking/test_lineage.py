@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.framework.cli.project import run as kedro_run
 
-from lexipix.tracking.lineage import command, experiment_name, flatten, run_name, sections, tags
+from lexipix.tracking.lineage import command, experiment_name, flatten, run_name, tags
 
 NOTHING = {
     "env": None, "pipeline_names": [], "tags": (), "node_names": (), "from_nodes": [], "to_nodes": [],
-    "from_inputs": [], "to_outputs": [], "namespaces": [], "load_versions": {}, "runtime_params": {},
+    "from_inputs": [], "to_outputs": [], "namespaces": [], "runtime_params": {},
     "only_missing_outputs": False,
 }  # fmt: skip
 
@@ -96,10 +96,3 @@ def test_tags_name_dvc_stage_and_experiment(monkeypatch):
 
 def test_flatten_gives_leaves_with_dotted_keys():
     assert dict(flatten({"a": {"b": {"c": 1}, "d": [1, 2]}, "e": {}})) == {"a.b.c": 1, "a.d": [1, 2]}
-
-
-def test_sections_of_a_pipelines_inputs():
-    assert sections({"params:run", "params:generator.vae", "params:generator", "pictures"}) == [
-        "generator",
-        "run",
-    ]

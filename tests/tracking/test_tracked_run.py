@@ -13,7 +13,7 @@ IMAGES = {
     "evaluation/information",
     *(f"{name}/{kind}" for name in DRAWING for kind in ("samples", "sample_grid")),
 }  # fmt: skip
-# 72 of 158 are the models; a sheet of the image grid takes two, a thumbnail of the captions table one
+# 95 of 194 are the models; an image of the grid takes two, a thumbnail of the captions table one
 MOST_FILES = 200
 
 

@@ -63,7 +63,7 @@ def link(metadata: "ProjectMetadata") -> None:
 
 def _link(project: Path) -> Iterator[str]:
     """Lines on every environment with stages in dvc.lock."""
-    from lexipix.repro.dvc_runs import LOCK, environments_in, find_links, save_links
+    from lexipix.repro.dvc_runs import LOCK, find_links, recorded_stages, save_links
     from lexipix.tracking import run as tracking
     from lexipix.tracking.lineage import experiment_name
 
@@ -75,17 +75,16 @@ def _link(project: Path) -> Iterator[str]:
     import mlflow
 
     client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
-    for env in environments_in(lock):
+    for env, stages in sorted(recorded_stages(lock).items()):
         experiment = client.get_experiment_by_name(experiment_name(env))
         if experiment is None:
             yield f"{env}: {client.tracking_uri} has no run of this environment"
             continue
-        found = find_links(client, experiment.experiment_id, env, lock)
-        for one in found:
-            run = one.run.info if one.run else None
-            maker = f"run {run.run_id} ({run.run_name})" if run else "no run of this store"
-            yield f"{env}: {one.stage} was made by {maker}"
-        yield f"{env}: saved with run {save_links(client, experiment.experiment_id, env, lock, found)}"
+        links = find_links(client, experiment.experiment_id, stages)
+        for stage, run in links.items():
+            maker = f"run {run.info.run_id} ({run.info.run_name})" if run else "no run of this store"
+            yield f"{env}: {stage} was made by {maker}"
+        yield f"{env}: saved with run {save_links(client, experiment.experiment_id, env, stages, links)}"
 
 
 def _synchronize(project: Path, check: bool) -> list[str]:

@@ -1,1 +1,1 @@
-"""Typed parameters: one pydantic model for each pipeline. Their defaults are in ``conf/base``."""
+"""Types and ranges of the parameters; their defaults and meaning are in ``conf/base``."""

@@ -23,14 +23,7 @@ LANGUAGE_MODEL_SIZES = {
 
 
 class LanguageModelParameters(Parameters):
-    """The language model (``captioner.language_model.*``).
-
-    Attributes:
-        source: ``scratch`` trains a small GPT-2, ``pretrained`` takes any causal language model.
-        size: Of a GPT-2 from scratch.
-        path: Of a pretrained one: a folder, or a name to fetch.
-        frozen: Keep the weights of a pretrained one; only what encodes the image is trained.
-    """
+    """The language model (``captioner.language_model.*``)."""
 
     source: Literal["scratch", "pretrained"]
     size: Literal["nano", "small", "medium"]
@@ -47,22 +40,7 @@ class LanguageModelParameters(Parameters):
 
 
 class CaptionerParameters(Parameters):
-    """Parameters of the captioner (``captioner.*``).
-
-    Attributes:
-        language_model: The language model.
-        conditioning: On the image: ``cross_attention`` over the grid (from scratch only) or a ``prefix`` of
-            embeddings; ``auto`` takes the first if possible.
-        finetune_image_encoder: Learning rate of the image encoder as a share of the other one; 0 freezes it.
-        text_only_share: Share of the batches without an image, as the generators use the language model.
-        beams: 1 decodes greedily, more is beam search.
-        min_confidence: The generators are trained on a generated caption if the geometric mean of its tokens'
-            probabilities is at least this; 0 takes all.
-        augment: Shift training images by up to two pixels.
-        flip: Random horizontal flips; only if captions name no side.
-        attention_images: Images whose attention is kept and drawn.
-        training: Schedule.
-    """
+    """Parameters of the captioner (``captioner.*``)."""
 
     language_model: LanguageModelParameters
     conditioning: Literal["auto", "cross_attention", "prefix"]

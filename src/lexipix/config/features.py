@@ -26,13 +26,7 @@ PRETRAINED_EMBED_DIM = 128
 
 
 class ImageEncoderParameters(Parameters):
-    """The image encoder (``features.image_encoder.*``).
-
-    Attributes:
-        source: ``scratch`` trains a small CNN, ``pretrained`` puts a trainable head on a frozen backbone.
-        size: Of a CNN from scratch.
-        path: Of a pretrained backbone: a folder, or a name to fetch; any that transformers can use as one.
-    """
+    """The image encoder (``features.image_encoder.*``)."""
 
     source: Literal["scratch", "pretrained"]
     size: Literal["tiny", "small", "base", "large"]
@@ -46,32 +40,14 @@ class ImageEncoderParameters(Parameters):
 
 
 class TextEncoderParameters(Parameters):
-    """The text encoder (``features.text_encoder.*``).
-
-    Attributes:
-        width: Of the transformer, a multiple of 32.
-        depth: Its layers.
-    """
+    """The text encoder (``features.text_encoder.*``)."""
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=12)
 
 
 class FeaturesParameters(Parameters):
-    """Parameters of the features stage (``features.*``).
-
-    Attributes:
-        image_encoder: The image encoder.
-        text_encoder: The text encoder.
-        tokenizer: Of a pretrained language model, a folder or a name to fetch, in place of one trained on the
-            captions. Needed if the captioner's language model is pretrained.
-        vocabulary: Ids of an own tokenizer at most; 258 are the single bytes, the padding and the end.
-        max_tokens: Longer captions are cut.
-        words_weight: Weight of predicting the caption's words beside the contrastive loss.
-        augment: Shift training images by up to two pixels.
-        flip: Random horizontal flips; only if captions name no side.
-        training: Schedule.
-    """
+    """Parameters of the features stage (``features.*``)."""
 
     image_encoder: ImageEncoderParameters
     text_encoder: TextEncoderParameters

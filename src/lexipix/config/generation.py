@@ -18,22 +18,7 @@ MAX_STEPS = 1000
 
 
 class RedrawParameters(Parameters):
-    """Image to caption to image (``generation.redraw.*``).
-
-    Attributes:
-        until: Target such as ``ssim=0.6``, ``psnr=20`` or ``score=0.8``; null uses the whole budget.
-        budget: Images drawn at most.
-        round_size: Images in a round. The generators take turns from round to round (with
-            ``model: champion`` the champion first, then the other); after that an image without a text gets
-            another caption.
-        temperature: Of the captions that are sampled then; 0 repeats the first caption.
-        optimize_steps: Gradient steps towards the given image after that, from ``init``; their result stands
-            beside the images of the text, never among them.
-        optimize: What these steps change: the ``latent``, or only the ``noise``, whose images still come from
-            the text.
-        init: ``best`` starts at the best image of the text; ``picture`` at the encoder's latent, which is the
-            direct path without any text.
-    """
+    """Image to caption to image (``generation.redraw.*``)."""
 
     until: str | None = Field(pattern=r"^\s*(ssim|psnr|score)\s*=\s*-?[0-9.]+\s*$")
     budget: int = Field(ge=1, le=10_000)
@@ -45,14 +30,7 @@ class RedrawParameters(Parameters):
 
 
 class ServingParameters(Parameters):
-    """Limits of a service (``generation.serving.*``); a registered model keeps those of its run.
-
-    Attributes:
-        max_prompt_chars: Characters of one prompt.
-        max_pictures: Images that one request may have drawn or captioned.
-        max_picture_mb: Size of one image file, in MB (10^6 bytes); for pixels see ``ingestion.max_pixels``.
-        max_request_mb: Size of a whole request.
-    """
+    """Limits of a service (``generation.serving.*``); a registered model keeps those of its run."""
 
     max_prompt_chars: int = Field(ge=1)
     max_pictures: int = Field(ge=1, le=10_000)
@@ -61,23 +39,7 @@ class ServingParameters(Parameters):
 
 
 class GenerationParameters(Parameters):
-    """Parameters of the pipeline ``generation`` and defaults of its commands (``generation.*``).
-
-    Attributes:
-        prompts: What ``kedro run --pipelines generation`` draws.
-        n: Images of each prompt.
-        seed: Of the noise; null takes ``run.seed``.
-        model: ``champion`` is the generator that the compression chose; ``vae`` and ``gan`` are uncompressed.
-        quality: Variant of the champion: ``fast``, ``balanced`` (the fastest that is as good as the
-            uncompressed network) or ``best`` (uncompressed). The same seed gives the same composition.
-        candidates: Candidates for each image; the scorer keeps the one that fits its prompt best.
-        until: Score, such as ``score=0.9``, from which an image is good enough and no further candidate is
-            drawn; null draws all of them.
-        max_prompts: Prompts in one call.
-        max_pictures: Images in one call, candidates not counted.
-        redraw: Of ``kedro redraw``.
-        serving: Limits of a service.
-    """
+    """Parameters of the pipeline ``generation`` and defaults of its commands (``generation.*``)."""
 
     prompts: tuple[Prompt, ...]
     n: int = Field(ge=1)

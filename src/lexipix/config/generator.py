@@ -10,17 +10,7 @@ from lexipix.config.training import AccumulatedTrainingParameters
 
 
 class VAEParameters(Parameters):
-    """The direct path (``generator.vae.*``).
-
-    Attributes:
-        latent_channels: Channels of the 8x8 latent.
-        width: Channels of the residual trunks.
-        depth: Residual blocks in each trunk.
-        decoder_variance: Of the Gaussian decoder on the [0, 1] scale; PSNR cannot exceed about -10 log10 of
-            it.
-        ssim_weight: Weight of 1 - SSIM beside the squared error, which is about 0.0005 here.
-        training: See :class:`AccumulatedTrainingParameters`.
-    """
+    """The direct path (``generator.vae.*``)."""
 
     latent_channels: int = Field(ge=1, le=192)
     width: int = Field(ge=8, le=1024)
@@ -31,20 +21,7 @@ class VAEParameters(Parameters):
 
 
 class PriorParameters(Parameters):
-    """The text prior (``generator.prior.*``).
-
-    Attributes:
-        width: Of words and grid, a multiple of 32.
-        depth: Modulated convolution blocks.
-        noise_dim: Length of the noise vector.
-        random_features: Random features of a ridge regression that is solved before the training and to which
-            the convolutions add, for captions that each name something else; 0 is without. Each costs about
-            6 kB. At most eight for each wording are used.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        imle_candidates: Noise vectors per image, of which the nearest is trained; 1 is plain regression, more
-            give variety.
-        training: See :class:`AccumulatedTrainingParameters`.
-    """
+    """The text prior (``generator.prior.*``)."""
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=32)
@@ -78,32 +55,7 @@ GENERATOR_SIZES = {
 
 
 class GANParameters(Parameters):
-    """The GAN (``generator.gan.*``).
-
-    Attributes:
-        start: ``regression`` continues from the trained prior and decoder, for captions that describe what is
-            where; ``upsampling`` from the trained prior with a new decoder, which is first trained to
-            reproduce the VAE's; ``scratch`` is a whole new network with random weights, for captions that
-            leave much open.
-        size: Of a generator from scratch, or of its upsampling decoder.
-        pretrain_fraction: Fraction of the training in which an upsampling decoder learns from the VAE's.
-        gan_loss: ``hinge``, ``wasserstein`` or ``relativistic``.
-        discriminator_width: Channels of the discriminator's heads.
-        discriminator_learning_rate: Peak rate; the generator's is ``training.learning_rate``.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        gp_weight: Weight of the gradient penalty; ``wasserstein`` only.
-        r1_gamma: Weight of the zero-centered penalties R1 plus R2; ``hinge`` and ``relativistic`` only.
-        contrastive_weight: Weight of finding the caption of each generated image among those of the batch.
-        adversarial_weight: Weight of the adversarial loss.
-        pixel_weight: Weight of the squared error to the real image.
-        pixel_pool: Side, in pixels, of the squares over which both are averaged for it.
-        ssim_weight: Weight of 1 - SSIM to the real image; 0 where captions name no places.
-        energy_weight: Weight of the energy distance, in the features, between a caption's generated and its
-            real images; 0 where each caption has one image.
-        discriminator_warmup: Fraction of the training in which the discriminator learns alone.
-        augmentations: On real and generated images alike, for small data: color, translation, cutout.
-        training: See :class:`AccumulatedTrainingParameters`.
-    """
+    """The GAN (``generator.gan.*``)."""
 
     start: Literal["regression", "upsampling", "scratch"]
     size: Literal["tiny", "small", "base", "large"]
@@ -151,16 +103,6 @@ class FeedbackParameters(Parameters):
 
     The GAN takes part where its images are to resemble the real ones: ``pixel_weight`` above 0 and
     ``pixel_pool`` 1.
-
-    Attributes:
-        enabled: Whether it changes anything.
-        resampled_fraction: Largest fraction of a batch that is sampled by how likely a caption's words are to
-            fail; it is the mean failure rate beyond that of real images. The rest is sampled evenly.
-        plateau_patience: Validations without a better objective after which the learning rate falls; 0 never
-            lowers it.
-        lr_factor: Factor by which it falls.
-        min_lr_factor: It never falls below this fraction of the schedule.
-        keep_best: Ship the weights of the best validation, whatever ``training.keep_best`` is.
     """
 
     enabled: bool
@@ -172,16 +114,7 @@ class FeedbackParameters(Parameters):
 
 
 class GeneratorParameters(Parameters):
-    """Parameters of the generator stage (``generator.*``).
-
-    Attributes:
-        feedback: What validation changes while prior and GAN train.
-        flip: Mirror training images at random; only where captions name no side.
-        vae: The direct path.
-        prior: The text path "vae".
-        gan: The text path "gan".
-        tokens: The text path "tokens".
-    """
+    """Parameters of the generator stage (``generator.*``)."""
 
     feedback: FeedbackParameters
     flip: bool

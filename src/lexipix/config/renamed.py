@@ -50,12 +50,7 @@ REMOVED = {"generator.launch": "training in several processes was removed"}
 
 
 def new_name(key: str, known: list[str]) -> str | None:
-    """The new full key of a parameter by its former name; None if the key is no former name.
-
-    Args:
-        key: The unknown full key.
-        known: Every full key that exists; a last part counts only where its new name exists beside it.
-    """
+    """The new full key of a parameter by its former name; None if no such key is ``known``."""
     parent, _, leaf = key.rpartition(".")
     new = RENAMED.get(key) or RENAMED.get(leaf)
     if new is None:

@@ -60,11 +60,7 @@ def default_place(key: str) -> str:
 
 
 def validate(raw: Mapping[str, Any], where: Where = default_place) -> LexipixParameters:
-    """The parameters of a tree of plain values.
-
-    Args:
-        raw: The parameters as the configuration loader returns them.
-        where: Full key -> the place where the user sets it.
+    """The parameters of a tree of plain values; ``where`` gives the place where the user sets a full key.
 
     Raises:
         LexipixError: Some are unknown, missing or not allowed; one line for each.
@@ -72,4 +68,4 @@ def validate(raw: Mapping[str, Any], where: Where = default_place) -> LexipixPar
     try:
         return LexipixParameters.model_validate(raw)
     except ValidationError as error:
-        raise LexipixError("\n".join(explain(error, raw, LexipixParameters, where))) from error
+        raise LexipixError("\n".join(explain(error, LexipixParameters, where))) from error

@@ -12,14 +12,7 @@ class Parameters(BaseModel):
 
 
 class RunParameters(Parameters):
-    """Parameters shared by every pipeline (``run.*``).
-
-    Attributes:
-        seed: Of every random number of a run.
-        threads: CPU threads for torch; 0 takes every core.
-        device: ``auto`` takes CUDA when there is one.
-        precision: ``auto`` is bf16 where the processor or the GPU has it, else fp32.
-    """
+    """Parameters shared by every pipeline (``run.*``)."""
 
     seed: int = Field(ge=0, lt=2**31)
     threads: int = Field(ge=0, le=512)

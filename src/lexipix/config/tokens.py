@@ -13,17 +13,7 @@ Level = Annotated[int, Field(ge=2, le=256)]
 
 
 class ImageTokenizerParameters(Parameters):
-    """Images to tokens and back (``generator.tokens.tokenizer.*``).
-
-    Attributes:
-        levels: For each token of a cell, the levels of the values it consists of (finite scalar quantization,
-            arXiv 2309.15505); the first token has three values and starts as the cell's color. The bits of an
-            image are 64 times the base-2 logarithm of the product of all levels.
-        width: Channels of the residual trunks.
-        depth: Residual blocks in each trunk.
-        nested_dropout_prob: Probability that a training image is decoded from its first tokens alone.
-        training: See :class:`AccumulatedTrainingParameters`.
-    """
+    """Images to tokens and back (``generator.tokens.tokenizer.*``)."""
 
     levels: tuple[tuple[Level, ...], ...]
     width: int = Field(ge=8, le=1024)
@@ -46,23 +36,7 @@ class ImageTokenizerParameters(Parameters):
 
 
 class TokenTransformerParameters(Parameters):
-    """The transformer that generates image tokens (``generator.tokens.transformer.*``).
-
-    Attributes:
-        width: Of the language model, a multiple of 32; where it is the captioner's, its weights start this
-            one.
-        depth: Layers of the language model; the captioner's are the first of them.
-        local_conv_depth: Residual convolutions between neighbouring cells, before the language model and
-            after it.
-        decoding_steps: Tokens of every cell that each step generates at once.
-        prior_hint: Condition every cell on the latent that the trained text prior predicts there. Useful
-            where captions describe the image; where they leave much open, that latent is an average.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        adversarial_fraction: Last fraction of the training, with the losses of ``generator.gan``; before it
-            hidden tokens are predicted. 0 where captions describe everything.
-        training: See :class:`AccumulatedTrainingParameters`; ``learning_rate`` is that of the prediction, and
-            the adversarial part has the GAN's.
-    """
+    """The transformer that generates image tokens (``generator.tokens.transformer.*``)."""
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=32)
@@ -75,13 +49,7 @@ class TokenTransformerParameters(Parameters):
 
 
 class TokensParameters(Parameters):
-    """The text path "tokens" (``generator.tokens.*``).
-
-    Attributes:
-        enabled: Whether it is trained.
-        tokenizer: Images to tokens and back.
-        transformer: Captions to tokens.
-    """
+    """The text path "tokens" (``generator.tokens.*``)."""
 
     enabled: bool
     tokenizer: ImageTokenizerParameters

@@ -8,19 +8,7 @@ from lexipix.config.run import Parameters
 
 
 class TrainingParameters(Parameters):
-    """How long and how one model is trained (``….training.*``).
-
-    Attributes:
-        num_images: Images seen in all, not epochs: a batch size never changes the schedule.
-        batch_size: Images per update.
-        learning_rate: Peak rate of Adam; warm-up and cosine follow ``num_images``.
-        warmup: Fraction of the training over which the rate rises.
-        ema_halflife_fraction: Half-life of the weight average, as a fraction of the images seen so far.
-        num_validations: Validations, curve points and sample grids over the whole training.
-        patience: Stop after this many validations without improvement; 0 never stops early.
-        keep_best: Ship the weights of the best validation, else the last.
-        checkpoint_seconds: Time between checkpoints for resuming.
-    """
+    """How long and how one model is trained (``….training.*``)."""
 
     num_images: int = Field(ge=1)
     batch_size: int = Field(ge=2, le=8192)
@@ -34,11 +22,7 @@ class TrainingParameters(Parameters):
 
 
 class AccumulatedTrainingParameters(TrainingParameters):
-    """A training whose batches can be split into micro-batches.
-
-    Attributes:
-        gradient_accumulation_steps: Micro-batches whose gradients make one update, for less memory.
-    """
+    """A training whose batches can be split into micro-batches."""
 
     gradient_accumulation_steps: int = Field(ge=1, le=1024)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class MlflowStream:
+class MlflowStream(MetricStream):
     """Sends to one MLflow run; steps are images seen.
 
     Metrics are named ``MODEL/METRIC``, which the MLflow UI groups.

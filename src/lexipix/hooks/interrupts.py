@@ -11,4 +11,5 @@ class InterruptHooks:
     @hook_impl
     def before_node_run(self) -> None:
         """Raise the KeyboardInterrupt that a library swallowed."""
-        signals.raise_if_interrupted()
+        if signals.interrupted():
+            raise KeyboardInterrupt

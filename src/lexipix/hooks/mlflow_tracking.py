@@ -13,7 +13,6 @@ from kedro.pipeline.node import Node
 from lexipix.config.root import LexipixParameters, validate
 from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate
 from lexipix.tracking import run as tracking
-from lexipix.tracking.lineage import sections
 from lexipix.tracking.provenance import Provenance
 
 SUMMARY, PICTURES, METRICS = "ingestion_summary", "pictures", "metrics"
@@ -23,9 +22,6 @@ class MlflowTrackingHooks:
     """Logs parameters, outputs, costs and lineage to MLflow, and registers the models of an evaluation.
 
     ``metadata.mlflow`` of a catalog entry decides what is logged of it (:meth:`TrackedRun.log`).
-
-    Args:
-        timing: Measures the nodes' costs.
     """
 
     # Set by the first two hooks of a run
@@ -33,11 +29,11 @@ class MlflowTrackingHooks:
     _env: str | None
     _catalog: DataCatalog
     _provenance: Provenance
+    _metrics: Mapping[str, Any] | None
 
     def __init__(self, timing: NodeTimingHooks) -> None:
         self._timing = timing
         self._run: tracking.TrackedRun | None = None
-        self._metrics: Mapping[str, Any] | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -59,7 +55,9 @@ class MlflowTrackingHooks:
         if not tracking.enabled():
             return
         parameters = _parameters(catalog).model_dump(mode="json")
-        used = {name: parameters[name] for name in sections(pipeline.inputs()) if name in parameters}
+        inputs = (name for name in pipeline.inputs() if name.startswith("params:"))
+        sections = {name.removeprefix("params:").partition(".")[0] for name in inputs}
+        used = {name: values for name, values in parameters.items() if name in sections}
         self._run = tracking.TrackedRun(self._project_path, run_params, used)
         if SUMMARY not in pipeline.all_outputs() and SUMMARY in catalog and catalog.exists(SUMMARY):
             self._run.log_data_set(catalog.load(SUMMARY), self._provenance.digest(PICTURES))
@@ -91,19 +89,17 @@ class MlflowTrackingHooks:
             self._run.log_costs(self._timing.costs, load_estimate(catalog))
             self._run.log_lineage(self._provenance.as_dict())
             if self._metrics is not None:
-                self._register(self._run.run_id, self._metrics, catalog)
+                from lexipix.tracking.registry import Evaluation, register
+
+                data = str(catalog.load(SUMMARY).get("digest", ""))
+                parameters = _parameters(catalog)
+                register(Evaluation(self._run.run_id, self._env, data, self._metrics, parameters, self._path))
         self._end("FINISHED")
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run as failed, with the reason."""
         self._end("FAILED", error)
-
-    def _register(self, run_id: str, metrics: Mapping[str, Any], catalog: DataCatalog) -> None:
-        from lexipix.tracking.registry import Evaluation, register
-
-        data = str(catalog.load(SUMMARY).get("digest", ""))
-        register(Evaluation(run_id, self._env, data, metrics, _parameters(catalog), self._path))
 
     def _entry(self, name: str) -> Mapping[str, Any]:
         """A dataset's entry in the catalog, that of a factory included."""

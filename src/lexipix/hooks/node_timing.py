@@ -10,11 +10,10 @@ from kedro.pipeline.node import Node
 
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.reporting.metric_specs import write_seconds
+from lexipix.tracking.run import Cost
 
 _log = logging.getLogger(__name__)
 MIN_SECONDS = 5.0  # shorter nodes get no line of their own
-# ``seconds``, and ``peak_mb`` (MB of resident memory), None where the system does not report it
-Cost = dict[str, float | None]
 
 
 class NodeTimingHooks:
@@ -70,12 +69,7 @@ def load_estimate(catalog: CatalogProtocol) -> Mapping[str, Cost]:
 
 
 def report_costs(costs: Mapping[str, Cost], estimate: Mapping[str, Cost]) -> list[str]:
-    """Lines on the nodes that took at least ``MIN_SECONDS``, the longest first, and their total.
-
-    Args:
-        costs: Measured, by node.
-        estimate: Expected, by node; empty without an estimate.
-    """
+    """Lines on the nodes that took at least ``MIN_SECONDS``, the longest first, and the total."""
     lines = []
     for name, cost in sorted(costs.items(), key=lambda item: -(item[1]["seconds"] or 0.0)):
         if (cost["seconds"] or 0.0) >= MIN_SECONDS:

@@ -1,6 +1,7 @@
 """Parameters are validated before any node runs."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
 from lexipix.config.root import default_place, validate
-from lexipix.utils.nested import flatten, has_key
+from lexipix.utils.nested import has_key
 
 
 class ParameterValidationHooks:
@@ -20,38 +21,21 @@ class ParameterValidationHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Validate the parameters.
-
-        Raises:
-            LexipixError: Some are unknown, missing or not allowed; one line for each.
-        """
+        """Raise a LexipixError if parameters are unknown, missing or not allowed; one line for each."""
         loader = context.config_loader
-        validate(
-            loader["parameters"],
-            ParameterPlaces(Path(loader.conf_source), context.env, loader.runtime_params),
-        )
+        conf_source, given = Path(loader.conf_source), loader.runtime_params or {}
+        validate(loader["parameters"], partial(place_of, conf_source, context.env, given))
 
 
-class ParameterPlaces:
-    """Finds where a parameter is set: on the command line, or in which file.
+def place_of(conf_source: Path, env: str | None, given: Mapping[str, Any], key: str) -> str:
+    """Where a parameter is set: on the command line, or in a file such as ``conf/smoke/parameters.yml``.
 
-    Args:
-        conf_source: The folder of environments.
-        env: The run's environment; None is ``local``.
-        runtime_params: Values given by ``--params``.
+    ``given`` are the values of ``--params``; the environment None is ``local``.
     """
-
-    def __init__(self, conf_source: Path, env: str | None, runtime_params: Mapping[str, Any] | None) -> None:
-        self._conf_source = conf_source
-        self._envs = [env or "local", "base"]
-        self._from_command_line = {key for key, _ in flatten(runtime_params or {})}
-
-    def __call__(self, key: str) -> str:
-        """The place of a parameter, such as ``conf/smoke/parameters_generator.yml``."""
-        if key in self._from_command_line:
-            return "given by --params"
-        for env in self._envs:
-            for file in sorted((self._conf_source / env).rglob("parameters*.y*ml")):
-                if has_key(yaml.safe_load(file.read_text(encoding="utf-8")), key):
-                    return f"{self._conf_source.name}/{file.relative_to(self._conf_source)}"
-        return default_place(key)
+    if has_key(given, key):
+        return "given by --params"
+    for folder in (env or "local", "base"):
+        for file in sorted((conf_source / folder).rglob("parameters*.y*ml")):
+            if has_key(yaml.safe_load(file.read_text(encoding="utf-8")), key):
+                return f"{conf_source.name}/{file.relative_to(conf_source)}"
+    return default_place(key)

@@ -1,9 +1,9 @@
 """Estimates the time and memory of a run from dry runs with its real networks.
 
 The first dry run measures costs that do not grow with the data, such as exports, and warms everything up.
-Two more with different numbers of steps give the time of a training step; two with different numbers of
-images give the time for each image. The memory is that of the first dry run, plus what a whole run adds:
-images, which stay in memory once they are read, and a teacher's samples.
+Beside a second one, one with more steps gives the time of a training step, and one with fewer images the time
+for each image. The memory is that of the first dry run, plus what a whole run adds: images, which stay in
+memory once they are read, and a teacher's samples.
 """
 
 import tempfile
@@ -39,8 +39,6 @@ class Estimate:
     """The expected cost of a node.
 
     Attributes:
-        node: Its name.
-        seconds: Time.
         tflop: Arithmetic operations, in 10^12; 0 where they are not counted.
         gflops: Rate of arithmetic, in 10^9 operations per second.
         peak_mb: Peak of the process's resident memory in MB (10^6 bytes); None where the system does not
@@ -59,7 +57,7 @@ def estimate(
     parameters: LexipixParameters,
     load: Callable[[str], Any],
     counts: Mapping[str, int],
-    report: Callable[[str, int, int], None] = lambda *_: None,
+    report: Callable[[str, int, int], None],
 ) -> list[Estimate]:
     """Run the nodes for few steps on few images, and extrapolate to the whole run.
 
@@ -78,37 +76,32 @@ def estimate(
             return DryRun(shorten(parameters, n_steps, n_images, **training), load, Path(folder, name), data)
 
         first = dry_run("first", FEW_STEPS, MORE_IMAGES, {}, checkpoint_seconds=CHECKPOINT_SECONDS)
-        steps = [dry_run(f"{n} steps", n, MORE_IMAGES, first.data) for n in (FEW_STEPS, MORE_STEPS)]
-        images = [dry_run(f"{n} images", FEW_STEPS, n, first.data) for n in (FEW_IMAGES, MORE_IMAGES)]
+        second = dry_run("second", FEW_STEPS, MORE_IMAGES, first.data)
+        more_steps = dry_run("more steps", MORE_STEPS, MORE_IMAGES, first.data)
+        fewer_images = dry_run("fewer images", FEW_STEPS, FEW_IMAGES, first.data)
         trainings = [node for node in nodes if training_section(node) or node.name in INNER_TRAININGS]
         counted = [node for node in nodes if node.name in COUNTED]
         plan = [(first, node) for node in nodes]
-        plan += [(one, node) for one in steps for node in trainings]
-        plan += [(one, node) for one in images for node in counted]
+        plan += [(second, node) for node in nodes if node in (*trainings, *counted)]
+        plan += [(more_steps, node) for node in trainings]
+        plan += [(fewer_images, node) for node in counted]
         for number, (one, node) in enumerate(plan):
             report(node.name, number, len(plan))
             one.run(node)
-        extrapolation = Extrapolation(parameters, counts, first, steps, images)
+        extrapolation = Extrapolation(parameters, counts, first, second, more_steps, fewer_images)
         return [extrapolation.estimate(node) for node in nodes]
 
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """From the dry runs to the whole run.
-
-    Attributes:
-        parameters: The whole run's.
-        counts: Images of each split in the whole run, and ``uncaptioned`` ones.
-        first: The dry run of all nodes.
-        steps: Two dry runs of the trainings, with few and more steps.
-        images: Two dry runs of the nodes in ``COUNTED``, with few and more images.
-    """
+    """From the dry runs to the whole run, whose parameters and numbers of images are given."""
 
     parameters: LexipixParameters
     counts: Mapping[str, int]
     first: DryRun
-    steps: Sequence[DryRun]
-    images: Sequence[DryRun] = ()
+    second: DryRun
+    more_steps: DryRun
+    fewer_images: DryRun
 
     def estimate(self, node: Node) -> Estimate:
         """The cost of a node in the whole run."""
@@ -117,9 +110,9 @@ class Extrapolation:
             return self._training(node, section)
         seconds = self.first.seconds[name]
         if name in COUNTED:
-            few, more = (_amount(name, _counts(one)) for one in self.images)
+            few, more = (_amount(name, _counts(one)) for one in (self.fewer_images, self.second))
             if more > few:
-                each = (self.images[1].seconds[name] - self.images[0].seconds[name]) / (more - few)
+                each = (self.second.seconds[name] - self.fewer_images.seconds[name]) / (more - few)
                 n_added = _amount(name, self.counts) - _amount(name, _counts(self.first))
                 seconds += max(0.0, each) * n_added
         if name in INNER_TRAININGS:
@@ -140,7 +133,7 @@ class Extrapolation:
         if samples == "n_images":
             n_images += int(getattr(lookup(self.parameters, section), samples))
         elif samples is not None:  # captions: how much memory each takes, only the dry runs show
-            few, more = (one.peaks[node.name] or 0.0 for one in self.steps)
+            few, more = (one.peaks[node.name] or 0.0 for one in (self.second, self.more_steps))
             training = lookup(self.parameters, section).training
             n_steps = training.num_images / training.batch_size
             peak += max(0.0, more - few) / (MORE_STEPS - FEW_STEPS) * max(0.0, n_steps - FEW_STEPS)
@@ -150,7 +143,7 @@ class Extrapolation:
         """The cost of a training: set-up, its steps, and its validations."""
         name, training = node.name, lookup(self.parameters, section)
         seconds = self._step_seconds(name)
-        first_point = float(_curves(node, self.steps[0])["seconds"].iloc[0])
+        first_point = float(_curves(node, self.second)["seconds"].iloc[0])
         validation = max(0.0, first_point - FEW_STEPS * seconds)
         setup = max(0.0, self.first.seconds[name] - FEW_STEPS * seconds - validation)
         n_validated = len(self.first.data["pictures"].val)
@@ -169,8 +162,8 @@ class Extrapolation:
         )
 
     def _step_seconds(self, name: str) -> float:
-        few, more = self.steps
-        return max(0.0, more.seconds[name] - few.seconds[name]) / (MORE_STEPS - FEW_STEPS)
+        difference = self.more_steps.seconds[name] - self.second.seconds[name]
+        return max(0.0, difference) / (MORE_STEPS - FEW_STEPS)
 
 
 def _counts(dry_run: DryRun) -> dict[str, int]:

@@ -1,11 +1,11 @@
-"""Digests of files and folders: DVC's own, and one that ignores measured times and rates."""
+"""Digests of files and folders, DVC's own and one without measured times and rates, and content by digest."""
 
 import csv
+import functools
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +19,61 @@ def dvc_digest(path: Path) -> str:
     DVC's library computes it, so that the digest is also the file's name in DVC's cache.
     """
     from dvc_data.hashfile.build import build
+    from dvc_data.hashfile.db import HashFileDB
     from dvc_objects.fs.local import localfs
 
-    _, _, found = build(_no_store(), str(path.absolute()), localfs, "md5", dry_run=True)
+    unused = HashFileDB(localfs, "no-store")
+    _, _, found = build(unused, str(path.absolute()), localfs, "md5", dry_run=True)
     return str(found.hash_info.value)
 
 
 def comparable_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:
     """MD5 of the content that two runs of the same code on the same machine share.
 
-    Args:
-        path: A file or a folder. Measured values in JSON and CSV files are left out.
-        measured: How the names of measured values end.
+    Values in JSON and CSV files are left out if the end of their names says that they are measured.
     """
     digest = hashlib.md5(usedforsecurity=False)
-    for name, content in _contents(path, tuple(measured)):
+    for file in _files(path):
+        name = "" if file == path else file.relative_to(path).as_posix()
+        content = _without_measured(file, tuple(measured))
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _contents(path: Path, measured: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-    for file in files:
-        content = file.read_bytes()
-        if file.suffix == ".json":
-            content = json.dumps(_comparable(json.loads(content), measured), sort_keys=True).encode()
-        elif file.suffix == ".csv":
-            content = _comparable_table(content.decode(), measured)
-        yield ("" if file == path else file.relative_to(path).as_posix()), content
+def find(project: Path, path: str, digest: str) -> list[tuple[Path, Path]] | None:
+    """Where the content of a file or folder with this digest is: at its own path, else in DVC's cache.
+
+    Returns:
+        For each file, its path relative to the project and where its content is; None if a file is missing.
+    """
+    place = project / path
+    if place.exists() and dvc_digest(place) == digest:
+        return [(file.relative_to(project), file) for file in _files(place)]
+    cache = _dvc_cache(project)
+    if cache is None or not cache.exists(digest):
+        return None
+    parts = [(path, digest)]
+    if digest.endswith(".dir"):
+        listed = json.loads(Path(cache.oid_to_path(digest)).read_text(encoding="utf-8"))
+        parts = [(f"{path}/{part['relpath']}", part["md5"]) for part in listed]
+    found = [(Path(name), Path(cache.oid_to_path(md5))) for name, md5 in parts]
+    return found if all(source.is_file() for _, source in found) else None
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+
+
+def _without_measured(file: Path, measured: tuple[str, ...]) -> bytes:
+    content = file.read_bytes()
+    if file.suffix == ".json":
+        return json.dumps(_comparable(json.loads(content), measured), sort_keys=True).encode()
+    if file.suffix == ".csv":
+        rows = list(csv.reader(io.StringIO(content.decode())))
+        kept = [place for place, name in enumerate(rows[0] if rows else []) if not name.endswith(measured)]
+        return json.dumps([[row[place] for place in kept] for row in rows]).encode()
+    return content
 
 
 def _comparable(data: Any, measured: tuple[str, ...]) -> Any:
@@ -58,16 +84,11 @@ def _comparable(data: Any, measured: tuple[str, ...]) -> Any:
     return [_comparable(item, measured) for item in data] if isinstance(data, list) else data
 
 
-def _comparable_table(text: str, measured: tuple[str, ...]) -> bytes:
-    rows = list(csv.reader(io.StringIO(text)))
-    kept = [place for place, name in enumerate(rows[0] if rows else []) if not name.endswith(measured)]
-    return json.dumps([[row[place] for place in kept] for row in rows]).encode()
+@functools.cache
+def _dvc_cache(project: Path) -> Any | None:
+    if not (project / ".dvc").is_dir():
+        return None
+    from dvc.repo import Repo
 
-
-@cache
-def _no_store() -> Any:
-    """The store that DVC's function asks for; nothing is read from it or written to it."""
-    from dvc_data.hashfile.db import HashFileDB
-    from dvc_objects.fs.local import localfs
-
-    return HashFileDB(localfs, "no-store")
+    with Repo(str(project)) as repository:
+        return repository.cache.local

@@ -82,12 +82,8 @@ def shorten(
         group[samples] = max(1, round(share * group[samples]))
     for section in TRAININGS.values():
         group = lookup(tree, section)
-        group |= {
-            "num_images": n_steps * group["batch_size"],
-            "num_validations": 1,
-            "patience": 0,
-            **training,
-        }
+        group |= {"num_images": n_steps * group["batch_size"], "num_validations": 1, "patience": 0}
+        group |= training
     for images, section in INNER_TRAININGS.values():
         parent, _, key = images.rpartition(".")
         if lookup(tree, images) is not None:
@@ -105,7 +101,6 @@ class DryRun:
     """Runs nodes in memory and measures them.
 
     Attributes:
-        data: What the nodes returned, by dataset.
         seconds: Time by node.
         peaks: Peak of resident memory in MB by node; None where the system does not report it.
 
@@ -113,7 +108,7 @@ class DryRun:
         parameters: The shortened parameters.
         load: Loads a dataset that no node of the run makes.
         store: Folder for images and checkpoints.
-        data: What nodes of an earlier dry run returned; this one adds to a layer of its own.
+        data: What nodes of an earlier dry run returned, by dataset; this one adds to a layer of its own.
     """
 
     def __init__(

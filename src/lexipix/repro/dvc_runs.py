@@ -10,7 +10,6 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,6 @@ RUN_NAME = "dvc repro"
 _COMMANDS = ("dvc", "dvc.exe")
 
 
-@dataclass(frozen=True)
-class Link:
-    """A stage and the run that made its outputs; None where no run of the store did."""
-
-    stage: str
-    run: Any | None
-
-
 def dvc_process() -> str | None:
     """The DVC process that started this one, as its id and start time; None without one."""
     if not os.environ.get("DVC_STAGE"):
@@ -43,7 +34,8 @@ def dvc_process() -> str | None:
 
     try:
         for process in psutil.Process().parents():
-            if _is_dvc(process.cmdline()):
+            words = process.cmdline()  # `dvc repro` or `python -m dvc exp run`
+            if words[1:3] == ["-m", "dvc"] or any(Path(word).name in _COMMANDS for word in words[:2]):
                 return f"{process.pid}@{process.create_time():.0f}"
     except psutil.Error:  # it has ended, or belongs to another user
         pass
@@ -51,16 +43,9 @@ def dvc_process() -> str | None:
 
 
 def start_parent(client: Any, experiment: str, env: str, tags: Mapping[str, str]) -> str | None:
-    """The parent run of this ``dvc repro``: the one that an earlier stage started, else a new one.
+    """Id of the parent run of this ``dvc repro``, which its first stage starts; None outside of DVC.
 
-    Args:
-        client: An MLflow client.
-        experiment: Id of the experiment.
-        env: The environment.
-        tags: Of the stage's run; the parent takes those that are not about the stage.
-
-    Returns:
-        The parent's id; None if DVC did not start this process.
+    The parent takes those tags of the stage's run that are not about the stage.
     """
     name = dvc_process()
     if name is None:
@@ -87,101 +72,68 @@ def end_parent(client: Any, parent_id: str, child: Any, status: str) -> None:
     metrics = [Metric(key, value, now, 0) for key, value in child.data.metrics.items()]
     known = client.get_run(parent_id).data.params
     params = [Param(key, value) for key, value in child.data.params.items() if key not in known]
-    for start in range(0, max(len(metrics), len(params)), 100):  # MLflow's limit for one call
-        batch = slice(start, start + 100)
-        client.log_batch(parent_id, metrics=metrics[batch], params=params[batch])
+    client.log_batch(parent_id, metrics=metrics, params=params)
     client.set_terminated(parent_id, status)
 
 
-def find_links(client: Any, experiment: str, env: str, lock: Path) -> list[Link]:
-    """The run that made each stage's outputs, for the stages of one environment.
-
-    Args:
-        client: An MLflow client.
-        experiment: Id of the environment's experiment.
-        env: The environment.
-        lock: ``dvc.lock``.
+def recorded_stages(lock: Path) -> dict[str, dict[str, Any]]:
+    """The stages that ``dvc.lock`` records, by environment and by their names without ``@ENV``.
 
     Raises:
         LexipixError: The file cannot be read.
     """
-    found = []
-    for name, stage in _stages(lock, env).items():
-        try:
-            digests = {str(out["md5"]) for out in stage.get("outs", [])}
-        except (AttributeError, KeyError, TypeError) as error:
-            raise _unreadable(lock, error) from error
-        found.append(Link(name, _find_maker(client, experiment, digests)))
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        for name in sorted(stages):
+            stage, _, env = name.rpartition("@")
+            found.setdefault(env, {})[stage] = {"outs": [], **stages[name]}
+    except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
+        raise LexipixError(
+            f"{lock} is not a valid dvc.lock ({error}): remove it and run `make repro`."
+        ) from error
     return found
 
 
-def environments_in(lock: Path) -> list[str]:
-    """The environments whose stages ``dvc.lock`` records.
+def find_links(client: Any, experiment: str, stages: Mapping[str, Any]) -> dict[str, Any]:
+    """The run that made each stage's outputs; None where no run of the experiment did."""
+    return {
+        name: _find_maker(client, experiment, {str(out["md5"]) for out in stage["outs"]})
+        for name, stage in stages.items()
+    }
 
-    Raises:
-        LexipixError: The file cannot be read.
-    """
-    return sorted({name.rpartition("@")[2] for name in _read(lock)})
 
-
-def save_links(client: Any, experiment: str, env: str, lock: Path, links: list[Link]) -> str:
-    """Write the links as tags to the environment's parent run.
+def save_links(
+    client: Any, experiment: str, env: str, stages: Mapping[str, Any], links: Mapping[str, Any]
+) -> str:
+    """Write the links as tags to the environment's parent run, and return the run's id.
 
     This is the latest parent run. Where DVC has restored everything since, a new run is created, with the
     metrics and parameters of the linked runs.
-
-    Returns:
-        The parent's id.
     """
-    stages = json.dumps(_stages(lock, env), sort_keys=True).encode()
-    digest = hashlib.md5(stages, usedforsecurity=False).hexdigest()
-    tags = {f"{MADE}{link.stage}": link.run.info.run_id for link in links if link.run is not None}
+    runs = {name: run for name, run in links.items() if run is not None}
+    content = json.dumps(stages, sort_keys=True).encode()
+    tags = {f"{MADE}{name}": run.info.run_id for name, run in runs.items()}
+    tags[LOCK] = hashlib.md5(content, usedforsecurity=False).hexdigest()
     query = f"tags.`{TAG}` LIKE '%' and attributes.status != 'RUNNING'"
-    last = next(iter(client.search_runs([experiment], query, max_results=1)), None)
-    recorded = None if last is None else last.data.tags.get(LOCK)
-    if last is not None and recorded in (None, digest):
-        run_id = str(last.info.run_id)
-        for key, value in {**tags, LOCK: digest}.items():
-            client.set_tag(run_id, key, value)
-        return run_id
-    tags |= {TAG: f"restored {os.getpid()}", LOCK: digest, "env": env}
+    for last in client.search_runs([experiment], query, max_results=1):
+        if last.data.tags.get(LOCK) in (None, tags[LOCK]):
+            for key, value in tags.items():
+                client.set_tag(last.info.run_id, key, value)
+            return str(last.info.run_id)
+    tags |= {TAG: f"restored {os.getpid()}", "env": env}
     run_id = str(client.create_run(experiment, run_name=f"{RUN_NAME}@{env}", tags=tags).info.run_id)
-    for link in links:
-        if link.run is not None:
-            end_parent(client, run_id, link.run, "FINISHED")
+    for run in runs.values():
+        end_parent(client, run_id, run, "FINISHED")
     return run_id
-
-
-def _stages(lock: Path, env: str) -> dict[str, Any]:
-    """An environment's stages, by their names without ``@ENV``."""
-    names = ((name, name.rpartition("@")) for name in _read(lock))
-    return {stage: _read(lock)[name] for name, (stage, _, own) in names if own == env}
-
-
-def _read(lock: Path) -> dict[str, Any]:
-    try:
-        return dict((yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages") or {})
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        raise _unreadable(lock, error) from error
-
-
-def _unreadable(lock: Path, error: Exception) -> LexipixError:
-    return LexipixError(f"{lock} is not a valid dvc.lock ({error}): remove it and run `make repro`.")
 
 
 def _find_maker(client: Any, experiment: str, digests: set[str]) -> Any | None:
     """The latest run with all of these outputs."""
     words = {digest[: provenance.DIGITS] for digest in digests}
-    rarest = next(iter(sorted(digests, key=lambda digest: not digest.endswith(".dir"))), None)
-    if rarest is None:
-        return None
-    for run in provenance.runs_with_output(client, experiment, f"={rarest[: provenance.DIGITS]}"):
-        made = {word.partition("=")[2] for word in run.data.tags[provenance.OUTPUTS].split()}
-        if words <= made:
-            return run
+    for rarest in sorted(digests, key=lambda digest: not digest.endswith(".dir"))[:1]:
+        for run in provenance.runs_with_output(client, experiment, f"={rarest[: provenance.DIGITS]}"):
+            made = {word.partition("=")[2] for word in run.data.tags[provenance.OUTPUTS].split()}
+            if words <= made:
+                return run
     return None
-
-
-def _is_dvc(words: list[str]) -> bool:
-    """Whether a command line is DVC's: ``dvc repro`` or ``python -m dvc exp run``."""
-    return any(Path(word).name in _COMMANDS for word in words[:2]) or words[1:3] == ["-m", "dvc"]

@@ -17,35 +17,24 @@ from kedro.pipeline.node import Node
 
 from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
 from lexipix.repro.import_graph import code_paths, modules_of_function, used_modules
+from lexipix.tracking.provenance import NO_OUTPUT
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.nested import has_key
 
 LISTS = ("deps", "params", "outs", "metrics", "plots")
 Stage = dict[str, Any]
 BASE = "base"
-# Its files exist only while a training runs; DVC requires outputs to exist
-NO_OUTPUT = "lexipix.datasets.checkpoints.CheckpointStoreDataset"
 # How DVC shows an output, by the type of its dataset
 IMAGE, CURVES = "lexipix.datasets.files.PngDataset", "lexipix.datasets.curves.CurvesDataset"
 METRICS = "metrics"
-# The code that draws or reads the images, where their source has no file in the project
-SOURCE_CODE = {
-    "scenes": "src/lexipix/scenes",
-    "cifar10": "src/lexipix/datasets/sources/cifar10.py",
-    "folder": "src/lexipix/datasets/sources/folder.py",
-}
-CAPTIONING_CODE = "src/lexipix/data/ingestion/captioning.py"
+# The code that draws, reads or captions the images, where no file in the project does
+SCENES, SOURCES = "src/lexipix/scenes", "src/lexipix/datasets/sources"
+CAPTIONING = "src/lexipix/data/ingestion"
 
 
 @dataclass(frozen=True)
 class KedroProject:
-    """What the stages are computed from.
-
-    Attributes:
-        path: The project's folder.
-        pipelines: Its pipelines by name.
-        configure: Environment -> Kedro's configuration loader for it.
-    """
+    """What the stages are computed from; ``configure`` gives Kedro's loader of an environment."""
 
     path: Path
     pipelines: Mapping[str, Pipeline]
@@ -54,9 +43,8 @@ class KedroProject:
     @cached_property
     def environments(self) -> list[str]:
         """The base environment, and every other one with its own folder of data."""
-        files = sorted((self.path / "conf").glob("*/globals.yml"))
-        roots = {file.parent.name: _read(file).get("data_root") for file in files}
-        return [BASE, *(env for env, root in roots.items() if env != BASE and root != roots[BASE])]
+        roots = {path.parent.name: _read(path).get("data_root") for path in self._conf.glob("*/globals.yml")}
+        return [BASE, *(env for env in sorted(roots) if roots[env] != roots[BASE])]
 
     def stages(self) -> dict[str, Stage]:
         """The ``foreach`` stages that make up the default run, as ``dvc.yaml`` has them."""
@@ -89,19 +77,47 @@ class KedroProject:
         other keys are parameters that only some environments change, each with the environment whose file
         sets it: the item's own, or base.
         """
+        keys = {key for _, nodes in self.commands().values() for key in _parameter_keys(nodes)}
+        changed = [key for key in sorted(keys) if self._folder(key).startswith("${item.")]
         found = {}
         for env in self.environments:
             ingestion = self.configure(env)["parameters"]["ingestion"]
+            source = ingestion["source"]
             found[env] = {
-                "data": _read(self.path / "conf" / env / "globals.yml")["data_root"],
-                "source": _inside(ingestion["source"]["path"]) or SOURCE_CODE[ingestion["source"]["kind"]],
-                "captions": _inside(ingestion["captioner"]) or CAPTIONING_CODE,
-                **{_variable(key): self._set_in(env, key) for key in self._changed_in_some},
+                "data": _read(self._conf / env / "globals.yml")["data_root"],
+                "source": _inside(source["path"]) or (SCENES if source["kind"] == "scenes" else SOURCES),
+                "captions": _inside(ingestion["captioner"]) or CAPTIONING,
+                **{_variable(key): env if self._file(env, key) else BASE for key in changed},
             }
         return found
 
-    def code(self, nodes: Iterable[Node]) -> list[str]:
-        """The files and folders of code that nodes and their datasets are made of."""
+    def _lists(self, nodes: list[Node]) -> dict[str, list[Any]]:
+        written = {name for node in nodes for name in node.outputs}
+        base_root = _read(self._conf / BASE / "globals.yml")["data_root"]
+        found: dict[str, dict[str, Any]] = {name: {} for name in LISTS}
+        for name in {name for node in nodes for name in _datasets(node)}:
+            entry = self._entry(name)
+            kind = str(entry["type"])
+            if not kind.startswith("lexipix."):
+                raise LexipixError(f"The dataset {name} has no catalog entry: its data would be lost.")
+            if "filepath" not in entry or kind == NO_OUTPUT:
+                continue
+            path = "${item.data}/" + str(entry["filepath"]).removeprefix(f"{base_root}/")
+            written_as = "metrics" if name == METRICS else "plots" if kind in (IMAGE, CURVES) else "outs"
+            group = written_as if name in written else "deps"
+            is_curve = kind == CURVES and group == "plots"
+            found[group][path] = {path: {"x": "images_seen"}} if is_curve else path
+        lists = {name: [items[path] for path in sorted(items)] for name, items in found.items()}
+        code = self._code(nodes)
+        if any("sources" in node.inputs for node in nodes):
+            lists["deps"] += ["${item.source}", "${item.captions}"]
+            code = [path for path in code if not path.startswith(SCENES)]
+        lists["deps"] += code
+        lists["params"] = self._parameters(sorted(_parameter_keys(nodes)))
+        return {name: items for name, items in lists.items() if items}
+
+    def _code(self, nodes: Iterable[Node]) -> list[str]:
+        """The files of code that nodes and their datasets are made of."""
         modules = set[str]()
         for node in nodes:
             module = node.func.__module__
@@ -113,36 +129,6 @@ class KedroProject:
                     modules |= used_modules(kind.rpartition(".")[0])
         return code_paths(self.path, modules)
 
-    def _lists(self, nodes: list[Node]) -> dict[str, list[Any]]:
-        written = {name for node in nodes for name in node.outputs}
-        found: dict[str, dict[str, Any]] = {name: {} for name in LISTS}
-        for name in {name for node in nodes for name in _datasets(node)}:
-            entry = self._entry(name)
-            kind = str(entry["type"])
-            if not kind.startswith("lexipix."):
-                raise LexipixError(f"The dataset {name} has no catalog entry: its data would be lost.")
-            if "filepath" not in entry or kind == NO_OUTPUT:
-                continue
-            path = "${item.data}/" + str(entry["filepath"]).removeprefix(f"{self._base_root}/")
-            if name not in written:
-                found["deps"][path] = path
-            elif name == METRICS:
-                found["metrics"][path] = path
-            elif kind == IMAGE:
-                found["plots"][path] = path
-            elif kind == CURVES:
-                found["plots"][path] = {path: {"x": "images_seen"}}
-            else:
-                found["outs"][path] = path
-        keys = sorted(_parameter_keys(nodes))
-        reads_source = any("sources" in node.inputs for node in nodes)
-        inputs = ["${item.source}", "${item.captions}"] if reads_source else []
-        code = [path for path in self.code(nodes) if not (reads_source and path in SOURCE_CODE.values())]
-        lists = {name: [items[path] for path in sorted(items)] for name, items in found.items()}
-        lists["deps"] += [*inputs, *code]
-        lists["params"] = self._parameters(keys)
-        return {name: items for name, items in lists.items() if items}
-
     def _entry(self, name: str) -> Mapping[str, Any]:
         """A dataset's entry in the base environment's catalog, that of a factory included."""
         return self._catalog.config_resolver.resolve_pattern(name)
@@ -151,41 +137,37 @@ class KedroProject:
     def _catalog(self) -> DataCatalog:
         return DataCatalog.from_config(dict(self.configure(BASE)["catalog"]))
 
-    @cached_property
-    def _base_root(self) -> str:
-        return str(_read(self.path / "conf" / BASE / "globals.yml")["data_root"])
-
     def _parameters(self, keys: list[str]) -> list[dict[str, list[str]]]:
         """The files of the base environment with the keys of each, then those of the item's environment."""
         found: dict[str, list[str]] = {}
-        for key in keys:
-            found.setdefault(self._file(BASE, key), []).append(key)
-        for key in keys:
-            file = Path(self._file(BASE, key)).name
-            if self._n_changed(key) == len(self.environments) - 1:
-                found.setdefault(f"conf/${{key}}/{file}", []).append(key)
-            elif self._n_changed(key):
-                found[f"conf/${{item.{_variable(key)}}}/{file}"] = [key]
+        for folder_of in (lambda _: BASE, self._folder):
+            for key in keys:
+                if folder := folder_of(key):
+                    found.setdefault(f"conf/{folder}/{self._file(BASE, key)}", []).append(key)
         return [{file: names} for file, names in found.items()]
 
-    @cached_property
-    def _changed_in_some(self) -> list[str]:
-        """The parameters of all stages that some environments change, but not all."""
-        keys = {key for _, nodes in self.commands().values() for key in _parameter_keys(nodes)}
-        return sorted(key for key in keys if 0 < self._n_changed(key) < len(self.environments) - 1)
-
-    def _n_changed(self, key: str) -> int:
-        """The number of environments other than base that change a parameter."""
-        return sum(bool(self._file(env, key)) for env in self.environments if env != BASE)
+    def _folder(self, key: str) -> str:
+        """The folder, beside base, of the files that set a parameter; empty if no environment changes it."""
+        n_changed = sum(bool(self._file(env, key)) for env in self.environments if env != BASE)
+        if n_changed == len(self.environments) - 1:
+            return "${key}"
+        return f"${{item.{_variable(key)}}}" if n_changed else ""
 
     def _file(self, env: str, key: str) -> str:
-        """The file of an environment that sets a parameter; empty if none does."""
-        files = sorted((self.path / "conf" / env).glob("parameters*.yml"))
-        found = (file.relative_to(self.path).as_posix() for file in files if has_key(_read(file), key))
-        return next(found, "")
+        """The name of an environment's file that sets a parameter; empty if none does."""
+        return next((name for name, content in self._files[env].items() if has_key(content, key)), "")
 
-    def _set_in(self, env: str, key: str) -> str:
-        return env if self._file(env, key) else BASE
+    @cached_property
+    def _files(self) -> dict[str, dict[str, Mapping[str, Any]]]:
+        """The content of each environment's files of parameters."""
+        return {
+            env: {file.name: _read(file) for file in sorted((self._conf / env).glob("parameters*.yml"))}
+            for env in self.environments
+        }
+
+    @cached_property
+    def _conf(self) -> Path:
+        return self.path / "conf"
 
 
 def _parameter_keys(nodes: Iterable[Node]) -> set[str]:

@@ -6,6 +6,7 @@ The parent run of a ``dvc repro`` is run again stage by stage, in one worktree.
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.repro import dvc_runs
-from lexipix.repro.by_digest import copy_by_digest, find
-from lexipix.repro.digests import comparable_digest, dvc_digest
+from lexipix.repro.digests import comparable_digest, dvc_digest, find
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import lock_digest, machine
 from lexipix.tracking.run import CHANGES
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.git import git
+from lexipix.utils.git import git, run_git
 
 IDENTICAL, COMPARABLE, MEASURED = "identical", "identical except for times", "measured again"
 DIFFERENT, MISSING = "different", "missing"
@@ -32,16 +32,10 @@ class Stage:
     """A tracked run, with all that running it again needs.
 
     Attributes:
-        run_id: The run's id.
-        name: The run's name.
-        status: MLflow's status of it.
-        tags: Its tags.
-        parameters: Its parameters, flat.
         lineage: The content of ``lineage.json``; empty for a run without one.
         changes: The uncommitted changes of its code; None if they were not logged.
     """
 
-    run_id: str
     name: str
     status: str
     tags: Mapping[str, str]
@@ -68,10 +62,6 @@ class Stage:
 def stages(client: Any, run_id: str) -> list[Stage]:
     """The run, or the stages of the ``dvc repro`` that it stands for, in their order.
 
-    Args:
-        client: An MLflow client.
-        run_id: The run's id.
-
     Raises:
         LexipixError: The store has no such run.
     """
@@ -96,11 +86,17 @@ def stages(client: Any, run_id: str) -> list[Stage]:
 
 def obstacles(project: Path, todo: Sequence[Stage]) -> list[str]:
     """The reasons why the runs cannot be run again, each with its fix; empty if they can."""
-    found, made = [], set[str]()
-    for stage in todo:
-        found += [f"{stage.name}: {line}" for line in _obstacles(project, stage, made)]
-        made |= set(stage.lineage.get("outputs", {}))
-    return found if todo else ["the run has no stages: DVC had nothing to run"]
+    if not todo:
+        return ["the run has no stages: DVC had nothing to run"]
+    found = [f"{stage.name}: {line}" for stage in todo for line in _obstacles(project, stage)]
+    for stage, facts in _given_inputs(todo):
+        if find(project, facts["path"], facts["md5"]) is None:
+            maker = f", or reproduce run {facts['made_by']}, which made it" if "made_by" in facts else ""
+            found.append(
+                f"{stage.name}: its input {facts['path']} ({facts['md5']}) is neither in the project nor in "
+                f"DVC's cache: fetch it from a remote (dvc fetch --all-commits){maker}"
+            )
+    return found
 
 
 def remarks(todo: Sequence[Stage]) -> list[str]:
@@ -120,41 +116,36 @@ def remarks(todo: Sequence[Stage]) -> list[str]:
 
 
 def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
-    """Create the worktree: code with its uncommitted changes, inputs, files that parameters name.
-
-    Args:
-        project: The Kedro project.
-        todo: The runs.
-        folder: The worktree's folder, which must not exist.
+    """Create the worktree ``folder``: code with its uncommitted changes, inputs, files that parameters name.
 
     Raises:
         LexipixError: git cannot create the worktree.
     """
     first = todo[0]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
+    run_git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
     if first.changes:
-        _git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
-    made = set[str]()
-    for stage in todo:
-        for name, facts in stage.lineage["inputs"].items():
-            if name not in made:
-                copy_by_digest(project, facts["path"], facts["md5"], folder / facts["path"])
-        for path in _named_paths(project, stage):
-            if not (folder / path).exists():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).symlink_to(project / path)
-        made |= set(stage.lineage["outputs"])
+        run_git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
+    for _, facts in _given_inputs(todo):
+        for path, content in find(project, facts["path"], facts["md5"]) or []:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(content, folder / path)
+    # Files inside the project that parameters name, such as images that git does not track
+    for value in {value for stage in todo for value in stage.parameters.values() if "/" in value}:
+        source, target = project / value, folder / value
+        inside = not Path(value).is_absolute() and ".." not in Path(value).parts
+        if inside and source.exists() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source)
 
 
 def run_again(stage: Stage, folder: Path) -> int:
     """Run a stage's command in the worktree, without tracking; returns its exit code."""
     skipped = ("PYTHONPATH", "KEDRO_ENV", "DVC_STAGE", "DVC_ROOT")
     environment = {key: value for key, value in os.environ.items() if key not in skipped}
+    environment["LEXIPIX_MLFLOW"] = "0"
     words = [sys.executable, "-m", "kedro", *stage.command]
-    return subprocess.run(
-        words, cwd=folder, env=environment | {"LEXIPIX_MLFLOW": "0"}, check=False
-    ).returncode
+    return subprocess.run(words, cwd=folder, env=environment, check=False).returncode
 
 
 def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
@@ -167,28 +158,34 @@ def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
 
 def remove(project: Path, folder: Path) -> None:
     """Remove the worktree."""
-    _git(project, "worktree", "remove", "--force", str(folder))
+    run_git(project, "worktree", "remove", "--force", str(folder))
 
 
 def _stage(client: Any, run: Any) -> Stage:
-    files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    dirty = run.data.tags.get("git.dirty") == "true"
-    lineage = _artifact(client, run, provenance.FILE) if provenance.FILE in files else "{}"
-    changes = _artifact(client, run, CHANGES) if CHANGES in files else (None if dirty else "")
-    return Stage(
-        run.info.run_id, run.info.run_name, run.info.status, run.data.tags, run.data.params,
-        json.loads(lineage), changes,
-    )  # fmt: skip
-
-
-def _artifact(client: Any, run: Any, path: str) -> str:
     import mlflow
 
-    text: str = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{path}")
-    return text
+    def read(path: str) -> str:
+        return str(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{path}"))
+
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    lineage = json.loads(read(provenance.FILE)) if provenance.FILE in files else {}
+    unchanged = None if run.data.tags.get("git.dirty") == "true" else ""
+    changes = read(CHANGES) if CHANGES in files else unchanged
+    info, data = run.info, run.data
+    return Stage(info.run_name, info.status, data.tags, data.params, lineage, changes)
 
 
-def _obstacles(project: Path, stage: Stage, made: set[str]) -> Iterator[str]:
+def _given_inputs(todo: Sequence[Stage]) -> Iterator[tuple[Stage, Mapping[str, str]]]:
+    """The inputs that no stage before makes, each with its stage."""
+    made = set[str]()
+    for stage in todo:
+        for name, facts in stage.lineage.get("inputs", {}).items():
+            if name not in made:
+                yield stage, facts
+        made |= set(stage.lineage.get("outputs", {}))
+
+
+def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
     revision = stage.tags.get("git.revision")
     if stage.status != "FINISHED":
         yield f"it ended as {stage.status}: there are no outputs to compare with"
@@ -205,13 +202,6 @@ def _obstacles(project: Path, stage: Stage, made: set[str]) -> Iterator[str]:
     for facts in (*stage.lineage["inputs"].values(), *stage.lineage["outputs"].values()):
         if Path(facts["path"]).is_absolute() or ".." in Path(facts["path"]).parts:
             yield f"{facts['path']} is outside the project, where no file may be overwritten"
-    for name, facts in stage.lineage["inputs"].items():
-        if name not in made and find(project, facts["path"], facts["md5"]) is None:
-            maker = f", or reproduce run {facts['made_by']}, which made it" if "made_by" in facts else ""
-            yield (
-                f"its input {facts['path']} ({facts['md5']}) is neither in the project nor in DVC's cache: "
-                f"fetch it from a remote (dvc fetch --all-commits){maker}"
-            )
 
 
 def _verdict(facts: Mapping[str, Any], folder: Path, measured: Sequence[str]) -> str:
@@ -223,23 +213,3 @@ def _verdict(facts: Mapping[str, Any], folder: Path, measured: Sequence[str]) ->
     if "comparable" not in facts:
         return MEASURED
     return COMPARABLE if comparable_digest(path, measured) == facts["comparable"] else DIFFERENT
-
-
-def _named_paths(project: Path, stage: Stage) -> Iterator[Path]:
-    """Files inside the project that parameters name, such as images that git does not track."""
-    for value in stage.parameters.values():
-        path = Path(value)
-        if "/" in value and not path.is_absolute() and ".." not in path.parts and (project / path).exists():
-            yield path
-
-
-def _git(folder: Path, *arguments: str, stdin: str | None = None) -> None:
-    answer = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
-        capture_output=True,
-        check=False,
-    )
-    if answer.returncode != 0:
-        raise LexipixError(f"git {arguments[0]} {arguments[1]} failed: {answer.stderr.decode().strip()}")

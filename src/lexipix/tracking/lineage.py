@@ -3,13 +3,14 @@
 import os
 import platform
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lexipix.config.pipelines import PIPELINE_ORDER
 from lexipix.repro.digests import dvc_digest
 from lexipix.utils.git import git
+from lexipix.utils.machine import cpu_model
 from lexipix.utils.nested import flatten
 
 
@@ -37,9 +38,8 @@ def command(run_params: Mapping[str, Any]) -> str:
     env = run_params.get("env")
     if env and env != "local":
         words += ["--env", env]
-    names: list[str] = sorted(run_params.get("pipeline_names") or [], key=_order)
     lists = {
-        "--pipelines": names,
+        "--pipelines": sorted(run_params.get("pipeline_names") or [], key=_order),
         "--tags": sorted(run_params.get("tags") or []),
         "--nodes": run_params.get("node_names"),
         "--from-nodes": run_params.get("from_nodes"),
@@ -51,8 +51,6 @@ def command(run_params: Mapping[str, Any]) -> str:
     for option, values in lists.items():
         if values:
             words += [option, ",".join(values)]
-    if run_params.get("load_versions"):
-        words += ["--load-versions", ",".join(f"{k}:{v}" for k, v in run_params["load_versions"].items())]
     if run_params.get("only_missing_outputs"):
         words.append("--only-missing-outputs")
     params = [f"{key}={_word(value)}" for key, value in flatten(run_params.get("runtime_params") or {})]
@@ -64,10 +62,7 @@ def command(run_params: Mapping[str, Any]) -> str:
 def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = False) -> dict[str, str]:
     """The tags of a run: git revision, DVC stage and experiment, command, environment, machine, seed.
 
-    Args:
-        run_params: Kedro's description of the run, as its hooks receive it.
-        seed: ``run.seed``.
-        dirty: Whether the code differs from the git revision.
+    ``dirty`` says whether the code differs from the git revision.
     """
     revision = git("rev-parse", "HEAD")
     known = {
@@ -88,21 +83,15 @@ def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = F
     return {key: value for key, value in known.items() if value}
 
 
-def lock_digest(project: Path = Path(__file__).parents[3]) -> str | None:
+def lock_digest() -> str | None:
     """MD5 of ``requirements.lock``; None if the file does not exist."""
-    lock = project / "requirements.lock"
+    lock = Path(__file__).parents[3] / "requirements.lock"
     return dvc_digest(lock) if lock.is_file() else None
 
 
 def machine() -> str:
     """This machine in a line: processor, cores, system."""
-    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-
-
-def sections(inputs: Iterable[str]) -> list[str]:
-    """The parameter sections among a pipeline's inputs, sorted."""
-    found = {name.removeprefix("params:").partition(".")[0] for name in inputs if name.startswith("params:")}
-    return sorted(found)
+    return f"{cpu_model()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def _env(env: str | None) -> str:
@@ -118,12 +107,3 @@ def _word(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown processor"

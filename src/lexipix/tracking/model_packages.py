@@ -3,17 +3,17 @@
 import base64
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from mlflow.models import ModelSignature, infer_signature
 
 from lexipix.config.root import LexipixParameters
 from lexipix.repro.import_graph import used_modules
-
-if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
 
 # What the services import, in the versions that made the model; these packages require the others
 PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "tokenizers")
@@ -22,116 +22,111 @@ PathOf = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """The parts of a model to be registered.
+class ModelPackage:
+    """A model to be registered.
 
     Attributes:
-        module: The serving code, which calls ``mlflow.models.set_model``.
+        kind: ``generator`` or ``captioner``; ``lexipix.serving`` has a module of that name, which calls
+            ``mlflow.models.set_model``.
         folder: The exported model. Nothing else is needed to use it.
         config: Limits of the service (MLflow's ``model_config``).
-        signature: The model's inputs, outputs and parameters.
-        input_example: A request.
+        quality: The group of metrics about its quality.
+        gated: Those of them that decide whether it is promoted.
+        speed: The group of metrics about its speed.
     """
 
-    module: str
+    kind: str
+    description: str
     folder: Path
     config: Mapping[str, Any]
-    signature: "ModelSignature"
+    signature: ModelSignature
     input_example: Any
+    quality: str
+    gated: Sequence[str]
+    speed: str
 
-    @property
-    def requirements(self) -> list[str]:
-        """The packages to install for serving it."""
-        return [f"{name}=={version(name)}" for name in PACKAGES]
+    def content(self, folder: Path) -> dict[str, Any]:
+        """What ``mlflow.pyfunc.save_model`` takes.
 
-    def copy_code(self, folder: Path) -> Path:
-        """Copy the modules of lexipix that the service imports; returns the package's folder.
-
-        The whole package would contain training and reports as well.
+        The modules of lexipix that the service imports are copied to ``folder``. The whole package would
+        contain training and reports as well.
         """
+        serving = f"lexipix.serving.{self.kind}"
         root = _file_of("lexipix").parent
-        for module in used_modules(self.module):
+        for module in used_modules(serving):
             file = _file_of(module)
             packages = [parent / "__init__.py" for parent in file.parents if root in parent.parents]
             for source in [file, *packages, root / "__init__.py"]:
                 target = folder / root.name / source.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
-        return folder / root.name
+        return {
+            "python_model": str(_file_of(serving)),
+            "code_paths": [str(folder / root.name)],
+            "artifacts": {"model": str(self.folder)},
+            "model_config": dict(self.config),
+            "pip_requirements": [f"{name}=={version(name)}" for name in PACKAGES],
+            "signature": self.signature,
+            "input_example": self.input_example,
+        }
 
-    @property
-    def code(self) -> Path:
-        """The file of the serving code."""
-        return _file_of(self.module)
 
-
-def generator(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
-    """The champion.
-
-    Args:
-        path_of: Dataset's name -> its file or folder.
-        parameters: The run's parameters.
-    """
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+def generator(path_of: PathOf, parameters: LexipixParameters) -> ModelPackage:
+    """The champion; ``path_of`` gives the file or folder of a dataset."""
+    from lexipix.compression.quality import GATED
 
     defaults = parameters.generation
     seed = parameters.run.seed if defaults.seed is None else defaults.seed
     params = {"seed": seed, "count": 1, "quality": defaults.quality, "candidates": 1}
-    example = defaults.prompts[0] if defaults.prompts else "a picture"
-    text, number = DataType.string, DataType.long
-    outputs = {"prompt": text, "index": number, "seed": number, "model": text, "png": text, "warning": text}
-    signature = ModelSignature(
-        inputs=Schema([ColSpec(text, "prompt")]),
-        outputs=Schema([ColSpec(kind, name) for name, kind in outputs.items()]),
-        params=ParamSchema(
-            [
-                ParamSpec(name, text if isinstance(value, str) else number, value)
-                for name, value in params.items()
-            ]
-        ),
-    )
-    return Bundle(
-        "lexipix.serving.generator",
-        path_of("champion"),
-        {"serving": defaults.serving.model_dump(mode="json")},
-        signature,
-        ([{"prompt": example}], params),
+    request = {"prompt": defaults.prompts[0] if defaults.prompts else "a picture"}
+    answer = {**request, "index": 0, "seed": seed, "model": "onnx_fp32", "png": "base64", "warning": ""}
+    return ModelPackage(
+        kind="generator",
+        description="Generates images from prompts; returns PNG files in base64.",
+        folder=path_of("champion"),
+        config={"serving": defaults.serving.model_dump(mode="json")},
+        signature=_signature(request, answer, params),
+        input_example=([request], params),
+        quality="text.champion",
+        gated=GATED,
+        speed="speed.champion",
     )
 
 
-def captioner(path_of: PathOf, parameters: LexipixParameters) -> Bundle:
-    """The captioner in the variant that the compression chose.
-
-    Args:
-        path_of: Dataset's name -> its file or folder.
-        parameters: The run's parameters.
-    """
+def captioner(path_of: PathOf, parameters: LexipixParameters) -> ModelPackage:
+    """The captioner in the variant that the compression chose."""
     import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
 
+    from lexipix.compression.captioner_variants import GATED
     from lexipix.utils.png import encode_png
 
     size = parameters.ingestion.image_size
-    picture = base64.b64encode(encode_png(np.full((size, size, 3), 255, np.uint8))).decode()
-    return Bundle(
-        "lexipix.serving.captioner",
-        path_of("captioner_champion"),
-        {
+    request = {"picture": base64.b64encode(encode_png(np.full((size, size, 3), 255, np.uint8))).decode()}
+    return ModelPackage(
+        kind="captioner",
+        description="Captions images, given as files in base64.",
+        folder=path_of("captioner_champion"),
+        config={
             "serving": parameters.generation.serving.model_dump(mode="json"),
             "image": parameters.ingestion.model_dump(mode="json", include={"min_side", "max_pixels"}),
         },
-        ModelSignature(
-            inputs=Schema([ColSpec(DataType.string, "picture")]),
-            outputs=Schema([ColSpec(DataType.string, "caption")]),
-        ),
-        [{"picture": picture}],
+        signature=_signature(request, {"caption": "a picture"}),
+        input_example=[request],
+        quality="captioner",
+        gated=GATED,
+        speed="captioner_speed.champion",
     )
+
+
+def _signature(
+    request: Mapping[str, Any], answer: Mapping[str, Any], params: Mapping[str, Any] | None = None
+) -> ModelSignature:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of integers that may be missing: none may
+        return infer_signature([request], [answer], params)
 
 
 def _file_of(module: str) -> Path:
     spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module} is not installed")
+    assert spec is not None and spec.origin is not None
     return Path(spec.origin)

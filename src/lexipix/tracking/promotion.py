@@ -9,12 +9,7 @@ TINY = 1e-9  # smaller differences are rounding errors
 
 @dataclass(frozen=True)
 class Measured:
-    """The measurements of a model.
-
-    Attributes:
-        data: Digest of the images that it was trained and measured on.
-        metrics: Measured on their test split.
-    """
+    """A model's metrics on the test split, and the digest of the images of its training and test."""
 
     data: str
     metrics: Mapping[str, float] = field(default_factory=dict)

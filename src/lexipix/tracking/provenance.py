@@ -16,7 +16,7 @@ MADE_FROM = "made_from"
 DIGITS = 16
 MAX_TAG = 8000
 # Its files exist only while a training runs
-_NO_OUTPUT = "lexipix.datasets.checkpoints.CheckpointStoreDataset"
+NO_OUTPUT = "lexipix.datasets.checkpoints.CheckpointStoreDataset"
 
 Datasets = Mapping[str, Mapping[str, str]]
 
@@ -27,15 +27,12 @@ class Provenance:
     Two keys of a catalog entry's metadata concern it. ``measured: true`` marks a file that shows measured
     speeds and therefore differs from run to run. ``pins`` marks a choice that was made by measured speeds: it
     maps the parameter that fixes the choice to the key in the file that holds it.
-
-    Args:
-        project: The Kedro project.
-        entry: Dataset's name -> its entry in the catalog.
     """
 
     def __init__(self, project: Path, entry: Callable[[str], Mapping[str, Any]]) -> None:
         self._project = project
         self._entry = entry
+        # Their keys alone count; unlike sets, they keep the order
         self._inputs: dict[str, None] = {}
         self._outputs: dict[str, None] = {}
         self._nodes: dict[str, None] = {}
@@ -57,8 +54,7 @@ class Provenance:
         for _, path in self._paths([name]):
             if name not in self._digests:
                 self._digests[name] = dvc_digest(path)
-            return self._digests[name]
-        return None
+        return self._digests.get(name)
 
     def as_dict(self) -> dict[str, Any]:
         """The content of ``lineage.json``.
@@ -66,70 +62,53 @@ class Provenance:
         ``md5`` is DVC's digest. ``comparable`` is the digest without measured values, whose names end as
         ``measured`` lists; files that show measured speeds have none.
         """
+        outputs = {name: self._file(name, path) for name, path in self._paths(self._outputs)}
+        pins: dict[str, Any] = {}
+        for name, path in self._paths(self._outputs):
+            metadata = self._entry(name).get("metadata") or {}
+            if not metadata.get("measured"):
+                outputs[name]["comparable"] = comparable_digest(path)
+            if "pins" in metadata:
+                file = path / CONFIG if path.is_dir() else path
+                content = dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
+                pins |= {parameter: content[key] for parameter, key in metadata["pins"].items()}
         return {
             "nodes": list(self._nodes),
             "measured": list(MEASURED),
-            "pins": dict(self._pins()),
+            "pins": pins,
             "inputs": {name: self._file(name, path) for name, path in self._paths(self._inputs)},
-            "outputs": {
-                name: self._file(name, path) | self._comparable(name, path)
-                for name, path in self._paths(self._outputs)
-            },
+            "outputs": outputs,
         }
 
     def _paths(self, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
         for name in names:
             entry = self._entry(name)
             path = Path(str(entry.get("filepath", "")))
-            if "filepath" in entry and entry.get("type") != _NO_OUTPUT and path.exists():
+            if "filepath" in entry and entry.get("type") != NO_OUTPUT and path.exists():
                 yield name, path
 
     def _file(self, name: str, path: Path) -> dict[str, str]:
-        return {"path": self._relative(path), "md5": str(self.digest(name))}
-
-    def _comparable(self, name: str, path: Path) -> dict[str, str]:
-        return {} if self._metadata(name).get("measured") else {"comparable": comparable_digest(path)}
-
-    def _pins(self) -> Iterator[tuple[str, Any]]:
-        for name, path in self._paths(self._outputs):
-            if pins := self._metadata(name).get("pins"):
-                file = path / CONFIG if path.is_dir() else path
-                content = dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
-                yield from ((parameter, content[key]) for parameter, key in pins.items())
-
-    def _metadata(self, name: str) -> Mapping[str, Any]:
-        return self._entry(name).get("metadata") or {}
-
-    def _relative(self, path: Path) -> str:
         absolute = path.absolute()
         inside = absolute.is_relative_to(self._project)
-        return absolute.relative_to(self._project).as_posix() if inside else str(absolute)
+        shown = absolute.relative_to(self._project).as_posix() if inside else str(absolute)
+        return {"path": shown, "md5": str(self.digest(name))}
 
 
 def outputs_tag(outputs: Datasets) -> str:
     """The value of the tag ``outputs``; the last outputs are left out where MLflow's limit is reached."""
-    words: list[str] = []
-    for name in sorted(outputs):
-        words.append(_word(name, outputs[name]["md5"]))
-        if len(" ".join(words)) > MAX_TAG:
-            return " ".join(words[:-1])
+    words = [_word(name, outputs[name]["md5"]) for name in sorted(outputs)]
+    while len(" ".join(words)) > MAX_TAG:
+        words.pop()
     return " ".join(words)
 
 
 def find_makers(client: Any, experiment: str, datasets: Datasets) -> dict[str, str]:
-    """The id of the latest run with each dataset among its outputs, by the dataset's name.
-
-    Args:
-        client: An MLflow client.
-        experiment: Id of the experiment that is searched.
-        datasets: Datasets with their ``md5``.
-    """
-    found = {}
-    for name, facts in datasets.items():
-        runs = runs_with_output(client, experiment, _word(name, facts["md5"]), max_results=1)
-        if runs:
-            found[name] = str(runs[0].info.run_id)
-    return found
+    """The id of the experiment's latest run with each dataset among its outputs, by the dataset's name."""
+    return {
+        name: str(run.info.run_id)
+        for name, facts in datasets.items()
+        for run in runs_with_output(client, experiment, _word(name, facts["md5"]), max_results=1)
+    }
 
 
 def runs_with_output(client: Any, experiment: str, word: str, **limits: Any) -> list[Any]:

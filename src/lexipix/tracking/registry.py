@@ -4,23 +4,26 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 
 from lexipix.config.root import LexipixParameters
 from lexipix.tracking.lineage import experiment_name
+from lexipix.tracking.model_packages import ModelPackage, captioner, generator
 from lexipix.tracking.promotion import Decision, Measured, decide
+from lexipix.tracking.run import numbers, warn_on_failure
 from lexipix.utils.project_paths import store_exists
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel
-    from mlflow.entities.model_registry import ModelVersion
-
-    from lexipix.tracking.model_packages import Bundle
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +44,6 @@ class Evaluation:
             compare.
         data: Digest of the images.
         metrics: The content of ``metrics.json``.
-        parameters: The run's parameters.
         path: Dataset's name -> its file or folder.
     """
 
@@ -53,28 +55,12 @@ class Evaluation:
     path: Callable[[str], Path]
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """One of the two models: its name, its package, and the groups of metrics about it."""
-
-    name: str
-    bundle: "Bundle"
-    quality: str
-    speed: str
-    gated: Sequence[str]
-    description: str
-
-
 def register(evaluation: Evaluation) -> None:
     """Register both models. A failure is a warning: the results themselves are saved."""
-    for package in (_generator, _captioner):
-        try:
-            kind = package(evaluation)
-            version, decision = _register(kind, evaluation)
+    for package in (generator, captioner):
+        with warn_on_failure("not all models could be registered"):
+            version, decision = _register(package(evaluation.path, evaluation.parameters), evaluation)
             _log.info("%s, version %s: %s", version.name, version.version, decision.reason)
-        except Exception as error:
-            first_line = next(iter(str(error).splitlines()), type(error).__name__)
-            _log.warning("MLflow: not all models could be registered (%s).", first_line)
 
 
 def registered_name(kind: str, env: str | None) -> str:
@@ -83,16 +69,9 @@ def registered_name(kind: str, env: str | None) -> str:
 
 
 def missing(store: str, name: str) -> str | None:
-    """The reason why a registered model cannot be served, and what to do; None if it can.
-
-    Args:
-        store: The tracking store's address.
-        name: The registered model's name.
-    """
+    """The reason why a registered model cannot be served from a store, and what to do; None if it can."""
     if not store_exists(store):
         return f"{store} has no runs yet: `make run` trains and registers the models."
-    from mlflow import MlflowClient
-
     found = MlflowClient(tracking_uri=store).search_registered_models()
     known = [model.name for model in found if CHAMPION in model.aliases]
     if name in known:
@@ -101,39 +80,20 @@ def missing(store: str, name: str) -> str | None:
     return f"No model {name} with the alias {CHAMPION} is registered in {store}: {choice}."
 
 
-def _generator(evaluation: Evaluation) -> _Kind:
-    from lexipix.compression.quality import GATED
-    from lexipix.tracking.model_packages import generator
-
-    bundle = generator(evaluation.path, evaluation.parameters)
-    name = registered_name("generator", evaluation.env)
-    description = "Generates images from prompts; returns PNG files in base64."
-    return _Kind(name, bundle, "text.champion", "speed.champion", GATED, description)
-
-
-def _captioner(evaluation: Evaluation) -> _Kind:
-    from lexipix.compression.captioner_variants import GATED
-    from lexipix.tracking.model_packages import captioner
-
-    bundle = captioner(evaluation.path, evaluation.parameters)
-    name = registered_name("captioner", evaluation.env)
-    description = "Captions images, given as files in base64."
-    return _Kind(name, bundle, "captioner", "captioner_speed.champion", GATED, description)
-
-
-def _register(kind: _Kind, evaluation: Evaluation) -> "tuple[ModelVersion, Decision]":
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
-    metrics = _numbers_under(evaluation.metrics, kind.quality)
-    measured = Measured(evaluation.data, metrics)
-    before = _champion(client, kind)
+def _register(package: ModelPackage, evaluation: Evaluation) -> tuple[ModelVersion, Decision]:
+    client, name = MlflowClient(), registered_name(package.kind, evaluation.env)
+    group = f"{package.quality}."
+    metrics = {
+        key.removeprefix(group): value for key, value in numbers(evaluation.metrics) if key.startswith(group)
+    }
+    before = _champion(client, name, package.description)
     max_loss = evaluation.parameters.compression.champion.max_quality_loss
-    decision = decide(measured, _measured(before) if before else None, kind.gated, max_loss)
-    model = _logged(client, kind, evaluation)
-    _link_metrics(client, kind, evaluation, model)
+    champion = _measured(before) if before else None
+    decision = decide(Measured(evaluation.data, metrics), champion, package.gated, max_loss)
+    model = _logged(client, name, package, evaluation)
+    _link_metrics(client, (group, f"{package.speed}."), evaluation.run_id, model.model_id)
     version = client.create_model_version(
-        kind.name,
+        name,
         f"models:/{model.model_id}",
         run_id=evaluation.run_id,
         model_id=model.model_id,
@@ -143,32 +103,27 @@ def _register(kind: _Kind, evaluation: Evaluation) -> "tuple[ModelVersion, Decis
             "reason": decision.reason,
             "compared_with": before.version if before else "none",
             DATA: evaluation.data,
-            **{f"{METRIC}{name}": repr(value) for name, value in metrics.items()},
+            **{f"{METRIC}{key}": repr(value) for key, value in metrics.items()},
         },
     )
-    registered_as = [{"name": kind.name, "version": version.version}]
+    registered_as = [{"name": name, "version": version.version}]
     client.set_logged_model_tags(model.model_id, {REGISTERED_AS: json.dumps(registered_as)})
-    client.set_registered_model_alias(kind.name, CHALLENGER, version.version)
+    client.set_registered_model_alias(name, CHALLENGER, version.version)
     if decision.promoted:
-        client.set_registered_model_alias(kind.name, CHAMPION, version.version)
+        client.set_registered_model_alias(name, CHAMPION, version.version)
     return version, decision
 
 
-def _champion(client: "MlflowClient", kind: _Kind) -> "ModelVersion | None":
+def _champion(client: MlflowClient, name: str, description: str) -> ModelVersion | None:
     """The champion's version; the registered model is created where it is missing."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        model = client.get_registered_model(kind.name)
-    except MlflowException:
-        description = f"{kind.description} Serve it with `make serve MODEL={kind.name}`."
-        client.create_registered_model(kind.name, description=description)
-        return None
-    number = model.aliases.get(CHAMPION)
-    return client.get_model_version(kind.name, number) if number is not None else None
+    with suppress(MlflowException):  # it exists already
+        description = f"{description} Serve it with `make serve MODEL={name}`."
+        client.create_registered_model(name, description=description)
+    number = client.get_registered_model(name).aliases.get(CHAMPION)
+    return client.get_model_version(name, number) if number is not None else None
 
 
-def _measured(version: "ModelVersion") -> Measured:
+def _measured(version: ModelVersion) -> Measured:
     metrics = {
         key.removeprefix(METRIC): float(value)
         for key, value in version.tags.items()
@@ -177,81 +132,42 @@ def _measured(version: "ModelVersion") -> Measured:
     return Measured(version.tags.get(DATA, ""), metrics)
 
 
-def _logged(client: "MlflowClient", kind: _Kind, evaluation: Evaluation) -> "LoggedModel":
+def _logged(client: MlflowClient, name: str, package: ModelPackage, evaluation: Evaluation) -> LoggedModel:
     """Log the model as an output of the run that evaluated it.
 
     ``mlflow.pyfunc.log_model`` would also link every metric of the run to the model, system metrics included.
     """
-    import mlflow
-    from mlflow.entities import LoggedModelOutput
-    from mlflow.models import Model
-
     run = client.get_run(evaluation.run_id)
     model = client.create_logged_model(
         run.info.experiment_id,
-        kind.name,
+        name,
         source_run_id=evaluation.run_id,
         tags={DATA: evaluation.data},
         params=run.data.params,
-        model_type=kind.bundle.module.rpartition(".")[2],
+        model_type=package.kind,
     )
     client.log_outputs(evaluation.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    about = Model(artifact_path=model.artifact_location, run_id=evaluation.run_id, model_id=model.model_id)
     try:
         with TemporaryDirectory() as folder:
-            place = Path(folder)
-            mlflow.pyfunc.save_model(
-                place / "model",
-                mlflow_model=Model(
-                    artifact_path=model.artifact_location, run_id=evaluation.run_id, model_id=model.model_id
-                ),
-                python_model=str(kind.bundle.code),
-                code_paths=[str(kind.bundle.copy_code(place))],
-                artifacts={"model": str(kind.bundle.folder)},
-                model_config=dict(kind.bundle.config),
-                pip_requirements=kind.bundle.requirements,
-                signature=kind.bundle.signature,
-                input_example=kind.bundle.input_example,
-            )
-            client.log_model_artifacts(model.model_id, str(place / "model"))
+            place = Path(folder, "model")
+            mlflow.pyfunc.save_model(place, mlflow_model=about, **package.content(Path(folder)))
+            client.log_model_artifacts(model.model_id, str(place))
     except Exception:
         client.finalize_logged_model(model.model_id, "FAILED")
         raise
     return client.finalize_logged_model(model.model_id, "READY")
 
 
-def _link_metrics(client: "MlflowClient", kind: _Kind, evaluation: Evaluation, model: "LoggedModel") -> None:
-    """Link the run's metrics about the model to it, with the data set that they were measured on."""
-    from mlflow.entities import Metric
-
-    run = client.get_run(evaluation.run_id)
-    data_sets = [one.dataset for one in run.inputs.dataset_inputs]
-    name, digest = (data_sets[0].name, data_sets[0].digest) if data_sets else (None, None)
-    wanted = [key for key in run.data.metrics if key.startswith((f"{kind.quality}.", f"{kind.speed}."))]
-    points = [client.get_metric_history(evaluation.run_id, key)[-1] for key in wanted]
-    client.log_batch(
-        evaluation.run_id,
-        [
-            Metric(
-                point.key,
-                point.value,
-                point.timestamp,
-                point.step,
-                model_id=model.model_id,
-                dataset_name=name,
-                dataset_digest=digest,
-                run_id=evaluation.run_id,
-            )
-            for point in points
-        ],
-    )
-
-
-def _numbers_under(metrics: Mapping[str, Any], key: str) -> dict[str, float]:
-    """The numbers of a group of metrics, given by its dotted key; empty if the group is absent."""
-    group: Any = metrics
-    for part in key.split("."):
-        group = group.get(part, {})
-    return {name: float(value) for name, value in group.items() if isinstance(value, int | float)}
+def _link_metrics(client: MlflowClient, groups: tuple[str, str], run_id: str, model_id: str) -> None:
+    """Link the run's metrics about a model to it, with the data set that they were measured on."""
+    run = client.get_run(run_id)
+    link = {"model_id": model_id, "run_id": run_id}
+    for one in run.inputs.dataset_inputs[:1]:
+        link |= {"dataset_name": one.dataset.name, "dataset_digest": one.dataset.digest}
+    wanted = [key for key in run.data.metrics if key.startswith(groups)]
+    points = [client.get_metric_history(run_id, key)[-1] for key in wanted]
+    client.log_batch(run_id, [Metric(**dict(point) | link) for point in points])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """One MLflow run for each Kedro run: where it is stored, what is logged to it, how it ends."""
 
 import atexit
-import importlib.util
 import json
 import logging
 import math
 import os
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +24,8 @@ from lexipix.utils.project_paths import project_root
 
 _log = logging.getLogger(__name__)
 
+# ``seconds``, and ``peak_mb`` (MB of resident memory), None where the system does not report it
+Cost = Mapping[str, float | None]
 # Artifact with the uncommitted changes of the code, if there are any; its largest size in characters
 CHANGES, MAX_CHANGES = "code.diff", 10_000_000
 
@@ -42,9 +43,9 @@ def store(project_path: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root(project_path) / 'mlflow.db'}"
 
 
-def numbers(data: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+def numbers(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     """The finite numbers of nested mappings, with dotted keys."""
-    for key, value in flatten(plain(data) if isinstance(data, Mapping) else {}):
+    for key, value in flatten(plain(data)):
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             yield f"{prefix}{key}", float(value)
 
@@ -79,11 +80,9 @@ class TrackedRun:
                 nested=mlflow.active_run() is not None,
                 parent_run_id=self._parent,
                 tags=own,
-                log_system_metrics=importlib.util.find_spec("psutil") is not None,
+                log_system_metrics=True,
             )
-            values = {key: _text(value) for key, value in flatten(parameters)}
-            for start in range(0, len(values), 100):  # MLflow's limit for one call
-                mlflow.log_params(dict(list(values.items())[start : start + 100]))
+            mlflow.log_params({key: _text(value) for key, value in flatten(parameters)})
             if changes and len(changes) <= MAX_CHANGES:
                 mlflow.log_text(changes, CHANGES)
         except Exception as error:
@@ -92,7 +91,7 @@ class TrackedRun:
                 "MLFLOW_TRACKING_URI to another one, or set LEXIPIX_MLFLOW=0 to run without tracking."
             ) from error
         self._command = command(run_params)
-        self._images: dict[str, str] = {}
+        self._images: list[str] = []
         self._made_from: dict[str, str] = {}
         self._pages: dict[str, str] = {}
         self._open = True
@@ -105,17 +104,8 @@ class TrackedRun:
         """The run's id in the store."""
         return str(self._run.info.run_id)
 
-    def log_costs(
-        self,
-        costs: Mapping[str, Mapping[str, float | None]],
-        estimate: Mapping[str, Mapping[str, float | None]],
-    ) -> None:
-        """Log what each node took, and what was estimated.
-
-        Args:
-            costs: ``seconds`` and ``peak_mb`` by node; None where the system does not report it.
-            estimate: The same; empty without an estimate.
-        """
+    def log_costs(self, costs: Mapping[str, Cost], estimate: Mapping[str, Cost]) -> None:
+        """Log what each node took, and what was estimated; ``estimate`` is empty without an estimate."""
         import mlflow
 
         for prefix, nodes in (("", costs), ("estimated_", estimate)):
@@ -140,36 +130,25 @@ class TrackedRun:
         """
         import mlflow
 
-        try:
+        with warn_on_failure(f"{name} could not be logged"):
             if key := targets.get("image"):
                 mlflow.log_image(data, key=key, step=0)
-                if path is not None:
-                    mlflow.log_artifact(str(path), artifact_path="pictures")
-                    self._images[key] = f"pictures/{path.name}"
+                self._images.append(key)
             if (folder := targets.get("artifact")) and path is not None:
-                if path.is_dir():
-                    mlflow.log_artifacts(str(path), artifact_path=f"{folder}/{path.name}")
-                else:
-                    mlflow.log_artifact(str(path), artifact_path=folder)
-                    if path.suffix == ".html":
-                        self._pages[path.stem] = f"{folder}/{path.name}"
+                mlflow.log_artifact(str(path), artifact_path=folder)
+                if path.suffix == ".html":
+                    self._pages[path.stem] = f"{folder}/{path.name}"
             if prefix := targets.get("metrics"):
                 mlflow.log_metrics(dict(numbers(data, "" if prefix is True else f"{prefix}.")))
             if file := targets.get("table"):
                 log_table(data, file)
                 self._pages[Path(file).parent.name] = file
-        except Exception as error:
-            _log.warning("MLflow: %s could not be logged (%s).", name, _first_line(error))
 
     def log_lineage(self, lineage: Mapping[str, Any]) -> None:
-        """Log the run's inputs and outputs, and the runs that made its inputs.
-
-        Args:
-            lineage: As :meth:`lexipix.tracking.provenance.Provenance.as_dict` returns it.
-        """
+        """Log the run's inputs and outputs, as Provenance gives them, and the runs that made its inputs."""
         import mlflow
 
-        try:
+        with warn_on_failure("the run's lineage could not be logged"):
             makers = provenance.find_makers(self._client, self._run.info.experiment_id, lineage["inputs"])
             inputs = {
                 name: facts | ({"made_by": makers[name]} if name in makers else {})
@@ -180,22 +159,18 @@ class TrackedRun:
             if makers:
                 mlflow.set_tag(provenance.MADE_FROM, " ".join(dict.fromkeys(makers.values())))
             self._made_from = makers
-        except Exception as error:
-            _log.warning("MLflow: the run's lineage could not be logged (%s).", _first_line(error))
 
     def log_data_set(self, summary: Mapping[str, Any], digest: str | None) -> None:
-        """Log the data set that the run works on.
+        """Log the data set that the run works on, by the ingestion's summary.
 
-        Args:
-            summary: The ingestion's summary.
-            digest: DVC's digest of the images, which has the 36 characters that MLflow allows. None without a
-                folder of images: the summary's own digest is logged.
+        DVC's digest of the images has the 36 characters that MLflow allows. It is None without a folder of
+        images: the summary's own digest is logged.
         """
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
 
-        try:
+        with warn_on_failure("the data set could not be logged"):
             facts = {
                 key: _text(value) for key, value in summary.items() if not isinstance(value, list | dict)
             }
@@ -205,8 +180,6 @@ class TrackedRun:
                 digest=digest or str(summary.get("digest", ""))[:36] or None,
             )
             mlflow.log_input(data_set, context="pictures")
-        except Exception as error:
-            _log.warning("MLflow: the data set could not be logged (%s).", _first_line(error))
 
     def end(self, status: str, error: BaseException | None = None) -> None:
         """End the run as FINISHED, FAILED or KILLED; a second call does nothing."""
@@ -216,20 +189,17 @@ class TrackedRun:
         import mlflow
 
         try:
-            mlflow.flush_async_logging()
-            if error is not None:
-                mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:5000])
-            mlflow.set_tag("mlflow.note.content", self._note())
-        except Exception as failure:
-            _log.warning("MLflow: the run is not complete (%s).", _first_line(failure))
+            with warn_on_failure("the run is not complete"):
+                mlflow.flush_async_logging()
+                if error is not None:
+                    mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:5000])
+                mlflow.set_tag("mlflow.note.content", self._note())
         finally:
             mlflow.end_run(status)
             atexit.unregister(self.end)
         if self._parent is not None:
-            try:
+            with warn_on_failure("the parent run is not complete"):
                 end_parent(self._client, self._parent, self._client.get_run(self.run_id), status)
-            except Exception as failure:
-                _log.warning("MLflow: the parent run is not complete (%s).", _first_line(failure))
 
     def _note(self) -> str:
         """The run's description: its command, links, and its images at their full size.
@@ -241,10 +211,23 @@ class TrackedRun:
         for maker in dict.fromkeys(self._made_from.values()):
             names = ", ".join(name for name, run_id in self._made_from.items() if run_id == maker)
             lines += ["", f"{names}: made by [run {maker[:8]}](#/experiments/{experiment}/runs/{maker})"]
-        for key, path in reversed(self._images.items()):  # the latest results first
-            image = f"get-artifact?path={quote(path)}&run_uuid={self.run_id}"
-            lines += ["", f"**{key}**", "", f"![{key}]({image})"]
+        # KEY+step+…, with ~ for / in the key
+        files = [file.path for file in self._client.list_artifacts(self.run_id, "images")]
+        paths = {path.partition("+")[0]: path for path in files if path.endswith(".png")}
+        for key in reversed(self._images):  # the latest results first
+            if path := paths.get(f"images/{key.replace('/', '~')}"):
+                image = f"get-artifact?path={quote(path)}&run_uuid={self.run_id}"
+                lines += ["", f"**{key}**", "", f"![{key}]({image})"]
         return "\n".join(lines)
+
+
+@contextmanager
+def warn_on_failure(failure: str) -> Iterator[None]:
+    """Turn an error of MLflow into a warning."""
+    try:
+        yield
+    except Exception as error:
+        _log.warning("MLflow: %s (%s).", failure, _first_line(error))
 
 
 def _experiment(name: str, address: str, project_path: Path) -> str:
@@ -252,22 +235,21 @@ def _experiment(name: str, address: str, project_path: Path) -> str:
     import mlflow
 
     client = mlflow.MlflowClient()
-    for attempt in range(3):
-        known = client.get_experiment_by_name(name)
-        if known is not None:
-            if known.lifecycle_stage == "deleted":
-                client.restore_experiment(known.experiment_id)
-            for key, value in experiment_tags(known.experiment_id).items():
-                if key not in known.tags:  # a user may have changed it
-                    client.set_experiment_tag(known.experiment_id, key, value)
-            return str(known.experiment_id)
+    if client.get_experiment_by_name(name) is None:
         local = address.startswith("sqlite:")
         root = project_root(project_path) / "mlartifacts" / name
         try:
             client.create_experiment(name, artifact_location=root.as_uri() if local else None)
-        except mlflow.MlflowException:  # another run has just created it
-            time.sleep(0.2 * (attempt + 1))
-    raise RuntimeError(f"the experiment {name} can be neither found nor created")
+        except mlflow.MlflowException:
+            if client.get_experiment_by_name(name) is None:  # otherwise another run has just created it
+                raise
+    known = client.get_experiment_by_name(name)
+    if known.lifecycle_stage == "deleted":
+        client.restore_experiment(known.experiment_id)
+    for key, value in experiment_tags(known.experiment_id).items():
+        if key not in known.tags:  # a user may have changed it
+            client.set_experiment_tag(known.experiment_id, key, value)
+    return str(known.experiment_id)
 
 
 def _text(value: Any) -> str:

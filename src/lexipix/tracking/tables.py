@@ -16,11 +16,7 @@ def log_table(table: "pd.DataFrame", file: str) -> None:
     """Log a table to the active run; cells with images, uint8 (H, W, 3), become thumbnails.
 
     ``mlflow.log_table`` stores each ``mlflow.Image`` as two files, PNG and WebP, with a call for each file.
-    For small images one file is enough, and one call logs all of them.
-
-    Args:
-        table: One row for each image.
-        file: The artifact's path, ending in ``.json``.
+    For small images one file is enough, and one call logs all of them. ``file`` is the artifact's path.
     """
     import mlflow
 

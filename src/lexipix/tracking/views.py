@@ -42,11 +42,7 @@ _CARD_HEIGHT = 400  # pixels; an image takes 256 of them
 
 
 def experiment_tags(experiment_id: str) -> dict[str, str]:
-    """The tags that make an experiment show images and metrics first.
-
-    Args:
-        experiment_id: For the links in its description.
-    """
+    """The tags that make an experiment show images and metrics first; its description links to them."""
     return {
         # Without it the UI hides the charts of a training.
         "mlflow.experimentKind": "custom_model_development",
@@ -60,23 +56,14 @@ def experiment_tags(experiment_id: str) -> dict[str, str]:
 
 
 def link(experiment_id: str, view: str, mode: str) -> str:
-    """The address of a view inside the UI.
-
-    Args:
-        experiment_id: The experiment.
-        view: ``PICTURES`` or ``METRICS``.
-        mode: ``CHART`` for charts and pictures, ``TABLE`` for the list.
-    """
+    """The address of the view ``PICTURES`` or ``METRICS`` inside the UI, as ``CHART`` or as ``TABLE``."""
     return f"#/experiments/{experiment_id}/runs?{_TRAINING}&viewStateShareKey={view}&compareRunsMode={mode}"
 
 
 def run_links(experiment_id: str, run_id: str, pages: Mapping[str, str]) -> str:
     """The links at the top of a run's description.
 
-    Args:
-        experiment_id: The run's experiment.
-        run_id: The run.
-        pages: Name -> artifact that the UI shows as a page or a table.
+    ``pages`` maps names to artifacts that the UI shows as a page or a table.
     """
     artifacts = f"#/experiments/{experiment_id}/runs/{run_id}/artifacts"
     links = [f"[{name}]({artifacts}/{place}?{_TRAINING})" for name, place in pages.items()]
@@ -84,14 +71,9 @@ def run_links(experiment_id: str, run_id: str, pages: Mapping[str, str]) -> str:
 
 
 def addresses(store: str, server: str) -> dict[str, str]:
-    """The start page of each experiment of lexipix.
+    """The start page of each experiment of lexipix in a store, by its name, for the UI's address ``server``.
 
-    Args:
-        store: The tracking store's address.
-        server: The UI's.
-
-    Returns:
-        Address by experiment; empty for a store without such experiments, or that does not exist yet.
+    A store without such experiments, or that does not exist yet, has none.
     """
     if not store_exists(store):
         return {}
@@ -120,33 +102,32 @@ def _state() -> dict[str, Any]:
 
 
 def _charts() -> dict[str, Any]:
-    sections, charts = [], []
-    for name, (keys, columns) in SECTIONS.items():
-        section = name.lower().replace(" ", "-")
-        sections.append(
-            {
-                "uuid": section,
-                "name": name,
-                "display": True,
-                "isReordered": False,
-                "columns": columns,
-                "cardHeight": _CARD_HEIGHT,
-            }
-        )
-        charts += [
-            {
-                "type": "IMAGE",
-                "uuid": key,
-                "metricSectionId": section,
-                "imageKeys": [key],
-                "step": 0,
-                "showRunParams": False,
-                "runsCountToCompare": 10,
-                "deleted": False,
-                "isGenerated": False,
-            }
-            for key in keys
-        ]
+    sections = [
+        {
+            "uuid": name.lower().replace(" ", "-"),
+            "name": name,
+            "display": True,
+            "isReordered": False,
+            "columns": columns,
+            "cardHeight": _CARD_HEIGHT,
+        }
+        for name, (_, columns) in SECTIONS.items()
+    ]
+    charts = [
+        {
+            "type": "IMAGE",
+            "uuid": key,
+            "metricSectionId": name.lower().replace(" ", "-"),
+            "imageKeys": [key],
+            "step": 0,
+            "showRunParams": False,
+            "runsCountToCompare": 10,
+            "deleted": False,
+            "isGenerated": False,
+        }
+        for name, (keys, _) in SECTIONS.items()
+        for key in keys
+    ]
     return {"compareRunSections": sections, "compareRunCharts": charts, "isAccordionReordered": True}
 
 

@@ -21,19 +21,13 @@ _log = logging.getLogger(__name__)
 def replace_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces ``path`` when the block ends without an error.
 
-    Args:
-        path: The file to write; its folder is created if needed.
-
-    Yields:
-        A path in the same folder with the same suffix (some libraries choose a format by it).
+    It has the same suffix (some libraries choose a format by it); the folder is created if needed.
 
     Raises:
         LexipixError: The disk is full, or the folder is not writable; ``path`` is unchanged.
     """
     with _readable_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+        temporary = _beside(path, "part")
         try:
             yield temporary
             os.replace(temporary, path)
@@ -44,25 +38,16 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """Yield a new empty folder that replaces ``path`` when the block ends without an error.
+    """Yield a new empty folder beside ``path`` that replaces it when the block ends without an error.
 
     A folder cannot be renamed over one that is not empty, so the old one is renamed first. A process killed
     between the two renames leaves no folder at all, never a mixture of old and new.
-
-    Args:
-        path: The folder to write.
-
-    Yields:
-        An empty folder beside ``path``.
 
     Raises:
         LexipixError: The disk is full, or the folder is not writable; ``path`` is unchanged.
     """
     with _readable_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-        old = path.with_name(f".{path.stem}.{os.getpid()}.old{path.suffix}")
+        temporary, old = _beside(path, "part"), _beside(path, "old")
         temporary.mkdir()
         try:
             yield temporary
@@ -94,25 +79,17 @@ def _readable_errors(path: Path) -> Iterator[None]:
         raise LexipixError(f"{path} could not be written, {reasons[error.errno]}.") from error
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files beside ``path`` from processes that no longer run."""
-    for ending in ("part", "old"):
-        for leftover in path.parent.glob(f".{path.stem}.*.{ending}{path.suffix}"):
-            pid = leftover.name.removeprefix(f".{path.stem}.").split(".")[0]
-            if not pid.isdigit() or (int(pid) != os.getpid() and _alive(int(pid))):
-                continue
+def _beside(path: Path, ending: str) -> Path:
+    """A temporary name beside ``path``; those of processes that no longer run are removed."""
+    import psutil
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.stem}.*.{ending}{path.suffix}"):
+        pid = leftover.name.removeprefix(f".{path.stem}.").split(".")[0]
+        if pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
             _log.warning("Removing %s, a leftover of an interrupted run.", leftover)
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return path.with_name(f".{path.stem}.{os.getpid()}.{ending}{path.suffix}")

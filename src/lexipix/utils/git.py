@@ -4,9 +4,11 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from lexipix.utils.errors import LexipixError
 
 # Files that decide the results of a run, untracked files included; the results that DVC records do not count.
 CODE = ("src", "conf", "pyproject.toml", "requirements.lock")
@@ -30,25 +32,32 @@ def code_revision() -> str:
 def git(
     *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> str | None:
-    """Output of a git command in the checkout that contains this file; None if the command fails.
-
-    Args:
-        arguments: Arguments of git.
-        folder: Another folder to run in.
-        environment: Variables in addition to those of this process.
-    """
+    """Output of a git command, by default in the checkout that contains this file; None if it fails."""
     try:
-        result = subprocess.run(
-            ["git", *arguments],
-            cwd=folder or Path(__file__).parent,
-            env={**os.environ, **(environment or {})},
-            capture_output=True,
-            timeout=20,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+        return run_git(folder or Path(__file__).parent, *arguments, environment=environment)
+    except (OSError, LexipixError):
         return None
-    return result.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def run_git(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str | None = None
+) -> str:
+    """Output of a git command in a folder, with more variables in its environment.
+
+    Raises:
+        LexipixError: The command fails.
+    """
+    answer = subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
+        capture_output=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise LexipixError(f"git {' '.join(arguments[:2])} failed: {answer.stderr.decode().strip()}")
+    return answer.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 @cache
@@ -61,11 +70,7 @@ def uncommitted() -> str | None:
     """
     project = Path(__file__).parents[3]
     with tempfile.TemporaryDirectory() as folder:
-        own_index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-
-        def run(*arguments: str) -> str | None:
-            return git(*arguments, folder=project, environment=own_index)
-
+        run = partial(git, folder=project, environment={"GIT_INDEX_FILE": str(Path(folder, "index"))})
         if run("read-tree", "HEAD") is None:
             return None
         run("add", "--all", "--", *(name for name in CODE if (project / name).exists()), RECORD)

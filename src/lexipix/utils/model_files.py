@@ -1,12 +1,11 @@
 """Reads the files of a model's folder without Kedro and torch, which a service does not have."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.lazy_mapping import LazyMapping
 from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "card.json"
@@ -28,37 +27,19 @@ def read_onnx_model(path: Path) -> OnnxModel:
 
 
 def read_onnx_pipeline(path: Path) -> OnnxPipeline:
-    """Read exported models that share a folder; each model is read when it is first used.
+    """Exported models that share a folder, each read when it is first used; errors as for a single one.
 
-    Raises:
-        LexipixError: A file is damaged.
+    A model without a tokenizer uses that of the whole folder.
     """
-    return OnnxPipeline(read_json(path / CONFIG), _ModelFolders(path), read_json(path / CARD))
 
+    def read(name: str) -> OnnxModel:
+        model, shared = read_onnx_model(path / name), path / TOKENIZER
+        if model.tokenizer is None and shared.is_file():
+            model.tokenizer = shared.read_text(encoding="utf-8")
+        return model
 
-class _ModelFolders(Mapping[str, OnnxModel]):
-    """The models in a folder's subfolders; one without a tokenizer uses that of the whole folder."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._names = sorted(config.parent.name for config in path.glob(f"*/{CONFIG}"))
-        self._models: dict[str, OnnxModel] = {}
-
-    def __getitem__(self, name: str) -> OnnxModel:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._models:
-            model, shared = read_onnx_model(self._path / name), self._path / TOKENIZER
-            if model.tokenizer is None and shared.is_file():
-                model = replace(model, tokenizer=shared.read_text(encoding="utf-8"))
-            self._models[name] = model
-        return self._models[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    names = sorted(config.parent.name for config in path.glob(f"*/{CONFIG}"))
+    return OnnxPipeline(read_json(path / CONFIG), LazyMapping(names, read), read_json(path / CARD))
 
 
 def read_json(path: Path) -> dict[str, Any]:

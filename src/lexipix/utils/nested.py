@@ -23,12 +23,7 @@ def has_key(data: Any, key: str) -> bool:
 
 
 def lookup(tree: Any, key: str) -> Any:
-    """The value at a dotted key, in mappings and objects.
-
-    Raises:
-        KeyError: A mapping lacks a part of the key.
-        AttributeError: An object lacks it.
-    """
+    """The value at a dotted key, in mappings and objects; KeyError or AttributeError if it is missing."""
     for part in key.split("."):
         tree = tree[part] if isinstance(tree, Mapping) else getattr(tree, part)
     return tree

@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -23,14 +22,10 @@ MAX_METRICS = 3
 class Progress:
     """Counts the items that a loop has processed and shows them; used as a context manager.
 
-    Args:
-        task: What is done, such as ``vae`` or ``Ingesting``.
-        total: Number of items, if known.
-        done: Items that were processed before, by a loop that was interrupted.
-        unit: Plural of an item.
-
     Attributes:
-        task, total, done: As above, of the present moment; may be changed.
+        task: What is done, such as ``vae`` or ``Ingesting``; it may change, as ``total`` may.
+        total: Number of items, if known.
+        done: Items that were processed, also before, by a loop that was interrupted.
     """
 
     def __init__(self, task: str, total: int | None, done: int = 0, unit: str = "images") -> None:
@@ -52,9 +47,7 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._on_terminal:
             self._bar.stop()
 
@@ -86,15 +79,7 @@ def track(
     unit: str = "images",
     size: Callable[[T], int] = lambda item: 1,
 ) -> Iterator[T]:
-    """Yields the items and shows how many have been processed.
-
-    Args:
-        items: Single ones or batches.
-        total: Number of single items, if known; need not be exact.
-        task: What is done, such as ``Ingesting``.
-        unit: Plural of an item.
-        size: Number of single items in one of ``items``.
-    """
+    """Yields items, or batches of ``size`` items, and shows how many of ``total`` have been processed."""
     with Progress(task, total, unit=unit) as progress:
         for item in items:
             yield item

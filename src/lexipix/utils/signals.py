@@ -52,16 +52,6 @@ def interrupted() -> bool:
     return _interrupted
 
 
-def raise_if_interrupted() -> None:
-    """Raise KeyboardInterrupt if Ctrl-C was pressed.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C was pressed.
-    """
-    if _interrupted:
-        raise KeyboardInterrupt
-
-
 def _receive(signum: int, frame: FrameType | None) -> None:
     global _interrupted
     _interrupted = True

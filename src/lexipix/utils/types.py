@@ -1,7 +1,6 @@
 """Data types that all layers share: what datasets load and save, and what nodes take and return.
 
-They hold arrays, tables and tensors and are independent of files, Kedro and MLflow. Heavy libraries occur in
-annotations only, so importing this module is cheap.
+Heavy libraries occur in annotations only, so importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ class ImageSplits:
     """The splits of a data set; only the evaluator is trained on ``judge``.
 
     Attributes:
-        train: Split for training; likewise ``val``, ``test`` and ``judge``.
         summary: JSON-able; source, counts and digest of the data, from the ingestion.
         rejects: Rejected files, with the columns file and reason.
     """
@@ -61,7 +59,7 @@ class ImageSplits:
 
     def __getitem__(self, name: str) -> Split:
         if name not in SPLITS:
-            raise KeyError(f"split {name!r} is unknown: use one of {', '.join(SPLITS)}")
+            raise KeyError(name)
         split: Split = getattr(self, name)
         return split
 
@@ -73,9 +71,7 @@ class SourceImage:
     Attributes:
         file: Name of the image in its source, as shown to the user.
         image: uint8 (H, W, 3) at its final size.
-        caption: The caption, or None if the source has none.
         paraphrases: Other captions with the same meaning.
-        label: Class name, if the source has classes.
         split: The split, if the source decides it.
         withheld_caption: The true caption of an image that the project treats as one without caption.
         digest: Hash of the pixels, 32 hex digits; the ingestion sets it.
@@ -123,7 +119,6 @@ class ModelBundle:
 
     Attributes:
         config: JSON-able; configuration of the network.
-        weights: Tensors by name.
         tokenizer: Text of ``tokenizer.json``, for a model that reads or writes text.
         card: JSON-able; data digest, parameters and metrics. Saving adds the code revision.
     """
@@ -139,9 +134,7 @@ class OnnxModel:
     """A model that runs without torch; on disk it is a folder like a ``ModelBundle``'s.
 
     Attributes:
-        config: JSON-able; describes the inputs of the graphs.
         graphs: Contents of the ONNX files by name.
-        tokenizer: Text of ``tokenizer.json``, for a model that reads or writes text.
         card: JSON-able; the card of the trained model, and the differences between graphs and model.
     """
 
@@ -157,12 +150,9 @@ SCORER = "scorer"  # the scorer among the models of a champion
 
 @dataclass
 class OnnxPipeline:
-    """Exported models that work together; on disk one folder, with a folder in it for each model.
+    """Exported models by name that work together; on disk one folder, with a folder in it for each model.
 
-    Attributes:
-        config: JSON-able; which model does what.
-        models: name -> model.
-        card: JSON-able.
+    ``config`` says which model does what.
     """
 
     config: dict[str, Any]
@@ -177,12 +167,9 @@ class OnnxPipeline:
 
 @dataclass(frozen=True)
 class PretrainedBackbone:
-    """A pretrained image network.
+    """A backbone of transformers that returns ``feature_maps`` of its last three stages.
 
-    Attributes:
-        model: A backbone of transformers that returns ``feature_maps`` of its last three stages.
-        mean: Mean of red, green and blue in [0, 1], for the normalization of images.
-        std: Their standard deviation.
+    Images are normalized by mean and standard deviation of red, green and blue in [0, 1].
     """
 
     model: Any
@@ -205,8 +192,8 @@ class PretrainedLanguageModel:
     start_id: int
 
 
-class MetricStream(Protocol):
-    """Receives metrics and images while a model trains."""
+class MetricStream:
+    """Receives metrics and images while a model trains; subclasses keep them."""
 
     def log(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Report metrics after a number of images seen."""
@@ -215,14 +202,8 @@ class MetricStream(Protocol):
         """Report an image, uint8 (H, W, 3); with the same key in every run, runs can be compared."""
 
 
-class NullMetricStream:
-    """A :class:`MetricStream` that drops everything."""
-
-    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
-        """Drop the metrics."""
-
-    def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
-        """Drop the image."""
+class NullMetricStream(MetricStream):
+    """Drops everything."""
 
 
 class CheckpointStore(Protocol):
