@@ -22,12 +22,11 @@ for name, value in {
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for each other's cores take longer than one
     os.environ["OMP_NUM_THREADS"] = "1"
 
-# Minutes each: begun first, they leave no process of a run of tests without work at its end. The second needs
-# no finished project, while the first makes it for all.
+# Files of minutes come first, so that no worker is without work at the end. The first one makes the
+# finished project for all; the second one does not need it and runs meanwhile.
 LONG = (
-    "test_interruption.py", "test_gan.py", "test_rerun.py", "test_docs.py",
-    "test_dvc_experiments.py",
-    "test_smoke.py", "test_mlflow_ui.py", "test_dvc_lineage.py", "test_serving.py",
+    "test_interruption.py", "test_dvc_lineage.py", "test_rerun.py", "test_docs.py", "test_own_pictures.py",
+    "test_dvc_experiments.py", "test_smoke.py", "test_mlflow_ui.py", "test_serving.py",
 )  # fmt: skip
 
 

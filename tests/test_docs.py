@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.project import REPOSITORY, environment_without_settings
+from tests.support.project import REPOSITORY, environment_without_settings, make_folder_environment_small
 
 # Page and pattern of a command -> the test that covers it
 COVERED_ELSEWHERE = {
@@ -120,10 +120,8 @@ def test_every_command_of_a_page_works(page, project):
     environment |= {"KEDRO_ENV": "smoke", "LEXIPIX_MLFLOW": "0"}
     found = commands(page)
     assert found
-    if page == "own-data":  # networks as small as in smoke
-        for file in (project / "conf" / "smoke").glob("parameters*.yml"):
-            if file.name != "parameters_ingestion.yml":
-                shutil.copy(file, project / "conf" / "folder" / file.name)
+    if page == "own-data":
+        make_folder_environment_small(project)
     for command in found:
         if test := covering_test(page, command.line):
             file, _, name = test.partition("::")

@@ -9,35 +9,28 @@ import time
 from tests.support.project import copy_project, environment_without_settings, listen_to_interrupts
 
 # A line of the log that says where the run is, and what happens at a random moment within so many seconds;
-# in the order of the run, since what a stopped run has finished does not say its line again
+# in the order of the run, since what a stopped run has finished does not log its line again. That the other
+# trainings go on bit for bit is tested with their tasks.
 PLACES = (
     ("Running node: ingest", signal.SIGINT, 0.3),
-    ("features: training on", signal.SIGKILL, 1.5),
     ("vae: training on", signal.SIGKILL, 2.0),
     ("captioner: training on", signal.SIGINT, 2.0),
-    ("evaluator: training on", signal.SIGKILL, 2.0),
-    ("prior: training on", signal.SIGKILL, 2.0),
     ("gan: training on", signal.SIGKILL, 1.5),
-    ("tokens: training on", signal.SIGKILL, 1.0),
-    ("small: training on", signal.SIGINT, 0.5),
 )
-# Often enough that these short trainings have one to go on from
+PIPELINES = "ingestion,features,captioner,generator"
+# Often enough that these short trainings have a checkpoint to go on from
 SECONDS = ",".join(
     f"{training}.training.checkpoint_seconds=0.5"
-    for training in (
-        "features", "captioner", "generator.vae", "generator.prior", "generator.gan",
-        "generator.tokens.transformer", "compression.small",
-        "evaluation.evaluator",
-    )
-)  # fmt: skip
-SAME = ("*.safetensors", "*.npy", "*.parquet", "*.onnx", "tokenizer.json")
+    for training in ("captioner", "generator.vae", "generator.gan")
+)
+SAME = ("*.safetensors", "*.npy", "*.parquet", "tokenizer.json")
 
 
 def start(project):
     return subprocess.Popen(
         [
             sys.executable, "-m", "kedro", "run", "--env", "smoke", "--only-missing-outputs",
-            f"--params={SECONDS}",
+            f"--pipelines={PIPELINES}", f"--params={SECONDS}",
         ],
         cwd=project,
         env=environment_without_settings() | {"LEXIPIX_MLFLOW": "0"},
@@ -49,18 +42,12 @@ def start(project):
 
 
 def contents(data):
-    """Bytes of everything that the same run must give again; times and speeds are not among it.
-
-    Nor are the champions' folders and the two with what the champion drew: measured speeds decide which
-    variant that is.
-    """
+    """Bytes of everything that the same run must give again; times and speeds are not among it."""
     files = (path for pattern in SAME for path in data.rglob(pattern) if "checkpoints" not in path.parts)
-    files = (path for path in files if path.name not in ("champion_pictures.npy", "captions_table.parquet"))
-    files = (path for path in files if not {"champion", "captioner_champion"} & set(path.parts))
     return {str(path.relative_to(data)): path.read_bytes() for path in files}
 
 
-def test_a_run_stopped_in_every_training_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
+def test_a_run_stopped_again_and_again_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
     project = copy_project(tmp_path)
     data = project / "data" / "smoke"
     moments = random.Random(time.time_ns())
@@ -90,5 +77,9 @@ def test_a_run_stopped_in_every_training_ends_in_the_bytes_of_one_that_ran_throu
     assert process.returncode == 0, said[-3000:]
     assert "Running node: train_features" not in said, "what was finished is not done again"
     mine, theirs = contents(data), contents(smoke.data)
-    assert mine.keys() == theirs.keys()
+    assert (
+        {"06_models/gan/model.safetensors", "06_models/tokens/model.safetensors"}
+        <= mine.keys()
+        <= theirs.keys()
+    )
     assert [name for name in mine if mine[name] != theirs[name]] == []

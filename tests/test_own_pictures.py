@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tests.support.project import Project, run_kedro
+from tests.support.project import Project, make_folder_environment_small, run_kedro
 from tests.test_docs import SHORT
 
 N_IMAGES = 140
@@ -20,9 +20,7 @@ def test_images_without_captions_are_described_by_another_captioner(smoke, tmp_p
     """Run the whole chain at 64x64; the captioner of another environment writes every caption."""
     path = tmp_path / "project"
     shutil.copytree(smoke.path, path, ignore=shutil.ignore_patterns("mlartifacts", "__pycache__"))
-    for file in (path / "conf" / "smoke").glob("parameters*.yml"):  # networks as small as in smoke
-        if file.name != "parameters_ingestion.yml":
-            shutil.copy(file, path / "conf" / "folder" / file.name)
+    make_folder_environment_small(path)
     draw = np.random.default_rng(5)
     (path / "my-pictures").mkdir()
     for number in range(N_IMAGES):

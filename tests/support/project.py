@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -50,6 +52,17 @@ def commit_all(project: Path) -> None:
     git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
     for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "As copied"]):
         subprocess.run([*git, *words], cwd=project, check=True, capture_output=True)
+
+
+def make_folder_environment_small(project: Path) -> None:
+    """Give the environment ``folder`` networks as small as those of ``smoke``, and only two exported variants."""
+    for file in (project / "conf" / "smoke").glob("parameters*.yml"):
+        if file.name != "parameters_ingestion.yml":
+            shutil.copy(file, project / "conf" / "folder" / file.name)
+    compression = project / "conf" / "folder" / "parameters_compression.yml"
+    parameters = yaml.safe_load(compression.read_text(encoding="utf-8"))
+    parameters["compression"]["variants"] = ["onnx_fp32", "onnx_int8"]
+    compression.write_text(yaml.safe_dump(parameters), encoding="utf-8")
 
 
 def environment_without_settings() -> dict[str, str]:
