@@ -25,7 +25,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for each other's co
 # Files of minutes come first, so that no worker is without work at the end. The first one makes the
 # finished project for all; the second one does not need it and runs meanwhile.
 LONG = (
-    "test_interruption.py", "test_dvc_lineage.py", "test_rerun.py", "test_docs.py", "test_own_pictures.py",
+    "test_interruption.py", "test_dvc_lineage.py", "test_rerun.py", "test_docs.py",
     "test_dvc_experiments.py", "test_smoke.py", "test_mlflow_ui.py", "test_serving.py",
 )  # fmt: skip
 

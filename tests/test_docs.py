@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from tests.support.project import REPOSITORY, environment_without_settings, make_folder_environment_small
@@ -22,8 +23,8 @@ from tests.support.project import REPOSITORY, environment_without_settings, make
 COVERED_ELSEWHERE = {
     ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
     ("run", "kedro estimate"): "repro/test_cost_estimate.py::test_",
-    ("own-data", "kedro run .*image_size=64"): "test_own_pictures.py::test_images_without_captions_are_",
-    ("own-data", "kedro run .*captioner="): "test_own_pictures.py::test_images_without_captions_are_",
+    ("own-data", "kedro run .*image_size=64"): "test_docs.py::check_described_images",
+    ("own-data", "kedro run .*captioner="): "test_docs.py::check_described_images",
     ("reproduce", "dvc repro"): "repro/test_dvc_lineage.py::test_stages_of_one_repro_have_one_parent",
     ("reproduce", "git"): "repro/test_dvc_remotes.py::test_a_folder",
     ("reproduce", "cd"): "repro/test_dvc_remotes.py::test_a_folder",
@@ -53,15 +54,20 @@ COVERED_ELSEWHERE = {
     ("share", "kedro run"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
     ("share", "make"): "tracking/test_shared_server.py::test_models_are_registered_there_and_can_be_used",
 }
-# Short trainings, for the commands that would train for minutes
+# The whole chain on a folder: short trainings, at 64x64, with the captioner of another environment
 SHORT = ",".join(
     f"{training}.training.num_images={images}"
     for training, images in {
         "features": 256, "captioner": 256, "generator.vae": 128, "generator.prior": 128, "generator.gan": 128,
-        "compression.small": 128, "compression.small.reader": 128, "evaluation.evaluator": 256,
+        "generator.tokens.tokenizer": 128, "generator.tokens.transformer": 128, "evaluation.evaluator": 256,
     }.items()
 )  # fmt: skip
-LONG = {"kedro run --env folder --params=ingestion.source.path=my-pictures": f",{SHORT}"}
+OTHER = (
+    "ingestion.image_size=64,generator.vae.latent_channels=24,"
+    "ingestion.captioner=data/smoke/06_models/onnx/captioner"
+)
+LONG = {"kedro run --env folder --params=ingestion.source.path=my-pictures": f",{SHORT},{OTHER}"}
+N_IMAGES, CAPTIONED_EVERY = 140, 10
 PAGES = ("run", "own-data", "reproduce", "browse", "serve", "share")
 
 
@@ -100,13 +106,13 @@ def project(smoke, tmp_path):
     draw = np.random.default_rng(3)
     (path / "my-pictures").mkdir()
     rows = []
-    for number in range(200):
+    for number in range(N_IMAGES):
         color = draw.integers(0, 255, 3)
         pixels = np.full((40, 40, 3), color, np.uint8)
         pixels[8:24, 8:24] = draw.integers(0, 255, 3)
         Image.fromarray(pixels).save(path / "my-pictures" / f"{number}.png")
-        if number % 10 == 0:  # the captioner describes the others
-            style = ("noto", "twemoji", "fluent3d")[number // 10 % 3]
+        if number % CAPTIONED_EVERY == 0:  # a captioner describes the others
+            style = ("noto", "twemoji", "fluent3d")[number // CAPTIONED_EVERY % 3]
             row = {"file_name": f"{number}.png", "text": "red heart", "text_zh": "红心", "style": style}
             rows.append(json.dumps(row, ensure_ascii=False) + "\n")
     (path / "my-pictures" / "metadata.jsonl").write_text("".join(rows), encoding="utf-8")
@@ -137,6 +143,20 @@ def test_every_command_of_a_page_works(page, project):
         assert (result.returncode != 0) == fails, f"{line}\n{shown[-3000:]}"
         for text in command.output:
             assert " ".join(text.split()) in shown, line
+        if line.endswith(OTHER):
+            check_described_images(project / "data" / "folder")
+
+
+def check_described_images(data):
+    """Check a whole run at 64x64 in which the captioner of another environment wrote most captions."""
+    n_given = -(-N_IMAGES // CAPTIONED_EVERY)
+    summary = json.loads((data / "03_primary" / "summary.json").read_text())
+    assert (summary["described"], summary["uncaptioned"]) == (N_IMAGES - n_given, 0)
+    table = pd.read_parquet(data / "03_primary" / "pictures" / "train" / "captions.parquet")
+    assert "generated" in set(table["caption_source"]) and table["caption"].str.len().min() > 0
+    metrics = json.loads((data / "08_reporting" / "metrics.json").read_text())
+    assert metrics["data"]["image_size"] == 64
+    assert {"vae", "gan", "champion", "tokens"} == set(metrics["text"])
 
 
 def pages():

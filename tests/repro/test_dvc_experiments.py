@@ -15,12 +15,14 @@ PARAMETERS = "conf/base/parameters_evaluation.yml"
 SHEET = "data/08_reporting/evaluation_sheet.png"
 METRICS = "data/08_reporting/metrics.json"
 # Each experiment changes what the report shows, and shortens the rest of the evaluation.
-SHORT = (
-    "-S",
-    f"{PARAMETERS}:evaluation.evaluator.training.num_images=256",
-    "-S",
-    f"{PARAMETERS}:evaluation.n_images=32",
-)
+SHORT = tuple(
+    word
+    for change in (
+        "evaluator.training.num_images=256", "n_images=32", "n_prompts=0", "rate.n_images=null",
+        "information.n_images=null", "classifier.n_drawn=null",
+    )
+    for word in ("-S", f"{PARAMETERS}:evaluation.{change}")
+)  # fmt: skip
 
 
 def shown(n):

@@ -55,14 +55,19 @@ def commit_all(project: Path) -> None:
 
 
 def make_folder_environment_small(project: Path) -> None:
-    """Give the environment ``folder`` networks as small as those of ``smoke``, and only two exported variants."""
+    """Give the environment ``folder`` networks as small as those of ``smoke``, and few variants."""
     for file in (project / "conf" / "smoke").glob("parameters*.yml"):
         if file.name != "parameters_ingestion.yml":
             shutil.copy(file, project / "conf" / "folder" / file.name)
-    compression = project / "conf" / "folder" / "parameters_compression.yml"
-    parameters = yaml.safe_load(compression.read_text(encoding="utf-8"))
+    measure_few_variants(project, "folder")
+
+
+def measure_few_variants(project: Path, env: str) -> None:
+    """Let the compression of an environment export the generators only, without smaller networks."""
+    file = project / "conf" / env / "parameters_compression.yml"
+    parameters = yaml.safe_load(file.read_text(encoding="utf-8"))
     parameters["compression"]["variants"] = ["onnx_fp32", "onnx_int8"]
-    compression.write_text(yaml.safe_dump(parameters), encoding="utf-8")
+    file.write_text(yaml.safe_dump(parameters), encoding="utf-8")
 
 
 def environment_without_settings() -> dict[str, str]:
