@@ -20,10 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class FileCheckpoints:
-    """Keeps the last checkpoint in one safetensors file; data other than tensors is JSON in its header.
-
-    With one file, tensors and counters always belong to the same checkpoint.
-    """
+    """Keeps the last checkpoint in one safetensors file; data other than tensors is JSON in its header."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -24,8 +24,7 @@ _log = logging.getLogger(__name__)
 _IMAGES, _CAPTIONS = "images.npy", "captions.parquet"
 _REJECTS, _SUMMARY = "rejects.csv", "summary.json"
 _COLUMNS = ("file", "caption", "caption_source", "paraphrases", "label", "digest", "withheld_caption")
-# Captions in a row group of Parquet.
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 4096  # captions in a row group of Parquet
 
 
 class ImageStoreDataset(FolderDataset[Any]):

@@ -30,11 +30,7 @@ class ModelDataset(FolderDataset[M], Generic[M]):
 
 
 class ModelFolderDataset(ModelDataset[ModelBundle]):
-    """A ``ModelBundle`` as a folder; saving adds the code revision to its card.
-
-    Tied weights, which share memory, are written once for each name, because safetensors cannot share
-    tensors.
-    """
+    """A ``ModelBundle`` as a folder; tied weights, which share memory, are written once for each name."""
 
     kind = "trained"
     required = (CONFIG, CARD, WEIGHTS)

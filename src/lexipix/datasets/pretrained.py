@@ -85,11 +85,7 @@ class PretrainedModels:
         return PretrainedLanguageModel(model.eval(), tokenizer.to_str(), start_id)
 
     def tokenizer(self, path: str, key: str) -> str:
-        """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it.
-
-        Raises:
-            LexipixError: It does not exist, is not a fast one, or has no end token.
-        """
+        """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it."""
         return str(self._tokenizer(path, key)[0].to_str())
 
     def captioner(self, path: str, key: str) -> OnnxModel:

@@ -10,7 +10,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lexipix.config.root import LexipixParameters, validate
+from lexipix.config.root import validate
 from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate
 from lexipix.tracking import run as tracking
 from lexipix.tracking.provenance import Provenance
@@ -54,7 +54,7 @@ class MlflowTrackingHooks:
         """Start the MLflow run."""
         if not tracking.enabled():
             return
-        parameters = _parameters(catalog).model_dump(mode="json")
+        parameters = validate(catalog.load("parameters")).model_dump(mode="json")
         inputs = (name for name in pipeline.inputs() if name.startswith("params:"))
         sections = {name.removeprefix("params:").partition(".")[0] for name in inputs}
         used = {name: values for name, values in parameters.items() if name in sections}
@@ -92,7 +92,7 @@ class MlflowTrackingHooks:
                 from lexipix.tracking.registry import Evaluation, register
 
                 data = str(catalog.load(SUMMARY).get("digest", ""))
-                parameters = _parameters(catalog)
+                parameters = validate(catalog.load("parameters"))
                 register(Evaluation(self._run.run_id, self._env, data, self._metrics, parameters, self._path))
         self._end("FINISHED")
 
@@ -112,7 +112,3 @@ class MlflowTrackingHooks:
         if self._run is not None:
             self._run.end(status, error)
             self._run = None
-
-
-def _parameters(catalog: DataCatalog) -> LexipixParameters:
-    return validate(catalog.load("parameters"))

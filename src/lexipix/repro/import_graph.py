@@ -50,15 +50,14 @@ def code_paths(project: Path, modules: Iterable[str]) -> list[str]:
 
     The ``__init__.py`` of a package does not count: ours contain no code.
     """
-    used = {module for module in modules if not _is_neutral(module)}
+    used = {
+        module
+        for module in modules
+        if not f"{module}.".startswith(NEUTRAL) or f"{module}.".startswith(NOT_NEUTRAL)
+    }
     files = (f"src/{module.replace('.', '/')}.py" for module in used)
     folders = (folder for module, folder in RESOURCES.items() if module in used)
     return sorted({*folders, *(file for file in files if (project / file).is_file())})
-
-
-def _is_neutral(module: str) -> bool:
-    """Whether changes of a module cannot change a result."""
-    return f"{module}.".startswith(NEUTRAL) and not f"{module}.".startswith(NOT_NEUTRAL)
 
 
 @cache

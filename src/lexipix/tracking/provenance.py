@@ -32,7 +32,7 @@ class Provenance:
     def __init__(self, project: Path, entry: Callable[[str], Mapping[str, Any]]) -> None:
         self._project = project
         self._entry = entry
-        # Their keys alone count; unlike sets, they keep the order
+        # Dicts without values: unlike sets, they keep the order
         self._inputs: dict[str, None] = {}
         self._outputs: dict[str, None] = {}
         self._nodes: dict[str, None] = {}

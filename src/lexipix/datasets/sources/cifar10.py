@@ -1,8 +1,4 @@
-"""CIFAR-10 from its official python archive or the extracted folder.
-
-Learning Multiple Layers of Features from Tiny Images, Krizhevsky 2009; the format is described at
-https://www.cs.toronto.edu/~kriz/cifar.html.
-"""
+"""CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html), from its archive or folder."""
 
 import re
 from collections.abc import Generator

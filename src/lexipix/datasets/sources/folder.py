@@ -16,7 +16,7 @@ from typing import TypeVar
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.folder_layout import Listing, find_splits, list_folders
-from lexipix.datasets.sources.folder_metadata import read_rows
+from lexipix.datasets.sources.folder_metadata import MAX_BYTES, read_rows
 from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
@@ -157,6 +157,8 @@ def _read_entry(root: Path, parameters: IngestionParameters, entry: _Entry | Rej
 def _read_sidecar(path: Path) -> tuple[str, ...]:
     """Captions in a text file, one per line; the first is the primary caption."""
     try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise Unusable(f"its caption file {path.name} has {size:,} bytes, allowed are {MAX_BYTES:,}")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise Unusable(f"its caption file {path.name} is not valid UTF-8") from None

@@ -31,22 +31,13 @@ _NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attri
 
 @dataclass(frozen=True)
 class Listing:
-    """The relevant files of one folder, sorted by name.
+    """The names of the relevant files of one folder, sorted."""
 
-    Attributes:
-        prefix: The folder relative to the root: "" or "train/owl/".
-        pictures: Names of image files.
-        sidecars: Name of the caption file beside the image ``STEM.png``, by stem.
-        orphans: Names of caption files without an image.
-        unreadable: Names of images in formats that cannot be read.
-        metadata: Name of the metadata file, or None.
-    """
-
-    prefix: str
+    prefix: str  # the folder relative to the root: "" or "train/owl/"
     pictures: list[str]
-    sidecars: dict[str, str]
-    orphans: list[str]
-    unreadable: list[str]
+    sidecars: dict[str, str]  # caption files beside an image, by the common stem
+    orphans: list[str]  # caption files without an image
+    unreadable: list[str]  # images in formats that cannot be read
     metadata: str | None
 
 
