@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.files import read_array, write_array, write_json
+from lexipix.datasets.files import read_array, write_json
 
 
 class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
@@ -24,6 +24,6 @@ class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
 
         for name, value in data.items():
             if isinstance(value, np.ndarray):
-                write_array(path / f"{name}.npy", value)
+                np.save(path / f"{name}.npy", value, allow_pickle=False)
             else:
                 write_json(path / f"{name}.json", value, name)

@@ -42,7 +42,6 @@ class MlflowStream(MetricStream):
             self._warn_once("log", f"metrics are not tracked ({error})")
 
     def image(self, key: str, images_seen: int, image: "np.ndarray") -> None:
-        """Send one image, uint8 (H, W, 3), as ``NAME/KEY``."""
         from mlflow import MlflowClient
 
         try:

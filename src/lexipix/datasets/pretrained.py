@@ -125,7 +125,7 @@ class PretrainedModels:
             if fast.pad_token in (None, fast.eos_token, fast.bos_token, fast.unk_token):
                 fast.add_special_tokens({"pad_token": _PAD})
         tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-        # The same as lexipix.data.tokenization.with_ends, which datasets must not import
+        # As tokenizers that are trained here
         tokenizer.post_processor = processors.TemplateProcessing(
             single=["$A", fast.eos_token], special_tokens=[(fast.eos_token, fast.eos_token_id)]
         )

@@ -35,11 +35,7 @@ def caption(scene: Scene) -> str:
 
 
 def paraphrases(scene: Scene) -> tuple[str, ...]:
-    """Other captions with the same facts, in another order, syntax, or vocabulary.
-
-    There are four for one object; for more, a fifth is the canonical caption with the objects in reverse
-    order.
-    """
+    """Other captions with the same facts, in another order, syntax, or vocabulary: four or five of them."""
     background, backwards = scene.background, scene.objects[::-1]
     notes = "; ".join(f"{item.shape}, {item.color}, {item.size}, {item.place}" for item in backwards)
     synonyms = {"small": "little", "big": "large"}

@@ -179,7 +179,7 @@ class CheckpointStore(Protocol):
         """Replace the checkpoint atomically; ``meta`` is JSON-able."""
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Tensors and meta of the checkpoint, or None if there is no complete one."""
+        """Tensors and meta of the checkpoint; None without one, or with a warning if it is damaged."""
 
     def clear(self) -> None:
         """Delete the checkpoint, after the training has finished."""

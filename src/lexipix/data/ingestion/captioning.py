@@ -17,14 +17,12 @@ BATCH_SIZE = 256  # images held in memory at a time
 
 
 class ImageCaptioner(Protocol):
-    """An exported captioner."""
+    """An exported captioner of images, uint8 (N, image_size, image_size, 3)."""
 
     @property
-    def image_size(self) -> int:
-        """Side of the square images that it reads, in pixels."""
+    def image_size(self) -> int: ...
 
-    def caption(self, images: Pixels) -> list[str]:
-        """Captions of images, uint8 (N, image_size, image_size, 3)."""
+    def caption(self, images: Pixels) -> list[str]: ...
 
 
 def captioned(

@@ -1,7 +1,7 @@
 """Nodes of the ingestion."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,26 +9,20 @@ from numpy.typing import NDArray
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.ingestion.stream import PictureStream
+from lexipix.datasets.pretrained import PretrainedModels
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
-from lexipix.utils.types import ImageSplits, OnnxModel, OpenedSource
+from lexipix.utils.types import ImageSplits, OpenedSource
 
 # A pandas.DataFrame; importing pandas would take half a second.
 Table = Any
-
-
-class Captioners(Protocol):
-    """The object of the catalog entry ``pretrained_models``."""
-
-    def captioner(self, path: str, key: str) -> OnnxModel:
-        """An exported captioner, read from a folder."""
 
 
 def ingest(
     ingestion: IngestionParameters,
     run: RunParameters,
     sources: Callable[[IngestionParameters, int], OpenedSource],
-    pretrained_models: Captioners,
+    pretrained_models: PretrainedModels,
 ) -> PictureStream:
     """The stream of images with their splits; the image store reads it while it saves it."""
     captioner = None
