@@ -58,11 +58,7 @@ def eos_id(tokenizer: Tokenizer) -> int:
 
 
 def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> NDArray[np.int64]:
-    """Encode N captions, each with EOS at its end, cut to ``max_tokens`` and padded to the longest of them.
-
-    Returns:
-        int64 (N, L), L <= max_tokens.
-    """
+    """Encode captions as int64 (N, L), each ending in EOS, cut to ``max_tokens``, padded to the longest."""
     if not captions:
         return np.empty((0, 1), np.int64)
     # Read the name of a special token in a caption as text; tokenizer.json does not store this setting

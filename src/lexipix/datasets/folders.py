@@ -10,10 +10,7 @@ from lexipix.datasets.files import read_array, write_json
 
 
 class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
-    """A mapping as a folder: arrays become ``NAME.npy``, everything else ``NAME.json``.
-
-    Loaded arrays are memory-mapped read-only.
-    """
+    """A mapping as a folder: arrays become ``NAME.npy``, loaded memory-mapped, the rest ``NAME.json``."""
 
     def _read(self, path: Path) -> Mapping[str, Any]:
         arrays = {file.stem: read_array(file) for file in path.glob("*.npy")}

@@ -1,7 +1,7 @@
-"""The ingested images on disk, written as a stream and read through memory maps.
+"""The ingested images on disk: neither writing nor reading holds all of them in memory.
 
 The folder holds ``{train,val,test,judge}/images.npy`` and ``captions.parquet``, ``rejects.csv`` and
-``summary.json``. Neither writing nor reading holds all images in memory.
+``summary.json``.
 """
 
 import csv
@@ -28,11 +28,7 @@ _CHUNK_ROWS = 4096  # captions in a row group of Parquet
 
 
 class ImageStoreDataset(FolderDataset[Any]):
-    """Saves an iterable of `SourceImage`, `Reject` and, last, their summary; loads `ImageSplits`.
-
-    The store is written to a temporary folder and renamed when it is complete: a full disk, Ctrl-C or an
-    error in the source leave the old store as it was.
-    """
+    """Saves an iterable of `SourceImage`, `Reject` and, last, their summary; loads `ImageSplits`."""
 
     required = (_SUMMARY,)
 

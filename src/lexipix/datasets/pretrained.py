@@ -66,11 +66,7 @@ class PretrainedModels:
         return PretrainedBackbone(model, mean, std)
 
     def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
-        """A causal language model with its tokenizer.
-
-        Raises:
-            LexipixError: It does not exist, or its tokenizer is not a fast one or has no end token.
-        """
+        """A causal language model with its tokenizer; LexipixError if one is missing or has no end token."""
         import torch
         from transformers import AutoModelForCausalLM
 
@@ -89,11 +85,7 @@ class PretrainedModels:
         return str(self._tokenizer(path, key)[0].to_str())
 
     def captioner(self, path: str, key: str) -> OnnxModel:
-        """A captioner that another run of lexipix has trained and exported, from its folder.
-
-        Raises:
-            LexipixError: The folder is not an exported captioner, or it is damaged.
-        """
+        """A captioner that another run has trained and exported; LexipixError if the folder is none."""
         folder = self.root / Path(path).expanduser()
         missing = [name for name in _CAPTIONER_FILES if not (folder / name).is_file()]
         if missing:

@@ -19,10 +19,7 @@ SUMMARY, PICTURES, METRICS = "ingestion_summary", "pictures", "metrics"
 
 
 class MlflowTrackingHooks:
-    """Logs parameters, outputs, costs and lineage to MLflow, and registers the models of an evaluation.
-
-    ``metadata.mlflow`` of a catalog entry decides what is logged of it (:meth:`TrackedRun.log`).
-    """
+    """Logs parameters, outputs (by their ``metadata.mlflow``), costs and lineage; registers models."""
 
     # Set by the first two hooks of a run
     _project_path: Path

@@ -17,11 +17,7 @@ MIN_SECONDS = 5.0  # shorter nodes get no line of their own
 
 
 class NodeTimingHooks:
-    """Measures each node and logs the results at the end of the run, beside the estimate if there is one.
-
-    Attributes:
-        costs: Measured so far, by node.
-    """
+    """Measures each node and logs the results at the end of the run, beside the estimate if there is one."""
 
     def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}

@@ -43,10 +43,7 @@ def dvc_process() -> str | None:
 
 
 def start_parent(client: Any, experiment: str, env: str, tags: Mapping[str, str]) -> str | None:
-    """Id of the parent run of this ``dvc repro``, which its first stage starts; None outside of DVC.
-
-    The parent takes those tags of the stage's run that are not about the stage.
-    """
+    """Id of the parent run of this ``dvc repro``, which its first stage starts; None outside of DVC."""
     name = dvc_process()
     if name is None:
         return None
@@ -74,11 +71,7 @@ def end_parent(client: Any, parent_id: str, child: Any, status: str) -> None:
 
 
 def recorded_stages(lock: Path) -> dict[str, dict[str, Any]]:
-    """The stages that ``dvc.lock`` records, by environment and by their names without ``@ENV``.
-
-    Raises:
-        LexipixError: The file cannot be read.
-    """
+    """The stages that ``dvc.lock`` records, by environment and by their names without ``@ENV``."""
     found: dict[str, dict[str, Any]] = {}
     try:
         stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]

@@ -46,10 +46,7 @@ def modules_of_function(module: str, name: str) -> frozenset[str]:
 
 
 def code_paths(project: Path, modules: Iterable[str]) -> list[str]:
-    """The files of modules, and the folders that they read, relative to the project.
-
-    The ``__init__.py`` of a package does not count: ours contain no code.
-    """
+    """The files of modules (packages contain no code), and the folders that they read, in the project."""
     used = {
         module
         for module in modules

@@ -1,7 +1,4 @@
-"""Runs a tracked run again, with its code in a git worktree and its inputs by digest; compares the outputs.
-
-The parent run of a ``dvc repro`` is run again stage by stage, in one worktree.
-"""
+"""Runs a tracked run again, with its code in a git worktree and its inputs by digest; compares outputs."""
 
 import json
 import os
@@ -108,11 +105,7 @@ def remarks(todo: Sequence[Stage]) -> list[str]:
 
 
 def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
-    """Create the worktree ``folder``: code with its uncommitted changes, inputs, files that parameters name.
-
-    Raises:
-        LexipixError: git cannot create the worktree.
-    """
+    """Create the worktree ``folder``: code with uncommitted changes, inputs, files that parameters name."""
     first = todo[0]
     folder.parent.mkdir(parents=True, exist_ok=True)
     run_git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])

@@ -1,9 +1,8 @@
 """Recognizes scenes in images by template matching, without training.
 
-A template is the mask m of one shape in one size at one position. With D the image's difference from its
-background, the best color in the least-squares sense explains ``sum_c <m, D_c>^2 / <m, m>`` of the energy of
-D. The template that explains most decides shape, size and color. Templates are sharp and blurred, so that
-soft edges of generated images are not recognized as another size.
+With m the mask of one shape in one size at one place and D the image's difference from its background, the
+best color (least squares) explains ``sum_c <m, D_c>^2 / <m, m>`` of the energy of D. The template that
+explains most decides. Some are blurred, so that soft edges are not recognized as another size.
 """
 
 from __future__ import annotations
@@ -110,11 +109,7 @@ class Oracle:
         ground: Floats,
         found: list[list[SceneObject]],
     ) -> NDArray[np.intp]:
-        """Recognize the object at one place of some images and move it from ``rest`` to ``found``.
-
-        Returns:
-            The images of ``group`` with a recognized object.
-        """
+        """Move the object at a place of some images from ``rest`` to ``found``; returns those with one."""
         fits = [self._fit(place, size, rest[group]) for size in SIZES]
         energies = np.array([fit.energy for fit in fits])
         sizes = energies.argmax(axis=0)

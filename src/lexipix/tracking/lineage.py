@@ -30,10 +30,7 @@ def experiment_name(env: str | None) -> str:
 
 
 def command(run_params: Mapping[str, Any]) -> str:
-    """The command line that repeats a run.
-
-    Kedro's own record of it has deprecated options, and neither environment nor parameters.
-    """
+    """The command line that repeats a run; Kedro's own record lacks environment and parameters."""
     words = ["kedro", "run"]
     env = run_params.get("env")
     if env and env != "local":
@@ -60,10 +57,7 @@ def command(run_params: Mapping[str, Any]) -> str:
 
 
 def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = False) -> dict[str, str]:
-    """The tags of a run: git revision, DVC stage and experiment, command, environment, machine, seed.
-
-    ``dirty`` says whether the code differs from the git revision.
-    """
+    """The tags of a run; ``dirty`` says whether the code differs from the git revision."""
     revision = git("rev-parse", "HEAD")
     known = {
         "git.revision": revision,

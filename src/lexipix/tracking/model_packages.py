@@ -38,8 +38,7 @@ class ModelPackage:
     def content(self, folder: Path) -> dict[str, Any]:
         """What ``mlflow.pyfunc.save_model`` takes.
 
-        The modules of lexipix that the service imports are copied to ``folder``. The whole package would
-        contain training and reports as well.
+        The modules of lexipix that the service imports, not the whole package, are copied to ``folder``.
         """
         serving = f"lexipix.serving.{self.kind}"
         root = _file_of("lexipix").parent

@@ -25,8 +25,8 @@ class Provenance:
     """Collects what a run reads and writes.
 
     Two keys of a catalog entry's metadata concern it. ``measured: true`` marks a file that shows measured
-    speeds and therefore differs from run to run. ``pins`` marks a choice that was made by measured speeds: it
-    maps the parameter that fixes the choice to the key in the file that holds it.
+    speeds. ``pins`` marks a choice that was made by measured speeds: it maps the parameter that fixes the
+    choice to the key in the file that holds it.
     """
 
     def __init__(self, project: Path, entry: Callable[[str], Mapping[str, Any]]) -> None:

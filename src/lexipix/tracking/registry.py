@@ -122,10 +122,7 @@ def _champion(client: MlflowClient, name: str, description: str) -> ModelVersion
 
 
 def _logged(client: MlflowClient, name: str, package: ModelPackage, evaluation: Evaluation) -> LoggedModel:
-    """Log the model as an output of the run that evaluated it.
-
-    ``mlflow.pyfunc.log_model`` would also link every metric of the run to the model, system metrics included.
-    """
+    """Log the model as an output of the run that evaluated it, without links to all metrics of the run."""
     run = client.get_run(evaluation.run_id)
     model = client.create_logged_model(
         run.info.experiment_id,

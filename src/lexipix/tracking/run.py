@@ -149,10 +149,7 @@ class TrackedRun:
             self._made_from = makers
 
     def log_data_set(self, summary: Mapping[str, Any], digest: str | None) -> None:
-        """Log the data set that the run works on, by the ingestion's summary.
-
-        DVC's digest of the images has the 36 characters that MLflow allows; else the summary's is used.
-        """
+        """Log the data set of the run, by the ingestion's summary and, where there is one, DVC's digest."""
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
@@ -189,10 +186,7 @@ class TrackedRun:
                 end_parent(self._client, self._parent, self._client.get_run(self.run_id), status)
 
     def _note(self) -> str:
-        """The run's description: its command, links, and its images at their full size.
-
-        MLflow's own image cards print every parameter above each image, which leaves the image no room.
-        """
+        """The run's description: its command, links, and its images, too small in MLflow's own cards."""
         lines = [f"`{self._command}`", "", run_links(self._experiment, self.run_id, self._pages)]
         for maker in dict.fromkeys(self._made_from.values()):
             names = ", ".join(name for name, run_id in self._made_from.items() if run_id == maker)

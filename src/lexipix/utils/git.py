@@ -42,11 +42,7 @@ def git(
 def run_git(
     folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str | None = None
 ) -> str:
-    """Output of a git command in a folder, with more variables in its environment.
-
-    Raises:
-        LexipixError: The command fails.
-    """
+    """Output of a git command in a folder, with more environment variables; LexipixError if it fails."""
     answer = subprocess.run(
         ["git", *arguments],
         cwd=folder,

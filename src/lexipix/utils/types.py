@@ -122,10 +122,7 @@ SCORER = "scorer"  # the scorer among the models of a champion
 
 @dataclass
 class OnnxPipeline:
-    """Exported models by name that work together; on disk one folder, with a folder in it for each model.
-
-    ``config`` says which model does what.
-    """
+    """Exported models that work together, as ``config`` says; on disk a folder with one for each model."""
 
     config: dict[str, Any]
     models: Mapping[str, OnnxModel]
@@ -139,10 +136,7 @@ class OnnxPipeline:
 
 @dataclass(frozen=True)
 class PretrainedBackbone:
-    """A backbone of transformers that returns ``feature_maps`` of its last three stages.
-
-    Images are normalized by mean and standard deviation of red, green and blue in [0, 1].
-    """
+    """A backbone of transformers, with the mean and standard deviation of its normalized images."""
 
     model: Any
     mean: tuple[float, float, float]

@@ -37,12 +37,7 @@ class Batch:
 
 
 def read_batches(path: Path, n_classes: int) -> Iterator[Batch]:
-    """The batches one by one, the test batch first. Nothing is extracted to disk.
-
-    Raises:
-        LexipixError: A batch is missing, the archive is incomplete or altered, or a batch does not hold
-            images.
-    """
+    """The batches one by one, the test batch first; LexipixError if one is missing, cut or altered."""
     contents = {} if path.is_dir() else _read_members(path)
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set(contents)
     if missing := [name for name in BATCHES if name not in names]:

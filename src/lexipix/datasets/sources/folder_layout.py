@@ -42,9 +42,7 @@ class Listing:
 
 
 def list_folders(root: Path) -> list[Listing]:
-    """Listings of a folder and its subfolders in the order of their names, without hidden ones.
-
-    Links to folders are not followed, because they may form cycles.
+    """Listings of a folder and its subfolders in the order of their names, without hidden ones and links.
 
     Raises:
         LexipixError: A folder has two metadata files.

@@ -153,12 +153,10 @@ def fields_of(template: str, parameters: FolderSourceParameters) -> list[str]:
 def fill_templates(record: Mapping[str, Any], parameters: FolderSourceParameters) -> tuple[str, ...]:
     """The captions of one row, those of the first template first; empty if no template can be filled.
 
-    If the caption field is a list, each of its texts fills the templates; a list in another field becomes one
-    text with commas.
+    Each text of a list in the caption field fills the templates; a list in another field becomes one text.
 
     Raises:
-        ValueError: A field is neither a text or number nor a list of them. The message continues "the caption
-            of …".
+        ValueError: A field is neither a text or number nor a list of them; continues "the caption of …".
     """
     captions: dict[str, None] = {}
     for template in parameters.caption_templates:

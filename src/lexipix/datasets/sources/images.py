@@ -1,7 +1,4 @@
-"""Reads image files of any format as square uint8 RGB arrays of one size.
-
-The image is resized early: orientation, background and color mode are then applied to the small result.
-"""
+"""Reads image files as square uint8 RGB arrays; first resized, then turned, as small images are cheap."""
 
 from functools import cache
 from io import BytesIO
@@ -133,11 +130,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _plain_mode(image: Image.Image) -> Image.Image:
-    """The image in a mode that can be resized.
-
-    Transparent images become premultiplied ("RGBa"), so that the color of transparent pixels does not bleed
-    into their neighbors.
-    """
+    """The image in a mode that can be resized."""
     if image.mode.startswith("I") or image.mode == "F":
         return _to_8_bit(image)
     if image.has_transparency_data:

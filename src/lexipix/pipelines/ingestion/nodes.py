@@ -35,12 +35,7 @@ def ingest(
 
 
 def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:
-    """Summary of the ingested images.
-
-    Returns:
-        The summary (source, counts, digest, examples), the table of rejects (file, reason), and a contact
-        sheet of some training images with their captions.
-    """
+    """The summary, the table of rejects (file, reason), and a contact sheet of training images."""
     summary = dict(pictures.summary)
     examples = summary["examples"]
     images = np.stack([pictures.train.images[example["row"]] for example in examples])
