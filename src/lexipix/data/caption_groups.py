@@ -20,8 +20,8 @@ class CaptionGroups:
         """Return a batch in which each caption occurs several times, where other images have it too.
 
         Only then can a discriminator see whether one caption gives one image or many. The first quarter of
-        ``rows`` (B,) stays, and three times others with the same captions follow. Images whose caption no other
-        image has stay where they were. Every image stays as likely as before.
+        ``rows`` (B,) stays, and three times others with the same captions follow; where there are none, the
+        places keep their rows. Every image stays as likely as before.
         """
         n_leaders = -(-len(rows) // GROUP_SIZE)
         leaders = rows[:n_leaders].repeat(GROUP_SIZE)[: len(rows)]

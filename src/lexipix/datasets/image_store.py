@@ -7,7 +7,6 @@ The folder holds ``{train,val,test,judge}/images.npy`` and ``captions.parquet``,
 import csv
 import json
 import logging
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -33,7 +32,6 @@ class ImageStoreDataset(FolderDataset[Any]):
     required = (_SUMMARY,)
 
     def _write(self, path: Path, data: Any) -> None:
-        started = time.perf_counter()
         summary: Mapping[str, Any] = {}
         with ExitStack() as stack:
             splits = {name: _SplitWriter(path / name, stack) for name in SPLITS}
@@ -56,16 +54,9 @@ class ImageStoreDataset(FolderDataset[Any]):
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (path / _SUMMARY).write_text(text + "\n", encoding="utf-8")
         counts = {name: summary[f"n_{name}"] for name in SPLITS}
-        seconds = time.perf_counter() - started
-        _log.info(
-            "Ingested %s images (%s; %s rejected) in %.1f s, %s images/s, into %s",
-            f"{sum(counts.values()):,}",
-            ", ".join(f"{name} {count:,}" for name, count in counts.items()),
-            f"{summary['rejected']:,}",
-            seconds,
-            f"{(sum(counts.values()) + summary['rejected']) / seconds:,.0f}",
-            self.path,
-        )
+        listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        n_images, n_rejected = sum(counts.values()), summary["rejected"]
+        _log.info(f"Ingested {n_images:,} images ({listed}; {n_rejected:,} rejected) into {self.path}")
 
     def _read(self, path: Path) -> ImageSplits:
         import pandas as pd

@@ -34,7 +34,6 @@ class MlflowTrackingHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember the project and the environment."""
         self._project_path, self._env = context.project_path, context.env
 
     @hook_impl
@@ -48,7 +47,6 @@ class MlflowTrackingHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Start the MLflow run."""
         if not tracking.enabled():
             return
         parameters = validate(catalog.load("parameters")).model_dump(mode="json")
@@ -61,7 +59,6 @@ class MlflowTrackingHooks:
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str) -> None:
-        """Remember an input of the run."""
         self._provenance.add_input(dataset_name)
 
     @hook_impl
@@ -95,7 +92,6 @@ class MlflowTrackingHooks:
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        """End the run as failed, with the reason."""
         self._end("FAILED", error)
 
     def _entry(self, name: str) -> Mapping[str, Any]:

@@ -31,13 +31,11 @@ class NodeTimingHooks:
 
     @hook_impl(trylast=True)
     def before_node_run(self) -> None:
-        """Start the clock."""
         self._has_peak = begin_peak() is not None
         self._started = time.perf_counter()
 
     @hook_impl(tryfirst=True)
     def after_node_run(self, node: Node) -> None:
-        """Take the node's time and memory."""
         self._measure(node)
 
     @hook_impl(tryfirst=True)
@@ -47,7 +45,6 @@ class NodeTimingHooks:
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
-        """Log a line for each of the longer nodes."""
         for line in report_costs(self.costs, load_estimate(catalog)):
             _log.info(line)
 

@@ -62,9 +62,9 @@ class Provenance:
         ``md5`` is DVC's digest. ``comparable`` is the digest without measured values, whose names end as
         ``measured`` lists; files that show measured speeds have none.
         """
-        outputs = {name: self._file(name, path) for name, path in self._paths(self._outputs)}
-        pins: dict[str, Any] = {}
+        outputs, pins = dict[str, dict[str, str]](), dict[str, Any]()
         for name, path in self._paths(self._outputs):
+            outputs[name] = self._file(name, path)
             metadata = self._entry(name).get("metadata") or {}
             if not metadata.get("measured"):
                 outputs[name]["comparable"] = comparable_digest(path)

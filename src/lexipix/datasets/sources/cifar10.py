@@ -34,10 +34,7 @@ def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
             f"`dvc update data/01_raw/{ARCHIVE}.dvc`, or choose your own copy with "
             "--params=ingestion.source.path=FILE_OR_FOLDER."
         )
-    for inner in (path / FOLDER, path / ARCHIVE):
-        if inner.exists():
-            path = inner
-            break
+    path = next((inner for inner in (path / FOLDER, path / ARCHIVE) if inner.exists()), path)
     limit = parameters.source.max_pictures
     n_pictures = _N_TRAIN + _N_TEST if limit is None else min(limit, _N_TRAIN) + min(limit, _N_TEST)
     return OpenedSource(partial(_read, path, parameters), frozenset({"test"}), n_pictures)

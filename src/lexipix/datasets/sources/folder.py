@@ -46,14 +46,11 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
     Raises:
         LexipixError: The folder does not exist, has no images, or has a contradictory layout.
     """
-    if not root.exists():
-        raise LexipixError(
-            f"ingestion.source.path is {root}, which does not exist: set the folder of your images with "
-            "--params=ingestion.source.path=DIR."
-        )
     if not root.is_dir():
+        found = "is a file" if root.exists() else "does not exist"
         raise LexipixError(
-            f"ingestion.source.path is {root}, which is a file: set it to the folder of your images."
+            f"ingestion.source.path is {root}, which {found}: set the folder of your images with "
+            "--params=ingestion.source.path=DIR."
         )
     listings = list_folders(root)
     splits = find_splits(root, listings)
