@@ -30,7 +30,6 @@ class CaptionRows:
         self.device = device
 
     def __len__(self) -> int:
-        """Number of images."""
         return len(self.counts)
 
     @property

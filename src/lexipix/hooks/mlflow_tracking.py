@@ -21,13 +21,6 @@ SUMMARY, PICTURES, METRICS = "ingestion_summary", "pictures", "metrics"
 class MlflowTrackingHooks:
     """Logs parameters, outputs (by their ``metadata.mlflow``), costs and lineage; registers models."""
 
-    # Set by the first two hooks of a run
-    _project_path: Path
-    _env: str | None
-    _catalog: DataCatalog
-    _provenance: Provenance
-    _metrics: Mapping[str, Any] | None
-
     def __init__(self, timing: NodeTimingHooks) -> None:
         self._timing = timing
         self._run: tracking.TrackedRun | None = None
@@ -41,7 +34,7 @@ class MlflowTrackingHooks:
         """Remember the catalog, and forget the datasets of an earlier run."""
         self._catalog = catalog
         self._provenance = Provenance(self._project_path, self._entry)
-        self._metrics = None
+        self._metrics: Mapping[str, Any] | None = None
 
     @hook_impl
     def before_pipeline_run(

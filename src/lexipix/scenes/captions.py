@@ -8,14 +8,9 @@ from dataclasses import asdict, replace
 
 from lexipix.scenes.grammar import BACKGROUNDS, COLORS, MAX_OBJECTS, PLACES, SHAPES, SIZES, Scene, SceneObject
 
-_SIZE_WORDS = {
-    "small": "small",
-    "little": "small",
-    "tiny": "small",
-    "big": "big",
-    "large": "big",
-    "huge": "big",
-}
+_SIZE_WORDS = dict.fromkeys(("small", "little", "tiny"), "small") | dict.fromkeys(
+    ("big", "large", "huge"), "big"
+)
 _PLACE_WORDS = {"upper": "top", "lower": "bottom", "middle": "center", "centre": "center", "grey": "gray"}
 _PLACE_PARTS = frozenset(part for place in PLACES for part in place.split())
 # Words that carry no fact.

@@ -17,7 +17,7 @@ from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.folder_layout import Listing, find_splits, list_folders
 from lexipix.datasets.sources.folder_metadata import MAX_BYTES, read_rows
-from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffixes
+from lexipix.datasets.sources.images import Unusable, read_image, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
 from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
@@ -140,11 +140,9 @@ def _read_entry(root: Path, parameters: IngestionParameters, entry: _Entry | Rej
         if entry.sidecar:
             texts = _read_sidecar(path.with_name(entry.sidecar))
         image = read_image(path, parameters)
-    except Missing as reason:
-        named = f", but {entry.named_in} names it" if entry.named_in else ""
-        return Reject(entry.file, f"{reason}{named}")
     except Unusable as reason:
-        return Reject(entry.file, str(reason))
+        named = f", but {entry.named_in} names it" if entry.named_in and not path.is_file() else ""
+        return Reject(entry.file, f"{reason}{named}")
     if not any(texts) and entry.label and template:
         texts = (caption_from(template, label=entry.label),)
     caption, *paraphrases = texts or (None,)

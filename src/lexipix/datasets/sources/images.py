@@ -29,10 +29,6 @@ class Unusable(Exception):
     """An image must be rejected; the message is the reason in ``rejects.csv``."""
 
 
-class Missing(Unusable):
-    """The file does not exist."""
-
-
 @cache
 def formats() -> tuple[str, ...]:
     """Pillow's formats that are read, in the order in which Pillow tries them, the common ones first."""
@@ -86,7 +82,7 @@ def _content(path: Path | str | BytesIO) -> BytesIO:
     if isinstance(path, BytesIO):
         return path
     if not Path(path).is_file():
-        raise Missing("the file does not exist")
+        raise Unusable("the file does not exist")
     content = Path(path).read_bytes()
     if not content:
         raise Unusable("empty file")

@@ -14,9 +14,6 @@ from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
 from lexipix.utils.types import ImageSplits, OpenedSource
 
-# A pandas.DataFrame; importing pandas would take half a second.
-Table = Any
-
 
 def ingest(
     ingestion: IngestionParameters,
@@ -34,7 +31,7 @@ def ingest(
     return PictureStream(sources(ingestion, run.seed), ingestion, captioner)
 
 
-def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:
+def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Any, NDArray[np.uint8]]:
     """The summary, the table of rejects (file, reason), and a contact sheet of training images."""
     summary = dict(pictures.summary)
     examples = summary["examples"]
