@@ -70,7 +70,7 @@ class TrackedRun:
             self._client = mlflow.MlflowClient()
             experiment = _experiment(experiment_name(run_params.get("env")), address, project_path)
             self._parent = start_parent(self._client, experiment, own["env"], own)
-            self._run = mlflow.start_run(
+            run = mlflow.start_run(
                 experiment_id=experiment,
                 run_name=run_name(run_params),
                 nested=mlflow.active_run() is not None,
@@ -86,7 +86,7 @@ class TrackedRun:
                 f"The MLflow store {address} cannot be used ({_first_line(error)}): fix it, set "
                 "MLFLOW_TRACKING_URI to another one, or set LEXIPIX_MLFLOW=0 to run without tracking."
             ) from error
-        self.run_id, self._experiment = str(self._run.info.run_id), experiment
+        self.run_id, self._experiment = str(run.info.run_id), experiment
         self._command = own["command"]
         self._images: list[str] = []
         self._made_from: dict[str, str] = {}

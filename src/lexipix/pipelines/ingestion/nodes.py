@@ -1,7 +1,7 @@
 """Nodes of the ingestion."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.ingestion.stream import PictureStream
-from lexipix.datasets.pretrained import PretrainedModels
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
-from lexipix.utils.types import ImageSplits, OpenedSource
+from lexipix.utils.types import ImageSplits, OnnxModel, OpenedSource
+
+
+class Captioners(Protocol):
+    """The object of the catalog entry ``pretrained_models``, which reads exported captioners."""
+
+    def captioner(self, path: str, key: str) -> OnnxModel: ...
 
 
 def ingest(
     ingestion: IngestionParameters,
     run: RunParameters,
     sources: Callable[[IngestionParameters, int], OpenedSource],
-    pretrained_models: PretrainedModels,
+    pretrained_models: Captioners,
 ) -> PictureStream:
     """The stream of images with their splits; the image store reads it while it saves it."""
     captioner = None
