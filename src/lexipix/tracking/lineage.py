@@ -19,8 +19,8 @@ def run_name(run_params: Mapping[str, Any]) -> str:
     chosen = sorted(run_params.get("pipeline_names") or [], key=_order)
     chosen = list(run_params.get("node_names") or []) or chosen
     tags = sorted(run_params.get("tags") or [])
-    env = run_params.get("env") or "base"
-    return f"{'+'.join(chosen) or 'all'}{'[' + ','.join(tags) + ']' if tags else ''}@{_env(env)}"
+    env = _env(run_params.get("env"))
+    return f"{'+'.join(chosen) or 'all'}{'[' + ','.join(tags) + ']' if tags else ''}@{env}"
 
 
 def experiment_name(env: str | None) -> str:
