@@ -11,6 +11,7 @@ import click
 from lexipix.cli.errors import user_errors
 from lexipix.tracking import run as tracking
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.git import run_git
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
@@ -80,7 +81,7 @@ def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path |
     client.set_tag(run_id, "reproduced", f"{datetime.date.today()}: {result}")
     good = all(verdict in rerun.GOOD for _, verdict in verdicts)
     if out is None and good:
-        rerun.remove(project, folder)
+        run_git(project, "worktree", "remove", "--force", str(folder))
         folder.parent.rmdir()
     else:
         click.echo(f"The new files are in {folder}; git worktree remove --force {folder} removes them.")

@@ -33,16 +33,10 @@ class PriorParameters(Parameters):
 
 
 class GeneratorSize(NamedTuple):
-    """The size of a GAN's own network.
+    """The size of a GAN's own network; depth and noise count for ``start: scratch`` only."""
 
-    Attributes:
-        width: Of words and of the 8x8 grid, a multiple of 32; half of it at twice the side, and so on.
-        depth: Modulated convolution blocks on the grid; ``start: scratch`` only.
-        noise_dim: Length of the noise vector; ``start: scratch`` only.
-    """
-
-    width: int
-    depth: int
+    width: int  # of words and of the 8x8 grid, a multiple of 32; half of it at twice the side, and so on
+    depth: int  # modulated convolution blocks on the grid
     noise_dim: int
 
 
@@ -99,11 +93,7 @@ class GANParameters(Parameters):
 
 
 class FeedbackParameters(Parameters):
-    """What validation changes while prior and GAN train (``generator.feedback.*``).
-
-    The GAN takes part where its images are to resemble the real ones: ``pixel_weight`` above 0 and
-    ``pixel_pool`` 1.
-    """
+    """What validation changes while prior and GAN train (the GAN: ``pixel_weight`` > 0, ``pixel_pool`` 1)."""
 
     enabled: bool
     resampled_fraction: float = Field(ge=0, le=1)

@@ -87,10 +87,7 @@ class ResizeParameters(Parameters):
 
 
 class SplitParameters(Parameters):
-    """Shares of the splits that the source does not decide itself (``ingestion.splits.*``).
-
-    Where a source has its own test split, ``val`` and ``judge`` are shares of its training part.
-    """
+    """Shares of the splits that the source does not decide itself (``ingestion.splits.*``)."""
 
     val: Share
     test: Share

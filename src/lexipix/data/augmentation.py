@@ -16,15 +16,12 @@ def augment(images: Tensor, policy: Sequence[Augmentation]) -> Tensor:
     """Return images with the named augmentations, each image its own draw; gradients pass through.
 
     Args:
-        images: (B, 3, S, S) in about [-1, 1].
+        images: (B, 3, S, S) in about [-1, 1]; after ``color`` they are no longer bounded.
         policy: Any of ``color`` (brightness, saturation, contrast), ``translation`` (up to an eighth of the
             side, mid-grey behind), ``cutout`` (a mid-grey square of about half the side), ``jitter`` (rotated
             by up to ten degrees, scaled by up to a seventh, moved by up to a sixteenth of the side, the edges
             repeated, and colors changed so little that their names stay). Colors and places that captions
             name must not be changed.
-
-    Returns:
-        Images of the same shape, no longer bounded by [-1, 1] after ``color``.
     """
     for name in policy:
         images = _POLICIES[name](images)

@@ -30,7 +30,6 @@ class CaptionRows:
         self.device = device
 
     def __len__(self) -> int:
-        """Number of images."""
         return len(self.counts)
 
     @property
@@ -49,10 +48,7 @@ class CaptionRows:
         return self.select(self.starts[rows])
 
     def sample(self, rows: Tensor, primary_caption_prob: float = 0.0) -> Tensor:
-        """A random caption of each image (B,), by torch's global generator: int64 (B, L).
-
-        With a probability, it is the primary caption; otherwise all are equally likely.
-        """
+        """A random caption of each image (B,), by torch's generator; with a probability the primary one."""
         choice = (torch.rand(len(rows)) * self.counts[rows]).long()
         if primary_caption_prob:
             choice = choice * (torch.rand(len(rows)) >= primary_caption_prob)

@@ -19,12 +19,9 @@ class CaptionGroups:
     def regroup(self, rows: Tensor) -> Tensor:
         """Return a batch in which each caption occurs several times, where other images have it too.
 
-        Only then can a discriminator see whether one caption gives one image or many. Every image stays as
-        likely as before.
-
-        Returns:
-            (B,): the first quarter of ``rows`` (B,) as it is, and three times others with the same captions;
-            the places of a caption that no other image has keep the rows that were there.
+        Only then can a discriminator see whether one caption gives one image or many. The first quarter of
+        ``rows`` (B,) stays, and three times others with the same captions follow; where there are none, the
+        places keep their rows. Every image stays as likely as before.
         """
         n_leaders = -(-len(rows) // GROUP_SIZE)
         leaders = rows[:n_leaders].repeat(GROUP_SIZE)[: len(rows)]

@@ -16,17 +16,11 @@ MAX_SUBSTITUTES = 512  # training images that replace a validation split without
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """Images with their captions.
+    """N images with their captions."""
 
-    Attributes:
-        images: uint8 (N, S, S, 3), read on access.
-        captions: N texts.
-        paraphrases: N lists of other captions, possibly empty.
-    """
-
-    images: Images
+    images: Images  # uint8 (N, S, S, 3), read on access
     captions: list[str]
-    paraphrases: list[list[str]]
+    paraphrases: list[list[str]]  # other captions of each image, possibly none
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -36,7 +30,6 @@ class CaptionedImages:
         return np.unique(np.array(self.captions), return_inverse=True)[1].astype(np.int64)
 
     def all_captions(self) -> list[str]:
-        """All captions and paraphrases."""
         return [*self.captions, *(text for texts in self.paraphrases for text in texts)]
 
 

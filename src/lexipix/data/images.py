@@ -71,10 +71,7 @@ def batch_psnr(images: Tensor, others: Tensor) -> Tensor:
 
 
 def random_shift(images: Tensor, pixels: int, border: str = "replicate") -> Tensor:
-    """Shift each image by a random whole number of pixels in each direction; channels_last in memory.
-
-    Images are (B, C, H, W); ``border`` is a mode of torch's ``pad`` (``replicate``, ``reflect``).
-    """
+    """Shift images (B, C, H, W) by random whole pixels on both axes; ``border`` as for torch's ``pad``."""
     offsets = torch.randint(0, 2 * pixels + 1, (2, len(images), 1)).to(images.device)
     return shift(images, offsets, pixels, border)
 

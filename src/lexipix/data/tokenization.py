@@ -1,7 +1,7 @@
-"""Byte-level BPE tokenizers with PAD and EOS tokens. Imports no torch.
+"""Byte-level BPE tokenizers. Imports no torch.
 
-All tokenizers of this project, trained here or taken from a pretrained language model, append EOS to a text
-and know their padding, so that ``tokenizer.json`` alone turns text into a network's input.
+All tokenizers, also those of pretrained language models, append EOS to a text and know their padding, so that
+``tokenizer.json`` alone turns text into a network's input.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,7 @@ PAD_ID, EOS_ID = 0, 1
 def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     """Train a tokenizer; by byte fallback it encodes any text.
 
-    Chinese has no spaces between words, so that whole phrases would become tokens, which are of no use for
-    new phrases of the same characters. Each Chinese character is therefore split off.
-
-    Args:
-        captions: Training captions.
-        vocabulary: Maximum number of ids, with ``PAD_ID`` 0, ``EOS_ID`` 1 and the 256 bytes.
+    ``vocabulary`` is the maximum number of ids, with ``PAD_ID`` 0, ``EOS_ID`` 1 and the 256 bytes.
     """
     tokenizer = Tokenizer(models.BPE())
     # With a space in front of the first word too, "star" is the same token everywhere
@@ -31,6 +26,7 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
+            # Chinese has no spaces: whole phrases would become tokens, of no use for new phrases
             pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
@@ -43,21 +39,16 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     tokenizer.train_from_iterator(captions, trainer)
-    return with_ends(tokenizer, PAD, EOS)
-
-
-def with_ends(tokenizer: Tokenizer, pad: str, eos: str) -> Tokenizer:
-    """Make a tokenizer append its token ``eos`` to each text and pad batches with its token ``pad``."""
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"$A {eos}", special_tokens=[(eos, tokenizer.token_to_id(eos))]
+        single=f"$A {EOS}", special_tokens=[(EOS, EOS_ID)]
     )
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(pad), pad_token=pad)
+    tokenizer.enable_padding(pad_id=PAD_ID, pad_token=PAD)
     return tokenizer
 
 
 def pad_id(tokenizer: Tokenizer) -> int:
     """Id of the padding token."""
-    assert tokenizer.padding is not None  # see with_ends
+    assert tokenizer.padding is not None  # all of ours pad
     return int(tokenizer.padding["pad_id"])
 
 
@@ -67,11 +58,7 @@ def eos_id(tokenizer: Tokenizer) -> int:
 
 
 def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> NDArray[np.int64]:
-    """Encode N captions, each with EOS at its end, cut to ``max_tokens`` and padded to the longest of them.
-
-    Returns:
-        int64 (N, L), L <= max_tokens.
-    """
+    """Encode captions as int64 (N, L), each ending in EOS, cut to ``max_tokens``, padded to the longest."""
     if not captions:
         return np.empty((0, 1), np.int64)
     # Read the name of a special token in a caption as text; tokenizer.json does not store this setting

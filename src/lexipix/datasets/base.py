@@ -15,10 +15,7 @@ T = TypeVar("T")
 class PathDataset(AbstractDataset[T, T], Generic[T]):
     """A file that is written atomically.
 
-    Args:
-        filepath: The file; Kedro makes it absolute.
-        made_by: The command that makes the file, for error messages.
-        metadata: For plugins; the MLflow hooks read its ``mlflow`` key.
+    Errors name the command ``made_by`` that makes the file. ``metadata`` is for the hooks.
     """
 
     kind = "file"  # in error messages
@@ -71,10 +68,7 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
 
 
 class KedroFileMixin(PathDataset[Any]):
-    """Makes a file dataset of kedro-datasets a :class:`PathDataset`.
-
-    It stands before the class of kedro-datasets among the base classes.
-    """
+    """Makes the file dataset of kedro-datasets that follows it among the bases a :class:`PathDataset`."""
 
     def __init__(
         self, *, filepath: str, made_by: str | None = None, metadata: dict[str, Any] | None = None

@@ -19,22 +19,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class FileCheckpoints:
-    """Keeps the last checkpoint in one safetensors file; data other than tensors is JSON in its header.
-
-    With one file, tensors and counters always belong to the same checkpoint.
-    """
+class FileCheckpoints(CheckpointStore):
+    """Keeps the last checkpoint in one safetensors file; data other than tensors is JSON in its header."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def save(self, tensors: Mapping[str, "Tensor"], meta: Mapping[str, Any]) -> None:
-        """Replace the checkpoint atomically."""
         with replace_file(self.path) as temporary:
             write_tensors(temporary, tensors, {"meta": json.dumps(plain(dict(meta)))})
 
     def load(self) -> "tuple[dict[str, Tensor], dict[str, Any]] | None":
-        """Tensors and meta of the checkpoint; None if there is none, or with a warning if it is damaged."""
         if not self.path.is_file():
             return None
         try:
@@ -45,7 +40,6 @@ class FileCheckpoints:
             return None
 
     def clear(self) -> None:
-        """Delete the checkpoint."""
         self.path.unlink(missing_ok=True)
 
 

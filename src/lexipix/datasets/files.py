@@ -46,7 +46,9 @@ class ImageArrayDataset(PathDataset["np.ndarray"]):
         return read_array(path)
 
     def _write(self, path: Path, data: "np.ndarray") -> None:
-        write_array(path, data)
+        import numpy as np
+
+        np.save(path, data, allow_pickle=False)
 
     def preview(self) -> ImagePreview:
         """The first images, for Kedro-Viz."""
@@ -79,14 +81,6 @@ def read_array(path: Path) -> "np.ndarray":
     import numpy as np
 
     return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-
-
-def write_array(path: Path, data: "np.ndarray") -> None:
-    """Write an array as ``.npy``; arrays of objects are refused."""
-    import numpy as np
-
-    with path.open("wb") as file:
-        np.save(file, data, allow_pickle=False)
 
 
 def write_json(path: Path, data: Any, key: str = "") -> None:

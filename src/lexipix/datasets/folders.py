@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.files import read_array, write_array, write_json
+from lexipix.datasets.files import read_array, write_json
 
 
 class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
-    """A mapping as a folder: arrays become ``NAME.npy``, everything else ``NAME.json``.
-
-    Loaded arrays are memory-mapped read-only.
-    """
+    """A mapping as a folder: arrays become ``NAME.npy``, loaded memory-mapped, the rest ``NAME.json``."""
 
     def _read(self, path: Path) -> Mapping[str, Any]:
         arrays = {file.stem: read_array(file) for file in path.glob("*.npy")}
@@ -24,6 +21,6 @@ class ArrayFolderDataset(FolderDataset[Mapping[str, Any]]):
 
         for name, value in data.items():
             if isinstance(value, np.ndarray):
-                write_array(path / f"{name}.npy", value)
+                np.save(path / f"{name}.npy", value, allow_pickle=False)
             else:
                 write_json(path / f"{name}.json", value, name)

@@ -1,13 +1,12 @@
-"""The ingested images on disk, written as a stream and read through memory maps.
+"""The ingested images on disk: neither writing nor reading holds all of them in memory.
 
 The folder holds ``{train,val,test,judge}/images.npy`` and ``captions.parquet``, ``rejects.csv`` and
-``summary.json``. Neither writing nor reading holds all images in memory.
+``summary.json``.
 """
 
 import csv
 import json
 import logging
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -24,21 +23,15 @@ _log = logging.getLogger(__name__)
 _IMAGES, _CAPTIONS = "images.npy", "captions.parquet"
 _REJECTS, _SUMMARY = "rejects.csv", "summary.json"
 _COLUMNS = ("file", "caption", "caption_source", "paraphrases", "label", "digest", "withheld_caption")
-# Captions in a row group of Parquet.
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 4096  # captions in a row group of Parquet
 
 
 class ImageStoreDataset(FolderDataset[Any]):
-    """Saves an iterable of `SourceImage`, `Reject` and, last, their summary; loads `ImageSplits`.
-
-    The store is written to a temporary folder and renamed when it is complete: a full disk, Ctrl-C or an
-    error in the source leave the old store as it was.
-    """
+    """Saves an iterable of `SourceImage`, `Reject` and, last, their summary; loads `ImageSplits`."""
 
     required = (_SUMMARY,)
 
     def _write(self, path: Path, data: Any) -> None:
-        started = time.perf_counter()
         summary: Mapping[str, Any] = {}
         with ExitStack() as stack:
             splits = {name: _SplitWriter(path / name, stack) for name in SPLITS}
@@ -61,16 +54,9 @@ class ImageStoreDataset(FolderDataset[Any]):
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (path / _SUMMARY).write_text(text + "\n", encoding="utf-8")
         counts = {name: summary[f"n_{name}"] for name in SPLITS}
-        seconds = time.perf_counter() - started
-        _log.info(
-            "Ingested %s images (%s; %s rejected) in %.1f s, %s images/s, into %s",
-            f"{sum(counts.values()):,}",
-            ", ".join(f"{name} {count:,}" for name, count in counts.items()),
-            f"{summary['rejected']:,}",
-            seconds,
-            f"{(sum(counts.values()) + summary['rejected']) / seconds:,.0f}",
-            self.path,
-        )
+        listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        n_images, n_rejected = sum(counts.values()), summary["rejected"]
+        _log.info(f"Ingested {n_images:,} images ({listed}; {n_rejected:,} rejected) into {self.path}")
 
     def _read(self, path: Path) -> ImageSplits:
         import pandas as pd

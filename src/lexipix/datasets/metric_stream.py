@@ -1,7 +1,7 @@
 """Metrics and images of a running training, sent to the open MLflow run.
 
-A write to the tracking store takes milliseconds, sometimes longer than a training step, so a thread of MLflow
-sends the metrics in batches. An error in tracking is logged once and never stops a training.
+A thread of MLflow sends them, since a write to the store may take longer than a training step. An error in
+tracking is logged once and never stops a training.
 """
 
 import logging
@@ -21,10 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class MlflowStream(MetricStream):
-    """Sends to one MLflow run; steps are images seen.
-
-    Metrics are named ``MODEL/METRIC``, which the MLflow UI groups.
-    """
+    """Sends to one MLflow run, with images seen as steps and names ``MODEL/METRIC``, which the UI groups."""
 
     def __init__(self, name: str, run_id: str) -> None:
         self._name = name
@@ -41,11 +38,10 @@ class MlflowStream(MetricStream):
             self._warn_once(key, f"{key} is {metrics[key]} at {images_seen} images")
         try:
             mlflow.log_metrics(finite, step=int(images_seen), synchronous=False, run_id=self._run_id)
-        except Exception as error:  # no error of the store may stop the training
+        except Exception as error:
             self._warn_once("log", f"metrics are not tracked ({error})")
 
     def image(self, key: str, images_seen: int, image: "np.ndarray") -> None:
-        """Send one image, uint8 (H, W, 3), as ``NAME/KEY``."""
         from mlflow import MlflowClient
 
         try:

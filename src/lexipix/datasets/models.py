@@ -30,11 +30,7 @@ class ModelDataset(FolderDataset[M], Generic[M]):
 
 
 class ModelFolderDataset(ModelDataset[ModelBundle]):
-    """A ``ModelBundle`` as a folder; saving adds the code revision to its card.
-
-    Tied weights, which share memory, are written once for each name, because safetensors cannot share
-    tensors.
-    """
+    """A ``ModelBundle`` as a folder; tied weights, which share memory, are written once for each name."""
 
     kind = "trained"
     required = (CONFIG, CARD, WEIGHTS)
@@ -64,11 +60,7 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], meta: Mapping[str
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":
-    """Tensors of a safetensors file, on the CPU, and the texts of its header.
-
-    Raises:
-        LexipixError: The file is damaged or incomplete.
-    """
+    """Tensors of a safetensors file, on the CPU, and its header's texts; LexipixError if it is damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:

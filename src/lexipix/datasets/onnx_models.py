@@ -10,7 +10,7 @@ from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 
 class OnnxModelDataset(ModelDataset[OnnxModel]):
-    """An ``OnnxModel`` as a folder; saving adds the code revision to its card."""
+    """An ``OnnxModel`` as a folder."""
 
     required = (CONFIG, CARD, "*.onnx")
 

@@ -66,11 +66,7 @@ class PretrainedModels:
         return PretrainedBackbone(model, mean, std)
 
     def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
-        """A causal language model with its tokenizer.
-
-        Raises:
-            LexipixError: It does not exist, or its tokenizer is not a fast one or has no end token.
-        """
+        """A causal language model with its tokenizer; LexipixError if one is missing or has no end token."""
         import torch
         from transformers import AutoModelForCausalLM
 
@@ -85,19 +81,11 @@ class PretrainedModels:
         return PretrainedLanguageModel(model.eval(), tokenizer.to_str(), start_id)
 
     def tokenizer(self, path: str, key: str) -> str:
-        """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it.
-
-        Raises:
-            LexipixError: It does not exist, is not a fast one, or has no end token.
-        """
+        """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it."""
         return str(self._tokenizer(path, key)[0].to_str())
 
     def captioner(self, path: str, key: str) -> OnnxModel:
-        """A captioner that another run of lexipix has trained and exported, from its folder.
-
-        Raises:
-            LexipixError: The folder is not an exported captioner, or it is damaged.
-        """
+        """A captioner that another run has trained and exported; LexipixError if the folder is none."""
         folder = self.root / Path(path).expanduser()
         missing = [name for name in _CAPTIONER_FILES if not (folder / name).is_file()]
         if missing:
@@ -129,7 +117,7 @@ class PretrainedModels:
             if fast.pad_token in (None, fast.eos_token, fast.bos_token, fast.unk_token):
                 fast.add_special_tokens({"pad_token": _PAD})
         tokenizer = Tokenizer.from_str(fast.backend_tokenizer.to_str())
-        # The same as lexipix.data.tokenization.with_ends, which datasets must not import
+        # As tokenizers that are trained here
         tokenizer.post_processor = processors.TemplateProcessing(
             single=["$A", fast.eos_token], special_tokens=[(fast.eos_token, fast.eos_token_id)]
         )

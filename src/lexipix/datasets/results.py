@@ -24,12 +24,10 @@ Results = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 class ResultsFolderDataset(FolderDataset[Any]):
-    """Contents by file name, as a mapping or as pairs that arrive one by one.
+    """Contents by file name, as pairs that may come one by one: .png (uint8 (H, W, 3)), .json, .jsonl (rows).
 
-    The suffix decides the content: .png (uint8 (H, W, 3)), .json, or .jsonl (rows).
-
-    The folder may be the user's own: other files in it are kept. Images of earlier results that the old
-    ``generated.jsonl`` lists and the new one does not are deleted, so that list and images always agree.
+    The folder may be the user's own: other files in it are kept. Images that the old ``generated.jsonl``
+    lists and the new one does not are deleted, so that list and images always agree.
     """
 
     def save(self, data: Results) -> None:
@@ -40,7 +38,7 @@ class ResultsFolderDataset(FolderDataset[Any]):
         # A new folder appears as a whole; files move into an existing folder one by one
         ready = self.path / ".ready" if self.path.exists() else self.path
         with replace_folder(ready) as temporary:
-            for name, content in _pairs(data):
+            for name, content in data.items() if isinstance(data, Mapping) else data:
                 (temporary / name).write_bytes(_encode(name, content))
                 names.append(name)
         if ready != self.path:
@@ -67,10 +65,10 @@ class ResultsFolderDataset(FolderDataset[Any]):
 
 
 class ResultsArchiveDataset(PathDataset[Any]):
-    """The same contents in one uncompressed tar file, which readers of WebDataset archives can read.
+    """The same contents in one uncompressed tar file, for many images: to create files takes longer.
 
-    It is meant for many images: a file system takes longer to create a file than the model to generate an
-    image. The same results give the same bytes, because members have no owner and no date.
+    Readers of WebDataset archives can read it. The same results give the same bytes, because members have no
+    owner and no date.
     """
 
     def save(self, data: Results) -> None:
@@ -80,7 +78,7 @@ class ResultsArchiveDataset(PathDataset[Any]):
 
     def _write(self, path: Path, data: Results) -> None:
         with path.open("wb") as file:
-            for name, content in _pairs(data):
+            for name, content in data.items() if isinstance(data, Mapping) else data:
                 encoded = _encode(name, content)
                 member = tarfile.TarInfo(name)
                 member.size = len(encoded)
@@ -92,10 +90,6 @@ class ResultsArchiveDataset(PathDataset[Any]):
         with tarfile.open(path) as archive:
             files = ((member.name, archive.extractfile(member)) for member in archive)
             return {name: _decode(name, file.read()) for name, file in files if file is not None}
-
-
-def _pairs(data: Results) -> Iterable[tuple[str, Any]]:
-    return data.items() if isinstance(data, Mapping) else data
 
 
 def _encode(name: str, content: Any) -> bytes:

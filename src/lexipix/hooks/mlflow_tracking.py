@@ -10,7 +10,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lexipix.config.root import LexipixParameters, validate
+from lexipix.config.root import validate
 from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate
 from lexipix.tracking import run as tracking
 from lexipix.tracking.provenance import Provenance
@@ -19,17 +19,7 @@ SUMMARY, PICTURES, METRICS = "ingestion_summary", "pictures", "metrics"
 
 
 class MlflowTrackingHooks:
-    """Logs parameters, outputs, costs and lineage to MLflow, and registers the models of an evaluation.
-
-    ``metadata.mlflow`` of a catalog entry decides what is logged of it (:meth:`TrackedRun.log`).
-    """
-
-    # Set by the first two hooks of a run
-    _project_path: Path
-    _env: str | None
-    _catalog: DataCatalog
-    _provenance: Provenance
-    _metrics: Mapping[str, Any] | None
+    """Logs parameters, outputs (by their ``metadata.mlflow``), costs and lineage; registers models."""
 
     def __init__(self, timing: NodeTimingHooks) -> None:
         self._timing = timing
@@ -37,7 +27,6 @@ class MlflowTrackingHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember the project and the environment."""
         self._project_path, self._env = context.project_path, context.env
 
     @hook_impl
@@ -45,16 +34,15 @@ class MlflowTrackingHooks:
         """Remember the catalog, and forget the datasets of an earlier run."""
         self._catalog = catalog
         self._provenance = Provenance(self._project_path, self._entry)
-        self._metrics = None
+        self._metrics: Mapping[str, Any] | None = None
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Start the MLflow run."""
         if not tracking.enabled():
             return
-        parameters = _parameters(catalog).model_dump(mode="json")
+        parameters = validate(catalog.load("parameters")).model_dump(mode="json")
         inputs = (name for name in pipeline.inputs() if name.startswith("params:"))
         sections = {name.removeprefix("params:").partition(".")[0] for name in inputs}
         used = {name: values for name, values in parameters.items() if name in sections}
@@ -64,7 +52,6 @@ class MlflowTrackingHooks:
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str) -> None:
-        """Remember an input of the run."""
         self._provenance.add_input(dataset_name)
 
     @hook_impl
@@ -92,13 +79,12 @@ class MlflowTrackingHooks:
                 from lexipix.tracking.registry import Evaluation, register
 
                 data = str(catalog.load(SUMMARY).get("digest", ""))
-                parameters = _parameters(catalog)
+                parameters = validate(catalog.load("parameters"))
                 register(Evaluation(self._run.run_id, self._env, data, self._metrics, parameters, self._path))
         self._end("FINISHED")
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        """End the run as failed, with the reason."""
         self._end("FAILED", error)
 
     def _entry(self, name: str) -> Mapping[str, Any]:
@@ -112,7 +98,3 @@ class MlflowTrackingHooks:
         if self._run is not None:
             self._run.end(status, error)
             self._run = None
-
-
-def _parameters(catalog: DataCatalog) -> LexipixParameters:
-    return validate(catalog.load("parameters"))

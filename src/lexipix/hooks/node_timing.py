@@ -17,11 +17,7 @@ MIN_SECONDS = 5.0  # shorter nodes get no line of their own
 
 
 class NodeTimingHooks:
-    """Measures each node and logs the results at the end of the run, beside the estimate if there is one.
-
-    Attributes:
-        costs: Measured so far, by node.
-    """
+    """Measures each node and logs the results at the end of the run, beside the estimate if there is one."""
 
     def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}
@@ -35,13 +31,11 @@ class NodeTimingHooks:
 
     @hook_impl(trylast=True)
     def before_node_run(self) -> None:
-        """Start the clock."""
         self._has_peak = begin_peak() is not None
         self._started = time.perf_counter()
 
     @hook_impl(tryfirst=True)
     def after_node_run(self, node: Node) -> None:
-        """Take the node's time and memory."""
         self._measure(node)
 
     @hook_impl(tryfirst=True)
@@ -51,7 +45,6 @@ class NodeTimingHooks:
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
-        """Log a line for each of the longer nodes."""
         for line in report_costs(self.costs, load_estimate(catalog)):
             _log.info(line)
 

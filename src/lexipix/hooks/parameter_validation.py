@@ -14,10 +14,7 @@ from lexipix.utils.nested import has_key
 
 
 class ParameterValidationHooks:
-    """Validates every parameter of the project, whichever pipeline runs.
-
-    Kedro itself checks only the parameters of the pipeline's nodes, and only after importing them.
-    """
+    """Validates every parameter of the project, not only those of the run's nodes, as Kedro does."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -28,10 +25,7 @@ class ParameterValidationHooks:
 
 
 def place_of(conf_source: Path, env: str | None, given: Mapping[str, Any], key: str) -> str:
-    """Where a parameter is set: on the command line, or in a file such as ``conf/smoke/parameters.yml``.
-
-    ``given`` are the values of ``--params``; the environment None is ``local``.
-    """
+    """Where a parameter is set: by ``--params`` (``given``), or in a file such as ``conf/base/…yml``."""
     if has_key(given, key):
         return "given by --params"
     for folder in (env or "local", "base"):

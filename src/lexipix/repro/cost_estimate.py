@@ -1,12 +1,11 @@
 """Estimates the time and memory of a run from dry runs with its real networks.
 
-The first dry run measures costs that do not grow with the data, such as exports, and warms everything up.
-Beside a second one, one with more steps gives the time of a training step, and one with fewer images the time
-for each image. The memory is that of the first dry run, plus what a whole run adds: images, which stay in
-memory once they are read, and a teacher's samples.
+The first one warms everything up and measures costs that do not grow with the data, such as exports. Beside a
+second one, more steps give the time of a training step, and fewer images the time for each image.
 """
 
 import tempfile
+from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,20 +35,13 @@ MEGA = 1e6
 
 @dataclass(frozen=True)
 class Estimate:
-    """The expected cost of a node.
-
-    Attributes:
-        tflop: Arithmetic operations, in 10^12; 0 where they are not counted.
-        gflops: Rate of arithmetic, in 10^9 operations per second.
-        peak_mb: Peak of the process's resident memory in MB (10^6 bytes); None where the system does not
-            report it.
-    """
+    """The expected cost of a node."""
 
     node: str
     seconds: float
-    tflop: float = 0.0
-    gflops: float = 0.0
-    peak_mb: float | None = None
+    tflop: float = 0.0  # arithmetic operations, in 10^12; 0 where they are not counted
+    gflops: float = 0.0  # rate of arithmetic, in 10^9 operations per second
+    peak_mb: float | None = None  # resident memory, in 10^6 bytes; None where the system does not report it
 
 
 def estimate(
@@ -59,21 +51,19 @@ def estimate(
     counts: Mapping[str, int],
     report: Callable[[str, int, int], None],
 ) -> list[Estimate]:
-    """Run the nodes for few steps on few images, and extrapolate to the whole run.
+    """Run the nodes, in their order, for few steps on few images, and extrapolate to the whole run.
 
-    Args:
-        nodes: The nodes of the run, in their order.
-        parameters: The whole run's.
-        load: Loads a dataset that no node makes (sources, pretrained models).
-        counts: Images of each split in the whole run, and ``uncaptioned`` ones of train.
-        report: Called before each node with its name, its number and the number of all.
+    ``load`` loads a dataset that no node makes (sources, pretrained models). ``counts`` are the images of
+    each split in the whole run, and the ``uncaptioned`` ones of train. ``report`` is called before each node
+    with its name, its number and the number of all.
     """
     with tempfile.TemporaryDirectory() as folder, suppress_logs("lexipix", "kedro.pipeline.node"):
 
         def dry_run(
             name: str, n_steps: int, n_images: int, data: MutableMapping[str, Any], **training: float
         ) -> DryRun:
-            return DryRun(shorten(parameters, n_steps, n_images, **training), load, Path(folder, name), data)
+            short = shorten(parameters, n_steps, n_images, **training)
+            return DryRun(short, load, Path(folder, name), ChainMap({}, data))
 
         first = dry_run("first", FEW_STEPS, MORE_IMAGES, {}, checkpoint_seconds=CHECKPOINT_SECONDS)
         second = dry_run("second", FEW_STEPS, MORE_IMAGES, first.data)
@@ -122,7 +112,7 @@ class Extrapolation:
         return Estimate(name, max(0.0, seconds), peak_mb=self.peak_mb(node))
 
     def peak_mb(self, node: Node) -> float | None:
-        """The peak of memory: that of the first dry run, and what a whole run adds."""
+        """The peak of memory: that of the first dry run, plus the images and a teacher's samples."""
         peak = self.first.peaks[node.name]
         if peak is None or node.name == "ingest":
             return peak

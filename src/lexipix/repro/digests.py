@@ -14,10 +14,7 @@ MEASURED = ("seconds", "_per_s", "_ms", "gflops", "peak_mb")
 
 
 def dvc_digest(path: Path) -> str:
-    """MD5 of a file, or of a folder's list of files with the suffix ``.dir``, as in ``dvc.lock``.
-
-    DVC's library computes it, so that the digest is also the file's name in DVC's cache.
-    """
+    """MD5 of a file, or of a folder's list of files (with ``.dir``): by DVC's library, as in its cache."""
     from dvc_data.hashfile.build import build
     from dvc_data.hashfile.db import HashFileDB
     from dvc_objects.fs.local import localfs
@@ -28,10 +25,7 @@ def dvc_digest(path: Path) -> str:
 
 
 def comparable_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:
-    """MD5 of the content that two runs of the same code on the same machine share.
-
-    Values in JSON and CSV files are left out if the end of their names says that they are measured.
-    """
+    """MD5 of the content that two runs of the same code share: no measured values in JSON and CSV."""
     digest = hashlib.md5(usedforsecurity=False)
     for file in _files(path):
         name = "" if file == path else file.relative_to(path).as_posix()
@@ -42,10 +36,9 @@ def comparable_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:
 
 
 def find(project: Path, path: str, digest: str) -> list[tuple[Path, Path]] | None:
-    """Where the content of a file or folder with this digest is: at its own path, else in DVC's cache.
+    """For each file of the content with this digest: its path in the project, and where its content is.
 
-    Returns:
-        For each file, its path relative to the project and where its content is; None if a file is missing.
+    That is at its own path, else in DVC's cache; the result is None if a file is missing.
     """
     place = project / path
     if place.exists() and dvc_digest(place) == digest:

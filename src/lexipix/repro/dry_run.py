@@ -1,8 +1,8 @@
 """Runs every node with its real networks, on few images and for few steps, and measures it."""
 
 import time
-from collections import ChainMap
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +63,10 @@ def training_section(node: Node) -> str | None:
 def shorten(
     parameters: LexipixParameters, n_steps: int, n_images: int, **training: float
 ) -> LexipixParameters:
-    """Parameters of the same run with shorter trainings and smaller splits.
+    """Parameters of the same run with about ``n_images`` in each split and ``n_steps`` of each training.
 
     A teacher's samples are reduced in the same proportion as the training that uses them, so that a step
-    keeps its share of their cost.
-
-    Args:
-        parameters: The whole run's.
-        n_steps: Steps of each training.
-        n_images: Images in each split, approximately.
-        training: Other values for the parameters of every training.
+    keeps its share of their cost. ``training`` are other values for the parameters of every training.
     """
     tree = parameters.model_dump()
     for section, samples in TEACHER_SAMPLES.items():
@@ -97,31 +91,16 @@ def shorten(
     return LexipixParameters.model_validate(tree)
 
 
+@dataclass(frozen=True)
 class DryRun:
-    """Runs nodes in memory and measures them.
+    """Runs nodes in memory and measures them."""
 
-    Attributes:
-        seconds: Time by node.
-        peaks: Peak of resident memory in MB by node; None where the system does not report it.
-
-    Args:
-        parameters: The shortened parameters.
-        load: Loads a dataset that no node of the run makes.
-        store: Folder for images and checkpoints.
-        data: What nodes of an earlier dry run returned, by dataset; this one adds to a layer of its own.
-    """
-
-    def __init__(
-        self,
-        parameters: LexipixParameters,
-        load: Callable[[str], Any],
-        store: Path,
-        data: MutableMapping[str, Any],
-    ) -> None:
-        self.parameters, self._load, self._store = parameters, load, store
-        self.data: MutableMapping[str, Any] = ChainMap({}, data)
-        self.seconds: dict[str, float] = {}
-        self.peaks: dict[str, float | None] = {}
+    parameters: LexipixParameters  # shortened
+    load: Callable[[str], Any]  # loads a dataset that no node of the run makes
+    store: Path  # folder for images and checkpoints
+    data: MutableMapping[str, Any]  # what nodes have returned, by dataset
+    seconds: dict[str, float] = field(default_factory=dict)  # by node
+    peaks: dict[str, float | None] = field(default_factory=dict)  # memory in MB by node, as in Estimate
 
     def run(self, node: Node) -> None:
         """Run a node on the outputs of the nodes before it."""
@@ -130,7 +109,7 @@ class DryRun:
         start = time.perf_counter()
         outputs = node.run(inputs)
         if node.name == "ingest":  # its output is a stream, which is read when it is saved
-            store = ImageStoreDataset(filepath=str(self._store))
+            store = ImageStoreDataset(filepath=str(self.store))
             store.save(outputs["pictures"])
             outputs = {"pictures": store.load()}
         self.seconds[node.name] = time.perf_counter() - start
@@ -145,5 +124,5 @@ class DryRun:
         if name.endswith(_STREAM):
             return NullMetricStream()
         if name.endswith("_checkpoints"):
-            return FileCheckpoints(self._store.with_name(f"{self._store.name}_{name}"))
-        return self._load(name)
+            return FileCheckpoints(self.store.with_name(f"{self.store.name}_{name}"))
+        return self.load(name)

@@ -1,8 +1,7 @@
 """The MLflow runs of DVC's stages.
 
-DVC runs each stage as a command of its own. All stages of one ``dvc repro`` share the DVC process above them:
-it gives them one parent run. A stage that DVC restores from its cache has no run of its own; the run that
-made its outputs is found by their digests.
+All stages of one ``dvc repro`` share the DVC process above them: it gives them one parent run. A stage that
+DVC restores from its cache has no run of its own; the run that made its outputs is found by their digests.
 """
 
 import hashlib
@@ -23,7 +22,6 @@ TAG = "dvc.repro"  # on a parent run: the DVC process it stands for
 PARENT = "mlflow.parentRunId"
 MADE = "dvc.made."  # prefix of a parent's tags: stage -> the run that made its outputs
 RUN_NAME = "dvc repro"
-_COMMANDS = ("dvc", "dvc.exe")
 
 
 def dvc_process() -> str | None:
@@ -35,7 +33,9 @@ def dvc_process() -> str | None:
     try:
         for process in psutil.Process().parents():
             words = process.cmdline()  # `dvc repro` or `python -m dvc exp run`
-            if words[1:3] == ["-m", "dvc"] or any(Path(word).name in _COMMANDS for word in words[:2]):
+            if words[1:3] == ["-m", "dvc"] or any(
+                Path(word).name in ("dvc", "dvc.exe") for word in words[:2]
+            ):
                 return f"{process.pid}@{process.create_time():.0f}"
     except psutil.Error:  # it has ended, or belongs to another user
         pass
@@ -43,10 +43,7 @@ def dvc_process() -> str | None:
 
 
 def start_parent(client: Any, experiment: str, env: str, tags: Mapping[str, str]) -> str | None:
-    """Id of the parent run of this ``dvc repro``, which its first stage starts; None outside of DVC.
-
-    The parent takes those tags of the stage's run that are not about the stage.
-    """
+    """Id of the parent run of this ``dvc repro``, which its first stage starts; None outside of DVC."""
     name = dvc_process()
     if name is None:
         return None
@@ -62,10 +59,7 @@ def start_parent(client: Any, experiment: str, env: str, tags: Mapping[str, str]
 
 
 def end_parent(client: Any, parent_id: str, child: Any, status: str) -> None:
-    """Copy a stage's metrics and parameters to the parent, so that it compares with whole runs, and end it.
-
-    The next stage opens the parent again.
-    """
+    """Copy a stage's metrics and parameters to the parent, and end it; the next stage opens it again."""
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
@@ -77,11 +71,7 @@ def end_parent(client: Any, parent_id: str, child: Any, status: str) -> None:
 
 
 def recorded_stages(lock: Path) -> dict[str, dict[str, Any]]:
-    """The stages that ``dvc.lock`` records, by environment and by their names without ``@ENV``.
-
-    Raises:
-        LexipixError: The file cannot be read.
-    """
+    """The stages that ``dvc.lock`` records, by environment and by their names without ``@ENV``."""
     found: dict[str, dict[str, Any]] = {}
     try:
         stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
@@ -106,10 +96,10 @@ def find_links(client: Any, experiment: str, stages: Mapping[str, Any]) -> dict[
 def save_links(
     client: Any, experiment: str, env: str, stages: Mapping[str, Any], links: Mapping[str, Any]
 ) -> str:
-    """Write the links as tags to the environment's parent run, and return the run's id.
+    """Write the links as tags to the environment's latest parent run, and return the run's id.
 
-    This is the latest parent run. Where DVC has restored everything since, a new run is created, with the
-    metrics and parameters of the linked runs.
+    Where DVC has restored everything since, a new run is created, with the metrics and parameters of the
+    linked runs.
     """
     runs = {name: run for name, run in links.items() if run is not None}
     content = json.dumps(stages, sort_keys=True).encode()

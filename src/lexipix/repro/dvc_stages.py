@@ -43,7 +43,9 @@ class KedroProject:
     @cached_property
     def environments(self) -> list[str]:
         """The base environment, and every other one with its own folder of data."""
-        roots = {path.parent.name: _read(path).get("data_root") for path in self._conf.glob("*/globals.yml")}
+        roots = {
+            path.parent.name: _read(path).get("data_root") for path in self.path.glob("conf/*/globals.yml")
+        }
         return [BASE, *(env for env in sorted(roots) if roots[env] != roots[BASE])]
 
     def stages(self) -> dict[str, Stage]:
@@ -73,9 +75,8 @@ class KedroProject:
     def variables(self) -> dict[str, dict[str, Any]]:
         """What differs between environments: ``environments`` among the ``vars`` of ``dvc.yaml``.
 
-        ``data`` is the folder of the data, ``source`` and ``captions`` are what the ingestion reads. The
-        other keys are parameters that only some environments change, each with the environment whose file
-        sets it: the item's own, or base.
+        ``source`` and ``captions`` are what the ingestion reads. The keys after them are parameters that only
+        some environments change, each with the environment whose file sets it: the item's own, or base.
         """
         keys = {key for _, nodes in self.commands().values() for key in _parameter_keys(nodes)}
         changed = [key for key in sorted(keys) if self._folder(key).startswith("${item.")]
@@ -84,7 +85,7 @@ class KedroProject:
             ingestion = self.configure(env)["parameters"]["ingestion"]
             source = ingestion["source"]
             found[env] = {
-                "data": _read(self._conf / env / "globals.yml")["data_root"],
+                "data": _read(self.path / "conf" / env / "globals.yml")["data_root"],
                 "source": _inside(source["path"]) or (SCENES if source["kind"] == "scenes" else SOURCES),
                 "captions": _inside(ingestion["captioner"]) or CAPTIONING,
                 **{_variable(key): env if self._file(env, key) else BASE for key in changed},
@@ -93,7 +94,7 @@ class KedroProject:
 
     def _lists(self, nodes: list[Node]) -> dict[str, list[Any]]:
         written = {name for node in nodes for name in node.outputs}
-        base_root = _read(self._conf / BASE / "globals.yml")["data_root"]
+        base_root = _read(self.path / "conf" / BASE / "globals.yml")["data_root"]
         found: dict[str, dict[str, Any]] = {name: {} for name in LISTS}
         for name in {name for node in nodes for name in _datasets(node)}:
             entry = self._entry(name)
@@ -161,13 +162,11 @@ class KedroProject:
     def _files(self) -> dict[str, dict[str, Mapping[str, Any]]]:
         """The content of each environment's files of parameters."""
         return {
-            env: {file.name: _read(file) for file in sorted((self._conf / env).glob("parameters*.yml"))}
+            env: {
+                file.name: _read(file) for file in sorted((self.path / "conf" / env).glob("parameters*.yml"))
+            }
             for env in self.environments
         }
-
-    @cached_property
-    def _conf(self) -> Path:
-        return self.path / "conf"
 
 
 def _parameter_keys(nodes: Iterable[Node]) -> set[str]:

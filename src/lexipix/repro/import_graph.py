@@ -46,19 +46,15 @@ def modules_of_function(module: str, name: str) -> frozenset[str]:
 
 
 def code_paths(project: Path, modules: Iterable[str]) -> list[str]:
-    """The files of modules, and the folders that they read, relative to the project.
-
-    The ``__init__.py`` of a package does not count: ours contain no code.
-    """
-    used = {module for module in modules if not _is_neutral(module)}
+    """The files of modules (packages contain no code), and the folders that they read, in the project."""
+    used = {
+        module
+        for module in modules
+        if not f"{module}.".startswith(NEUTRAL) or f"{module}.".startswith(NOT_NEUTRAL)
+    }
     files = (f"src/{module.replace('.', '/')}.py" for module in used)
     folders = (folder for module, folder in RESOURCES.items() if module in used)
     return sorted({*folders, *(file for file in files if (project / file).is_file())})
-
-
-def _is_neutral(module: str) -> bool:
-    """Whether changes of a module cannot change a result."""
-    return f"{module}.".startswith(NEUTRAL) and not f"{module}.".startswith(NOT_NEUTRAL)
 
 
 @cache

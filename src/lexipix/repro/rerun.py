@@ -1,7 +1,4 @@
-"""Runs a tracked run again, with its code in a git worktree and its inputs by digest; compares the outputs.
-
-The parent run of a ``dvc repro`` is run again stage by stage, in one worktree.
-"""
+"""Runs a tracked run again, with its code in a git worktree and its inputs by digest; compares outputs."""
 
 import json
 import os
@@ -29,28 +26,20 @@ GOOD = (IDENTICAL, COMPARABLE, MEASURED)
 
 @dataclass(frozen=True)
 class Stage:
-    """A tracked run, with all that running it again needs.
-
-    Attributes:
-        lineage: The content of ``lineage.json``; empty for a run without one.
-        changes: The uncommitted changes of its code; None if they were not logged.
-    """
+    """A tracked run, with all that running it again needs."""
 
     name: str
     status: str
     tags: Mapping[str, str]
     parameters: Mapping[str, str]
-    lineage: Mapping[str, Any]
-    changes: str | None
+    lineage: Mapping[str, Any]  # the content of ``lineage.json``; empty for a run without one
+    changes: str | None  # the uncommitted changes of its code; None if they were not logged
 
     @property
     def command(self) -> list[str]:
-        """The command's words after ``kedro``, with the choices that the run made by measured speeds.
-
-        In place of ``--only-missing-outputs`` it names the nodes that did run.
-        """
+        """The command's words after ``kedro``, with the choices that the run made by measured speeds."""
         words = shlex.split(self.tags["command"])[1:]
-        if "--only-missing-outputs" in words:
+        if "--only-missing-outputs" in words:  # name the nodes that did run
             index = words.index("--only-missing-outputs")
             words[index : index + 1] = ["--nodes", ",".join(self.lineage["nodes"])]
         pins = ",".join(f"{key}={value}" for key, value in self.lineage["pins"].items())
@@ -116,11 +105,7 @@ def remarks(todo: Sequence[Stage]) -> list[str]:
 
 
 def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
-    """Create the worktree ``folder``: code with its uncommitted changes, inputs, files that parameters name.
-
-    Raises:
-        LexipixError: git cannot create the worktree.
-    """
+    """Create the worktree ``folder``: code with uncommitted changes, inputs, files that parameters name."""
     first = todo[0]
     folder.parent.mkdir(parents=True, exist_ok=True)
     run_git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
@@ -154,11 +139,6 @@ def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
         measured = stage.lineage["measured"]
         for facts in stage.lineage["outputs"].values():
             yield facts["path"], _verdict(facts, folder, measured)
-
-
-def remove(project: Path, folder: Path) -> None:
-    """Remove the worktree."""
-    run_git(project, "worktree", "remove", "--force", str(folder))
 
 
 def _stage(client: Any, run: Any) -> Stage:

@@ -1,8 +1,4 @@
-"""Embedded captioned scenes: a grammar, a renderer, and an oracle that recognizes scenes in images.
-
-The scenes need no download, and their content is known exactly, so captions and images of a model can be
-checked fact by fact.
-"""
+"""Embedded captioned scenes, which need no download: grammar, renderer, and oracle, which recognizes them."""
 
 from lexipix.scenes.captions import caption, paraphrases, parse_caption, words
 from lexipix.scenes.facts import attribute_accuracy, attribute_f1

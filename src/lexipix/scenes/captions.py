@@ -8,14 +8,9 @@ from dataclasses import asdict, replace
 
 from lexipix.scenes.grammar import BACKGROUNDS, COLORS, MAX_OBJECTS, PLACES, SHAPES, SIZES, Scene, SceneObject
 
-_SIZE_WORDS = {
-    "small": "small",
-    "little": "small",
-    "tiny": "small",
-    "big": "big",
-    "large": "big",
-    "huge": "big",
-}
+_SIZE_WORDS = dict.fromkeys(("small", "little", "tiny"), "small") | dict.fromkeys(
+    ("big", "large", "huge"), "big"
+)
 _PLACE_WORDS = {"upper": "top", "lower": "bottom", "middle": "center", "centre": "center", "grey": "gray"}
 _PLACE_PARTS = frozenset(part for place in PLACES for part in place.split())
 # Words that carry no fact.
@@ -35,11 +30,7 @@ def caption(scene: Scene) -> str:
 
 
 def paraphrases(scene: Scene) -> tuple[str, ...]:
-    """Other captions with the same facts, in another order, syntax, or vocabulary.
-
-    There are four for one object; for more, a fifth is the canonical caption with the objects in reverse
-    order.
-    """
+    """Other captions with the same facts, in another order, syntax, or vocabulary: four or five of them."""
     background, backwards = scene.background, scene.objects[::-1]
     notes = "; ".join(f"{item.shape}, {item.color}, {item.size}, {item.place}" for item in backwards)
     synonyms = {"small": "little", "big": "large"}

@@ -93,10 +93,7 @@ def has_contrast(color: str, background: str) -> bool:
 
 
 def is_drawable(scene: Scene) -> bool:
-    """Whether all objects have enough contrast and no two can touch.
-
-    Objects stay apart under any position and size jitter of the renderer.
-    """
+    """Whether all objects have enough contrast and no two can touch, under any jitter of the renderer."""
     if not all(has_contrast(item.color, scene.background) for item in scene.objects):
         return False
     return all(

@@ -1,13 +1,10 @@
-"""Positions and extents of objects, in units of a 32-pixel image.
-
-All lengths scale with the image size; ``UNIT`` is the image's side in these units.
-"""
+"""Positions and extents of objects, in units of a 32-pixel image; all lengths scale with the image size."""
 
 from __future__ import annotations
 
 import math
 
-UNIT = 32.0
+UNIT = 32.0  # the image's side
 POSITION_JITTER = 1.0  # at most, on each axis
 SIZE_JITTER = 0.06  # relative, at most
 # Half the side of the bounding box of a shape. 3.9 is the smallest radius at which an eye distinguishes the

@@ -1,9 +1,8 @@
 """Recognizes scenes in images by template matching, without training.
 
-A template is the mask m of one shape in one size at one position. With D the image's difference from its
-background, the best color in the least-squares sense explains ``sum_c <m, D_c>^2 / <m, m>`` of the energy of
-D. The template that explains most decides shape, size and color. Templates are sharp and blurred, so that
-soft edges of generated images are not recognized as another size.
+With m the mask of one shape in one size at one place and D the image's difference from its background, the
+best color (least squares) explains ``sum_c <m, D_c>^2 / <m, m>`` of the energy of D. The template that
+explains most decides. Some are blurred, so that soft edges are not recognized as another size.
 """
 
 from __future__ import annotations
@@ -40,16 +39,6 @@ class _Bank:
     unit_rows: Floats  # (T, window * window): masks of unit norm
     norms: Floats  # (T,): norms of the masks before scaling
     shapes: NDArray[np.intp]  # (T,): index into SHAPES
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """The best templates of one size for n images."""
-
-    template: NDArray[np.intp]  # (n,)
-    energy: Floats  # (n,): explained energy
-    color: Floats  # (n, 3): difference from the background
-    total: Floats  # (n,): energy in the window
 
 
 class Oracle:
@@ -110,22 +99,18 @@ class Oracle:
         ground: Floats,
         found: list[list[SceneObject]],
     ) -> NDArray[np.intp]:
-        """Recognize the object at one place of some images and move it from ``rest`` to ``found``.
-
-        Returns:
-            The images of ``group`` with a recognized object.
-        """
+        """Move the object at a place of some images from ``rest`` to ``found``; returns those with one."""
         fits = [self._fit(place, size, rest[group]) for size in SIZES]
-        energies = np.array([fit.energy for fit in fits])
+        templates, energies, all_colors, totals = (np.stack(parts) for parts in zip(*fits, strict=True))
         sizes = energies.argmax(axis=0)
-        colors = np.stack([fit.color for fit in fits])[sizes, np.arange(len(group))]
+        colors = all_colors[sizes, np.arange(len(group))]
         # The share refers to the big window, so that a small template inside a large blob is not accepted.
-        explained = energies.max(axis=0) / np.maximum(fits[-1].total, 1e-6)
+        explained = energies.max(axis=0) / np.maximum(totals[-1], 1e-6)
         seen = (np.linalg.norm(colors, axis=1) >= _MIN_CONTRAST) & (explained >= _MIN_EXPLAINED)
         names = _nearest(ground[group] + colors, COLORS)
         for k in np.flatnonzero(seen):
             size = SIZES[sizes[k]]
-            bank, template = self._banks[size], fits[sizes[k]].template[k]
+            bank, template = self._banks[size], templates[sizes[k], k]
             rows, columns = self._window(place, size)
             mask = (bank.unit_rows[template] * bank.norms[template]).reshape(bank.window, bank.window)
             rest[group[k]][:, rows, columns] -= colors[k][:, None, None] * mask
@@ -133,8 +118,13 @@ class Oracle:
         remaining: NDArray[np.intp] = group[seen]
         return remaining
 
-    def _fit(self, place: str, size: str, rest: Floats) -> _Fit:
-        """The best template of one size at one place for each image."""
+    def _fit(self, place: str, size: str, rest: Floats) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
+        """The best template of one size at one place for each of n images.
+
+        Returns:
+            Its number (n,), the energy that it explains (n,), its difference in color from the background
+            (n, 3), and the energy in its window (n,).
+        """
         bank = self._banks[size]
         rows, columns = self._window(place, size)
         window = rest[:, :, rows, columns].reshape(len(rest), 3, -1)
@@ -142,12 +132,8 @@ class Oracle:
         energy = np.square(projections).sum(axis=1)
         template = energy.argmax(axis=1)
         every = np.arange(len(rest))
-        return _Fit(
-            template=template,
-            energy=energy[every, template],
-            color=projections[every, :, template] / bank.norms[template][:, None],
-            total=np.square(window).sum(axis=(1, 2)),
-        )
+        color = projections[every, :, template] / bank.norms[template][:, None]
+        return template, energy[every, template], color, np.square(window).sum(axis=(1, 2))
 
     def _window(self, place: str, size: str) -> tuple[slice, slice]:
         """Rows and columns of the padded image for templates of ``size`` at ``place``."""

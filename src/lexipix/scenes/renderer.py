@@ -15,16 +15,10 @@ from lexipix.scenes.shapes import masks
 def render_many(
     scenes: Sequence[Scene], rng: np.random.Generator | None, image_size: int = 32
 ) -> NDArray[np.uint8]:
-    """Scenes as images, with a jitter of position and size that is not part of the captions.
+    """Scenes as RGB images, uint8 (N, image_size, image_size, 3); everything scales with the size.
 
-    Args:
-        scenes: N scenes.
-        rng: Random generator of the jitter (for each object up to 1 pixel on each axis at 32 pixels, and 6 %
-            in size); None renders without jitter.
-        image_size: Side in pixels; everything scales with it.
-
-    Returns:
-        RGB images, uint8, shape (N, image_size, image_size, 3).
+    ``rng`` jitters each object by up to 1 pixel on each axis at 32 pixels, and by 6 % in size, which is not
+    part of the captions; None renders without jitter.
     """
     jitter = np.zeros((len(scenes), MAX_OBJECTS, 3))
     if rng is not None:

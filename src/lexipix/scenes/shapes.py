@@ -1,7 +1,7 @@
-"""Signed distances of the eight shapes and the anti-aliased masks that follow from them.
+"""The eight shapes as signed distances and anti-aliased masks.
 
-The formulas follow Inigo Quilez, "2D distance functions" (https://iquilezles.org/articles/distfunctions2d/),
-with half planes instead of exact distances at corners, because only the half pixel around edges matters.
+After Inigo Quilez, "2D distance functions" (https://iquilezles.org/articles/distfunctions2d/), with half
+planes instead of exact distances at corners, because only the half pixel around edges matters.
 """
 
 from __future__ import annotations
@@ -61,14 +61,10 @@ DISTANCES: dict[str, Callable[[Floats, Floats], Floats]] = {
 def masks(
     shape: str, x: NDArray[np.float64], y: NDArray[np.float64], radius: NDArray[np.float64], side: int
 ) -> NDArray[np.float32]:
-    """Anti-aliased masks of one shape at several positions and sizes.
+    """Anti-aliased masks of one shape: the coverage of each pixel, 0 to 1, (N, side, side).
 
-    Columns ``x``, rows ``y`` and radii (N,), and the masks' ``side``, are in pixels; the center of the first
-    pixel is 0.5.
-
-    Returns:
-        Coverage of each pixel, 0 to 1, (N, side, side), from the distance to the edge. It is exact for
-        straight edges along an axis and approximate for others.
+    Columns ``x``, rows ``y``, radii (N,) and ``side`` are in pixels; the first pixel's center is 0.5. The
+    coverage is exact for straight edges along an axis and approximate for others.
     """
     inverse = (1.0 / radius).astype(np.float32)[:, None, None]
     column = np.arange(0.5, side, dtype=np.float32)[None, None, :]

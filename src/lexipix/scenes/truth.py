@@ -17,12 +17,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class SceneTruth:
-    """The ground truth of images of the embedded scenes.
-
-    Attributes:
-        scenes: The true scene of each image.
-        oracle: Recognizes scenes in images.
-    """
+    """The ground truth of images of the embedded scenes: the scene of each, and what recognizes scenes."""
 
     scenes: Sequence[Scene]
     oracle: Oracle

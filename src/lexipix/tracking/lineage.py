@@ -19,8 +19,8 @@ def run_name(run_params: Mapping[str, Any]) -> str:
     chosen = sorted(run_params.get("pipeline_names") or [], key=_order)
     chosen = list(run_params.get("node_names") or []) or chosen
     tags = sorted(run_params.get("tags") or [])
-    env = run_params.get("env") or "base"
-    return f"{'+'.join(chosen) or 'all'}{'[' + ','.join(tags) + ']' if tags else ''}@{_env(env)}"
+    env = _env(run_params.get("env"))
+    return f"{'+'.join(chosen) or 'all'}{'[' + ','.join(tags) + ']' if tags else ''}@{env}"
 
 
 def experiment_name(env: str | None) -> str:
@@ -30,10 +30,7 @@ def experiment_name(env: str | None) -> str:
 
 
 def command(run_params: Mapping[str, Any]) -> str:
-    """The command line that repeats a run.
-
-    Kedro's own record of it has deprecated options, and neither environment nor parameters.
-    """
+    """The command line that repeats a run; Kedro's own record lacks environment and parameters."""
     words = ["kedro", "run"]
     env = run_params.get("env")
     if env and env != "local":
@@ -60,10 +57,7 @@ def command(run_params: Mapping[str, Any]) -> str:
 
 
 def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = False) -> dict[str, str]:
-    """The tags of a run: git revision, DVC stage and experiment, command, environment, machine, seed.
-
-    ``dirty`` says whether the code differs from the git revision.
-    """
+    """The tags of a run; ``dirty`` says whether the code differs from the git revision."""
     revision = git("rev-parse", "HEAD")
     known = {
         "git.revision": revision,

@@ -23,33 +23,22 @@ PathOf = Callable[[str], Path]
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A model to be registered.
+    """A model to be registered; the module of ``lexipix.serving`` named as its kind serves it."""
 
-    Attributes:
-        kind: ``generator`` or ``captioner``; ``lexipix.serving`` has a module of that name, which calls
-            ``mlflow.models.set_model``.
-        folder: The exported model. Nothing else is needed to use it.
-        config: Limits of the service (MLflow's ``model_config``).
-        quality: The group of metrics about its quality.
-        gated: Those of them that decide whether it is promoted.
-        speed: The group of metrics about its speed.
-    """
-
-    kind: str
+    kind: str  # ``generator`` or ``captioner``
     description: str
-    folder: Path
-    config: Mapping[str, Any]
+    folder: Path  # the exported model; nothing else is needed to use it
+    config: Mapping[str, Any]  # limits of the service (MLflow's ``model_config``)
     signature: ModelSignature
     input_example: Any
-    quality: str
-    gated: Sequence[str]
-    speed: str
+    quality: str  # the group of metrics about its quality
+    gated: Sequence[str]  # those of them that decide whether it is promoted
+    speed: str  # the group of metrics about its speed
 
     def content(self, folder: Path) -> dict[str, Any]:
         """What ``mlflow.pyfunc.save_model`` takes.
 
-        The modules of lexipix that the service imports are copied to ``folder``. The whole package would
-        contain training and reports as well.
+        The modules of lexipix that the service imports, not the whole package, are copied to ``folder``.
         """
         serving = f"lexipix.serving.{self.kind}"
         root = _file_of("lexipix").parent

@@ -26,18 +26,11 @@ class Decision:
 def decide(
     challenger: Measured, champion: Measured | None, gated: Sequence[str], max_loss: float
 ) -> Decision:
-    """Decide whether a challenger replaces the champion.
+    """Decide whether a challenger replaces the champion, if there is one yet.
 
-    It does if the product of the gated metrics is higher and no single one falls by more than ``max_loss``.
-    The product orders all models, so that no two of them can replace each other in turn. Models of different
-    data are not compared: a person decides.
-
-    Args:
-        challenger: The new model.
-        champion: The registered champion; None if there is none yet.
-        gated: Names of the metrics that count, each better the higher it is. Metrics that only one of the
-            models has are ignored.
-        max_loss: Largest relative loss allowed in one metric.
+    It does if the product of the ``gated`` metrics is higher and no single one falls by more than the share
+    ``max_loss``. The product orders all models, so that no two of them can replace each other in turn. Models
+    of different data are not compared: a person decides. Metrics that only one of them has are ignored.
     """
     if champion is None:
         return Decision(True, "It is the first champion.")

@@ -25,17 +25,15 @@ class Provenance:
     """Collects what a run reads and writes.
 
     Two keys of a catalog entry's metadata concern it. ``measured: true`` marks a file that shows measured
-    speeds and therefore differs from run to run. ``pins`` marks a choice that was made by measured speeds: it
-    maps the parameter that fixes the choice to the key in the file that holds it.
+    speeds. ``pins`` marks a choice that was made by measured speeds: it maps the parameter that fixes the
+    choice to the key in the file that holds it.
     """
 
     def __init__(self, project: Path, entry: Callable[[str], Mapping[str, Any]]) -> None:
         self._project = project
         self._entry = entry
-        # Their keys alone count; unlike sets, they keep the order
-        self._inputs: dict[str, None] = {}
-        self._outputs: dict[str, None] = {}
-        self._nodes: dict[str, None] = {}
+        self._inputs: dict[str, None] = {}  # unlike a set, it keeps the order
+        self._outputs: dict[str, str] = {}  # with their nodes
         self._digests: dict[str, str] = {}
 
     def add_input(self, name: str) -> None:
@@ -45,8 +43,7 @@ class Provenance:
 
     def add_output(self, name: str, node: str) -> None:
         """Note that a node's dataset was saved."""
-        self._nodes[node] = None
-        self._outputs[name] = None
+        self._outputs[name] = node
         self._digests.pop(name, None)
 
     def digest(self, name: str) -> str | None:
@@ -62,9 +59,9 @@ class Provenance:
         ``md5`` is DVC's digest. ``comparable`` is the digest without measured values, whose names end as
         ``measured`` lists; files that show measured speeds have none.
         """
-        outputs = {name: self._file(name, path) for name, path in self._paths(self._outputs)}
-        pins: dict[str, Any] = {}
+        outputs, pins = dict[str, dict[str, str]](), dict[str, Any]()
         for name, path in self._paths(self._outputs):
+            outputs[name] = self._file(name, path)
             metadata = self._entry(name).get("metadata") or {}
             if not metadata.get("measured"):
                 outputs[name]["comparable"] = comparable_digest(path)
@@ -73,7 +70,7 @@ class Provenance:
                 content = dict(flatten(json.loads(file.read_text(encoding="utf-8"))))
                 pins |= {parameter: content[key] for parameter, key in metadata["pins"].items()}
         return {
-            "nodes": list(self._nodes),
+            "nodes": list(dict.fromkeys(self._outputs.values())),
             "measured": list(MEASURED),
             "pins": pins,
             "inputs": {name: self._file(name, path) for name, path in self._paths(self._inputs)},

@@ -36,23 +36,14 @@ REGISTERED_AS = "mlflow.modelVersions"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A finished evaluation.
+    """A finished evaluation."""
 
-    Attributes:
-        run_id: The MLflow run, still open.
-        env: Kedro's environment; each has its own registered models, since only models of the same data
-            compare.
-        data: Digest of the images.
-        metrics: The content of ``metrics.json``.
-        path: Dataset's name -> its file or folder.
-    """
-
-    run_id: str
-    env: str | None
-    data: str
-    metrics: Mapping[str, Any]
+    run_id: str  # the MLflow run, still open
+    env: str | None  # each has its own registered models, since only models of the same data compare
+    data: str  # digest of the images
+    metrics: Mapping[str, Any]  # the content of ``metrics.json``
     parameters: LexipixParameters
-    path: Callable[[str], Path]
+    path: Callable[[str], Path]  # dataset's name -> its file or folder
 
 
 def register(evaluation: Evaluation) -> None:
@@ -88,7 +79,14 @@ def _register(package: ModelPackage, evaluation: Evaluation) -> tuple[ModelVersi
     }
     before = _champion(client, name, package.description)
     max_loss = evaluation.parameters.compression.champion.max_quality_loss
-    champion = _measured(before) if before else None
+    champion = None
+    if before:
+        known = {
+            key.removeprefix(METRIC): float(value)
+            for key, value in before.tags.items()
+            if key.startswith(METRIC)
+        }
+        champion = Measured(before.tags.get(DATA, ""), known)
     decision = decide(Measured(evaluation.data, metrics), champion, package.gated, max_loss)
     model = _logged(client, name, package, evaluation)
     _link_metrics(client, (group, f"{package.speed}."), evaluation.run_id, model.model_id)
@@ -123,20 +121,8 @@ def _champion(client: MlflowClient, name: str, description: str) -> ModelVersion
     return client.get_model_version(name, number) if number is not None else None
 
 
-def _measured(version: ModelVersion) -> Measured:
-    metrics = {
-        key.removeprefix(METRIC): float(value)
-        for key, value in version.tags.items()
-        if key.startswith(METRIC)
-    }
-    return Measured(version.tags.get(DATA, ""), metrics)
-
-
 def _logged(client: MlflowClient, name: str, package: ModelPackage, evaluation: Evaluation) -> LoggedModel:
-    """Log the model as an output of the run that evaluated it.
-
-    ``mlflow.pyfunc.log_model`` would also link every metric of the run to the model, system metrics included.
-    """
+    """Log the model as an output of the run that evaluated it, without links to all metrics of the run."""
     run = client.get_run(evaluation.run_id)
     model = client.create_logged_model(
         run.info.experiment_id,

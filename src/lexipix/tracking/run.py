@@ -14,7 +14,7 @@ from urllib.parse import quote
 from lexipix.datasets.files import plain
 from lexipix.repro.dvc_runs import end_parent, start_parent
 from lexipix.tracking import provenance
-from lexipix.tracking.lineage import command, experiment_name, run_name, tags
+from lexipix.tracking.lineage import experiment_name, run_name, tags
 from lexipix.tracking.tables import log_table
 from lexipix.tracking.views import experiment_tags, run_links
 from lexipix.utils.errors import LexipixError
@@ -36,10 +36,8 @@ def enabled() -> bool:
 
 
 def store(project_path: Path) -> str:
-    """The tracking store's address: ``MLFLOW_TRACKING_URI``, else SQLite in the project.
-
-    The path is absolute: with a relative one, a notebook would create a second store in its own folder.
-    """
+    """The tracking store's address: ``MLFLOW_TRACKING_URI``, else SQLite in the project."""
+    # Absolute: with a relative path, a notebook would create a second store in its own folder
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root(project_path) / 'mlflow.db'}"
 
 
@@ -53,10 +51,8 @@ def numbers(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, fl
 class TrackedRun:
     """The MLflow run of a Kedro run.
 
-    Args:
-        project_path: The Kedro project.
-        run_params: Kedro's description of the run, as its hooks receive it.
-        parameters: The parameters of the sections that the run uses, as plain values.
+    ``run_params`` is Kedro's description of the run, as its hooks receive it; ``parameters`` are those of the
+    sections that the run uses, as plain values.
 
     Raises:
         LexipixError: The store cannot be used; raised before the first node runs.
@@ -74,7 +70,7 @@ class TrackedRun:
             self._client = mlflow.MlflowClient()
             experiment = _experiment(experiment_name(run_params.get("env")), address, project_path)
             self._parent = start_parent(self._client, experiment, own["env"], own)
-            self._run = mlflow.start_run(
+            run = mlflow.start_run(
                 experiment_id=experiment,
                 run_name=run_name(run_params),
                 nested=mlflow.active_run() is not None,
@@ -90,7 +86,8 @@ class TrackedRun:
                 f"The MLflow store {address} cannot be used ({_first_line(error)}): fix it, set "
                 "MLFLOW_TRACKING_URI to another one, or set LEXIPIX_MLFLOW=0 to run without tracking."
             ) from error
-        self._command = command(run_params)
+        self.run_id, self._experiment = str(run.info.run_id), experiment
+        self._command = own["command"]
         self._images: list[str] = []
         self._made_from: dict[str, str] = {}
         self._pages: dict[str, str] = {}
@@ -98,11 +95,6 @@ class TrackedRun:
         # MLflow's own exit handler would mark an interrupted run as FINISHED. Handlers run in reverse order,
         # so this one comes first.
         atexit.register(self.end, "KILLED")
-
-    @property
-    def run_id(self) -> str:
-        """The run's id in the store."""
-        return str(self._run.info.run_id)
 
     def log_costs(self, costs: Mapping[str, Cost], estimate: Mapping[str, Cost]) -> None:
         """Log what each node took, and what was estimated; ``estimate`` is empty without an estimate."""
@@ -119,14 +111,10 @@ class TrackedRun:
             )
 
     def log(self, name: str, data: Any, targets: Mapping[str, Any], path: Path | None) -> None:
-        """Log a saved dataset. A failure is a warning: the result itself is saved.
+        """Log a saved dataset with its file or folder. A failure is a warning: the result itself is saved.
 
-        Args:
-            name: The dataset's name.
-            data: The saved data.
-            targets: ``metadata.mlflow`` of its catalog entry, any of ``image: KEY``, ``artifact: FOLDER``,
-                ``metrics: true`` or a prefix, ``table: FILE.json``.
-            path: The dataset's file or folder, for artifacts.
+        ``targets`` is ``metadata.mlflow`` of its catalog entry, any of ``image: KEY``, ``artifact: FOLDER``,
+        ``metrics: true`` or a prefix, ``table: FILE.json``.
         """
         import mlflow
 
@@ -149,7 +137,7 @@ class TrackedRun:
         import mlflow
 
         with warn_on_failure("the run's lineage could not be logged"):
-            makers = provenance.find_makers(self._client, self._run.info.experiment_id, lineage["inputs"])
+            makers = provenance.find_makers(self._client, self._experiment, lineage["inputs"])
             inputs = {
                 name: facts | ({"made_by": makers[name]} if name in makers else {})
                 for name, facts in lineage["inputs"].items()
@@ -161,11 +149,7 @@ class TrackedRun:
             self._made_from = makers
 
     def log_data_set(self, summary: Mapping[str, Any], digest: str | None) -> None:
-        """Log the data set that the run works on, by the ingestion's summary.
-
-        DVC's digest of the images has the 36 characters that MLflow allows. It is None without a folder of
-        images: the summary's own digest is logged.
-        """
+        """Log the data set of the run, by the ingestion's summary and, where there is one, DVC's digest."""
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
@@ -202,15 +186,12 @@ class TrackedRun:
                 end_parent(self._client, self._parent, self._client.get_run(self.run_id), status)
 
     def _note(self) -> str:
-        """The run's description: its command, links, and its images at their full size.
-
-        MLflow's own image cards print every parameter above each image, which leaves the image no room.
-        """
-        experiment = self._run.info.experiment_id
-        lines = [f"`{self._command}`", "", run_links(experiment, self.run_id, self._pages)]
+        """The run's description: its command, links, and its images, too small in MLflow's own cards."""
+        lines = [f"`{self._command}`", "", run_links(self._experiment, self.run_id, self._pages)]
         for maker in dict.fromkeys(self._made_from.values()):
             names = ", ".join(name for name, run_id in self._made_from.items() if run_id == maker)
-            lines += ["", f"{names}: made by [run {maker[:8]}](#/experiments/{experiment}/runs/{maker})"]
+            page = f"#/experiments/{self._experiment}/runs/{maker}"
+            lines += ["", f"{names}: made by [run {maker[:8]}]({page})"]
         # KEY+step+…, with ~ for / in the key
         files = [file.path for file in self._client.list_artifacts(self.run_id, "images")]
         paths = {path.partition("+")[0]: path for path in files if path.endswith(".png")}

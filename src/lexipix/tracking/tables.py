@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 
 def log_table(table: "pd.DataFrame", file: str) -> None:
-    """Log a table to the active run; cells with images, uint8 (H, W, 3), become thumbnails.
+    """Log a table to the active run as ``file``; cells with images, uint8 (H, W, 3), become thumbnails.
 
-    ``mlflow.log_table`` stores each ``mlflow.Image`` as two files, PNG and WebP, with a call for each file.
-    For small images one file is enough, and one call logs all of them. ``file`` is the artifact's path.
+    ``mlflow.log_table`` would store each image as two files, with a call for each; here one call logs all.
     """
     import mlflow
 

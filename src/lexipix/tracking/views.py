@@ -1,7 +1,6 @@
 """The description and the saved views of an experiment in the MLflow UI.
 
-By default, the UI lists no metrics beside the runs, and prints all parameters above each image. A saved view
-is a tag of the experiment, in the format of the menu ``Views`` of MLflow 3.17.
+A saved view is a tag of the experiment, in the format of the menu ``Views`` of MLflow 3.17.
 """
 
 import json
@@ -61,20 +60,14 @@ def link(experiment_id: str, view: str, mode: str) -> str:
 
 
 def run_links(experiment_id: str, run_id: str, pages: Mapping[str, str]) -> str:
-    """The links at the top of a run's description.
-
-    ``pages`` maps names to artifacts that the UI shows as a page or a table.
-    """
+    """The links at the top of a run's description; ``pages`` maps names to artifacts that the UI shows."""
     artifacts = f"#/experiments/{experiment_id}/runs/{run_id}/artifacts"
     links = [f"[{name}]({artifacts}/{place}?{_TRAINING})" for name, place in pages.items()]
     return " · ".join([*links, f"[pictures beside other runs]({link(experiment_id, PICTURES, 'CHART')})"])
 
 
 def addresses(store: str, server: str) -> dict[str, str]:
-    """The start page of each experiment of lexipix in a store, by its name, for the UI's address ``server``.
-
-    A store without such experiments, or that does not exist yet, has none.
-    """
+    """The start page in the UI at ``server`` of each experiment of lexipix in a store, by its name."""
     if not store_exists(store):
         return {}
     import mlflow

@@ -1,7 +1,6 @@
-"""Atomic replacement of files and folders.
+"""Atomic replacement: data is written under a temporary name beside its target and renamed when complete.
 
-Data is written under a temporary name in the folder of its target and renamed when it is complete. A full
-disk, Ctrl-C or a killed process leaves the old data in place, and never an incomplete file.
+A full disk, Ctrl-C or a killed process leaves the old data in place, and never an incomplete file.
 """
 
 import errno
@@ -19,9 +18,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces ``path`` when the block ends without an error.
-
-    It has the same suffix (some libraries choose a format by it); the folder is created if needed.
+    """Yield a temporary path with the same suffix, which replaces ``path`` when the block ends without error.
 
     Raises:
         LexipixError: The disk is full, or the folder is not writable; ``path`` is unchanged.

@@ -42,11 +42,7 @@ def git(
 def run_git(
     folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str | None = None
 ) -> str:
-    """Output of a git command in a folder, with more variables in its environment.
-
-    Raises:
-        LexipixError: The command fails.
-    """
+    """Output of a git command in a folder, with more environment variables; LexipixError if it fails."""
     answer = subprocess.run(
         ["git", *arguments],
         cwd=folder,
@@ -64,9 +60,8 @@ def run_git(
 def uncommitted() -> str | None:
     """Differences between the code and its commit, as a patch for ``git apply``; None without git.
 
-    The patch contains code and configuration with untracked files, and the user's settings in ``conf/local``
-    that change the results (no credentials). It is empty if nothing differs. The user's index stays
-    unchanged.
+    Untracked files and the user's settings in ``conf/local`` that change the results (no credentials) are in
+    it. It is empty if nothing differs. The user's index stays unchanged.
     """
     project = Path(__file__).parents[3]
     with tempfile.TemporaryDirectory() as folder:

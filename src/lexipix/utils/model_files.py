@@ -12,11 +12,7 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenize
 
 
 def read_onnx_model(path: Path) -> OnnxModel:
-    """An exported model, read from its folder.
-
-    Raises:
-        LexipixError: A file is damaged.
-    """
+    """An exported model, read from its folder; LexipixError if a file is damaged."""
     tokenizer = path / TOKENIZER
     return OnnxModel(
         config=read_json(path / CONFIG),
@@ -27,10 +23,7 @@ def read_onnx_model(path: Path) -> OnnxModel:
 
 
 def read_onnx_pipeline(path: Path) -> OnnxPipeline:
-    """Exported models that share a folder, each read when it is first used; errors as for a single one.
-
-    A model without a tokenizer uses that of the whole folder.
-    """
+    """Exported models that share a folder and its tokenizer, each read when it is first used."""
 
     def read(name: str) -> OnnxModel:
         model, shared = read_onnx_model(path / name), path / TOKENIZER
@@ -43,11 +36,7 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Raises:
-        LexipixError: The file holds something else.
-    """
+    """The JSON object in a file; LexipixError if it holds something else."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

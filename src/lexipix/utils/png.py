@@ -33,14 +33,12 @@ def encode_png(image: "NDArray[np.uint8]") -> bytes:
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     header = struct.pack(">II5B", width, height, *RGB_8_BIT)
-    chunks = (b"IHDR", header), (b"IDAT", _compressed(filtered.tobytes())), (b"IEND", b"")
+    packer = zlib.compressobj(
+        1, strategy=zlib.Z_RLE
+    )  # after the filter, other matches are not worth the time
+    content = packer.compress(filtered.tobytes()) + packer.flush()
+    chunks = (b"IHDR", header), (b"IDAT", content), (b"IEND", b"")
     return SIGNATURE + b"".join(_chunk(*chunk) for chunk in chunks)
-
-
-def _compressed(content: bytes) -> bytes:
-    """Run-length compression; after the filter, other matches are not worth the time."""
-    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
-    return packer.compress(content) + packer.flush()
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

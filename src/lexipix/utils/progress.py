@@ -20,13 +20,7 @@ MAX_METRICS = 3
 
 
 class Progress:
-    """Counts the items that a loop has processed and shows them; used as a context manager.
-
-    Attributes:
-        task: What is done, such as ``vae`` or ``Ingesting``; it may change, as ``total`` may.
-        total: Number of items, if known.
-        done: Items that were processed, also before, by a loop that was interrupted.
-    """
+    """Counts the items that a loop has processed and shows them; ``task`` and ``total`` may change."""
 
     def __init__(self, task: str, total: int | None, done: int = 0, unit: str = "images") -> None:
         self.task, self.total, self.done = task, total, done

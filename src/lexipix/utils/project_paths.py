@@ -7,8 +7,7 @@ from pathlib import Path
 def project_root(project_path: Path) -> Path:
     """The folder that keeps the MLflow store.
 
-    ``dvc exp run --temp`` and ``--queue`` run commands in a copy that is deleted afterwards, and set
-    ``DVC_ROOT`` to the main project.
+    ``dvc exp run --temp`` and ``--queue`` work in a copy, and set ``DVC_ROOT`` to the main project.
     """
     root = os.environ.get("DVC_ROOT")
     return Path(root) if root and (Path(root) / ".dvc").is_dir() else project_path

@@ -1,8 +1,6 @@
-"""Keeps a Ctrl-C from being lost.
+"""Keeps a Ctrl-C from being lost in a finalizer or another callback, where Python drops the exception.
 
-Python raises KeyboardInterrupt at the current line. In a finalizer or another callback, such as the one at
-the end of every import, the exception is printed and dropped, and the run would continue. Here the signal is
-remembered: it is sent again a moment later, and a run checks before each step whether a library swallowed it.
+It is sent again a moment later, and a run checks before each step whether a library swallowed it.
 """
 
 import _thread

@@ -163,6 +163,13 @@ def test_nothing_is_extracted(tmp_path, read):
     assert sorted(tmp_path.parent.rglob("*")) == before
 
 
+def test_batches_that_are_too_large_are_not_read(tmp_path, read, monkeypatch):
+    monkeypatch.setattr(cifar10_files, "MAX_BATCH_BYTES", 1000)
+    for path in (write_folder(tmp_path / "f"), write_archive(tmp_path / "a.tar.gz")):
+        with pytest.raises(LexipixError, match=r"_batch.*\) has 1\d,\d{3} bytes, a batch has 1,000 at most"):
+            read(path)
+
+
 class Evil:
     def __init__(self, path):
         self.path = path

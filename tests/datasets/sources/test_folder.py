@@ -344,6 +344,8 @@ def test_bad_rows_in_metadata_csv(tmp_path, make_picture, read):
     [
         ("metadata.jsonl", '{"image": "a.png", "text": "x"}', "no field file_name .found: image, text."),
         ("metadata.jsonl", '{"file_name": "a.png", "caption": "x"}', "set ingestion.source.folder.caption"),
+        ("metadata.jsonl", "{}\n" + "x" * (2**20 + 1), r"1,048,580 bytes\) has a line 2 of more than 1,048,"),
+        ("metadata.csv", "file_name,text\n" + "x," * 2**20, r"2,097,167 bytes\) has a line 2 of more"),
         ("metadata.csv", "file_name,caption\na.png,x", "no field 'text' .found: file_name, caption."),
         ("metadata.csv", 'file_name,text\na.png,"' + "x" * 200_000, "not valid CSV at line"),
     ],
@@ -364,16 +366,18 @@ def test_two_kinds_of_metadata_are_an_error(tmp_path, make_picture, read):
 
 
 def test_bad_caption_files(tmp_path, make_picture, read):
-    for number, name in enumerate(("good", "bad")):
+    for number, name in enumerate(("good", "bad", "long")):
         make_picture(tmp_path / f"{name}.png", number)
     (tmp_path / "good.txt").write_text("good")
     (tmp_path / "bad.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "long.txt").write_bytes(b"x" * (2**20 + 1))
     (tmp_path / "orphan.txt").write_text("where is my picture")
     (tmp_path / "readme.txt").write_text("how these were made")
     pictures, rejects = read()
     assert {file: p.caption for file, p in pictures.items()} == {"good.png": "good"}
     assert rejects == {
         "bad.png": "its caption file bad.txt is not valid UTF-8",
+        "long.png": "its caption file long.txt has 1,048,577 bytes, allowed are 1,048,576",
         "orphan.txt": "a caption file without an image beside it",
     }
 

@@ -17,14 +17,12 @@ BATCH_SIZE = 256  # images held in memory at a time
 
 
 class ImageCaptioner(Protocol):
-    """An exported captioner."""
+    """An exported captioner of images, uint8 (N, image_size, image_size, 3)."""
 
     @property
-    def image_size(self) -> int:
-        """Side of the square images that it reads, in pixels."""
+    def image_size(self) -> int: ...
 
-    def caption(self, images: Pixels) -> list[str]:
-        """Captions of images, uint8 (N, image_size, image_size, 3)."""
+    def caption(self, images: Pixels) -> list[str]: ...
 
 
 def captioned(
@@ -34,7 +32,11 @@ def captioned(
     remaining = iter(items)
     size = (captioner.image_size, captioner.image_size)
     while batch := list(islice(remaining, BATCH_SIZE)):
-        images = [_resized(item.image, size) for item in batch if _lacks_caption(item)]
+        images = [
+            np.asarray(Image.fromarray(item.image).resize(size, Image.Resampling.LANCZOS))
+            for item in batch
+            if _lacks_caption(item)
+        ]
         texts = iter(captioner.caption(np.stack(images)) if images else [])
         for item in batch:
             if _lacks_caption(item) and (text := " ".join(next(texts).split())):
@@ -44,9 +46,3 @@ def captioned(
 
 def _lacks_caption(item: SourceImage | Reject) -> TypeGuard[SourceImage]:
     return isinstance(item, SourceImage) and item.caption is None
-
-
-def _resized(image: Pixels, size: tuple[int, int]) -> Pixels:
-    if image.shape[:2] == size:
-        return image
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))

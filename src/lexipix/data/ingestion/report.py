@@ -45,11 +45,7 @@ class IngestReport:
         self._digest.update(f"{item.split}\t{item.digest}\t{item.caption or ''}\n".encode())
 
     def summary(self) -> dict[str, Any]:
-        """Summary of a finished ingestion.
-
-        Raises:
-            LexipixError: Too many images were rejected, or a split is empty.
-        """
+        """Summary of a finished ingestion; LexipixError if too many were rejected, or a split is empty."""
         counts = self._counts
         n_images = sum(counts[split] for split in SPLITS)
         self._check_rejects(n_images)

@@ -22,29 +22,17 @@ class PictureStream:
     Iterating reads the source from its beginning. It yields each accepted image (with split, digest and tidy
     caption), each reject, and last the summary, a dict. Only one image is held at a time, and a few bytes for
     each earlier one. The class is iterable but no iterator, so that Kedro saves it as one object.
-
-    Attributes:
-        source: The source.
-        parameters: Parameters of the ingestion.
-        captioner: Writes captions for images without captions; None leaves them without.
     """
 
     source: OpenedSource
     parameters: IngestionParameters
-    captioner: ImageCaptioner | None = None
+    captioner: ImageCaptioner | None = None  # writes the captions of images without captions
 
     @property
     def n_pictures(self) -> int | None:
-        """Expected number of images, if it is known."""
         return self.source.n_pictures
 
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
-        """Read the source.
-
-        Raises:
-            LexipixError: More images were rejected than ``ingestion.max_reject_share`` allows, or a split has
-                no images.
-        """
         files: dict[bytes, str] = {}
         report = IngestReport(self.parameters)
         with closing(self.source.read()) as items:  # the source's threads end with the generator
@@ -91,12 +79,8 @@ def choose_split(
 ) -> SplitName:
     """The split of an image by its content, so that adding or renaming files moves no other image.
 
-    Args:
-        digest: Hash of the pixels, 8 bytes or more, uniformly distributed.
-        hint: The split according to the source. Images of "train" may still move to a split that the source
-            does not decide.
-        own: The splits that the source decides.
-        shares: Shares of the other splits.
+    ``digest`` is a hash of the pixels of 8 bytes or more, ``hint`` the split according to the source. Images
+    of "train" may still move to the splits that are not the source's ``own``, which have ``shares``.
     """
     if hint is not None and hint != "train":
         return hint

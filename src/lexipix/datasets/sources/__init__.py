@@ -1,4 +1,1 @@
-"""Sources of images: the embedded scenes, CIFAR-10, and a user's folder.
-
-Only this package reads the files of a source; nodes get :class:`lexipix.utils.types.SourceImage`.
-"""
+"""Sources of images: the embedded scenes, CIFAR-10, and a user's folder. Only they read a source's files."""

@@ -1,8 +1,4 @@
-"""CIFAR-10 from its official python archive or the extracted folder.
-
-Learning Multiple Layers of Features from Tiny Images, Krizhevsky 2009; the format is described at
-https://www.cs.toronto.edu/~kriz/cifar.html.
-"""
+"""CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html), from its archive or folder."""
 
 import re
 from collections.abc import Generator
@@ -38,10 +34,7 @@ def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
             f"`dvc update data/01_raw/{ARCHIVE}.dvc`, or choose your own copy with "
             "--params=ingestion.source.path=FILE_OR_FOLDER."
         )
-    for inner in (path / FOLDER, path / ARCHIVE):
-        if inner.exists():
-            path = inner
-            break
+    path = next((inner for inner in (path / FOLDER, path / ARCHIVE) if inner.exists()), path)
     limit = parameters.source.max_pictures
     n_pictures = _N_TRAIN + _N_TEST if limit is None else min(limit, _N_TRAIN) + min(limit, _N_TEST)
     return OpenedSource(partial(_read, path, parameters), frozenset({"test"}), n_pictures)

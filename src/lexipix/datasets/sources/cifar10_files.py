@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,34 +21,23 @@ FOLDER = "cifar-10-batches-py"
 OFFICIAL_SIZE = 170_498_071
 OFFICIAL_MD5 = "c58f30108f718f92721af3b95e74349a"  # from the dataset's page
 BATCHES = ("test_batch", *(f"data_batch_{number}" for number in range(1, 6)))
+MAX_BATCH_BYTES = 64 * 2**20  # the official batches have 31 MB
 SIDE = 32
 _AGAIN = f"download it again, for example with `dvc update data/01_raw/{ARCHIVE}.dvc`"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One of the six batches.
+    """One of the six batches."""
 
-    Attributes:
-        name: ``test_batch`` or ``data_batch_1`` to ``data_batch_5``.
-        pixels: uint8 (N, 3072), one image per row: 1024 red, then green, then blue values.
-        labels: N class numbers.
-        files: N file names such as ``ostrich_s_001590.png``.
-    """
-
-    name: str
-    pixels: NDArray[np.uint8]
-    labels: list[int]
-    files: list[str]
+    name: str  # ``test_batch`` or ``data_batch_1`` to ``data_batch_5``
+    pixels: NDArray[np.uint8]  # (N, 3072), one image per row: 1024 red, then green, then blue values
+    labels: list[int]  # N class numbers
+    files: list[str]  # N file names such as ``ostrich_s_001590.png``
 
 
 def read_batches(path: Path, n_classes: int) -> Iterator[Batch]:
-    """The batches one by one, the test batch first. Nothing is extracted to disk.
-
-    Raises:
-        LexipixError: A batch is missing, the archive is incomplete or altered, or a batch does not hold
-            images.
-    """
+    """The batches one by one, the test batch first; LexipixError if one is missing, cut or altered."""
     contents = {} if path.is_dir() else _read_members(path)
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set(contents)
     if missing := [name for name in BATCHES if name not in names]:
@@ -57,8 +46,18 @@ def read_batches(path: Path, n_classes: int) -> Iterator[Batch]:
             f"archive or the folder {FOLDER} extracted from it, or {_AGAIN}."
         )
     for name in BATCHES:
+        where = f"{path} ({name})"
+        if path.is_dir():
+            _check_size(where, (path / name).stat().st_size)
         content = (path / name).read_bytes() if path.is_dir() else contents.pop(name)
-        yield _load_batch(f"{path} ({name})", name, content, n_classes)
+        yield _load_batch(where, name, content, n_classes)
+
+
+def _check_size(where: str, n_bytes: int) -> None:
+    if n_bytes > MAX_BATCH_BYTES:
+        raise LexipixError(
+            f"{where} has {n_bytes:,} bytes, a batch has {MAX_BATCH_BYTES:,} at most: {_AGAIN}."
+        )
 
 
 def _load_batch(where: str, name: str, content: bytes, n_classes: int) -> Batch:
@@ -94,16 +93,13 @@ def _is_batch(batch: Any, n_classes: int) -> bool:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Unpickles only dicts, lists, numbers, byte strings and plain arrays.
-
-    A pickle is a program: an altered file could otherwise execute any code.
-    """
+    """Unpickles only dicts, lists, numbers, byte strings and plain arrays: a pickle can run any code."""
 
     def find_class(self, module: str, name: str) -> Any:
         allowed: dict[tuple[str, str], Callable[..., Any]] = {
             ("numpy.core.multiarray", "_reconstruct"): _new_array,
             ("numpy._core.multiarray", "_reconstruct"): _new_array,
-            ("numpy", "ndarray"): _PlainArray,
+            ("numpy", "ndarray"): _plain_array,
             ("numpy", "dtype"): np.dtype,
             ("_codecs", "encode"): _encode,
         }
@@ -113,16 +109,14 @@ class _ArraysOnly(pickle.Unpickler):
             raise LexipixError(f"it needs {module}.{name}, which is not allowed") from None
 
 
-class _PlainArray:
+def _plain_array(*_: Any) -> NoReturn:
     """Takes the place of ``numpy.ndarray``, which a pickle may refer to but not call."""
-
-    def __new__(cls, *_: Any) -> "_PlainArray":
-        raise LexipixError("it creates an array in an unknown way")
+    raise LexipixError("it creates an array in an unknown way")
 
 
-def _new_array(kind: type, shape: tuple[int, ...], code: bytes) -> NDArray[Any]:
+def _new_array(kind: object, shape: tuple[int, ...], code: bytes) -> NDArray[Any]:
     """An empty array, like NumPy's ``_reconstruct``; its content follows in the pickle."""
-    if kind is not _PlainArray or shape != (0,):
+    if kind is not _plain_array or shape != (0,):
         raise LexipixError("it needs an array of an unknown type")
     return np.ndarray.__new__(np.ndarray, (0,), np.uint8)
 
@@ -148,9 +142,12 @@ def _read_members(path: Path) -> dict[str, bytes]:
         with gzip.open(path) if is_gzip else path.open("rb") as stream:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
-                    if extracted := archive.extractfile(member):
-                        contents[member.name.rpartition("/")[2]] = extracted.read()
-            stream.read()  # at the end, gzip compares its checksum
+                    name = member.name.rpartition("/")[2]
+                    if name in BATCHES and (extracted := archive.extractfile(member)):
+                        _check_size(f"{path} ({name})", member.size)
+                        contents[name] = extracted.read()
+            while stream.read(2**20):  # at the end, gzip compares its checksum
+                pass
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise LexipixError(
             f"{path} is incomplete or damaged ({error}); it has {n_bytes:,} bytes, the official "

@@ -16,8 +16,8 @@ from typing import TypeVar
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.folder_layout import Listing, find_splits, list_folders
-from lexipix.datasets.sources.folder_metadata import read_rows
-from lexipix.datasets.sources.images import Missing, Unusable, read_image, suffixes
+from lexipix.datasets.sources.folder_metadata import MAX_BYTES, read_rows
+from lexipix.datasets.sources.images import Unusable, read_image, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
 from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
@@ -46,14 +46,11 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
     Raises:
         LexipixError: The folder does not exist, has no images, or has a contradictory layout.
     """
-    if not root.exists():
-        raise LexipixError(
-            f"ingestion.source.path is {root}, which does not exist: set the folder of your images with "
-            "--params=ingestion.source.path=DIR."
-        )
     if not root.is_dir():
+        found = "is a file" if root.exists() else "does not exist"
         raise LexipixError(
-            f"ingestion.source.path is {root}, which is a file: set it to the folder of your images."
+            f"ingestion.source.path is {root}, which {found}: set the folder of your images with "
+            "--params=ingestion.source.path=DIR."
         )
     listings = list_folders(root)
     splits = find_splits(root, listings)
@@ -143,11 +140,9 @@ def _read_entry(root: Path, parameters: IngestionParameters, entry: _Entry | Rej
         if entry.sidecar:
             texts = _read_sidecar(path.with_name(entry.sidecar))
         image = read_image(path, parameters)
-    except Missing as reason:
-        named = f", but {entry.named_in} names it" if entry.named_in else ""
-        return Reject(entry.file, f"{reason}{named}")
     except Unusable as reason:
-        return Reject(entry.file, str(reason))
+        named = f", but {entry.named_in} names it" if entry.named_in and not path.is_file() else ""
+        return Reject(entry.file, f"{reason}{named}")
     if not any(texts) and entry.label and template:
         texts = (caption_from(template, label=entry.label),)
     caption, *paraphrases = texts or (None,)
@@ -157,6 +152,8 @@ def _read_entry(root: Path, parameters: IngestionParameters, entry: _Entry | Rej
 def _read_sidecar(path: Path) -> tuple[str, ...]:
     """Captions in a text file, one per line; the first is the primary caption."""
     try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise Unusable(f"its caption file {path.name} has {size:,} bytes, allowed are {MAX_BYTES:,}")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise Unusable(f"its caption file {path.name} is not valid UTF-8") from None

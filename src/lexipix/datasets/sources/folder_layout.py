@@ -31,29 +31,18 @@ _NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attri
 
 @dataclass(frozen=True)
 class Listing:
-    """The relevant files of one folder, sorted by name.
+    """The names of the relevant files of one folder, sorted."""
 
-    Attributes:
-        prefix: The folder relative to the root: "" or "train/owl/".
-        pictures: Names of image files.
-        sidecars: Name of the caption file beside the image ``STEM.png``, by stem.
-        orphans: Names of caption files without an image.
-        unreadable: Names of images in formats that cannot be read.
-        metadata: Name of the metadata file, or None.
-    """
-
-    prefix: str
+    prefix: str  # the folder relative to the root: "" or "train/owl/"
     pictures: list[str]
-    sidecars: dict[str, str]
-    orphans: list[str]
-    unreadable: list[str]
+    sidecars: dict[str, str]  # caption files beside an image, by the common stem
+    orphans: list[str]  # caption files without an image
+    unreadable: list[str]  # images in formats that cannot be read
     metadata: str | None
 
 
 def list_folders(root: Path) -> list[Listing]:
-    """Listings of a folder and its subfolders in the order of their names, without hidden ones.
-
-    Links to folders are not followed, because they may form cycles.
+    """Listings of a folder and its subfolders in the order of their names, without hidden ones and links.
 
     Raises:
         LexipixError: A folder has two metadata files.

@@ -7,9 +7,9 @@ import re
 import string
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lexipix.config.ingestion import FolderSourceParameters
 from lexipix.utils.errors import LexipixError
@@ -18,6 +18,7 @@ from lexipix.utils.types import Reject
 _log = logging.getLogger(__name__)
 
 CAPTION = "caption"  # the name of ``caption_field`` in templates
+MAX_BYTES = 2**20  # of a line here, and of a caption file; longer ones are something else
 _INVALID = re.compile("[\ud800-\udfff]")
 _FIELD_KEY = "ingestion.source.folder.caption_field"
 _TEMPLATES_KEY = "ingestion.source.folder.caption_templates"
@@ -25,19 +26,12 @@ _TEMPLATES_KEY = "ingestion.source.folder.caption_templates"
 
 @dataclass(frozen=True)
 class Row:
-    """The row of one image.
+    """The row of one image."""
 
-    Attributes:
-        place: The metadata file and the line, for error messages.
-        file_name: Path of the image relative to the metadata file.
-        texts: The caption, then other captions of the same image.
-        label: The field ``label``, if it is a text.
-    """
-
-    place: str
-    file_name: str
-    texts: tuple[str, ...]
-    label: str | None
+    place: str  # the metadata file and the line, for error messages
+    file_name: str  # path of the image relative to the metadata file
+    texts: tuple[str, ...]  # the caption, then other captions of the same image
+    label: str | None  # the field ``label``, if it is a text
 
 
 def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> Iterator[Row | Reject]:
@@ -105,17 +99,31 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Line numbers and rows; in place of an invalid row the reason."""
     # Invalid bytes become lone surrogates, so that they invalidate their row and not the whole file.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = _lines(path, file)
         if path.suffix != ".csv":
-            for line, text in enumerate(file, 1):
+            for line, text in enumerate(lines, 1):
                 if text.strip():
                     yield line, _json_record(text)
             return
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(lines)
         try:
             for record in reader:
                 yield reader.line_num, _csv_record(record)
         except csv.Error as error:
             raise LexipixError(f"{path} is not valid CSV at line {reader.line_num}: {error}.") from error
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    for line in count(1):
+        text = file.readline(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise LexipixError(
+                f"{path} ({path.stat().st_size:,} bytes) has a line {line} of more than {MAX_BYTES:,} bytes: "
+                "it must have one small row for each image."
+            )
+        if not text:
+            return
+        yield text
 
 
 def _json_record(text: str) -> dict[str, Any] | str:
@@ -145,12 +153,10 @@ def fields_of(template: str, parameters: FolderSourceParameters) -> list[str]:
 def fill_templates(record: Mapping[str, Any], parameters: FolderSourceParameters) -> tuple[str, ...]:
     """The captions of one row, those of the first template first; empty if no template can be filled.
 
-    If the caption field is a list, each of its texts fills the templates; a list in another field becomes one
-    text with commas.
+    Each text of a list in the caption field fills the templates; a list in another field becomes one text.
 
     Raises:
-        ValueError: A field is neither a text or number nor a list of them. The message continues "the caption
-            of …".
+        ValueError: A field is neither a text or number nor a list of them; continues "the caption of …".
     """
     captions: dict[str, None] = {}
     for template in parameters.caption_templates:

@@ -1,7 +1,4 @@
-"""Reads image files of any format as square uint8 RGB arrays of one size.
-
-The image is resized early: orientation, background and color mode are then applied to the small result.
-"""
+"""Reads image files as square uint8 RGB arrays; first resized, then turned, as small images are cheap."""
 
 from functools import cache
 from io import BytesIO
@@ -30,10 +27,6 @@ _TURNS = {
 
 class Unusable(Exception):
     """An image must be rejected; the message is the reason in ``rejects.csv``."""
-
-
-class Missing(Unusable):
-    """The file does not exist."""
 
 
 @cache
@@ -89,7 +82,7 @@ def _content(path: Path | str | BytesIO) -> BytesIO:
     if isinstance(path, BytesIO):
         return path
     if not Path(path).is_file():
-        raise Missing("the file does not exist")
+        raise Unusable("the file does not exist")
     content = Path(path).read_bytes()
     if not content:
         raise Unusable("empty file")
@@ -133,11 +126,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _plain_mode(image: Image.Image) -> Image.Image:
-    """The image in a mode that can be resized.
-
-    Transparent images become premultiplied ("RGBa"), so that the color of transparent pixels does not bleed
-    into their neighbors.
-    """
+    """The image in a mode that can be resized."""
     if image.mode.startswith("I") or image.mode == "F":
         return _to_8_bit(image)
     if image.has_transparency_data:

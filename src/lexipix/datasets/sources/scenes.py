@@ -15,10 +15,7 @@ _ORDER: tuple[SplitName, ...] = ("test", "val", "judge", "train")
 
 
 def open_scenes(parameters: SceneSourceParameters, image_size: int, seed: int) -> OpenedSource:
-    """The scenes of all splits as a source.
-
-    Image *i* of a split depends on the seed, the split and *i* only: more images keep the earlier ones.
-    """
+    """The scenes as a source; image *i* of a split depends on the seed, the split and *i* only."""
     return OpenedSource(
         partial(_read, parameters, image_size, seed),
         splits=frozenset({"val", "test", "judge"}),

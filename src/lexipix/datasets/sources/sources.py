@@ -24,9 +24,6 @@ def open_source(root: Path, parameters: IngestionParameters, seed: int) -> Opene
     """The source, checked to be readable; its images are read later, one by one.
 
     A relative ``ingestion.source.path`` starts from ``root``; only the scenes are random and need the seed.
-
-    Raises:
-        LexipixError: The path is missing, or this source cannot read what is there.
     """
     source = parameters.source
     if source.kind == "scenes":

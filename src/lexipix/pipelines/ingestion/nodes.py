@@ -13,15 +13,11 @@ from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
 from lexipix.utils.types import ImageSplits, OnnxModel, OpenedSource
 
-# A pandas.DataFrame; importing pandas would take half a second.
-Table = Any
-
 
 class Captioners(Protocol):
-    """The object of the catalog entry ``pretrained_models``."""
+    """The object of the catalog entry ``pretrained_models``, which reads exported captioners."""
 
-    def captioner(self, path: str, key: str) -> OnnxModel:
-        """An exported captioner, read from a folder."""
+    def captioner(self, path: str, key: str) -> OnnxModel: ...
 
 
 def ingest(
@@ -40,13 +36,8 @@ def ingest(
     return PictureStream(sources(ingestion, run.seed), ingestion, captioner)
 
 
-def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Table, NDArray[np.uint8]]:
-    """Summary of the ingested images.
-
-    Returns:
-        The summary (source, counts, digest, examples), the table of rejects (file, reason), and a contact
-        sheet of some training images with their captions.
-    """
+def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Any, NDArray[np.uint8]]:
+    """The summary, the table of rejects (file, reason), and a contact sheet of training images."""
     summary = dict(pictures.summary)
     examples = summary["examples"]
     images = np.stack([pictures.train.images[example["row"]] for example in examples])
