@@ -15,6 +15,7 @@ from lexipix.data.images import normalize
 from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
 from lexipix.reporting.contact_sheet import contact_sheet, enlarge
+from lexipix.reporting.text import first_drawable
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
@@ -98,11 +99,10 @@ def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Map
     sheets = [
         contact_sheet(
             _highlighted(image, attention),
-            ["", *texts],
+            ["", *map(_drawable, texts)],
             COLUMNS,
             scale=1,
             max_lines=2,
-            fallbacks=["", *(" ".join(f"U+{ord(character):04X}" for character in word) for word in texts)],
         )
         for image, texts, attention in zip(images, words, maps, strict=True)
     ]
@@ -111,6 +111,11 @@ def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Map
     return np.concatenate(
         [np.pad(sheet, padding, constant_values=255) for sheet, padding in zip(sheets, paddings, strict=True)]
     )
+
+
+def _drawable(word: str) -> str:
+    """The word, or its code points if no font has them."""
+    return first_drawable([word], " ".join(f"U+{ord(character):04X}" for character in word))
 
 
 def _highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
