@@ -15,7 +15,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows, Subset, to_uint8
 from lexipix.evaluation.baselines import mean_image, mean_psnr_ssim
 from lexipix.evaluation.direct_path import LatentCodec
-from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, evenly_spaced
 from lexipix.evaluation.rate import LatentCoder
 from lexipix.evaluation.text_paths import draw_captions, noise_for, trained_precision
 from lexipix.models.captioner import Captioner
@@ -27,7 +27,6 @@ from lexipix.training.precision import resolve_device
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, Split
 
-Pixels = NDArray[np.uint8]
 COLUMNS = ("path", "setting", "bits_per_image", "psnr", "ssim")
 FLOAT_BITS = 32  # of a latent's number that is not rounded
 # First row and column of given cells: near the middle, and also given by every finer spacing
@@ -55,16 +54,8 @@ def information_curve(
 ) -> tuple[pd.DataFrame, int]:
     """Measures PSNR and SSIM of the same test images over the bits that are given about an image.
 
-    The caption is the true one, so that errors of the captioner do not count.
-
-    Args:
-        evaluation: ``information.n_images`` null measures nothing.
-        run: Seed and device.
-        real: The images under evaluation.
-        train: The training split.
-        captioner: Its language model gives the bits of captions.
-        vae: The direct path.
-        text_models: ``vae``, ``gan`` and ``tokens``.
+    The caption is the true one, so that errors of the captioner do not count. ``text_models`` are ``vae``,
+    ``gan`` and ``tokens``. If ``evaluation.information.n_images`` is null, nothing is measured.
 
     Returns:
         A row for each kind and amount of information (:data:`COLUMNS`; means over images), and the number of
@@ -173,17 +164,9 @@ def from_tokens(
 ) -> list[PartialInformation]:
     """Draws images from captions and given tokens, from coarse to fine, and decodes the given tokens alone.
 
-    The token generator adds the other tokens; without it, the mean embedding takes the place of all others. A
-    token costs the logarithm of its codebook's size.
-
-    Args:
-        bundle: A ``tokens_to_image``; it draws as the text path does, with the same precision and noise.
-        images: Images whose tokens are given, uint8 (N, H, W, 3).
-        captions: Theirs.
-        caption_bits: Cost of each caption, (N,).
-        spacings: See :func:`token_masks`.
-        run: Its seed decides the noise.
-        batch_size: Images per batch.
+    The token generator adds the other tokens, with the precision and noise of the text path; without it, the
+    mean embedding takes the place of all others. A token costs the logarithm of its codebook's size, and a
+    caption its ``caption_bits``, (N,). Images are uint8 (N, H, W, 3).
 
     Returns:
         For each setting the paths ``tokens`` (with the caption) and ``tokens_alone``.

@@ -36,7 +36,7 @@ class _Cell:
     @property
     def height(self) -> int:
         if self.image is not None and not self.text.lines:
-            return self.image.shape[0]
+            return len(self.image)
         return self.text_top + self.text.height
 
 
