@@ -188,22 +188,10 @@ def measure_information(
     return table, information_figure(table, n_images)
 
 
-def collect_metrics(
-    ingestion_summary: dict[str, Any],
-    paths: dict[str, Any],
-    tokens: dict[str, Any],
-    classes: dict[str, Any],
-    memorization: dict[str, Any],
-    prompts: dict[str, Any],
-    rate: dict[str, Any],
-    speed: dict[str, Any],
-    captioner_speed: dict[str, Any],
-    *training: dict[str, Any],
-) -> dict[str, Any]:
-    """Puts ``metrics.json`` together; the last inputs are the training metrics of :data:`MODELS`."""
-    trained = dict(zip(MODELS, training, strict=True))
-    groups = {"tokens": tokens, "rate": rate, "speed": speed, "captioner_speed": captioner_speed}
-    return assemble_metrics(ingestion_summary, paths, classes, prompts, memorization, trained, **groups)
+def collect_metrics(**groups: dict[str, Any]) -> dict[str, Any]:
+    """Puts ``metrics.json`` together from groups of metrics and the training metrics of :data:`MODELS`."""
+    training = {name: groups.pop(f"{name}_metrics") for name in MODELS}
+    return assemble_metrics(training=training, **groups)
 
 
 def show_examples(
