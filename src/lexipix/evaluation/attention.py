@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
+from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[in
     text = tokenizer.decode(ids, skip_special_tokens=True)
     prefixes = (tokenizer.decode(ids[:n], skip_special_tokens=True) for n in range(1, len(ids) + 1))
     # Characters that are complete with each token; one of several bytes is complete with its last
-    reached = list(accumulate((len(prefix.rstrip("\ufffd")) for prefix in prefixes), max))
+    complete = (len(commonprefix([prefix, text])) for prefix in prefixes)  # noqa: RUF071
+    reached = list(accumulate(complete, max))
     spans: list[tuple[int, int, int, int]] = []  # ranges of characters and of tokens
     for word in WORD.finditer(text):
         (first, last), start = word.span(), spans[-1][3] if spans else 0

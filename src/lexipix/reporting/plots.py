@@ -67,10 +67,8 @@ def frontier_figure(
 ) -> Pixels:
     """Plots variants of models by speed and by the share of quality they lose, with their Pareto front.
 
-    Args:
-        table: Variant to its metrics; variants without ``images_per_s`` or ``quality_loss`` are left out.
-        champion: The variant to highlight.
-        title: Above the plot.
+    ``table`` is by variant; variants without ``images_per_s`` or ``quality_loss`` are left out. The champion is
+    highlighted.
     """
     import pandas as pd
     from matplotlib.ticker import LogLocator

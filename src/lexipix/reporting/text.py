@@ -68,18 +68,11 @@ class TextBlock:
 def wrap(
     text: str, width: int, size: int, max_lines: int = 8, bold: bool = False, fallback: str = NO_FONT
 ) -> TextBlock:
-    """Breaks text into lines of at most ``width`` pixels.
+    """Breaks text into lines of at most ``width`` pixels, in a font of ``size`` pixels.
 
     Lines break at spaces. A word that is wider than a line, which includes text without spaces (Chinese,
-    Japanese, Thai), breaks anywhere. Text of more than ``max_lines`` ends in an ellipsis.
-
-    Args:
-        text: In any language.
-        width: Of a line, in pixels.
-        size: Font size in pixels.
-        max_lines: Of the block.
-        bold: Draw bold the characters that DejaVu Sans has.
-        fallback: Replaces a text of which no font has a single letter.
+    Japanese, Thai), breaks anywhere. Text of more than ``max_lines`` ends in an ellipsis. Only characters that
+    DejaVu Sans has become bold. ``fallback`` replaces a text of which no font has a single letter.
     """
     text = first_drawable([text], fallback)
     # DejaVu Sans is first; its regular form has characters that its bold form does not have
@@ -107,11 +100,7 @@ def wrap(
 
 
 def first_drawable(texts: Iterable[str | None], fallback: str = NO_FONT) -> str:
-    """Returns the first of several equivalent texts that this machine's fonts can draw.
-
-    Args:
-        texts: In order of preference; empty ones are skipped.
-        fallback: For texts of which no font has a single letter, such as a file's name.
+    """Returns the first of several equivalent texts, of which empty ones are skipped, that can be drawn.
 
     Returns:
         The first text with a font for each character; else the first with a font for some letters, with an
