@@ -67,8 +67,7 @@ def frontier_figure(
 ) -> Pixels:
     """Plots variants of models by speed and by the share of quality they lose, with their Pareto front.
 
-    ``table`` is by variant; variants without ``images_per_s`` or ``quality_loss`` are left out. The champion is
-    highlighted.
+    Variants without ``images_per_s`` or ``quality_loss`` are left out; the champion is highlighted.
     """
     import pandas as pd
     from matplotlib.ticker import LogLocator

@@ -71,8 +71,8 @@ def wrap(
     """Breaks text into lines of at most ``width`` pixels, in a font of ``size`` pixels.
 
     Lines break at spaces. A word that is wider than a line, which includes text without spaces (Chinese,
-    Japanese, Thai), breaks anywhere. Text of more than ``max_lines`` ends in an ellipsis. Only characters that
-    DejaVu Sans has become bold. ``fallback`` replaces a text of which no font has a single letter.
+    Japanese, Thai), breaks anywhere. Text of more than ``max_lines`` ends in an ellipsis. Bold applies to the
+    characters of DejaVu Sans. ``fallback`` replaces a text of which no font has a single letter.
     """
     text = first_drawable([text], fallback)
     # DejaVu Sans is first; its regular form has characters that its bold form does not have
