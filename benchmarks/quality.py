@@ -32,9 +32,9 @@ from tokenizers import Tokenizer
 from lexipix.cli.project_context import ProjectContext
 from lexipix.data.tokenization import encode
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import EvaluatedImages, select_evaluated_images
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, select_evaluated_images
 from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
-from lexipix.evaluation.path_metrics import Pixels, TextPathMetrics
+from lexipix.evaluation.path_metrics import TextPathMetrics
 from lexipix.evaluation.text_paths import noise_for
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.parameters import section
 
 from lexipix.evaluation.prompt_retrieval import choose_prompts, prompt_metrics
 from lexipix.utils.types import Split
@@ -60,9 +61,8 @@ class TestPromptMetrics:
 
         def go(train, test, n_prompts=20):
             splits = {"train": train, "test": test}
-            return prompt_metrics(
-                splits, paths, ColorEmbedder(), n_prompts=n_prompts, n_candidates=100, seed=3
-            )
+            parameters = section("evaluation", {"n_prompts": n_prompts, "n_candidates": 100})
+            return prompt_metrics(splits, paths, ColorEmbedder(), parameters, seed=3)
 
         return go
 

@@ -64,11 +64,9 @@ class TestContactSheet:
         ]
         assert contact_sheet(random_images(7), captions).size
 
-    def test_a_caption_that_no_font_can_draw_is_replaced_by_its_fallback(self, system_fonts) -> None:
+    def test_a_caption_that_no_font_can_draw_is_replaced_by_the_image_number(self, system_fonts) -> None:
         system_fonts()
         images = random_images(2)
-        sheet = contact_sheet(images, ["红色", "a star"], fallbacks=["one.png", "two.png"])
-        np.testing.assert_array_equal(sheet, contact_sheet(images, ["one.png", "a star"]))
         np.testing.assert_array_equal(
             contact_sheet(images, ["a star", "红色"]), contact_sheet(images, ["a star", "image 2"])
         )

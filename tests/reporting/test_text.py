@@ -11,7 +11,7 @@ CAPTION = "a small purple star at the center and a small orange circle at the ri
 
 
 def width(line: str, size: int = 12) -> float:
-    return text._width(line, text._fonts_for(line, bold=False), size)
+    return text._width(line, wrap(line, 10_000, size).fonts, size)
 
 
 def drawn(line: str, size: int = 12) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import re
 from bisect import bisect_left, bisect_right
+from itertools import accumulate
+from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from lexipix.data.images import normalize
 from lexipix.data.tokenization import eos_id
 from lexipix.models.captioner import Captioner
 from lexipix.reporting.contact_sheet import contact_sheet, enlarge
+from lexipix.reporting.text import first_drawable
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
@@ -61,22 +64,18 @@ def word_spans(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, tuple[in
     eos = eos_id(tokenizer)
     ids = ids[: ids.index(eos)] if eos in ids else ids
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    words = [word.span() for word in WORD.finditer(text)]
-    ends = [end for _, end in words]
-    spans: list[tuple[int, int, int, int]] = []  # first and last word, range of tokens
-    before = 0
-    for index in range(len(ids) if words else 0):
-        so_far = tokenizer.decode(ids[: index + 1], skip_special_tokens=True)
-        # A character of several bytes is complete with its last token; the tokens before belong to it too
-        reached = next((i for i, (a, b) in enumerate(zip(so_far, text, strict=False)) if a != b), len(so_far))
-        first = min(bisect_right(ends, before), len(words) - 1)
-        last = min(max(first, bisect_left(ends, reached)), len(words) - 1)
-        before, start = max(before, reached), index
-        if spans and first <= spans[-1][1]:
-            first, previous, start, _ = spans.pop()
-            last = max(previous, last)
-        spans.append((first, last, start, index + 1))
-    return [(text[words[first][0] : words[last][1]], (start, end)) for first, last, start, end in spans]
+    prefixes = (tokenizer.decode(ids[:n], skip_special_tokens=True) for n in range(1, len(ids) + 1))
+    # Characters that are complete with each token; one of several bytes is complete with its last
+    complete = (len(commonprefix([prefix, text])) for prefix in prefixes)  # noqa: RUF071
+    reached = list(accumulate(complete, max))
+    spans: list[tuple[int, int, int, int]] = []  # ranges of characters and of tokens
+    for word in WORD.finditer(text):
+        (first, last), start = word.span(), spans[-1][3] if spans else 0
+        if bisect_right(reached, first) < start:  # it begins in the last token of the word before
+            first, _, start, _ = spans.pop()
+        spans.append((first, last, start, bisect_left(reached, last) + 1))
+    spans[-1:] = [(*span[:3], len(ids)) for span in spans[-1:]]  # tokens after the last word belong to it
+    return [(text[first:last], (start, end)) for first, last, start, end in spans]
 
 
 def attention_arrays(files: list[str], words: list[list[str]], maps: Maps) -> dict[str, Any]:
@@ -98,11 +97,10 @@ def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Map
     sheets = [
         contact_sheet(
             _highlighted(image, attention),
-            ["", *texts],
+            ["", *map(_drawable, texts)],
             COLUMNS,
             scale=1,
             max_lines=2,
-            fallbacks=["", *(" ".join(f"U+{ord(character):04X}" for character in word) for word in texts)],
         )
         for image, texts, attention in zip(images, words, maps, strict=True)
     ]
@@ -111,6 +109,11 @@ def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Map
     return np.concatenate(
         [np.pad(sheet, padding, constant_values=255) for sheet, padding in zip(sheets, paddings, strict=True)]
     )
+
+
+def _drawable(word: str) -> str:
+    """The word, or its code points if no font has them."""
+    return first_drawable([word], " ".join(f"U+{ord(character):04X}" for character in word))
 
 
 def _highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -7,11 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.data.images import Images
-from lexipix.evaluation.evaluated_images import EvaluatedImages
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.metrics.images import psnr, ssim
 from lexipix.utils.types import Split
 
-Pixels = NDArray[np.uint8]
 MEAN_CHUNK = 1024  # images in memory while a mean is computed
 
 

@@ -9,12 +9,7 @@ from lexipix.scenes import attribute_f1, parse_caption
 
 
 def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bool) -> dict[str, float]:
-    """Compares captions with the given ones; rows without a given caption do not count.
-
-    Args:
-        captions: N generated captions.
-        table: N rows with the column caption.
-        scenes: Whether the captions describe embedded scenes.
+    """Compares N captions with those of a table of N rows; rows without a caption do not count.
 
     Returns:
         ``exact_match``, ``bleu4``, ``cider_d`` and, for scenes, ``attribute_f1``; empty if none is given.
@@ -28,8 +23,10 @@ def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bo
     metrics = {"exact_match": exact_match(candidates, given), "bleu4": bleu4(candidates, given)}
     if len(rows) > 1:  # CIDEr-D needs document frequencies
         metrics["cider_d"] = cider_d(candidates, given)
-    if scenes:
-        metrics["attribute_f1"] = _attribute_f1(candidates, given)
+    if scenes:  # a caption that does not parse scores 0
+        pairs = zip(map(parse_caption, given), map(parse_caption, candidates), strict=True)
+        scores = [attribute_f1(expected, found) for expected, found in pairs if expected and found]
+        metrics["attribute_f1"] = sum(scores) / len(given)
     return metrics
 
 
@@ -38,10 +35,7 @@ def measure_test_captions(
 ) -> dict[str, float]:
     """Returns the metrics of the captioner's captions of test and of training images.
 
-    Args:
-        table: Of the test split, with the columns caption and truth.
-        captions_complete: Of the training split.
-        summary: Of the ingestion.
+    The test split's table has the columns caption and truth; ``captions_complete`` is the training split's.
 
     Returns:
         :func:`measure_captions` of test images; the number of ``generated_captions`` of training images, and
@@ -61,10 +55,3 @@ def measure_test_captions(
 def is_scenes(summary: Mapping[str, object]) -> bool:
     """Whether the images are the embedded scenes, by the summary of the ingestion."""
     return summary.get("source") == "scenes"
-
-
-def _attribute_f1(candidates: Sequence[str], references: Sequence[str]) -> float:
-    """Mean F1 of the scenes' attributes; a caption that does not parse scores 0."""
-    pairs = zip(map(parse_caption, references), map(parse_caption, candidates), strict=True)
-    scores = [attribute_f1(expected, found) for expected, found in pairs if expected and found]
-    return sum(scores) / len(references)

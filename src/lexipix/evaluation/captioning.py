@@ -34,15 +34,9 @@ def write_captions(
     beams: int = 1,
     device: torch.device,
 ) -> list[str]:
-    """Returns captions for images, uint8 (N, S, S, 3).
+    """Returns a caption for each image, uint8 (N, S, S, 3), of at most ``max_tokens``, EOS included.
 
-    Args:
-        captioner: Trained, in evaluation mode; it is moved to the device.
-        tokenizer: Of the captioner.
-        images: One caption is written for each.
-        max_tokens: Longest caption, EOS included.
-        beams: 1 decodes greedily.
-        device: Where to compute.
+    The captioner is in evaluation mode, and is moved to the device. One beam decodes greedily.
     """
     Precision(device, bf16=False).prepare({"captioner": captioner})
     rows = ImageRows(images, device)
@@ -63,9 +57,7 @@ def sequence_confidence(
     *,
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """Returns the captioner's probability of captions, one for each image; longer ones are cut.
-
-    The arguments are those of :func:`write_captions`.
+    """Returns the captioner's probability of a caption for each image; longer captions are cut.
 
     Returns:
         The geometric mean of the probabilities of a caption's tokens, (N,) in [0, 1].

@@ -1,11 +1,4 @@
-"""Class agreement and classification accuracy score, for images that have classes.
-
-The classifier is the second evaluator and is trained on real images only. Two metrics, because a model can be
-good at either one alone. ``class_agreement``: the share of images drawn from a caption that the classifier
-assigns to the caption's class; one image per class would be enough. ``cas``, classification accuracy score
-(Ravuri and Vinyals 2019, arXiv 1905.10887): the accuracy on real images of a classifier trained on drawn
-images alone, which needs varied images.
-"""
+"""Class agreement and classification accuracy score (CAS), for images that have classes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -126,7 +119,11 @@ def class_metrics(
 ) -> dict[str, Any]:
     """Measures images drawn from the true captions of the test split by their class.
 
-    The precision is the classifier's. The checkpoints keep finished trainings of an interrupted step.
+    A model can be good at either one of two metrics alone. ``class_agreement`` is the share of images that
+    the classifier assigns to their caption's class; one image per class would be enough. ``cas`` (Ravuri and
+    Vinyals 2019, arXiv 1905.10887) is the accuracy on real images of a classifier trained on drawn images
+    alone, which needs varied images. The precision is the classifier's. The checkpoints keep finished
+    trainings of an interrupted step.
 
     Returns:
         ``text``: by path ``class_agreement`` and, unless ``cas_images`` is null, ``cas``. ``baseline``:
@@ -203,11 +200,9 @@ def _accuracy_score(
 
 
 def _agreement_by_class(predicted: Numbers, images: LabeledImages) -> dict[str, float]:
-    return {
-        name: float((predicted[images.labels == index] == index).mean())
-        for index, name in enumerate(images.classes)
-        if (images.labels == index).any()
-    }
+    names = np.array(images.classes)[images.labels]
+    shares = pd.Series(predicted == images.labels).groupby(names).mean()
+    return {str(name): float(share) for name, share in shares.items()}
 
 
 def _train_classifier(

@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
-from lexipix.evaluation.evaluated_images import EvaluatedImages
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.metrics.images import ssim
 from lexipix.reporting.contact_sheet import enlarge
 from lexipix.reporting.report import Gallery
 
-Pixels = NDArray[np.uint8]
 THUMBNAIL = 128  # pixels of an image in the table, about its size in the MLflow UI
 SAME = "Evenly spaced test images, the same in every run on these data."
 # Title and note of each gallery, by how its images were chosen

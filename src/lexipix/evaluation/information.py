@@ -1,17 +1,6 @@
-"""Quality of images over the information given about them: nothing, class, caption, image tokens, latent.
+"""Quality of images over the information given about them: nothing, class, caption, image tokens, latent."""
 
-All rows are of the same test images. The caption is the true one, so that errors of the captioner do not
-count. Its bits are what the captioner's language model needs to encode it without the image. A better
-language model would need fewer, so that they are an upper bound of the information.
-
-Image tokens are given in addition to the caption, from coarse to fine: the first token of some cells, the
-first of all cells, the second of all cells, and so on; the token generator adds the others. A token costs the
-logarithm of its codebook's size. The same tokens are also decoded alone, with the mean embedding in place of
-all others, which needs no caption.
-"""
-
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +12,10 @@ from torch import Tensor
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import Subset, normalize, to_uint8
+from lexipix.data.images import ImageRows, Subset, to_uint8
 from lexipix.evaluation.baselines import mean_image, mean_psnr_ssim
 from lexipix.evaluation.direct_path import LatentCodec
-from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, evenly_spaced
 from lexipix.evaluation.rate import LatentCoder
 from lexipix.evaluation.text_paths import draw_captions, noise_for, trained_precision
 from lexipix.models.captioner import Captioner
@@ -38,7 +27,6 @@ from lexipix.training.precision import resolve_device
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, Split
 
-Pixels = NDArray[np.uint8]
 COLUMNS = ("path", "setting", "bits_per_image", "psnr", "ssim")
 FLOAT_BITS = 32  # of a latent's number that is not rounded
 # First row and column of given cells: near the middle, and also given by every finer spacing
@@ -64,16 +52,10 @@ def information_curve(
     vae: ModelBundle,
     text_models: dict[str, ModelBundle],
 ) -> tuple[pd.DataFrame, int]:
-    """Measures PSNR and SSIM over the bits that are given about an image.
+    """Measures PSNR and SSIM of the same test images over the bits that are given about an image.
 
-    Args:
-        evaluation: ``information.n_images`` null measures nothing.
-        run: Seed and device.
-        real: The images under evaluation.
-        train: The training split.
-        captioner: Its language model gives the bits of captions.
-        vae: The direct path.
-        text_models: ``vae``, ``gan`` and ``tokens``.
+    The caption is the true one, so that errors of the captioner do not count. ``text_models`` are ``vae``,
+    ``gan`` and ``tokens``. If ``evaluation.information.n_images`` is null, nothing is measured.
 
     Returns:
         A row for each kind and amount of information (:data:`COLUMNS`; means over images), and the number of
@@ -87,12 +69,12 @@ def information_curve(
     captions = [str(real.references[i] or real.prompts[i]) for i in indices]
     bits = caption_bits(captioner, captions, run, batch_size)
     found = from_nothing_and_class(real, indices, train)
-    for name in ("vae", "gan"):
-        drawn = draw_captions(text_models[name], captions, run, batch_size)
-        found.append(PartialInformation("caption", name, bits, drawn))
-    if not is_skipped(text_models["tokens"]):
-        tokens, spacings = text_models["tokens"], parameters.spacings
-        found += from_tokens(tokens, images, captions, bits, spacings, run, batch_size)
+    for name, bundle in text_models.items():
+        if not is_skipped(bundle):
+            drawn = draw_captions(bundle, captions, run, batch_size)
+            found.append(PartialInformation("caption", name, bits, drawn))
+    if not is_skipped(tokens := text_models["tokens"]):
+        found += from_tokens(tokens, images, captions, bits, parameters.spacings, run, batch_size)
     if real.scenes is not None and (scenes := SceneTruth.of(captions, images.shape[1])) is not None:
         found.append(PartialInformation("caption", "rendered again", bits, scenes.redraw(None)))
     codec = LatentCodec(vae, run, batch_size)
@@ -121,7 +103,10 @@ def choose_images(real: EvaluatedImages, limit: int | None) -> NDArray[np.intp]:
 def caption_bits(
     captioner: ModelBundle, captions: list[str], run: RunParameters, batch_size: int
 ) -> NDArray[np.float64]:
-    """Returns the bits of captions under the captioner's language model without the image, (N,)."""
+    """Returns the bits that the captioner's language model needs for captions without the image, (N,).
+
+    A better language model would need fewer: they are an upper bound of the information.
+    """
     device = resolve_device(run)
     network = load_network(captioner, Captioner).to(device)
     ids = token_ids(captioner, captions)
@@ -177,51 +162,34 @@ def from_tokens(
     run: RunParameters,
     batch_size: int,
 ) -> list[PartialInformation]:
-    """Draws images from captions and given tokens, and from the tokens alone.
+    """Draws images from captions and given tokens, from coarse to fine, and decodes the given tokens alone.
 
-    Args:
-        bundle: A ``tokens_to_image``; it draws as the text path does, with the same precision and noise.
-        images: Images whose tokens are given, uint8 (N, H, W, 3).
-        captions: Theirs.
-        caption_bits: Cost of each caption, (N,).
-        spacings: See :func:`token_masks`.
-        run: Its seed decides the noise.
-        batch_size: Images per batch.
+    The token generator adds the other tokens, with the precision and noise of the text path; without it, the
+    mean embedding takes the place of all others. A token costs the logarithm of its codebook's size, and a
+    caption its ``caption_bits``, (N,). Images are uint8 (N, H, W, 3).
 
     Returns:
-        The caption without any token (path ``caption``, setting ``tokens``); then for each setting the paths
-        ``tokens`` (with the caption) and ``tokens_alone``.
+        For each setting the paths ``tokens`` (with the caption) and ``tokens_alone``.
     """
-    model = load_network(bundle, TokensToImage).to(resolve_device(run))
-    masks = token_masks(model.token_generator.tokens_per_cell, spacings)
+    device = resolve_device(run)
+    model = load_network(bundle, TokensToImage).to(device)
+    rows, ids = ImageRows(images, device), token_ids(bundle, captions).to(device)
+    noise = noise_for(len(ids), model.noise_dim, run).to(device)
     bits_of_token = torch.tensor(model.token_generator.codebook_sizes).double().log2()
-    bits = {name: float((mask.sum(1).double() * bits_of_token).sum()) for name, mask in masks.items()}
-    drawn: defaultdict[tuple[str, str], list[Pixels]] = defaultdict(list)
-    precision, ids = trained_precision(bundle, run), token_ids(bundle, captions)
-    noise = noise_for(len(ids), model.noise_dim, run)
-    with torch.inference_mode(), precision.autocast():
-        for start in range(0, len(ids), batch_size):
-            rows = slice(start, start + batch_size)
-            for key, pixels in _draw_batch(model, images[rows], ids[rows], noise[rows], masks):
-                drawn[key].append(pixels)
-    costs = {"caption": caption_bits, "tokens": caption_bits, "tokens_alone": np.zeros(len(ids))}
-    return [
-        PartialInformation(path, name, costs[path] + bits.get(name, 0.0), np.concatenate(batches))
-        for (path, name), batches in drawn.items()
-    ]
-
-
-def _draw_batch(
-    model: TokensToImage, images: Pixels, ids: Tensor, noise: Tensor, masks: dict[str, Tensor]
-) -> Iterator[tuple[tuple[str, str], Pixels]]:
-    """Yields the images of a batch by path and setting."""
-    device = next(model.parameters()).device
-    ids, noise = ids.to(device), noise.to(device)
-    with torch.autocast(device.type, enabled=False):  # an image's tokens are those of the full precision
-        tokens = model.image_tokenizer.tokenize(normalize(torch.from_numpy(np.array(images)).to(device)))
-    unknown = model.token_generator.masked_tokens(len(tokens))
-    yield ("caption", "tokens"), to_uint8(model(ids, noise))
-    for name, mask in masks.items():
-        known = torch.where(mask.to(device), tokens, unknown)
-        yield ("tokens", name), to_uint8(model.decode_tokens(model.complete(known, ids, noise)))
-        yield ("tokens_alone", name), to_uint8(model.decode_tokens(known))
+    batches = torch.arange(len(ids)).split(batch_size)
+    found = []
+    with torch.inference_mode():
+        tokens = torch.cat([model.image_tokenizer.tokenize(rows[batch]) for batch in batches])
+        unknown = model.token_generator.masked_tokens(len(tokens))
+        with trained_precision(bundle, run).autocast():
+            for name, mask in token_masks(len(bits_of_token), spacings).items():
+                bits = float((mask.sum(1).double() * bits_of_token).sum())
+                known = torch.where(mask.to(device), tokens, unknown)
+                completed = torch.cat([model.complete(known[i], ids[i], noise[i]) for i in batches])
+                for path, grid, cost in (
+                    ("tokens", completed, caption_bits + bits),
+                    ("tokens_alone", known, bits),
+                ):
+                    decoded = [to_uint8(model.decode_tokens(part)) for part in grid.split(batch_size)]
+                    found.append(PartialInformation(path, name, cost, np.concatenate(decoded)))
+    return found

@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexipix.config.evaluation import MemorizationParameters
-from lexipix.data.images import Images
+from lexipix.data.images import Images, Subset
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, evenly_spaced
 from lexipix.metrics.distribution import Neighbors, Standardizer, nearest_neighbors
 from lexipix.reporting.contact_sheet import comparison_sheet
 
-Pixels = NDArray[np.uint8]
-CHUNK = 2_048  # training images in memory while they are embedded
 VERY_NEAR = 0.01  # share of real images that are nearer to a training image than the threshold
 RANKS = ("nearest", "second", "third")
 
@@ -50,8 +47,7 @@ def find_neighbors(
     features = {name: embedder.embed_images(some)[0] for name, some in images.items()}
     scale = Standardizer(features["real"])
     searched = evenly_spaced(len(train_images), limit)
-    chunks = (searched[start : start + CHUNK] for start in range(0, len(searched), CHUNK))
-    train = np.concatenate([scale(embedder.embed_images(train_images[chunk])[0]) for chunk in chunks])
+    train = scale(embedder.embed_images(Subset(train_images, searched))[0])
     k = min(len(RANKS), len(searched))
     found = {name: nearest_neighbors(scale(some), train, k) for name, some in features.items()}
     return {name: own._replace(indices=searched[own.indices]) for name, own in found.items()}

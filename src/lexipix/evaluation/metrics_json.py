@@ -25,14 +25,8 @@ def assemble_metrics(
 ) -> dict[str, Any]:
     """Returns the content of ``metrics.json``; a metric that does not apply to the data is absent.
 
-    Args:
-        summary: Of the ingestion.
-        paths: As :func:`.path_metrics.measure_paths` returns it.
-        classes: Class metrics, grouped as ``paths``.
-        prompts: Metrics of true captions, grouped as ``paths``.
-        memorization: By path.
-        training: By name of each of :data:`MODELS`.
-        **groups: Groups that are taken as they are.
+    ``classes`` and ``prompts`` are grouped as ``paths``, the result of :func:`.path_metrics.measure_paths`.
+    ``training`` is by name of each of :data:`MODELS`. Further groups are taken as they are.
     """
     captioner = training["captioner"]
     return _present(

@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.evaluation.baselines import mean_psnr_ssim, measure_baselines
 from lexipix.evaluation.embedding import Embedder, Embeddings
-from lexipix.evaluation.evaluated_images import EvaluatedImages
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.metrics import distribution
 from lexipix.metrics.images import gradient_magnitude
 from lexipix.metrics.retrieval import CaptionRetrieval
 from lexipix.utils.types import Split
 
-Pixels = NDArray[np.uint8]
 RECALL_SAMPLE = 2_000  # recall compares all pairs; more images change its third digit only
 
 
@@ -99,14 +97,8 @@ def measure_paths(
 ) -> dict[str, Any]:
     """Returns the metrics of both paths, their baselines and ceilings.
 
-    Args:
-        real: The images under evaluation.
-        direct: The same, through the latent and back.
-        drawn: By path the images drawn from ``real.prompts``.
-        train: For the baselines and the distance of real images to real ones.
-        embedder: Of the evaluator.
-        evaluation: Numbers of candidates and subsets.
-        seed: Of all random choices.
+    ``direct`` are the real images through the latent and back, ``drawn`` by path those drawn from their
+    prompts. The training split serves the baselines and the distance of real images to real ones.
 
     Returns:
         JSON-able: ``direct``, ``text``, ``baseline``, ``ceiling`` as in ``metrics.json``; ``extras`` (more

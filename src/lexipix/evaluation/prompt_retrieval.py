@@ -1,9 +1,4 @@
-"""R-precision of images drawn from true captions, of training images and of test images.
-
-The text path draws from the captioner's captions of test images, but a user types captions. The evaluator
-finds each drawn image's caption among others. It has seen none of these images; its R-precision for the real
-ones is the value to compare with.
-"""
+"""R-precision of images drawn from true captions, as a user types them, of training and of test images."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lexipix.config.evaluation import EvaluationParameters
 from lexipix.data.captioned import CaptionedImages, captioned
 from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import evenly_spaced
@@ -33,20 +29,10 @@ def prompt_metrics(
     splits: Mapping[str, Split],
     paths: Mapping[str, DrawCaptions],
     embedder: Embedder,
-    *,
-    n_prompts: int,
-    n_candidates: int,
+    evaluation: EvaluationParameters,
     seed: int,
 ) -> dict[str, Any]:
-    """Draws from the captions of splits and measures R-precision.
-
-    Args:
-        splits: ``train`` and ``test``.
-        paths: See :func:`.text_paths.text_paths`.
-        embedder: Of the evaluator.
-        n_prompts: Captions of each split, evenly spaced; 0 measures nothing.
-        n_candidates: Captions that R-precision chooses among.
-        seed: Of their choice.
+    """Draws from ``n_prompts`` captions of each split and measures R-precision, also of the real images.
 
     Returns:
         JSON-able and grouped as ``metrics.json``: ``text`` (by path) and ``baseline.real`` with
@@ -55,14 +41,14 @@ def prompt_metrics(
     """
     metrics = _nested()
     for name, split in splits.items():
-        prompts = choose_prompts(split, n_prompts)
+        prompts = choose_prompts(split, evaluation.n_prompts)
         if len(set(prompts.captions)) < 2:
             continue
         wordings = [
             [text, *others] for text, others in zip(prompts.captions, prompts.paraphrases, strict=True)
         ]
         texts = embedder.embed_paraphrases(wordings)
-        retrieval = CaptionRetrieval(prompts.captions, texts, n_candidates, seed)
+        retrieval = CaptionRetrieval(prompts.captions, texts, evaluation.n_candidates, seed)
         real = embedder.embed_images(prompts.images)[1]
         metrics["baseline"]["real"][f"{name}_r_precision"] = retrieval.r_precision(real)
         for path, draw in paths.items():

@@ -1,12 +1,4 @@
-"""Bits that the direct path needs for a quality, beside JPEG and WebP on the same images.
-
-Three ways to encode a latent. ``latent``: n bits for each number, over a range of each channel that is fitted
-on training images; every image takes the same. ``latent_coded``: the same numbers, and so the same images,
-through an arithmetic coder with the frequencies of the training images. Its length is computed, in whole
-bytes for each image, not written. ``latent_posterior``: the same coder with steps that are a multiple of the
-posterior's standard deviation in each channel, so that channels of which the encoder is less certain get
-fewer bits. All need the decoder's weights at the receiver, as JPEG and WebP need their programs.
-"""
+"""Bits that the direct path needs for a quality, beside JPEG and WebP on the same images."""
 
 from typing import Any
 
@@ -18,13 +10,12 @@ from lexipix.config.evaluation import RateParameters
 from lexipix.data.images import Images
 from lexipix.evaluation.baselines import mean_psnr_ssim
 from lexipix.evaluation.direct_path import LatentCodec
-from lexipix.evaluation.evaluated_images import evenly_spaced
+from lexipix.evaluation.evaluated_images import Pixels, evenly_spaced
 from lexipix.metrics.codecs import JPEG_COLORS, jpeg, webp
 from lexipix.metrics.quantization import UniformQuantizer, code_lengths
 from lexipix.reporting.plots import pareto_front
 from lexipix.utils.types import ImageSplits
 
-Pixels = NDArray[np.uint8]
 COLUMNS = ("coder", "setting", "bits_per_image", "bits_without_headers", "psnr", "ssim")
 N_FITTED = 1_000  # training images that ranges and frequencies are fitted on: 64,000 numbers a channel
 TARGET = 30.0  # dB, at which the coders are compared by one number each
@@ -33,7 +24,8 @@ TARGET = 30.0  # dB, at which the coders are compared by one number each
 class LatentCoder:
     """Rounds the latents of images, and measures the bits that an arithmetic coder needs for them.
 
-    Ranges and frequencies are fitted on some of the training images.
+    Ranges and frequencies are fitted on some of the training images. The length of the code is computed, in
+    whole bytes for each image, not written.
 
     Attributes:
         latents: Of the images, not rounded, (N, 64, C).
@@ -47,11 +39,17 @@ class LatentCoder:
         self.latents = codec.encode(images)[0]
 
     def with_bits(self, n_bits: int) -> tuple[Pixels, NDArray[np.int64]]:
-        """Returns the images of latents with n bits for each number, and the coded bits of each, (N,)."""
+        """Returns the images of latents with n bits for each number, and the coded bits of each, (N,).
+
+        Not coded, all take the same: n bits for each number, over a range of each channel.
+        """
         return self._apply(UniformQuantizer.fit(self._sample.T, n_bits))
 
     def with_steps(self, step: float) -> tuple[Pixels, NDArray[np.int64]]:
-        """Returns the same for steps of a multiple of the posterior's standard deviation."""
+        """Returns the same for steps that are a multiple of each channel's posterior standard deviation.
+
+        Channels of which the encoder is less certain get fewer bits.
+        """
         return self._apply(UniformQuantizer.of_step(self._sample.T, step * self._deviations))
 
     def _apply(self, quantizer: UniformQuantizer) -> tuple[Pixels, NDArray[np.int64]]:
@@ -64,6 +62,8 @@ def rate_curves(
     parameters: RateParameters, pictures: ImageSplits, codec: LatentCodec
 ) -> tuple[pd.DataFrame, dict[str, Any], int]:
     """Measures quality over bits of the direct path, JPEG and WebP on the same test images.
+
+    The decoder's weights are not counted, as the programs of JPEG and WebP are not.
 
     Returns:
         A row for each coder and setting (:data:`COLUMNS`; means over images); the bits per image that each

@@ -62,13 +62,9 @@ def images_by_path(images: Sequence[Pixels]) -> dict[str, Pixels]:
 def draw_captions(
     bundle: ModelBundle, captions: Sequence[str], run: RunParameters, batch_size: int
 ) -> Pixels:
-    """Draws one image for each caption: uint8 (N, H, W, 3).
+    """Draws one image for each caption with one of :data:`TEXT_MODELS`: uint8 (N, H, W, 3).
 
-    Args:
-        bundle: A ``text_to_image``, or a ``tokens_to_image``, which draws in the precision of its training.
-        captions: N texts.
-        run: Its seed decides the noise; the n-th caption always gets the n-th noise.
-        batch_size: Images depend on it by rounding only.
+    A ``tokens_to_image`` draws in the precision of its training. The batch size changes rounding only.
     """
     device = resolve_device(run)
     model = load_network(bundle, *TEXT_MODELS).to(device)

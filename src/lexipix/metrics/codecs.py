@@ -1,12 +1,7 @@
 """JPEG and WebP as baselines: the decoded images and the bytes they took, with and without headers.
 
 Most of the file of a 32x32 image is headers, which depend on format, quality and size alone. A sender and a
-receiver that agree on these need not transmit them. Without headers, the following bytes count:
-
-- JPEG: the entropy-coded bytes of the scan with the standard's Huffman tables; everything before them is then
-  the same in every file of one quality. With headers, a file may use its own Huffman tables if it is smaller.
-- WebP (lossy): everything except the 20 bytes of the container and the 10 of the frame's tag, start code and
-  size. Probabilities that differ from the defaults are part of the data and count.
+receiver that agree on these need not transmit them.
 """
 
 from __future__ import annotations
@@ -41,7 +36,9 @@ class Coded:
 def jpeg(images: Pixels, quality: int, colors: str) -> Coded:
     """Images, uint8 (N, H, W, 3), after baseline JPEG of a quality from 0 to 100.
 
-    ``colors`` is the chroma subsampling, one of :data:`JPEG_COLORS`; 4:2:0 is usual.
+    ``colors`` is the chroma subsampling, one of :data:`JPEG_COLORS`; 4:2:0 is usual. Without headers, the
+    scan with the standard's Huffman tables counts: everything before it is the same in every file of one
+    quality. With headers, a file may use its own tables if it is smaller.
     """
     options = {"quality": quality, "subsampling": colors}
     standard = _encoded(images, "JPEG", **options)
@@ -51,7 +48,10 @@ def jpeg(images: Pixels, quality: int, colors: str) -> Coded:
 
 
 def webp(images: Pixels, quality: int) -> Coded:
-    """Images after lossy WebP of a quality from 0 to 100; its colors always have half the resolution."""
+    """Images after lossy WebP of a quality from 0 to 100; its colors always have half the resolution.
+
+    The container and the frame's tag, start code and size are headers; probabilities are part of the data.
+    """
     files = _encoded(images, "WEBP", quality=quality, method=_WEBP_METHOD)
     payload = [int.from_bytes(file[_WEBP_SIZE], "little") - _WEBP_FRAME for file in files]
     return Coded(_decoded(files), np.array([len(file) for file in files]), np.array(payload))

@@ -111,12 +111,8 @@ def nearest_neighbors(queries: Vectors, vectors: Vectors, k: int) -> Neighbors:
 
 def _covered_share(members: Vectors, others: Vectors, k: int) -> float:
     """Share of `others` inside at least one member's ball."""
-    radii = nearest_neighbors(members, members, k + 1).distances[:, k]  # 0: itself
-    n_covered = 0
-    for start in range(0, len(others), _CHUNK):
-        distances = np.sqrt(_squared_distances(others[start : start + _CHUNK], members))
-        n_covered += int((distances <= radii).any(axis=1).sum())
-    return n_covered / len(others)
+    radii = np.sort(_squared_distances(members, members), axis=1)[:, k]  # 0: itself
+    return float((_squared_distances(others, members) <= radii).any(axis=1).mean())
 
 
 def _squared_distances(a: Vectors, b: Vectors) -> _Float64:

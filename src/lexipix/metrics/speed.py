@@ -31,15 +31,10 @@ def measure(
     max_seconds: float = float("inf"),
     clock: Callable[[], float] = time.perf_counter,
 ) -> Speed:
-    """Latency of a function, measured call by call.
+    """Latency of a function that makes ``n_images`` per call, measured call by call after a warmup.
 
-    Args:
-        fn: Function to measure; on an accelerator it must wait for its own result.
-        warmup: Calls that are not measured.
-        repeats: Calls that are measured; use at least 30 for a meaningful 95th percentile.
-        n_images: Images that one call produces.
-        max_seconds: No further call is made after this time.
-        clock: Returns seconds.
+    On an accelerator, ``fn`` must wait for its own result. A meaningful 95th percentile needs at least 30
+    ``repeats``. After ``max_seconds``, no further call is made.
     """
     for _ in range(warmup):
         fn()

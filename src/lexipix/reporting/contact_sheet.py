@@ -24,10 +24,10 @@ TEXT_COLUMN_WIDTH = 200
 
 @dataclass(frozen=True)
 class _Cell:
-    """One cell of a sheet: an image, a text, or an image with a text below it."""
+    """An image, a text, or an image with a text below it."""
 
+    text: TextBlock
     image: Pixels | None = None
-    text: TextBlock | None = None
 
     @property
     def text_top(self) -> int:
@@ -35,17 +35,9 @@ class _Cell:
 
     @property
     def height(self) -> int:
-        if self.text is not None and self.text.lines:
-            return self.text_top + self.text.height
-        return 0 if self.image is None else self.image.shape[0]
-
-    def draw(self, pixels: Pixels, x: int, y: int) -> None:
-        if self.image is not None:
-            height, width = self.image.shape[:2]
-            pixels[y - 1 : y + height + 1, x - 1 : x + width + 1] = HAIRLINE
-            pixels[y : y + height, x : x + width] = self.image
-        if self.text is not None:
-            self.text.draw(pixels, x, y + self.text_top, INK)
+        if self.image is not None and not self.text.lines:
+            return len(self.image)
+        return self.text_top + self.text.height
 
 
 def contact_sheet(
@@ -55,26 +47,24 @@ def contact_sheet(
     scale: int = 3,
     title: str | None = None,
     max_lines: int = 8,
-    fallbacks: Sequence[str] | None = None,
 ) -> Pixels:
     """Arranges images in a grid, enlarged without smoothing, each with its caption below it.
 
     Args:
         images: uint8 (N, H, W, 3).
-        captions: N texts in any language, or None for images alone; a None among them stays empty.
+        captions: N texts in any language, or None for images alone; a None among them stays empty. "image 1"
+            and so on replace captions for which this machine has no font.
         columns: Maximum number of images in a row.
         scale: Integer enlargement of every pixel.
         title: A heading over the whole sheet.
         max_lines: Longer captions end in an ellipsis.
-        fallbacks: N short texts that replace captions for which this machine has no font; by default
-            "image 1" and so on.
     """
     n_images, _, width = images.shape[:3]
     columns = max(1, min(columns, n_images))
     cell_width = width * scale if captions is None else max(width * scale, MIN_CAPTION_WIDTH)
-    texts = _wrapped(captions or [""] * n_images, cell_width, max_lines, fallbacks)
-    cells = [_Cell(enlarge(image, scale), text) for image, text in zip(images, texts, strict=True)]
-    cells = cells or [_Cell(text=wrap("no images", cell_width, CAPTION_SIZE))]
+    texts = _wrapped(captions or [None] * n_images, cell_width, max_lines)
+    cells = [_Cell(text, enlarge(image, scale)) for text, image in zip(texts, images, strict=True)]
+    cells = cells or [_Cell(wrap("no images", cell_width, CAPTION_SIZE))]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     return _draw(rows, [cell_width] * columns, title)
 
@@ -90,44 +80,41 @@ def comparison_sheet(
     for name, column in columns.items():
         if isinstance(column, np.ndarray):
             widths.append(max(column.shape[2] * scale, 48))
-            own = [_Cell(enlarge(image, scale)) for image in column]
+            empty = wrap("", widths[-1], CAPTION_SIZE)
+            own = [_Cell(empty, enlarge(image, scale)) for image in column]
         else:
             widths.append(TEXT_COLUMN_WIDTH)
-            own = [_Cell(text=text) for text in _wrapped(column, TEXT_COLUMN_WIDTH)]
+            own = [_Cell(text) for text in _wrapped(column, TEXT_COLUMN_WIDTH)]
         heading = wrap(name, widths[-1], HEADING_SIZE, max_lines=2, bold=True)
-        cells.append([_Cell(text=heading), *own])
+        cells.append([_Cell(heading), *own])
     return _draw(list(zip(*cells, strict=True)), widths, title)
 
 
 def _draw(rows: Sequence[Sequence[_Cell]], widths: Sequence[int], title: str | None) -> Pixels:
     """Draws rows of cells below a title; a row is as high as its highest cell."""
-    sheet_width = max(2 * MARGIN + sum(widths) + GAP * (len(widths) - 1), 2 * MARGIN + MIN_CAPTION_WIDTH)
-    heading = wrap(title or "", sheet_width - 2 * MARGIN, TITLE_SIZE, max_lines=3, bold=True)
-    heights = [height for row in rows if (height := max(cell.height for cell in row))]
-    drawn = [heading.height] * bool(heading.lines) + heights
-    pixels = np.full((2 * MARGIN + sum(drawn) + GAP * (len(drawn) - 1), sheet_width, 3), PAPER, np.uint8)
-    heading.draw(pixels, MARGIN, MARGIN, INK)
-    y = MARGIN + (heading.height + GAP if heading.lines else 0)
-    for row in rows:
-        height = max(cell.height for cell in row)
-        x = MARGIN
-        for cell, width in zip(row, widths, strict=False):  # the last row may be shorter
-            cell.draw(pixels, x, y)
-            x += width + GAP
-        y += height + GAP if height else 0
+    width = max(sum(widths) + GAP * (len(widths) - 1), MIN_CAPTION_WIDTH)
+    rows = [[_Cell(wrap(title or "", width, TITLE_SIZE, max_lines=3, bold=True))], *rows]
+    heights = [max(cell.height for cell in row) for row in rows]
+    tops = np.cumsum([MARGIN, *(height + GAP if height else 0 for height in heights)]).tolist()
+    pixels = np.full((tops[-1] - GAP + MARGIN, width + 2 * MARGIN, 3), PAPER, np.uint8)
+    for y, row in zip(tops, rows, strict=False):
+        for column, cell in enumerate(row):
+            x = MARGIN + sum(widths[:column]) + GAP * column
+            if cell.image is not None:
+                height, width = cell.image.shape[:2]
+                pixels[y - 1 : y + height + 1, x - 1 : x + width + 1] = HAIRLINE
+                pixels[y : y + height, x : x + width] = cell.image
+            cell.text.draw(pixels, x, y + cell.text_top, INK)
     return pixels
 
 
-def _wrapped(
-    texts: Sequence[str | None], width: int, max_lines: int = 8, fallbacks: Sequence[str] | None = None
-) -> list[TextBlock]:
-    fallbacks = fallbacks or [f"image {number}" for number in range(1, len(texts) + 1)]
+def _wrapped(texts: Sequence[str | None], width: int, max_lines: int = 8) -> list[TextBlock]:
     return [
-        wrap(text or "", width, CAPTION_SIZE, max_lines, fallback=fallback)
-        for text, fallback in zip(texts, fallbacks, strict=True)
+        wrap(text or "", width, CAPTION_SIZE, max_lines, fallback=f"image {number}")
+        for number, text in enumerate(texts, 1)
     ]
 
 
 def enlarge(image: Pixels, scale: int) -> Pixels:
     """Enlarges an image by a whole factor, so that a small one stays sharp."""
-    return np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
+    return image.repeat(scale, axis=0).repeat(scale, axis=1)

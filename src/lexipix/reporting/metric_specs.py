@@ -192,10 +192,8 @@ def lookup(metrics: Mapping[str, Any], *keys: str) -> float | None:
     """Returns the number at a path of keys, or None."""
     value: Any = metrics
     for key in keys:
-        if not isinstance(value, Mapping) or key not in value:
-            return None
-        value = value[key]
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def write_seconds(seconds: float) -> str:

@@ -67,28 +67,23 @@ def frontier_figure(
 ) -> Pixels:
     """Plots variants of models by speed and by the share of quality they lose, with their Pareto front.
 
-    Args:
-        table: Variant to its metrics; variants without ``images_per_s`` or ``quality_loss`` are left out.
-        champion: The variant to highlight.
-        title: Above the plot.
+    Variants without ``images_per_s`` or ``quality_loss`` are left out; the champion is highlighted.
     """
-    points = {
-        name: (row["images_per_s"], 100 * row["quality_loss"])
-        for name, row in table.items()
-        if "images_per_s" in row and "quality_loss" in row
-    }
-    if not points:
-        return note(title, "no variant was evaluated")
     import pandas as pd
     from matplotlib.ticker import LogLocator
 
+    columns = ["images_per_s", "quality_loss"]
+    points = pd.DataFrame(table).T.reindex(columns=columns).dropna().astype(float)
+    if not len(points):
+        return note(title, "no variant was evaluated")
+    points["quality_loss"] *= 100
     figure = blank_figure(8.4, max(3.0, 0.24 * len(points) + 0.6))
     axis = figure.subplots()
-    costs = pd.DataFrame({name: (-rate, -loss) for name, (rate, loss) in points.items()}, ["cost", "quality"])
-    front = pareto_front(costs.T, "cost", "quality")[::-1]
-    axis.step(-front["cost"], -front["quality"], where="pre", color=GREY, linewidth=1.0)
+    front = -pareto_front(-points, *columns)[::-1]
+    axis.step(front["images_per_s"], front["quality_loss"], where="pre", color=GREY, linewidth=1.0)
     # Variants lie close together: points are numbered, and named beside the plot
-    for number, (name, (rate, loss)) in enumerate(sorted(points.items(), key=lambda one: one[1][0]), 1):
+    in_order = points.sort_values("images_per_s", kind="stable")
+    for number, (name, rate, loss) in enumerate(in_order.itertuples(), 1):
         color = ORANGE if name == champion else BLUE if name in front.index else GREY
         label = f"{number}  {name.replace('_', ' ')}: {rate:,.0f} /s, {loss:.1f}%"
         axis.plot(rate, loss, "o", color=color, markersize=5, label=label)

@@ -39,9 +39,7 @@ PATHS = {
     "tokens": ("caption and image tokens", BLUE),
     "latent": ("latent of the direct path", INK),
 }
-UNCONNECTED = ("nothing", "class", "caption")
 ANNOTATED = ("caption", "tokens", "latent")
-NOT_ROUNDED = "not rounded"
 
 
 def rate_figure(table: pd.DataFrame, n_images: int) -> Pixels:
@@ -103,15 +101,15 @@ def _plot_path(axis: Any, table: pd.DataFrame, path: str, metric: str, label: st
     own = line = table[table["path"] == path]
     if path == "tokens":  # the line starts at the caption without any token
         line = table[(table["path"] == path) | ((table["path"] == "caption") & (table["setting"] == path))]
-    style = {"linestyle": "none" if path in UNCONNECTED else "-", "marker": "s" if path == "class" else "o"}
-    axis.plot(line["bits_per_image"], line[metric], color=color, markersize=4, label=label, **style)
+    style = "s" if path == "class" else "o" if path in ("nothing", "caption") else "o-"
+    axis.plot(line["bits_per_image"], line[metric], style, color=color, markersize=4, label=label)
     if path not in ANNOTATED:
         return
     points = sorted(zip(own["setting"], own["bits_per_image"], own[metric], strict=True), key=lambda p: p[2])
     if path == "latent":  # labels between the first and the last two would overlap
         points = [points[0], *points[1:][-2:]]
     for number, (setting, *point) in enumerate(points):
-        left = setting != NOT_ROUNDED if path == "latent" else path == "caption" and number % 2 == 1
+        left = setting != "not rounded" if path == "latent" else path == "caption" and number % 2 == 1
         axis.annotate(
             setting.removesuffix(" of all cells").removeprefix("1 token of "), point, (-5 if left else 5, -3),
             textcoords="offset points", fontsize=8, color=color, ha="right" if left else "left",

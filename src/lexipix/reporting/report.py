@@ -59,7 +59,7 @@ def render_report(
     Args:
         summary: Of the ingestion.
         metrics: As in ``metrics.json``.
-        paths: Metrics of both paths; of these ``extras``, ``real_vs_real``, ``n_images``, ``n_candidates``.
+        paths: As :func:`lexipix.evaluation.path_metrics.measure_paths` returns them.
         captioner: Metrics of the captioner's training and captions.
         galleries: Fixed test images first, then best and worst.
         captions: Images, uint8 (H, W, 3), with their true and their generated captions.
@@ -71,6 +71,7 @@ def render_report(
 
     speed, champion = tables.variants(metrics.get("speed", {}))
     captioners, captioner_champion = tables.variants(metrics.get("captioner_speed", {}))
+    captioner_column = [tables.Column("captioner", metrics.get("captioner", {}), "ours")]
     training = metrics.get("training", {})
     seconds = {name: values["seconds"] for name, values in training.items() if "seconds" in values}
     source = str(summary.get("source", "Images"))
@@ -92,7 +93,7 @@ def render_report(
         summary=summary_lines(metrics, paths["extras"]),
         direct=tables.direct_table(metrics),
         text=tables.text_table(metrics, paths["extras"], paths["real_vs_real"]),
-        captioner=tables.captioner_table(metrics),
+        captioner=tables.comparison_table(metric_specs.CAPTIONER, captioner_column),
         memorization=tables.plain_table(metrics.get("memorization", {}), metric_specs.MEMORIZATION),
         rates=tables.rate_facts(metrics.get("rate", {})),
         speed=tables.plain_table(speed, metric_specs.SPEED),

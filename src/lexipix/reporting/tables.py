@@ -69,12 +69,6 @@ def text_table(
     return comparison_table(metric_specs.TEXT, columns)
 
 
-def captioner_table(metrics: Mapping[str, Any]) -> Table | None:
-    """The captioner's metrics in one column."""
-    columns = [Column("captioner", metrics.get("captioner", {}), "ours")]
-    return comparison_table(metric_specs.CAPTIONER, columns)
-
-
 def comparison_table(specs: Mapping[str, MetricSpec], columns: Sequence[Column]) -> Table | None:
     """Returns the metrics that we have any value of; None if there are none.
 

@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.evaluation.class_agreement import class_metrics, train_real_classifier
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import select_evaluated_images
+from lexipix.evaluation.evaluated_images import Pixels, select_evaluated_images
 from lexipix.evaluation.evaluator import caption_evaluator_split, train_contrastive_evaluator
 from lexipix.evaluation.examples import choose_rows, galleries, tabulate_captions
 from lexipix.evaluation.information import information_curve
@@ -30,7 +29,6 @@ from lexipix.utils.machine import describe_machine
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
-Pixels = NDArray[np.uint8]
 Trained = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 
 
@@ -159,14 +157,10 @@ def measure_prompts(
     *generators: Any,
 ) -> dict[str, Any]:
     """Draws from true captions of training and test images and measures R-precision."""
-    return prompt_metrics(
-        {"train": pictures.train, "test": pictures.test},
-        text_paths(Generators(*generators), run, evaluation.batch_size),
-        Embedder(evaluator, run, evaluation.batch_size),
-        n_prompts=evaluation.n_prompts,
-        n_candidates=evaluation.n_candidates,
-        seed=run.seed,
-    )
+    paths = text_paths(Generators(*generators), run, evaluation.batch_size)
+    embedder = Embedder(evaluator, run, evaluation.batch_size)
+    splits = {"train": pictures.train, "test": pictures.test}
+    return prompt_metrics(splits, paths, embedder, evaluation, run.seed)
 
 
 def measure_rate(
@@ -194,22 +188,10 @@ def measure_information(
     return table, information_figure(table, n_images)
 
 
-def collect_metrics(
-    ingestion_summary: dict[str, Any],
-    paths: dict[str, Any],
-    tokens: dict[str, Any],
-    classes: dict[str, Any],
-    memorization: dict[str, Any],
-    prompts: dict[str, Any],
-    rate: dict[str, Any],
-    speed: dict[str, Any],
-    captioner_speed: dict[str, Any],
-    *training: dict[str, Any],
-) -> dict[str, Any]:
-    """Puts ``metrics.json`` together; the last inputs are the training metrics of :data:`MODELS`."""
-    trained = dict(zip(MODELS, training, strict=True))
-    groups = {"tokens": tokens, "rate": rate, "speed": speed, "captioner_speed": captioner_speed}
-    return assemble_metrics(ingestion_summary, paths, classes, prompts, memorization, trained, **groups)
+def collect_metrics(**groups: dict[str, Any]) -> dict[str, Any]:
+    """Puts ``metrics.json`` together from groups of metrics and the training metrics of :data:`MODELS`."""
+    training = {name: groups.pop(f"{name}_metrics") for name in MODELS}
+    return assemble_metrics(training=training, **groups)
 
 
 def show_examples(
