@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lexipix.compression.champion import choose_family
 from lexipix.compression.students import has_own_reader, make_student
@@ -18,10 +16,10 @@ from lexipix.data.captioned import for_training
 from lexipix.data.images import N_VALIDATION
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.plots import note
-from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
-from lexipix.training.loop import train
+from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.base import TrainingResult, TrainingTask
+from lexipix.training.tasks.base import TrainingTask
 from lexipix.training.tasks.distillation import DistillationTask, generate_targets
 from lexipix.training.tasks.text_distillation import TextDistillationTask, encode_captions
 from lexipix.utils.seeding import seeded
@@ -91,34 +89,21 @@ class _Distillation:
         student: TextToImage,
         student_config: dict[str, Any],
         text_student: ModelBundle | None = None,
-    ) -> tuple[ModelBundle, TrainingResult]:
+    ) -> Outputs:
         """Train the student; ``text_student`` is the model that its training starts from, if any."""
-        teacher, digest = self.teacher, self.data.pictures.digest
-        models = teacher, text_student or teacher
-        result = train(
+        data, teacher = self.data, self.teacher
+        keys = ("image_size", "known_words", "noise_dim", "max_tokens")
+        setup = TrainingSetup(
             task,
-            training,
-            self.run,
-            name=self.name,
-            key=f"compression.{self.name.replace('_', '.')}.training",
-            fingerprint=fingerprint(
-                self.name, self.parameters, self.run, digest, self.primary_caption_prob, *models
-            ),
-            stream=self.data.stream,
-            checkpoints=self.data.checkpoints,
-        )
-        bundle = to_bundle(
-            "text_to_image",
             student,
             student_config,
-            tokenizer=teacher.tokenizer,
-            max_tokens=int(teacher.config["max_tokens"]),
-            card_parameters=self.parameters,
-            data_digest=digest,
-            figures=result.metrics,
-            **{key: teacher.config[key] for key in ("image_size", "known_words", "noise_dim")},
+            self.parameters,
+            inputs=(self.primary_caption_prob, teacher, text_student or teacher),
+            bundle={"tokenizer": teacher.tokenizer, **{key: teacher.config[key] for key in keys}},
+            training=training,
         )
-        return bundle, result
+        key, digest = f"compression.{self.name.replace('_', '.')}", data.pictures.digest
+        return run_training(self.name, key, setup, self.run, digest, data.stream, data.checkpoints)
 
 
 def distill_text_encoder(
@@ -148,8 +133,7 @@ def distill_text_encoder(
             )
         )
     task = TextDistillationTask(student, targets, validation, learning_rate=reader.training.learning_rate)
-    bundle, result = distillation.train(task, reader.training, student, config)
-    return bundle, pd.DataFrame(result.curves), result.metrics
+    return distillation.train(task, reader.training, student, config)[:3]
 
 
 def distill(
@@ -158,7 +142,7 @@ def distill(
     run: RunParameters,
     data: DistillationData,
     text_student: ModelBundle | None = None,
-) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
+) -> Outputs:
     """Train a smaller network to generate what the teacher generates.
 
     Args:
@@ -202,9 +186,7 @@ def distill(
         primary_caption_prob=distillation.primary_caption_prob,
         device=device,
     )
-    bundle, result = distillation.train(task, parameters.training, student, config, text_student)
-    assert result.sample_grid is not None
-    return bundle, pd.DataFrame(result.curves), result.metrics, result.sample_grid
+    return distillation.train(task, parameters.training, student, config, text_student)
 
 
 def _is_wanted(compression: CompressionParameters, name: str) -> bool:

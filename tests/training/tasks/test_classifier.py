@@ -33,7 +33,7 @@ def make():
 
 def bundle_of(network, flip=False):
     return to_bundle(
-        "classifier", network, {"width": 4, "n_classes": 3}, tokenizer=None, max_tokens=None,
+        "classifier", network, {"width": 4, "n_classes": 3},
         card_parameters={}, data_digest="d", figures={"precision": "cpu/fp32"}, classes=["a", "b", "c"],
         flip=flip,
     )  # fmt: skip

@@ -73,7 +73,7 @@ def build_captioner(
     task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters, device)
     bundle = {
         "tokenizer": tokenizer,
-        **{key: contrastive_pair.config[key] for key in ("max_tokens", "image_size", "known_words")},
+        **{key: contrastive_pair.config[key] for key in ("image_size", "known_words", "max_tokens")},
     }
     return TrainingSetup(task, captioner, config, parameters, (contrastive_pair,), bundle)
 

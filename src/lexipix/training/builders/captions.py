@@ -37,8 +37,14 @@ def generator_data(
 
 def text_bundle(contrastive_pair: ModelBundle, noise_dim: int) -> dict[str, Any]:
     """Return what the model folder of a generator holds about its inputs."""
-    config = {key: contrastive_pair.config[key] for key in ("max_tokens", "image_size", "known_words")}
-    return {"tokenizer": contrastive_pair.tokenizer, **config, "noise_dim": noise_dim}
+    config = contrastive_pair.config
+    return {
+        "tokenizer": contrastive_pair.tokenizer,
+        "image_size": config["image_size"],
+        "known_words": config["known_words"],
+        "noise_dim": noise_dim,
+        "max_tokens": config["max_tokens"],
+    }
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:

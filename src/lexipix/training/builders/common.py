@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
+from lexipix.config.training import TrainingParameters
 from lexipix.data.images import ImageRows, Images
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.training.bundles import fingerprint, to_bundle
@@ -48,9 +49,10 @@ class TrainingSetup:
         task: What the loop trains.
         network: The part of it that is shipped.
         config: From which the network can be built again.
-        parameters: Of the model, with ``training``.
+        parameters: Of the model.
         inputs: What else decides the weights: further parameters, models that the training starts from.
         bundle: The tokenizer, and further keys of ``config.json``; see :func:`to_bundle`.
+        training: Where it is not ``parameters.training``.
     """
 
     task: TrainingTask
@@ -59,6 +61,7 @@ class TrainingSetup:
     parameters: Any
     inputs: tuple[Any, ...] = ()
     bundle: dict[str, Any] = field(default_factory=dict)
+    training: TrainingParameters | None = None
 
 
 def run_training(
@@ -78,7 +81,7 @@ def run_training(
     parameters = setup.parameters
     result = train(
         setup.task,
-        parameters.training,
+        setup.training or parameters.training,
         run,
         name=name,
         key=f"{key}.training",

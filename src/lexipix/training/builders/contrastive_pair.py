@@ -90,8 +90,8 @@ def build_contrastive_pair(
     )
     bundle = {
         "tokenizer": tokenizer,
-        "max_tokens": parameters.max_tokens,
         "image_size": int(pictures.train.images.shape[1]),
         "known_words": known_words(learn.all_captions()),
+        "max_tokens": parameters.max_tokens,
     }
     return TrainingSetup(task, pair, config, parameters, bundle=bundle)
