@@ -68,7 +68,7 @@ class _Distillation:
     ) -> None:
         pictures = data.pictures
         self.name, self.parameters, self.run, self.data, self.teacher = name, parameters, run, data, teacher
-        self.device = resolve_device(run)
+        device = resolve_device(run)
         self.network = load_network(teacher, TextToImage).requires_grad_(False)
         self.network_config = dict(teacher.config["network"])
         # The students read captions as often in their first wording as the teacher did
@@ -78,8 +78,7 @@ class _Distillation:
         )
         tokenizer, max_tokens = tokenizer_of(teacher), int(teacher.config["max_tokens"])
         self.captions, self.validation = (
-            CaptionRows(split.captions, split.paraphrases, tokenizer, max_tokens, self.device)
-            for split in splits
+            CaptionRows(split.captions, split.paraphrases, tokenizer, max_tokens, device) for split in splits
         )
 
     def train(
@@ -120,13 +119,13 @@ def distill_text_encoder(
     if not _is_wanted(compression, "small") or not has_own_reader(bundle.config["network"], parameters):
         return bundle, *untrained()
     distillation = _Distillation("small_reader", parameters, run, data, bundle)
-    teacher, prob, device = distillation.network, distillation.primary_caption_prob, distillation.device
+    teacher, prob = distillation.network, distillation.primary_caption_prob
     with seeded(run.seed):
         config, student = make_student(teacher, distillation.network_config, parameters)
-        teacher.to(device)
+        teacher.to(distillation.captions.device)
         n_validation = min(N_VALIDATION, len(distillation.validation))
         targets, validation = (
-            encode_captions(teacher, captions, n, prob, "small reader: targets", device)
+            encode_captions(teacher, captions, n, prob, "small reader: targets")
             for captions, n in (
                 (distillation.captions, reader.n_captions),
                 (distillation.validation, n_validation),
@@ -162,15 +161,15 @@ def distill(
         return bundle, *untrained(), note(name, reason)
     parameters: PrunedParameters = getattr(compression, name)
     distillation = _Distillation(name, parameters, run, data, bundle)
-    teacher, device = distillation.network, distillation.device
+    teacher = distillation.network
     if text_student is not None and has_own_reader(distillation.network_config, parameters):
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)
     else:
         config, student = make_student(teacher, distillation.network_config, parameters)
     with seeded(run.seed):
-        teacher.to(device)
+        teacher.to(distillation.captions.device)
         targets, validation = (
-            generate_targets(teacher, captions, n, f"{name}: targets", device)
+            generate_targets(teacher, captions, n, f"{name}: targets")
             for captions, n in (
                 (distillation.captions, parameters.n_images),
                 (distillation.validation, N_VALIDATION),
@@ -184,7 +183,6 @@ def distill(
         distillation.validation,
         learning_rate=parameters.training.learning_rate,
         primary_caption_prob=distillation.primary_caption_prob,
-        device=device,
     )
     return distillation.train(task, parameters.training, student, config, text_student)
 

@@ -87,7 +87,6 @@ def train_contrastive_evaluator(
         words_weight=parameters.words_weight,
         augment=True,
         flip=parameters.flip,
-        device=device,
         augmentations=parameters.augmentations,
     )
     # Captions that the captioner wrote are not part of the data's digest

@@ -33,22 +33,17 @@ class GeneratorValidation:
     """
 
     def __init__(
-        self,
-        images: Images,
-        captions: CaptionRows,
-        groups: NDArray[np.int64],
-        encoder: ImageEncoder,
-        device: torch.device,
+        self, images: Images, captions: CaptionRows, groups: NDArray[np.int64], encoder: ImageEncoder
     ) -> None:
-        self.images, self.captions = ImageRows(images, device), captions
-        self.groups, self.encoder, self.device = torch.from_numpy(groups), encoder.to(device).eval(), device
+        self.images, self.captions = ImageRows(images, captions.device), captions
+        self.groups, self.encoder = torch.from_numpy(groups), encoder.to(captions.device).eval()
         self._embedded: list[_Embedded] = []
         self._real_failure_rates: Tensor | None = None
 
     def generate(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return images (B, 3, S, S) of the canonical captions of the rows, and caption embeddings (B, V)."""
         encoding = model.encode_text(self.captions.primary(rows))
-        noise = torch.randn(len(rows), model.noise_dim, device=self.device)
+        noise = torch.randn(len(rows), model.noise_dim, device=self.captions.device)
         return model.decode(encoding, noise).float().clamp(-1, 1), encoding.embedding.float()
 
     def metrics(self, model: ConditionalGenerator) -> dict[str, float]:

@@ -70,7 +70,7 @@ def build_captioner(
         CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device)
         for part in (learn, validate)
     )
-    task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters, device)
+    task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters)
     bundle = {
         "tokenizer": tokenizer,
         **{key: contrastive_pair.config[key] for key in ("image_size", "known_words", "max_tokens")},

@@ -31,7 +31,7 @@ def generator_data(
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
         for part in (learn, validate)
     )
-    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
+    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), pair.image_encoder)
     return GeneratorData(learn.images, rows, learn.groups(), validation)
 
 

@@ -86,7 +86,6 @@ def build_contrastive_pair(
         words_weight=parameters.words_weight,
         augment=parameters.augment,
         flip=parameters.flip,
-        device=device,
     )
     bundle = {
         "tokenizer": tokenizer,

@@ -34,7 +34,7 @@ def build_gan(
     """Return the trained prior's model, or part of it, and its training against a new discriminator."""
     pair, model = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
     network, image_size = dict(prior.config["network"]), prior.config["image_size"]
-    device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
+    resolve_device(run)  # before the networks: random rotations depend on the number of threads
     teacher = model.decoder
     with seeded(run.seed):
         if parameters.start == "scratch":
@@ -69,9 +69,9 @@ def build_gan(
     task: GANTask
     if pretrains:
         assert isinstance(teacher, Decoder)
-        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters, device)
+        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters)
     else:
-        task = GANTask(model, discriminator, data, hyperparameters, device)
+        task = GANTask(model, discriminator, data, hyperparameters)
     if feedback.enabled and parameters.pixel_weight > 0 and parameters.pixel_pool == 1:
         task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, prior

@@ -67,7 +67,7 @@ def build_prior(
         fit_random_features(
             model, autoencoder.encoder, images, data.captions, device, parameters.primary_caption_prob
         )
-    task = PriorTask(model, autoencoder.encoder, data, parameters, flip, device)
+    task = PriorTask(model, autoencoder.encoder, data, parameters, flip)
     if feedback.enabled:
         task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, captioner, vae

@@ -55,7 +55,7 @@ def build_token_generator(
     pair, captions_model = load_network(contrastive_pair, ContrastivePair), load_network(captioner, Captioner)
     tokenizer = load_network(image_tokenizer, ImageTokenizer)
     text_encoder, embed_dim = pair.text_encoder, pair.text_encoder.project.out_features
-    device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
+    resolve_device(run)  # before the networks: random rotations depend on the number of threads
     hint, hint_config = None, None
     if parameters.prior_hint:
         hint_config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
@@ -104,7 +104,7 @@ def build_token_generator(
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
     )
-    task = TokenGeneratorTask(model, discriminator, data, hyperparameters, device)
+    task = TokenGeneratorTask(model, discriminator, data, hyperparameters)
     inputs = gan, flip, contrastive_pair, captioner, prior, image_tokenizer
     bundle = text_bundle(contrastive_pair, generator.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)

@@ -3,17 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from lexipix.training.accumulation import micro_batches, optimizer_step
-
 Metrics = dict[str, Tensor]
 SampleGrid = NDArray[np.uint8]
+Batch = TypeVar("Batch")
 
 
 class Feedback:
@@ -44,7 +44,7 @@ class Feedback:
 
 
 class GraphStep(NamedTuple):
-    """The arguments of :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
+    """The arguments of a :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
 
     update: Callable[..., Metrics]
     inputs: Sequence[Tensor]
@@ -94,7 +94,7 @@ class TrainingTask(ABC):
         return None
 
     def graph_step(self, rows: Tensor, progress: float) -> GraphStep | None:
-        """Return the step for a CUDA graph, or None where none can hold it; arguments as for ``step``."""
+        """Return the step for a CUDA graph, or None where none can hold it."""
         return None
 
 
@@ -104,26 +104,54 @@ class NetworkTask(TrainingTask):
     grad_clip: float | None = 1.0
 
     def __init__(
-        self,
-        name: str,
-        network: nn.Module,
-        optimizer: Optimizer,
-        n_rows: int,
-        gradient_accumulation_steps: int = 1,
+        self, name: str, network: nn.Module, optimizer: Optimizer, n_rows: int, accumulation_steps: int = 1
     ) -> None:
         self.modules, self.averaged, self.n_rows = {name: network}, (name,), n_rows
-        self.optimizers, self.gradient_accumulation_steps = {name: optimizer}, gradient_accumulation_steps
+        self.optimizer, self.accumulation_steps = optimizer, accumulation_steps
+        self.optimizers = {name: optimizer}
 
     def step(self, rows: Tensor, progress: float) -> Metrics:
-        (optimizer,) = self.optimizers.values()
-        batches = micro_batches(rows, self.gradient_accumulation_steps)
+        batches = micro_batches(rows, self.accumulation_steps)
         return optimizer_step(
-            optimizer, lambda batch: self.losses(batch, progress), batches, clip=self.grad_clip
+            self.optimizer, lambda batch: self.losses(batch, progress), batches, clip=self.grad_clip
         )
 
     @abstractmethod
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         """Return the loss of a (micro-)batch, and scalar metrics; arguments as for :meth:`step`."""
+
+
+def micro_batches(rows: Tensor, steps: int) -> list[Tensor]:
+    """Split the rows of a batch (B,) into ``steps`` micro-batches of every ``steps``-th row.
+
+    Strides keep the order of the batch, in which rows with equal captions stand at equal distances.
+    """
+    return [rows[start::steps] for start in range(steps)]
+
+
+def optimizer_step(
+    optimizer: Optimizer,
+    losses: Callable[[Batch], tuple[Tensor, Metrics]],
+    batches: Sequence[Batch],
+    *,
+    clip: float | None = None,
+) -> Metrics:
+    """Take one optimizer step on the mean loss of several micro-batches; return the mean of their metrics.
+
+    ``losses`` returns the loss of a micro-batch, and scalar metrics. ``clip`` is the largest norm of the
+    accumulated gradient.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    optimizer.zero_grad()
+    metrics = []
+    for batch in batches:
+        loss, values = losses(batch)
+        (loss / len(batches)).backward()
+        metrics.append({key: value.detach().float() for key, value in values.items()})
+    if clip is not None:
+        nn.utils.clip_grad_norm_(weights, clip)
+    optimizer.step()
+    return {key: torch.stack([values[key] for values in metrics]).mean() for key in metrics[0]}
 
 
 def adamw(weights: Iterable[Any], lr: float, beta2: float, weight_decay: float) -> AdamW:

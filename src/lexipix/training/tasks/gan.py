@@ -15,7 +15,6 @@ from lexipix.data.caption_groups import CaptionGroups
 from lexipix.data.images import ImageRows, random_hflip
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
-from lexipix.training.accumulation import micro_batches, optimizer_step
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.losses.contrastive import caption_matching_loss
 from lexipix.training.losses.energy import energy_loss
@@ -27,7 +26,22 @@ from lexipix.training.losses.gan import (
     zero_centered_penalty,
 )
 from lexipix.training.losses.ssim import structural_dissimilarity
-from lexipix.training.tasks.base import GraphStep, Metrics, SampleGrid, TrainingTask, trainable
+from lexipix.training.tasks.base import (
+    GraphStep,
+    Metrics,
+    SampleGrid,
+    TrainingTask,
+    micro_batches,
+    optimizer_step,
+    trainable,
+)
+
+# A penalty is computed on one of so many steps, at random, and weighted by as much (lazy regularisation,
+# StyleGAN2, arXiv 1912.04958)
+PENALTY_INTERVAL = 8
+ENERGY_POOL = 4  # side of the grid to which features are averaged for the energy loss
+GRAD_CLIP = 5.0  # largest gradient norm of the generator
+BETAS = 0.0, 0.99  # of Adam, for both players
 
 
 @dataclass(frozen=True)
@@ -42,11 +56,6 @@ class GANHyperparameters:
         flip: Mirror images; only where captions name no side.
         gradient_accumulation_steps: Micro-batches per update.
         pretrain_learning_rate: Peak rate of pretraining.
-        penalty_interval: A penalty is computed on one of so many steps, at random, and weighted by as much
-            (lazy regularisation, StyleGAN2, arXiv 1912.04958).
-        energy_pool: Side of the grid to which features are averaged for the energy loss.
-        grad_clip: Largest gradient norm of the generator.
-        betas: Of Adam, for both players.
     """
 
     gan: GANParameters
@@ -55,14 +64,10 @@ class GANHyperparameters:
     flip: bool
     gradient_accumulation_steps: int
     pretrain_learning_rate: float = 2e-3
-    penalty_interval: int = 8
-    energy_pool: int = 4
-    grad_clip: float = 5.0
-    betas: tuple[float, float] = (0.0, 0.99)
 
     @property
     def penalty_weight(self) -> float:
-        """Of the penalty that belongs to the loss; 0 computes none."""
+        """Of the penalty that belongs to the loss."""
         return self.gan.gp_weight if self.gan.gan_loss == "wasserstein" else self.gan.r1_gamma
 
     @property
@@ -103,20 +108,20 @@ class GANTask(TrainingTask):
         discriminator: Discriminator,
         data: GeneratorData,
         hyperparameters: GANHyperparameters,
-        device: torch.device,
     ) -> None:
         hp = self.hyperparameters = hyperparameters
         gan = self.gan = hyperparameters.gan
         self.model, self.discriminator = model, discriminator
-        self.images, self.captions = ImageRows(data.images, device), data.captions
+        self.images, self.captions = ImageRows(data.images, data.captions.device), data.captions
         self.groups, self.validation = CaptionGroups(torch.from_numpy(data.groups)), data.validation
         model.train()
-        heads = trainable(discriminator)
         self.modules = {"model": model, "discriminator": discriminator}
         self.averaged, self.n_rows = ("model",), len(data.images)
         self.optimizers = {
-            "generator": Adam(model.unfreeze(), gan.training.learning_rate, betas=hp.betas, fused=True),
-            "discriminator": Adam(heads, gan.discriminator_learning_rate, betas=hp.betas, fused=True),
+            "generator": Adam(model.unfreeze(), gan.training.learning_rate, betas=BETAS, fused=True),
+            "discriminator": Adam(
+                trainable(discriminator), gan.discriminator_learning_rate, betas=BETAS, fused=True
+            ),
         }
         self.phases = (0.0, hp.pretrain_fraction, hp.generator_from)
         self.learns_from = hp.generator_from if hp.pretrain_fraction < 1 else 0.0
@@ -151,30 +156,28 @@ class GANTask(TrainingTask):
         A whole batch passes through the generator once for both players. Micro-batches pass once for each
         player, so that only one of them is in memory.
         """
-        hp = self.hyperparameters
         shared = self._forward(inputs[0], train_generator) if len(inputs) == 1 else None
 
         def batch(one: GANInputs) -> GANBatch:
             return self._forward(one, train_generator) if shared is None else shared
 
-        metrics = optimizer_step(
-            self.optimizers["discriminator"], lambda one: self._discriminator_losses(batch(one)), inputs
-        )
+        def discriminator_losses(one: GANInputs) -> tuple[Tensor, Metrics]:
+            return self._discriminator_losses(batch(one))
+
+        def generator_losses(one: GANInputs) -> tuple[Tensor, Metrics]:
+            return self._generator_losses(batch(one))
+
+        metrics = optimizer_step(self.optimizers["discriminator"], discriminator_losses, inputs)
         if not train_generator:
             return metrics
         self.discriminator.requires_grad_(False)
-        generator_metrics = optimizer_step(
-            self.optimizers["generator"],
-            lambda one: self._generator_losses(batch(one)),
-            inputs,
-            clip=hp.grad_clip,
-        )
+        generator = self.optimizers["generator"]
+        metrics |= optimizer_step(generator, generator_losses, inputs, clip=GRAD_CLIP)
         self.discriminator.heads.requires_grad_(True)
         self.discriminator.pixel_head.requires_grad_(True)
-        return metrics | generator_metrics
+        return metrics
 
     def _sample(self, rows: Tensor) -> list[GANInputs]:
-        """Return images, encoded captions and noise of each micro-batch."""
         hp = self.hyperparameters
         inputs = []
         for part in micro_batches(self.groups.regroup(rows), hp.gradient_accumulation_steps):
@@ -199,15 +202,16 @@ class GANTask(TrainingTask):
 
     def _discriminator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
         """Tell real images with their captions from generated ones, and from real ones of other captions."""
-        hp, kind, caption, groups = self.hyperparameters, self.gan.gan_loss, batch.caption, batch.groups
+        kind, caption, groups = self.gan.gan_loss, batch.caption, batch.groups
         on_real = self.discriminator.classify(batch.real_features, caption, caption.roll(1, 0))
         on_fake = self.discriminator.classify(batch.fake_features.detach(), caption)
         loss = sum_head_losses(discriminator_loss, kind, on_real, on_fake)
         assert on_real.mismatch_logits is not None
         is_mismatch = groups != groups.roll(1, 0)
         loss = loss + discriminator_loss(kind, on_real.match_logits, on_real.mismatch_logits, is_mismatch)
-        if hp.penalty_weight and torch.rand(()) < 1 / hp.penalty_interval:
-            loss = loss + hp.penalty_interval * hp.penalty_weight * self._penalty(batch)
+        penalty_weight = self.hyperparameters.penalty_weight
+        if penalty_weight and torch.rand(()) < 1 / PENALTY_INTERVAL:
+            loss = loss + PENALTY_INTERVAL * penalty_weight * self._penalty(batch)
         return loss, {"loss_d": loss}
 
     def _penalty(self, batch: GANBatch) -> Tensor:
@@ -250,10 +254,9 @@ class GANTask(TrainingTask):
 
     def _energy_loss(self, batch: GANBatch) -> Tensor:
         """Return the mean over the encoder's scales."""
-        size = self.hyperparameters.energy_pool
         losses = []
         for scales in zip(batch.real_features.maps, batch.fake_features.maps, strict=True):
-            real, fake = (F.adaptive_avg_pool2d(maps.float(), size).flatten(1) for maps in scales)
+            real, fake = (F.adaptive_avg_pool2d(maps.float(), ENERGY_POOL).flatten(1) for maps in scales)
             losses.append(energy_loss(real, fake, batch.groups))
         return torch.stack(losses).mean()
 

@@ -8,8 +8,7 @@ from torch.nn import functional as F
 
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
-from lexipix.training.accumulation import optimizer_step
-from lexipix.training.tasks.base import Metrics
+from lexipix.training.tasks.base import Metrics, optimizer_step
 from lexipix.training.tasks.gan import GANInputs, GANTask
 
 

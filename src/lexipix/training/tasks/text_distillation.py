@@ -35,12 +35,7 @@ def encode_words(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def encode_captions(
-    teacher: TextToImage,
-    captions: CaptionRows,
-    n: int,
-    primary_caption_prob: float,
-    name: str,
-    device: torch.device,
+    teacher: TextToImage, captions: CaptionRows, n: int, primary_caption_prob: float, name: str
 ) -> EncodedCaptions:
     """Return ``n`` captions as the teacher, in evaluation mode, encodes them, each once if there are as many.
 

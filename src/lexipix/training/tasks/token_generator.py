@@ -12,7 +12,6 @@ from torch import Tensor
 from lexipix.data.images import N_VALIDATION, random_hflip
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import TokensToImage
-from lexipix.training.accumulation import micro_batches, optimizer_step
 from lexipix.training.losses.tokens import (
     hidden_cell_counts,
     hide,
@@ -20,7 +19,7 @@ from lexipix.training.losses.tokens import (
     token_losses,
     tokens_to_predict,
 )
-from lexipix.training.tasks.base import Metrics, adamw
+from lexipix.training.tasks.base import Metrics, adamw, micro_batches, optimizer_step
 from lexipix.training.tasks.gan import GANTask
 
 GRAD_CLIP = 1.0
