@@ -51,11 +51,7 @@ class Head(nn.Module):
         self.caption = spectral_norm(nn.Linear(embed_dim, width, bias=False))
 
     def forward(self, maps: Tensor, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Logits of ``maps`` (B, C, h, w) with caption embeddings (B, D), one tensor or several.
-
-        Returns:
-            Match logits (B, 1) for each of the embeddings; patch logits (B, h * w).
-        """
+        """Match logits (B, 1) of maps (B, C, h, w) with each of the embeddings (B, D), and patch logits."""
         hidden = F.leaky_relu(self.first(maps), 0.2)
         hidden = F.leaky_relu(self.second(hidden), 0.2)
         patches = self.realism(hidden).flatten(1)
@@ -97,9 +93,8 @@ class PixelHead(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             deviation = minibatch_deviation(maps, embeddings[0])
             deviation = deviation[:, None, None, None].expand(-1, 1, *maps.shape[2:])
-        logits: tuple[list[Tensor], Tensor] = self.head(
-            torch.cat([maps, deviation.to(maps.dtype)], dim=1), embeddings
-        )
+        maps = torch.cat([maps, deviation.to(maps.dtype)], dim=1)
+        logits: tuple[list[Tensor], Tensor] = self.head(maps, embeddings)
         return logits
 
 

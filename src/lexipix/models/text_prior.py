@@ -111,12 +111,11 @@ class TextPrior(nn.Module):
     Args:
         text_width: Width of the tokens' hidden states: language model plus text encoder.
         embed_dim: Length of the caption's embedding in the contrastive space.
-        latent_channels: Channels of the VAE's latent.
-        width: Model width, a multiple of 32.
+        latent_channels: Channels of the latent.
+        width: A multiple of 32.
         depth: Modulated convolution blocks.
-        noise_dim: Of the noise vector.
-        random_features: Features of a :class:`RandomFeatureRegressor` whose output the convolutions
-            correct; 0 for none.
+        noise_dim: Length of the noise vector.
+        random_features: Those of a :class:`RandomFeatureRegressor` whose output the convolutions correct.
         hidden: Hidden channels of each block if pruning has removed some of ``width``.
         text_layers: Transformer layers over the tokens; 0 for students that learned their output.
     """
@@ -152,8 +151,9 @@ class TextPrior(nn.Module):
         self.proj_out = nn.Conv2d(width, latent_channels, 1)
         self.random_features: RandomFeatureRegressor | None = None
         if random_features:
-            regressor = RandomFeatureRegressor(text_width, embed_dim, latent_channels, random_features)
-            self.random_features = regressor
+            self.random_features = RandomFeatureRegressor(
+                text_width, embed_dim, latent_channels, random_features
+            )
             zero_init(self.proj_out)  # the convolutions start with no correction
 
     def set_trainable(self, trainable: bool) -> None:

@@ -24,8 +24,7 @@ class _Captured(NamedTuple):
 class CudaGraphRunner:
     """Runs steps on the current GPU, after a warm-up by replaying a captured graph.
 
-    Args:
-        optimizers: Of the training; their learning rates become tensors that :func:`set_lr` fills.
+    The learning rates of the optimizers become tensors that :func:`set_lr` fills.
     """
 
     def __init__(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:

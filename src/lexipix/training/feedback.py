@@ -38,12 +38,6 @@ class ValidationFeedback(Feedback):
         self._bad_validations = 0
 
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """Resample the captions that fail, and lower the learning rate on a plateau.
-
-        Returns:
-            ``failure_rate``, the mean probability that a generated image is taken for another caption's, and
-            ``lr_factor``.
-        """
         generated, real = self.validation.failure_rates()
         if learns:
             self._resample((generated - real).clamp_min(0))
@@ -51,7 +45,6 @@ class ValidationFeedback(Feedback):
         return {"failure_rate": float(generated.mean()), "lr_factor": self.lr_factor}
 
     def _resample(self, failures: Tensor) -> None:
-        """Sample training captions by their expected failure rate."""
         mean = float(failures.mean())
         self.resampled_fraction = min(self.parameters.resampled_fraction, mean)
         if self.resampled_fraction < MIN_FRACTION:
@@ -94,10 +87,7 @@ class ValidationFeedback(Feedback):
 def token_effects(ids: Tensor, failures: Tensor, pad_id: int) -> Tensor:
     """Return how much each token of captions (M, L) adds to their failure rates (M,), by ridge regression.
 
-    Padding has no effect.
-
-    Returns:
-        float64 by token id up to the largest that occurs, then a zero that stands for all others.
+    The result, float64, is by token id up to the largest that occurs, then a zero that stands for all others.
     """
     known, numbers = ids.unique(return_inverse=True)
     counts = torch.zeros(len(ids), len(known), dtype=torch.float64)

@@ -49,10 +49,9 @@ class GeneratorValidation:
     def metrics(self, model: ConditionalGenerator) -> dict[str, float]:
         """Return metrics on up to 512 rows.
 
-        Returns:
-            ``psnr`` to the real image; ``alignment``, the fraction of generated images whose own caption is
-            the nearest of 64; ``sharpness``, mean absolute step between neighbouring pixels relative to that
-            of real images (1 is as sharp); ``objective``, minus ``psnr``.
+        ``psnr`` is that to the real image, ``alignment`` the fraction of generated images whose own caption
+        is the nearest of 64, and ``sharpness`` the mean absolute step between neighbouring pixels relative to
+        that of real images (1 is as sharp).
         """
         self._embedded = []
         psnr, found, steps = [], [], torch.zeros(2)
@@ -76,10 +75,9 @@ class GeneratorValidation:
 
     @torch.no_grad()
     def failure_rates(self) -> tuple[Tensor, Tensor]:
-        """Return the probability that an image is taken for another caption's, for the rows of ``metrics``.
+        """Return the probability that an image is taken for another caption's: (M,) each.
 
-        Returns:
-            (M,) of the images that :meth:`metrics` generated last, and (M,) of the real images.
+        The images are those that :meth:`metrics` generated last, and the real ones of the same rows.
         """
         generated = torch.cat([self._failures(part) for part in self._embedded])
         if self._real_failure_rates is None:

@@ -48,16 +48,9 @@ class MetricAverager:
 class TrainingState:
     """The state of a training, new or from a checkpoint ``saved``; the task's modules move to the device.
 
-    Attributes:
-        images_seen: So far.
-        ema: Averages of the task's weights.
-        averager: Metrics since the last validation.
-        curves: One row per validation.
-        peak_lrs: Peak learning rates of each optimizer's groups.
-        flops: Operations per image of an average step.
-        best_objective: Of the validations from which the model learns, None before them.
-        best_weights: Averages at that validation.
-        bad_validations: Validations since then.
+    ``averager`` has the metrics since the last validation, ``curves`` a row for each. The ``best_weights``
+    are the averages at the validation of the ``best_objective``, and ``bad_validations`` the number since.
+    ``peak_lrs`` are those of each optimizer's groups, ``flops`` the operations per image of an average step.
     """
 
     def __init__(
@@ -96,7 +89,7 @@ class TrainingState:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Inside, modules hold their averages, gradients are off, and random numbers start from the seed."""
+        """Hold averages, compute no gradients and begin with the seed's random numbers inside."""
         with self.ema.applied(), torch.no_grad(), self.precision.autocast():
             torch.manual_seed(self.run.seed)
             yield
@@ -115,8 +108,8 @@ class TrainingState:
 
     def pack(self, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the JSON-able values of a checkpoint."""
-        sums = {"metrics": self.averager.sums}
-        tensors = pack_state(self._weights() | sums, self.task.optimizers)
+        weights = self._weights() | {"metrics": self.averager.sums}
+        tensors = pack_state(weights, self.task.optimizers)
         feedback_tensors, feedback = self.task.feedback.state()
         meta = {
             "fingerprint": fingerprint,

@@ -166,17 +166,8 @@ def trainable(network: nn.Module) -> list[nn.Parameter]:
 
 @dataclass
 class TrainingResult:
-    """What a training returns beside the trained modules.
+    """What a training returns beside the trained modules."""
 
-    Attributes:
-        curves: One dict per validation: ``images_seen``, ``seconds`` and the metrics.
-        metrics: ``images_seen``, ``seconds``, ``images_per_s``, ``mflop_per_image`` (see
-            :func:`lexipix.training.flops.step_flops`), ``gflops`` (10^9 operations per second, validations
-            included), ``precision``, ``stopped_early``, and the validation of the shipped weights
-            (``val_objective``, ``val_…``).
-        sample_grid: Samples of the shipped weights, for tasks that show any.
-    """
-
-    curves: list[dict[str, float]]
-    metrics: dict[str, Any]
-    sample_grid: SampleGrid | None
+    curves: list[dict[str, float]]  # one row per validation
+    metrics: dict[str, Any]  # speed, and the validation of the shipped weights as ``val_…``
+    sample_grid: SampleGrid | None  # of the shipped weights
