@@ -31,19 +31,10 @@ Distilled = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 
 @dataclass(frozen=True)
 class DistillationData:
-    """What a distillation learns from.
-
-    Attributes:
-        pictures: The data.
-        captions_complete: Captions of the training images, the generated ones among them.
-        prior: The VAE's text prior; its card holds the parameters and metrics of its training.
-        gan: The GAN, likewise. The one of the chosen family is the teacher.
-        stream: Receives live metrics.
-        checkpoints: Stores the state of an interrupted training.
-    """
+    """What a distillation learns from; the generator of the chosen family is the teacher."""
 
     pictures: ImageSplits
-    captions_complete: pd.DataFrame
+    captions_complete: pd.DataFrame  # of the training images, the generated captions among them
     prior: ModelBundle
     gan: ModelBundle
     stream: MetricStream
@@ -142,14 +133,9 @@ def distill(
     data: DistillationData,
     text_student: ModelBundle | None = None,
 ) -> Outputs:
-    """Train a smaller network to generate what the teacher generates.
+    """Train a smaller network, ``small`` or ``pruned``, to generate what the teacher generates.
 
-    Args:
-        name: ``small`` or ``pruned``; its parameters are ``compression.NAME``.
-        compression: Of the stage.
-        run: Seed, device, precision.
-        data: Generators, pictures and captions.
-        text_student: From :func:`distill_text_encoder`; None starts from the teacher.
+    It starts from the teacher, or from the ``text_student`` of :func:`distill_text_encoder`.
 
     Returns:
         The student, the curves and metrics of its training, and the teacher's images above its own. Where no

@@ -106,31 +106,20 @@ class TextConditioning(NamedTuple):
 
 
 class TextPrior(nn.Module):
-    """Encoded captions and noise to a latent: word-to-grid attention, then modulated convolutions.
-
-    Args:
-        text_width: Width of the tokens' hidden states: language model plus text encoder.
-        embed_dim: Length of the caption's embedding in the contrastive space.
-        latent_channels: Channels of the latent.
-        width: A multiple of 32.
-        depth: Modulated convolution blocks.
-        noise_dim: Length of the noise vector.
-        random_features: Those of a :class:`RandomFeatureRegressor` whose output the convolutions correct.
-        hidden: Hidden channels of each block if pruning has removed some of ``width``.
-        text_layers: Transformer layers over the tokens; 0 for students that learned their output.
-    """
+    """Encoded captions and noise to a latent: word-to-grid attention, then modulated convolutions."""
 
     def __init__(
         self,
-        text_width: int,
-        embed_dim: int,
+        text_width: int,  # of the tokens' hidden states: language model plus text encoder
+        embed_dim: int,  # length of the caption's embedding in the contrastive space
         latent_channels: int,
-        width: int,
-        depth: int,
+        width: int,  # a multiple of 32
+        depth: int,  # modulated convolution blocks
         noise_dim: int,
-        random_features: int = 0,
-        hidden: Sequence[int] | None = None,
-        text_layers: int = TEXT_LAYERS,
+        random_features: int = 0,  # of a regressor whose output the convolutions correct
+        hidden: Sequence[int]
+        | None = None,  # channels in each block if pruning has removed some of ``width``
+        text_layers: int = TEXT_LAYERS,  # 0 for students that learned their output
     ) -> None:
         super().__init__()
         self.noise_dim = noise_dim

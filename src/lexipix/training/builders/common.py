@@ -29,39 +29,30 @@ Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], SampleGrid]
 
 
 class PretrainedModels(Protocol):
-    """What the catalog entry ``pretrained_models`` gives, from a folder or by name."""
+    """What the catalog entry ``pretrained_models`` reads, from a folder or by name."""
 
-    def backbone(self, path: str, key: str) -> PretrainedBackbone:
-        """Read an image backbone."""
+    def backbone(self, path: str, key: str) -> PretrainedBackbone: ...
 
-    def tokenizer(self, path: str, key: str) -> str:
-        """Read a language model's tokenizer."""
+    def tokenizer(self, path: str, key: str) -> str: ...
 
-    def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
-        """Read a causal language model."""
+    def language_model(self, path: str, key: str) -> PretrainedLanguageModel: ...
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
     """A training before its first step.
 
-    Attributes:
-        task: What the loop trains.
-        network: The part of it that is shipped.
-        config: From which the network can be built again.
-        parameters: Of the model.
-        inputs: What else decides the weights: further parameters, models that the training starts from.
-        bundle: The tokenizer, and further keys of ``config.json``; see :func:`to_bundle`.
-        training: Where it is not ``parameters.training``.
+    The ``inputs`` are what else decides the weights: further parameters, models that the training starts
+    from. The ``bundle`` holds the tokenizer and further keys of ``config.json``; see :func:`to_bundle`.
     """
 
     task: TrainingTask
-    network: ConfigurableNetwork
-    config: dict[str, Any]
+    network: ConfigurableNetwork  # the part of the task that is shipped
+    config: dict[str, Any]  # from which the network can be built again
     parameters: Any
     inputs: tuple[Any, ...] = ()
     bundle: dict[str, Any] = field(default_factory=dict)
-    training: TrainingParameters | None = None
+    training: TrainingParameters | None = None  # where it is not ``parameters.training``
 
 
 def run_training(

@@ -17,19 +17,12 @@ Batch = TypeVar("Batch")
 
 
 class Feedback:
-    """What validation changes while a training runs: nothing here; see :mod:`lexipix.training.feedback`.
+    """What validation changes while a training runs: nothing here; see :mod:`lexipix.training.feedback`."""
 
-    Attributes:
-        keep_best: Ship the weights of the best validation, whatever the training's parameters are.
-        lr_factor: Multiplies every learning rate.
-        sampling_cdf: float64 (n_rows,), cumulative probabilities of the training rows; None samples evenly.
-        resampled_fraction: Fraction of each batch that is drawn by ``sampling_cdf``.
-    """
-
-    keep_best: bool = False
-    lr_factor: float = 1.0
-    sampling_cdf: Tensor | None = None
-    resampled_fraction: float = 0.0
+    keep_best: bool = False  # the weights of the best validation, whatever the training's parameters are
+    lr_factor: float = 1.0  # multiplies every learning rate
+    sampling_cdf: Tensor | None = None  # cumulative probabilities of the training rows, float64 (n_rows,)
+    resampled_fraction: float = 0.0  # of each batch that is drawn by ``sampling_cdf``
 
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
         """Update the attributes after a validation, if the model learns by now; return further metrics."""
@@ -52,31 +45,17 @@ class GraphStep(NamedTuple):
 
 
 class TrainingTask(ABC):
-    """A model in training: its data, its losses, its optimizers.
+    """A model in training: its data, its losses, its optimizers."""
 
-    A constructor sets the first four attributes; the others have defaults.
-
-    Attributes:
-        modules: Everything with weights that a checkpoint must hold, by name.
-        averaged: Names of the modules that are validated and shipped as exponential moving averages.
-        optimizers: By name; their learning rates are scaled by the schedule.
-        n_rows: Training rows to draw batches from.
-        phases: Progress at which each kind of step begins; the first is 0.
-        lr_restarts: Progress at which the learning rates warm up again.
-        learns_from: Progress from which the shipped model learns; no validation before it counts as the best.
-        feedback: What validation changes while the training runs.
-        uses_cuda_graphs: Whether :meth:`graph_step` returns steps for CUDA graphs.
-    """
-
-    modules: Mapping[str, nn.Module]
-    averaged: Sequence[str]
-    optimizers: Mapping[str, Optimizer]
-    n_rows: int
-    phases: Sequence[float] = (0.0,)
-    lr_restarts: Sequence[float] = ()
-    learns_from: float = 0.0
+    modules: Mapping[str, nn.Module]  # everything with weights that a checkpoint must hold, by name
+    averaged: Sequence[str]  # modules that are validated and shipped as exponential moving averages
+    optimizers: Mapping[str, Optimizer]  # by name; their learning rates are scaled by the schedule
+    n_rows: int  # training rows to draw batches from
+    phases: Sequence[float] = (0.0,)  # progress at which each kind of step begins
+    lr_restarts: Sequence[float] = ()  # progress at which the learning rates warm up again
+    learns_from: float = 0.0  # progress from which the shipped model learns and may be the best
     feedback: Feedback = Feedback()
-    uses_cuda_graphs: bool = False
+    uses_cuda_graphs: bool = False  # whether ``graph_step`` returns steps
 
     @abstractmethod
     def step(self, rows: Tensor, progress: float) -> Metrics:

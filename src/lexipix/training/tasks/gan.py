@@ -48,20 +48,13 @@ BETAS = 0.0, 0.99  # of Adam, for both players
 class GANHyperparameters:
     """Losses, rates and schedule of a :class:`GANTask`.
 
-    Attributes:
-        gan: Losses, their weights, and the peak rates of both players.
-        pretrain_fraction: Fraction of the training that is spent on pretraining, before the discriminator
-            learns alone: a random discriminator ruins a pretrained generator.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        flip: Mirror images; only where captions name no side.
-        gradient_accumulation_steps: Micro-batches per update.
-        pretrain_learning_rate: Peak rate of pretraining.
+    After the pretraining the discriminator learns alone: a random one ruins a pretrained generator.
     """
 
-    gan: GANParameters
-    pretrain_fraction: float
-    primary_caption_prob: float
-    flip: bool
+    gan: GANParameters  # losses, their weights, and the peak rates of both players
+    pretrain_fraction: float  # of the training
+    primary_caption_prob: float  # with which a caption is read in its first wording; otherwise in any
+    flip: bool  # mirror images; only where captions name no side
     gradient_accumulation_steps: int
     pretrain_learning_rate: float = 2e-3
 
