@@ -228,10 +228,8 @@ def _train_classifier(
         images.images,
         images.labels,
         (validation.images, validation.labels),
-        learning_rate=parameters.training.learning_rate,
-        weight_decay=parameters.weight_decay,
-        flip=parameters.flip,
-        device=resolve_device(run),
+        parameters,
+        resolve_device(run),
     )
     bundle = {"classes": images.classes, "flip": parameters.flip}
     setup = TrainingSetup(task, module, network, parameters, bundle=bundle)

@@ -25,8 +25,9 @@ def make():
     def make():
         torch.manual_seed(0)
         images, numbers = colored(48)
-        settings = {"learning_rate": 5e-3, "weight_decay": 0.05, "flip": True, "device": CPU}
-        return ClassifierTask(Classifier(4, 3), images, numbers, colored(20, 1), **settings)
+        settings = {"training.learning_rate": 5e-3, "weight_decay": 0.05, "flip": True}
+        parameters = section("evaluation.classifier", settings)
+        return ClassifierTask(Classifier(4, 3), images, numbers, colored(20, 1), parameters, CPU)
 
     return make
 

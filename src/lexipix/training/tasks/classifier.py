@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.config.evaluation import ClassifierParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import ImageRows, Images, normalize, random_hflip, random_shift
+from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import load_network
 from lexipix.training.precision import Precision
@@ -45,10 +46,7 @@ class ClassifierTask(NetworkTask):
         images: Images,
         numbers: Numbers,
         validation: tuple[Images, Numbers],
-        *,
-        learning_rate: float,
-        weight_decay: float,
-        flip: bool,
+        parameters: ClassifierParameters,
         device: torch.device,
     ) -> None:
         weights = list(classifier.parameters())
@@ -56,9 +54,9 @@ class ClassifierTask(NetworkTask):
             {"params": [w for w in weights if w.ndim > 1]},
             {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = adamw(groups, learning_rate, 0.99, weight_decay)
+        optimizer = adamw(groups, parameters.training.learning_rate, 0.99, parameters.weight_decay)
         super().__init__("classifier", classifier, optimizer, len(images))
-        self.classifier, self.flip = classifier, flip
+        self.classifier, self.flip = classifier, parameters.flip
         self.images, self.numbers = ImageRows(images, device), torch.from_numpy(numbers).to(device)
         self.val_images, self.val_numbers = ImageRows(validation[0], device), torch.from_numpy(validation[1])
         classifier.train()
@@ -89,11 +87,10 @@ def classify(bundle: ModelBundle, images: Images, run: RunParameters, batch_size
     precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
     classifier = load_network(bundle, Classifier)
     precision.prepare({"classifier": classifier})
-    predicted = [np.zeros(0, np.int64)]
+    rows, predicted = ImageRows(images, precision.device), []
     with torch.inference_mode(), precision.autocast():
-        for start in range(0, len(images), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(images)))
-            batch = normalize(torch.from_numpy(np.array(images[rows])).to(precision.device))
+        for some in torch.arange(len(images)).split(batch_size):
+            batch = rows[some]
             logits = classifier(batch).float()
             if bundle.config["flip"]:
                 logits = logits + classifier(batch.flip(-1)).float()
