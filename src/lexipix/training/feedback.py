@@ -5,7 +5,6 @@ evaluator, which measures results, is not involved.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,8 +33,6 @@ class ValidationFeedback(Feedback):
     ) -> None:
         self.parameters, self.captions, self.validation = parameters, captions, validation
         self.keep_best = parameters.keep_best
-        self._best_objective: float | None = None
-        self._bad_validations = 0
 
     def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
         generated, real = self.validation.failure_rates()
@@ -60,28 +57,13 @@ class ValidationFeedback(Feedback):
         self.sampling_cdf = cumulated / cumulated[-1]
 
     def _lower_lr(self, objective: float) -> None:
-        if self._best_objective is None or objective < self._best_objective:
-            self._best_objective, self._bad_validations = objective, 0
+        if self.best_objective is None or objective < self.best_objective:
+            self.best_objective, self.bad_validations = objective, 0
             return
-        self._bad_validations += 1
-        if 0 < self.parameters.plateau_patience <= self._bad_validations:
+        self.bad_validations += 1
+        if 0 < self.parameters.plateau_patience <= self.bad_validations:
             lowered = self.lr_factor * self.parameters.lr_factor
-            self.lr_factor, self._bad_validations = max(lowered, self.parameters.min_lr_factor), 0
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors = {} if self.sampling_cdf is None else {"feedback/sampling_cdf": self.sampling_cdf}
-        return tensors, {
-            "lr_factor": self.lr_factor,
-            "resampled_fraction": self.resampled_fraction,
-            "best_objective": self._best_objective,
-            "bad_validations": self._bad_validations,
-        }
-
-    def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        cdf = tensors.get("feedback/sampling_cdf")
-        self.sampling_cdf = None if cdf is None else cdf.cpu().clone()
-        self.lr_factor, self.resampled_fraction = meta["lr_factor"], meta["resampled_fraction"]
-        self._best_objective, self._bad_validations = meta["best_objective"], meta["bad_validations"]
+            self.lr_factor, self.bad_validations = max(lowered, self.parameters.min_lr_factor), 0
 
 
 def token_effects(ids: Tensor, failures: Tensor, pad_id: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The one training loop: every model of the project is trained by :func:`train`.
+"""The one training loop: every model is trained by :func:`train`.
 
 Progress is counted in images seen, so a batch size never changes the meaning of a schedule. Random numbers
 are seeded per step from the seed and the images seen, so that resuming changes nothing.

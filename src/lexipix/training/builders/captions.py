@@ -25,8 +25,7 @@ def generator_data(
     """Return the training images with their captions, the generated ones among them, and the validation."""
     train = Split(pictures.train.images, captions_complete)
     learn, validate = for_training(train, pictures.val, "generator")
-    device = resolve_device(run)
-    tokenizer = tokenizer_of(contrastive_pair)
+    device, tokenizer = resolve_device(run), tokenizer_of(contrastive_pair)
     rows, val_rows = (
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
         for part in (learn, validate)
@@ -48,11 +47,7 @@ def text_bundle(contrastive_pair: ModelBundle, noise_dim: int) -> dict[str, Any]
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:
-    """Check that text encoder and language model read the same token ids.
-
-    Raises:
-        LexipixError: Features and captioner come from different runs.
-    """
+    """Refuse a text encoder and a language model, from different runs, that read different token ids."""
     if contrastive_pair.tokenizer != captioner.tokenizer:
         raise LexipixError(
             "Text encoder and language model were trained with two tokenizers, and the generators need one: "

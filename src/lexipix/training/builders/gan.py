@@ -39,14 +39,8 @@ def build_gan(
     with seeded(run.seed):
         if parameters.start == "scratch":
             size = GENERATOR_SIZES[parameters.size]
-            network["prior"] = {
-                **network["prior"],
-                "width": size.width,
-                "depth": size.depth,
-                "noise_dim": size.noise_dim,
-                "latent_channels": size.width,  # features of the decoder
-                "random_features": 0,
-            }
+            features = {"latent_channels": size.width, "random_features": 0}
+            network["prior"] = {**network["prior"], **size._asdict(), **features}
             model.prior = TextPrior(**network["prior"])
         if parameters.start != "regression":
             network["decoder"] = {

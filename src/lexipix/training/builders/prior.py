@@ -32,11 +32,7 @@ def build_prior(
     captioner: ModelBundle,
     vae: ModelBundle,
 ) -> TrainingSetup:
-    """Return a new prior between the captioner's language model and the VAE's decoder, and its training.
-
-    Raises:
-        LexipixError: The two text models have different tokenizers.
-    """
+    """Return a new prior between the captioner's language model and the VAE's decoder, and its training."""
     require_one_tokenizer(contrastive_pair, captioner)
     pair = load_network(contrastive_pair, ContrastivePair)
     captions_model, autoencoder = load_network(captioner, Captioner), load_network(vae, VAE)

@@ -43,8 +43,7 @@ def build_token_generator(
 ) -> TrainingSetup:
     """Return a GPT-2 that starts from the captioner's, with image tokens in its vocabulary, and its training.
 
-    Raises:
-        LexipixError: There is no image tokenizer, or the two text models have different tokenizers.
+    An image tokenizer that was not trained is an error.
     """
     require_one_tokenizer(contrastive_pair, captioner)
     if is_skipped(image_tokenizer):
@@ -118,21 +117,15 @@ def extended_gpt2(
     Where the captioner's language model is a GPT-2 of the same width, its tokens, positions and the layers
     that both have start this one. Another one is too large or of another kind, and all weights are random.
     """
-    small = small_gpt2(
-        vocabulary + n_image_tokens,
-        max_tokens + CELLS,
-        width,
-        depth,
-        captioner.eos_id,
-        cross_attention=False,
-    )
+    sizes = vocabulary + n_image_tokens, max_tokens + CELLS, width, depth
+    small = small_gpt2(*sizes, captioner.eos_id, cross_attention=False)
     config = small.config.to_dict() | {"activation_function": "gelu_pytorch_tanh"}  # the same, in one kernel
     model = language_model_from_config(config)
     assert isinstance(model, GPT2LMHeadModel)
     known = captioner.language_model
-    if not isinstance(known, GPT2LMHeadModel):
+    if not isinstance(known, GPT2LMHeadModel) or known.config.n_embd != width:
         return model
-    if known.config.n_embd != width or known.config.n_head != width // 32:
+    if known.config.n_head != model.config.n_head:
         return model
     state = known.transformer.state_dict()
     with torch.no_grad():

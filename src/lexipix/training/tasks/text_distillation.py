@@ -1,7 +1,6 @@
 """Distillation of the text encoding: a small text encoder regresses what a trained model makes of each token.
 
-Every token is a target of its own, where an image is one target for a whole caption: 20 seconds of it teach
-what images alone had not taught in two minutes (docs/models.md).
+20 seconds of it teach what images, one target for a whole caption, had not in two minutes (docs/models.md).
 """
 
 from typing import NamedTuple
@@ -101,7 +100,6 @@ class TextDistillationTask(NetworkTask):
         }
 
     def _errors(self, targets: EncodedCaptions, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the unexplained variance of the hidden states, and the cosine distance of the embeddings."""
         ids = targets.ids[rows]
         longest = int((ids != self.student.pad_id).sum(1).max())
         ids = ids[:, :longest].long()
