@@ -4,8 +4,6 @@ The image encoder of the contrastive pair, which takes part in the training, dec
 evaluator, which measures results, is not involved.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -34,11 +32,14 @@ class ValidationFeedback(Feedback):
         self.parameters, self.captions, self.validation = parameters, captions, validation
         self.keep_best = parameters.keep_best
 
-    def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
+    def on_validation(self, learns: bool, bad_validations: int) -> dict[str, float]:
         generated, real = self.validation.failure_rates()
+        patience = self.parameters.plateau_patience
         if learns:
             self._resample((generated - real).clamp_min(0))
-            self._lower_lr(metrics["val_objective"])
+            if patience and bad_validations and bad_validations % patience == 0:
+                lowered = self.lr_factor * self.parameters.lr_factor
+                self.lr_factor = max(lowered, self.parameters.min_lr_factor)
         return {"failure_rate": float(generated.mean()), "lr_factor": self.lr_factor}
 
     def _resample(self, failures: Tensor) -> None:
@@ -55,15 +56,6 @@ class ValidationFeedback(Feedback):
         ]
         cumulated = torch.cat(rates).cumsum(0)
         self.sampling_cdf = cumulated / cumulated[-1]
-
-    def _lower_lr(self, objective: float) -> None:
-        if self.best_objective is None or objective < self.best_objective:
-            self.best_objective, self.bad_validations = objective, 0
-            return
-        self.bad_validations += 1
-        if 0 < self.parameters.plateau_patience <= self.bad_validations:
-            lowered = self.lr_factor * self.parameters.lr_factor
-            self.lr_factor, self.bad_validations = max(lowered, self.parameters.min_lr_factor), 0
 
 
 def token_effects(ids: Tensor, failures: Tensor, pad_id: int) -> Tensor:

@@ -136,7 +136,7 @@ def _validate(state: TrainingState) -> tuple[dict[str, float], SampleGrid | None
     learns = state.images_seen / state.parameters.num_images > task.learns_from
     if learns:
         state.record_objective(row["val_objective"])
-    return row | task.feedback.on_validation(row, learns), sample_grid
+    return row | task.feedback.on_validation(learns, state.bad_validations), sample_grid
 
 
 def _diverged(row: dict[str, float], name: str, key: str, state: TrainingState) -> LexipixError:

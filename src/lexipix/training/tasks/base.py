@@ -23,29 +23,24 @@ class Feedback:
     lr_factor: float = 1.0  # multiplies every learning rate
     sampling_cdf: Tensor | None = None  # cumulative probabilities of the training rows, float64 (n_rows,)
     resampled_fraction: float = 0.0  # of each batch that is drawn by ``sampling_cdf``
-    best_objective: float | None = None
-    bad_validations: int = 0  # since the best objective or the last lower learning rate
 
-    def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """Update the attributes after a validation, if the model learns by now; return further metrics."""
+    def on_validation(self, learns: bool, bad_validations: int) -> dict[str, float]:
+        """Update the attributes after a validation, if the model learns by now; return further metrics.
+
+        ``bad_validations`` is the number of validations since the best one.
+        """
         return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return named tensors and JSON-able values for a checkpoint."""
         tensors = {} if self.sampling_cdf is None else {"feedback/sampling_cdf": self.sampling_cdf}
-        return tensors, {
-            "lr_factor": self.lr_factor,
-            "resampled_fraction": self.resampled_fraction,
-            "best_objective": self.best_objective,
-            "bad_validations": self.bad_validations,
-        }
+        return tensors, {"lr_factor": self.lr_factor, "resampled_fraction": self.resampled_fraction}
 
     def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` returned."""
         cdf = tensors.get("feedback/sampling_cdf")
         self.sampling_cdf = None if cdf is None else cdf.cpu().clone()
         self.lr_factor, self.resampled_fraction = meta["lr_factor"], meta["resampled_fraction"]
-        self.best_objective, self.bad_validations = meta["best_objective"], meta["bad_validations"]
 
 
 class GraphStep(NamedTuple):
