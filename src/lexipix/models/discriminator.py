@@ -1,8 +1,7 @@
 """The discriminator: heads on frozen features of the contrastive pair's CNN, and a small head on the pixels.
 
-Projected discriminators (Sauer et al. 2021, arXiv 2111.01007) separate real from generated images by features
-that were learned before. They do so within minutes on a CPU, where a discriminator from scratch does not.
-They do not notice repetition, so a trainable pixel head compares each image with the others of its batch.
+Features that were learned before separate real from generated images within minutes on a CPU (projected GANs,
+Sauer et al. 2021, arXiv 2111.01007). Since they do not notice repetition, the pixel head compares images.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """The image tokenizer: an image to an 8x8 grid with a few tokens per cell, and back, in one pass each way.
 
 Finite scalar quantization (Mentzer et al. 2023, arXiv 2309.15505) bounds each number of a cell and rounds it
-to one of a few levels; a token is the combination of some of these numbers. The first token of a cell holds
-its color, so that the first tokens alone are a thumbnail.
+to one of a few levels; a token combines some of them. The first tokens hold colors: a thumbnail.
 """
 
 import math

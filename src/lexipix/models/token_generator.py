@@ -3,10 +3,7 @@
 The sequence is the caption's tokens, with causal attention, then 64 cells, which attend to the caption and
 to each other. The input of a cell is the sum of its image tokens' embeddings; a token that is not generated
 yet has a mask embedding. All cells are generated in parallel in a few decoding steps, from coarse to fine.
-
-Noise at the input decides what the caption leaves open: tokens that are sampled independently do not fit
-together. From each codebook the generator takes the token nearest to the expected code. The most likely token
-would ignore everything that is less likely than not, even if many similar tokens share that probability.
+Noise at the input decides what the caption leaves open: tokens that are sampled independently do not fit.
 """
 
 import math
@@ -220,8 +217,8 @@ class TokenGenerator(nn.Module):
 def straight_through(logits: Tensor, code_values: Tensor, levels: Sequence[int]) -> Tensor:
     """Choose the token nearest to the expected code, from logits (…, tokens) and codes (tokens, numbers).
 
-    The choice is one-hot (…, tokens); gradients flow as if it were the probabilities (straight-through
-    estimator).
+    The most likely token would ignore many similar ones that are less likely, each by itself. The choice is
+    one-hot (…, tokens); gradients flow as if it were the probabilities (straight-through estimator).
     """
     with torch.autocast(logits.device.type, enabled=False):
         probs = logits.float().softmax(-1)

@@ -1,8 +1,4 @@
-"""Feedback from validation to a training.
-
-The image encoder of the contrastive pair, which takes part in the training, decides which captions fail; the
-evaluator, which measures results, is not involved.
-"""
+"""Feedback from validation to a training, by the contrastive pair and never by the evaluator."""
 
 import torch
 from torch import Tensor

@@ -21,17 +21,6 @@ LABEL_SMOOTHING = 0.1
 MAX_VALIDATION = 2_000
 
 
-def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
-    """Return each image (B, C, S, S) moved by at most so many pixels, and about half of them mirrored.
-
-    The border is reflected; the result has channels last in memory.
-    """
-    moved = random_shift(images, pixels, border="reflect")
-    if flip:
-        moved = random_hflip(moved, torch.rand(len(images)))
-    return moved.contiguous(memory_format=torch.channels_last)
-
-
 class ClassifierTask(NetworkTask):
     """Trains a :class:`Classifier` on images, uint8 (N, S, S, 3), and the numbers of their classes, int (N,).
 
@@ -63,7 +52,10 @@ class ClassifierTask(NetworkTask):
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         numbers = self.numbers[rows.to(self.numbers.device)]
-        logits = self.classifier(shift_each(self.images[rows], SHIFT, self.flip)).float()
+        images = random_shift(self.images[rows], SHIFT, border="reflect")
+        if self.flip:
+            images = random_hflip(images, torch.rand(len(rows)))
+        logits = self.classifier(images.contiguous(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, numbers, label_smoothing=LABEL_SMOOTHING)
         return loss, {"loss": loss, "accuracy": (logits.argmax(1) == numbers).float().mean()}
 

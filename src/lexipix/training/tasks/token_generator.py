@@ -1,7 +1,6 @@
 """Training of the token generator: it predicts hidden image tokens, then generates against a discriminator.
 
-Prediction teaches which tokens are likely in a cell, but not that tokens of different cells fit each other
-when all are sampled at once. Adversarial training does; its gradients pass through the choice of tokens.
+Only the latter teaches that tokens of different cells fit each other when all are sampled at once.
 """
 
 from typing import Any
