@@ -39,7 +39,6 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy the given weights into the modules."""
         current = self._state()
         for key, value in weights.items():
             current[key].copy_(value)

@@ -27,7 +27,6 @@ class MetricAverager:
         self.latest: Mapping[str, Tensor] = {}  # of the last step
 
     def add(self, metrics: Mapping[str, Tensor]) -> None:
-        """Add the metrics of one step."""
         self.latest = metrics
         for key, metric in metrics.items():
             value = metric.detach().float()

@@ -15,8 +15,8 @@ from lexipix.models.discriminator import Discriminator
 from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.language_model import language_model_from_config, small_gpt2
 from lexipix.models.text_to_image import TextToImage
-from lexipix.models.token_generator import CELLS, TokenGenerator
-from lexipix.models.tokens_to_image import PriorHint, TokensToImage
+from lexipix.models.token_generator import CELLS
+from lexipix.models.tokens_to_image import PriorHint, TokensToImage, token_generator_from_config
 from lexipix.training.builders.captions import generator_data, require_one_tokenizer, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
@@ -70,29 +70,20 @@ def build_token_generator(
             width=parameters.width,
             depth=parameters.depth,
         )
-        generator = TokenGenerator(
-            language_model,
-            image_tokenizer.config["network"]["levels"],
-            parameters.decoding_steps,
-            parameters.local_conv_depth,
-            text_encoder.width,
-            embed_dim,
-            captions_model.pad_id,
-            hint_config["prior"]["latent_channels"] if hint_config else 0,
-            noise_at_start=parameters.adversarial_fraction > 0,
-        )
+        network: dict[str, Any] = {
+            "text_encoder": contrastive_pair.config["network"]["text_encoder"],
+            "token_generator": {
+                "language_model": language_model.config.to_dict(),
+                "decoding_steps": list(parameters.decoding_steps),
+                "local_conv_depth": parameters.local_conv_depth,
+                "pad_id": captions_model.pad_id,
+            },
+            "image_tokenizer": image_tokenizer.config["network"],
+            "prior_hint": hint_config,
+        }
+        is_adversarial = parameters.adversarial_fraction > 0
+        generator = token_generator_from_config(network, language_model, text_encoder, is_adversarial)
         discriminator = Discriminator(pair.image_encoder, embed_dim, gan.discriminator_width)
-    network: dict[str, Any] = {
-        "text_encoder": contrastive_pair.config["network"]["text_encoder"],
-        "token_generator": {
-            "language_model": language_model.config.to_dict(),
-            "decoding_steps": list(parameters.decoding_steps),
-            "local_conv_depth": parameters.local_conv_depth,
-            "pad_id": captions_model.pad_id,
-        },
-        "image_tokenizer": image_tokenizer.config["network"],
-        "prior_hint": hint_config,
-    }
     model = TokensToImage(text_encoder, generator, tokenizer, hint)
     data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
     hyperparameters = GANHyperparameters(

@@ -1,6 +1,6 @@
 """Adversarial training of a conditional generator, pretrained or from random weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ from lexipix.training.tasks.base import (
     trainable,
 )
 
+Losses = tuple[Tensor, Metrics]
 # A penalty is computed on one of so many steps, at random, and weighted by as much (lazy regularisation,
 # StyleGAN2, arXiv 1912.04958)
 PENALTY_INTERVAL = 8
@@ -151,21 +152,15 @@ class GANTask(TrainingTask):
         """
         shared = self._forward(inputs[0], train_generator) if len(inputs) == 1 else None
 
-        def batch(one: GANInputs) -> GANBatch:
-            return self._forward(one, train_generator) if shared is None else shared
+        def on_inputs(losses: Callable[[GANBatch], Losses]) -> Callable[[GANInputs], Losses]:
+            return lambda one: losses(shared or self._forward(one, train_generator))
 
-        def discriminator_losses(one: GANInputs) -> tuple[Tensor, Metrics]:
-            return self._discriminator_losses(batch(one))
-
-        def generator_losses(one: GANInputs) -> tuple[Tensor, Metrics]:
-            return self._generator_losses(batch(one))
-
-        metrics = optimizer_step(self.optimizers["discriminator"], discriminator_losses, inputs)
+        discriminator, generator = self.optimizers["discriminator"], self.optimizers["generator"]
+        metrics = optimizer_step(discriminator, on_inputs(self._discriminator_losses), inputs)
         if not train_generator:
             return metrics
         self.discriminator.requires_grad_(False)
-        generator = self.optimizers["generator"]
-        metrics |= optimizer_step(generator, generator_losses, inputs, clip=GRAD_CLIP)
+        metrics |= optimizer_step(generator, on_inputs(self._generator_losses), inputs, clip=GRAD_CLIP)
         self.discriminator.heads.requires_grad_(True)
         self.discriminator.pixel_head.requires_grad_(True)
         return metrics
@@ -193,7 +188,7 @@ class GANTask(TrainingTask):
         fake_features = self.discriminator.extract(augment(fake, augmentations))
         return GANBatch(real, fake, real_features, fake_features, encoding.embedding, groups)
 
-    def _discriminator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
+    def _discriminator_losses(self, batch: GANBatch) -> Losses:
         """Tell real images with their captions from generated ones, and from real ones of other captions."""
         kind, caption, groups = self.gan.gan_loss, batch.caption, batch.groups
         on_real = self.discriminator.classify(batch.real_features, caption, caption.roll(1, 0))
@@ -222,7 +217,7 @@ class GANTask(TrainingTask):
                 return gradient_penalty(critic, real, fake)
             return zero_centered_penalty(critic, real) + zero_centered_penalty(critic, fake)
 
-    def _generator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
+    def _generator_losses(self, batch: GANBatch) -> Losses:
         """Look real, match the caption, stay near the real image."""
         gan, real, fake = self.gan, batch.real, batch.fake
         on_fake = self.discriminator.classify(batch.fake_features, batch.caption)
