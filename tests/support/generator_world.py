@@ -26,8 +26,7 @@ from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.loop import train
 from lexipix.training.tasks.base import TrainingResult
-from lexipix.training.tasks.gan import GANHyperparameters, GANTask
-from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask, PretrainedGANTask
 from lexipix.training.tasks.prior import PriorTask
 
 CPU = torch.device("cpu")

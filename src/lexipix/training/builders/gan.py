@@ -15,8 +15,7 @@ from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.gan import GANHyperparameters, GANTask
-from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask, PretrainedGANTask
 from lexipix.utils.seeding import seeded
 from lexipix.utils.types import ImageSplits, ModelBundle
 

@@ -15,6 +15,8 @@ from lexipix.data.caption_groups import CaptionGroups
 from lexipix.data.images import ImageRows, random_hflip
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.vae import Decoder
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.losses.contrastive import caption_matching_loss
 from lexipix.training.losses.energy import energy_loss
@@ -253,3 +255,28 @@ class GANTask(TrainingTask):
 
     def sample_grid(self) -> SampleGrid:
         return self.validation.sample_grid(self.model)
+
+
+class PretrainedGANTask(GANTask):
+    """Adversarial training after the decoder was distilled from another one of the same latents.
+
+    ``data`` are the other arguments of :class:`GANTask`, with a ``pretrain_fraction``.
+    """
+
+    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any) -> None:
+        super().__init__(model, *data)
+        self.text_to_image, self.teacher = model, teacher
+        self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
+        decoder = Adam(model.decoder.parameters(), self.hyperparameters.pretrain_learning_rate, fused=True)
+        self.optimizers = {**self.optimizers, "decoder": decoder}
+
+    def pretrain_step(self, rows: Tensor) -> Metrics:
+        return optimizer_step(self.optimizers["decoder"], self._pretrain_losses, self._sample(rows))
+
+    def _pretrain_losses(self, inputs: GANInputs) -> tuple[Tensor, Metrics]:
+        """Squared error to the teacher's image of the same latents."""
+        with torch.no_grad():
+            latents = self.text_to_image.sample_latents(inputs.encoding, inputs.noise)
+            target = self.teacher(latents).float()
+        loss = F.mse_loss(self.text_to_image.decoder(latents).float(), target)
+        return loss, {"pretrain_loss": loss}
