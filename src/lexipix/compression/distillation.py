@@ -114,14 +114,9 @@ def distill_text_encoder(
     with seeded(run.seed):
         config, student = make_student(teacher, distillation.network_config, parameters)
         teacher.to(distillation.captions.device)
-        n_validation = min(N_VALIDATION, len(distillation.validation))
-        targets, validation = (
-            encode_captions(teacher, captions, n, prob, "small reader: targets")
-            for captions, n in (
-                (distillation.captions, reader.n_captions),
-                (distillation.validation, n_validation),
-            )
-        )
+        n_validation, shown = min(N_VALIDATION, len(distillation.validation)), "small reader: targets"
+        targets = encode_captions(teacher, distillation.captions, reader.n_captions, prob, shown)
+        validation = encode_captions(teacher, distillation.validation, n_validation, prob, shown)
     task = TextDistillationTask(student, targets, validation, learning_rate=reader.training.learning_rate)
     return distillation.train(task, reader.training, student, config)[:3]
 
@@ -154,13 +149,9 @@ def distill(
         config, student = make_student(teacher, distillation.network_config, parameters)
     with seeded(run.seed):
         teacher.to(distillation.captions.device)
-        targets, validation = (
-            generate_targets(teacher, captions, n, f"{name}: targets")
-            for captions, n in (
-                (distillation.captions, parameters.n_images),
-                (distillation.validation, N_VALIDATION),
-            )
-        )
+        shown = f"{name}: targets"
+        targets = generate_targets(teacher, distillation.captions, parameters.n_images, shown)
+        validation = generate_targets(teacher, distillation.validation, N_VALIDATION, shown)
     task = DistillationTask(
         student,
         targets,

@@ -17,7 +17,7 @@ COARSE = GRID // 2
 
 
 class Attention(nn.Module):
-    """Multi-head attention of one sequence to another, or to itself."""
+    """Multi-head attention of a sequence to itself."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.proj_out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``x`` (B, N, W) attends to ``context`` (B, M, W) where ``mask`` (B, 1, 1, M) is true."""
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, N, W) attends to itself where ``mask`` (B, 1, 1, N) is true."""
         query = self.query(x).unflatten(-1, (self.heads, HEAD_DIM)).transpose(1, 2)
         key, value = (
             part.unflatten(-1, (self.heads, HEAD_DIM)).transpose(1, 2)
-            for part in self.key_value(context).chunk(2, -1)
+            for part in self.key_value(x).chunk(2, -1)
         )
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (B, H, N, 32)
         out: Tensor = self.proj_out(mixed.transpose(1, 2).flatten(2))
@@ -51,8 +51,7 @@ class TransformerBlock(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """``tokens`` (B, L, W) to the same shape; ``mask`` (B, 1, 1, L) is true where there is a token."""
-        normed = self.norms[0](tokens)
-        tokens = torch.add(tokens, self.attention(normed, normed, mask))
+        tokens = torch.add(tokens, self.attention(self.norms[0](tokens), mask))
         return torch.add(tokens, self.mlp(self.norms[1](tokens)))
 
 

@@ -119,13 +119,9 @@ def extended_gpt2(
     if known.config.n_head != model.config.n_head:
         return model
     state = known.transformer.state_dict()
+    shared = {"wte.weight": vocabulary, "wpe.weight": min(max_tokens, known.config.n_positions)}  # first rows
     with torch.no_grad():
         for name, weight in model.transformer.state_dict().items():
-            if name == "wte.weight":
-                weight[:vocabulary].copy_(state[name][:vocabulary])
-            elif name == "wpe.weight":
-                n_positions = min(max_tokens, len(state[name]))
-                weight[:n_positions].copy_(state[name][:n_positions])
-            elif name in state:
-                weight.copy_(state[name])
+            if name in state:
+                weight[: shared.get(name)].copy_(state[name][: shared.get(name)])
     return model
