@@ -1,7 +1,6 @@
 """Validation of conditional generators: the same metrics and samples for the prior, the GAN and tokens."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +18,6 @@ N_CANDIDATES = 64
 N_SHOWN = 16
 
 
-class _Embedded(NamedTuple):
-    rows: Tensor  # (B,), of the validation
-    images: Tensor  # embeddings (B, V)
-    captions: Tensor  # embeddings (B, V)
-
-
 class GeneratorValidation:
     """Generates images from validation captions and compares them with the real ones, uint8 (N, S, S, 3).
 
@@ -37,7 +30,8 @@ class GeneratorValidation:
     ) -> None:
         self.images, self.captions = ImageRows(images, captions.device), captions
         self.groups, self.encoder = torch.from_numpy(groups), encoder.to(captions.device).eval()
-        self._embedded: list[_Embedded] = []
+        # Rows (B,), embeddings of generated images and of their captions (B, V) each
+        self._embedded: list[tuple[Tensor, Tensor, Tensor]] = []
         self._real_failure_rates: Tensor | None = None
 
     def generate(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,9 +53,9 @@ class GeneratorValidation:
             real = self.images[rows]
             fake, captions = self.generate(model, rows)
             psnr.append(batch_psnr(fake, real))
-            embedded = _Embedded(rows, self.encoder(fake).embedding.float(), captions)
-            self._embedded.append(embedded)
-            nearest = (embedded.images @ captions.T).argmax(1).cpu()
+            embedded = self.encoder(fake).embedding.float()
+            self._embedded.append((rows, embedded, captions))
+            nearest = (embedded @ captions.T).argmax(1).cpu()
             found.append(self.groups[rows][nearest] == self.groups[rows])
             for i, images in enumerate((fake, real)):
                 steps[i] += (images.diff(dim=-1).abs().mean() + images.diff(dim=-2).abs().mean()).cpu()
@@ -79,18 +73,18 @@ class GeneratorValidation:
 
         The images are those that :meth:`metrics` generated last, and the real ones of the same rows.
         """
-        generated = torch.cat([self._failures(part) for part in self._embedded])
+        generated = torch.cat([self._failures(*part) for part in self._embedded])
         if self._real_failure_rates is None:
             real = [
-                part._replace(images=self.encoder(self.images[part.rows]).embedding.float())
-                for part in self._embedded
+                self._failures(rows, self.encoder(self.images[rows]).embedding.float(), captions)
+                for rows, _, captions in self._embedded
             ]
-            self._real_failure_rates = torch.cat([self._failures(part) for part in real])
+            self._real_failure_rates = torch.cat(real)
         return generated, self._real_failure_rates
 
-    def _failures(self, part: _Embedded) -> Tensor:
-        groups = self.groups[part.rows]
-        own = (CONTRASTIVE_SCALE * part.images @ part.captions.T).softmax(1).cpu()
+    def _failures(self, rows: Tensor, images: Tensor, captions: Tensor) -> Tensor:
+        groups = self.groups[rows]
+        own = (CONTRASTIVE_SCALE * images @ captions.T).softmax(1).cpu()
         return 1 - (own * (groups[:, None] == groups[None])).sum(1)
 
     def sample_grid(self, model: ConditionalGenerator) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.bundles import tokenizer_of
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.precision import resolve_device
 from lexipix.utils.errors import LexipixError
@@ -16,11 +16,7 @@ from lexipix.utils.types import ImageSplits, ModelBundle, Split
 
 
 def generator_data(
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
-    contrastive_pair: ModelBundle,
-    pair: ContrastivePair,
-    run: RunParameters,
+    pictures: ImageSplits, captions_complete: pd.DataFrame, contrastive_pair: ModelBundle, run: RunParameters
 ) -> GeneratorData:
     """Return the training images with their captions, the generated ones among them, and the validation."""
     train = Split(pictures.train.images, captions_complete)
@@ -30,7 +26,8 @@ def generator_data(
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
         for part in (learn, validate)
     )
-    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), pair.image_encoder)
+    encoder = load_network(contrastive_pair, ContrastivePair).image_encoder
+    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), encoder)
     return GeneratorData(learn.images, rows, learn.groups(), validation)
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
 import torch
 from transformers import GPT2LMHeadModel
 
@@ -17,16 +16,17 @@ from lexipix.models.language_model import language_model_from_config, small_gpt2
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import PriorHint, TokensToImage, token_generator_from_config
-from lexipix.training.builders.captions import generator_data, require_one_tokenizer, text_bundle
+from lexipix.training.builders.captions import require_one_tokenizer, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.gan import GANHyperparameters
 from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ImageSplits, ModelBundle
+from lexipix.utils.types import ModelBundle
 
 
 def build_token_generator(
@@ -34,8 +34,7 @@ def build_token_generator(
     parameters: TokenTransformerParameters,
     gan: GANParameters,
     flip: bool,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
+    data: GeneratorData,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     prior: ModelBundle,
@@ -51,9 +50,9 @@ def build_token_generator(
             "The image tokenizer was not trained: run `kedro run --pipelines generator --tags "
             "image_tokenizer` with generator.tokens.enabled = true."
         )
-    pair, captions_model = load_network(contrastive_pair, ContrastivePair), load_network(captioner, Captioner)
-    tokenizer = load_network(image_tokenizer, ImageTokenizer)
-    text_encoder, embed_dim = pair.text_encoder, pair.text_encoder.project.out_features
+    text_encoder = load_network(contrastive_pair, ContrastivePair).text_encoder
+    captions_model = load_network(captioner, Captioner)
+    tokenizer, encoder = load_network(image_tokenizer, ImageTokenizer), data.validation.encoder
     resolve_device(run)  # before the networks: random rotations depend on the number of threads
     hint, hint_config = None, None
     if parameters.prior_hint:
@@ -83,9 +82,8 @@ def build_token_generator(
         }
         is_adversarial = parameters.adversarial_fraction > 0
         generator = token_generator_from_config(network, language_model, text_encoder, is_adversarial)
-        discriminator = Discriminator(pair.image_encoder, embed_dim, gan.discriminator_width)
+        discriminator = Discriminator(encoder, encoder.project.out_features, gan.discriminator_width)
     model = TokensToImage(text_encoder, generator, tokenizer, hint)
-    data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
     hyperparameters = GANHyperparameters(
         gan,
         pretrain_fraction=1 - parameters.adversarial_fraction,
