@@ -175,7 +175,3 @@ class TextPrior(nn.Module):
             x = block(x, condition)
         latents: Tensor = self.proj_out(x)
         return latents if conditioning.mean_latents is None else latents + conditioning.mean_latents
-
-    def forward(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8), without the step in between."""
-        return self.sample_latents(self.condition(hidden_states, mask, embedding), noise)

@@ -85,8 +85,7 @@ class TextToImage(ConditionalGenerator):
 
     def sample_latents(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
         """Latents (B, C, 8, 8) from encoded captions and noise (B, noise_dim)."""
-        latents: Tensor = self.prior(encoding.hidden_states, encoding.mask, encoding.embedding, noise)
-        return latents
+        return self.prior.sample_latents(self.prior.condition(*encoding), noise)
 
     def decode(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
         return self.decode_conditioning(self.prior.condition(*encoding), noise)

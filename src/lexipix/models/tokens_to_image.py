@@ -32,7 +32,7 @@ class PriorHint(nn.Module):
         """Latents of each cell, (B, 64, C); hidden states and embedding are those of the text encoder."""
         hidden_states = append_language_model_states(self.language_model, ids, mask, hidden_states)
         no_noise = embedding.new_zeros(len(ids), self.prior.noise_dim)
-        latents: Tensor = self.prior(hidden_states, mask, embedding, no_noise)
+        latents = self.prior.sample_latents(self.prior.condition(hidden_states, mask, embedding), no_noise)
         return latents.flatten(2).transpose(1, 2)
 
 

@@ -64,10 +64,9 @@ def run_training(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train a model; ``key`` is that of its parameters, for the other arguments see :func:`train`.
+    """Train a model; return it, its curves and metrics, and the last sample grid, empty if it shows none.
 
-    Returns:
-        The model, its curves and metrics, and the last sample grid, which is empty if the task shows none.
+    ``key`` is that of its parameters; for the other arguments see :func:`train`.
     """
     parameters = setup.parameters
     result = train(
