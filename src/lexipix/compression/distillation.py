@@ -61,7 +61,6 @@ class _Distillation:
         self.name, self.parameters, self.run, self.data, self.teacher = name, parameters, run, data, teacher
         device = resolve_device(run)
         self.network = load_network(teacher, TextToImage).requires_grad_(False)
-        self.network_config = dict(teacher.config["network"])
         # The students read captions as often in their first wording as the teacher did
         self.primary_caption_prob = float(teacher.card["parameters"]["primary_caption_prob"])
         splits = for_training(
@@ -112,7 +111,7 @@ def distill_text_encoder(
     distillation = _Distillation("small_reader", parameters, run, data, bundle)
     teacher, prob = distillation.network, distillation.primary_caption_prob
     with seeded(run.seed):
-        config, student = make_student(teacher, distillation.network_config, parameters)
+        config, student = make_student(teacher, bundle.config["network"], parameters)
         teacher.to(distillation.captions.device)
         n_validation, shown = min(N_VALIDATION, len(distillation.validation)), "small reader: targets"
         targets = encode_captions(teacher, distillation.captions, reader.n_captions, prob, shown)
@@ -143,10 +142,10 @@ def distill(
     parameters: PrunedParameters = getattr(compression, name)
     distillation = _Distillation(name, parameters, run, data, bundle)
     teacher = distillation.network
-    if text_student is not None and has_own_reader(distillation.network_config, parameters):
+    if text_student is not None and has_own_reader(bundle.config["network"], parameters):
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)
     else:
-        config, student = make_student(teacher, distillation.network_config, parameters)
+        config, student = make_student(teacher, bundle.config["network"], parameters)
     with seeded(run.seed):
         teacher.to(distillation.captions.device)
         shown = f"{name}: targets"

@@ -233,5 +233,4 @@ def _train_classifier(
     )
     bundle = {"classes": images.classes, "flip": parameters.flip}
     setup = TrainingSetup(task, module, network, parameters, bundle=bundle)
-    key = "evaluation.classifier"
-    return run_training(name, key, setup, run, data_digest, stream, checkpoints)
+    return run_training(name, "evaluation.classifier", setup, run, data_digest, stream, checkpoints)

@@ -89,12 +89,10 @@ def train_contrastive_evaluator(
         flip=parameters.flip,
         augmentations=parameters.augmentations,
     )
-    # Captions that the captioner wrote are not part of the data's digest
-    captions = "\n".join(data.captions)
     bundle = {"tokenizer": tokenizer, "max_tokens": parameters.max_tokens}
-    setup = TrainingSetup(task, pair, network, parameters, (captions,), bundle)
-    key = "evaluation.evaluator"
-    return run_training("evaluator", key, setup, run, data_digest, stream, checkpoints)
+    # Captions that the captioner wrote are not part of the data's digest
+    setup = TrainingSetup(task, pair, network, parameters, (data.captions,), bundle)
+    return run_training("evaluator", "evaluation.evaluator", setup, run, data_digest, stream, checkpoints)
 
 
 def _network_config(parameters: EvaluatorParameters, vocabulary: int) -> dict[str, Any]:

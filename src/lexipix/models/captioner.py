@@ -1,7 +1,6 @@
-"""The captioner: a causal language model that attends to the feature grid of an image.
+"""The captioner: a causal language model with cross-attention to the features of an image, or with a prefix.
 
-The small GPT-2 reads it by cross-attention, pretrained language models as a prefix of embeddings. Both can
-run without an image; the generators use their hidden states for captions.
+The generators use its hidden states for captions, without an image.
 """
 
 import math

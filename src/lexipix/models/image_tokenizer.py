@@ -102,8 +102,7 @@ class ImageTokenizer(ConfigurableNetwork):
     def decode(self, codes: Tensor, n_tokens: Tensor | int | None = None) -> Tensor:
         """Codes (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped.
 
-        With ``n_tokens``, (B,) or one for all, only the first so many tokens of each cell count; the others
-        are zero, their mean.
+        With ``n_tokens``, (B,) or one number, all codes but those of the first tokens are zero, their mean.
         """
         if n_tokens is not None:
             token = torch.arange(len(self.group_sizes)).repeat_interleave(torch.tensor(self.group_sizes))

@@ -143,7 +143,7 @@ class TokenGenerator(nn.Module):
     def embed_cells(self, encoding: HintedTextEncoding, noise: Tensor, tokens: Tensor) -> Tensor:
         """Inputs of the cells, (B, 64, W); the arguments are those of :meth:`sample_tokens`."""
         shared, each = noise.split([SHARED_NOISE, CELLS * CELL_NOISE], 1)
-        cells = self.cell_noise_proj(each.unflatten(1, (CELLS, CELL_NOISE)))
+        cells: Tensor = self.cell_noise_proj(each.unflatten(1, (CELLS, CELL_NOISE)))
         embedding = self.embedding_proj(self.embedding_scale * encoding.embedding)
         cells = cells + (self.noise_proj(shared) + embedding)[:, None]
         if self.prior_hint_proj is not None:
@@ -151,8 +151,7 @@ class TokenGenerator(nn.Module):
         for codebook in range(self.tokens_per_cell):
             table = torch.cat([self.token_embeddings(codebook), self.mask_embedding(codebook)[None]])
             cells = cells + F.embedding(tokens[:, codebook], table)
-        out: Tensor = cells
-        return out
+        return cells
 
     def encode_cells(self, encoding: HintedTextEncoding, cells: Tensor) -> Tensor:
         """Hidden states of the cells, (B, 64, W), from the captions and the cells' inputs (B, 64, W)."""

@@ -1,7 +1,6 @@
 """The GAN's own decoder: an 8x8 feature grid to an image by doubling the side.
 
-With an adversarial loss the patches of the VAE's decoder show as a lattice; here convolutions at every
-resolution join neighboring cells.
+With an adversarial loss the patches of the VAE's decoder show as a lattice; here convolutions join them.
 """
 
 from itertools import pairwise

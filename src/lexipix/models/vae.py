@@ -38,10 +38,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped.
-
-    ``hidden`` are the inner channels of each block if pruning has removed some of ``width``.
-    """
+    """Latents (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped."""
 
     def __init__(
         self,
@@ -49,7 +46,8 @@ class Decoder(nn.Module):
         latent_channels: int,
         width: int,
         depth: int,
-        hidden: Sequence[int] | None = None,
+        hidden: Sequence[int]
+        | None = None,  # channels in each block if pruning has removed some of ``width``
     ) -> None:
         super().__init__()
         self.patch = image_size // GRID

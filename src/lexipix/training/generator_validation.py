@@ -1,6 +1,6 @@
 """Validation of conditional generators: the same metrics and samples for the prior, the GAN and tokens."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,8 +30,7 @@ class GeneratorValidation:
     ) -> None:
         self.images, self.captions = ImageRows(images, captions.device), captions
         self.groups, self.encoder = torch.from_numpy(groups), encoder.to(captions.device).eval()
-        # Rows (B,), embeddings of generated images and of their captions (B, V) each
-        self._embedded: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._embedded: list[tuple[Tensor, Tensor, Tensor]] = []  # rows; vectors of images and captions
         self._real_failure_rates: Tensor | None = None
 
     def generate(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,8 +92,7 @@ class GeneratorValidation:
         return two_rows(self.images[rows], self.generate(model, rows)[0])
 
 
-@dataclass(frozen=True)
-class GeneratorData:
+class GeneratorData(NamedTuple):
     """Captioned training images, as those of the validation, and the validation."""
 
     images: Images

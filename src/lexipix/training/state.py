@@ -119,7 +119,6 @@ class TrainingState:
         self.images_seen, self.bad_validations = 0, 0
         self.best_objective: float | None = None
         self.best_weights = cloned(self.ema.weights)
-        self._start = time.monotonic()
         if saved:
             self._load(*saved)
         else:
@@ -179,7 +178,7 @@ class TrainingState:
         self.images_seen, self.bad_validations = meta["images_seen"], meta["bad_validations"]
         self.best_objective = meta["best_objective"]
         self.curves, self.flops, self.peak_lrs = meta["curves"], meta["flops"], meta["peak_lrs"]
-        self._start -= meta["seconds"]
+        self._start = time.monotonic() - meta["seconds"]
         self.averager.counts = meta["metric_counts"]
         self.averager.sums = {key: tensors[f"metrics/{key}"].clone() for key in self.averager.counts}
         self.task.feedback.load_state(tensors, meta["feedback"])

@@ -1,7 +1,4 @@
-"""Nodes of the generator stage: five trainings.
-
-Each returns the model, the curves and metrics of its training, and a sample grid.
-"""
+"""Nodes of the generator stage: each returns a model, the curves and metrics of its training, and samples."""
 
 import pandas as pd
 

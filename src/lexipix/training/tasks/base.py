@@ -25,10 +25,7 @@ class Feedback:
     resampled_fraction: float = 0.0  # of each batch that is drawn by ``sampling_cdf``
 
     def on_validation(self, learns: bool, bad_validations: int) -> dict[str, float]:
-        """Update the attributes after a validation, if the model learns by now; return further metrics.
-
-        ``bad_validations`` is the number of validations since the best one.
-        """
+        """Update the attributes by the validations since the best, if the model learns; return metrics."""
         return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

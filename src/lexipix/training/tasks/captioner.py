@@ -59,8 +59,7 @@ class CaptionerTask(NetworkTask):
     def validate(self) -> dict[str, float]:
         """Return the loss on up to 512 validation images, and the exact match of the canonical caption.
 
-        Greedy decoding writes exactly the true caption where each of its tokens is predicted from the true
-        ones before it.
+        Greedy decoding writes that caption where each of its tokens is predicted from those before it.
         """
         losses, exact = [], []
         for rows in torch.arange(min(len(self.val_images), 512)).split(128):

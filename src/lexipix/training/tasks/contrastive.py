@@ -93,10 +93,8 @@ class ContrastiveTask(NetworkTask):
 
 def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:
     """Return unit embeddings of images, uint8 (N, S, S, 3): float32 (N, D)."""
-    pair.to(device)
-    rows = ImageRows(images, device)
-    embeddings = np.empty((len(rows), pair.image_encoder.project.out_features), np.float32)
+    encoder, rows = pair.image_encoder.to(device), ImageRows(images, device)
+    batches = torch.arange(len(rows)).split(EMBEDDING_BATCH)
     with torch.inference_mode():
-        for batch in torch.arange(len(rows)).split(EMBEDDING_BATCH):
-            embeddings[batch.numpy()] = pair.image_encoder(rows[batch]).embedding.float().cpu().numpy()
-    return embeddings
+        embeddings = torch.cat([encoder(rows[batch]).embedding.float().cpu() for batch in batches])
+    return embeddings.numpy()

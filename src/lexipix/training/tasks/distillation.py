@@ -55,8 +55,8 @@ class DistillationTask(NetworkTask):
 
     Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
     of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
-    do. The text encoding is not trained: it is the teacher's, or was distilled before. Real images are not
-    needed. A caption is read in its first wording with ``primary_caption_prob``, otherwise in any.
+    do. The text encoding is not trained: it is the teacher's, or was distilled before. A caption is read in
+    its first wording with ``primary_caption_prob``, otherwise in any.
     """
 
     def __init__(

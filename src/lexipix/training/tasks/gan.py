@@ -258,12 +258,9 @@ class GANTask(TrainingTask):
 
 
 class PretrainedGANTask(GANTask):
-    """Adversarial training after the decoder was distilled from another one of the same latents.
+    """Adversarial training after the decoder was distilled from another one of the same latents."""
 
-    ``data`` are the other arguments of :class:`GANTask`, with a ``pretrain_fraction``.
-    """
-
-    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any) -> None:
+    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any) -> None:  # as for GANTask
         super().__init__(model, *data)
         self.text_to_image, self.teacher = model, teacher
         self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}

@@ -25,12 +25,9 @@ GRAD_CLIP = 1.0
 
 
 class TokenGeneratorTask(GANTask):
-    """Trains the token generator of a :class:`TokensToImage`; the image tokenizer stays as it is.
+    """Trains the token generator of a :class:`TokensToImage`; the pretraining is the prediction."""
 
-    ``data`` are the other arguments of :class:`GANTask`; ``pretrain_fraction`` is spent on the prediction.
-    """
-
-    def __init__(self, model: TokensToImage, *data: Any) -> None:
+    def __init__(self, model: TokensToImage, *data: Any) -> None:  # as for GANTask
         super().__init__(model, *data)
         hp = self.hyperparameters
         self.tokens_to_image = model
