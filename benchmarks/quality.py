@@ -36,7 +36,6 @@ from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, select_
 from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
 from lexipix.evaluation.path_metrics import TextPathMetrics
 from lexipix.evaluation.text_paths import noise_for
-from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.plots import frontier_figure
@@ -166,8 +165,8 @@ def trained_unet(
 
     run = context.parameters.run
     contrastive_pair, prior = context.load("contrastive_pair"), context.load("prior")
-    pair, reader = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
-    captions = generator_data(pictures, context.load("captions_complete"), contrastive_pair, pair, run)
+    reader = load_network(prior, TextToImage)
+    captions = generator_data(pictures, context.load("captions_complete"), contrastive_pair, run)
     tokenizer, max_tokens = Tokenizer.from_str(prior.tokenizer), prior.config["max_tokens"]
 
     def ids(texts: Sequence[str]) -> torch.Tensor:

@@ -20,6 +20,7 @@ from turns import comparison
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.config.training import TrainingParameters
+from lexipix.training.builders.captions import generator_data
 from lexipix.training.builders.prior import build_prior
 from lexipix.training.builders.vae import build_vae
 from lexipix.training.flops import step_flops
@@ -151,8 +152,10 @@ def prior(context: ProjectContext) -> tuple[TrainingTask, TrainingParameters, Ba
     """Return the text prior's task, its parameters and a step of its copy, with one noise per caption."""
     own = context.parameters.generator.prior.model_copy(update={"imle_candidates": 1})
     feedback = context.parameters.generator.feedback.model_copy(update={"enabled": False})
-    names = ("pictures", "captions_complete", "contrastive_pair", "captioner", "vae")
-    setup = build_prior(cpu_run(context), own, feedback, False, *map(context.load, names))
+    run, pair = cpu_run(context), context.load("contrastive_pair")
+    data = generator_data(context.load("pictures"), context.load("captions_complete"), pair, run)
+    models = pair, context.load("captioner"), context.load("vae")
+    setup = build_prior(run, own, feedback, False, data, *models)
     task: Any = setup.task
     model: Any = setup.network
     twin, optimizer = _twin(model, [w for w in model.prior.parameters() if w.requires_grad], task)

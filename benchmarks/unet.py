@@ -25,10 +25,10 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, to_uint8
 from lexipix.models.text_to_image import TextEncoding
-from lexipix.training.ema import ExponentialMovingAverage
 from lexipix.training.flops import step_flops
 from lexipix.training.precision import Precision
 from lexipix.training.schedule import learning_rate_factor, rows_of_step
+from lexipix.training.state import ExponentialMovingAverage
 from lexipix.utils.seeding import seeded
 
 Pixels = NDArray[np.uint8]

@@ -22,7 +22,7 @@ from lexipix.evaluation.evaluator import train_contrastive_evaluator
 @pytest.fixture(scope="session")
 def evaluator(pictures, evaluation, run):  # noqa: F811
     """An evaluator after few steps."""
-    bundle, _ = train_contrastive_evaluator(
+    bundle, *_ = train_contrastive_evaluator(
         pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
     )
     return bundle

@@ -9,7 +9,7 @@ from lexipix.utils.types import Split
 
 
 def test_same_seed_same_evaluator(evaluator, pictures, evaluation, run):
-    again, _ = train_contrastive_evaluator(
+    again, *_ = train_contrastive_evaluator(
         pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
     )
     for name, weights in evaluator.weights.items():

@@ -19,7 +19,7 @@ def principal(vae, pictures):
     network = load_network(vae, VAE)
     network.init_from_pca(normalize(torch.from_numpy(np.array(pictures.train.images))))
     return to_bundle(
-        "vae", network, vae.config["network"], tokenizer=None, max_tokens=None, card_parameters={},
+        "vae", network, vae.config["network"], card_parameters={},
         data_digest="d", figures={},
     )  # fmt: skip
 

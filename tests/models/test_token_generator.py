@@ -199,7 +199,8 @@ def test_each_cell_gets_the_prior_hint_of_its_place(ids, noise):
     assert encoding.prior_hint is not None and encoding.prior_hint.shape == (3, CELLS, 5)
     states = reader.base_model(input_ids=ids, attention_mask=(ids != PAD).long())[0]
     both = torch.cat([states, encoding.hidden_states], -1)
-    latents = prior(both, ids != PAD, encoding.embedding, torch.zeros(3, 3))
+    conditioning = prior.condition(both, ids != PAD, encoding.embedding)
+    latents = prior.sample_latents(conditioning, torch.zeros(3, 3))
     assert torch.allclose(encoding.prior_hint[:, 9], latents[:, :, 1, 1], atol=1e-6)
     blank = generator.masked_tokens(3)
     other = encoding._replace(prior_hint=encoding.prior_hint + torch.eye(CELLS)[9][None, :, None])

@@ -129,7 +129,7 @@ def vae() -> ModelBundle:
     config = {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1}
     torch.manual_seed(0)
     return to_bundle(
-        "vae", VAE(**config), config, tokenizer=None, max_tokens=None, card_parameters={},
+        "vae", VAE(**config), config, card_parameters={},
         data_digest="d", figures={},
     )  # fmt: skip
 

@@ -26,8 +26,7 @@ from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.loop import train
 from lexipix.training.tasks.base import TrainingResult
-from lexipix.training.tasks.gan import GANHyperparameters, GANTask
-from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask, PretrainedGANTask
 from lexipix.training.tasks.prior import PriorTask
 
 CPU = torch.device("cpu")
@@ -67,7 +66,7 @@ class World:
         return Discriminator(encoder, 8, width=8)
 
     def validation(self) -> GeneratorValidation:
-        return GeneratorValidation(self.images, self.captions, self.groups, self.encoder(), CPU)
+        return GeneratorValidation(self.images, self.captions, self.groups, self.encoder())
 
     def data(self) -> GeneratorData:
         return GeneratorData(self.images, self.captions, self.groups, self.validation())
@@ -81,7 +80,7 @@ class World:
         settings = {"training.learning_rate": 2e-3, "imle_candidates": 1, "primary_caption_prob": 0.5}
         parameters = section("generator.prior", settings | changes)
         model, encoder, data = model or self.text_to_image(), encoder or self.vae().encoder, self.data()
-        task = PriorTask(model, encoder, data, parameters, flip, CPU)
+        task = PriorTask(model, encoder, data, parameters, flip)
         if with_feedback:
             task.feedback = self.feedback(data)
         return task
@@ -89,7 +88,7 @@ class World:
     def gan_task(self, upsampling=False, with_feedback=False, **changes) -> GANTask:
         """A GAN; one with ``pretrain_fraction`` is pretrained by the VAE's decoder."""
         data = self.data()
-        parts = self.discriminator(), data, hyperparameters(**changes), CPU
+        parts = self.discriminator(), data, hyperparameters(**changes)
         if "pretrain_fraction" in changes:
             task = PretrainedGANTask(self.text_to_image(True), self.vae().decoder, *parts)
         else:

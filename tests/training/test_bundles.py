@@ -62,8 +62,6 @@ def test_bundle_shares_no_memory_with_the_network():
         "captioner",
         module,
         CONFIG,
-        tokenizer=None,
-        max_tokens=None,
         card_parameters={},
         data_digest="",
         figures={},

@@ -64,11 +64,7 @@ def test_a_gan_learns_from_captured_steps(precision, monkeypatch):
 
     def task():
         data = here.data()
-        for part in (data.validation, data.validation.images, data.validation.captions):
-            part.device = device
-        data.validation.encoder.to(device)
-        parts = here.text_to_image(), here.discriminator(), data, hyperparameters(**settings)
-        return GANTask(*parts, device)
+        return GANTask(here.text_to_image(), here.discriminator(), data, hyperparameters(**settings))
 
     result, _, _ = Training(task, 480, "cuda", precision)()
     assert {kind[0] for kind in runners[0].captured} == {False, True}

@@ -44,9 +44,9 @@ def make(**changes):
     return ValidationFeedback(parameters, TRAINING, FailureRates())
 
 
-def validate(feedback, failures=FAILING, objective=-20.0, learns=True):
+def validate(feedback, failures=FAILING, bad_validations=0, learns=True):
     feedback.validation.generated = failures
-    return feedback.on_validation({"val_objective": objective}, learns)
+    return feedback.on_validation(learns, bad_validations)
 
 
 def test_tokens_of_captions_that_fail_explain_the_failures():
@@ -110,25 +110,26 @@ def test_nothing_changes_before_the_generator_learns():
 
 
 def test_the_learning_rate_falls_on_a_plateau_but_not_without_end():
-    def factors(feedback, objectives):
-        return [validate(feedback, objective=value)["lr_factor"] for value in objectives]
+    def factors(feedback, since_the_best):
+        return [validate(feedback, bad_validations=n)["lr_factor"] for n in since_the_best]
 
-    assert factors(make(), (2.0, 2.0, 1.0, 3.0, 1.0)) == [1.0, 0.5, 0.5, 0.25, 0.25]
-    assert factors(make(plateau_patience=2), (2.0, 2.0, 3.0, 1.0)) == [1.0, 1.0, 0.5, 0.5]
-    assert factors(make(plateau_patience=0), [1.0] * 4) == [1.0] * 4
+    assert factors(make(), (0, 1, 0, 1, 2)) == [1.0, 0.5, 0.5, 0.25, 0.25]
+    assert factors(make(plateau_patience=2), (0, 1, 2, 0)) == [1.0, 1.0, 0.5, 0.5]
+    assert factors(make(plateau_patience=2, min_lr_factor=0.1), range(5)) == [1.0, 1.0, 0.5, 0.5, 0.25]
+    assert factors(make(plateau_patience=0), range(4)) == [1.0] * 4
 
 
 def test_state_survives_a_checkpoint():
     feedback, restored = make(), make()
-    for objective in (1.0, 2.0):
-        validate(feedback, objective=objective)
+    for bad_validations in (0, 1):
+        validate(feedback, bad_validations=bad_validations)
     restored.load_state(*feedback.state())
     assert restored.lr_factor == 0.5 and restored.resampled_fraction == 0.5
     assert torch.equal(restored.sampling_cdf, feedback.sampling_cdf)
-    assert validate(restored, objective=1.5) == validate(feedback, objective=1.5) != {}
+    assert validate(restored, bad_validations=2) == validate(feedback, bad_validations=2) != {}
     fresh = make()
     fresh.load_state(*make().state())
-    assert fresh.sampling_cdf is None and validate(fresh, objective=5.0)["lr_factor"] == 1.0
+    assert fresh.sampling_cdf is None and validate(fresh)["lr_factor"] == 1.0
 
 
 def prior():

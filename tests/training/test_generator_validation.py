@@ -47,10 +47,12 @@ def validation():
     captions = world().captions
 
     class BestOfResult:
+        device = CPU
+
         def primary(self, asked):
             return captions.primary(torch.from_numpy(rows)[asked])
 
-    return GeneratorValidation(world().images[rows], BestOfResult(), world().groups[rows], encoder, CPU)
+    return GeneratorValidation(world().images[rows], BestOfResult(), world().groups[rows], encoder)
 
 
 @torch.no_grad()

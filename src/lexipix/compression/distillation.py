@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lexipix.compression.champion import choose_family
 from lexipix.compression.students import has_own_reader, make_student
@@ -18,10 +16,10 @@ from lexipix.data.captioned import for_training
 from lexipix.data.images import N_VALIDATION
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.plots import note
-from lexipix.training.bundles import fingerprint, load_network, to_bundle, tokenizer_of
-from lexipix.training.loop import train
+from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.base import TrainingResult, TrainingTask
+from lexipix.training.tasks.base import TrainingTask
 from lexipix.training.tasks.distillation import DistillationTask, generate_targets
 from lexipix.training.tasks.text_distillation import TextDistillationTask, encode_captions
 from lexipix.utils.seeding import seeded
@@ -33,19 +31,10 @@ Distilled = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 
 @dataclass(frozen=True)
 class DistillationData:
-    """What a distillation learns from.
-
-    Attributes:
-        pictures: The data.
-        captions_complete: Captions of the training images, the generated ones among them.
-        prior: The VAE's text prior; its card holds the parameters and metrics of its training.
-        gan: The GAN, likewise. The one of the chosen family is the teacher.
-        stream: Receives live metrics.
-        checkpoints: Stores the state of an interrupted training.
-    """
+    """What a distillation learns from; the generator of the chosen family is the teacher."""
 
     pictures: ImageSplits
-    captions_complete: pd.DataFrame
+    captions_complete: pd.DataFrame  # of the training images, the generated captions among them
     prior: ModelBundle
     gan: ModelBundle
     stream: MetricStream
@@ -70,9 +59,8 @@ class _Distillation:
     ) -> None:
         pictures = data.pictures
         self.name, self.parameters, self.run, self.data, self.teacher = name, parameters, run, data, teacher
-        self.device = resolve_device(run)
+        device = resolve_device(run)
         self.network = load_network(teacher, TextToImage).requires_grad_(False)
-        self.network_config = dict(teacher.config["network"])
         # The students read captions as often in their first wording as the teacher did
         self.primary_caption_prob = float(teacher.card["parameters"]["primary_caption_prob"])
         splits = for_training(
@@ -80,8 +68,7 @@ class _Distillation:
         )
         tokenizer, max_tokens = tokenizer_of(teacher), int(teacher.config["max_tokens"])
         self.captions, self.validation = (
-            CaptionRows(split.captions, split.paraphrases, tokenizer, max_tokens, self.device)
-            for split in splits
+            CaptionRows(split.captions, split.paraphrases, tokenizer, max_tokens, device) for split in splits
         )
 
     def train(
@@ -91,34 +78,21 @@ class _Distillation:
         student: TextToImage,
         student_config: dict[str, Any],
         text_student: ModelBundle | None = None,
-    ) -> tuple[ModelBundle, TrainingResult]:
+    ) -> Outputs:
         """Train the student; ``text_student`` is the model that its training starts from, if any."""
-        teacher, digest = self.teacher, self.data.pictures.digest
-        models = teacher, text_student or teacher
-        result = train(
+        data, teacher = self.data, self.teacher
+        keys = ("image_size", "known_words", "noise_dim", "max_tokens")
+        setup = TrainingSetup(
             task,
-            training,
-            self.run,
-            name=self.name,
-            key=f"compression.{self.name.replace('_', '.')}.training",
-            fingerprint=fingerprint(
-                self.name, self.parameters, self.run, digest, self.primary_caption_prob, *models
-            ),
-            stream=self.data.stream,
-            checkpoints=self.data.checkpoints,
-        )
-        bundle = to_bundle(
-            "text_to_image",
             student,
             student_config,
-            tokenizer=teacher.tokenizer,
-            max_tokens=int(teacher.config["max_tokens"]),
-            card_parameters=self.parameters,
-            data_digest=digest,
-            figures=result.metrics,
-            **{key: teacher.config[key] for key in ("image_size", "known_words", "noise_dim")},
+            self.parameters,
+            inputs=(self.primary_caption_prob, teacher, text_student or teacher),
+            bundle={"tokenizer": teacher.tokenizer, **{key: teacher.config[key] for key in keys}},
+            training=training,
         )
-        return bundle, result
+        key, digest = f"compression.{self.name.replace('_', '.')}", data.pictures.digest
+        return run_training(self.name, key, setup, self.run, digest, data.stream, data.checkpoints)
 
 
 def distill_text_encoder(
@@ -135,21 +109,15 @@ def distill_text_encoder(
     if not _is_wanted(compression, "small") or not has_own_reader(bundle.config["network"], parameters):
         return bundle, *untrained()
     distillation = _Distillation("small_reader", parameters, run, data, bundle)
-    teacher, prob, device = distillation.network, distillation.primary_caption_prob, distillation.device
+    teacher, prob = distillation.network, distillation.primary_caption_prob
     with seeded(run.seed):
-        config, student = make_student(teacher, distillation.network_config, parameters)
-        teacher.to(device)
-        n_validation = min(N_VALIDATION, len(distillation.validation))
-        targets, validation = (
-            encode_captions(teacher, captions, n, prob, "small reader: targets", device)
-            for captions, n in (
-                (distillation.captions, reader.n_captions),
-                (distillation.validation, n_validation),
-            )
-        )
+        config, student = make_student(teacher, bundle.config["network"], parameters)
+        teacher.to(distillation.captions.device)
+        n_validation, shown = min(N_VALIDATION, len(distillation.validation)), "small reader: targets"
+        targets = encode_captions(teacher, distillation.captions, reader.n_captions, prob, shown)
+        validation = encode_captions(teacher, distillation.validation, n_validation, prob, shown)
     task = TextDistillationTask(student, targets, validation, learning_rate=reader.training.learning_rate)
-    bundle, result = distillation.train(task, reader.training, student, config)
-    return bundle, pd.DataFrame(result.curves), result.metrics
+    return distillation.train(task, reader.training, student, config)[:3]
 
 
 def distill(
@@ -158,15 +126,10 @@ def distill(
     run: RunParameters,
     data: DistillationData,
     text_student: ModelBundle | None = None,
-) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
-    """Train a smaller network to generate what the teacher generates.
+) -> Outputs:
+    """Train a smaller network, ``small`` or ``pruned``, to generate what the teacher generates.
 
-    Args:
-        name: ``small`` or ``pruned``; its parameters are ``compression.NAME``.
-        compression: Of the stage.
-        run: Seed, device, precision.
-        data: Generators, pictures and captions.
-        text_student: From :func:`distill_text_encoder`; None starts from the teacher.
+    It starts from the teacher, or from the ``text_student`` of :func:`distill_text_encoder`.
 
     Returns:
         The student, the curves and metrics of its training, and the teacher's images above its own. Where no
@@ -178,20 +141,16 @@ def distill(
         return bundle, *untrained(), note(name, reason)
     parameters: PrunedParameters = getattr(compression, name)
     distillation = _Distillation(name, parameters, run, data, bundle)
-    teacher, device = distillation.network, distillation.device
-    if text_student is not None and has_own_reader(distillation.network_config, parameters):
+    teacher = distillation.network
+    if text_student is not None and has_own_reader(bundle.config["network"], parameters):
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)
     else:
-        config, student = make_student(teacher, distillation.network_config, parameters)
+        config, student = make_student(teacher, bundle.config["network"], parameters)
     with seeded(run.seed):
-        teacher.to(device)
-        targets, validation = (
-            generate_targets(teacher, captions, n, f"{name}: targets", device)
-            for captions, n in (
-                (distillation.captions, parameters.n_images),
-                (distillation.validation, N_VALIDATION),
-            )
-        )
+        teacher.to(distillation.captions.device)
+        shown = f"{name}: targets"
+        targets = generate_targets(teacher, distillation.captions, parameters.n_images, shown)
+        validation = generate_targets(teacher, distillation.validation, N_VALIDATION, shown)
     task = DistillationTask(
         student,
         targets,
@@ -200,11 +159,8 @@ def distill(
         distillation.validation,
         learning_rate=parameters.training.learning_rate,
         primary_caption_prob=distillation.primary_caption_prob,
-        device=device,
     )
-    bundle, result = distillation.train(task, parameters.training, student, config, text_student)
-    assert result.sample_grid is not None
-    return bundle, pd.DataFrame(result.curves), result.metrics, result.sample_grid
+    return distillation.train(task, parameters.training, student, config, text_student)
 
 
 def _is_wanted(compression: CompressionParameters, name: str) -> bool:

@@ -15,11 +15,10 @@ from lexipix.data.images import Images, Subset
 from lexipix.evaluation.evaluated_images import evenly_spaced, reference_captions
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.models.classifier import Classifier
-from lexipix.training.bundles import fingerprint, to_bundle
+from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
+from lexipix.training.bundles import fingerprint
 from lexipix.training.checkpoint_sequence import CheckpointSequence
-from lexipix.training.loop import train
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.classifier import ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import skipped, untrained
@@ -103,10 +102,9 @@ def train_real_classifier(
         wanted = f"evaluation.classifier.min_images = {parameters.min_images}"
         return skipped(f"fewer than two classes have {wanted} and a test picture"), *untrained()
     images, validation = (labeled_images(split, classes) for split in (pictures.train, pictures.val))
-    bundle, result = _train_classifier(
+    return _train_classifier(
         "classifier", images, validation, parameters, run, pictures.digest, stream, checkpoints
-    )
-    return bundle, pd.DataFrame(result.curves), result.metrics
+    )[:3]
 
 
 def class_metrics(
@@ -190,7 +188,7 @@ def _accuracy_score(
     parameters = parameters.model_copy(update={"training": training})
 
     def accuracy() -> float:
-        bundle, _ = _train_classifier(
+        bundle, *_ = _train_classifier(
             f"cas_{name}", images, images, parameters, run, digest, NullMetricStream(), checkpoints
         )
         answers = classify(bundle, test.images, run, evaluation.batch_size)
@@ -214,7 +212,7 @@ def _train_classifier(
     data_digest: str,
     stream: MetricStream,
     checkpoints: CheckpointStore,
-) -> tuple[ModelBundle, TrainingResult]:
+) -> Outputs:
     """Trains a classifier; without validation images, training images validate it."""
     network = {"width": parameters.width, "n_classes": len(images.classes)}
     with seeded(run.seed):
@@ -225,31 +223,9 @@ def _train_classifier(
         images.images,
         images.labels,
         (validation.images, validation.labels),
-        learning_rate=parameters.training.learning_rate,
-        weight_decay=parameters.weight_decay,
-        flip=parameters.flip,
-        device=resolve_device(run),
+        parameters,
+        resolve_device(run),
     )
-    result = train(
-        task,
-        parameters.training,
-        run,
-        name=name,
-        key="evaluation.classifier.training",
-        fingerprint=fingerprint(name, parameters, run, data_digest),
-        stream=stream,
-        checkpoints=checkpoints,
-    )
-    bundle = to_bundle(
-        "classifier",
-        module,
-        network,
-        tokenizer=None,
-        max_tokens=None,
-        card_parameters=parameters,
-        data_digest=data_digest,
-        figures=result.metrics,
-        classes=images.classes,
-        flip=parameters.flip,
-    )
-    return bundle, result
+    bundle = {"classes": images.classes, "flip": parameters.flip}
+    setup = TrainingSetup(task, module, network, parameters, bundle=bundle)
+    return run_training(name, "evaluation.classifier", setup, run, data_digest, stream, checkpoints)

@@ -14,10 +14,8 @@ from lexipix.data.images import Images, Subset
 from lexipix.data.tokenization import train_tokenizer
 from lexipix.evaluation.captioning import fill_missing_captions
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.bundles import fingerprint, to_bundle
-from lexipix.training.loop import train
+from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.base import TrainingResult
 from lexipix.training.tasks.contrastive import ContrastiveTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
@@ -52,7 +50,7 @@ def train_contrastive_evaluator(
     data_digest: str,
     stream: MetricStream,
     checkpoints: CheckpointStore,
-) -> tuple[ModelBundle, TrainingResult]:
+) -> Outputs:
     """Trains the evaluator on a part of its split, with a shifted seed; the rest chooses the best weights.
 
     Images without a caption are left out.
@@ -89,33 +87,12 @@ def train_contrastive_evaluator(
         words_weight=parameters.words_weight,
         augment=True,
         flip=parameters.flip,
-        device=device,
         augmentations=parameters.augmentations,
     )
-    result = train(
-        task,
-        parameters.training,
-        run,
-        name="evaluator",
-        key="evaluation.evaluator.training",
-        # With the captions: those that the captioner wrote are not part of the data's digest
-        fingerprint=fingerprint(
-            "evaluator", parameters, str(run.seed), data_digest, "\n".join(data.captions)
-        ),
-        stream=stream,
-        checkpoints=checkpoints,
-    )
-    bundle = to_bundle(
-        "contrastive_pair",
-        pair,
-        network,
-        tokenizer=tokenizer,
-        max_tokens=parameters.max_tokens,
-        card_parameters=parameters,
-        data_digest=data_digest,
-        figures=result.metrics,
-    )
-    return bundle, result
+    bundle = {"tokenizer": tokenizer, "max_tokens": parameters.max_tokens}
+    # Captions that the captioner wrote are not part of the data's digest
+    setup = TrainingSetup(task, pair, network, parameters, (data.captions,), bundle)
+    return run_training("evaluator", "evaluation.evaluator", setup, run, data_digest, stream, checkpoints)
 
 
 def _network_config(parameters: EvaluatorParameters, vocabulary: int) -> dict[str, Any]:

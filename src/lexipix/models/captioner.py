@@ -1,7 +1,6 @@
-"""The captioner: a causal language model that attends to the feature grid of an image.
+"""The captioner: a causal language model with cross-attention to the features of an image, or with a prefix.
 
-The small GPT-2 reads it by cross-attention, pretrained language models as a prefix of embeddings. Both can
-run without an image; the generators use their hidden states for captions.
+The generators use its hidden states for captions, without an image.
 """
 
 import math
@@ -43,8 +42,7 @@ class Captioner(ConfigurableNetwork):
         eos_id: int,
     ) -> None:
         super().__init__()
-        self.image_encoder = image_encoder
-        self.language_model = language_model
+        self.image_encoder, self.language_model = image_encoder, language_model
         self.conditioning = conditioning
         self.start_id, self.pad_id, self.eos_id = start_id, pad_id, eos_id
         width = int(language_model.get_input_embeddings().embedding_dim)
@@ -77,7 +75,6 @@ class Captioner(ConfigurableNetwork):
         return torch.cat([start, ids[:, :-1]], dim=1)
 
     def _inputs(self, ids: Tensor, cells: Tensor | None) -> dict[str, Tensor]:
-        """Inputs of the language model: tokens (B, L) and the image, if any."""
         if cells is None:
             return {"input_ids": ids}
         if self.conditioning == "cross_attention":
@@ -111,10 +108,9 @@ class Captioner(ConfigurableNetwork):
 
     @torch.no_grad()
     def generate(self, images: Tensor, max_tokens: int, beams: int = 1) -> Tensor:
-        """Caption images in [-1, 1], (B, 3, S, S); with one beam, decode greedily.
+        """Ids (B, L) of captions of images in [-1, 1], (B, 3, S, S); with one beam, decode greedily.
 
-        Returns:
-            Ids (B, L), each row closed by EOS and then padding, or cut at ``max_tokens``.
+        Each row is closed by EOS and then padding, or cut at ``max_tokens``.
         """
         cells = self.encode_images(images)
         start = torch.full((len(images), 1), self.start_id, device=images.device)
@@ -135,10 +131,9 @@ class Captioner(ConfigurableNetwork):
 
     @torch.no_grad()
     def attention(self, images: Tensor, ids: Tensor) -> Tensor:
-        """Attention of each caption token to the image, averaged over layers and heads.
+        """Attention of each caption token to the image, averaged over layers and heads: (B, L, cells).
 
-        Returns:
-            (B, L, cells), each row of sum 1: the cross-attention, or the attention to the prefix.
+        Each row, of cross-attention or of attention to the prefix, has sum 1.
         """
         cells = self.encode_images(images)
         inputs = self._inputs(self._shift_right(ids), cells)

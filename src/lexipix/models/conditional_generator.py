@@ -32,5 +32,4 @@ class ConditionalGenerator(ConfigurableNetwork):
         """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
 
     def forward(self, ids: Tensor, noise: Tensor) -> Tensor:
-        """Images (B, 3, S, S), about [-1, 1], from captions ``ids`` (B, L) and noise (B, noise_dim)."""
         return self.decode(self.encode_text(ids), noise)

@@ -27,8 +27,7 @@ class ContrastivePair(ConfigurableNetwork):
 
     def __init__(self, image_encoder: ImageEncoder, text_encoder: TextEncoder) -> None:
         super().__init__()
-        self.image_encoder = image_encoder
-        self.text_encoder = text_encoder
+        self.image_encoder, self.text_encoder = image_encoder, text_encoder
         vocabulary = text_encoder.tokens.num_embeddings
         self.token_head = nn.Linear(image_encoder.pooled_width, vocabulary)
         nn.init.constant_(self.token_head.bias, -3.0)  # most tokens are absent from most captions

@@ -18,10 +18,7 @@ UpdateCache = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class FoldedCrossAttention(NamedTuple):
-    """Cross-attention of a layer as two linear maps around the softmax.
-
-    The queries, which include the scale of the attention, multiply the cells themselves.
-    """
+    """Cross-attention of a layer as two linear maps around the softmax; queries multiply the cells."""
 
     query_weight: Tensor  # (W, heads * W)
     query_bias: Tensor  # (heads * W,)
@@ -45,12 +42,9 @@ def next_token_logits(
 ) -> Tensor:
     """Logits (B, V) of the next token.
 
-    Args:
-        model: From :func:`lexipix.models.language_model.small_gpt2`, with cross-attention.
-        layers: From :func:`fold_cross_attention`.
-        embeddings: Of the last token and its position, (B, W).
-        cells: What it attends to, (B, N, W).
-        update_cache: Stores keys and values of the last token and returns those of all tokens.
+    ``layers`` are from :func:`fold_cross_attention`, ``embeddings`` (B, W) those of the last token and its
+    position, and ``cells`` (B, N, W) what it attends to. ``update_cache`` stores keys and values of the last
+    token and returns those of all tokens.
     """
     transformer, hidden_states = model.transformer, embeddings
     for index, (block, cross) in enumerate(zip(transformer.h, layers, strict=True)):
@@ -86,7 +80,6 @@ def _fold(attention: Any) -> FoldedCrossAttention:
 
 
 def _self_attention(attention: Any, hidden_states: Tensor, layer: int, update_cache: UpdateCache) -> Tensor:
-    """Attention of the last token to all tokens so far."""
     heads = attention.num_heads
     projected = attention.c_attn(hidden_states).chunk(3, 1)
     query, key, value = (part.unflatten(1, (heads, -1)) for part in projected)  # (B, heads, W / heads)

@@ -1,8 +1,7 @@
 """The discriminator: heads on frozen features of the contrastive pair's CNN, and a small head on the pixels.
 
-Projected discriminators (Sauer et al. 2021, arXiv 2111.01007) separate real from generated images by features
-that were learned before. They do so within minutes on a CPU, where a discriminator from scratch does not.
-They do not notice repetition, so a trainable pixel head compares each image with the others of its batch.
+Features that were learned before separate real from generated images within minutes on a CPU (projected GANs,
+Sauer et al. 2021, arXiv 2111.01007). Since they do not notice repetition, the pixel head compares images.
 """
 
 from collections.abc import Sequence
@@ -51,11 +50,7 @@ class Head(nn.Module):
         self.caption = spectral_norm(nn.Linear(embed_dim, width, bias=False))
 
     def forward(self, maps: Tensor, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Logits of ``maps`` (B, C, h, w) with caption embeddings (B, D), one tensor or several.
-
-        Returns:
-            Match logits (B, 1) for each of the embeddings; patch logits (B, h * w).
-        """
+        """Match logits (B, 1) of maps (B, C, h, w) with each of the embeddings (B, D), and patch logits."""
         hidden = F.leaky_relu(self.first(maps), 0.2)
         hidden = F.leaky_relu(self.second(hidden), 0.2)
         patches = self.realism(hidden).flatten(1)
@@ -97,9 +92,8 @@ class PixelHead(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             deviation = minibatch_deviation(maps, embeddings[0])
             deviation = deviation[:, None, None, None].expand(-1, 1, *maps.shape[2:])
-        logits: tuple[list[Tensor], Tensor] = self.head(
-            torch.cat([maps, deviation.to(maps.dtype)], dim=1), embeddings
-        )
+        maps = torch.cat([maps, deviation.to(maps.dtype)], dim=1)
+        logits: tuple[list[Tensor], Tensor] = self.head(maps, embeddings)
         return logits
 
 

@@ -1,8 +1,7 @@
 """The image tokenizer: an image to an 8x8 grid with a few tokens per cell, and back, in one pass each way.
 
 Finite scalar quantization (Mentzer et al. 2023, arXiv 2309.15505) bounds each number of a cell and rounds it
-to one of a few levels; a token is the combination of some of these numbers. The first token of a cell holds
-its color, so that the first tokens alone are a thumbnail.
+to one of a few levels; a token combines some of them. The first tokens hold colors: a thumbnail.
 """
 
 import math
@@ -39,13 +38,10 @@ def nearest_tokens(codes: Tensor, levels: Sequence[int]) -> Tensor:
 
 
 class ImageTokenizer(ConfigurableNetwork):
-    """An autoencoder with discrete latents.
+    """An autoencoder with discrete latents, for images whose side is a multiple of 8.
 
-    Args:
-        image_size: Side in pixels, a multiple of 8.
-        levels: For each token of a cell, the levels of its code's numbers; the codebook's size is their
-            product. The first token has three numbers.
-        width: Channels of the residual trunks, which have ``depth`` blocks.
+    ``levels`` are those of the numbers of each token of a cell; the codebook's size is their product. The
+    first token has three numbers. The residual trunks have ``depth`` blocks of ``width`` channels.
     """
 
     kind = "image_tokenizer"
@@ -103,18 +99,19 @@ class ImageTokenizer(ConfigurableNetwork):
         grid: Tensor = torch.cat(list(codes), -1).transpose(1, 2).unflatten(2, (GRID, GRID))
         return grid
 
-    def decode(self, codes: Tensor, n_tokens: int | None = None) -> Tensor:
+    def decode(self, codes: Tensor, n_tokens: Tensor | int | None = None) -> Tensor:
         """Codes (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped.
 
-        With ``n_tokens`` only the first so many tokens of each cell count; the others are zero, their mean.
+        With ``n_tokens``, (B,) or one number, all codes but those of the first tokens are zero, their mean.
         """
         if n_tokens is not None:
-            n_known = sum(self.group_sizes[:n_tokens])
-            codes = torch.cat([codes[:, :n_known], torch.zeros_like(codes[:, n_known:])], 1)
+            token = torch.arange(len(self.group_sizes)).repeat_interleave(torch.tensor(self.group_sizes))
+            is_known = token < torch.as_tensor(n_tokens).view(-1, 1)
+            codes = codes * is_known[..., None, None].to(codes.device)
         images: Tensor = self.decoder(torch.atanh(codes.clamp(-MAX_CODE, MAX_CODE)) / STEEPNESS)
         return images
 
-    def forward(self, images: Tensor, n_tokens: int | None = None) -> Tensor:
+    def forward(self, images: Tensor, n_tokens: Tensor | int | None = None) -> Tensor:
         """Reconstruct images in [-1, 1], (B, 3, S, S); ``n_tokens`` as for :meth:`decode`."""
         return self.decode(self.quantize(self.encode(images)), n_tokens)
 

@@ -10,13 +10,7 @@ HEAD_DIM = 32
 
 
 def small_gpt2(
-    vocabulary: int,
-    positions: int,
-    width: int,
-    depth: int,
-    eos_id: int,
-    *,
-    cross_attention: bool = True,
+    vocabulary: int, positions: int, width: int, depth: int, eos_id: int, *, cross_attention: bool = True
 ) -> GPT2LMHeadModel:
     """Build a GPT-2 with random weights and without dropout; ``width`` is a multiple of 32."""
     config = GPT2Config(

@@ -21,15 +21,11 @@ def backbone_from_config(config: dict[str, Any]) -> nn.Module:
 
 
 class PretrainedImageEncoder(ImageEncoder):
-    """Image features from a backbone that sees the image enlarged.
+    """Image features from a frozen backbone that sees the image enlarged, and returns ``feature_maps``.
 
     With strides 8, 16 and 32 the last three stages of a backbone that sees the image four times as large lie
     at 1/2, 1/4 and 1/8 of the image's side, as in :class:`ConvImageEncoder`. Other strides are resampled.
-
-    Args:
-        backbone: Returns ``feature_maps`` of three stages; it stays frozen.
-        mean: Red, green and blue on [0, 1] that the backbone expects to be subtracted.
-        std: Red, green and blue by which it expects the difference to be divided.
+    ``mean`` and ``std`` are those of red, green and blue on [0, 1] that the backbone expects.
     """
 
     mean: Tensor

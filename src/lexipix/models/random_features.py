@@ -1,8 +1,8 @@
 """Random Fourier features and ridge regression: from a caption to the mean latent of its images.
 
-Where every caption describes something else, a network must store each of them. One wide layer of fixed
-random features (Rahimi and Recht 2007) and a linear readout, which :mod:`lexipix.training.random_features`
-solves, do so for a hundredth of the arithmetic of convolutions that see each caption many times.
+One wide layer of fixed random features (Rahimi and Recht 2007) and a linear readout, which
+:mod:`lexipix.training.random_features` solves, store every caption for a hundredth of the arithmetic of
+convolutions.
 """
 
 import torch

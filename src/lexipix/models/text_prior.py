@@ -17,7 +17,7 @@ COARSE = GRID // 2
 
 
 class Attention(nn.Module):
-    """Multi-head attention of one sequence to another, or to itself."""
+    """Multi-head attention of a sequence to itself."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.proj_out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``x`` (B, N, W) attends to ``context`` (B, M, W) where ``mask`` (B, 1, 1, M) is true."""
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, N, W) attends to itself where ``mask`` (B, 1, 1, N) is true."""
         query = self.query(x).unflatten(-1, (self.heads, HEAD_DIM)).transpose(1, 2)
         key, value = (
             part.unflatten(-1, (self.heads, HEAD_DIM)).transpose(1, 2)
-            for part in self.key_value(context).chunk(2, -1)
+            for part in self.key_value(x).chunk(2, -1)
         )
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (B, H, N, 32)
         out: Tensor = self.proj_out(mixed.transpose(1, 2).flatten(2))
@@ -51,8 +51,7 @@ class TransformerBlock(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """``tokens`` (B, L, W) to the same shape; ``mask`` (B, 1, 1, L) is true where there is a token."""
-        normed = self.norms[0](tokens)
-        tokens = torch.add(tokens, self.attention(normed, normed, mask))
+        tokens = torch.add(tokens, self.attention(self.norms[0](tokens), mask))
         return torch.add(tokens, self.mlp(self.norms[1](tokens)))
 
 
@@ -106,32 +105,20 @@ class TextConditioning(NamedTuple):
 
 
 class TextPrior(nn.Module):
-    """Encoded captions and noise to a latent: word-to-grid attention, then modulated convolutions.
-
-    Args:
-        text_width: Width of the tokens' hidden states: language model plus text encoder.
-        embed_dim: Length of the caption's embedding in the contrastive space.
-        latent_channels: Channels of the VAE's latent.
-        width: Model width, a multiple of 32.
-        depth: Modulated convolution blocks.
-        noise_dim: Of the noise vector.
-        random_features: Features of a :class:`RandomFeatureRegressor` whose output the convolutions
-            correct; 0 for none.
-        hidden: Hidden channels of each block if pruning has removed some of ``width``.
-        text_layers: Transformer layers over the tokens; 0 for students that learned their output.
-    """
+    """Encoded captions and noise to a latent: word-to-grid attention, then modulated convolutions."""
 
     def __init__(
         self,
-        text_width: int,
-        embed_dim: int,
+        text_width: int,  # of the tokens' hidden states: language model plus text encoder
+        embed_dim: int,  # length of the caption's embedding in the contrastive space
         latent_channels: int,
-        width: int,
-        depth: int,
+        width: int,  # a multiple of 32
+        depth: int,  # modulated convolution blocks
         noise_dim: int,
-        random_features: int = 0,
-        hidden: Sequence[int] | None = None,
-        text_layers: int = TEXT_LAYERS,
+        random_features: int = 0,  # of a regressor whose output the convolutions correct
+        hidden: Sequence[int]
+        | None = None,  # channels in each block if pruning has removed some of ``width``
+        text_layers: int = TEXT_LAYERS,  # 0 for students that learned their output
     ) -> None:
         super().__init__()
         self.noise_dim = noise_dim
@@ -152,8 +139,9 @@ class TextPrior(nn.Module):
         self.proj_out = nn.Conv2d(width, latent_channels, 1)
         self.random_features: RandomFeatureRegressor | None = None
         if random_features:
-            regressor = RandomFeatureRegressor(text_width, embed_dim, latent_channels, random_features)
-            self.random_features = regressor
+            self.random_features = RandomFeatureRegressor(
+                text_width, embed_dim, latent_channels, random_features
+            )
             zero_init(self.proj_out)  # the convolutions start with no correction
 
     def set_trainable(self, trainable: bool) -> None:
@@ -187,7 +175,3 @@ class TextPrior(nn.Module):
             x = block(x, condition)
         latents: Tensor = self.proj_out(x)
         return latents if conditioning.mean_latents is None else latents + conditioning.mean_latents
-
-    def forward(self, hidden_states: Tensor, mask: Tensor, embedding: Tensor, noise: Tensor) -> Tensor:
-        """Latents (B, C, 8, 8), without the step in between."""
-        return self.sample_latents(self.condition(hidden_states, mask, embedding), noise)

@@ -41,11 +41,8 @@ class TextToImage(ConditionalGenerator):
         pad_id: int,
     ) -> None:
         super().__init__()
-        self.language_model = language_model
-        self.text_encoder = text_encoder
-        self.prior = prior
-        self.decoder = decoder
-        self.pad_id = pad_id
+        self.language_model, self.text_encoder = language_model, text_encoder
+        self.prior, self.decoder, self.pad_id = prior, decoder, pad_id
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -88,12 +85,10 @@ class TextToImage(ConditionalGenerator):
 
     def sample_latents(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
         """Latents (B, C, 8, 8) from encoded captions and noise (B, noise_dim)."""
-        latents: Tensor = self.prior(encoding.hidden_states, encoding.mask, encoding.embedding, noise)
-        return latents
+        return self.prior.sample_latents(self.prior.condition(*encoding), noise)
 
     def decode(self, encoding: TextEncoding, noise: Tensor) -> Tensor:
-        images: Tensor = self.decoder(self.sample_latents(encoding, noise))
-        return images
+        return self.decode_conditioning(self.prior.condition(*encoding), noise)
 
     def condition(self, ids: Tensor) -> TextConditioning:
         """Compute everything that captions ``ids`` (B, L) decide without noise."""

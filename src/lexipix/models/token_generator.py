@@ -3,10 +3,7 @@
 The sequence is the caption's tokens, with causal attention, then 64 cells, which attend to the caption and
 to each other. The input of a cell is the sum of its image tokens' embeddings; a token that is not generated
 yet has a mask embedding. All cells are generated in parallel in a few decoding steps, from coarse to fine.
-
-Noise at the input decides what the caption leaves open: tokens that are sampled independently do not fit
-together. From each codebook the generator takes the token nearest to the expected code. The most likely token
-would ignore everything that is less likely than not, even if many similar tokens share that probability.
+Noise at the input decides what the caption leaves open: tokens that are sampled independently do not fit.
 """
 
 import math
@@ -33,14 +30,11 @@ NOISE_STD = 0.05, 0.1
 
 
 def cosine_features(levels: Sequence[int]) -> Tensor:
-    """Fixed features of a codebook's tokens that describe where their codes lie.
+    """Fixed features (tokens, F) of a codebook's tokens that describe where their codes lie.
 
-    A linear function of these features can favor any neighborhood of tokens. With powers in place of the
-    cosines it needs large weights for that and learns half as fast.
-
-    Returns:
-        (tokens, F): a cosine transform over the levels of each number, and for each pair of numbers the
-        products of their lowest frequencies.
+    They are a cosine transform over the levels of each number, and for each pair of numbers the products of
+    their lowest frequencies. A linear function of them can favor any neighborhood of tokens. With powers in
+    place of the cosines it needs large weights for that and learns half as fast.
     """
     index = torch.cartesian_prod(*(torch.arange(base) for base in levels)).reshape(-1, len(levels))
     cosines = []
@@ -66,29 +60,21 @@ class HintedTextEncoding(NamedTuple):
 class TokenGenerator(nn.Module):
     """Encoded captions and noise to image tokens.
 
-    Args:
-        language_model: Its vocabulary holds the caption tokens, then the tokens of each codebook, then a mask
-            token for each codebook. Its positions are those of a caption, then 64 for the cells.
-        levels: For each token of a cell, the levels of its code's numbers.
-        decoding_steps: How many tokens of every cell each decoding step generates.
-        local_conv_depth: Residual convolutions over the grid before the language model, and after it.
-        text_width: Of the text encoder's hidden states; its embeddings have ``embed_dim``.
-        pad_id: Padding of captions.
-        prior_hint_channels: Channels of the prior hint; 0 for none.
-        noise_at_start: Whether the noise has an effect before training; else its weights start at zero.
+    The vocabulary of the language model holds the caption tokens, then the tokens of each codebook, then a
+    mask token for each codebook. Its positions are those of a caption, then 64 for the cells.
     """
 
     def __init__(
         self,
         language_model: GPT2LMHeadModel,
-        levels: Sequence[Sequence[int]],
-        decoding_steps: Sequence[int],
-        local_conv_depth: int,
-        text_width: int,
+        levels: Sequence[Sequence[int]],  # of the numbers of each token of a cell
+        decoding_steps: Sequence[int],  # how many tokens of every cell each step generates
+        local_conv_depth: int,  # convolutions over the grid before the language model, and after it
+        text_width: int,  # of the text encoder's hidden states
         embed_dim: int,
         pad_id: int,
         prior_hint_channels: int = 0,
-        noise_at_start: bool = True,
+        noise_at_start: bool = True,  # else the weights of the noise start at zero
     ) -> None:
         super().__init__()
         config = language_model.config
@@ -157,7 +143,7 @@ class TokenGenerator(nn.Module):
     def embed_cells(self, encoding: HintedTextEncoding, noise: Tensor, tokens: Tensor) -> Tensor:
         """Inputs of the cells, (B, 64, W); the arguments are those of :meth:`sample_tokens`."""
         shared, each = noise.split([SHARED_NOISE, CELLS * CELL_NOISE], 1)
-        cells = self.cell_noise_proj(each.unflatten(1, (CELLS, CELL_NOISE)))
+        cells: Tensor = self.cell_noise_proj(each.unflatten(1, (CELLS, CELL_NOISE)))
         embedding = self.embedding_proj(self.embedding_scale * encoding.embedding)
         cells = cells + (self.noise_proj(shared) + embedding)[:, None]
         if self.prior_hint_proj is not None:
@@ -165,8 +151,7 @@ class TokenGenerator(nn.Module):
         for codebook in range(self.tokens_per_cell):
             table = torch.cat([self.token_embeddings(codebook), self.mask_embedding(codebook)[None]])
             cells = cells + F.embedding(tokens[:, codebook], table)
-        out: Tensor = cells
-        return out
+        return cells
 
     def encode_cells(self, encoding: HintedTextEncoding, cells: Tensor) -> Tensor:
         """Hidden states of the cells, (B, 64, W), from the captions and the cells' inputs (B, 64, W)."""
@@ -204,16 +189,10 @@ class TokenGenerator(nn.Module):
         return grid.flatten(2).transpose(1, 2)
 
     def sample_tokens(self, encoding: HintedTextEncoding, noise: Tensor, tokens: Tensor) -> list[Tensor]:
-        """Fill in the masked tokens of images.
+        """Fill in the masked tokens of images, (B, tokens per cell, 64), each equal to its codebook's size.
 
-        Args:
-            encoding: The captions.
-            noise: Standard normal (B, :attr:`noise_dim`).
-            tokens: (B, tokens per cell, 64); a token equal to its codebook's size is masked.
-
-        Returns:
-            For each token of a cell one-hot choices (B, 64, codebook size), through which gradients flow as
-            if they were probabilities.
+        The noise (B, :attr:`noise_dim`) is standard normal. For each token of a cell one-hot choices
+        (B, 64, codebook size) return, through which gradients flow as if they were probabilities.
         """
         masked = tokens == self.masked_tokens(len(tokens))
         known = tokens.masked_fill(masked, 0)
@@ -237,8 +216,8 @@ class TokenGenerator(nn.Module):
 def straight_through(logits: Tensor, code_values: Tensor, levels: Sequence[int]) -> Tensor:
     """Choose the token nearest to the expected code, from logits (…, tokens) and codes (tokens, numbers).
 
-    Returns:
-        One-hot (…, tokens); gradients flow as if it were the probabilities (straight-through estimator).
+    The most likely token would ignore many similar ones that are less likely, each by itself. The choice is
+    one-hot (…, tokens); gradients flow as if it were the probabilities (straight-through estimator).
     """
     with torch.autocast(logits.device.type, enabled=False):
         probs = logits.float().softmax(-1)

@@ -32,8 +32,29 @@ class PriorHint(nn.Module):
         """Latents of each cell, (B, 64, C); hidden states and embedding are those of the text encoder."""
         hidden_states = append_language_model_states(self.language_model, ids, mask, hidden_states)
         no_noise = embedding.new_zeros(len(ids), self.prior.noise_dim)
-        latents: Tensor = self.prior(hidden_states, mask, embedding, no_noise)
+        latents = self.prior.sample_latents(self.prior.condition(hidden_states, mask, embedding), no_noise)
         return latents.flatten(2).transpose(1, 2)
+
+
+def token_generator_from_config(
+    config: Mapping[str, Any],
+    language_model: PreTrainedModel,
+    text_encoder: TextEncoder,
+    noise_at_start: bool = True,
+) -> TokenGenerator:
+    """Build the token generator of a :class:`TokensToImage` with random weights around a language model."""
+    generator, hint = config["token_generator"], config.get("prior_hint")
+    return TokenGenerator(
+        language_model,
+        config["image_tokenizer"]["levels"],
+        generator["decoding_steps"],
+        generator["local_conv_depth"],
+        text_encoder.width,
+        text_encoder.project.out_features,
+        generator["pad_id"],
+        hint["prior"]["latent_channels"] if hint else 0,
+        noise_at_start,
+    )
 
 
 class TokensToImage(ConditionalGenerator):
@@ -55,18 +76,9 @@ class TokensToImage(ConditionalGenerator):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Build the model with random weights; ``prior_hint`` in ``config`` may be null or absent."""
-        text_encoder = TextEncoder(**config["text_encoder"])
-        generator, hint = config["token_generator"], config.get("prior_hint")
-        token_generator = TokenGenerator(
-            language_model_from_config(generator["language_model"]),
-            config["image_tokenizer"]["levels"],
-            generator["decoding_steps"],
-            generator["local_conv_depth"],
-            text_encoder.width,
-            text_encoder.project.out_features,
-            generator["pad_id"],
-            hint["prior"]["latent_channels"] if hint else 0,
-        )
+        text_encoder, hint = TextEncoder(**config["text_encoder"]), config.get("prior_hint")
+        language_model = language_model_from_config(config["token_generator"]["language_model"])
+        token_generator = token_generator_from_config(config, language_model, text_encoder)
         image_tokenizer = ImageTokenizer(**config["image_tokenizer"])
         prior_hint = PriorHint.from_config(hint) if hint else None
         return cls(text_encoder, token_generator, image_tokenizer, prior_hint)

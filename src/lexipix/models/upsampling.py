@@ -1,7 +1,6 @@
 """The GAN's own decoder: an 8x8 feature grid to an image by doubling the side.
 
-With an adversarial loss the patches of the VAE's decoder show as a lattice; here convolutions at every
-resolution join neighboring cells.
+With an adversarial loss the patches of the VAE's decoder show as a lattice; here convolutions join them.
 """
 
 from itertools import pairwise
@@ -42,10 +41,7 @@ class UpBlock(nn.Module):
 class UpsamplingDecoder(nn.Module):
     """Features (B, C, 8, 8) to images (B, 3, S, S) in [-1, 1]; their mean over the grid is the style.
 
-    Args:
-        image_size: Side in pixels: 16, 32, 64, 128 …
-        latent_channels: C.
-        width: Channels on the 8x8 grid; half of it at twice the side, and so on, 16 at least.
+    The 8x8 grid has ``width`` channels, twice the side half of them, and so on, 16 at least.
 
     Raises:
         ValueError: The side is not 8 doubled once or more.

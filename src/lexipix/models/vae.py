@@ -1,8 +1,7 @@
 """The VAE: image to 8x8 latent grid to image.
 
-Encoder and decoder work on the 8x8 grid throughout, with patches unshuffled to channels, which is fast on
-small CPUs. Each is a linear map, which starts as principal components of the training patches, plus a
-residual trunk that starts at zero: the untrained pair is already the best linear autoencoder.
+Encoder and decoder work on the 8x8 grid throughout, which is fast on small CPUs. Each is a linear map, which
+starts as principal components of the training patches, plus a residual trunk that starts at zero.
 """
 
 from collections.abc import Sequence
@@ -39,10 +38,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped.
-
-    ``hidden`` are the inner channels of each block if pruning has removed some of ``width``.
-    """
+    """Latents (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped."""
 
     def __init__(
         self,
@@ -50,7 +46,8 @@ class Decoder(nn.Module):
         latent_channels: int,
         width: int,
         depth: int,
-        hidden: Sequence[int] | None = None,
+        hidden: Sequence[int]
+        | None = None,  # channels in each block if pruning has removed some of ``width``
     ) -> None:
         super().__init__()
         self.patch = image_size // GRID
@@ -114,8 +111,7 @@ class VAE(ConfigurableNetwork):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct images in [-1, 1], (B, 3, S, S), from a sample of the posterior.
 
-        Returns:
-            Reconstruction (B, 3, S, S), mean and log-variance of the posterior, each (B, C, 8, 8).
+        Its mean and log-variance, each (B, C, 8, 8), follow the reconstruction.
         """
         mean, logvar = self.encoder(images)
         latents = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)

@@ -26,7 +26,6 @@ def to_bundle(
     network_config: Mapping[str, Any],
     *,
     tokenizer: Tokenizer | str | None = None,
-    max_tokens: int | None = None,
     card_parameters: BaseModel | Mapping[str, Any],
     data_digest: str,
     figures: Mapping[str, Any],
@@ -34,20 +33,10 @@ def to_bundle(
 ) -> ModelBundle:
     """Make the bundle of a trained network; nothing else is needed to use it.
 
-    Args:
-        kind: Of the network's class, which builds it from ``network_config``.
-        module: The trained network.
-        network_config: JSON-able.
-        tokenizer: A tokenizer or the text of its ``tokenizer.json``, for a network with text.
-        max_tokens: Longest caption in tokens, EOS included.
-        card_parameters: Of the stage.
-        data_digest: Of the training data.
-        figures: Metrics of the training.
-        **extra: Further keys of ``config.json``, such as ``known_words``.
+    A tokenizer may be the text of its ``tokenizer.json``. ``extra`` are further keys of ``config.json``, such
+    as ``known_words``, and ``max_tokens`` for a network with text: its longest caption, EOS included.
     """
     config = {"kind": kind, "network": dict(network_config), **extra}
-    if max_tokens is not None:
-        config["max_tokens"] = max_tokens
     card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "figures": dict(figures)}
     text = tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else tokenizer
     tied = _tied_names(module)  # saved under their first names only
@@ -60,11 +49,7 @@ def to_bundle(
 
 
 def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
-    """The tokenizer of a bundle.
-
-    Raises:
-        LexipixError: It has none.
-    """
+    """The tokenizer of a bundle; it is an error if there is none."""
     if bundle.tokenizer is None:
         raise LexipixError(
             f"A model of kind {bundle.config['kind']} needs a tokenizer.json, but this one has none: "
@@ -74,18 +59,12 @@ def tokenizer_of(bundle: ModelBundle) -> Tokenizer:
 
 
 def token_ids(bundle: ModelBundle, texts: Sequence[str]) -> Tensor:
-    """Encode texts with the tokenizer of a bundle: int64 (N, L).
-
-    Raises:
-        LexipixError: The bundle has no tokenizer.
-    """
+    """Encode texts with the tokenizer of a bundle: int64 (N, L)."""
     return torch.from_numpy(encode(tokenizer_of(bundle), texts, int(bundle.config["max_tokens"])))
 
 
 def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkType:
     """Build the network of a bundle, one of some classes, with its weights, in evaluation mode on the CPU.
-
-    The state of torch's global generator does not change.
 
     Raises:
         LexipixError: The bundle holds another kind of network, or weights that do not fit its network.

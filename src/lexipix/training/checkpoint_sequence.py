@@ -34,7 +34,6 @@ class CheckpointSequence:
         self._store.save(tensors, {**meta, FINISHED: self._finished})
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return what was saved; a training recognises its own by the fingerprint."""
         return self._store.load()
 
     def clear(self) -> None:

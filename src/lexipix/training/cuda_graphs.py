@@ -1,7 +1,6 @@
-"""Training steps as CUDA graphs: captured once, then replayed without Python in between.
+"""Training steps as CUDA graphs, which launch thousands of small kernels at once, without Python in between.
 
-A GPU finishes each of the thousands of small kernels of a step before Python has launched the next; a graph
-launches all at once. Which kernels run must not depend on values that the GPU computes.
+Which kernels run must not depend on values that the GPU computes.
 """
 
 from collections import Counter
@@ -24,8 +23,7 @@ class _Captured(NamedTuple):
 class CudaGraphRunner:
     """Runs steps on the current GPU, after a warm-up by replaying a captured graph.
 
-    Args:
-        optimizers: Of the training; their learning rates become tensors that :func:`set_lr` fills.
+    The learning rates of the optimizers become tensors that :func:`set_lr` fills.
     """
 
     def __init__(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:

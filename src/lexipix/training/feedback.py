@@ -1,11 +1,4 @@
-"""Feedback from validation to a training.
-
-The image encoder of the contrastive pair, which takes part in the training, decides which captions fail; the
-evaluator, which measures results, is not involved.
-"""
-
-from collections.abc import Mapping
-from typing import Any
+"""Feedback from validation to a training, by the contrastive pair and never by the evaluator."""
 
 import torch
 from torch import Tensor
@@ -34,24 +27,18 @@ class ValidationFeedback(Feedback):
     ) -> None:
         self.parameters, self.captions, self.validation = parameters, captions, validation
         self.keep_best = parameters.keep_best
-        self._best_objective: float | None = None
-        self._bad_validations = 0
 
-    def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """Resample the captions that fail, and lower the learning rate on a plateau.
-
-        Returns:
-            ``failure_rate``, the mean probability that a generated image is taken for another caption's, and
-            ``lr_factor``.
-        """
+    def on_validation(self, learns: bool, bad_validations: int) -> dict[str, float]:
         generated, real = self.validation.failure_rates()
+        patience = self.parameters.plateau_patience
         if learns:
             self._resample((generated - real).clamp_min(0))
-            self._lower_lr(metrics["val_objective"])
+            if patience and bad_validations and bad_validations % patience == 0:
+                lowered = self.lr_factor * self.parameters.lr_factor
+                self.lr_factor = max(lowered, self.parameters.min_lr_factor)
         return {"failure_rate": float(generated.mean()), "lr_factor": self.lr_factor}
 
     def _resample(self, failures: Tensor) -> None:
-        """Sample training captions by their expected failure rate."""
         mean = float(failures.mean())
         self.resampled_fraction = min(self.parameters.resampled_fraction, mean)
         if self.resampled_fraction < MIN_FRACTION:
@@ -66,38 +53,11 @@ class ValidationFeedback(Feedback):
         cumulated = torch.cat(rates).cumsum(0)
         self.sampling_cdf = cumulated / cumulated[-1]
 
-    def _lower_lr(self, objective: float) -> None:
-        if self._best_objective is None or objective < self._best_objective:
-            self._best_objective, self._bad_validations = objective, 0
-            return
-        self._bad_validations += 1
-        if 0 < self.parameters.plateau_patience <= self._bad_validations:
-            lowered = self.lr_factor * self.parameters.lr_factor
-            self.lr_factor, self._bad_validations = max(lowered, self.parameters.min_lr_factor), 0
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors = {} if self.sampling_cdf is None else {"feedback/sampling_cdf": self.sampling_cdf}
-        return tensors, {
-            "lr_factor": self.lr_factor,
-            "resampled_fraction": self.resampled_fraction,
-            "best_objective": self._best_objective,
-            "bad_validations": self._bad_validations,
-        }
-
-    def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        cdf = tensors.get("feedback/sampling_cdf")
-        self.sampling_cdf = None if cdf is None else cdf.cpu().clone()
-        self.lr_factor, self.resampled_fraction = meta["lr_factor"], meta["resampled_fraction"]
-        self._best_objective, self._bad_validations = meta["best_objective"], meta["bad_validations"]
-
 
 def token_effects(ids: Tensor, failures: Tensor, pad_id: int) -> Tensor:
     """Return how much each token of captions (M, L) adds to their failure rates (M,), by ridge regression.
 
-    Padding has no effect.
-
-    Returns:
-        float64 by token id up to the largest that occurs, then a zero that stands for all others.
+    The result, float64, is by token id up to the largest that occurs, then a zero that stands for all others.
     """
     known, numbers = ids.unique(return_inverse=True)
     counts = torch.zeros(len(ids), len(known), dtype=torch.float64)

@@ -17,8 +17,7 @@ def step_flops(task: TrainingTask, batch_size: int, run: RunParameters, precisio
     """Return the multiplications plus additions per image of an average step; the task is left unchanged.
 
     One step of each phase counts by the phase's length. Matrix products, convolutions and attention are
-    counted, forwards and backwards, where torch reports them; the fused inference kernels of a frozen network
-    are not.
+    counted, forwards and backwards; the fused inference kernels of a frozen network are not.
     """
     rows = torch.arange(batch_size) % task.n_rows
     total = 0.0

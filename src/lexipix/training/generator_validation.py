@@ -1,6 +1,5 @@
 """Validation of conditional generators: the same metrics and samples for the prior, the GAN and tokens."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +18,6 @@ N_CANDIDATES = 64
 N_SHOWN = 16
 
 
-class _Embedded(NamedTuple):
-    rows: Tensor  # (B,), of the validation
-    images: Tensor  # embeddings (B, V)
-    captions: Tensor  # embeddings (B, V)
-
-
 class GeneratorValidation:
     """Generates images from validation captions and compares them with the real ones, uint8 (N, S, S, 3).
 
@@ -33,31 +26,25 @@ class GeneratorValidation:
     """
 
     def __init__(
-        self,
-        images: Images,
-        captions: CaptionRows,
-        groups: NDArray[np.int64],
-        encoder: ImageEncoder,
-        device: torch.device,
+        self, images: Images, captions: CaptionRows, groups: NDArray[np.int64], encoder: ImageEncoder
     ) -> None:
-        self.images, self.captions = ImageRows(images, device), captions
-        self.groups, self.encoder, self.device = torch.from_numpy(groups), encoder.to(device).eval(), device
-        self._embedded: list[_Embedded] = []
+        self.images, self.captions = ImageRows(images, captions.device), captions
+        self.groups, self.encoder = torch.from_numpy(groups), encoder.to(captions.device).eval()
+        self._embedded: list[tuple[Tensor, Tensor, Tensor]] = []  # rows; vectors of images and captions
         self._real_failure_rates: Tensor | None = None
 
     def generate(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return images (B, 3, S, S) of the canonical captions of the rows, and caption embeddings (B, V)."""
         encoding = model.encode_text(self.captions.primary(rows))
-        noise = torch.randn(len(rows), model.noise_dim, device=self.device)
+        noise = torch.randn(len(rows), model.noise_dim, device=self.captions.device)
         return model.decode(encoding, noise).float().clamp(-1, 1), encoding.embedding.float()
 
     def metrics(self, model: ConditionalGenerator) -> dict[str, float]:
         """Return metrics on up to 512 rows.
 
-        Returns:
-            ``psnr`` to the real image; ``alignment``, the fraction of generated images whose own caption is
-            the nearest of 64; ``sharpness``, mean absolute step between neighbouring pixels relative to that
-            of real images (1 is as sharp); ``objective``, minus ``psnr``.
+        ``psnr`` is that to the real image, ``alignment`` the fraction of generated images whose own caption
+        is the nearest of 64, and ``sharpness`` the mean absolute step between neighbouring pixels relative to
+        that of real images (1 is as sharp).
         """
         self._embedded = []
         psnr, found, steps = [], [], torch.zeros(2)
@@ -65,9 +52,9 @@ class GeneratorValidation:
             real = self.images[rows]
             fake, captions = self.generate(model, rows)
             psnr.append(batch_psnr(fake, real))
-            embedded = _Embedded(rows, self.encoder(fake).embedding.float(), captions)
-            self._embedded.append(embedded)
-            nearest = (embedded.images @ captions.T).argmax(1).cpu()
+            embedded = self.encoder(fake).embedding.float()
+            self._embedded.append((rows, embedded, captions))
+            nearest = (embedded @ captions.T).argmax(1).cpu()
             found.append(self.groups[rows][nearest] == self.groups[rows])
             for i, images in enumerate((fake, real)):
                 steps[i] += (images.diff(dim=-1).abs().mean() + images.diff(dim=-2).abs().mean()).cpu()
@@ -81,23 +68,22 @@ class GeneratorValidation:
 
     @torch.no_grad()
     def failure_rates(self) -> tuple[Tensor, Tensor]:
-        """Return the probability that an image is taken for another caption's, for the rows of ``metrics``.
+        """Return the probability that an image is taken for another caption's: (M,) each.
 
-        Returns:
-            (M,) of the images that :meth:`metrics` generated last, and (M,) of the real images.
+        The images are those that :meth:`metrics` generated last, and the real ones of the same rows.
         """
-        generated = torch.cat([self._failures(part) for part in self._embedded])
+        generated = torch.cat([self._failures(*part) for part in self._embedded])
         if self._real_failure_rates is None:
             real = [
-                part._replace(images=self.encoder(self.images[part.rows]).embedding.float())
-                for part in self._embedded
+                self._failures(rows, self.encoder(self.images[rows]).embedding.float(), captions)
+                for rows, _, captions in self._embedded
             ]
-            self._real_failure_rates = torch.cat([self._failures(part) for part in real])
+            self._real_failure_rates = torch.cat(real)
         return generated, self._real_failure_rates
 
-    def _failures(self, part: _Embedded) -> Tensor:
-        groups = self.groups[part.rows]
-        own = (CONTRASTIVE_SCALE * part.images @ part.captions.T).softmax(1).cpu()
+    def _failures(self, rows: Tensor, images: Tensor, captions: Tensor) -> Tensor:
+        groups = self.groups[rows]
+        own = (CONTRASTIVE_SCALE * images @ captions.T).softmax(1).cpu()
         return 1 - (own * (groups[:, None] == groups[None])).sum(1)
 
     def sample_grid(self, model: ConditionalGenerator) -> NDArray[np.uint8]:
@@ -106,8 +92,7 @@ class GeneratorValidation:
         return two_rows(self.images[rows], self.generate(model, rows)[0])
 
 
-@dataclass(frozen=True)
-class GeneratorData:
+class GeneratorData(NamedTuple):
     """Captioned training images, as those of the validation, and the validation."""
 
     images: Images

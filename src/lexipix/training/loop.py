@@ -1,4 +1,4 @@
-"""The one training loop: every model of the project is trained by :func:`train`.
+"""The one training loop: every model is trained by :func:`train`.
 
 Progress is counted in images seen, so a batch size never changes the meaning of a schedule. Random numbers
 are seeded per step from the seed and the images seen, so that resuming changes nothing.
@@ -7,7 +7,6 @@ are seeded per step from the seed and the images seen, so that resuming changes 
 import logging
 import math
 import time
-from typing import Any
 
 import torch
 
@@ -44,17 +43,9 @@ def train(
 ) -> TrainingResult:
     """Train ``task`` for ``parameters.num_images`` images, or until validation stops improving.
 
-    The modules in ``task.averaged`` hold their best (or last) averaged weights afterwards.
-
-    Args:
-        task: The model, its losses and its data.
-        parameters: Length, batch size, schedule, intervals.
-        run: Seed, threads, device, precision.
-        name: Shown beside the progress bar.
-        key: Full key of ``parameters``, for error messages.
-        fingerprint: Of parameters and data; a checkpoint with another one is not resumed.
-        stream: Receives live metrics and sample grids.
-        checkpoints: Stores the state of an interrupted training.
+    The modules in ``task.averaged`` hold their best (or last) averaged weights afterwards. Messages contain
+    ``name`` and ``key``, the full key of ``parameters``. The ``fingerprint`` is that of parameters and data;
+    a checkpoint with another one is not resumed.
 
     Raises:
         LexipixError: A loss became NaN or infinite; the last checkpoint remains.
@@ -79,11 +70,9 @@ def train(
 
         stopped_early, last_saved = False, time.monotonic()
         validate_at = next_validation(state.images_seen, parameters)
+        n_images = f"{parameters.num_images:,}"
         resumed = f", resumed at {state.images_seen:,}" if state.images_seen else ""
-        _log.info(
-            "%s: training on %s images in %s%s",
-            name, f"{parameters.num_images:,}", state.precision.name, resumed,
-        )  # fmt: skip
+        _log.info("%s: training on %s images in %s%s", name, n_images, state.precision.name, resumed)
         with Progress(name, parameters.num_images, state.images_seen) as bar:
             while state.images_seen < parameters.num_images and not stopped_early:
                 # One step
@@ -114,22 +103,19 @@ def train(
                     checkpoints.save(*state.pack(fingerprint))
                     last_saved = time.monotonic()
 
-        result = _ship(state)
-        result.metrics["stopped_early"] = stopped_early
+        result = _ship(state, stopped_early)
         checkpoints.clear()
         return result
 
 
 def _step(state: TrainingState, graphs: CudaGraphRunner | None) -> Metrics:
-    """Update the weights once; a pure function of the state and of the images seen."""
     task, parameters, seed = state.task, state.parameters, state.run.seed
     images_seen, progress = state.images_seen, state.images_seen / parameters.num_images
     factor = learning_rate_factor(progress_since_restart(progress, task.lr_restarts), parameters.warmup)
     factor *= task.feedback.lr_factor
     rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, seed)
     if task.feedback.sampling_cdf is not None:
-        cdf, fraction = task.feedback.sampling_cdf, task.feedback.resampled_fraction
-        rows = resample(rows, cdf, fraction, images_seen, seed)
+        rows = resample(rows, task.feedback.sampling_cdf, task.feedback.resampled_fraction, images_seen, seed)
     for name, optimizer in task.optimizers.items():
         set_lr(optimizer, [peak * factor for peak in state.peak_lrs[name]])
     torch.manual_seed((seed * 1_000_003 + images_seen) % 2**63)
@@ -150,7 +136,7 @@ def _validate(state: TrainingState) -> tuple[dict[str, float], SampleGrid | None
     learns = state.images_seen / state.parameters.num_images > task.learns_from
     if learns:
         state.record_objective(row["val_objective"])
-    return row | task.feedback.on_validation(row, learns), sample_grid
+    return row | task.feedback.on_validation(learns, state.bad_validations), sample_grid
 
 
 def _diverged(row: dict[str, float], name: str, key: str, state: TrainingState) -> LexipixError:
@@ -162,7 +148,7 @@ def _diverged(row: dict[str, float], name: str, key: str, state: TrainingState) 
     )
 
 
-def _ship(state: TrainingState) -> TrainingResult:
+def _ship(state: TrainingState, stopped_early: bool) -> TrainingResult:
     """Put the best or the last averages into the modules, and return what the training came to."""
     task, parameters = state.task, state.parameters
     keep_best = parameters.keep_best or task.feedback.keep_best
@@ -176,7 +162,7 @@ def _ship(state: TrainingState) -> TrainingResult:
     learned = [row for row in state.curves if row["images_seen"] / parameters.num_images > task.learns_from]
     shipped = min(learned, key=lambda row: row["val_objective"]) if keep_best else state.curves[-1]
     seconds = max(state.seconds, 1e-9)
-    metrics: dict[str, Any] = {
+    metrics = {
         "images_seen": state.images_seen,
         "seconds": round(seconds, 2),
         "images_per_s": round(state.images_seen / seconds, 1),
@@ -184,5 +170,6 @@ def _ship(state: TrainingState) -> TrainingResult:
         "gflops": round(state.flops * state.images_seen / seconds / 1e9, 1),
         "precision": state.precision.name,
         **{key: value for key, value in shipped.items() if key.startswith("val_")},
+        "stopped_early": stopped_early,
     }
     return TrainingResult(state.curves, metrics, sample_grid)

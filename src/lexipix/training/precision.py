@@ -12,15 +12,10 @@ from lexipix.utils.errors import LexipixError
 
 @dataclass(frozen=True)
 class Precision:
-    """A device and the number format of its matrix products.
-
-    Attributes:
-        device: Where tensors live.
-        bf16: Whether matrix products and convolutions run in bfloat16; weights stay fp32.
-    """
+    """A device and the number format of its matrix products."""
 
     device: torch.device
-    bf16: bool
+    bf16: bool  # matrix products and convolutions run in bfloat16; weights stay fp32
 
     @property
     def name(self) -> str:
@@ -35,11 +30,10 @@ class Precision:
 
     @classmethod
     def from_name(cls, name: str, run: RunParameters) -> "Precision":
-        """The precision called ``name`` (see :attr:`name`), on the device of this run."""
+        """The precision called ``name``, on the device of this run."""
         return cls(resolve_device(run), name.endswith("bf16"))
 
     def autocast(self) -> torch.autocast:
-        """Run the body in this precision."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def prepare(self, modules: Mapping[str, nn.Module]) -> None:
@@ -71,11 +65,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def resolve_device(run: RunParameters) -> torch.device:
-    """Return the device of a run, and set torch's thread count.
-
-    Raises:
-        LexipixError: The run asks for CUDA, and torch finds no CUDA device.
-    """
+    """Return the device of a run, which must exist, and set torch's thread count."""
     if run.threads:
         torch.set_num_threads(run.threads)
     if run.device == "auto":

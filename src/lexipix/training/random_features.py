@@ -125,10 +125,8 @@ def direction_weights(texts: Tensor, latents: Tensor, shares: Tensor, rank: int)
     (Radhakrishnan et al. 2024, arXiv 2212.13881, of which this is the first round).
 
     ``texts`` are whitened, (N, T), zero on average, and differ in ``rank`` directions; the weights ``shares``
-    of the rows (N,) are 1 in all.
-
-    Returns:
-        (T, T), symmetric; its root mean square over those directions is 1.
+    of the rows (N,) are 1 in all. The matrix (T, T) is symmetric, with a root mean square of 1 over those
+    directions.
     """
     slopes = torch.zeros(()).double()
     for x, y, share in zip(*(rows.split(BATCH) for rows in (texts, latents, shares)), strict=True):

@@ -7,15 +7,64 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
-from lexipix.training.ema import ExponentialMovingAverage
 from lexipix.training.flops import step_flops
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
+
+
+class ExponentialMovingAverage:
+    """Averaged copies of the weights and buffers of some modules.
+
+    The half-life is a fraction of the images seen so far (EDM's ramp, arXiv 2206.00364), so that early
+    weights are soon forgotten. Buffers (batch-norm statistics) are averaged like weights; integer buffers are
+    copied. Weights with ``fixed`` names never change and need no average.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, nn.Module], halflife_fraction: float, fixed: frozenset[str] = frozenset()
+    ) -> None:
+        self.modules, self.halflife_fraction, self.fixed = dict(modules), halflife_fraction, fixed
+        self.weights = cloned(self._state())
+
+    def _state(self) -> dict[str, Tensor]:
+        return live_state(self.modules, self.fixed)
+
+    @torch.no_grad()
+    def update(self, images_seen: int, batch_size: int) -> None:
+        """Move the averages towards the current weights after a step of ``batch_size`` images."""
+        beta = 0.5 ** (batch_size / max(self.halflife_fraction * images_seen, 1e-9))
+        current = self._state()
+        floating = [key for key, value in current.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.weights[k] for k in floating], [current[k] for k in floating], 1 - beta)
+        for key, value in current.items():
+            if not value.is_floating_point():
+                self.weights[key].copy_(value)
+
+    @torch.no_grad()
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        current = self._state()
+        for key, value in weights.items():
+            current[key].copy_(value)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside, the modules hold the averages in evaluation mode; afterwards they are as before."""
+        training = {name: module.training for name, module in self.modules.items()}
+        live = cloned(self._state())
+        self.restore(self.weights)
+        for module in self.modules.values():
+            module.eval()
+        try:
+            yield
+        finally:
+            self.restore(live)
+            for name, module in self.modules.items():
+                module.train(training[name])
 
 
 class MetricAverager:
@@ -27,7 +76,6 @@ class MetricAverager:
         self.latest: Mapping[str, Tensor] = {}  # of the last step
 
     def add(self, metrics: Mapping[str, Tensor]) -> None:
-        """Add the metrics of one step."""
         self.latest = metrics
         for key, metric in metrics.items():
             value = metric.detach().float()
@@ -48,16 +96,9 @@ class MetricAverager:
 class TrainingState:
     """The state of a training, new or from a checkpoint ``saved``; the task's modules move to the device.
 
-    Attributes:
-        images_seen: So far.
-        ema: Averages of the task's weights.
-        averager: Metrics since the last validation.
-        curves: One row per validation.
-        peak_lrs: Peak learning rates of each optimizer's groups.
-        flops: Operations per image of an average step.
-        best_objective: Of the validations from which the model learns, None before them.
-        best_weights: Averages at that validation.
-        bad_validations: Validations since then.
+    ``averager`` has the metrics since the last validation, ``curves`` a row for each. The ``best_weights``
+    are the averages at the validation of the ``best_objective``, and ``bad_validations`` the number since.
+    ``peak_lrs`` are those of each optimizer's groups, ``flops`` the operations per image of an average step.
     """
 
     def __init__(
@@ -78,7 +119,6 @@ class TrainingState:
         self.images_seen, self.bad_validations = 0, 0
         self.best_objective: float | None = None
         self.best_weights = cloned(self.ema.weights)
-        self._start = time.monotonic()
         if saved:
             self._load(*saved)
         else:
@@ -96,7 +136,7 @@ class TrainingState:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Inside, modules hold their averages, gradients are off, and random numbers start from the seed."""
+        """Hold averages, compute no gradients and begin with the seed's random numbers inside."""
         with self.ema.applied(), torch.no_grad(), self.precision.autocast():
             torch.manual_seed(self.run.seed)
             yield
@@ -115,8 +155,8 @@ class TrainingState:
 
     def pack(self, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the JSON-able values of a checkpoint."""
-        sums = {"metrics": self.averager.sums}
-        tensors = pack_state(self._weights() | sums, self.task.optimizers)
+        weights = self._weights() | {"metrics": self.averager.sums}
+        tensors = pack_state(weights, self.task.optimizers)
         feedback_tensors, feedback = self.task.feedback.state()
         meta = {
             "fingerprint": fingerprint,
@@ -138,7 +178,7 @@ class TrainingState:
         self.images_seen, self.bad_validations = meta["images_seen"], meta["bad_validations"]
         self.best_objective = meta["best_objective"]
         self.curves, self.flops, self.peak_lrs = meta["curves"], meta["flops"], meta["peak_lrs"]
-        self._start -= meta["seconds"]
+        self._start = time.monotonic() - meta["seconds"]
         self.averager.counts = meta["metric_counts"]
         self.averager.sums = {key: tensors[f"metrics/{key}"].clone() for key in self.averager.counts}
         self.task.feedback.load_state(tensors, meta["feedback"])

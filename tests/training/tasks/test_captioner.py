@@ -41,7 +41,7 @@ def make(learning_rate=3e-3, encoder_factor=1.0, freeze_language_model=False, **
     parameters = section("captioner", settings | options)
     language_model = parameters.language_model.model_copy(update={"frozen": freeze_language_model})
     parameters = parameters.model_copy(update={"language_model": language_model})
-    task = CaptionerTask(captioner, images, rows, (images, rows), parameters, CPU)
+    task = CaptionerTask(captioner, images, rows, (images, rows), parameters)
     return task, tokenizer, images, captions
 
 

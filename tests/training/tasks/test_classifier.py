@@ -4,9 +4,10 @@ import torch
 from tests.support.generator_world import CPU, Training, check_reproducible
 from tests.support.parameters import section
 
+from lexipix.data.images import ImageRows
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import to_bundle
-from lexipix.training.tasks.classifier import ClassifierTask, classify, shift_each
+from lexipix.training.tasks.classifier import ClassifierTask, classify
 
 RUN = section("run", {"seed": 3, "precision": "fp32", "device": "cpu", "threads": 1})
 COLORS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200]])
@@ -25,43 +26,36 @@ def make():
     def make():
         torch.manual_seed(0)
         images, numbers = colored(48)
-        settings = {"learning_rate": 5e-3, "weight_decay": 0.05, "flip": True, "device": CPU}
-        return ClassifierTask(Classifier(4, 3), images, numbers, colored(20, 1), **settings)
+        settings = {"training.learning_rate": 5e-3, "weight_decay": 0.05, "flip": True}
+        parameters = section("evaluation.classifier", settings)
+        return ClassifierTask(Classifier(4, 3), images, numbers, colored(20, 1), parameters, CPU)
 
     return make
 
 
 def bundle_of(network, flip=False):
     return to_bundle(
-        "classifier", network, {"width": 4, "n_classes": 3}, tokenizer=None, max_tokens=None,
+        "classifier", network, {"width": 4, "n_classes": 3},
         card_parameters={}, data_digest="d", figures={"precision": "cpu/fp32"}, classes=["a", "b", "c"],
         flip=flip,
     )  # fmt: skip
 
 
-class TestShiftEach:
-    def test_each_picture_moves_by_itself_and_keeps_its_pixels(self):
-        image = torch.arange(64.0).reshape(1, 1, 8, 8).repeat(40, 1, 1, 1)
-        torch.manual_seed(0)
-        moved = shift_each(image, 2, flip=False)
-        assert moved.shape == image.shape
-        # pixels that a shift of two cannot reach past the border
-        offsets = {int(one[0, 4, 4]) - 36 for one in moved}
-        assert len(offsets) > 8
-        assert offsets <= {8 * dy + dx for dy in range(-2, 3) for dx in range(-2, 3)}
-
-    def test_about_half_are_mirrored(self):
-        ramp = torch.arange(8.0).expand(200, 1, 8, 8)
-        torch.manual_seed(0)
-        moved = shift_each(ramp, 0, flip=True)
-        mirrored = moved[:, 0, 0, 0] == 7
-        assert 60 < int(mirrored.sum()) < 140
-        assert torch.equal(moved[~mirrored], ramp[~mirrored])
-        assert torch.equal(moved[mirrored], ramp[mirrored].flip(-1))
-
-    def test_nothing_changes_without_shift_and_flip(self):
-        images = torch.rand(3, 3, 8, 8)
-        assert torch.equal(shift_each(images, 0, flip=False), images)
+@pytest.mark.parametrize("flip", [True, False])
+def test_each_picture_is_moved_by_itself_and_mirrored_only_where_no_class_is_a_side(make, monkeypatch, flip):
+    task, seen = make(), []
+    place = np.arange(8) * 30
+    ramps = np.stack(np.broadcast_arrays(place[:, None], place[None], place[None]), -1).astype(np.uint8)
+    task.flip, task.images = flip, ImageRows(np.tile(ramps, (200, 1, 1, 1)), CPU)
+    task.numbers = torch.zeros(200, dtype=torch.int64)
+    monkeypatch.setattr(task.classifier, "forward", lambda images: seen.append(images) or torch.zeros(200, 3))
+    torch.manual_seed(0)
+    task.losses(torch.arange(200), 0.5)
+    centers = (seen[0][:, :, 3:5, 3:5] + 1) * 127.5 / 30  # rows and columns where these pixels were
+    is_mirrored = centers[:, 1, 0, 0] > centers[:, 1, 0, 1]
+    assert 60 < int(is_mirrored.sum()) < 140 if flip else not is_mirrored.any()
+    offsets = {tuple((one[:2, 0, 0] - 3).round().int().tolist()) for one in centers[~is_mirrored]}
+    assert offsets == {(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)}
 
 
 def test_colors_are_learned_and_named(make):

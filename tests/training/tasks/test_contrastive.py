@@ -31,7 +31,7 @@ def test_pair_learns_to_tell_pictures_apart(augmentations):
     groups = np.arange(16) % 4
     task = ContrastiveTask(
         pair, images, rows, groups, (images, rows, groups),
-        learning_rate=5e-3, words_weight=0.3, augment=True, flip=True, device=CPU,
+        learning_rate=5e-3, words_weight=0.3, augment=True, flip=True,
         augmentations=augmentations,
     )  # fmt: skip
     result = train(

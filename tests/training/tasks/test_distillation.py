@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tests.support.generator_world import CPU, SIZE, Training, check_reproducible, pair_on, world
+from tests.support.generator_world import SIZE, Training, check_reproducible, pair_on, world
 
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import PAD_ID
@@ -33,9 +33,9 @@ def task(upsampling=False, same_network=False):
     captions = world().captions
     one = teacher(upsampling) if same_network else student(upsampling)
     torch.manual_seed(6)
-    drawn = generate_targets(teacher(upsampling), captions, 12, "targets", CPU)
+    drawn = generate_targets(teacher(upsampling), captions, 12, "targets")
     return DistillationTask(
-        one, drawn, drawn, captions, captions, learning_rate=2e-3, primary_caption_prob=1.0, device=CPU
+        one, drawn, drawn, captions, captions, learning_rate=2e-3, primary_caption_prob=1.0
     )
 
 
@@ -69,12 +69,12 @@ def test_a_student_that_is_its_teacher_has_next_to_nothing_to_learn():
 def test_targets_are_what_the_teacher_generates_from_first_wordings():
     captions = world().captions
     torch.manual_seed(6)
-    drawn = generate_targets(teacher(), captions, 5, "targets", CPU)
+    drawn = generate_targets(teacher(), captions, 5, "targets")
     assert drawn.noise.shape == (5, 3) and drawn.latents.shape[0] == 5
     with torch.no_grad():
         expected = to_uint8(teacher()(captions.primary(torch.arange(5)), drawn.noise))
     assert (drawn.images.numpy() == expected).all()
-    assert len(generate_targets(teacher(), captions, 10**6, "targets", CPU).noise) == len(captions)
+    assert len(generate_targets(teacher(), captions, 10**6, "targets").noise) == len(captions)
 
 
 def test_latents_are_learned_only_where_both_draw_from_the_same_kind():

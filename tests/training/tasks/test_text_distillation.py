@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tests.support.generator_world import CPU, SIZE, Training, check_reproducible, world
+from tests.support.generator_world import SIZE, Training, check_reproducible, world
 
 from lexipix.data.tokenization import PAD_ID
 from lexipix.models.text_encoder import TextEncoder
@@ -16,7 +16,7 @@ def teacher():
 
 def targets(n=24):
     torch.manual_seed(6)
-    return encode_captions(teacher(), world().captions, n, 0.5, "targets", CPU)
+    return encode_captions(teacher(), world().captions, n, 0.5, "targets")
 
 
 def student():

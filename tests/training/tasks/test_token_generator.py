@@ -38,7 +38,7 @@ def make(**changes):
     }  # fmt: skip
     return TokenGeneratorTask(
         TokensToImage(text_encoder, generator, image_tokenizer), world().discriminator(), world().data(),
-        hyperparameters(**(settings | changes)), CPU,
+        hyperparameters(**(settings | changes)),
     )  # fmt: skip
 
 

@@ -33,11 +33,9 @@ def train_captioner(
 def caption_missing(
     parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: ImageSplits
 ) -> pd.DataFrame:
-    """Writes captions for the training images without one.
+    """Writes captions for the training images without one; returns the table of the training split.
 
-    Returns:
-        The table of the training split. Captions are filled in if the captioner's confidence is at least
-        ``captioner.min_confidence``.
+    A caption is filled in if the captioner's confidence is at least ``captioner.min_confidence``.
     """
     return fill_missing_captions(captioner, pictures.train, run, parameters.beams, parameters.min_confidence)
 
@@ -49,11 +47,9 @@ def caption_test(
     pictures: ImageSplits,
     captions_complete: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Writes captions for the test images and measures them.
+    """Writes captions for the test images; returns a table (file, caption, truth), and metrics.
 
-    Returns:
-        A table (file, caption, truth), and the metrics of training and test; ``images_per_s`` is the rate of
-        training, ``captions_per_s`` that of writing captions.
+    ``images_per_s`` is the rate of training, ``captions_per_s`` that of writing captions.
     """
     table, captions_per_s = caption_split(captioner, pictures.test, run, parameters.beams)
     metrics = measure_test_captions(table, captions_complete, pictures.summary)
@@ -65,8 +61,7 @@ def show_attention(
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """Shows which part of the image the captioner attends to for each word of some test captions.
 
-    Returns:
-        ``maps`` float32 (N, longest caption, h, w), ``words`` and ``files``; and a contact sheet.
+    Returns ``maps`` float32 (N, longest caption, h, w), ``words`` and ``files``; and a contact sheet.
     """
     images = np.asarray(pictures.test.images[: parameters.attention_images])
     files = [str(file) for file in pictures.test.captions["file"].iloc[: len(images)]]

@@ -2,12 +2,10 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.pipelines.captioner.nodes import (
-    caption_missing,
-    caption_test,
-    show_attention,
-    train_captioner,
-)
+from lexipix.pipelines.captioner import nodes
+
+LEARNED_FROM = ["params:captioner", "params:run", "pictures", "contrastive_pair", "pretrained_models"]
+TRAINED = ["params:captioner", "params:run", "captioner", "pictures"]
 
 
 def create_pipeline() -> Pipeline:
@@ -15,34 +13,21 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                train_captioner,
-                [
-                    "params:captioner",
-                    "params:run",
-                    "pictures",
-                    "contrastive_pair",
-                    "pretrained_models",
-                    "captioner_stream",
-                    "captioner_checkpoints",
-                ],
+                nodes.train_captioner,
+                [*LEARNED_FROM, "captioner_stream", "captioner_checkpoints"],
                 ["captioner", "captioner_curves"],
                 name="train_captioner",
             ),
+            node(nodes.caption_missing, TRAINED, "captions_complete", name="caption_missing"),
             node(
-                caption_missing,
-                ["params:captioner", "params:run", "captioner", "pictures"],
-                "captions_complete",
-                name="caption_missing",
-            ),
-            node(
-                caption_test,
-                ["params:captioner", "params:run", "captioner", "pictures", "captions_complete"],
+                nodes.caption_test,
+                [*TRAINED, "captions_complete"],
                 ["captioner_test_captions", "captioner_metrics"],
                 name="caption_test",
             ),
             node(
-                show_attention,
-                ["params:captioner", "params:run", "captioner", "pictures"],
+                nodes.show_attention,
+                TRAINED,
                 ["captioner_attention", "attention_sheet"],
                 name="show_attention",
             ),

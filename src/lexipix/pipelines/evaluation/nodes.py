@@ -46,9 +46,10 @@ def train_evaluator(
     """
     parameters = evaluation.evaluator
     split, n_described = caption_evaluator_split(pictures.judge, captioner, parameters, run)
-    bundle, result = train_contrastive_evaluator(split, parameters, run, pictures.digest, stream, checkpoints)
-    described = {"described": n_described} if n_described else {}
-    return bundle, pd.DataFrame(result.curves), result.metrics | described
+    bundle, curves, metrics, _ = train_contrastive_evaluator(
+        split, parameters, run, pictures.digest, stream, checkpoints
+    )
+    return bundle, curves, metrics | ({"described": n_described} if n_described else {})
 
 
 def train_classifier(

@@ -2,7 +2,9 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.pipelines.features.nodes import export_features, train_features
+from lexipix.pipelines.features import nodes
+
+LEARNED_FROM = ["params:features", "params:run", "pictures", "pretrained_models"]
 
 
 def create_pipeline() -> Pipeline:
@@ -10,20 +12,13 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                train_features,
-                [
-                    "params:features",
-                    "params:run",
-                    "pictures",
-                    "pretrained_models",
-                    "features_stream",
-                    "features_checkpoints",
-                ],
+                nodes.train_features,
+                [*LEARNED_FROM, "features_stream", "features_checkpoints"],
                 ["contrastive_pair", "features_curves", "features_metrics"],
                 name="train_features",
             ),
             node(
-                export_features,
+                nodes.export_features,
                 ["params:run", "contrastive_pair", "pictures"],
                 "image_features",
                 name="export_features",

@@ -1,13 +1,11 @@
-"""Nodes of the generator stage: five trainings.
-
-Each returns the model, the curves and metrics of its training, and a sample grid.
-"""
+"""Nodes of the generator stage: each returns a model, the curves and metrics of its training, and samples."""
 
 import pandas as pd
 
 from lexipix.config.generator import FeedbackParameters, GANParameters, PriorParameters, VAEParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import ImageTokenizerParameters, TokenTransformerParameters
+from lexipix.training.builders.captions import generator_data
 from lexipix.training.builders.common import Outputs, run_training, skipped_outputs
 from lexipix.training.builders.gan import build_gan
 from lexipix.training.builders.image_tokenizer import build_image_tokenizer
@@ -48,8 +46,8 @@ def train_prior(
 
     The model is the whole text-to-image model: language model, text encoder, prior, decoder.
     """
-    models = (contrastive_pair, captioner, vae)
-    setup = build_prior(run, parameters, feedback, flip, pictures, captions_complete, *models)
+    data = generator_data(pictures, captions_complete, contrastive_pair, run)
+    setup = build_prior(run, parameters, feedback, flip, data, contrastive_pair, captioner, vae)
     return run_training("prior", "generator.prior", setup, run, pictures.digest, stream, checkpoints)
 
 
@@ -66,8 +64,8 @@ def train_gan(
     checkpoints: CheckpointStore,
 ) -> Outputs:
     """Train a text-to-image model against a discriminator on the image encoder of the features stage."""
-    models = (contrastive_pair, prior)
-    setup = build_gan(run, parameters, feedback, flip, pictures, captions_complete, *models)
+    data = generator_data(pictures, captions_complete, contrastive_pair, run)
+    setup = build_gan(run, parameters, feedback, flip, data, contrastive_pair, prior)
     return run_training("gan", "generator.gan", setup, run, pictures.digest, stream, checkpoints)
 
 
@@ -107,7 +105,8 @@ def train_token_generator(
     """
     if not enabled:
         return skipped_outputs(TOKENS_KEY)
+    data = generator_data(pictures, captions_complete, contrastive_pair, run)
     models = (contrastive_pair, captioner, prior, image_tokenizer)
-    setup = build_token_generator(run, parameters, gan, flip, pictures, captions_complete, *models)
+    setup = build_token_generator(run, parameters, gan, flip, data, *models)
     key = "generator.tokens.transformer"
     return run_training("tokens", key, setup, run, pictures.digest, stream, checkpoints)

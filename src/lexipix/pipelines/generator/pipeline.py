@@ -4,13 +4,7 @@ from collections.abc import Callable
 
 from kedro.pipeline import Node, Pipeline, node
 
-from lexipix.pipelines.generator.nodes import (
-    train_gan,
-    train_image_tokenizer,
-    train_prior,
-    train_token_generator,
-    train_vae,
-)
+from lexipix.pipelines.generator import nodes
 
 # Each training takes its own part of the section, so that a change leaves the other trainings up to date
 CONDITIONAL = ["params:generator.feedback", "params:generator.flip", "params:run"]
@@ -19,7 +13,6 @@ CAPTIONS = ["pictures", "captions_complete", "contrastive_pair"]
 
 
 def _training(function: Callable, name: str, inputs: list[str]) -> Node:
-    """Return the node of a training, with its metric stream, its checkpoints and its outputs."""
     return node(
         function,
         [*inputs, f"{name}_stream", f"{name}_checkpoints"],
@@ -37,10 +30,10 @@ def create_pipeline() -> Pipeline:
     prior = ["params:generator.prior", *CONDITIONAL, *CAPTIONS, "captioner", "vae"]
     return Pipeline(
         [
-            _training(train_vae, "vae", ["params:generator.vae", "params:run", "pictures"]),
-            _training(train_prior, "prior", prior),
-            _training(train_gan, "gan", ["params:generator.gan", *CONDITIONAL, *CAPTIONS, "prior"]),
-            _training(train_image_tokenizer, "image_tokenizer", image_tokenizer),
-            _training(train_token_generator, "tokens", tokens),
+            _training(nodes.train_vae, "vae", ["params:generator.vae", "params:run", "pictures"]),
+            _training(nodes.train_prior, "prior", prior),
+            _training(nodes.train_gan, "gan", ["params:generator.gan", *CONDITIONAL, *CAPTIONS, "prior"]),
+            _training(nodes.train_image_tokenizer, "image_tokenizer", image_tokenizer),
+            _training(nodes.train_token_generator, "tokens", tokens),
         ]
     )

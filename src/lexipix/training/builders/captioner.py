@@ -9,7 +9,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.data.tokenization import eos_id, pad_id
-from lexipix.models.captioner import PREFIX_SIDE, Captioner, Conditioning
+from lexipix.models.captioner import PREFIX_SIDE, Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.language_model import small_gpt2
 from lexipix.training.builders.common import PretrainedModels, TrainingSetup
@@ -35,26 +35,23 @@ def build_captioner(
     learn, validate = for_training(pictures.train, pictures.val, "captioner")
     max_tokens, image_size = contrastive_pair.config["max_tokens"], contrastive_pair.config["image_size"]
     pair = load_network(contrastive_pair, ContrastivePair)
-    conditioning: Conditioning = "prefix"
+    is_pretrained = parameters.language_model.source == "pretrained"
+    has_prefix = is_pretrained or parameters.conditioning == "prefix"
     with seeded(run.seed):
-        if parameters.language_model.source == "pretrained":
+        if is_pretrained:
             model, tokenizer, start = _pretrained(parameters, max_tokens, pretrained)
         else:
-            if parameters.conditioning != "prefix":
-                conditioning = "cross_attention"
             tokenizer = tokenizer_of(contrastive_pair)
             start = eos_id(tokenizer)
-            width, depth = LANGUAGE_MODEL_SIZES[parameters.language_model.size]
             model = small_gpt2(
                 tokenizer.get_vocab_size(),
-                max_tokens + 1 + (PREFIX_SIDE**2 if conditioning == "prefix" else 0),
-                width,
-                depth,
+                max_tokens + 1 + (PREFIX_SIDE**2 if has_prefix else 0),
+                *LANGUAGE_MODEL_SIZES[parameters.language_model.size],
                 start,
-                cross_attention=conditioning == "cross_attention",
+                cross_attention=not has_prefix,
             )
         options: dict[str, Any] = {
-            "conditioning": conditioning,
+            "conditioning": "prefix" if has_prefix else "cross_attention",
             "cells": (image_size // 4) ** 2,  # the grid has a quarter of the image's side
             "start_id": start,
             "pad_id": pad_id(tokenizer),
@@ -70,10 +67,10 @@ def build_captioner(
         CaptionRows(part.captions, part.paraphrases, tokenizer, max_tokens, device)
         for part in (learn, validate)
     )
-    task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters, device)
+    task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters)
     bundle = {
         "tokenizer": tokenizer,
-        **{key: contrastive_pair.config[key] for key in ("max_tokens", "image_size", "known_words")},
+        **{key: contrastive_pair.config[key] for key in ("image_size", "known_words", "max_tokens")},
     }
     return TrainingSetup(task, captioner, config, parameters, (contrastive_pair,), bundle)
 

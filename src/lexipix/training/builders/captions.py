@@ -8,7 +8,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.bundles import tokenizer_of
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.precision import resolve_device
 from lexipix.utils.errors import LexipixError
@@ -16,37 +16,35 @@ from lexipix.utils.types import ImageSplits, ModelBundle, Split
 
 
 def generator_data(
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
-    contrastive_pair: ModelBundle,
-    pair: ContrastivePair,
-    run: RunParameters,
+    pictures: ImageSplits, captions_complete: pd.DataFrame, contrastive_pair: ModelBundle, run: RunParameters
 ) -> GeneratorData:
     """Return the training images with their captions, the generated ones among them, and the validation."""
     train = Split(pictures.train.images, captions_complete)
     learn, validate = for_training(train, pictures.val, "generator")
-    device = resolve_device(run)
-    tokenizer = tokenizer_of(contrastive_pair)
+    device, tokenizer = resolve_device(run), tokenizer_of(contrastive_pair)
     rows, val_rows = (
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)
         for part in (learn, validate)
     )
-    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), pair.image_encoder, device)
+    encoder = load_network(contrastive_pair, ContrastivePair).image_encoder
+    validation = GeneratorValidation(validate.images, val_rows, validate.groups(), encoder)
     return GeneratorData(learn.images, rows, learn.groups(), validation)
 
 
 def text_bundle(contrastive_pair: ModelBundle, noise_dim: int) -> dict[str, Any]:
     """Return what the model folder of a generator holds about its inputs."""
-    config = {key: contrastive_pair.config[key] for key in ("max_tokens", "image_size", "known_words")}
-    return {"tokenizer": contrastive_pair.tokenizer, **config, "noise_dim": noise_dim}
+    config = contrastive_pair.config
+    return {
+        "tokenizer": contrastive_pair.tokenizer,
+        "image_size": config["image_size"],
+        "known_words": config["known_words"],
+        "noise_dim": noise_dim,
+        "max_tokens": config["max_tokens"],
+    }
 
 
 def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:
-    """Check that text encoder and language model read the same token ids.
-
-    Raises:
-        LexipixError: Features and captioner come from different runs.
-    """
+    """Refuse a text encoder and a language model, from different runs, that read different token ids."""
     if contrastive_pair.tokenizer != captioner.tokenizer:
         raise LexipixError(
             "Text encoder and language model were trained with two tokenizers, and the generators need one: "

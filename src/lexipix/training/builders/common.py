@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
+from lexipix.config.training import TrainingParameters
 from lexipix.data.images import ImageRows, Images
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.training.bundles import fingerprint, to_bundle
@@ -28,37 +29,30 @@ Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], SampleGrid]
 
 
 class PretrainedModels(Protocol):
-    """What the catalog entry ``pretrained_models`` gives, from a folder or by name."""
+    """What the catalog entry ``pretrained_models`` reads, from a folder or by name."""
 
-    def backbone(self, path: str, key: str) -> PretrainedBackbone:
-        """Read an image backbone."""
+    def backbone(self, path: str, key: str) -> PretrainedBackbone: ...
 
-    def tokenizer(self, path: str, key: str) -> str:
-        """Read a language model's tokenizer."""
+    def tokenizer(self, path: str, key: str) -> str: ...
 
-    def language_model(self, path: str, key: str) -> PretrainedLanguageModel:
-        """Read a causal language model."""
+    def language_model(self, path: str, key: str) -> PretrainedLanguageModel: ...
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
     """A training before its first step.
 
-    Attributes:
-        task: What the loop trains.
-        network: The part of it that is shipped.
-        config: From which the network can be built again.
-        parameters: Of the model, with ``training``.
-        inputs: What else decides the weights: further parameters, models that the training starts from.
-        bundle: The tokenizer, and further keys of ``config.json``; see :func:`to_bundle`.
+    The ``inputs`` are what else decides the weights: further parameters, models that the training starts
+    from. The ``bundle`` holds the tokenizer and further keys of ``config.json``; see :func:`to_bundle`.
     """
 
     task: TrainingTask
-    network: ConfigurableNetwork
-    config: dict[str, Any]
+    network: ConfigurableNetwork  # the part of the task that is shipped
+    config: dict[str, Any]  # from which the network can be built again
     parameters: Any
     inputs: tuple[Any, ...] = ()
     bundle: dict[str, Any] = field(default_factory=dict)
+    training: TrainingParameters | None = None  # where it is not ``parameters.training``
 
 
 def run_training(
@@ -70,15 +64,14 @@ def run_training(
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
-    """Train a model; ``key`` is that of its parameters, for the other arguments see :func:`train`.
+    """Train a model; return it, its curves and metrics, and the last sample grid, empty if it shows none.
 
-    Returns:
-        The model, its curves and metrics, and the last sample grid, which is empty if the task shows none.
+    ``key`` is that of its parameters; for the other arguments see :func:`train`.
     """
     parameters = setup.parameters
     result = train(
         setup.task,
-        parameters.training,
+        setup.training or parameters.training,
         run,
         name=name,
         key=f"{key}.training",

@@ -41,7 +41,8 @@ def build_contrastive_pair(
         tokenizer = train_tokenizer(learn.all_captions(), parameters.vocabulary)
     else:
         tokenizer = Tokenizer.from_str(pretrained.tokenizer(parameters.tokenizer, "features.tokenizer"))
-    image_encoder: dict[str, Any]
+    backbone = None
+    image_encoder = IMAGE_ENCODER_SIZES[parameters.image_encoder.size]._asdict()
     if parameters.image_encoder.source == "pretrained":
         assert parameters.image_encoder.path is not None  # the parameters are validated
         backbone = pretrained.backbone(parameters.image_encoder.path, "features.image_encoder.path")
@@ -51,14 +52,7 @@ def build_contrastive_pair(
             "std": list(backbone.std),
             "embed_dim": PRETRAINED_EMBED_DIM,
         }
-    else:
-        size, backbone = IMAGE_ENCODER_SIZES[parameters.image_encoder.size], None
-        image_encoder = {
-            "channels": list(size.channels),
-            "blocks": list(size.blocks),
-            "embed_dim": size.embed_dim,
-        }
-    config = {
+    config: dict[str, Any] = {
         "image_encoder": image_encoder,
         "text_encoder": {
             "vocabulary": tokenizer.get_vocab_size(),
@@ -86,12 +80,11 @@ def build_contrastive_pair(
         words_weight=parameters.words_weight,
         augment=parameters.augment,
         flip=parameters.flip,
-        device=device,
     )
     bundle = {
         "tokenizer": tokenizer,
-        "max_tokens": parameters.max_tokens,
         "image_size": int(pictures.train.images.shape[1]),
         "known_words": known_words(learn.all_captions()),
+        "max_tokens": parameters.max_tokens,
     }
     return TrainingSetup(task, pair, config, parameters, bundle=bundle)

@@ -1,24 +1,21 @@
 """The training of the GAN that the parameters describe."""
 
-import pandas as pd
-
 from lexipix.config.generator import GENERATOR_SIZES, FeedbackParameters, GANParameters
 from lexipix.config.run import RunParameters
-from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.discriminator import Discriminator
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import Decoder
-from lexipix.training.builders.captions import generator_data, text_bundle
+from lexipix.training.builders.captions import text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
+from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.gan import GANHyperparameters, GANTask
-from lexipix.training.tasks.pretrained_gan import PretrainedGANTask
+from lexipix.training.tasks.gan import GANHyperparameters, GANTask, PretrainedGANTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ImageSplits, ModelBundle
+from lexipix.utils.types import ModelBundle
 
 
 def build_gan(
@@ -26,27 +23,20 @@ def build_gan(
     parameters: GANParameters,
     feedback: FeedbackParameters,
     flip: bool,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
+    data: GeneratorData,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
 ) -> TrainingSetup:
     """Return the trained prior's model, or part of it, and its training against a new discriminator."""
-    pair, model = load_network(contrastive_pair, ContrastivePair), load_network(prior, TextToImage)
+    model, encoder = load_network(prior, TextToImage), data.validation.encoder
     network, image_size = dict(prior.config["network"]), prior.config["image_size"]
-    device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
+    resolve_device(run)  # before the networks: random rotations depend on the number of threads
     teacher = model.decoder
     with seeded(run.seed):
         if parameters.start == "scratch":
             size = GENERATOR_SIZES[parameters.size]
-            network["prior"] = {
-                **network["prior"],
-                "width": size.width,
-                "depth": size.depth,
-                "noise_dim": size.noise_dim,
-                "latent_channels": size.width,  # features of the decoder
-                "random_features": 0,
-            }
+            features = {"latent_channels": size.width, "random_features": 0}
+            network["prior"] = {**network["prior"], **size._asdict(), **features}
             model.prior = TextPrior(**network["prior"])
         if parameters.start != "regression":
             network["decoder"] = {
@@ -55,9 +45,7 @@ def build_gan(
                 "width": GENERATOR_SIZES[parameters.size].width,
             }
             model.decoder = UpsamplingDecoder(**network["decoder"])
-        embed_dim = pair.text_encoder.project.out_features
-        discriminator = Discriminator(pair.image_encoder, embed_dim, parameters.discriminator_width)
-    data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
+        discriminator = Discriminator(encoder, encoder.project.out_features, parameters.discriminator_width)
     pretrains = parameters.start == "upsampling"
     hyperparameters = GANHyperparameters(
         parameters,
@@ -69,9 +57,9 @@ def build_gan(
     task: GANTask
     if pretrains:
         assert isinstance(teacher, Decoder)
-        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters, device)
+        task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters)
     else:
-        task = GANTask(model, discriminator, data, hyperparameters, device)
+        task = GANTask(model, discriminator, data, hyperparameters)
     if feedback.enabled and parameters.pixel_weight > 0 and parameters.pixel_pool == 1:
         task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, prior

@@ -18,8 +18,7 @@ def build_image_tokenizer(
 ) -> TrainingSetup:
     """Return an image tokenizer on all training images, with captions or without, and its training.
 
-    Raises:
-        LexipixError: The levels make more values of a cell than it has pixel values.
+    It is an error if the levels make more values of a cell than it has pixel values.
     """
     images = pictures.train.images
     validation = pictures.val.images if len(pictures.val.images) else images

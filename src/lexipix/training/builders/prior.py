@@ -1,7 +1,5 @@
 """The training of the text prior that the parameters describe."""
 
-import pandas as pd
-
 from lexipix.config.generator import FeedbackParameters, PriorParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows
@@ -10,15 +8,16 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE
-from lexipix.training.builders.captions import generator_data, require_one_tokenizer, text_bundle
+from lexipix.training.builders.captions import require_one_tokenizer, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
+from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.precision import resolve_device
 from lexipix.training.random_features import FEATURES_PER_WORDING, fit_random_features
 from lexipix.training.tasks.prior import PriorTask
 from lexipix.utils.seeding import seeded
-from lexipix.utils.types import ImageSplits, ModelBundle
+from lexipix.utils.types import ModelBundle
 
 
 def build_prior(
@@ -26,22 +25,16 @@ def build_prior(
     parameters: PriorParameters,
     feedback: FeedbackParameters,
     flip: bool,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
+    data: GeneratorData,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     vae: ModelBundle,
 ) -> TrainingSetup:
-    """Return a new prior between the captioner's language model and the VAE's decoder, and its training.
-
-    Raises:
-        LexipixError: The two text models have different tokenizers.
-    """
+    """Return a new prior between the captioner's language model and the VAE's decoder, and its training."""
     require_one_tokenizer(contrastive_pair, captioner)
     pair = load_network(contrastive_pair, ContrastivePair)
     captions_model, autoencoder = load_network(captioner, Captioner), load_network(vae, VAE)
     device = resolve_device(run)
-    data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
     language_model, text_encoder = captions_model.language_model, pair.text_encoder
     prior_config = {
         "text_width": language_model.config.get_text_config().hidden_size + text_encoder.width,
@@ -67,7 +60,7 @@ def build_prior(
         fit_random_features(
             model, autoencoder.encoder, images, data.captions, device, parameters.primary_caption_prob
         )
-    task = PriorTask(model, autoencoder.encoder, data, parameters, flip, device)
+    task = PriorTask(model, autoencoder.encoder, data, parameters, flip)
     if feedback.enabled:
         task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, captioner, vae

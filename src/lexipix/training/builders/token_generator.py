@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
 import torch
 from transformers import GPT2LMHeadModel
 
@@ -15,18 +14,19 @@ from lexipix.models.discriminator import Discriminator
 from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.language_model import language_model_from_config, small_gpt2
 from lexipix.models.text_to_image import TextToImage
-from lexipix.models.token_generator import CELLS, TokenGenerator
-from lexipix.models.tokens_to_image import PriorHint, TokensToImage
-from lexipix.training.builders.captions import generator_data, require_one_tokenizer, text_bundle
+from lexipix.models.token_generator import CELLS
+from lexipix.models.tokens_to_image import PriorHint, TokensToImage, token_generator_from_config
+from lexipix.training.builders.captions import require_one_tokenizer, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.gan import GANHyperparameters
 from lexipix.training.tasks.token_generator import TokenGeneratorTask
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped
-from lexipix.utils.types import ImageSplits, ModelBundle
+from lexipix.utils.types import ModelBundle
 
 
 def build_token_generator(
@@ -34,8 +34,7 @@ def build_token_generator(
     parameters: TokenTransformerParameters,
     gan: GANParameters,
     flip: bool,
-    pictures: ImageSplits,
-    captions_complete: pd.DataFrame,
+    data: GeneratorData,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
     prior: ModelBundle,
@@ -43,8 +42,7 @@ def build_token_generator(
 ) -> TrainingSetup:
     """Return a GPT-2 that starts from the captioner's, with image tokens in its vocabulary, and its training.
 
-    Raises:
-        LexipixError: There is no image tokenizer, or the two text models have different tokenizers.
+    An image tokenizer that was not trained is an error.
     """
     require_one_tokenizer(contrastive_pair, captioner)
     if is_skipped(image_tokenizer):
@@ -52,10 +50,10 @@ def build_token_generator(
             "The image tokenizer was not trained: run `kedro run --pipelines generator --tags "
             "image_tokenizer` with generator.tokens.enabled = true."
         )
-    pair, captions_model = load_network(contrastive_pair, ContrastivePair), load_network(captioner, Captioner)
-    tokenizer = load_network(image_tokenizer, ImageTokenizer)
-    text_encoder, embed_dim = pair.text_encoder, pair.text_encoder.project.out_features
-    device = resolve_device(run)  # before the networks: random rotations depend on the number of threads
+    text_encoder = load_network(contrastive_pair, ContrastivePair).text_encoder
+    captions_model = load_network(captioner, Captioner)
+    tokenizer, encoder = load_network(image_tokenizer, ImageTokenizer), data.validation.encoder
+    resolve_device(run)  # before the networks: random rotations depend on the number of threads
     hint, hint_config = None, None
     if parameters.prior_hint:
         hint_config = {key: prior.config["network"][key] for key in ("language_model", "prior")}
@@ -71,31 +69,21 @@ def build_token_generator(
             width=parameters.width,
             depth=parameters.depth,
         )
-        generator = TokenGenerator(
-            language_model,
-            image_tokenizer.config["network"]["levels"],
-            parameters.decoding_steps,
-            parameters.local_conv_depth,
-            text_encoder.width,
-            embed_dim,
-            captions_model.pad_id,
-            hint_config["prior"]["latent_channels"] if hint_config else 0,
-            noise_at_start=parameters.adversarial_fraction > 0,
-        )
-        discriminator = Discriminator(pair.image_encoder, embed_dim, gan.discriminator_width)
-    network: dict[str, Any] = {
-        "text_encoder": contrastive_pair.config["network"]["text_encoder"],
-        "token_generator": {
-            "language_model": language_model.config.to_dict(),
-            "decoding_steps": list(parameters.decoding_steps),
-            "local_conv_depth": parameters.local_conv_depth,
-            "pad_id": captions_model.pad_id,
-        },
-        "image_tokenizer": image_tokenizer.config["network"],
-        "prior_hint": hint_config,
-    }
+        network: dict[str, Any] = {
+            "text_encoder": contrastive_pair.config["network"]["text_encoder"],
+            "token_generator": {
+                "language_model": language_model.config.to_dict(),
+                "decoding_steps": list(parameters.decoding_steps),
+                "local_conv_depth": parameters.local_conv_depth,
+                "pad_id": captions_model.pad_id,
+            },
+            "image_tokenizer": image_tokenizer.config["network"],
+            "prior_hint": hint_config,
+        }
+        is_adversarial = parameters.adversarial_fraction > 0
+        generator = token_generator_from_config(network, language_model, text_encoder, is_adversarial)
+        discriminator = Discriminator(encoder, encoder.project.out_features, gan.discriminator_width)
     model = TokensToImage(text_encoder, generator, tokenizer, hint)
-    data = generator_data(pictures, captions_complete, contrastive_pair, pair, run)
     hyperparameters = GANHyperparameters(
         gan,
         pretrain_fraction=1 - parameters.adversarial_fraction,
@@ -104,7 +92,7 @@ def build_token_generator(
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
     )
-    task = TokenGeneratorTask(model, discriminator, data, hyperparameters, device)
+    task = TokenGeneratorTask(model, discriminator, data, hyperparameters)
     inputs = gan, flip, contrastive_pair, captioner, prior, image_tokenizer
     bundle = text_bundle(contrastive_pair, generator.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)
@@ -118,30 +106,20 @@ def extended_gpt2(
     Where the captioner's language model is a GPT-2 of the same width, its tokens, positions and the layers
     that both have start this one. Another one is too large or of another kind, and all weights are random.
     """
-    small = small_gpt2(
-        vocabulary + n_image_tokens,
-        max_tokens + CELLS,
-        width,
-        depth,
-        captioner.eos_id,
-        cross_attention=False,
-    )
+    sizes = vocabulary + n_image_tokens, max_tokens + CELLS, width, depth
+    small = small_gpt2(*sizes, captioner.eos_id, cross_attention=False)
     config = small.config.to_dict() | {"activation_function": "gelu_pytorch_tanh"}  # the same, in one kernel
     model = language_model_from_config(config)
     assert isinstance(model, GPT2LMHeadModel)
     known = captioner.language_model
-    if not isinstance(known, GPT2LMHeadModel):
+    if not isinstance(known, GPT2LMHeadModel) or known.config.n_embd != width:
         return model
-    if known.config.n_embd != width or known.config.n_head != width // 32:
+    if known.config.n_head != model.config.n_head:
         return model
     state = known.transformer.state_dict()
+    shared = {"wte.weight": vocabulary, "wpe.weight": min(max_tokens, known.config.n_positions)}  # first rows
     with torch.no_grad():
         for name, weight in model.transformer.state_dict().items():
-            if name == "wte.weight":
-                weight[:vocabulary].copy_(state[name][:vocabulary])
-            elif name == "wpe.weight":
-                n_positions = min(max_tokens, len(state[name]))
-                weight[:n_positions].copy_(state[name][:n_positions])
-            elif name in state:
-                weight.copy_(state[name])
+            if name in state:
+                weight[: shared.get(name)].copy_(state[name][: shared.get(name)])
     return model

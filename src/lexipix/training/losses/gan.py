@@ -1,7 +1,7 @@
 """Adversarial losses as pure functions of logits, and gradient penalties.
 
-``real`` are logits of real images with their captions; ``wrong`` of images generated from the same captions,
-or of the real images with each other's captions. Any shape; scalars are returned.
+``real`` are logits of real images with their captions; ``wrong`` of images generated from them, or of the
+real images with each other's captions. Any shape; scalars are returned.
 """
 
 from collections.abc import Callable

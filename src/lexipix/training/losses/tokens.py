@@ -25,14 +25,11 @@ def hidden_cell_counts(fractions: Tensor) -> Tensor:
 
 
 def hide(tokens: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor, codebooks: Sequence[int]) -> Tensor:
-    """Return the tokens with those to predict, and all later ones, hidden.
+    """Return tokens (B, tokens per cell, 64) with those to predict, and all later ones, hidden.
 
-    Args:
-        tokens: (B, tokens per cell, 64).
-        known: (B,), how many tokens of each cell are known; those after the next one are hidden everywhere.
-        n_hidden: (B,), in how many cells the next one is hidden.
-        order: (B, 64), random numbers: the cells with the smallest hide it.
-        codebooks: Their sizes, which are also the ids of hidden tokens.
+    The first ``known`` (B,) tokens of each cell are known. The next one is hidden in the ``n_hidden`` (B,)
+    cells with the smallest random numbers ``order`` (B, 64), and those after it everywhere. A hidden token is
+    equal to the size of its codebook.
     """
     hidden = order.argsort(1).argsort(1) < n_hidden[:, None]
     index = torch.arange(tokens.shape[1], device=tokens.device)[None, :, None]

@@ -3,48 +3,45 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from lexipix.training.accumulation import micro_batches, optimizer_step
-
 Metrics = dict[str, Tensor]
 SampleGrid = NDArray[np.uint8]
+Batch = TypeVar("Batch")
 
 
 class Feedback:
-    """What validation changes while a training runs: nothing here; see :mod:`lexipix.training.feedback`.
+    """What validation changes while a training runs: nothing here; see :mod:`lexipix.training.feedback`."""
 
-    Attributes:
-        keep_best: Ship the weights of the best validation, whatever the training's parameters are.
-        lr_factor: Multiplies every learning rate.
-        sampling_cdf: float64 (n_rows,), cumulative probabilities of the training rows; None samples evenly.
-        resampled_fraction: Fraction of each batch that is drawn by ``sampling_cdf``.
-    """
+    keep_best: bool = False  # the weights of the best validation, whatever the training's parameters are
+    lr_factor: float = 1.0  # multiplies every learning rate
+    sampling_cdf: Tensor | None = None  # cumulative probabilities of the training rows, float64 (n_rows,)
+    resampled_fraction: float = 0.0  # of each batch that is drawn by ``sampling_cdf``
 
-    keep_best: bool = False
-    lr_factor: float = 1.0
-    sampling_cdf: Tensor | None = None
-    resampled_fraction: float = 0.0
-
-    def on_validation(self, metrics: Mapping[str, float], learns: bool) -> dict[str, float]:
-        """Update the attributes after a validation, if the model learns by now; return further metrics."""
+    def on_validation(self, learns: bool, bad_validations: int) -> dict[str, float]:
+        """Update the attributes by the validations since the best, if the model learns; return metrics."""
         return {}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return named tensors and JSON-able values for a checkpoint."""
-        return {}, {}
+        tensors = {} if self.sampling_cdf is None else {"feedback/sampling_cdf": self.sampling_cdf}
+        return tensors, {"lr_factor": self.lr_factor, "resampled_fraction": self.resampled_fraction}
 
     def load_state(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` returned."""
+        cdf = tensors.get("feedback/sampling_cdf")
+        self.sampling_cdf = None if cdf is None else cdf.cpu().clone()
+        self.lr_factor, self.resampled_fraction = meta["lr_factor"], meta["resampled_fraction"]
 
 
 class GraphStep(NamedTuple):
-    """The arguments of :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
+    """The arguments of a :class:`lexipix.training.cuda_graphs.CudaGraphRunner`."""
 
     update: Callable[..., Metrics]
     inputs: Sequence[Tensor]
@@ -52,31 +49,17 @@ class GraphStep(NamedTuple):
 
 
 class TrainingTask(ABC):
-    """A model in training: its data, its losses, its optimizers.
+    """A model in training: its data, its losses, its optimizers."""
 
-    A constructor sets the first four attributes; the others have defaults.
-
-    Attributes:
-        modules: Everything with weights that a checkpoint must hold, by name.
-        averaged: Names of the modules that are validated and shipped as exponential moving averages.
-        optimizers: By name; their learning rates are scaled by the schedule.
-        n_rows: Training rows to draw batches from.
-        phases: Progress at which each kind of step begins; the first is 0.
-        lr_restarts: Progress at which the learning rates warm up again.
-        learns_from: Progress from which the shipped model learns; no validation before it counts as the best.
-        feedback: What validation changes while the training runs.
-        uses_cuda_graphs: Whether :meth:`graph_step` returns steps for CUDA graphs.
-    """
-
-    modules: Mapping[str, nn.Module]
-    averaged: Sequence[str]
-    optimizers: Mapping[str, Optimizer]
-    n_rows: int
-    phases: Sequence[float] = (0.0,)
-    lr_restarts: Sequence[float] = ()
-    learns_from: float = 0.0
+    modules: Mapping[str, nn.Module]  # everything with weights that a checkpoint must hold, by name
+    averaged: Sequence[str]  # modules that are validated and shipped as exponential moving averages
+    optimizers: Mapping[str, Optimizer]  # by name; their learning rates are scaled by the schedule
+    n_rows: int  # training rows to draw batches from
+    phases: Sequence[float] = (0.0,)  # progress at which each kind of step begins
+    lr_restarts: Sequence[float] = ()  # progress at which the learning rates warm up again
+    learns_from: float = 0.0  # progress from which the shipped model learns and may be the best
     feedback: Feedback = Feedback()
-    uses_cuda_graphs: bool = False
+    uses_cuda_graphs: bool = False  # whether ``graph_step`` returns steps
 
     @abstractmethod
     def step(self, rows: Tensor, progress: float) -> Metrics:
@@ -94,7 +77,7 @@ class TrainingTask(ABC):
         return None
 
     def graph_step(self, rows: Tensor, progress: float) -> GraphStep | None:
-        """Return the step for a CUDA graph, or None where none can hold it; arguments as for ``step``."""
+        """Return the step for a CUDA graph, or None where none can hold it."""
         return None
 
 
@@ -104,26 +87,54 @@ class NetworkTask(TrainingTask):
     grad_clip: float | None = 1.0
 
     def __init__(
-        self,
-        name: str,
-        network: nn.Module,
-        optimizer: Optimizer,
-        n_rows: int,
-        gradient_accumulation_steps: int = 1,
+        self, name: str, network: nn.Module, optimizer: Optimizer, n_rows: int, accumulation_steps: int = 1
     ) -> None:
         self.modules, self.averaged, self.n_rows = {name: network}, (name,), n_rows
-        self.optimizers, self.gradient_accumulation_steps = {name: optimizer}, gradient_accumulation_steps
+        self.optimizer, self.accumulation_steps = optimizer, accumulation_steps
+        self.optimizers = {name: optimizer}
 
     def step(self, rows: Tensor, progress: float) -> Metrics:
-        (optimizer,) = self.optimizers.values()
-        batches = micro_batches(rows, self.gradient_accumulation_steps)
+        batches = micro_batches(rows, self.accumulation_steps)
         return optimizer_step(
-            optimizer, lambda batch: self.losses(batch, progress), batches, clip=self.grad_clip
+            self.optimizer, lambda batch: self.losses(batch, progress), batches, clip=self.grad_clip
         )
 
     @abstractmethod
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         """Return the loss of a (micro-)batch, and scalar metrics; arguments as for :meth:`step`."""
+
+
+def micro_batches(rows: Tensor, steps: int) -> list[Tensor]:
+    """Split the rows of a batch (B,) into ``steps`` micro-batches of every ``steps``-th row.
+
+    Strides keep the order of the batch, in which rows with equal captions stand at equal distances.
+    """
+    return [rows[start::steps] for start in range(steps)]
+
+
+def optimizer_step(
+    optimizer: Optimizer,
+    losses: Callable[[Batch], tuple[Tensor, Metrics]],
+    batches: Sequence[Batch],
+    *,
+    clip: float | None = None,
+) -> Metrics:
+    """Take one optimizer step on the mean loss of several micro-batches; return the mean of their metrics.
+
+    ``losses`` returns the loss of a micro-batch, and scalar metrics. ``clip`` is the largest norm of the
+    accumulated gradient.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    optimizer.zero_grad()
+    metrics = []
+    for batch in batches:
+        loss, values = losses(batch)
+        (loss / len(batches)).backward()
+        metrics.append({key: value.detach().float() for key, value in values.items()})
+    if clip is not None:
+        nn.utils.clip_grad_norm_(weights, clip)
+    optimizer.step()
+    return {key: torch.stack([values[key] for values in metrics]).mean() for key in metrics[0]}
 
 
 def adamw(weights: Iterable[Any], lr: float, beta2: float, weight_decay: float) -> AdamW:
@@ -138,17 +149,8 @@ def trainable(network: nn.Module) -> list[nn.Parameter]:
 
 @dataclass
 class TrainingResult:
-    """What a training returns beside the trained modules.
+    """What a training returns beside the trained modules."""
 
-    Attributes:
-        curves: One dict per validation: ``images_seen``, ``seconds`` and the metrics.
-        metrics: ``images_seen``, ``seconds``, ``images_per_s``, ``mflop_per_image`` (see
-            :func:`lexipix.training.flops.step_flops`), ``gflops`` (10^9 operations per second, validations
-            included), ``precision``, ``stopped_early``, and the validation of the shipped weights
-            (``val_objective``, ``val_…``).
-        sample_grid: Samples of the shipped weights, for tasks that show any.
-    """
-
-    curves: list[dict[str, float]]
-    metrics: dict[str, Any]
-    sample_grid: SampleGrid | None
+    curves: list[dict[str, float]]  # one row per validation
+    metrics: dict[str, Any]  # speed, and the validation of the shipped weights as ``val_…``
+    sample_grid: SampleGrid | None  # of the shipped weights

@@ -24,7 +24,6 @@ class CaptionerTask(NetworkTask):
         captions: CaptionRows,
         validation: tuple[Images, CaptionRows],
         parameters: CaptionerParameters,
-        device: torch.device,
     ) -> None:
         encoder_factor, is_frozen = parameters.finetune_image_encoder, parameters.language_model.frozen
         captioner.language_model.requires_grad_(not is_frozen)
@@ -38,8 +37,8 @@ class CaptionerTask(NetworkTask):
         optimizer = adamw([group for group in groups if group["params"]], learning_rate, 0.98, 0.02)
         super().__init__("captioner", captioner, optimizer, len(images))
         self.captioner, self.parameters = captioner, parameters
-        self.images, self.captions = ImageRows(images, device), captions
-        self.val_images, self.val_captions = ImageRows(validation[0], device), validation[1]
+        self.images, self.captions = ImageRows(images, captions.device), captions
+        self.val_images, self.val_captions = ImageRows(validation[0], captions.device), validation[1]
         self.text_only_share = 0.0 if is_frozen else parameters.text_only_share
         captioner.train()
 
@@ -60,8 +59,7 @@ class CaptionerTask(NetworkTask):
     def validate(self) -> dict[str, float]:
         """Return the loss on up to 512 validation images, and the exact match of the canonical caption.
 
-        Greedy decoding writes exactly the true caption where each of its tokens is predicted from the true
-        ones before it.
+        Greedy decoding writes that caption where each of its tokens is predicted from those before it.
         """
         losses, exact = [], []
         for rows in torch.arange(min(len(self.val_images), 512)).split(128):

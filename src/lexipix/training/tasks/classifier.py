@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from lexipix.config.evaluation import ClassifierParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import ImageRows, Images, normalize, random_hflip, random_shift
+from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import load_network
 from lexipix.training.precision import Precision
@@ -18,17 +19,6 @@ Numbers = NDArray[np.int64]
 SHIFT = 2  # pixels
 LABEL_SMOOTHING = 0.1
 MAX_VALIDATION = 2_000
-
-
-def shift_each(images: Tensor, pixels: int, flip: bool) -> Tensor:
-    """Return each image (B, C, S, S) moved by at most so many pixels, and about half of them mirrored.
-
-    The border is reflected; the result has channels last in memory.
-    """
-    moved = random_shift(images, pixels, border="reflect")
-    if flip:
-        moved = random_hflip(moved, torch.rand(len(images)))
-    return moved.contiguous(memory_format=torch.channels_last)
 
 
 class ClassifierTask(NetworkTask):
@@ -45,10 +35,7 @@ class ClassifierTask(NetworkTask):
         images: Images,
         numbers: Numbers,
         validation: tuple[Images, Numbers],
-        *,
-        learning_rate: float,
-        weight_decay: float,
-        flip: bool,
+        parameters: ClassifierParameters,
         device: torch.device,
     ) -> None:
         weights = list(classifier.parameters())
@@ -56,16 +43,19 @@ class ClassifierTask(NetworkTask):
             {"params": [w for w in weights if w.ndim > 1]},
             {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = adamw(groups, learning_rate, 0.99, weight_decay)
+        optimizer = adamw(groups, parameters.training.learning_rate, 0.99, parameters.weight_decay)
         super().__init__("classifier", classifier, optimizer, len(images))
-        self.classifier, self.flip = classifier, flip
+        self.classifier, self.flip = classifier, parameters.flip
         self.images, self.numbers = ImageRows(images, device), torch.from_numpy(numbers).to(device)
         self.val_images, self.val_numbers = ImageRows(validation[0], device), torch.from_numpy(validation[1])
         classifier.train()
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         numbers = self.numbers[rows.to(self.numbers.device)]
-        logits = self.classifier(shift_each(self.images[rows], SHIFT, self.flip)).float()
+        images = random_shift(self.images[rows], SHIFT, border="reflect")
+        if self.flip:
+            images = random_hflip(images, torch.rand(len(rows)))
+        logits = self.classifier(images.contiguous(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, numbers, label_smoothing=LABEL_SMOOTHING)
         return loss, {"loss": loss, "accuracy": (logits.argmax(1) == numbers).float().mean()}
 
@@ -89,11 +79,10 @@ def classify(bundle: ModelBundle, images: Images, run: RunParameters, batch_size
     precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
     classifier = load_network(bundle, Classifier)
     precision.prepare({"classifier": classifier})
-    predicted = [np.zeros(0, np.int64)]
+    rows, predicted = ImageRows(images, precision.device), []
     with torch.inference_mode(), precision.autocast():
-        for start in range(0, len(images), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(images)))
-            batch = normalize(torch.from_numpy(np.array(images[rows])).to(precision.device))
+        for some in torch.arange(len(images)).split(batch_size):
+            batch = rows[some]
             logits = classifier(batch).float()
             if bundle.config["flip"]:
                 logits = logits + classifier(batch.flip(-1)).float()

@@ -20,18 +20,10 @@ EMBEDDING_BATCH = 256
 class ContrastiveTask(NetworkTask):
     """Trains a :class:`ContrastivePair` on captioned images, uint8 (N, S, S, 3).
 
-    Args:
-        pair: The networks.
-        images: Of the training.
-        captions: Their wordings.
-        groups: int (N,): equal numbers mark equal captions.
-        validation: Images, captions and groups.
-        learning_rate: Peak rate.
-        words_weight: Of :func:`bag_of_tokens_loss` beside the contrastive loss.
-        augment: Shift images by up to two pixels.
-        flip: Mirror half of the images; only where captions name no side.
-        device: Where to train.
-        augmentations: See :func:`lexipix.data.augmentation.augment`; for few images.
+    Equal numbers in ``groups``, int (N,), mark equal captions. ``words_weight`` is that of
+    :func:`bag_of_tokens_loss` beside the contrastive loss. With ``augment`` images are shifted by up to two
+    pixels, with ``flip`` half of them are mirrored. The ``augmentations`` of
+    :func:`lexipix.data.augmentation.augment` are for few images.
     """
 
     def __init__(
@@ -46,15 +38,14 @@ class ContrastiveTask(NetworkTask):
         words_weight: float,
         augment: bool,
         flip: bool,
-        device: torch.device,
         augmentations: Sequence[Augmentation] = (),
     ) -> None:
         optimizer = adamw(trainable(pair), learning_rate, 0.99, 0.02)
         super().__init__("pair", pair, optimizer, len(images))
         self.pair, self.words_weight = pair, words_weight
-        self.images, self.captions = ImageRows(images, device), captions
+        self.images, self.captions = ImageRows(images, captions.device), captions
         self.groups = torch.from_numpy(groups)
-        self.val_images, self.val_captions = ImageRows(validation[0], device), validation[1]
+        self.val_images, self.val_captions = ImageRows(validation[0], captions.device), validation[1]
         self.val_groups = torch.from_numpy(validation[2])
         self.augment, self.flip, self.augmentations = augment, flip, augmentations
         pair.train()
@@ -102,10 +93,8 @@ class ContrastiveTask(NetworkTask):
 
 def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:
     """Return unit embeddings of images, uint8 (N, S, S, 3): float32 (N, D)."""
-    pair.to(device)
-    rows = ImageRows(images, device)
-    embeddings = np.empty((len(rows), pair.image_encoder.project.out_features), np.float32)
+    encoder, rows = pair.image_encoder.to(device), ImageRows(images, device)
+    batches = torch.arange(len(rows)).split(EMBEDDING_BATCH)
     with torch.inference_mode():
-        for batch in torch.arange(len(rows)).split(EMBEDDING_BATCH):
-            embeddings[batch.numpy()] = pair.image_encoder(rows[batch]).embedding.float().cpu().numpy()
-    return embeddings
+        embeddings = torch.cat([encoder(rows[batch]).embedding.float().cpu() for batch in batches])
+    return embeddings.numpy()

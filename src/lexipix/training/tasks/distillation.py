@@ -33,15 +33,13 @@ class TeacherImages(NamedTuple):
 
 
 @torch.no_grad()
-def generate_targets(
-    teacher: TextToImage, captions: CaptionRows, n: int, name: str, device: torch.device
-) -> TeacherImages:
-    """Return what the teacher, on the device, generates from the first ``n`` captions, or all if fewer.
+def generate_targets(teacher: TextToImage, captions: CaptionRows, n: int, name: str) -> TeacherImages:
+    """Return what the teacher generates from the first ``n`` captions, or all if fewer, on their device.
 
     The noise is from torch's global generator; ``name`` is shown beside the progress bar.
     """
     n = min(n, len(captions))
-    noise = torch.randn(n, teacher.noise_dim, device=device)
+    noise = torch.randn(n, teacher.noise_dim, device=captions.device)
     all_latents, images = [], []
     for rows in track(torch.arange(n).split(AT_ONCE), n, name, size=len):
         latents = teacher.sample_latents(teacher.encode_text(captions.primary(rows)), noise[rows])
@@ -57,8 +55,8 @@ class DistillationTask(NetworkTask):
 
     Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
     of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
-    do. The text encoding is not trained: it is the teacher's, or was distilled before. Real images are not
-    needed. A caption is read in its first wording with ``primary_caption_prob``, otherwise in any.
+    do. The text encoding is not trained: it is the teacher's, or was distilled before. A caption is read in
+    its first wording with ``primary_caption_prob``, otherwise in any.
     """
 
     def __init__(
@@ -71,7 +69,6 @@ class DistillationTask(NetworkTask):
         *,
         learning_rate: float,
         primary_caption_prob: float,
-        device: torch.device,
     ) -> None:
         student.train().requires_grad_(False)
         student.prior.set_trainable(True)
@@ -85,7 +82,7 @@ class DistillationTask(NetworkTask):
         self.captions, self.validation = captions, validation
         self.channel_weights: Tensor | None = None
         if isinstance(student.decoder, Decoder) and targets.latents is not None:
-            self.channel_weights = channel_weights(student.decoder).to(device)
+            self.channel_weights = channel_weights(student.decoder).to(captions.device)
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         ids = self.captions.sample(rows, self.primary_caption_prob)

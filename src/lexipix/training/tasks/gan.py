@@ -1,6 +1,6 @@
 """Adversarial training of a conditional generator, pretrained or from random weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ from lexipix.data.caption_groups import CaptionGroups
 from lexipix.data.images import ImageRows, random_hflip
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
-from lexipix.training.accumulation import micro_batches, optimizer_step
+from lexipix.models.text_to_image import TextToImage
+from lexipix.models.vae import Decoder
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.losses.contrastive import caption_matching_loss
 from lexipix.training.losses.energy import energy_loss
@@ -27,42 +28,42 @@ from lexipix.training.losses.gan import (
     zero_centered_penalty,
 )
 from lexipix.training.losses.ssim import structural_dissimilarity
-from lexipix.training.tasks.base import GraphStep, Metrics, SampleGrid, TrainingTask, trainable
+from lexipix.training.tasks.base import (
+    GraphStep,
+    Metrics,
+    SampleGrid,
+    TrainingTask,
+    micro_batches,
+    optimizer_step,
+    trainable,
+)
+
+Losses = tuple[Tensor, Metrics]
 
 
 @dataclass(frozen=True)
 class GANHyperparameters:
     """Losses, rates and schedule of a :class:`GANTask`.
 
-    Attributes:
-        gan: Losses, their weights, and the peak rates of both players.
-        pretrain_fraction: Fraction of the training that is spent on pretraining, before the discriminator
-            learns alone: a random discriminator ruins a pretrained generator.
-        primary_caption_prob: Probability that a caption is read in its first wording; otherwise in any.
-        flip: Mirror images; only where captions name no side.
-        gradient_accumulation_steps: Micro-batches per update.
-        pretrain_learning_rate: Peak rate of pretraining.
-        penalty_interval: A penalty is computed on one of so many steps, at random, and weighted by as much
-            (lazy regularisation, StyleGAN2, arXiv 1912.04958).
-        energy_pool: Side of the grid to which features are averaged for the energy loss.
-        grad_clip: Largest gradient norm of the generator.
-        betas: Of Adam, for both players.
+    After the pretraining the discriminator learns alone: a random one ruins a pretrained generator.
     """
 
-    gan: GANParameters
-    pretrain_fraction: float
-    primary_caption_prob: float
-    flip: bool
+    gan: GANParameters  # losses, their weights, and the peak rates of both players
+    pretrain_fraction: float  # of the training
+    primary_caption_prob: float  # with which a caption is read in its first wording; otherwise in any
+    flip: bool  # mirror images; only where captions name no side
     gradient_accumulation_steps: int
     pretrain_learning_rate: float = 2e-3
+    # A penalty is computed on one of so many steps, at random, and weighted by as much (lazy regularisation,
+    # StyleGAN2, arXiv 1912.04958)
     penalty_interval: int = 8
-    energy_pool: int = 4
-    grad_clip: float = 5.0
-    betas: tuple[float, float] = (0.0, 0.99)
+    energy_pool: int = 4  # side of the grid to which features are averaged for the energy loss
+    grad_clip: float = 5.0  # largest gradient norm of the generator
+    betas: tuple[float, float] = (0.0, 0.99)  # of Adam, for both players
 
     @property
     def penalty_weight(self) -> float:
-        """Of the penalty that belongs to the loss; 0 computes none."""
+        """Of the penalty that belongs to the loss."""
         return self.gan.gp_weight if self.gan.gan_loss == "wasserstein" else self.gan.r1_gamma
 
     @property
@@ -103,20 +104,20 @@ class GANTask(TrainingTask):
         discriminator: Discriminator,
         data: GeneratorData,
         hyperparameters: GANHyperparameters,
-        device: torch.device,
     ) -> None:
         hp = self.hyperparameters = hyperparameters
         gan = self.gan = hyperparameters.gan
         self.model, self.discriminator = model, discriminator
-        self.images, self.captions = ImageRows(data.images, device), data.captions
+        self.images, self.captions = ImageRows(data.images, data.captions.device), data.captions
         self.groups, self.validation = CaptionGroups(torch.from_numpy(data.groups)), data.validation
         model.train()
-        heads = trainable(discriminator)
         self.modules = {"model": model, "discriminator": discriminator}
         self.averaged, self.n_rows = ("model",), len(data.images)
         self.optimizers = {
             "generator": Adam(model.unfreeze(), gan.training.learning_rate, betas=hp.betas, fused=True),
-            "discriminator": Adam(heads, gan.discriminator_learning_rate, betas=hp.betas, fused=True),
+            "discriminator": Adam(
+                trainable(discriminator), gan.discriminator_learning_rate, betas=hp.betas, fused=True
+            ),
         }
         self.phases = (0.0, hp.pretrain_fraction, hp.generator_from)
         self.learns_from = hp.generator_from if hp.pretrain_fraction < 1 else 0.0
@@ -151,30 +152,24 @@ class GANTask(TrainingTask):
         A whole batch passes through the generator once for both players. Micro-batches pass once for each
         player, so that only one of them is in memory.
         """
-        hp = self.hyperparameters
         shared = self._forward(inputs[0], train_generator) if len(inputs) == 1 else None
 
-        def batch(one: GANInputs) -> GANBatch:
-            return self._forward(one, train_generator) if shared is None else shared
+        def on_inputs(losses: Callable[[GANBatch], Losses]) -> Callable[[GANInputs], Losses]:
+            return lambda one: losses(shared or self._forward(one, train_generator))
 
-        metrics = optimizer_step(
-            self.optimizers["discriminator"], lambda one: self._discriminator_losses(batch(one)), inputs
-        )
+        discriminator, generator = self.optimizers["discriminator"], self.optimizers["generator"]
+        metrics = optimizer_step(discriminator, on_inputs(self._discriminator_losses), inputs)
         if not train_generator:
             return metrics
         self.discriminator.requires_grad_(False)
-        generator_metrics = optimizer_step(
-            self.optimizers["generator"],
-            lambda one: self._generator_losses(batch(one)),
-            inputs,
-            clip=hp.grad_clip,
+        metrics |= optimizer_step(
+            generator, on_inputs(self._generator_losses), inputs, clip=self.hyperparameters.grad_clip
         )
         self.discriminator.heads.requires_grad_(True)
         self.discriminator.pixel_head.requires_grad_(True)
-        return metrics | generator_metrics
+        return metrics
 
     def _sample(self, rows: Tensor) -> list[GANInputs]:
-        """Return images, encoded captions and noise of each micro-batch."""
         hp = self.hyperparameters
         inputs = []
         for part in micro_batches(self.groups.regroup(rows), hp.gradient_accumulation_steps):
@@ -197,15 +192,16 @@ class GANTask(TrainingTask):
         fake_features = self.discriminator.extract(augment(fake, augmentations))
         return GANBatch(real, fake, real_features, fake_features, encoding.embedding, groups)
 
-    def _discriminator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
+    def _discriminator_losses(self, batch: GANBatch) -> Losses:
         """Tell real images with their captions from generated ones, and from real ones of other captions."""
-        hp, kind, caption, groups = self.hyperparameters, self.gan.gan_loss, batch.caption, batch.groups
+        kind, caption, groups = self.gan.gan_loss, batch.caption, batch.groups
         on_real = self.discriminator.classify(batch.real_features, caption, caption.roll(1, 0))
         on_fake = self.discriminator.classify(batch.fake_features.detach(), caption)
         loss = sum_head_losses(discriminator_loss, kind, on_real, on_fake)
         assert on_real.mismatch_logits is not None
         is_mismatch = groups != groups.roll(1, 0)
         loss = loss + discriminator_loss(kind, on_real.match_logits, on_real.mismatch_logits, is_mismatch)
+        hp = self.hyperparameters
         if hp.penalty_weight and torch.rand(()) < 1 / hp.penalty_interval:
             loss = loss + hp.penalty_interval * hp.penalty_weight * self._penalty(batch)
         return loss, {"loss_d": loss}
@@ -225,7 +221,7 @@ class GANTask(TrainingTask):
                 return gradient_penalty(critic, real, fake)
             return zero_centered_penalty(critic, real) + zero_centered_penalty(critic, fake)
 
-    def _generator_losses(self, batch: GANBatch) -> tuple[Tensor, Metrics]:
+    def _generator_losses(self, batch: GANBatch) -> Losses:
         """Look real, match the caption, stay near the real image."""
         gan, real, fake = self.gan, batch.real, batch.fake
         on_fake = self.discriminator.classify(batch.fake_features, batch.caption)
@@ -250,10 +246,9 @@ class GANTask(TrainingTask):
 
     def _energy_loss(self, batch: GANBatch) -> Tensor:
         """Return the mean over the encoder's scales."""
-        size = self.hyperparameters.energy_pool
-        losses = []
+        losses, pool = [], self.hyperparameters.energy_pool
         for scales in zip(batch.real_features.maps, batch.fake_features.maps, strict=True):
-            real, fake = (F.adaptive_avg_pool2d(maps.float(), size).flatten(1) for maps in scales)
+            real, fake = (F.adaptive_avg_pool2d(maps.float(), pool).flatten(1) for maps in scales)
             losses.append(energy_loss(real, fake, batch.groups))
         return torch.stack(losses).mean()
 
@@ -262,3 +257,25 @@ class GANTask(TrainingTask):
 
     def sample_grid(self) -> SampleGrid:
         return self.validation.sample_grid(self.model)
+
+
+class PretrainedGANTask(GANTask):
+    """Adversarial training after the decoder was distilled from another one of the same latents."""
+
+    def __init__(self, model: TextToImage, teacher: Decoder, *data: Any) -> None:  # as for GANTask
+        super().__init__(model, *data)
+        self.text_to_image, self.teacher = model, teacher
+        self.modules = {**self.modules, "teacher": teacher.requires_grad_(False).eval()}
+        decoder = Adam(model.decoder.parameters(), self.hyperparameters.pretrain_learning_rate, fused=True)
+        self.optimizers = {**self.optimizers, "decoder": decoder}
+
+    def pretrain_step(self, rows: Tensor) -> Metrics:
+        return optimizer_step(self.optimizers["decoder"], self._pretrain_losses, self._sample(rows))
+
+    def _pretrain_losses(self, inputs: GANInputs) -> tuple[Tensor, Metrics]:
+        """Squared error to the teacher's image of the same latents."""
+        with torch.no_grad():
+            latents = self.text_to_image.sample_latents(inputs.encoding, inputs.noise)
+            target = self.teacher(latents).float()
+        loss = F.mse_loss(self.text_to_image.decoder(latents).float(), target)
+        return loss, {"pretrain_loss": loss}

@@ -27,8 +27,8 @@ class ImageTokenizerTask(NetworkTask):
     ) -> None:
         training = parameters.training
         optimizer = adamw(image_tokenizer.parameters(), training.learning_rate, 0.99, 0.01)
-        accumulation = training.gradient_accumulation_steps
-        super().__init__("image_tokenizer", image_tokenizer, optimizer, len(images), accumulation)
+        n_images, steps = len(images), training.gradient_accumulation_steps
+        super().__init__("image_tokenizer", image_tokenizer, optimizer, n_images, steps)
         self.image_tokenizer, self.nested_dropout_prob = image_tokenizer, parameters.nested_dropout_prob
         self.images, self.validation = ImageRows(images, device), ImageRows(validation, device)
 
@@ -37,10 +37,7 @@ class ImageTokenizerTask(NetworkTask):
         n_tokens = len(tokenizer.group_sizes)
         kept = torch.randint(1, max(2, n_tokens), (len(rows),))
         kept = torch.where(torch.rand(len(rows)) < self.nested_dropout_prob, kept, n_tokens)
-        token_of_value = torch.arange(n_tokens).repeat_interleave(torch.tensor(tokenizer.group_sizes))
-        mask = (token_of_value < kept[:, None])[..., None, None].to(images.device)
-        decoded = tokenizer.decode(tokenizer.quantize(tokenizer.encode(images)) * mask)
-        loss = (decoded.float() - images.float()).square().mean() / 4  # on [0, 1]
+        loss = (tokenizer(images, kept).float() - images.float()).square().mean() / 4  # on [0, 1]
         return loss, {"loss": loss}
 
     def validate(self) -> dict[str, float]:

@@ -26,17 +26,16 @@ class PriorTask(NetworkTask):
         data: GeneratorData,
         parameters: PriorParameters,
         flip: bool,
-        device: torch.device,
     ) -> None:
         self.model, self.encoder = model, encoder.eval().requires_grad_(False)
         model.requires_grad_(False).eval()
         model.prior.train()
         model.prior.set_trainable(True)
-        training = parameters.training
+        training, n_images = parameters.training, len(data.images)
         optimizer = adamw(trainable(model.prior), training.learning_rate, 0.98, 0.02)
-        accumulation = training.gradient_accumulation_steps
-        super().__init__("prior", model.prior, optimizer, len(data.images), accumulation)
+        super().__init__("prior", model.prior, optimizer, n_images, training.gradient_accumulation_steps)
         self.modules = {"prior": model.prior, "fixed": model, "encoder": self.encoder}
+        device = data.captions.device
         self.images, self.captions = ImageRows(data.images, device), data.captions
         self.validation, self.parameters, self.flip = data.validation, parameters, flip
         assert isinstance(model.decoder, Decoder)  # of the VAE whose encoder gives the targets

@@ -1,7 +1,6 @@
 """Distillation of the text encoding: a small text encoder regresses what a trained model makes of each token.
 
-Every token is a target of its own, where an image is one target for a whole caption: 20 seconds of it teach
-what images alone had not taught in two minutes (docs/models.md).
+20 seconds of it teach what images, one target for a whole caption, had not in two minutes (docs/models.md).
 """
 
 from typing import NamedTuple
@@ -35,12 +34,7 @@ def encode_words(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def encode_captions(
-    teacher: TextToImage,
-    captions: CaptionRows,
-    n: int,
-    primary_caption_prob: float,
-    name: str,
-    device: torch.device,
+    teacher: TextToImage, captions: CaptionRows, n: int, primary_caption_prob: float, name: str
 ) -> EncodedCaptions:
     """Return ``n`` captions as the teacher, in evaluation mode, encodes them, each once if there are as many.
 
@@ -106,7 +100,6 @@ class TextDistillationTask(NetworkTask):
         }
 
     def _errors(self, targets: EncodedCaptions, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the unexplained variance of the hidden states, and the cosine distance of the embeddings."""
         ids = targets.ids[rows]
         longest = int((ids != self.student.pad_id).sum(1).max())
         ids = ids[:, :longest].long()

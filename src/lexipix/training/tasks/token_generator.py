@@ -1,7 +1,6 @@
 """Training of the token generator: it predicts hidden image tokens, then generates against a discriminator.
 
-Prediction teaches which tokens are likely in a cell, but not that tokens of different cells fit each other
-when all are sampled at once. Adversarial training does; its gradients pass through the choice of tokens.
+Only the latter teaches that tokens of different cells fit each other when all are sampled at once.
 """
 
 from typing import Any
@@ -12,7 +11,6 @@ from torch import Tensor
 from lexipix.data.images import N_VALIDATION, random_hflip
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import TokensToImage
-from lexipix.training.accumulation import micro_batches, optimizer_step
 from lexipix.training.losses.tokens import (
     hidden_cell_counts,
     hide,
@@ -20,19 +18,16 @@ from lexipix.training.losses.tokens import (
     token_losses,
     tokens_to_predict,
 )
-from lexipix.training.tasks.base import Metrics, adamw
+from lexipix.training.tasks.base import Metrics, adamw, micro_batches, optimizer_step
 from lexipix.training.tasks.gan import GANTask
 
 GRAD_CLIP = 1.0
 
 
 class TokenGeneratorTask(GANTask):
-    """Trains the token generator of a :class:`TokensToImage`; the image tokenizer stays as it is.
+    """Trains the token generator of a :class:`TokensToImage`; the pretraining is the prediction."""
 
-    ``data`` are the other arguments of :class:`GANTask`; ``pretrain_fraction`` is spent on the prediction.
-    """
-
-    def __init__(self, model: TokensToImage, *data: Any) -> None:
+    def __init__(self, model: TokensToImage, *data: Any) -> None:  # as for GANTask
         super().__init__(model, *data)
         hp = self.hyperparameters
         self.tokens_to_image = model

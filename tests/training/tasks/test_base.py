@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lexipix.training.accumulation import micro_batches, optimizer_step
+from lexipix.training.tasks.base import micro_batches, optimizer_step
 
 
 def test_every_row_is_in_one_micro_batch_and_strides_keep_the_order():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from lexipix.training.checkpoint_state import cloned
-from lexipix.training.ema import ExponentialMovingAverage
+from lexipix.training.state import ExponentialMovingAverage
 
 
 def test_average_by_hand():
