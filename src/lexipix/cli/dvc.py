@@ -1,6 +1,6 @@
 """``kedro dvc``: DVC's stages, written from the Kedro pipelines, and the MLflow runs behind them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,28 @@ def sync(metadata: "ProjectMetadata", check: bool) -> None:
       kedro dvc sync --check
       dvc repro evaluation@cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    found = _synchronize(Path(metadata.project_path), check)
+    from kedro.config import OmegaConfigLoader
+
+    from lexipix.pipeline_registry import register_pipelines
+    from lexipix.repro.dvc_files import as_text, differences, head_of, merge
+    from lexipix.repro.dvc_stages import KedroProject
+    from lexipix.settings import CONFIG_LOADER_ARGS
+    from lexipix.utils.atomic import replace_file
+
+    project = Path(metadata.project_path)
+
+    def configure(env: str) -> Mapping[str, Any]:
+        return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+
+    kedro = KedroProject(project, register_pipelines(), configure)
+    path = project / "dvc.yaml"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before = _parse(path, text)
+    after = merge(before, kedro.variables(), kedro.stages())
+    found = differences(before, after)
+    if found and not check:
+        with replace_file(path) as temporary:
+            temporary.write_text(as_text(after, head_of(text)), encoding="utf-8")
     for line in found:
         click.echo(f"dvc.yaml: {line}")
     if found and check:
@@ -57,18 +78,13 @@ def link(metadata: "ProjectMetadata") -> None:
     Examples:
       kedro dvc link
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    for line in _link(Path(metadata.project_path)):
-        click.echo(line)
-
-
-def _link(project: Path) -> Iterator[str]:
-    """Lines on every environment with stages in dvc.lock."""
     from lexipix.repro.dvc_runs import LOCK, find_links, recorded_stages, save_links
     from lexipix.tracking import run as tracking
     from lexipix.tracking.lineage import experiment_name
 
     if not tracking.enabled():
         raise LexipixError("LEXIPIX_MLFLOW=0 switches tracking off: unset it to link stages to their runs.")
+    project = Path(metadata.project_path)
     lock = project / LOCK
     if not lock.is_file():
         raise LexipixError("DVC has recorded no stage yet (there is no dvc.lock): run `make repro` first.")
@@ -78,38 +94,15 @@ def _link(project: Path) -> Iterator[str]:
     for env, stages in sorted(recorded_stages(lock).items()):
         experiment = client.get_experiment_by_name(experiment_name(env))
         if experiment is None:
-            yield f"{env}: {client.tracking_uri} has no run of this environment"
+            click.echo(f"{env}: {client.tracking_uri} has no run of this environment")
             continue
         links = find_links(client, experiment.experiment_id, stages)
         for stage, run in links.items():
             maker = f"run {run.info.run_id} ({run.info.run_name})" if run else "no run of this store"
-            yield f"{env}: {stage} was made by {maker}"
-        yield f"{env}: saved with run {save_links(client, experiment.experiment_id, env, stages, links)}"
-
-
-def _synchronize(project: Path, check: bool) -> list[str]:
-    """The differences between dvc.yaml and the pipelines; without ``check`` they are fixed."""
-    from kedro.config import OmegaConfigLoader
-
-    from lexipix.pipeline_registry import register_pipelines
-    from lexipix.repro.dvc_files import as_text, differences, head_of, merge
-    from lexipix.repro.dvc_stages import KedroProject
-    from lexipix.settings import CONFIG_LOADER_ARGS
-    from lexipix.utils.atomic import replace_file
-
-    def configure(env: str) -> Mapping[str, Any]:
-        return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
-
-    kedro = KedroProject(project, register_pipelines(), configure)
-    path = project / "dvc.yaml"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    before = _parse(path, text)
-    after = merge(before, kedro.variables(), kedro.stages())
-    found = differences(before, after)
-    if found and not check:
-        with replace_file(path) as temporary:
-            temporary.write_text(as_text(after, head_of(text)), encoding="utf-8")
-    return found
+            click.echo(f"{env}: {stage} was made by {maker}")
+        click.echo(
+            f"{env}: saved with run {save_links(client, experiment.experiment_id, env, stages, links)}"
+        )
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

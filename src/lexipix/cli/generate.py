@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from lexipix.cli.errors import user_errors
-from lexipix.cli.options import image_options, renamed_option, require_images, with_options
+from lexipix.cli.options import image_options, renamed_option, with_options
 from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_CANDIDATES, Quality
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     "--prompts", "file", type=click.Path(path_type=Path), metavar="FILE",
     help="Draw every line of a UTF-8 text file.",
 )  # fmt: skip
-@click.option("-n", "n", type=int, metavar="N", help="Images of each prompt [default: generation.n].")
+@click.option(
+    "-n", "n", type=click.IntRange(1), metavar="N", help="Images of each prompt [default: generation.n]."
+)
 @click.option(
     "--quality",
     type=click.Choice(get_args(Quality)),
@@ -97,7 +99,6 @@ def generate(
     generation = with_options(
         defaults, n=n, seed=seed, model=model, quality=quality, candidates=candidates, until=until
     )
-    require_images("-n", generation.n, defaults)
     if until is not None and generation.candidates == 1:
         raise LexipixError(
             f"--until {until} ends the search among candidates, and only one is drawn: add --candidates 8."

@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from lexipix.cli.errors import user_errors
-from lexipix.cli.options import image_options, renamed_option, require_images, with_options
+from lexipix.cli.options import image_options, renamed_option, with_options
 from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.results import save_results, show_warnings
-from lexipix.config.generation import MAX_STEPS, Init, Optimize
+from lexipix.config.generation import MAX_BUDGET, MAX_STEPS, Init, Optimize
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
-    from lexipix.inference.inversion_result import InversionResult
-    from lexipix.inference.redraw import RedrawResult
+    from lexipix.inference.redraw_result import InversionResult, RedrawResult
 
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--until", metavar="TARGET", help="Stop at ssim=0.6, psnr=20 or score=0.8.")
 @click.option(
-    "--budget", type=int, metavar="N", help="Images drawn at most [default: generation.redraw.budget]."
+    "--budget",
+    type=click.IntRange(1, MAX_BUDGET),
+    metavar="N",
+    help="Images drawn at most [default: generation.redraw.budget].",
 )
 @click.option("--text", metavar="TEXT", help="Text of the image, instead of NAME.txt beside it or a caption.")
 @click.option(
@@ -96,7 +98,6 @@ def redraw(
         optimize=optimize,
         init=init,
     )
-    require_images("--budget", parameters.budget, generation)
     pipe = context.text_to_image(generation.model)
     generator, scorer = pipe.generator("best")[1], pipe.scorer
     assert scorer is not None
@@ -119,9 +120,9 @@ def redraw(
     )
     _show_attempts(result, parameters.budget)
     if parameters.optimize_steps:
-        from lexipix.inference.inversion import invert_best
+        from lexipix.inference.inversion import invert
 
-        result = invert_best(result, context.load, parameters, context.parameters.run)
+        result = invert(result, context.load, parameters, context.parameters.run)
         assert result.inversion is not None
         _show_inversion(result.inversion)
     folder = save_results(result.files(), out or context.path("generated").parent / "redrawn" / image.stem)

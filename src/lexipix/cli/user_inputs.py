@@ -44,11 +44,6 @@ def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:
     prompts = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     if not prompts:
         raise LexipixError(f"The file of prompts {path} is empty: write one prompt per line.")
-    if len(prompts) > max_prompts:
-        raise LexipixError(
-            f"The file of prompts {path} has {len(prompts):,} prompts, more than generation.max_prompts = "
-            f"{max_prompts:,}: split the file, or raise the parameter."
-        )
     return prompts
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.inference.onnx_generator import MAX_IN_MEMORY, OnnxGenerator, sample_noise
+from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.onnx_scorer import OnnxScorer, cosines
 from lexipix.inference.onnx_session import Pixels, Vectors
 
@@ -42,8 +42,7 @@ def best_of(
 
     A candidate depends only on the model, the prompt, the seed, the image's index and its own number.
     Candidate 0 is the image that is drawn without further candidates, so that more candidates never lower a
-    score. Of equal scores the earlier candidate is kept. At most ``MAX_IN_MEMORY`` candidates are in memory
-    at a time, and one image of each that is asked for.
+    score. Of equal scores the earlier candidate is kept. All candidates of the images are in memory.
 
     Args:
         generator: Draws the candidates.
@@ -67,20 +66,18 @@ def best_of(
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
     )
-    block = max(1, MAX_IN_MEMORY // candidates)  # images whose candidates are drawn together
-    for start in range(0, n, block):
-        rows, first = np.arange(start, min(start + block, n)), 0
-        while len(rows) and first < candidates:
-            at_once = MAX_IN_MEMORY if until is None else _CANDIDATES_AT_ONCE
-            several = min(max(1, at_once // len(rows)), candidates - first)
-            owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
-            noise = _candidate_noise(generator, seed, indices[owners], numbers)
-            images = generator.generate([prompts[row] for row in owners.tolist()], noise)
-            scores = cosines(scorer.embed_images(images), texts[owners])
-            _keep_better(best, rows, scores, images, first, until)
-            first += several
-            if until is not None:
-                rows = rows[best.scores[rows] < until]
+    rows, first = np.arange(n), 0
+    while len(rows) and first < candidates:
+        several = candidates if until is None else max(1, _CANDIDATES_AT_ONCE // len(rows))
+        several = min(several, candidates - first)
+        owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
+        noise = _candidate_noise(generator, seed, indices[owners], numbers)
+        images = generator.generate([prompts[row] for row in owners.tolist()], noise)
+        scores = cosines(scorer.embed_images(images), texts[owners])
+        _keep_better(best, rows, scores, images, first, until)
+        first += several
+        if until is not None:
+            rows = rows[best.scores[rows] < until]
     return best
 
 

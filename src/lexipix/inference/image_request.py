@@ -1,7 +1,7 @@
 """What a request for images consists of: checked prompts, and how their images are drawn."""
 
+import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +27,8 @@ class ImageOptions:
         candidates: Candidates for each image, of which the scorer keeps the best.
         until: Score such as ``score=0.9`` that ends the search among candidates.
         score: Whether to score images; without it drawing is faster.
-        max_prompts: Prompts in one request; None is no limit.
-        max_images: Images in one request, candidates not counted; None is no limit.
+        max_prompts: Prompts in one request.
+        max_images: Images in one request, candidates not counted.
 
     Raises:
         LexipixError: A value is out of range, or does not fit the others.
@@ -40,8 +40,8 @@ class ImageOptions:
     candidates: int = 1
     until: str | None = None
     score: bool = True
-    max_prompts: int | None = None
-    max_images: int | None = None
+    max_prompts: float = math.inf
+    max_images: float = math.inf
 
     @classmethod
     def of(cls, generation: GenerationParameters, run_seed: int, score: bool = True) -> "ImageOptions":
@@ -72,22 +72,17 @@ class ImageOptions:
                 "or draw one candidate (--candidates 1)."
             )
 
-    @property
-    def good_enough(self) -> float | None:
-        """The score that ends the search among candidates."""
-        return parse_target(self.until).value if self.until is not None else None
-
     def check_number(self, n_prompts: int) -> None:
         """Check how many images a request asks for; a LexipixError if none, or more than a limit."""
         if n_prompts < 1:
             raise LexipixError("There is no prompt: name at least one.")
-        if self.max_prompts is not None and n_prompts > self.max_prompts:
+        if n_prompts > self.max_prompts:
             raise LexipixError(
                 f"There are {n_prompts:,} prompts, more than generation.max_prompts = {self.max_prompts:,}: "
                 "draw fewer at a time, or raise the parameter."
             )
         n_images = n_prompts * self.num_images
-        if self.max_images is not None and n_images > self.max_images:
+        if n_images > self.max_images:
             raise LexipixError(
                 f"{n_prompts:,} prompts with {self.num_images:,} images each are {n_images:,} images, more "
                 f"than generation.max_pictures = {self.max_images:,}: draw fewer at a time, or raise the "
@@ -129,23 +124,16 @@ class ImageRequest:
         return self.prompts[number // self.options.num_images].text
 
     def batches(self) -> Iterator[BestOfResult]:
-        """Draw the images, at most ``MAX_IN_MEMORY`` at a time; the next batch is drawn in the background."""
-        with ThreadPoolExecutor(1) as background:
-            pending = background.submit(self._batch, 0)
-            for start in range(0, len(self), MAX_IN_MEMORY):
-                batch = pending.result()
-                if start + MAX_IN_MEMORY < len(self):
-                    pending = background.submit(self._batch, start + MAX_IN_MEMORY)
-                yield batch
-
-    def _batch(self, start: int) -> BestOfResult:
-        numbers = np.arange(start, min(start + MAX_IN_MEMORY, len(self)))
-        return best_of(
-            self.generator,
-            self.scorer,
-            [self.prompt(number) for number in numbers.tolist()],
-            numbers % self.options.num_images,
-            self.options.seed,
-            self.options.candidates,
-            self.options.good_enough,
-        )
+        """Draw the images, with at most ``MAX_IN_MEMORY`` candidates of them at a time."""
+        options, block = self.options, max(1, MAX_IN_MEMORY // self.options.candidates)
+        for start in range(0, len(self), block):
+            numbers = np.arange(start, min(start + block, len(self)))
+            yield best_of(
+                self.generator,
+                self.scorer,
+                [self.prompt(number) for number in numbers.tolist()],
+                numbers % options.num_images,
+                options.seed,
+                options.candidates,
+                parse_target(options.until).value if options.until is not None else None,
+            )
