@@ -1,6 +1,5 @@
 """Exports trained networks to ONNX graphs and verifies each on real input."""
 
-import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,8 +31,6 @@ from lexipix.training.bundles import load_network, token_ids, tokenizer_of
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
-
-_log = logging.getLogger(__name__)
 
 VERIFICATION_IMAGES = 16
 
@@ -189,8 +186,6 @@ class Exporter:
         differences = {}
         for name, graph in graphs.items():
             difference = largest_difference(contents[name], graph.module, graph.batches)
-            size = megabytes(contents[name])
-            _log.info("%s.%s as ONNX: %.1f MB, differs by %.1e", kind, name, size, difference)
             if not difference <= self.max_difference:
                 raise RuntimeError(
                     f"the ONNX graph {name} of the {kind} differs from its network by {difference:g}, more "
@@ -232,11 +227,6 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
             if wanted.is_floating_point():
                 largest = max(largest, float(np.abs(got - wanted.numpy()).max()))
     return largest
-
-
-def megabytes(*contents: bytes) -> float:
-    """Returns the size of files in MB (10^6 bytes)."""
-    return sum(map(len, contents)) / 1e6
 
 
 def _export(graph: _Graph) -> torch.onnx.ONNXProgram:

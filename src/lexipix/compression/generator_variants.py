@@ -1,6 +1,5 @@
 """All variants of both generators: which are made, measured from prompts to pixels, and chosen."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +18,6 @@ from lexipix.metrics.images import psnr, ssim
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
-
-_log = logging.getLogger(__name__)
 
 
 def make_variants(
@@ -90,7 +87,6 @@ def measure_families(
             names = [name for name in names if not split_name(name)[0] and not name.endswith("int8")]
         tables[one] = _measure(one, names, networks, exported, quality, compression.measurement)
     champion = choose_champion(compression.champion, family, tables[family])
-    _log.info("Champion: %s %s", champion["family"], champion["variant"])
     return speed_table(tables, champion), champion
 
 

@@ -67,31 +67,18 @@ def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxMo
 
 
 def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], names: Sequence[str]) -> OnnxModel:
-    graphs = {**baseline.graphs, name: quantize_graph(baseline.graphs[name], batches, names)}
-    return replace(baseline, graphs=graphs, card={**baseline.card, "quantized": "int8 QDQ"})
-
-
-def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]) -> bytes:
-    """Returns a graph with convolutions in int8.
+    """A model with those convolutions of a graph in int8 whose weights' names hold one of ``names``.
 
     The decoder's last convolution adds to a linear map that stays in float, so that its errors are invisible.
     The first ones, the modulation and the text encoding stay in float as well, because they cost little.
     Activations are unsigned and weights signed 7-bit numbers, per channel: products of 8-bit numbers overflow
-    on processors without VNNI.
-
-    Args:
-        graph: The graph in float.
-        batches: Real inputs of it, for the ranges of the activations.
-        names: Parts of the names of the convolutions' weights.
-
-    Raises:
-        Unavailable: The graph has no such convolutions.
+    on processors without VNNI. ``batches`` are real inputs, for the ranges of the activations.
     """
-    model = onnx.load_from_string(graph)
+    graph = baseline.graphs[name]
     nodes = [
         node.name
-        for node in model.graph.node
-        if node.op_type == "Conv" and any(part in name for name in node.input for part in names)
+        for node in onnx.load_from_string(graph).graph.node
+        if node.op_type == "Conv" and any(part in weight for weight in node.input for part in names)
     ]
     if not nodes:
         raise Unavailable("it has none of the convolutions that are computed in int8")
@@ -112,4 +99,5 @@ def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]
             op_types_to_quantize=["Conv"],
             calibrate_method=CalibrationMethod.MinMax,
         )
-        return target.read_bytes()
+        graphs = {**baseline.graphs, name: target.read_bytes()}
+    return replace(baseline, graphs=graphs, card={**baseline.card, "quantized": "int8 QDQ"})
