@@ -14,19 +14,12 @@ _CANDIDATES_AT_ONCE = 4  # drawn together where the first candidate that is good
 
 
 class BestOfResult(NamedTuple):
-    """The best candidate of each of N images.
+    """The best candidate of each of N images."""
 
-    Attributes:
-        images: uint8 (N, S, S, 3).
-        scores: Cosine between image and prompt, (N,); NaN without a scorer.
-        chosen: Number of the candidate that was kept, counted from 0, (N,).
-        drawn: Candidates that were drawn, (N,).
-    """
-
-    images: Pixels
-    scores: NDArray[np.float64]
-    chosen: NDArray[np.int64]
-    drawn: NDArray[np.int64]
+    images: Pixels  # (N, S, S, 3)
+    scores: NDArray[np.float64]  # (N,) cosine between image and prompt; NaN without a scorer
+    chosen: NDArray[np.int64]  # (N,) number of the candidate that was kept, counted from 0
+    drawn: NDArray[np.int64]  # (N,) candidates that were drawn
 
 
 def best_of(
@@ -51,7 +44,7 @@ def best_of(
         indices: Which image of its prompt each is, (N,).
         seed: Of the noise.
         candidates: Candidates for each image, at most.
-        until: Score from which a candidate is good enough, so that no further one is drawn; None draws all.
+        until: No further candidate is drawn from this score on; None draws all.
     """
     n, size = len(prompts), generator.image_size
     if scorer is None:

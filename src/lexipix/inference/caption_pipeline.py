@@ -49,8 +49,7 @@ class CaptionPipeline:
         """Load the captioner that ``kedro run`` chose.
 
         Args:
-            source: Its folder, such as ``data/06_models/captioner_champion``, or the URI of a registered
-                model, such as ``models:/lexipix-captioner@champion``.
+            source: As for :func:`.pretrained.model_folder`.
             min_side: Image files with a shorter side, in pixels, are refused.
             max_pixels: Image files with more pixels are refused before they are decoded.
 

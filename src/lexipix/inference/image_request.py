@@ -21,7 +21,6 @@ class ImageOptions:
 
     Attributes:
         num_images: Images of each prompt.
-        seed: Of the noise.
         quality: ``fast``, ``balanced`` (the fastest variant as good as the uncompressed one) or ``best``
             (uncompressed). The same seed gives the same composition in each.
         candidates: Candidates for each image, of which the scorer keeps the best.
@@ -95,14 +94,8 @@ class ImageRequest:
     """Checked prompts and everything that decides their images. Nothing is drawn yet.
 
     Image i of a prompt depends only on the model, the prompt, the seed, i and the candidates: not on the
-    number of images, the other prompts or the number of cores.
-
-    Attributes:
-        generator: Draws the images.
-        scorer: Scores images against their prompts; None leaves the scores open.
-        prompts: The prompts, with warnings.
-        options: How their images are drawn.
-        model: Name of the generator: the family, and the variant if it is compressed.
+    number of images, the other prompts or the number of cores. Without a scorer images have no scores.
+    ``model`` is the name of the generator: the family, and the variant if it is compressed.
     """
 
     generator: OnnxGenerator

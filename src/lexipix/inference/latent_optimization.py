@@ -44,7 +44,11 @@ def optimize_latent(
             error = (image - new_decoded).square().sum()
             downhill = -torch.autograd.grad(error, tracked)[0]
         if not step or error.item() < lowest:
-            direction = downhill + (_conjugate(downhill, gradient) * direction if step else 0)
+            if step:
+                kept = _dot(downhill, downhill - gradient) / _dot(gradient, gradient).clamp_min(_TINY)
+                direction = downhill + kept.clamp_min(0) * direction
+            else:
+                direction = downhill
             best, decoded, gradient, lowest = latent, new_decoded.detach(), downhill, error.item()
             trust = min(2 * trust, MAX_STEP)
         else:
@@ -53,11 +57,6 @@ def optimize_latent(
         if step < steps:
             latent = best + _step_length(decode, best, decoded, image, direction, trust) * direction
             latent = latent * (max_norm / latent.norm().clamp_min(_TINY)).clamp_max(1)
-
-
-def _conjugate(downhill: Tensor, before: Tensor) -> Tensor:
-    """How much of the direction before is kept."""
-    return (_dot(downhill, downhill - before) / _dot(before, before).clamp_min(_TINY)).clamp_min(0)
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ from lexipix.inference.onnx_session import Pixels
 from lexipix.reporting.contact_sheet import contact_sheet
 
 MAX_ON_SHEET = 64
-SHEET_PIXELS = 128  # an image on a contact sheet is enlarged to about this
 
 
 def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
@@ -35,8 +34,8 @@ def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
 
 
 def result_sheet(images: Sequence[Pixels], captions: Sequence[str], title: str, columns: int = 5) -> Pixels:
-    """Images, uint8 (S, S, 3), enlarged and with captions: uint8 (height, width, 3)."""
-    scale = max(1, SHEET_PIXELS // images[0].shape[0])
+    """Images, uint8 (S, S, 3), enlarged to about 128 pixels, with captions: uint8 (height, width, 3)."""
+    scale = max(1, 128 // images[0].shape[0])
     return contact_sheet(np.stack(images), captions, columns=columns, scale=scale, title=title)
 
 

@@ -27,8 +27,6 @@ class TextToImageOutput:
 
     Attributes:
         pixels: uint8 (N, S, S, 3).
-        prompts: Prompt of each image.
-        seeds: Seed of each image.
         indices: Which image of its prompt each is, counted from 0. Prompt, seed and index decide an image.
         scores: Cosine between image and prompt, 1 at best; None without a scorer.
         model: Family and variant of the generator.
@@ -53,7 +51,7 @@ class TextToImagePipeline:
     """Draws images of prompts with a trained and exported generator. It needs no torch.
 
     Args:
-        family: Name of the generator: ``vae``, ``gan`` or ``tokens``.
+        family: ``vae``, ``gan`` or ``tokens``.
         variants: Quality -> variant of the generator.
         load: Variant -> generator; called once for each variant that is used.
         load_scorer: Gives the scorer, or None where there is none.
@@ -75,11 +73,7 @@ class TextToImagePipeline:
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "TextToImagePipeline":
-        """Load the champion that ``kedro run`` chose.
-
-        Args:
-            source: Its folder, such as ``data/06_models/champion``, or the URI of a registered model, such as
-                ``models:/lexipix-generator@champion``.
+        """Load the champion that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`.
 
         Raises:
             LexipixError: There is no model, or it is damaged.
@@ -130,16 +124,9 @@ class TextToImagePipeline:
         until: str | None = None,
         score: bool = True,
     ) -> TextToImageOutput:
-        """Draw images of prompts. The same arguments give the same bytes.
+        """Draw images of one prompt or several. The same arguments give the same bytes.
 
-        Args:
-            prompts: One prompt or several.
-            num_images: As for :class:`ImageOptions`, like the arguments after it.
-            seed: Of the noise.
-            quality: ``fast``, ``balanced`` or ``best``.
-            candidates: Candidates for each image.
-            until: Score such as ``score=0.9`` that ends the search among candidates.
-            score: Whether to score images.
+        The arguments after ``prompts`` are those of :class:`ImageOptions`.
 
         Raises:
             LexipixError: A prompt cannot be drawn, or an argument is out of range.
@@ -163,10 +150,9 @@ class TextToImagePipeline:
     ) -> ImageRequest:
         """Check prompts, and draw nothing yet; for long lists, whose images do not fit memory.
 
-        An error about a prompt starts with its place, if ``places`` are given.
-
         Raises:
-            LexipixError: A prompt cannot be drawn, or a limit is exceeded.
+            LexipixError: A prompt cannot be drawn (it starts with its place, if ``places`` are given), or a
+                limit is exceeded.
         """
         options.check_number(len(prompts))
         model, generator = self.generator(options.quality)
