@@ -5,7 +5,7 @@ configuration and the exported models. Whatever takes time to import is imported
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -61,15 +61,10 @@ def generate(
     metadata: "ProjectMetadata",
     prompt: str | None,
     file: Path | None,
-    n: int | None,
-    quality: str | None,
     score: bool,
-    candidates: int | None,
-    until: str | None,
-    seed: int | None,
-    model: str | None,
     env: str | None,
     out: Path | None,
+    **options: Any,
 ) -> None:
     """Draw images of prompts.
 
@@ -96,12 +91,11 @@ def generate(
         raise click.UsageError('Name what to draw: kedro generate "…" or kedro generate --prompts FILE.')
     context = ProjectContext(metadata.project_path, env)
     defaults = context.parameters.generation
-    generation = with_options(
-        defaults, n=n, seed=seed, model=model, quality=quality, candidates=candidates, until=until
-    )
-    if until is not None and generation.candidates == 1:
+    generation = with_options(defaults, **options)
+    if options["until"] is not None and generation.candidates == 1:
         raise LexipixError(
-            f"--until {until} ends the search among candidates, and only one is drawn: add --candidates 8."
+            f"--until {generation.until} ends the search among candidates, and only one is drawn: "
+            "add --candidates 8."
         )
     lines = read_prompts(file, defaults.max_prompts) if file is not None else [(0, str(prompt))]
     request = context.text_to_image(generation.model).request(

@@ -4,7 +4,7 @@ The command needs no torch; only the optimisation towards the image does.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -58,16 +58,12 @@ if TYPE_CHECKING:
 def redraw(
     metadata: "ProjectMetadata",
     image: Path,
-    until: str | None,
-    budget: int | None,
     text: str | None,
-    optimize_steps: int | None,
-    optimize: str | None,
-    init: str | None,
     seed: int | None,
     model: str | None,
     env: str | None,
     out: Path | None,
+    **options: Any,
 ) -> None:
     """Draw an image again from its description.
 
@@ -90,14 +86,7 @@ def redraw(
 
     context = ProjectContext(metadata.project_path, env)
     generation = with_options(context.parameters.generation, seed=seed, model=model)
-    parameters = with_options(
-        generation.redraw,
-        until=until,
-        budget=budget,
-        optimize_steps=optimize_steps,
-        optimize=optimize,
-        init=init,
-    )
+    parameters = with_options(generation.redraw, **options)
     pipe = context.text_to_image(generation.model)
     generator, scorer = pipe.generator("best")[1], pipe.scorer
     assert scorer is not None
@@ -139,16 +128,19 @@ def _show_attempts(result: "RedrawResult", budget: int) -> None:
             click.echo(f'"{shown}" ({result.text_source})')
         mark = "   best" if attempt.number - 1 == result.best else ""
         click.echo(f"  {attempt.number:3d}  {attempt.model}: {attempt}{mark}")
-    if result.target is not None:
-        reached = "reached" if result.reached else "not reached"
-        click.echo(f"{result.target} was {reached} with {len(result.attempts)} of {budget} images.")
+    _show_target(result, f"{len(result.attempts)} of {budget} images")
 
 
 def _show_inversion(inversion: "InversionResult") -> None:
     click.echo(inversion.summary())
-    steps = f"{len(inversion.steps) - 1} steps ({1000 * inversion.seconds:,.0f} ms)"
-    if inversion.target is not None:
-        reached = "reached" if inversion.reached else "not reached"
-        click.echo(f"{inversion.target} was {reached} with {steps}, path {inversion.path}.")
-    else:
-        click.echo(f"Optimized in {steps}, path {inversion.path}.")
+    n_steps, milliseconds = len(inversion.steps) - 1, 1000 * inversion.seconds
+    spent = f"{n_steps} steps ({milliseconds:,.0f} ms), path {inversion.path}"
+    if inversion.target is None:
+        click.echo(f"Optimized in {spent}.")
+    _show_target(inversion, spent)
+
+
+def _show_target(result: "RedrawResult | InversionResult", spent: str) -> None:
+    if result.target is not None:
+        reached = "reached" if result.reached else "not reached"
+        click.echo(f"{result.target} was {reached} with {spent}.")

@@ -100,12 +100,9 @@ def measure_captioner_variants(
 
 
 def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -> dict[str, Any]:
-    """Chooses the given variant, or the fastest in batches whose quality loss is within the gate.
+    """Chooses the champion's variant by :func:`choose_variant`.
 
     Without given captions the loss is that of the share of images with the same caption.
-
-    Raises:
-        LexipixError: The baseline, or the given variant, is not in the table.
     """
     gated = [key for key in GATED if key in table.get(BASELINE, {})] or ["agreement"]
     gate = parameters.max_quality_loss

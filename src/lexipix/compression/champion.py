@@ -37,7 +37,7 @@ def choose_family(
 
 
 def choose_champion(parameters: ChampionParameters, family: Family, table: Table) -> dict[str, Any]:
-    """Chooses the given variant, or the fastest in batches whose quality loss is within the gate.
+    """Chooses the champion's variant by :func:`choose_variant`.
 
     Variants that need torch are in the table for comparison only: loading torch takes longer than the first
     image may take.
@@ -46,9 +46,6 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
         JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
         ``qualities``: the variant that ``kedro generate --quality`` takes for ``fast`` (the fastest within
         the wider gate), ``balanced`` (the champion) and ``best`` (the baseline).
-
-    Raises:
-        LexipixError: The baseline, or the given variant, is not in the table.
     """
     gate = parameters.max_quality_loss
     champion = choose_variant(table, "variant", parameters.variant, gate)
@@ -81,12 +78,8 @@ def choose_variant(
 ) -> str:
     """Returns the given variant, or the fastest in batches of those without torch within the gate.
 
-    Args:
-        table: Variant -> metrics.
-        key: The parameter under ``compression.champion`` that may give a variant.
-        given: Its value.
-        gate: Largest quality loss of the fastest.
-        gated: The metrics whose loss counts.
+    ``key`` is the parameter under ``compression.champion`` with the value ``given``. The loss of quality
+    counts for the metrics ``gated``.
 
     Raises:
         LexipixError: The baseline was not measured, or the given variant was not measured or needs torch.

@@ -54,19 +54,9 @@ class _Graph:
 class Exporter:
     """Exports networks and rejects graphs that compute something else.
 
-    The graphs are compared with their networks on the first captions and images of the validation split, or
-    of the training split where the validation split has no caption.
-
-    Args:
-        pictures: The data.
-        verification: Number of captions, and the largest difference allowed.
-
-    Attributes:
-        captions: N texts.
-        images: uint8 (M, H, W, 3).
-
-    Raises:
-        LexipixError: No image has a caption.
+    The graphs are compared with their networks on the first ``captions`` and ``images``, uint8 (M, H, W, 3),
+    of the validation split, or of the training split where the validation split has no caption. Without any
+    caption there is a LexipixError.
     """
 
     def __init__(self, pictures: ImageSplits, verification: VerificationParameters) -> None:
@@ -74,7 +64,7 @@ class Exporter:
             captions = split.captions["caption"].dropna()
             if len(captions):
                 self.captions = [str(text) for text in captions[: verification.n_captions]]
-                self.images = np.array(split.images[: min(VERIFICATION_IMAGES, len(split))])
+                self.images = np.array(split.images[:VERIFICATION_IMAGES])
                 break
         else:
             raise LexipixError(
@@ -230,11 +220,9 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
 
 
 def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
-    """Traces a module into a graph with dynamic axes.
-
-    ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export takes
-    two thirds of the time, the result is as fast, and parameters keep their names.
-    """
+    """Traces a module into a graph with dynamic axes."""
+    # ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export takes
+    # two thirds of the time, the result is as fast, and parameters keep their names
     inputs = graph.batches[0]
     shapes = tuple(dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
     with _quiet(), torch.no_grad():

@@ -28,11 +28,8 @@ def make_variants(
 ) -> dict[str, OnnxModel]:
     """Returns the compressed variants of a generator that run without torch, by name.
 
-    Args:
-        compression: Names the variants.
-        pictures: Give real input for verification and calibration.
-        baseline: The exported generator in fp32.
-        smaller: Its pruned and its small network.
+    ``baseline`` is the exported generator in fp32, ``smaller`` its pruned and its small network. Real input
+    for verification and calibration comes from ``pictures``.
     """
     exporter = Exporter(pictures, compression.verification)
     wanted = [split_name(variant) for variant in compression.variants]
@@ -59,17 +56,8 @@ def measure_families(
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
     """Measures the variants of both generators and chooses the champion.
 
-    Only the chosen family has smaller networks, and variants in int8.
-
-    Args:
-        compression: Names the variants, and the gates.
-        run: Seed, threads, device.
-        pictures: The data; images are drawn from validation captions.
-        contrastive_pair: Measures their quality.
-        baselines: The uncompressed generators with their exports in fp32.
-        family: The chosen one.
-        smaller: Its pruned and its small network.
-        variants: As :func:`make_variants` returns them.
+    ``baselines`` are the uncompressed generators with their exports in fp32. Only the chosen family has
+    smaller networks, and variants in int8 (``variants``, as :func:`make_variants` returns them).
 
     Returns:
         See :func:`.champion.speed_table` and :func:`.champion.choose_champion`.

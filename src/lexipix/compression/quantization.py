@@ -32,8 +32,6 @@ Inputs = Mapping[str, NDArray[np.generic]]
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
-    """Iterates over given inputs."""
-
     def __init__(self, batches: Sequence[Inputs]) -> None:
         self._batches = iter(batches)
 
