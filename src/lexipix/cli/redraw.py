@@ -88,8 +88,7 @@ def redraw(
     generation = with_options(context.parameters.generation, seed=seed, model=model)
     parameters = with_options(generation.redraw, **options)
     pipe = context.text_to_image(generation.model)
-    generator, scorer = pipe.generator("best")[1], pipe.scorer
-    assert scorer is not None
+    _, generator = pipe.generator("best")
     pixels = read_image_file(image, context.parameters.ingestion, generator.image_size)
     source = "given" if text is not None else image.with_suffix(".txt").name
     text = text if text is not None else text_beside(image)
@@ -103,7 +102,7 @@ def redraw(
         source,
         context.generators(pipe, generation.model),
         lambda: context.captioner().captioner,
-        scorer,
+        pipe.scorer,
         parameters,
         context.parameters.run.seed if generation.seed is None else generation.seed,
     )

@@ -221,8 +221,8 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
 
 def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
     """Traces a module into a graph with dynamic axes."""
-    # ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export takes
-    # two thirds of the time, the result is as fast, and parameters keep their names
+    # ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export
+    # takes two thirds of the time, the result is as fast, and parameters keep their names
     inputs = graph.batches[0]
     shapes = tuple(dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
     with _quiet(), torch.no_grad():

@@ -28,17 +28,11 @@ Load = Callable[[str], Any]
 
 
 class InversionStart(NamedTuple):
-    """Initial values of an inversion, and the decoder that makes images of them.
+    """Initial values of an inversion, and the decoder that makes images of them."""
 
-    Attributes:
-        values: Noise (1, Z) or a latent (1, C, 8, 8).
-        decode: Values to images (1, 3, S, S) in about [-1, 1].
-        max_norm: Longer values are scaled to this norm.
-    """
-
-    values: Tensor
-    decode: Callable[[Tensor], Tensor]
-    max_norm: float = float("inf")
+    values: Tensor  # noise (1, Z) or a latent (1, C, 8, 8)
+    decode: Callable[[Tensor], Tensor]  # values to images (1, 3, S, S) in about [-1, 1]
+    max_norm: float = float("inf")  # longer values are scaled to this norm
 
 
 def start_from_text(load: Load, best: Attempt, optimize: Optimize, device: torch.device) -> InversionStart:

@@ -18,7 +18,7 @@ from lexipix.inference.pretrained import model_folder
 from lexipix.inference.prompt_checks import check_prompts
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import read_onnx_pipeline
-from lexipix.utils.types import BASELINE, SCORER, OnnxModel, OnnxPipeline
+from lexipix.utils.types import BASELINE, SCORER, OnnxPipeline
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TextToImageOutput:
     Attributes:
         pixels: uint8 (N, S, S, 3).
         indices: Which image of its prompt each is, counted from 0. Prompt, seed and index decide an image.
-        scores: Cosine between image and prompt, 1 at best; None without a scorer.
+        scores: Cosine between image and prompt, 1 at best; None without scoring.
         model: Family and variant of the generator.
         warnings: What the model will probably not draw well in each image, or an empty text.
     """
@@ -54,7 +54,7 @@ class TextToImagePipeline:
         family: ``vae``, ``gan`` or ``tokens``.
         variants: Quality -> variant of the generator.
         load: Variant -> generator; called once for each variant that is used.
-        load_scorer: Gives the scorer, or None where there is none.
+        load_scorer: Called when images are scored.
 
     Example:
         >>> pipe = TextToImagePipeline.from_pretrained("data/06_models/champion")
@@ -66,7 +66,7 @@ class TextToImagePipeline:
         family: str,
         variants: Mapping[str, str],
         load: Callable[[str], OnnxGenerator],
-        load_scorer: Callable[[], OnnxScorer | None],
+        load_scorer: Callable[[], OnnxScorer],
     ) -> None:
         self.family, self.variants = family, dict(variants)
         self._load, self._load_scorer = cache(load), cache(load_scorer)
@@ -83,32 +83,22 @@ class TextToImagePipeline:
     @classmethod
     def from_champion(cls, champion: OnnxPipeline) -> "TextToImagePipeline":
         """Use a champion that is read already."""
-        if "qualities" not in champion.config:
+        variants, models = champion.config.get("qualities"), champion.models
+        if variants is None or not {*variants.values(), SCORER} <= models.keys():
             raise LexipixError(
-                "The model's config.json lists no variants for the qualities fast, balanced and best: run "
-                "`kedro run --pipelines compression` again."
+                "The model's config.json lists no variants for the qualities fast, balanced and best, or one "
+                "of their folders is missing: run `kedro run --pipelines compression` again."
             )
-
-        def model(name: str) -> OnnxModel:
-            if name not in champion.models:
-                raise LexipixError(
-                    f"The champion lacks its part {name}: run `kedro run --pipelines compression` again."
-                )
-            return champion.models[name]
-
         return cls(
             champion.config["family"],
-            champion.config["qualities"],
-            lambda variant: OnnxGenerator(model(variant)),
-            lambda: OnnxScorer(model(SCORER)),
+            variants,
+            lambda variant: OnnxGenerator(models[variant]),
+            lambda: OnnxScorer(models[SCORER]),
         )
 
     @classmethod
     def from_generator(
-        cls,
-        family: str,
-        generator: OnnxGenerator,
-        load_scorer: Callable[[], OnnxScorer | None] = lambda: None,
+        cls, family: str, generator: OnnxGenerator, load_scorer: Callable[[], OnnxScorer]
     ) -> "TextToImagePipeline":
         """Use one uncompressed generator for every quality."""
         qualities = dict.fromkeys(get_args(Quality), BASELINE)
@@ -157,12 +147,7 @@ class TextToImagePipeline:
         options.check_number(len(prompts))
         model, generator = self.generator(options.quality)
         checked = check_prompts(prompts, generator, places)
-        scorer = self.scorer if options.score else None
-        if scorer is None and options.candidates > 1:
-            raise LexipixError(
-                f"This model has no scorer, which candidates = {options.candidates} needs: draw one."
-            )
-        return ImageRequest(generator, scorer, checked, options, model)
+        return ImageRequest(generator, self.scorer if options.score else None, checked, options, model)
 
     def generator(self, quality: str = "balanced") -> tuple[str, OnnxGenerator]:
         """Name and generator of a quality; a LexipixError if there is none, or the model is damaged."""
@@ -172,6 +157,6 @@ class TextToImagePipeline:
         return self.family if variant == BASELINE else f"{self.family} {variant}", self._load(variant)
 
     @property
-    def scorer(self) -> OnnxScorer | None:
-        """What scores images against prompts, if the model has it."""
+    def scorer(self) -> OnnxScorer:
+        """What scores images against prompts."""
         return self._load_scorer()

@@ -37,8 +37,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
         for quality in self._pipe.variants:
             _, generator = self._pipe.generator(quality)
             image = generator.generate([""], np.zeros((1, generator.noise_dim), np.float32))
-            if self._pipe.scorer is not None:
-                self._pipe.scorer.embed_images(image)
+            self._pipe.scorer.embed_images(image)
         limit_requests(int(self._limits.max_request_mb * MEGA))
 
     def predict(
