@@ -149,7 +149,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
     ("arguments", "sentence"),
     [
         ([], 'Name what to draw: kedro generate "…" or kedro generate --prompts FILE.'),
-        ([TEXT, "--prompts", "x.txt"], "Name what to draw"),
+        ([TEXT, "--prompts", "empty.txt"], "Name what to draw"),
         ([""], "Error: The prompt is empty: name what to draw"),
         (
             ["red " * 40],
@@ -182,7 +182,8 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         ([TEXT, "--model", "words"], "words is now called tokens: write --model tokens."),
         ([TEXT, "--budget", "fast"], "--budget is now called --quality: write --quality fast."),
         ([TEXT, "--quality", "huge"], "'huge' is not one of 'fast', 'balanced', 'best'"),
-        (["--prompts", "missing.txt"], "The file of prompts missing.txt does not exist"),
+        (["--prompts", "missing.txt"], "Invalid value for '--prompts': File 'missing.txt' does not exist."),
+        (["--prompts", "data"], "Invalid value for '--prompts': File 'data' is a directory."),
         (["--prompts", "empty.txt"], "The file of prompts empty.txt is empty"),
         (["--prompts", "latin.txt"], "latin.txt is not UTF-8 text (line 1): save it as UTF-8."),
         (["--prompts", "many.txt"], "There are 100,001 prompts, more than generation.max_prompts = 100,000"),

@@ -73,13 +73,6 @@ def test_wrong_files_of_prompts(tmp_path, content, told):
         read_prompts(file, 2)
 
 
-def test_no_file_of_prompts(tmp_path):
-    with pytest.raises(LexipixError, match=r"does not exist: name a text file with one prompt per line"):
-        read_prompts(tmp_path / "no.txt", 2)
-    with pytest.raises(LexipixError, match="is a folder, not a file"):
-        read_prompts(tmp_path, 2)
-
-
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     file = tmp_path / "prompts.txt"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("prompt", required=False)
 @click.option(
-    "--prompts", "file", type=click.Path(path_type=Path), metavar="FILE",
+    "--prompts", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
     help="Draw every line of a UTF-8 text file.",
 )  # fmt: skip
 @click.option(

@@ -37,9 +37,6 @@ def text_beside(path: Path) -> str | None:
 
 def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:
     """The non-blank lines of a file of prompts, with their numbers; a LexipixError if it is no such file."""
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise LexipixError(f"The file of prompts {path} {what}: name a text file with one prompt per line.")
     lines = _text(path, max_prompts * _MAX_LINE_BYTES).splitlines()
     prompts = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     if not prompts:

@@ -66,11 +66,18 @@ def best_of(
         owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
         noise = _candidate_noise(generator, seed, indices[owners], numbers)
         images = generator.generate([prompts[row] for row in owners.tolist()], noise)
-        scores = cosines(scorer.embed_images(images), texts[owners])
-        _keep_better(best, rows, scores, images, first, until)
+        scores = cosines(scorer.embed_images(images), texts[owners]).reshape(len(rows), several)
+        enough = scores >= (np.inf if until is None else until)
+        ended, each = enough.any(1), np.arange(len(rows))
+        picked = np.where(ended, enough.argmax(1), scores.argmax(1))
+        best.drawn[rows] = first + np.where(ended, picked + 1, several)
+        better = scores[each, picked] > best.scores[rows]
+        kept = rows[better]
+        best.images[kept] = images.reshape(len(rows), several, size, size, 3)[each, picked][better]
+        best.scores[kept] = scores[each, picked][better]
+        best.chosen[kept] = first + picked[better]
         first += several
-        if until is not None:
-            rows = rows[best.scores[rows] < until]
+        rows = rows[~ended]
     return best
 
 
@@ -81,23 +88,3 @@ def _candidate_noise(
     pairs = zip(indices.tolist(), numbers.tolist(), strict=True)
     rows = [sample_noise(seed, index, generator.noise_dim, number) for index, number in pairs]
     return np.array(rows, np.float32).reshape(-1, generator.noise_dim)
-
-
-def _keep_better(
-    best: BestOfResult,
-    rows: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    images: Pixels,
-    first: int,
-    until: float | None,
-) -> None:
-    """Put the best of further candidates into ``best``; each image has the same number of them."""
-    several = len(images) // len(rows)
-    for place, row in enumerate(rows):
-        own = scores[place * several : (place + 1) * several]
-        enough = own >= (np.inf if until is None else until)
-        chosen = int(enough.argmax() if enough.any() else own.argmax())
-        best.drawn[row] = first + (chosen + 1 if enough.any() else several)
-        if own[chosen] > best.scores[row]:
-            best.images[row], best.scores[row] = images[place * several + chosen], own[chosen]
-            best.chosen[row] = first + chosen

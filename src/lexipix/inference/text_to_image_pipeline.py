@@ -84,7 +84,7 @@ class TextToImagePipeline:
     def from_champion(cls, champion: OnnxPipeline) -> "TextToImagePipeline":
         """Use a champion that is read already."""
         variants, models = champion.config.get("qualities"), champion.models
-        if variants is None or not {*variants.values(), SCORER} <= models.keys():
+        if variants is None or not {*variants.values(), SCORER} <= set(models):  # reads none of them
             raise LexipixError(
                 "The model's config.json lists no variants for the qualities fast, balanced and best, or one "
                 "of their folders is missing: run `kedro run --pipelines compression` again."
