@@ -59,11 +59,7 @@ class CaptionPipeline:
         return cls(read_onnx_model(model_folder(source)), min_side, max_pixels)
 
     def __call__(self, images: Sequence[Image.Image | Pixels | str | Path]) -> list[str]:
-        """Captions of images: PIL images, uint8 arrays (H, W, 3) or paths of image files, of any size.
-
-        Raises:
-            LexipixError: An image cannot be used.
-        """
+        """Captions of PIL images, uint8 arrays (H, W, 3) or paths of image files, of any size; see `read`."""
         captions: list[str] = []
         for start in range(0, len(images), _BATCH):
             batch = [self.read(image) for image in images[start : start + _BATCH]]

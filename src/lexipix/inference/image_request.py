@@ -19,28 +19,21 @@ from lexipix.utils.errors import LexipixError
 class ImageOptions:
     """How images of prompts are drawn, and how many one request may ask for.
 
-    Attributes:
-        num_images: Images of each prompt.
-        quality: ``fast``, ``balanced`` (the fastest variant as good as the uncompressed one) or ``best``
-            (uncompressed). The same seed gives the same composition in each.
-        candidates: Candidates for each image, of which the scorer keeps the best.
-        until: Score such as ``score=0.9`` that ends the search among candidates.
-        score: Whether to score images; without it drawing is faster.
-        max_prompts: Prompts in one request.
-        max_images: Images in one request, candidates not counted.
+    The quality is ``fast``, ``balanced`` (the fastest variant as good as the uncompressed one) or ``best``
+    (uncompressed). The same seed gives the same composition in each.
 
     Raises:
         LexipixError: A value is out of range, or does not fit the others.
     """
 
-    num_images: int = 1
+    num_images: int = 1  # of each prompt
     seed: int = 0
     quality: str = "balanced"
-    candidates: int = 1
-    until: str | None = None
-    score: bool = True
+    candidates: int = 1  # for each image, of which the scorer keeps the best
+    until: str | None = None  # score such as "score=0.9" that ends the search among candidates
+    score: bool = True  # without scores drawing is faster
     max_prompts: float = math.inf
-    max_images: float = math.inf
+    max_images: float = math.inf  # candidates not counted
 
     @classmethod
     def of(cls, generation: GenerationParameters, run_seed: int, score: bool = True) -> "ImageOptions":

@@ -76,15 +76,9 @@ def start_from_image(load: Load, image: Tensor, optimize: Optimize) -> Inversion
 def invert(
     result: RedrawResult, load: Load, parameters: RedrawParameters, run: RunParameters
 ) -> RedrawResult:
-    """Add an inversion, towards the given image, to a redrawing.
+    """Add an inversion, towards the given image, to a redrawing; ``load`` gives trained networks by name.
 
     The first step that reaches the target, an SSIM or PSNR, is the last; a score as target is ignored.
-
-    Args:
-        result: The attempts by way of text.
-        load: Loads a dataset of the catalog: trained networks.
-        parameters: Steps, what they change, and where they start.
-        run: Chooses the device.
 
     Raises:
         LexipixError: The start cannot be optimised.

@@ -44,25 +44,17 @@ def measure_closeness(image: Pixels, given: Pixels) -> tuple[float | None, float
 
 @dataclass(frozen=True)
 class Attempt(Closeness):
-    """One image that was drawn, and how close it came to the given one.
+    """One image that was drawn, and how close it came to the given one."""
 
-    Attributes:
-        number: Counted from 1, as is ``round``.
-        index: Which noise under the seed.
-        image_score: Cosine between the two images in the scorer's space.
-        text_score: Cosine between the new image and its prompt.
-        score: Mean of the two.
-    """
-
-    number: int
+    number: int  # counted from 1, as is the round
     round: int
     model: str
     text: str
     seed: int
-    index: int
-    image_score: float
-    text_score: float
-    score: float
+    index: int  # which noise under the seed
+    image_score: float  # cosine between the two images in the scorer's space
+    text_score: float  # cosine between the new image and its prompt
+    score: float  # the mean of the two
     ssim: float | None
     psnr: float
 
@@ -85,24 +77,16 @@ class InversionResult:
 
     The optimisation sees the given image itself. So only the first image belongs to the text path, and none
     does if the start was the encoder's latent.
-
-    Attributes:
-        num_values: How many numbers were optimised.
-        model: Whose decoder drew the images.
-        images: uint8 (T, S, S, 3), the start's and one after each step.
-        steps: Of each image.
-        target: What was good enough, if anything: a value of SSIM or PSNR.
-        seconds: Time of the optimisation.
     """
 
     init: Init
     optimize: Optimize
-    num_values: int
-    model: str
-    images: Pixels
-    steps: Sequence[Step]
-    target: Target | None
-    seconds: float
+    num_values: int  # that were optimised
+    model: str  # whose decoder drew the images
+    images: Pixels  # (T, S, S, 3), the start's and one after each step
+    steps: Sequence[Step]  # of each image
+    target: Target | None  # what was good enough: a value of SSIM or PSNR
+    seconds: float  # of the optimisation
 
     @property
     def reached(self) -> bool:
@@ -157,24 +141,14 @@ class InversionResult:
 
 @dataclass(frozen=True)
 class RedrawResult:
-    """All attempts at an image.
+    """All attempts at an image. The inversion is none, since it does not come from a prompt alone."""
 
-    Attributes:
-        given: uint8 (S, S, 3), the image that was to be drawn again.
-        text_source: Where the first prompt comes from: "given", "captioner", or a file's name.
-        images: uint8 (T, S, S, 3), one for each attempt.
-        best: Index of the best attempt.
-        target: What was good enough, if anything.
-        inversion: Result of the optimisation towards the given image. It is no attempt, since it does not
-            come from a prompt alone.
-    """
-
-    given: Pixels
-    text_source: str
-    images: Pixels
+    given: Pixels  # (S, S, 3), the image that was to be drawn again
+    text_source: str  # where the first prompt comes from: "given", "captioner", or a file's name
+    images: Pixels  # (T, S, S, 3), one for each attempt
     attempts: list[Attempt]
-    best: int
-    target: Target | None
+    best: int  # index of the best attempt
+    target: Target | None  # what was good enough, if anything
     inversion: InversionResult | None = None
 
     @property

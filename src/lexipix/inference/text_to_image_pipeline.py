@@ -23,23 +23,15 @@ from lexipix.utils.types import BASELINE, SCORER, OnnxPipeline
 
 @dataclass(frozen=True)
 class TextToImageOutput:
-    """Images of prompts; those of one prompt follow each other.
+    """Images of prompts; those of one prompt follow each other. Prompt, seed and index decide an image."""
 
-    Attributes:
-        pixels: uint8 (N, S, S, 3).
-        indices: Which image of its prompt each is, counted from 0. Prompt, seed and index decide an image.
-        scores: Cosine between image and prompt, 1 at best; None without scoring.
-        model: Family and variant of the generator.
-        warnings: What the model will probably not draw well in each image, or an empty text.
-    """
-
-    pixels: Pixels
+    pixels: Pixels  # (N, S, S, 3)
     prompts: list[str]
     seeds: list[int]
-    indices: list[int]
-    scores: list[float | None]
-    model: str
-    warnings: list[str]
+    indices: list[int]  # which image of its prompt each is, counted from 0
+    scores: list[float | None]  # cosine between image and prompt, 1 at best; None without scoring
+    model: str  # family and variant of the generator
+    warnings: list[str]  # what the model will probably not draw well in each image, or an empty text
 
     @cached_property
     def images(self) -> list[Image.Image]:
