@@ -54,25 +54,14 @@ def optimize_latent(
         else:
             direction, trust = gradient, trust / 4
         yield decoded, best
-        if step < steps:
-            latent = best + _step_length(decode, best, decoded, image, direction, trust) * direction
+        if step == steps:
+            break
+        with torch.no_grad():  # to the minimum of the error along the direction if the decoder were linear
+            size = direction.square().mean().sqrt().clamp_min(_TINY)
+            change = (decode(best + PROBE * direction / size) - decoded) / PROBE
+            length = _dot(image - decoded, change) / _dot(change, change).clamp_min(_TINY)
+            latent = best + length.clamp(-trust, trust) / size * direction
             latent = latent * (max_norm / latent.norm().clamp_min(_TINY)).clamp_max(1)
-
-
-@torch.no_grad()
-def _step_length(
-    decode: Callable[[Tensor], Tensor],
-    latent: Tensor,
-    decoded: Tensor,
-    image: Tensor,
-    direction: Tensor,
-    trust: float,
-) -> Tensor:
-    """Step along the direction to the minimum of the error if the decoder were linear."""
-    size = direction.square().mean().sqrt().clamp_min(_TINY)
-    change = (decode(latent + PROBE * direction / size) - decoded) / PROBE
-    length = _dot(image - decoded, change) / _dot(change, change).clamp_min(_TINY)
-    return length.clamp(-trust, trust) / size
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:

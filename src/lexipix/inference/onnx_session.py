@@ -38,14 +38,13 @@ class OnnxSession:
         self.config = model.config
         self.max_tokens: int = model.config["max_tokens"]
         self.image_size: int = model.config["image_size"]
-        self._graphs = model.graphs
-        self._tokenizer_text = model.tokenizer or ""
+        self._model = model
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""
-        return Tokenizer.from_str(self._tokenizer_text)
+        return Tokenizer.from_str(self._model.tokenizer or "")
 
     def token_ids(self, text: str) -> NDArray[np.int64]:
         """Token ids (1, L) of a text, truncated to the model's maximum length."""
@@ -57,7 +56,7 @@ class OnnxSession:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
-            content = self._graphs[graph]
+            content = self._model.graphs[graph]
             self._sessions[graph] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
         session = self._sessions[graph]
         names = outputs or [value.name for value in session.get_outputs()]
