@@ -35,8 +35,13 @@ Distilled = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 class DistillationData:
     """What a distillation learns from.
 
-    The table ``captions_complete`` holds captions of all training images, generated ones among them. The
-    generator of the chosen family is the teacher; its card holds parameters and metrics of its training.
+    Attributes:
+        pictures: The data.
+        captions_complete: Captions of the training images, the generated ones among them.
+        prior: The VAE's text prior; its card holds the parameters and metrics of its training.
+        gan: The GAN, likewise. The one of the chosen family is the teacher.
+        stream: Receives live metrics.
+        checkpoints: Stores the state of an interrupted training.
     """
 
     pictures: ImageSplits
@@ -154,9 +159,14 @@ def distill(
     data: DistillationData,
     text_student: ModelBundle | None = None,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]:
-    """Train a smaller network, ``small`` or ``pruned``, to generate what the teacher generates.
+    """Train a smaller network to generate what the teacher generates.
 
-    Its training starts from ``text_student`` (see :func:`distill_text_encoder`), or from the teacher.
+    Args:
+        name: ``small`` or ``pruned``; its parameters are ``compression.NAME``.
+        compression: Of the stage.
+        run: Seed, device, precision.
+        data: Generators, pictures and captions.
+        text_student: From :func:`distill_text_encoder`; None starts from the teacher.
 
     Returns:
         The student, the curves and metrics of its training, and the teacher's images above its own. Where no
