@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import yaml
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.utils.errors import LexipixError
-
-if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
 
 
 @click.group()
@@ -23,7 +21,7 @@ def dvc() -> None:
 @click.option("--check", is_flag=True, help="Write nothing; name every difference and fail if there is one.")
 @click.pass_obj
 @user_errors()
-def sync(metadata: "ProjectMetadata", check: bool) -> None:
+def sync(metadata: ProjectMetadata, check: bool) -> None:
     """Write dvc.yaml from the pipelines, the catalog, the parameters and the imports.
 
     Every stage exists in every environment with its own folder of data, as STAGE@ENV. What you write by hand
@@ -68,7 +66,7 @@ def sync(metadata: "ProjectMetadata", check: bool) -> None:
 @dvc.command()
 @click.pass_obj
 @user_errors()
-def link(metadata: "ProjectMetadata") -> None:
+def link(metadata: ProjectMetadata) -> None:
     """Name the MLflow run that made each stage's outputs, also of stages that DVC restored from its cache.
 
     The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; where DVC restored

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.cli.options import env_option
@@ -15,8 +16,6 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SPLITS
 
 if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
-
     from lexipix.repro.cost_estimate import Estimate
 
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 @env_option
 @click.pass_obj
 @user_errors()
-def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any]) -> None:
+def estimate(metadata: ProjectMetadata, env: str | None, params: dict[str, Any]) -> None:
     """Estimate the time and the memory of a run on this machine, stage by stage.
 
     Runs every stage with the networks of the run on few images and few steps. This takes about five minutes

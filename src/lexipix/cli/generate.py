@@ -5,9 +5,10 @@ configuration and the exported models. Whatever takes time to import is imported
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.cli.options import image_options, renamed_option, with_options
@@ -15,9 +16,6 @@ from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_CANDIDATES, Quality
 from lexipix.utils.errors import LexipixError
-
-if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
 
 
 @click.command()
@@ -58,7 +56,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 @user_errors()
 def generate(
-    metadata: "ProjectMetadata",
+    metadata: ProjectMetadata,
     prompt: str | None,
     file: Path | None,
     score: bool,

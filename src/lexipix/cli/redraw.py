@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.cli.options import image_options, renamed_option, with_options
@@ -15,8 +16,6 @@ from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_BUDGET, MAX_STEPS, Init, Optimize
 
 if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
-
     from lexipix.inference.redraw_result import InversionResult, RedrawResult
 
 
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 @user_errors()
 def redraw(
-    metadata: "ProjectMetadata",
+    metadata: ProjectMetadata,
     image: Path,
     text: str | None,
     seed: int | None,
