@@ -57,6 +57,7 @@ from lexipix.utils.errors import LexipixError
 @user_errors()
 def generate(
     metadata: ProjectMetadata,
+    /,
     prompt: str | None,
     file: Path | None,
     score: bool,

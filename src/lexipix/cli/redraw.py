@@ -1,7 +1,4 @@
-"""``kedro redraw``: an image to a caption to images, and on request from there towards the image itself.
-
-The command needs no torch; only the optimisation towards the image does.
-"""
+"""``kedro redraw``: an image to a caption to images, and on request, with torch, towards the image itself."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -56,6 +53,7 @@ if TYPE_CHECKING:
 @user_errors()
 def redraw(
     metadata: ProjectMetadata,
+    /,
     image: Path,
     text: str | None,
     seed: int | None,

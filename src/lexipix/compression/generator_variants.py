@@ -60,7 +60,9 @@ def measure_families(
     smaller networks, and variants in int8 (``variants``, as :func:`make_variants` returns them).
 
     Returns:
-        See :func:`.champion.speed_table` and :func:`.champion.choose_champion`.
+        See :func:`.champion.speed_table` and :func:`.champion.choose_champion`. The metrics are those of
+        :func:`measure_variants`, ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (means over captions),
+        those of :class:`TaskQuality`, ``parameters``, and ``mflop`` of one image.
     """
     quality = TaskQuality(pictures, compression.measurement.n_images, contrastive_pair, run)
     if run.threads:
@@ -86,12 +88,7 @@ def _measure(
     quality: TaskQuality,
     measurement: MeasurementParameters,
 ) -> dict[str, Row]:
-    """Variant -> metrics, from prompts to pixels.
-
-    Beside those of :func:`measure_variants`: ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (mean over
-    captions, compared with the uncompressed network in fp32), those of :class:`TaskQuality`, ``parameters``,
-    and ``mflop`` of one image.
-    """
+    """Variant -> metrics, from prompts to pixels; fidelity is to the uncompressed network in torch."""
     captions = quality.captions
     noise_dim = int(networks[""].config["network"]["prior"]["noise_dim"])
     noise = np.random.default_rng(0).standard_normal((len(captions), noise_dim), np.float32)

@@ -47,14 +47,9 @@ def measure_variants(
 ) -> dict[str, Row]:
     """Measures variants of a model on this machine's processor, tokenization included.
 
-    Args:
-        model: Its name, for the log.
-        variants: Names of variants; one that is not available here is skipped.
-        load: Loads a variant.
-        describe: Further metrics by the variant's name and what it made of the inputs: of all, or of a batch
-            where all would take longer than :data:`QUALITY_SECONDS`.
-        inputs: Of N images. The first alone gives the latency.
-        measurement: Batch size and repetitions.
+    A variant that is not available here is skipped. The first of the inputs alone gives the latency.
+    ``describe`` gives further metrics by the variant's name and what it made of the inputs: of all, or of a
+    batch where all would take longer than :data:`QUALITY_SECONDS`.
 
     Returns:
         Variant -> ``images_per_s`` (in batches), ``latency_p50_ms``, ``latency_p95_ms`` and

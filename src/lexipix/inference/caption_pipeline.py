@@ -46,12 +46,9 @@ class CaptionPipeline:
     def from_pretrained(
         cls, source: str | Path, min_side: int = 1, max_pixels: int = MAX_PIXELS
     ) -> "CaptionPipeline":
-        """Load the captioner that ``kedro run`` chose.
+        """Load the captioner that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`.
 
-        Args:
-            source: As for :func:`.pretrained.model_folder`.
-            min_side: Image files with a shorter side, in pixels, are refused.
-            max_pixels: Image files with more pixels are refused before they are decoded.
+        Image files with a side below ``min_side``, or with more than ``max_pixels`` pixels, are refused.
 
         Raises:
             LexipixError: There is no model, or it is damaged.

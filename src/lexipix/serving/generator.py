@@ -43,14 +43,10 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Draw images of a table's column ``prompt``.
+        """Draw images of a table's column ``prompt``: a row for each, with the PNG file in base64.
 
         The parameters are ``seed``, ``count`` (images of each prompt), ``quality`` and ``candidates`` (images
         drawn for each, of which the best is returned). MLflow adds those that a request does not name.
-
-        Returns:
-            A row for each image: its prompt, which of the prompt's images it is, the seed, the model's name,
-            the PNG file in base64, and a warning if the model will probably not draw the prompt well.
 
         Raises:
             Refused: A prompt cannot be drawn, or a limit is exceeded.
