@@ -7,6 +7,7 @@ import click
 from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.files import read_image_file
 from lexipix.cli.options import env_option
 from lexipix.cli.project_context import ProjectContext
 from lexipix.utils.errors import LexipixError
@@ -30,8 +31,6 @@ def caption(metadata: ProjectMetadata, images: Sequence[Path], env: str | None) 
       kedro caption star.png
       kedro caption photos/*.jpg --env cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.cli.user_inputs import read_image_file
-
     context = ProjectContext(metadata.project_path, env)
     pipe = context.captioner()
     ingestion, size = context.parameters.ingestion, pipe.captioner.image_size

@@ -10,10 +10,10 @@ from typing import Any, get_args
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from lexipix.cli.errors import user_errors
+from lexipix.cli.errors import show_warnings, user_errors
+from lexipix.cli.files import read_prompts, save_results
 from lexipix.cli.options import image_options, renamed_option, with_options
 from lexipix.cli.project_context import ProjectContext
-from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_CANDIDATES, Quality
 from lexipix.utils.errors import LexipixError
 
@@ -81,7 +81,6 @@ def generate(
       kedro generate --prompts prompts.txt -n 2 --quality fast --out images
       kedro generate --prompts prompts.txt -n 1000 --no-score --out images.tar
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.cli.user_inputs import read_prompts
     from lexipix.inference.image_request import ImageOptions
     from lexipix.inference.result_files import result_files
     from lexipix.utils.progress import track

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from lexipix.cli.errors import user_errors
+from lexipix.cli.errors import show_warnings, user_errors
+from lexipix.cli.files import read_image_file, save_results, text_beside
 from lexipix.cli.options import image_options, renamed_option, with_options
 from lexipix.cli.project_context import ProjectContext
-from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_BUDGET, MAX_STEPS, Init, Optimize
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ def redraw(
       kedro redraw star.png --optimize-steps 8
       kedro redraw star.png --text "a big red star at the center on white" --model gan
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.cli.user_inputs import read_image_file, text_beside
     from lexipix.inference.prompt_checks import check_prompt
     from lexipix.inference.redraw import redraw as redraw_image
 

@@ -91,7 +91,6 @@ class Exporter:
             reads.append({"ids": ids})
             draws.append({"noise": torch.from_numpy(noise), **parts})
         config = {
-            "max_tokens": bundle.config["max_tokens"],
             "noise_dim": noise_dim,
             "image_size": int(network["decoder"]["image_size"]),
             "known_words": bundle.config.get("known_words", []),
@@ -118,7 +117,6 @@ class Exporter:
             ids = torch.cat([torch.full((len(ids), 1), module.start_id), ids[:, :-1]], dim=1)
             texts.append((ids, cells[torch.arange(len(ids)) % len(cells)]))
         config = {
-            "max_tokens": bundle.config["max_tokens"],
             "image_size": self.images.shape[1],
             "start_id": module.start_id,
             "pad_id": module.pad_id,
@@ -148,8 +146,7 @@ class Exporter:
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
             "text": _Graph(text, texts, {"ids": (0, 1)}, ["vectors"]),
         }
-        config = {"max_tokens": bundle.config["max_tokens"], "image_size": self.images.shape[1]}
-        return self._model(bundle, config, graphs)
+        return self._model(bundle, {"image_size": self.images.shape[1]}, graphs)
 
     def _ids(self, bundle: ModelBundle) -> list[Tensor]:
         """The captions as one padded batch, and the shortest and the longest of them by themselves."""
@@ -184,7 +181,8 @@ class Exporter:
             differences[name] = difference
         verification = {"max_difference": differences, "n_captions": len(self.captions)}
         card = {**bundle.card, "onnx": verification}
-        return OnnxModel({"kind": kind, **config}, contents, bundle.tokenizer, card)
+        config = {"kind": kind, "max_tokens": bundle.config["max_tokens"], **config}
+        return OnnxModel(config, contents, bundle.tokenizer, card)
 
 
 @torch.no_grad()

@@ -106,7 +106,7 @@ def test_generation_needs_no_torch():
     code = (
         "import sys\n"
         "import lexipix.pipelines.generation.pipeline, lexipix.inference.redraw\n"
-        "import lexipix.datasets.onnx_models, lexipix.datasets.results, lexipix.cli.user_inputs\n"
+        "import lexipix.datasets.onnx_models, lexipix.datasets.results, lexipix.cli.files\n"
         "heavy = {'torch', 'transformers', 'mlflow', 'pandas', 'skimage', 'scipy', 'onnx'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )

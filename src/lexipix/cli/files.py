@@ -1,7 +1,9 @@
-"""Files that the user passes to a command: an image, its text, a list of prompts."""
+"""Files of commands: an image, its text, a list of prompts; and the results."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lexipix.utils.errors import LexipixError
 
@@ -42,6 +44,18 @@ def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:
     if not prompts:
         raise LexipixError(f"The file of prompts {path} is empty: write one prompt per line.")
     return prompts
+
+
+def save_results(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Path:
+    """Write results into a folder, or into an archive if the name ends in .tar; returns the path to show."""
+    from lexipix.datasets.results import ARCHIVE, ResultsArchiveDataset, ResultsFolderDataset
+
+    dataset = ResultsArchiveDataset if folder.suffix == ARCHIVE else ResultsFolderDataset
+    dataset(filepath=str(folder)).save(files)
+    try:  # a short path where the user is inside the project
+        return folder.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return Path(os.path.normpath(folder))
 
 
 def _text(path: Path, max_bytes: int) -> str:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from tests.support.parameters import section
 
-from lexipix.cli.user_inputs import read_image_file, read_prompts, text_beside
+from lexipix.cli.files import read_image_file, read_prompts, text_beside
 from lexipix.utils.errors import LexipixError
 
 
