@@ -12,15 +12,7 @@ from lexipix.compression.champion import choose_variant
 from lexipix.compression.export import Unavailable
 from lexipix.compression.quantization import quantize_captioner
 from lexipix.compression.runtimes import REFERENCE, torch_network
-from lexipix.compression.variants import (
-    Apply,
-    Pixels,
-    Row,
-    arithmetic,
-    in_batches,
-    measure_variants,
-    size_mb,
-)
+from lexipix.compression.variants import Apply, Pixels, Row, arithmetic, in_batches, measure_variants, size_mb
 from lexipix.config.compression import ChampionParameters, CompressionParameters
 from lexipix.config.ingestion import ResizeParameters
 from lexipix.config.run import RunParameters

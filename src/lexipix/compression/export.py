@@ -11,16 +11,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from lexipix.compression.onnx_graphs import (
-    PLAN,
-    ConditioningToImage,
-    DecodingStep,
-    ImageCells,
-    ImageEmbedding,
-    PrefixDecodingStep,
-    TextEmbedding,
-    TextToConditioning,
-)
+from lexipix.compression import onnx_graphs
 from lexipix.config.compression import VerificationParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import pad_id
@@ -81,13 +72,14 @@ class Exporter:
         """
         network = bundle.config["network"]
         module = load_network(bundle, TextToImage)
-        read, draw = TextToConditioning(module).eval(), ConditioningToImage(module).eval()
+        read = onnx_graphs.TextToConditioning(module).eval()
+        draw = onnx_graphs.ConditioningToImage(module).eval()
         noise_dim = int(network["prior"]["noise_dim"])
         reads, draws = [], []
         for ids in self._ids(bundle):
             noise = np.random.default_rng(0).standard_normal((len(ids), noise_dim), np.float32)
             with torch.no_grad():
-                parts = dict(zip(PLAN, read(ids), strict=False))
+                parts = dict(zip(onnx_graphs.PLAN, read(ids), strict=False))
             reads.append({"ids": ids})
             draws.append({"noise": torch.from_numpy(noise), **parts})
         config = {
@@ -109,7 +101,7 @@ class Exporter:
         configuration is the shape of the cache of a text, without its length.
         """
         module = load_network(bundle, Captioner)
-        see, images = ImageCells(module).eval(), self._images()
+        see, images = onnx_graphs.ImageCells(module).eval(), self._images()
         with torch.no_grad():
             cells = see(images["images"])
         texts = []
@@ -126,9 +118,9 @@ class Exporter:
         if module.conditioning == "prefix":
             prefixed = [{"ids": ids, "cells": rows} for ids, rows in texts]
             axes = {"ids": (0, 1), "cells": (0,)}
-            next_word = _Graph(PrefixDecodingStep(module).eval(), prefixed, axes, ["logits"])
+            next_word = _Graph(onnx_graphs.PrefixDecodingStep(module).eval(), prefixed, axes, ["logits"])
         else:
-            step = DecodingStep(module).eval()
+            step = onnx_graphs.DecodingStep(module).eval()
             config["memory"] = step.memory
             steps = [one for ids, rows in texts for one in _written(step, ids, rows)]
             axes = {"words": (0,), "position": (), "cells": (0,), "memory": (0, 3)}
@@ -139,8 +131,8 @@ class Exporter:
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
-        image = ImageEmbedding(module).eval()
-        text = TextEmbedding(module, pad_id(tokenizer_of(bundle))).eval()
+        image = onnx_graphs.ImageEmbedding(module).eval()
+        text = onnx_graphs.TextEmbedding(module, pad_id(tokenizer_of(bundle))).eval()
         texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
@@ -186,7 +178,7 @@ class Exporter:
 
 
 @torch.no_grad()
-def _written(step: DecodingStep, ids: Tensor, cells: Tensor) -> list[Inputs]:
+def _written(step: onnx_graphs.DecodingStep, ids: Tensor, cells: Tensor) -> list[Inputs]:
     """Inputs of the last and of the first decoding step of texts ``ids`` (B, L)."""
     layers, heads, width = step.memory
     memory = cells.new_zeros(len(ids), layers, heads, 0, width)

@@ -8,13 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnxruntime import quantization
 
 from lexipix.compression.export import Unavailable
 from lexipix.data.tokenization import encode
@@ -31,7 +25,7 @@ ENCODER_CONVOLUTIONS = (".body.", ".stage4.", ".stage8.")
 Inputs = Mapping[str, NDArray[np.generic]]
 
 
-class _Batches(CalibrationDataReader):  # type: ignore[misc]
+class _Batches(quantization.CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, batches: Sequence[Inputs]) -> None:
         self._batches = iter(batches)
 
@@ -84,18 +78,18 @@ def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], names: 
     with suppress_logs(""), tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(graph)
-        quantize_static(
+        quantization.quantize_static(
             source,
             target,
             _Batches(batches),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
             per_channel=True,
             reduce_range=True,
             nodes_to_quantize=nodes,
             op_types_to_quantize=["Conv"],
-            calibrate_method=CalibrationMethod.MinMax,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
         )
         graphs = {**baseline.graphs, name: target.read_bytes()}
     return replace(baseline, graphs=graphs, card={**baseline.card, "quantized": "int8 QDQ"})
