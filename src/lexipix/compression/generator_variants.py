@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lexipix.compression.champion import FAMILIES, Family, choose_champion, speed_table
+from lexipix.compression.champion import FAMILIES, Family, choose_champion, choose_family, speed_table
 from lexipix.compression.export import Exporter
 from lexipix.compression.quality import TaskQuality
 from lexipix.compression.quantization import quantize_generator
@@ -50,7 +50,6 @@ def measure_families(
     pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     baselines: Mapping[Family, tuple[ModelBundle, OnnxModel]],
-    family: Family,
     smaller: Mapping[str, ModelBundle],
     variants: Mapping[str, OnnxModel],
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
@@ -67,6 +66,7 @@ def measure_families(
     quality = TaskQuality(pictures, compression.measurement.n_images, contrastive_pair, run)
     if run.threads:
         torch.set_num_threads(run.threads)
+    family = choose_family(compression.champion.family, *(baselines[one][0].card for one in FAMILIES))
     tables: dict[Family, dict[str, Row]] = {}
     for one in FAMILIES:
         bundle, onnx_model = baselines[one]
