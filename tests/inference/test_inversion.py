@@ -80,7 +80,7 @@ def redrawn(scenes, models):
 
 def inverted(redrawn, models, target=None, **parameters):
     given = section("generation.redraw", parameters)
-    return invert(replace(redrawn, target=target), models.__getitem__, given, RUN).inversion
+    return invert(replace(redrawn, target=target), models.__getitem__, given, RUN)
 
 
 def test_it_starts_where_the_best_attempt_was_drawn(redrawn, models, scenes):
@@ -153,7 +153,7 @@ def test_same_bytes_again(redrawn, models):
 
 def test_files_stand_apart_from_those_of_the_text_path(redrawn, models):
     parameters = section("generation.redraw", {"optimize_steps": 20})
-    result = invert(redrawn, models.__getitem__, parameters, RUN)
+    result = replace(redrawn, inversion=invert(redrawn, models.__getitem__, parameters, RUN))
     files = result.files()
     assert set(files) == {"best.png", "sheet.png", "trail.json", "optimized.png", "optimized_sheet.png"}
     assert np.array_equal(files["best.png"], redrawn.images[1])

@@ -1,5 +1,6 @@
 """``kedro redraw``: an image to a caption to images, and on request, with torch, towards the image itself."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -106,9 +107,9 @@ def redraw(
     if parameters.optimize_steps:
         from lexipix.inference.inversion import invert
 
-        result = invert(result, context.load, parameters, context.parameters.run)
-        assert result.inversion is not None
-        _show_inversion(result.inversion)
+        inversion = invert(result, context.load, parameters, context.parameters.run)
+        _show_inversion(inversion)
+        result = replace(result, inversion=inversion)
     folder = save_results(result.files(), out or context.path("generated").parent / "redrawn" / image.stem)
     others = "sheet.png, optimized.png, optimized_sheet.png" if result.inversion else "sheet.png"
     best = f"The best of {len(result.attempts)} images: {folder / 'best.png'}"

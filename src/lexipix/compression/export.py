@@ -62,7 +62,8 @@ class Exporter:
                 "No picture has a caption, and the generators need some to draw from: add captions."
             )
         self.max_difference = verification.max_difference
-        self._last: tuple[Mapping[str, Any], dict[str, torch.onnx.ONNXProgram]] | None = None
+        self._network: Mapping[str, Any] = {}
+        self._programs: dict[str, torch.onnx.ONNXProgram] = {}
 
     def text_to_image(self, bundle: ModelBundle) -> OnnxModel:
         """Exports a generator.
@@ -152,16 +153,15 @@ class Exporter:
     def _model(self, bundle: ModelBundle, config: dict[str, Any], graphs: Mapping[str, _Graph]) -> OnnxModel:
         """Exports and verifies graphs; a RuntimeError if one does not compute what its network does."""
         kind, network = bundle.config["kind"], bundle.config["network"]
-        if self._last is not None and self._last[0] == network:
+        if self._network == network:
             # Both generators have the same network: the second export only replaces the weights
-            programs = self._last[1]
             with _quiet():  # it logs each weight that a graph does not use
                 for name, graph in graphs.items():
-                    programs[name].apply_weights(graph.module.state_dict())
+                    self._programs[name].apply_weights(graph.module.state_dict())
         else:
-            programs = {name: _export(graph) for name, graph in graphs.items()}
-            self._last = network, programs
-        contents = {name: _content(program) for name, program in programs.items()}
+            self._programs = {name: _export(graph) for name, graph in graphs.items()}
+            self._network = network
+        contents = {name: _content(program) for name, program in self._programs.items()}
         differences = {}
         for name, graph in graphs.items():
             difference = largest_difference(contents[name], graph.module, graph.batches)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,8 +74,8 @@ def start_from_image(load: Load, image: Tensor, optimize: Optimize) -> Inversion
 
 def invert(
     result: RedrawResult, load: Load, parameters: RedrawParameters, run: RunParameters
-) -> RedrawResult:
-    """Add an inversion, towards the given image, to a redrawing; ``load`` gives trained networks by name.
+) -> InversionResult:
+    """Optimise towards the given image of a redrawing; ``load`` gives trained networks by name.
 
     The first step that reaches the target, an SSIM or PSNR, is the last; a score as target is ignored.
 
@@ -98,7 +97,7 @@ def invert(
         done.append(Step(number, *measure_closeness(images[-1], result.given)))
         if done[-1].reaches(target):
             break
-    inversion = InversionResult(
+    return InversionResult(
         parameters.init,
         parameters.optimize,
         start.values[0].numel(),
@@ -108,4 +107,3 @@ def invert(
         target,
         time.perf_counter() - began,
     )
-    return replace(result, inversion=inversion)
