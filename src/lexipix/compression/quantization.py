@@ -48,10 +48,7 @@ def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxMode
 def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
     """Returns an exported captioner with the convolutions of its image encoder in int8.
 
-    Images, uint8 (N, S, S, 3), calibrate it.
-
-    Raises:
-        Unavailable: The image encoder is a pretrained one.
+    Images, uint8 (N, S, S, 3), calibrate it. Raises Unavailable if the image encoder is a pretrained one.
     """
     starts = range(0, len(images), CALIBRATION_BATCH)
     batches = [{"images": normalize_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]

@@ -37,9 +37,7 @@ def torch_network(
 def load_generator(runtime: str, bundle: ModelBundle, exported: OnnxModel | None = None) -> Generate:
     """Loads a trained generator into a runtime; those without torch take its exported form.
 
-    Raises:
-        Unavailable: The runtime cannot run it on this machine.
-        LexipixError: The runtime is not installed.
+    Raises Unavailable if the runtime cannot run it on this machine, a LexipixError if it is not installed.
     """
     if exported is None:
         return _with_torch(bundle, runtime)

@@ -49,9 +49,6 @@ class CaptionPipeline:
         """Load the captioner that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`.
 
         Image files with a side below ``min_side``, or with more than ``max_pixels`` pixels, are refused.
-
-        Raises:
-            LexipixError: There is no model, or it is damaged.
         """
         return cls(read_onnx_model(model_folder(source)), min_side, max_pixels)
 

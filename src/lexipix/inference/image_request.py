@@ -20,10 +20,8 @@ class ImageOptions:
     """How images of prompts are drawn, and how many one request may ask for.
 
     The quality is ``fast``, ``balanced`` (the fastest variant as good as the uncompressed one) or ``best``
-    (uncompressed). The same seed gives the same composition in each.
-
-    Raises:
-        LexipixError: A value is out of range, or does not fit the others.
+    (uncompressed). The same seed gives the same composition in each. A value that is out of range, or does
+    not fit the others, is a LexipixError.
     """
 
     num_images: int = 1  # of each prompt

@@ -38,10 +38,8 @@ def start_from_text(load: Load, best: Attempt, optimize: Optimize, device: torch
     """Start where a generator drew an attempt.
 
     ``noise`` stays within the norm of typical noise, so that the image remains one that the generator draws
-    from the text; a ``latent`` does not depend on the text after the start.
-
-    Raises:
-        LexipixError: The generator cannot be inverted.
+    from the text; a ``latent`` does not depend on the text after the start. Only a generator of
+    :data:`NETWORKS` can be inverted, else there is a LexipixError.
     """
     if best.model not in NETWORKS:
         raise LexipixError(
@@ -78,9 +76,6 @@ def invert(
     """Optimise towards the given image of a redrawing; ``load`` gives trained networks by name.
 
     The first step that reaches the target, an SSIM or PSNR, is the last; a score as target is ignored.
-
-    Raises:
-        LexipixError: The start cannot be optimised.
     """
     device, best = resolve_device(run), result.attempts[result.best]
     image = normalize(torch.from_numpy(np.array(result.given[None])).to(device))

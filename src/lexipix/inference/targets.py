@@ -19,11 +19,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """The target that a text such as ``ssim=0.6``, ``psnr=20`` or ``score=0.8`` names.
-
-    Raises:
-        LexipixError: The metric is unknown, or the value is no number or out of the metric's range.
-    """
+    """The target that a text such as ``ssim=0.6`` or ``psnr=20`` names; a LexipixError if it names none."""
     name, _, value = (part.strip() for part in text.partition("="))
     try:
         number, (lowest, highest) = float(value), _RANGES[name]

@@ -65,11 +65,7 @@ class TextToImagePipeline:
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "TextToImagePipeline":
-        """Load the champion that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`.
-
-        Raises:
-            LexipixError: There is no model, or it is damaged.
-        """
+        """Load the champion that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`."""
         return cls.from_champion(read_onnx_pipeline(model_folder(source)))
 
     @classmethod
@@ -132,9 +128,7 @@ class TextToImagePipeline:
     ) -> ImageRequest:
         """Check prompts, and draw nothing yet; for long lists, whose images do not fit memory.
 
-        Raises:
-            LexipixError: A prompt cannot be drawn (it starts with its place, if ``places`` are given), or a
-                limit is exceeded.
+        A LexipixError about a prompt starts with its place, if ``places`` are given.
         """
         options.check_number(len(prompts))
         model, generator = self.generator(options.quality)
