@@ -162,7 +162,7 @@ def test_nothing_heavy_is_imported_to_show_help():
         "from pathlib import Path\n"
         "from kedro.framework.cli.cli import KedroCLI\n"
         "KedroCLI(Path.cwd()).list_commands(None)\n"
-        "import lexipix.cli.main, lexipix.settings, lexipix.config, lexipix.datasets\n"
+        "import lexipix.cli, lexipix.settings, lexipix.config, lexipix.datasets\n"
         "for package in (lexipix.config, lexipix.datasets):\n"
         "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
         "        if module.name not in TABLES: importlib.import_module(module.name)\n"

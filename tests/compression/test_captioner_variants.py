@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 from tests.support.parameters import section
 
 from lexipix.compression.captioner_variants import choose_captioner
 from lexipix.compression.export import Unavailable
-from lexipix.compression.quantization import quantize_graph
+from lexipix.compression.quantization import quantize_captioner
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import OnnxModel
 
 GATE = section("compression.champion", {"max_quality_loss": 0.01})
 
@@ -41,5 +43,6 @@ def test_a_graph_without_convolutions_of_ours_has_no_int8_variant():
 
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:])
+    model = OnnxModel({}, {"see": helper.make_model(graph).SerializeToString()})
     with pytest.raises(Unavailable, match="none of the convolutions"):
-        quantize_graph(helper.make_model(graph).SerializeToString(), [], (".body.",))
+        quantize_captioner(model, np.zeros((1, 8, 8, 3), np.uint8))

@@ -70,27 +70,24 @@ def test_the_first_that_is_good_enough_ends_the_search(generator, scorer, everyt
 
 
 @pytest.mark.parametrize("config", [{"candidates": 7}, {"candidates": 7, "until": 0.2}])
-def test_a_choice_depends_on_its_own_prompt_and_index_alone(generator, scorer, monkeypatch, config):
+def test_a_choice_depends_on_its_own_prompt_and_index_alone(generator, scorer, config):
     whole = choose(generator, scorer, **config)
     alone = [
         choose(generator, scorer, TEXTS[row : row + 1], INDICES[row : row + 1], **config) for row in range(6)
     ]
-    monkeypatch.setattr("lexipix.inference.best_of.MAX_IN_MEMORY", 8)
-    tight = choose(generator, scorer, **config)
     for row, one in enumerate(alone):
-        for other in (tight, whole):
-            assert np.array_equal(other.images[row], one.images[0])
-            assert (other.chosen[row], other.drawn[row]) == (one.chosen[0], one.drawn[0])
+        assert np.array_equal(whole.images[row], one.images[0])
+        assert (whole.chosen[row], whole.drawn[row]) == (one.chosen[0], one.drawn[0])
 
 
 def test_few_candidates_are_in_memory_at_a_time(generator, scorer, monkeypatch):
-    monkeypatch.setattr("lexipix.inference.best_of.MAX_IN_MEMORY", 12)
+    monkeypatch.setattr("lexipix.inference.image_request.MAX_IN_MEMORY", 12)
     asked, whole = [], generator.generate
     monkeypatch.setattr(generator, "generate", lambda *args: asked.append(len(args[0])) or whole(*args))
-    choose(generator, scorer, candidates=5)
-    assert asked == [10, 10, 10]
-    choose(generator, scorer, candidates=12)
-    assert asked[3:] == [12] * 6
+    pipe = TextToImagePipeline.from_generator("vae", generator, lambda: scorer)
+    for candidates in (5, 13):
+        list(pipe.request(PROMPTS, ImageOptions(3, 7, candidates=candidates)).batches())
+    assert asked == [10] * 3 + [13] * 6
 
 
 def test_a_stream_of_blocks_has_the_same_choices(generator, scorer, monkeypatch):
@@ -106,6 +103,12 @@ def test_a_stream_of_blocks_has_the_same_choices(generator, scorer, monkeypatch)
     assert [row["candidate"] for row in rows] == choose(generator, scorer, candidates=6).chosen.tolist()
 
 
+def test_the_target_of_the_options_ends_the_search(generator, scorer):
+    pipe = TextToImagePipeline.from_generator("vae", generator, lambda: scorer)
+    (batch,) = pipe.request(PROMPTS, ImageOptions(3, 7, candidates=6, until="score=-1")).batches()
+    assert batch.drawn.tolist() == [1] * 6
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -118,8 +121,3 @@ def test_a_stream_of_blocks_has_the_same_choices(generator, scorer, monkeypatch)
 def test_options_that_make_no_sense_are_errors(options, said):
     with pytest.raises(LexipixError, match=said):
         ImageOptions(**options)
-
-
-def test_options_are_read():
-    assert ImageOptions(candidates=4, until="score=0.8").good_enough == 0.8
-    assert ImageOptions(score=False).good_enough is None

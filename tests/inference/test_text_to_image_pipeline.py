@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,11 +140,12 @@ def test_a_request_keeps_within_its_limits(pipe, n_prompts, num_images, said):
         pipe.request((PROMPTS * 2)[:n_prompts], options)
 
 
-def test_without_a_scorer_there_is_one_candidate(generator):
-    pipe = TextToImagePipeline.from_generator("vae", generator)
-    assert pipe(PROMPTS).scores == [None, None]
-    with pytest.raises(LexipixError, match="has no scorer, which candidates = 2 needs"):
-        pipe(PROMPTS, candidates=2)
+def test_a_champion_with_a_missing_folder_is_an_error(toys):
+    champion = toys["champion"]
+    for name in champion.models:
+        rest = {other: model for other, model in champion.models.items() if other != name}
+        with pytest.raises(LexipixError, match="one of their folders is missing: run `kedro run"):
+            TextToImagePipeline.from_champion(replace(champion, models=rest))
 
 
 def test_a_folder_that_is_no_champion_is_an_error(toys, tmp_path):

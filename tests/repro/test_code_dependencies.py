@@ -62,7 +62,7 @@ def test_the_gan_loss_concerns_the_two_trainings_against_the_discriminator(stage
         ("data/ingestion/stream.py", {"ingestion"}),
         ("datasets/sources/scenes.py", {"ingestion"}),
         ("datasets/files.py", set()),  # carries data without changing it
-        ("cli/main.py", set()),
+        ("cli/generate.py", set()),
     ],
 )
 def test_a_module_concerns_the_stages_that_are_made_of_it(stages_with_code, file, expected):

@@ -101,7 +101,8 @@ def test_pictures_that_were_never_read_are_asked_for(project):
     answer = CliRunner().invoke(
         command, ["--env", "folder", "--params", "ingestion.source.path=x"], obj=project
     )
-    assert answer.exit_code == 1 and "run the pipeline ingestion first" in answer.output
+    assert answer.exit_code == 1
+    assert "run `kedro run --env folder --pipelines ingestion` first" in " ".join(answer.output.split())
 
 
 def test_estimate_of_a_small_run_is_told_and_kept(project, monkeypatch):

@@ -1,5 +1,20 @@
-"""The project's own commands of the Kedro CLI: one file per command."""
+"""The commands that Kedro adds to its own: one file per command."""
 
-from lexipix.cli.main import cli
+import click
 
-__all__ = ["cli"]
+from lexipix.cli.caption import caption
+from lexipix.cli.dvc import dvc
+from lexipix.cli.estimate import estimate
+from lexipix.cli.generate import generate
+from lexipix.cli.redraw import redraw
+from lexipix.cli.reproduce import reproduce
+from lexipix.cli.run import run
+
+
+@click.group(name="lexipix")
+def cli() -> None:
+    """Commands of lexipix."""
+
+
+for _command in (run, generate, caption, redraw, estimate, dvc, reproduce):
+    cli.add_command(_command)

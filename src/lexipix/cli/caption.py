@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.files import read_image_file
 from lexipix.cli.options import env_option
 from lexipix.cli.project_context import ProjectContext
 from lexipix.utils.errors import LexipixError
-
-if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
 
 _BATCH = 64  # images in memory at a time
 
@@ -22,7 +20,7 @@ _BATCH = 64  # images in memory at a time
 @env_option
 @click.pass_obj
 @user_errors()
-def caption(metadata: "ProjectMetadata", images: Sequence[Path], env: str | None) -> None:
+def caption(metadata: ProjectMetadata, images: Sequence[Path], env: str | None) -> None:
     """Write captions of images.
 
     Prints a line for each image: the file and its caption. All common image formats can be read. An image is
@@ -33,8 +31,6 @@ def caption(metadata: "ProjectMetadata", images: Sequence[Path], env: str | None
       kedro caption star.png
       kedro caption photos/*.jpg --env cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.cli.user_inputs import read_image_file
-
     context = ProjectContext(metadata.project_path, env)
     pipe = context.captioner()
     ingestion, size = context.parameters.ingestion, pipe.captioner.image_size

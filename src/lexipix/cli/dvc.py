@@ -1,17 +1,15 @@
 """``kedro dvc``: DVC's stages, written from the Kedro pipelines, and the MLflow runs behind them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import yaml
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.utils.errors import LexipixError
-
-if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
 
 
 @click.group()
@@ -23,7 +21,7 @@ def dvc() -> None:
 @click.option("--check", is_flag=True, help="Write nothing; name every difference and fail if there is one.")
 @click.pass_obj
 @user_errors()
-def sync(metadata: "ProjectMetadata", check: bool) -> None:
+def sync(metadata: ProjectMetadata, check: bool) -> None:
     """Write dvc.yaml from the pipelines, the catalog, the parameters and the imports.
 
     Every stage exists in every environment with its own folder of data, as STAGE@ENV. What you write by hand
@@ -36,59 +34,6 @@ def sync(metadata: "ProjectMetadata", check: bool) -> None:
       kedro dvc sync --check
       dvc repro evaluation@cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    found = _synchronize(Path(metadata.project_path), check)
-    for line in found:
-        click.echo(f"dvc.yaml: {line}")
-    if found and check:
-        raise LexipixError("dvc.yaml differs from the pipelines: run `kedro dvc sync`.")
-    click.echo("dvc.yaml is written." if found else "dvc.yaml agrees with the pipelines.")
-
-
-@dvc.command()
-@click.pass_obj
-@user_errors()
-def link(metadata: "ProjectMetadata") -> None:
-    """Name the MLflow run that made each stage's outputs, also of stages that DVC restored from its cache.
-
-    The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; where DVC restored
-    everything, such a run is created. `make repro` does this after every `dvc repro`.
-
-    \b
-    Examples:
-      kedro dvc link
-    """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    for line in _link(Path(metadata.project_path)):
-        click.echo(line)
-
-
-def _link(project: Path) -> Iterator[str]:
-    """Lines on every environment with stages in dvc.lock."""
-    from lexipix.repro.dvc_runs import LOCK, find_links, recorded_stages, save_links
-    from lexipix.tracking import run as tracking
-    from lexipix.tracking.lineage import experiment_name
-
-    if not tracking.enabled():
-        raise LexipixError("LEXIPIX_MLFLOW=0 switches tracking off: unset it to link stages to their runs.")
-    lock = project / LOCK
-    if not lock.is_file():
-        raise LexipixError("DVC has recorded no stage yet (there is no dvc.lock): run `make repro` first.")
-    import mlflow
-
-    client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
-    for env, stages in sorted(recorded_stages(lock).items()):
-        experiment = client.get_experiment_by_name(experiment_name(env))
-        if experiment is None:
-            yield f"{env}: {client.tracking_uri} has no run of this environment"
-            continue
-        links = find_links(client, experiment.experiment_id, stages)
-        for stage, run in links.items():
-            maker = f"run {run.info.run_id} ({run.info.run_name})" if run else "no run of this store"
-            yield f"{env}: {stage} was made by {maker}"
-        yield f"{env}: saved with run {save_links(client, experiment.experiment_id, env, stages, links)}"
-
-
-def _synchronize(project: Path, check: bool) -> list[str]:
-    """The differences between dvc.yaml and the pipelines; without ``check`` they are fixed."""
     from kedro.config import OmegaConfigLoader
 
     from lexipix.pipeline_registry import register_pipelines
@@ -96,6 +41,8 @@ def _synchronize(project: Path, check: bool) -> list[str]:
     from lexipix.repro.dvc_stages import KedroProject
     from lexipix.settings import CONFIG_LOADER_ARGS
     from lexipix.utils.atomic import replace_file
+
+    project = Path(metadata.project_path)
 
     def configure(env: str) -> Mapping[str, Any]:
         return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
@@ -109,7 +56,51 @@ def _synchronize(project: Path, check: bool) -> list[str]:
     if found and not check:
         with replace_file(path) as temporary:
             temporary.write_text(as_text(after, head_of(text)), encoding="utf-8")
-    return found
+    for line in found:
+        click.echo(f"dvc.yaml: {line}")
+    if found and check:
+        raise LexipixError("dvc.yaml differs from the pipelines: run `kedro dvc sync`.")
+    click.echo("dvc.yaml is written." if found else "dvc.yaml agrees with the pipelines.")
+
+
+@dvc.command()
+@click.pass_obj
+@user_errors()
+def link(metadata: ProjectMetadata) -> None:
+    """Name the MLflow run that made each stage's outputs, also of stages that DVC restored from its cache.
+
+    The links become tags (dvc.made.STAGE) of the run that stands for the last `dvc repro`; where DVC restored
+    everything, such a run is created. `make repro` does this after every `dvc repro`.
+
+    \b
+    Examples:
+      kedro dvc link
+    """  # noqa: D301 - click takes the paragraph after the backspace as it is
+    from lexipix.repro.dvc_runs import LOCK, find_links, recorded_stages, save_links
+    from lexipix.tracking import run as tracking
+    from lexipix.tracking.lineage import experiment_name
+
+    if not tracking.enabled():
+        raise LexipixError("LEXIPIX_MLFLOW=0 switches tracking off: unset it to link stages to their runs.")
+    project = Path(metadata.project_path)
+    lock = project / LOCK
+    if not lock.is_file():
+        raise LexipixError("DVC has recorded no stage yet (there is no dvc.lock): run `make repro` first.")
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
+    for env, stages in sorted(recorded_stages(lock).items()):
+        experiment = client.get_experiment_by_name(experiment_name(env))
+        if experiment is None:
+            click.echo(f"{env}: {client.tracking_uri} has no run of this environment")
+            continue
+        links = find_links(client, experiment.experiment_id, stages)
+        for stage, run in links.items():
+            maker = f"run {run.info.run_id} ({run.info.run_name})" if run else "no run of this store"
+            click.echo(f"{env}: {stage} was made by {maker}")
+        click.echo(
+            f"{env}: saved with run {save_links(client, experiment.experiment_id, env, stages, links)}"
+        )
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -1,15 +1,17 @@
-"""Errors as the user reads them: one sentence each. Ctrl-C shows how to continue."""
+"""Errors and warnings as the user reads them: one sentence each. Ctrl-C shows how to continue."""
 
 import errno
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 
 from lexipix.utils import signals
 from lexipix.utils.errors import LexipixError
+
+_MAX_WARNINGS = 5
 
 
 class Stopped(click.ClickException):
@@ -56,3 +58,12 @@ def sentence(error: BaseException) -> str | None:
             return "The disk is full: free some space and run the same command again."
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def show_warnings(warnings: Sequence[str]) -> None:
+    """Show the first warnings and the number of the others."""
+    for warning in warnings[:_MAX_WARNINGS]:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    if len(warnings) > _MAX_WARNINGS:
+        more = len(warnings) - _MAX_WARNINGS
+        click.secho(f"Warning: {more} more prompts like these.", fg="yellow", err=True)

@@ -1,22 +1,18 @@
 """``kedro estimate``: time and memory of a run, before it starts."""
 
-import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.cli.options import env_option
 from lexipix.cli.project_context import ProjectContext
 from lexipix.cli.run import kedro_option
 from lexipix.tracking import run as tracking
-from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SPLITS
 
 if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
-
     from lexipix.repro.cost_estimate import Estimate
 
 
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
 @env_option
 @click.pass_obj
 @user_errors()
-def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any]) -> None:
+def estimate(metadata: ProjectMetadata, env: str | None, params: dict[str, Any]) -> None:
     """Estimate the time and the memory of a run on this machine, stage by stage.
 
     Runs every stage with the networks of the run on few images and few steps. This takes about five minutes
@@ -39,7 +35,6 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any
       kedro estimate --params generator.prior.training.num_images=100000
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     from lexipix.config.pipelines import DEFAULT
-    from lexipix.datasets.files import JsonDataset
     from lexipix.pipeline_registry import register_pipelines
     from lexipix.repro.cost_estimate import estimate as estimate_nodes
     from lexipix.utils.progress import Progress
@@ -56,12 +51,10 @@ def estimate(metadata: "ProjectMetadata", env: str | None, params: dict[str, Any
             progress.advance(number - progress.done)
 
         found = estimate_nodes(nodes, context.parameters, context.load, counts, report)
-    path = context.path("estimate")
-    JsonDataset(filepath=str(path)).save(
-        {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
-    )
+    figures = {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
+    context.catalog["estimate"].save(figures)
     _show(found)
-    click.echo(f"Written to {path}; the run reports its own figures beside it.")
+    click.echo(f"Written to {context.path('estimate')}; the run reports its own figures beside it.")
 
 
 estimate.params.append(kedro_option("params"))
@@ -73,13 +66,7 @@ def _counts(context: ProjectContext) -> dict[str, int]:
     if source.kind == "scenes":
         counts: dict[str, int] = {split: getattr(source.scenes, f"n_{split}") for split in SPLITS}
         return {**counts, "uncaptioned": round(counts["train"] * source.scenes.uncaptioned_share)}
-    path = context.path("ingestion_summary")
-    if not path.is_file():
-        raise LexipixError(
-            f"The number of images is not known before they are ingested ({path} is missing): run the "
-            "pipeline ingestion first, with the same --env and --params."
-        )
-    summary: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    summary = context.load("ingestion_summary")  # the error of a missing one names the command to run
     counts = {str(split): int(summary[f"n_{split}"]) for split in SPLITS}
     return {**counts, "uncaptioned": int(summary.get("uncaptioned", 0))}
 

@@ -5,28 +5,28 @@ configuration and the exported models. Whatever takes time to import is imported
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import Any, get_args
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
-from lexipix.cli.errors import user_errors
-from lexipix.cli.options import image_options, renamed_option, require_images, with_options
+from lexipix.cli.errors import show_warnings, user_errors
+from lexipix.cli.files import read_prompts, save_results
+from lexipix.cli.options import image_options, renamed_option, with_options
 from lexipix.cli.project_context import ProjectContext
-from lexipix.cli.results import save_results, show_warnings
 from lexipix.config.generation import MAX_CANDIDATES, Quality
 from lexipix.utils.errors import LexipixError
-
-if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
 
 
 @click.command()
 @click.argument("prompt", required=False)
 @click.option(
-    "--prompts", "file", type=click.Path(path_type=Path), metavar="FILE",
+    "--prompts", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
     help="Draw every line of a UTF-8 text file.",
 )  # fmt: skip
-@click.option("-n", "n", type=int, metavar="N", help="Images of each prompt [default: generation.n].")
+@click.option(
+    "-n", "n", type=click.IntRange(1), metavar="N", help="Images of each prompt [default: generation.n]."
+)
 @click.option(
     "--quality",
     type=click.Choice(get_args(Quality)),
@@ -56,18 +56,14 @@ if TYPE_CHECKING:
 @click.pass_obj
 @user_errors()
 def generate(
-    metadata: "ProjectMetadata",
+    metadata: ProjectMetadata,
+    /,
     prompt: str | None,
     file: Path | None,
-    n: int | None,
-    quality: str | None,
     score: bool,
-    candidates: int | None,
-    until: str | None,
-    seed: int | None,
-    model: str | None,
     env: str | None,
     out: Path | None,
+    **options: Any,
 ) -> None:
     """Draw images of prompts.
 
@@ -85,7 +81,6 @@ def generate(
       kedro generate --prompts prompts.txt -n 2 --quality fast --out images
       kedro generate --prompts prompts.txt -n 1000 --no-score --out images.tar
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.cli.user_inputs import read_prompts
     from lexipix.inference.image_request import ImageOptions
     from lexipix.inference.result_files import result_files
     from lexipix.utils.progress import track
@@ -94,13 +89,11 @@ def generate(
         raise click.UsageError('Name what to draw: kedro generate "…" or kedro generate --prompts FILE.')
     context = ProjectContext(metadata.project_path, env)
     defaults = context.parameters.generation
-    generation = with_options(
-        defaults, n=n, seed=seed, model=model, quality=quality, candidates=candidates, until=until
-    )
-    require_images("-n", generation.n, defaults)
-    if until is not None and generation.candidates == 1:
+    generation = with_options(defaults, **options)
+    if options["until"] is not None and generation.candidates == 1:
         raise LexipixError(
-            f"--until {until} ends the search among candidates, and only one is drawn: add --candidates 8."
+            f"--until {generation.until} ends the search among candidates, and only one is drawn: "
+            "add --candidates 8."
         )
     lines = read_prompts(file, defaults.max_prompts) if file is not None else [(0, str(prompt))]
     request = context.text_to_image(generation.model).request(

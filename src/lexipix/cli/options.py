@@ -6,9 +6,8 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from lexipix.config.generation import MAX_SEED, GenerationParameters, ModelChoice
+from lexipix.config.generation import MAX_SEED, ModelChoice
 from lexipix.config.run import Parameters
-from lexipix.utils.errors import LexipixError
 
 Command = Callable[..., None]
 ParametersType = TypeVar("ParametersType", bound=Parameters)
@@ -62,15 +61,6 @@ def image_options(command: Command) -> Command:
 def with_options(parameters: ParametersType, **options: Any) -> ParametersType:
     """Parameters with the values of those options that the user gave."""
     return parameters.model_copy(update={key: value for key, value in options.items() if value is not None})
-
-
-def require_images(option: str, n: int, generation: GenerationParameters) -> None:
-    """Check a number of images that a parameter limits; a LexipixError if it is out of range."""
-    if not 1 <= n <= generation.max_pictures:
-        raise LexipixError(
-            f"{option} {n} is out of range: draw 1 to {generation.max_pictures:,} images "
-            "(generation.max_pictures)."
-        )
 
 
 def renamed_option(old: str, new: str) -> Callable[[Command], Command]:

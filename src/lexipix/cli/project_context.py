@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 class ProjectContext:
     """An environment's parameters, its catalog, and its trained models.
 
-    Args:
-        project_path: The project's folder.
-        env: Environment; None is the default of ``kedro run``.
-        runtime_params: Parameters that replace those of the files, as with ``--params``.
+    ``env`` None is the default of ``kedro run``; ``runtime_params`` replace parameters, as with ``--params``.
     """
 
     def __init__(
@@ -45,14 +42,7 @@ class ProjectContext:
 
     def load(self, name: str) -> Any:
         """Load a dataset of the catalog."""
-        from kedro.io import DatasetError
-
-        try:
-            return self.catalog[name].load()
-        except DatasetError as error:
-            if isinstance(error.__cause__, LexipixError):
-                raise error.__cause__ from None
-            raise
+        return self.catalog[name].load()
 
     def path(self, name: str) -> Path:
         """Path of a dataset of the catalog."""
@@ -65,7 +55,7 @@ class ProjectContext:
         from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 
         if model == "champion":
-            return TextToImagePipeline.from_pretrained(self._trained("champion"))
+            return TextToImagePipeline.from_champion(self.load("champion"))
         if model == "tokens":
             from lexipix.inference.token_generator import TokenImageGenerator
 
@@ -93,18 +83,7 @@ class ProjectContext:
         from lexipix.inference.caption_pipeline import CaptionPipeline
 
         ingestion = self.parameters.ingestion
-        folder = self._trained("captioner_champion")
-        return CaptionPipeline.from_pretrained(folder, ingestion.min_side, ingestion.max_pixels)
-
-    def _trained(self, name: str) -> Path:
-        """Folder of a trained model; a LexipixError if it is not there."""
-        path = self.path(name)
-        if not path.is_dir():
-            raise LexipixError(
-                f"The {name.replace('_', ' ')} is not trained in this environment ({path} is missing): run "
-                f"`{self.catalog.config_resolver.resolve_pattern(name)['made_by']}` first."
-            )
-        return path
+        return CaptionPipeline(self.load("captioner_champion"), ingestion.min_side, ingestion.max_pixels)
 
 
 def require_environment(conf: Path, env: str | None) -> None:

@@ -1,31 +1,30 @@
-"""``kedro redraw``: an image to a caption to images, and on request from there towards the image itself.
+"""``kedro redraw``: an image to a caption to images, and on request, with torch, towards the image itself."""
 
-The command needs no torch; only the optimisation towards the image does.
-"""
-
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
-from lexipix.cli.errors import user_errors
-from lexipix.cli.options import image_options, renamed_option, require_images, with_options
+from lexipix.cli.errors import show_warnings, user_errors
+from lexipix.cli.files import read_image_file, save_results, text_beside
+from lexipix.cli.options import image_options, renamed_option, with_options
 from lexipix.cli.project_context import ProjectContext
-from lexipix.cli.results import save_results, show_warnings
-from lexipix.config.generation import MAX_STEPS, Init, Optimize
+from lexipix.config.generation import MAX_BUDGET, MAX_STEPS, Init, Optimize
 
 if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
-
-    from lexipix.inference.inversion_result import InversionResult
-    from lexipix.inference.redraw import RedrawResult
+    from lexipix.inference.redraw_result import InversionResult, RedrawResult
 
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--until", metavar="TARGET", help="Stop at ssim=0.6, psnr=20 or score=0.8.")
 @click.option(
-    "--budget", type=int, metavar="N", help="Images drawn at most [default: generation.redraw.budget]."
+    "--budget",
+    type=click.IntRange(1, MAX_BUDGET),
+    metavar="N",
+    help="Images drawn at most [default: generation.redraw.budget].",
 )
 @click.option("--text", metavar="TEXT", help="Text of the image, instead of NAME.txt beside it or a caption.")
 @click.option(
@@ -54,18 +53,15 @@ if TYPE_CHECKING:
 @click.pass_obj
 @user_errors()
 def redraw(
-    metadata: "ProjectMetadata",
+    metadata: ProjectMetadata,
+    /,
     image: Path,
-    until: str | None,
-    budget: int | None,
     text: str | None,
-    optimize_steps: int | None,
-    optimize: str | None,
-    init: str | None,
     seed: int | None,
     model: str | None,
     env: str | None,
     out: Path | None,
+    **options: Any,
 ) -> None:
     """Draw an image again from its description.
 
@@ -82,24 +78,14 @@ def redraw(
       kedro redraw star.png --optimize-steps 8
       kedro redraw star.png --text "a big red star at the center on white" --model gan
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.cli.user_inputs import read_image_file, text_beside
     from lexipix.inference.prompt_checks import check_prompt
     from lexipix.inference.redraw import redraw as redraw_image
 
     context = ProjectContext(metadata.project_path, env)
     generation = with_options(context.parameters.generation, seed=seed, model=model)
-    parameters = with_options(
-        generation.redraw,
-        until=until,
-        budget=budget,
-        optimize_steps=optimize_steps,
-        optimize=optimize,
-        init=init,
-    )
-    require_images("--budget", parameters.budget, generation)
+    parameters = with_options(generation.redraw, **options)
     pipe = context.text_to_image(generation.model)
-    generator, scorer = pipe.generator("best")[1], pipe.scorer
-    assert scorer is not None
+    _, generator = pipe.generator("best")
     pixels = read_image_file(image, context.parameters.ingestion, generator.image_size)
     source = "given" if text is not None else image.with_suffix(".txt").name
     text = text if text is not None else text_beside(image)
@@ -113,17 +99,17 @@ def redraw(
         source,
         context.generators(pipe, generation.model),
         lambda: context.captioner().captioner,
-        scorer,
+        pipe.scorer,
         parameters,
         context.parameters.run.seed if generation.seed is None else generation.seed,
     )
     _show_attempts(result, parameters.budget)
     if parameters.optimize_steps:
-        from lexipix.inference.inversion import invert_best
+        from lexipix.inference.inversion import invert
 
-        result = invert_best(result, context.load, parameters, context.parameters.run)
-        assert result.inversion is not None
-        _show_inversion(result.inversion)
+        inversion = invert(result, context.load, parameters, context.parameters.run)
+        _show_inversion(inversion)
+        result = replace(result, inversion=inversion)
     folder = save_results(result.files(), out or context.path("generated").parent / "redrawn" / image.stem)
     others = "sheet.png, optimized.png, optimized_sheet.png" if result.inversion else "sheet.png"
     best = f"The best of {len(result.attempts)} images: {folder / 'best.png'}"
@@ -138,16 +124,19 @@ def _show_attempts(result: "RedrawResult", budget: int) -> None:
             click.echo(f'"{shown}" ({result.text_source})')
         mark = "   best" if attempt.number - 1 == result.best else ""
         click.echo(f"  {attempt.number:3d}  {attempt.model}: {attempt}{mark}")
-    if result.target is not None:
-        reached = "reached" if result.reached else "not reached"
-        click.echo(f"{result.target} was {reached} with {len(result.attempts)} of {budget} images.")
+    _show_target(result, f"{len(result.attempts)} of {budget} images")
 
 
 def _show_inversion(inversion: "InversionResult") -> None:
     click.echo(inversion.summary())
-    steps = f"{len(inversion.steps) - 1} steps ({1000 * inversion.seconds:,.0f} ms)"
-    if inversion.target is not None:
-        reached = "reached" if inversion.reached else "not reached"
-        click.echo(f"{inversion.target} was {reached} with {steps}, path {inversion.path}.")
-    else:
-        click.echo(f"Optimized in {steps}, path {inversion.path}.")
+    n_steps, milliseconds = len(inversion.steps) - 1, 1000 * inversion.seconds
+    spent = f"{n_steps} steps ({milliseconds:,.0f} ms), path {inversion.path}"
+    if inversion.target is None:
+        click.echo(f"Optimized in {spent}.")
+    _show_target(inversion, spent)
+
+
+def _show_target(result: "RedrawResult | InversionResult", spent: str) -> None:
+    if result.target is not None:
+        reached = "reached" if result.reached else "not reached"
+        click.echo(f"{result.target} was {reached} with {spent}.")

@@ -4,17 +4,14 @@ import datetime
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.tracking import run as tracking
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import run_git
-
-if TYPE_CHECKING:
-    from kedro.framework.startup import ProjectMetadata
 
 
 @click.command()
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 @user_errors()
-def reproduce(metadata: "ProjectMetadata", run_id: str, check: bool, out: Path | None) -> None:
+def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | None) -> None:
     """Run a run of the MLflow store again, and compare every file that it wrote.
 
     Its code is checked out into a new git worktree, with its uncommitted changes. Its inputs are taken by

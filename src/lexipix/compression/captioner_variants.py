@@ -8,20 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from lexipix.compression.champion import choose_variant, require_baseline
+from lexipix.compression.champion import choose_variant
 from lexipix.compression.export import Unavailable
-from lexipix.compression.quality import quality_loss
 from lexipix.compression.quantization import quantize_captioner
 from lexipix.compression.runtimes import REFERENCE, torch_network
-from lexipix.compression.variants import (
-    Apply,
-    Pixels,
-    Row,
-    arithmetic,
-    in_batches,
-    measure_variants,
-    size_mb,
-)
+from lexipix.compression.variants import Apply, Pixels, Row, arithmetic, in_batches, measure_variants, size_mb
 from lexipix.config.compression import ChampionParameters, CompressionParameters
 from lexipix.config.ingestion import ResizeParameters
 from lexipix.config.run import RunParameters
@@ -73,7 +64,9 @@ def measure_captioner_variants(
     n_images = min(len(split), compression.measurement.n_images)
     images, truth = np.array(split.images[:n_images]), split.captions.iloc[:n_images]
     expected = in_batches(_with_torch(captioner, REFERENCE), (images,))
-    cost = _arithmetic(captioner, images[:1])
+    network = load_network(captioner, Captioner).requires_grad_(False)  # the counter needs that here
+    image, max_tokens = normalize(torch.from_numpy(images[:1])), int(captioner.config["max_tokens"])
+    cost = arithmetic(captioner, lambda: network.generate(image, max_tokens))
 
     def load(variant: str) -> Apply:
         if variant in exported:
@@ -92,7 +85,6 @@ def measure_captioner_variants(
 
     table = measure_variants("captioner", variants, load, describe, (images,), compression.measurement)
     champion = choose_captioner(compression.champion, table)
-    _log.info("Champion of the captioner's variants: %s", champion["variant"])
     model = exported[champion["variant"]]
     model = replace(model, config={**model.config, **champion, "resize": resize.model_dump(mode="json")})
     del exported[BASELINE]
@@ -100,22 +92,13 @@ def measure_captioner_variants(
 
 
 def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -> dict[str, Any]:
-    """Chooses the given variant, or the fastest in batches whose quality loss is within the gate.
+    """Chooses the champion's variant by :func:`choose_variant`.
 
-    Without given captions the loss is the share of images with another caption than by the baseline.
-
-    Raises:
-        LexipixError: The baseline, or the given variant, is not in the table.
+    Without given captions the loss is that of the share of images with the same caption.
     """
-    baseline = require_baseline(table, "compression.captioner_variants")
+    gated = [key for key in GATED if key in table.get(BASELINE, {})] or ["agreement"]
     gate = parameters.max_quality_loss
-
-    def loss(row: Mapping[str, float]) -> float:
-        if any(key in baseline for key in GATED):
-            return quality_loss(row, baseline, GATED)
-        return 1 - row["agreement"]
-
-    variant = choose_variant(table, "captioner_variant", parameters.captioner_variant, loss, gate)
+    variant = choose_variant(table, "captioner_variant", parameters.captioner_variant, gate, gated)
     return {"variant": variant, "max_quality_loss": gate, "figures": dict(table[variant])}
 
 
@@ -129,9 +112,3 @@ def _with_torch(captioner: ModelBundle, runtime: str) -> Apply:
         return decode(tokenizer, ids.numpy())
 
     return caption
-
-
-def _arithmetic(captioner: ModelBundle, image: Pixels) -> Row:
-    network = load_network(captioner, Captioner).requires_grad_(False)  # the counter needs that here
-    inputs = normalize(torch.from_numpy(image)), int(captioner.config["max_tokens"])
-    return arithmetic(captioner, lambda: network.generate(*inputs))

@@ -1,9 +1,9 @@
 """The choice of the champion: which generator is used, in which variant, for each quality."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from lexipix.compression.quality import quality_loss
+from lexipix.compression.quality import GATED, quality_loss
 from lexipix.config.compression import ChampionParameters
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import BASELINE, SCORER, OnnxModel, OnnxPipeline
@@ -37,7 +37,7 @@ def choose_family(
 
 
 def choose_champion(parameters: ChampionParameters, family: Family, table: Table) -> dict[str, Any]:
-    """Chooses the given variant, or the fastest in batches whose quality loss is within the gate.
+    """Chooses the champion's variant by :func:`choose_variant`.
 
     Variants that need torch are in the table for comparison only: loading torch takes longer than the first
     image may take.
@@ -46,19 +46,11 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
         JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
         ``qualities``: the variant that ``kedro generate --quality`` takes for ``fast`` (the fastest within
         the wider gate), ``balanced`` (the champion) and ``best`` (the baseline).
-
-    Raises:
-        LexipixError: The baseline, or the given variant, is not in the table.
     """
-    baseline = require_baseline(table, "compression.variants")
-
-    def loss(row: Row) -> float:
-        return quality_loss(row, baseline)
-
     gate = parameters.max_quality_loss
-    champion = choose_variant(table, "variant", parameters.variant, loss, gate)
+    champion = choose_variant(table, "variant", parameters.variant, gate)
     wider = max(parameters.fast_max_quality_loss, gate)
-    fast = choose_variant(table, "fast_variant", parameters.fast_variant, loss, wider)
+    fast = choose_variant(table, "fast_variant", parameters.fast_variant, wider)
     return {
         "family": family,
         "variant": champion,
@@ -73,11 +65,7 @@ def champion_pipeline(
 ) -> OnnxPipeline:
     """Returns the champion with all that it needs: the variants of its qualities, and the scorer.
 
-    Args:
-        choice: See :func:`choose_champion`.
-        baseline: The uncompressed generator of the chosen family.
-        variants: Its compressed variants by name.
-        scorer: Scores candidates.
+    ``choice`` is that of :func:`choose_champion`; ``baseline`` and ``variants`` are of the chosen family.
     """
     models = {name: {**variants, BASELINE: baseline}[name] for name in choice["qualities"].values()}
     keys = ("image_size", "noise_dim", "max_tokens", "known_words")
@@ -85,34 +73,25 @@ def champion_pipeline(
     return OnnxPipeline(config, {**models, SCORER: scorer}, dict(baseline.card))
 
 
-def require_baseline(table: Table, key: str) -> Row:
-    """Returns the metrics of the baseline; ``key`` is the parameter that lists the variants."""
-    if BASELINE not in table:
-        raise LexipixError(
-            f"{key} does not hold {BASELINE}, with which every other variant is compared: add it "
-            "(conf/base/parameters_compression.yml)."
-        )
-    return table[BASELINE]
-
-
 def choose_variant(
-    table: Table, key: str, given: str | None, loss: Callable[[Row], float], gate: float
+    table: Table, key: str, given: str | None, gate: float, gated: Sequence[str] = GATED
 ) -> str:
     """Returns the given variant, or the fastest in batches of those without torch within the gate.
 
-    Args:
-        table: Variant -> metrics.
-        key: The parameter under ``compression.champion`` that may give a variant.
-        given: Its value.
-        loss: Share of quality that a variant loses.
-        gate: Largest loss of the fastest.
+    ``key`` is the parameter under ``compression.champion`` with the value ``given``. The loss of quality
+    counts for the metrics ``gated``.
 
     Raises:
-        LexipixError: The given variant was not measured, or needs torch.
+        LexipixError: The baseline was not measured, or the given variant was not measured or needs torch.
     """
+    if BASELINE not in table:
+        raise LexipixError(
+            f"compression.{key}s does not hold {BASELINE}, with which every other variant is compared: "
+            "add it (conf/base/parameters_compression.yml)."
+        )
     known = [name for name in table if "onnx_" in name]
     if given is None:
-        passing = [name for name in known if loss(table[name]) <= gate]
+        passing = [name for name in known if quality_loss(table[name], table[BASELINE], gated) <= gate]
         return max(passing, key=lambda name: table[name]["images_per_s"])
     if given not in known:
         raise LexipixError(
@@ -125,13 +104,12 @@ def choose_variant(
 def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Returns the variants of all families in one table, as ``FAMILY_VARIANT``, and ``champion``.
 
-    ``quality_loss`` is the share of quality that a variant loses to its family's baseline, if both were
-    measured.
+    ``quality_loss`` is the share of quality that a variant loses to its family's baseline.
     """
     rows = {"champion": dict(champion["figures"])}
     for family, table in tables.items():
         for name, row in table.items():
             rows[f"{family}_{name}"] = dict(row)
-            if BASELINE in table and "kid" in row:
+            if "kid" in row:
                 rows[f"{family}_{name}"]["quality_loss"] = quality_loss(row, table[BASELINE])
     return rows

@@ -1,6 +1,5 @@
 """Exports trained networks to ONNX graphs and verifies each on real input."""
 
-import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,16 +11,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from lexipix.compression.onnx_graphs import (
-    PLAN,
-    ConditioningToImage,
-    DecodingStep,
-    ImageCells,
-    ImageEmbedding,
-    PrefixDecodingStep,
-    TextEmbedding,
-    TextToConditioning,
-)
+from lexipix.compression import onnx_graphs
 from lexipix.config.compression import VerificationParameters
 from lexipix.data.images import normalize
 from lexipix.data.tokenization import pad_id
@@ -32,8 +22,6 @@ from lexipix.training.bundles import load_network, token_ids, tokenizer_of
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel
-
-_log = logging.getLogger(__name__)
 
 VERIFICATION_IMAGES = 16
 
@@ -57,19 +45,9 @@ class _Graph:
 class Exporter:
     """Exports networks and rejects graphs that compute something else.
 
-    The graphs are compared with their networks on the first captions and images of the validation split, or
-    of the training split where the validation split has no caption.
-
-    Args:
-        pictures: The data.
-        verification: Number of captions, and the largest difference allowed.
-
-    Attributes:
-        captions: N texts.
-        images: uint8 (M, H, W, 3).
-
-    Raises:
-        LexipixError: No image has a caption.
+    The graphs are compared with their networks on the first ``captions`` and ``images``, uint8 (M, H, W, 3),
+    of the validation split, or of the training split where the validation split has no caption. Without any
+    caption there is a LexipixError.
     """
 
     def __init__(self, pictures: ImageSplits, verification: VerificationParameters) -> None:
@@ -77,14 +55,15 @@ class Exporter:
             captions = split.captions["caption"].dropna()
             if len(captions):
                 self.captions = [str(text) for text in captions[: verification.n_captions]]
-                self.images = np.array(split.images[: min(VERIFICATION_IMAGES, len(split))])
+                self.images = np.array(split.images[:VERIFICATION_IMAGES])
                 break
         else:
             raise LexipixError(
                 "No picture has a caption, and the generators need some to draw from: add captions."
             )
         self.max_difference = verification.max_difference
-        self._last: tuple[Mapping[str, Any], dict[str, torch.onnx.ONNXProgram]] | None = None
+        self._network: Mapping[str, Any] = {}
+        self._programs: dict[str, torch.onnx.ONNXProgram] = {}
 
     def text_to_image(self, bundle: ModelBundle) -> OnnxModel:
         """Exports a generator.
@@ -94,17 +73,17 @@ class Exporter:
         """
         network = bundle.config["network"]
         module = load_network(bundle, TextToImage)
-        read, draw = TextToConditioning(module).eval(), ConditioningToImage(module).eval()
+        read = onnx_graphs.TextToConditioning(module).eval()
+        draw = onnx_graphs.ConditioningToImage(module).eval()
         noise_dim = int(network["prior"]["noise_dim"])
         reads, draws = [], []
         for ids in self._ids(bundle):
             noise = np.random.default_rng(0).standard_normal((len(ids), noise_dim), np.float32)
             with torch.no_grad():
-                parts = dict(zip(PLAN, read(ids), strict=False))
+                parts = dict(zip(onnx_graphs.PLAN, read(ids), strict=False))
             reads.append({"ids": ids})
             draws.append({"noise": torch.from_numpy(noise), **parts})
         config = {
-            "max_tokens": bundle.config["max_tokens"],
             "noise_dim": noise_dim,
             "image_size": int(network["decoder"]["image_size"]),
             "known_words": bundle.config.get("known_words", []),
@@ -123,7 +102,7 @@ class Exporter:
         configuration is the shape of the cache of a text, without its length.
         """
         module = load_network(bundle, Captioner)
-        see, images = ImageCells(module).eval(), self._images()
+        see, images = onnx_graphs.ImageCells(module).eval(), self._images()
         with torch.no_grad():
             cells = see(images["images"])
         texts = []
@@ -131,7 +110,6 @@ class Exporter:
             ids = torch.cat([torch.full((len(ids), 1), module.start_id), ids[:, :-1]], dim=1)
             texts.append((ids, cells[torch.arange(len(ids)) % len(cells)]))
         config = {
-            "max_tokens": bundle.config["max_tokens"],
             "image_size": self.images.shape[1],
             "start_id": module.start_id,
             "pad_id": module.pad_id,
@@ -141,9 +119,9 @@ class Exporter:
         if module.conditioning == "prefix":
             prefixed = [{"ids": ids, "cells": rows} for ids, rows in texts]
             axes = {"ids": (0, 1), "cells": (0,)}
-            next_word = _Graph(PrefixDecodingStep(module).eval(), prefixed, axes, ["logits"])
+            next_word = _Graph(onnx_graphs.PrefixDecodingStep(module).eval(), prefixed, axes, ["logits"])
         else:
-            step = DecodingStep(module).eval()
+            step = onnx_graphs.DecodingStep(module).eval()
             config["memory"] = step.memory
             steps = [one for ids, rows in texts for one in _written(step, ids, rows)]
             axes = {"words": (0,), "position": (), "cells": (0,), "memory": (0, 3)}
@@ -154,15 +132,14 @@ class Exporter:
     def contrastive_pair(self, bundle: ModelBundle) -> OnnxModel:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
-        image = ImageEmbedding(module).eval()
-        text = TextEmbedding(module, pad_id(tokenizer_of(bundle))).eval()
+        image = onnx_graphs.ImageEmbedding(module).eval()
+        text = onnx_graphs.TextEmbedding(module, pad_id(tokenizer_of(bundle))).eval()
         texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
             "text": _Graph(text, texts, {"ids": (0, 1)}, ["vectors"]),
         }
-        config = {"max_tokens": bundle.config["max_tokens"], "image_size": self.images.shape[1]}
-        return self._model(bundle, config, graphs)
+        return self._model(bundle, {"image_size": self.images.shape[1]}, graphs)
 
     def _ids(self, bundle: ModelBundle) -> list[Tensor]:
         """The captions as one padded batch, and the shortest and the longest of them by themselves."""
@@ -176,21 +153,18 @@ class Exporter:
     def _model(self, bundle: ModelBundle, config: dict[str, Any], graphs: Mapping[str, _Graph]) -> OnnxModel:
         """Exports and verifies graphs; a RuntimeError if one does not compute what its network does."""
         kind, network = bundle.config["kind"], bundle.config["network"]
-        if self._last is not None and self._last[0] == network:
+        if self._network == network:
             # Both generators have the same network: the second export only replaces the weights
-            programs = self._last[1]
             with _quiet():  # it logs each weight that a graph does not use
                 for name, graph in graphs.items():
-                    programs[name].apply_weights(graph.module.state_dict())
+                    self._programs[name].apply_weights(graph.module.state_dict())
         else:
-            programs = {name: _export(graph) for name, graph in graphs.items()}
-            self._last = network, programs
-        contents = {name: _content(program) for name, program in programs.items()}
+            self._programs = {name: _export(graph) for name, graph in graphs.items()}
+            self._network = network
+        contents = {name: _content(program) for name, program in self._programs.items()}
         differences = {}
         for name, graph in graphs.items():
             difference = largest_difference(contents[name], graph.module, graph.batches)
-            size = megabytes(contents[name])
-            _log.info("%s.%s as ONNX: %.1f MB, differs by %.1e", kind, name, size, difference)
             if not difference <= self.max_difference:
                 raise RuntimeError(
                     f"the ONNX graph {name} of the {kind} differs from its network by {difference:g}, more "
@@ -199,11 +173,12 @@ class Exporter:
             differences[name] = difference
         verification = {"max_difference": differences, "n_captions": len(self.captions)}
         card = {**bundle.card, "onnx": verification}
-        return OnnxModel({"kind": kind, **config}, contents, bundle.tokenizer, card)
+        config = {"kind": kind, "max_tokens": bundle.config["max_tokens"], **config}
+        return OnnxModel(config, contents, bundle.tokenizer, card)
 
 
 @torch.no_grad()
-def _written(step: DecodingStep, ids: Tensor, cells: Tensor) -> list[Inputs]:
+def _written(step: onnx_graphs.DecodingStep, ids: Tensor, cells: Tensor) -> list[Inputs]:
     """Inputs of the last and of the first decoding step of texts ``ids`` (B, L)."""
     layers, heads, width = step.memory
     memory = cells.new_zeros(len(ids), layers, heads, 0, width)
@@ -234,17 +209,10 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
     return largest
 
 
-def megabytes(*contents: bytes) -> float:
-    """Returns the size of files in MB (10^6 bytes)."""
-    return sum(map(len, contents)) / 1e6
-
-
 def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
-    """Traces a module into a graph with dynamic axes.
-
-    ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export takes
-    two thirds of the time, the result is as fast, and parameters keep their names.
-    """
+    """Traces a module into a graph with dynamic axes."""
+    # ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export
+    # takes two thirds of the time, the result is as fast, and parameters keep their names
     inputs = graph.batches[0]
     shapes = tuple(dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
     with _quiet(), torch.no_grad():

@@ -1,13 +1,12 @@
 """All variants of both generators: which are made, measured from prompts to pixels, and chosen."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from lexipix.compression.champion import FAMILIES, Family, choose_champion, speed_table
+from lexipix.compression.champion import FAMILIES, Family, choose_champion, choose_family, speed_table
 from lexipix.compression.export import Exporter
 from lexipix.compression.quality import TaskQuality
 from lexipix.compression.quantization import quantize_generator
@@ -20,8 +19,6 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
 
-_log = logging.getLogger(__name__)
-
 
 def make_variants(
     compression: CompressionParameters,
@@ -31,11 +28,8 @@ def make_variants(
 ) -> dict[str, OnnxModel]:
     """Returns the compressed variants of a generator that run without torch, by name.
 
-    Args:
-        compression: Names the variants.
-        pictures: Give real input for verification and calibration.
-        baseline: The exported generator in fp32.
-        smaller: Its pruned and its small network.
+    ``baseline`` is the exported generator in fp32, ``smaller`` its pruned and its small network. Real input
+    for verification and calibration comes from ``pictures``.
     """
     exporter = Exporter(pictures, compression.verification)
     wanted = [split_name(variant) for variant in compression.variants]
@@ -56,30 +50,23 @@ def measure_families(
     pictures: ImageSplits,
     contrastive_pair: ModelBundle,
     baselines: Mapping[Family, tuple[ModelBundle, OnnxModel]],
-    family: Family,
     smaller: Mapping[str, ModelBundle],
     variants: Mapping[str, OnnxModel],
 ) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
     """Measures the variants of both generators and chooses the champion.
 
-    Only the chosen family has smaller networks, and variants in int8.
-
-    Args:
-        compression: Names the variants, and the gates.
-        run: Seed, threads, device.
-        pictures: The data; images are drawn from validation captions.
-        contrastive_pair: Measures their quality.
-        baselines: The uncompressed generators with their exports in fp32.
-        family: The chosen one.
-        smaller: Its pruned and its small network.
-        variants: As :func:`make_variants` returns them.
+    ``baselines`` are the uncompressed generators with their exports in fp32. Only the chosen family has
+    smaller networks, and variants in int8 (``variants``, as :func:`make_variants` returns them).
 
     Returns:
-        See :func:`.champion.speed_table` and :func:`.champion.choose_champion`.
+        See :func:`.champion.speed_table` and :func:`.champion.choose_champion`. The metrics are those of
+        :func:`measure_variants`, ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (means over captions),
+        those of :class:`TaskQuality`, ``parameters``, and ``mflop`` of one image.
     """
     quality = TaskQuality(pictures, compression.measurement.n_images, contrastive_pair, run)
     if run.threads:
         torch.set_num_threads(run.threads)
+    family = choose_family(compression.champion.family, *(baselines[one][0].card for one in FAMILIES))
     tables: dict[Family, dict[str, Row]] = {}
     for one in FAMILIES:
         bundle, onnx_model = baselines[one]
@@ -90,7 +77,6 @@ def measure_families(
             names = [name for name in names if not split_name(name)[0] and not name.endswith("int8")]
         tables[one] = _measure(one, names, networks, exported, quality, compression.measurement)
     champion = choose_champion(compression.champion, family, tables[family])
-    _log.info("Champion: %s %s", champion["family"], champion["variant"])
     return speed_table(tables, champion), champion
 
 
@@ -102,12 +88,7 @@ def _measure(
     quality: TaskQuality,
     measurement: MeasurementParameters,
 ) -> dict[str, Row]:
-    """Variant -> metrics, from prompts to pixels.
-
-    Beside those of :func:`measure_variants`: ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (mean over
-    captions, compared with the uncompressed network in fp32), those of :class:`TaskQuality`, ``parameters``,
-    and ``mflop`` of one image.
-    """
+    """Variant -> metrics, from prompts to pixels; fidelity is to the uncompressed network in torch."""
     captions = quality.captions
     noise_dim = int(networks[""].config["network"]["prior"]["noise_dim"])
     noise = np.random.default_rng(0).standard_normal((len(captions), noise_dim), np.float32)

@@ -1,7 +1,6 @@
 """Quality of images drawn from validation captions, for the choice among variants of a generator.
 
-The encoders are those of the features stage, which took part in training. So these metrics serve the choice
-and are not reported as results; the evaluation measures the champion on test images with its own evaluator.
+The encoders are those of the features stage, which took part in training: these metrics are no results.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,13 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnxruntime import quantization
 
 from lexipix.compression.export import Unavailable
 from lexipix.data.tokenization import encode
@@ -31,9 +25,7 @@ ENCODER_CONVOLUTIONS = (".body.", ".stage4.", ".stage8.")
 Inputs = Mapping[str, NDArray[np.generic]]
 
 
-class _Batches(CalibrationDataReader):  # type: ignore[misc]
-    """Iterates over given inputs."""
-
+class _Batches(quantization.CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, batches: Sequence[Inputs]) -> None:
         self._batches = iter(batches)
 
@@ -56,10 +48,7 @@ def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxMode
 def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
     """Returns an exported captioner with the convolutions of its image encoder in int8.
 
-    Images, uint8 (N, S, S, 3), calibrate it.
-
-    Raises:
-        Unavailable: The image encoder is a pretrained one.
+    Images, uint8 (N, S, S, 3), calibrate it. Raises Unavailable if the image encoder is a pretrained one.
     """
     starts = range(0, len(images), CALIBRATION_BATCH)
     batches = [{"images": normalize_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
@@ -67,31 +56,18 @@ def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxMo
 
 
 def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], names: Sequence[str]) -> OnnxModel:
-    graphs = {**baseline.graphs, name: quantize_graph(baseline.graphs[name], batches, names)}
-    return replace(baseline, graphs=graphs, card={**baseline.card, "quantized": "int8 QDQ"})
-
-
-def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]) -> bytes:
-    """Returns a graph with convolutions in int8.
+    """A model with those convolutions of a graph in int8 whose weights' names hold one of ``names``.
 
     The decoder's last convolution adds to a linear map that stays in float, so that its errors are invisible.
     The first ones, the modulation and the text encoding stay in float as well, because they cost little.
     Activations are unsigned and weights signed 7-bit numbers, per channel: products of 8-bit numbers overflow
-    on processors without VNNI.
-
-    Args:
-        graph: The graph in float.
-        batches: Real inputs of it, for the ranges of the activations.
-        names: Parts of the names of the convolutions' weights.
-
-    Raises:
-        Unavailable: The graph has no such convolutions.
+    on processors without VNNI. ``batches`` are real inputs, for the ranges of the activations.
     """
-    model = onnx.load_from_string(graph)
+    graph = baseline.graphs[name]
     nodes = [
         node.name
-        for node in model.graph.node
-        if node.op_type == "Conv" and any(part in name for name in node.input for part in names)
+        for node in onnx.load_from_string(graph).graph.node
+        if node.op_type == "Conv" and any(part in weight for weight in node.input for part in names)
     ]
     if not nodes:
         raise Unavailable("it has none of the convolutions that are computed in int8")
@@ -99,17 +75,18 @@ def quantize_graph(graph: bytes, batches: Sequence[Inputs], names: Sequence[str]
     with suppress_logs(""), tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(graph)
-        quantize_static(
+        quantization.quantize_static(
             source,
             target,
             _Batches(batches),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
             per_channel=True,
             reduce_range=True,
             nodes_to_quantize=nodes,
             op_types_to_quantize=["Conv"],
-            calibrate_method=CalibrationMethod.MinMax,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
         )
-        return target.read_bytes()
+        graphs = {**baseline.graphs, name: target.read_bytes()}
+    return replace(baseline, graphs=graphs, card={**baseline.card, "quantized": "int8 QDQ"})

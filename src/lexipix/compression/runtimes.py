@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from lexipix.compression.export import Unavailable
@@ -38,9 +37,7 @@ def torch_network(
 def load_generator(runtime: str, bundle: ModelBundle, exported: OnnxModel | None = None) -> Generate:
     """Loads a trained generator into a runtime; those without torch take its exported form.
 
-    Raises:
-        Unavailable: The runtime cannot run it on this machine.
-        LexipixError: The runtime is not installed.
+    Raises Unavailable if the runtime cannot run it on this machine, a LexipixError if it is not installed.
     """
     if exported is None:
         return _with_torch(bundle, runtime)
@@ -93,11 +90,10 @@ def _with_openvino(model: OnnxModel) -> Generate:
     read, draw = (
         core.compile_model(core.read_model(model.graphs[name], b""), "CPU") for name in ("read", "draw")
     )
-    assert model.tokenizer is not None
-    tokenizer, max_tokens = Tokenizer.from_str(model.tokenizer), int(model.config["max_tokens"])
+    session = OnnxGenerator(model)
 
     def generate(prompts: Sequence[str], noise: NDArray[np.float32]) -> NDArray[np.uint8]:
-        encoding = read({"ids": encode(tokenizer, prompts, max_tokens)})
+        encoding = read({"ids": encode(session.tokenizer, prompts, session.max_tokens)})
         parts = {output.any_name: encoding[output] for output in read.outputs}
         pixels: NDArray[np.uint8] = draw({**parts, "noise": noise})["pixels"]
         return pixels

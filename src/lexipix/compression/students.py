@@ -23,12 +23,8 @@ def make_student(
 
     The channels between the two convolutions of a block depend on nothing else, so that each block is pruned
     by itself. Importance is the norm of the weights of a channel in both convolutions (Torch-Pruning, Fang et
-    al. 2023, arXiv 2301.12900). The channels of the residual stream stay.
-
-    Args:
-        teacher: The trained generator; it is not changed.
-        network: Its configuration.
-        parameters: The shares, and the small network's text encoder, whose weights are random.
+    al. 2023, arXiv 2301.12900). The channels of the residual stream stay. A small network's text encoder has
+    random weights.
 
     Returns:
         The student's configuration, as :meth:`TextToImage.from_config` takes it, and the student.

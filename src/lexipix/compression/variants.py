@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from lexipix.compression.export import Unavailable, megabytes
+from lexipix.compression.export import Unavailable
 from lexipix.config.compression import NETWORKS, MeasurementParameters
 from lexipix.metrics.speed import measure, peak_memory_mb
 from lexipix.utils.types import ModelBundle, OnnxModel
@@ -46,14 +47,9 @@ def measure_variants(
 ) -> dict[str, Row]:
     """Measures variants of a model on this machine's processor, tokenization included.
 
-    Args:
-        model: Its name, for the log.
-        variants: Names of variants; one that is not available here is skipped.
-        load: Loads a variant.
-        describe: Further metrics by the variant's name and what it made of the inputs: of all, or of a batch
-            where all would take longer than :data:`QUALITY_SECONDS`.
-        inputs: Of N images. The first alone gives the latency.
-        measurement: Batch size and repetitions.
+    A variant that is not available here is skipped. The first of the inputs alone gives the latency.
+    ``describe`` gives further metrics by the variant's name and what it made of the inputs: of all, or of a
+    batch where all would take longer than :data:`QUALITY_SECONDS`.
 
     Returns:
         Variant -> ``images_per_s`` (in batches), ``latency_p50_ms``, ``latency_p95_ms`` and
@@ -82,7 +78,7 @@ def in_batches(apply: Apply, inputs: Inputs) -> list[Any]:
 def size_mb(variant: str, bundle: ModelBundle, exported: OnnxModel | None) -> float:
     """Returns the size of the stored weights of a variant in MB (10^6 bytes)."""
     if exported is not None:
-        return megabytes(*exported.graphs.values())
+        return sum(map(len, exported.graphs.values())) / 1e6
     n_bytes = 2 if variant.endswith("torch_bf16") else 4
     return _n_weights(bundle) * n_bytes / 1e6
 
@@ -128,12 +124,7 @@ def _measure(
         n_images=len(rows),
         max_seconds=measurement.max_seconds,
     )
-    row = {
-        "images_per_s": many.images_per_s,
-        "latency_p50_ms": single.latency_p50_ms,
-        "latency_p95_ms": single.latency_p95_ms,
-        "latency_p99_ms": single.latency_p99_ms,
-    }
+    row = {**asdict(single), "images_per_s": many.images_per_s}
     if peak is not None:
         row["peak_mb"] = peak
     n_applied = n if n / row["images_per_s"] <= QUALITY_SECONDS else min(n, len(rows))

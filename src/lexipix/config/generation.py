@@ -14,6 +14,7 @@ Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 MAX_SEED = 2**31 - 1
 MAX_CANDIDATES = 1024
+MAX_BUDGET = 10_000
 MAX_STEPS = 1000
 
 
@@ -21,7 +22,7 @@ class RedrawParameters(Parameters):
     """Image to caption to image (``generation.redraw.*``)."""
 
     until: str | None = Field(pattern=r"^\s*(ssim|psnr|score)\s*=\s*-?[0-9.]+\s*$")
-    budget: int = Field(ge=1, le=10_000)
+    budget: int = Field(ge=1, le=MAX_BUDGET)
     round_size: int = Field(ge=1, le=1_000)
     temperature: float = Field(ge=0, le=5)
     optimize_steps: int = Field(ge=0, le=MAX_STEPS)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.inference.onnx_generator import MAX_IN_MEMORY, OnnxGenerator, sample_noise
+from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.onnx_scorer import OnnxScorer, cosines
 from lexipix.inference.onnx_session import Pixels, Vectors
 
@@ -14,19 +14,12 @@ _CANDIDATES_AT_ONCE = 4  # drawn together where the first candidate that is good
 
 
 class BestOfResult(NamedTuple):
-    """The best candidate of each of N images.
+    """The best candidate of each of N images."""
 
-    Attributes:
-        images: uint8 (N, S, S, 3).
-        scores: Cosine between image and prompt, (N,); NaN without a scorer.
-        chosen: Number of the candidate that was kept, counted from 0, (N,).
-        drawn: Candidates that were drawn, (N,).
-    """
-
-    images: Pixels
-    scores: NDArray[np.float64]
-    chosen: NDArray[np.int64]
-    drawn: NDArray[np.int64]
+    images: Pixels  # (N, S, S, 3)
+    scores: NDArray[np.float64]  # (N,) cosine between image and prompt; NaN without a scorer
+    chosen: NDArray[np.int64]  # (N,) number of the candidate that was kept, counted from 0
+    drawn: NDArray[np.int64]  # (N,) candidates that were drawn
 
 
 def best_of(
@@ -42,8 +35,7 @@ def best_of(
 
     A candidate depends only on the model, the prompt, the seed, the image's index and its own number.
     Candidate 0 is the image that is drawn without further candidates, so that more candidates never lower a
-    score. Of equal scores the earlier candidate is kept. At most ``MAX_IN_MEMORY`` candidates are in memory
-    at a time, and one image of each that is asked for.
+    score. Of equal scores the earlier candidate is kept. All candidates of the images are in memory.
 
     Args:
         generator: Draws the candidates.
@@ -52,7 +44,7 @@ def best_of(
         indices: Which image of its prompt each is, (N,).
         seed: Of the noise.
         candidates: Candidates for each image, at most.
-        until: Score from which a candidate is good enough, so that no further one is drawn; None draws all.
+        until: No further candidate is drawn from this score on; None draws all.
     """
     n, size = len(prompts), generator.image_size
     if scorer is None:
@@ -67,20 +59,25 @@ def best_of(
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
     )
-    block = max(1, MAX_IN_MEMORY // candidates)  # images whose candidates are drawn together
-    for start in range(0, n, block):
-        rows, first = np.arange(start, min(start + block, n)), 0
-        while len(rows) and first < candidates:
-            at_once = MAX_IN_MEMORY if until is None else _CANDIDATES_AT_ONCE
-            several = min(max(1, at_once // len(rows)), candidates - first)
-            owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
-            noise = _candidate_noise(generator, seed, indices[owners], numbers)
-            images = generator.generate([prompts[row] for row in owners.tolist()], noise)
-            scores = cosines(scorer.embed_images(images), texts[owners])
-            _keep_better(best, rows, scores, images, first, until)
-            first += several
-            if until is not None:
-                rows = rows[best.scores[rows] < until]
+    rows, first = np.arange(n), 0
+    while len(rows) and first < candidates:
+        several = candidates if until is None else max(1, _CANDIDATES_AT_ONCE // len(rows))
+        several = min(several, candidates - first)
+        owners, numbers = np.repeat(rows, several), np.tile(np.arange(first, first + several), len(rows))
+        noise = _candidate_noise(generator, seed, indices[owners], numbers)
+        images = generator.generate([prompts[row] for row in owners.tolist()], noise)
+        scores = cosines(scorer.embed_images(images), texts[owners]).reshape(len(rows), several)
+        enough = scores >= (np.inf if until is None else until)
+        ended, each = enough.any(1), np.arange(len(rows))
+        picked = np.where(ended, enough.argmax(1), scores.argmax(1))
+        best.drawn[rows] = first + np.where(ended, picked + 1, several)
+        better = scores[each, picked] > best.scores[rows]
+        kept = rows[better]
+        best.images[kept] = images.reshape(len(rows), several, size, size, 3)[each, picked][better]
+        best.scores[kept] = scores[each, picked][better]
+        best.chosen[kept] = first + picked[better]
+        first += several
+        rows = rows[~ended]
     return best
 
 
@@ -91,23 +88,3 @@ def _candidate_noise(
     pairs = zip(indices.tolist(), numbers.tolist(), strict=True)
     rows = [sample_noise(seed, index, generator.noise_dim, number) for index, number in pairs]
     return np.array(rows, np.float32).reshape(-1, generator.noise_dim)
-
-
-def _keep_better(
-    best: BestOfResult,
-    rows: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    images: Pixels,
-    first: int,
-    until: float | None,
-) -> None:
-    """Put the best of further candidates into ``best``; each image has the same number of them."""
-    several = len(images) // len(rows)
-    for place, row in enumerate(rows):
-        own = scores[place * several : (place + 1) * several]
-        enough = own >= (np.inf if until is None else until)
-        chosen = int(enough.argmax() if enough.any() else own.argmax())
-        best.drawn[row] = first + (chosen + 1 if enough.any() else several)
-        if own[chosen] > best.scores[row]:
-            best.images[row], best.scores[row] = images[place * several + chosen], own[chosen]
-            best.chosen[row] = first + chosen

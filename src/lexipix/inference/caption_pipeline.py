@@ -46,25 +46,14 @@ class CaptionPipeline:
     def from_pretrained(
         cls, source: str | Path, min_side: int = 1, max_pixels: int = MAX_PIXELS
     ) -> "CaptionPipeline":
-        """Load the captioner that ``kedro run`` chose.
+        """Load the captioner that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`.
 
-        Args:
-            source: Its folder, such as ``data/06_models/captioner_champion``, or the URI of a registered
-                model, such as ``models:/lexipix-captioner@champion``.
-            min_side: Image files with a shorter side, in pixels, are refused.
-            max_pixels: Image files with more pixels are refused before they are decoded.
-
-        Raises:
-            LexipixError: There is no model, or it is damaged.
+        Image files with a side below ``min_side``, or with more than ``max_pixels`` pixels, are refused.
         """
         return cls(read_onnx_model(model_folder(source)), min_side, max_pixels)
 
     def __call__(self, images: Sequence[Image.Image | Pixels | str | Path]) -> list[str]:
-        """Captions of images: PIL images, uint8 arrays (H, W, 3) or paths of image files, of any size.
-
-        Raises:
-            LexipixError: An image cannot be used.
-        """
+        """Captions of PIL images, uint8 arrays (H, W, 3) or paths of image files, of any size; see `read`."""
         captions: list[str] = []
         for start in range(0, len(images), _BATCH):
             batch = [self.read(image) for image in images[start : start + _BATCH]]

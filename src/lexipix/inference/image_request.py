@@ -1,7 +1,7 @@
 """What a request for images consists of: checked prompts, and how their images are drawn."""
 
+import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,29 +19,19 @@ from lexipix.utils.errors import LexipixError
 class ImageOptions:
     """How images of prompts are drawn, and how many one request may ask for.
 
-    Attributes:
-        num_images: Images of each prompt.
-        seed: Of the noise.
-        quality: ``fast``, ``balanced`` (the fastest variant as good as the uncompressed one) or ``best``
-            (uncompressed). The same seed gives the same composition in each.
-        candidates: Candidates for each image, of which the scorer keeps the best.
-        until: Score such as ``score=0.9`` that ends the search among candidates.
-        score: Whether to score images; without it drawing is faster.
-        max_prompts: Prompts in one request; None is no limit.
-        max_images: Images in one request, candidates not counted; None is no limit.
-
-    Raises:
-        LexipixError: A value is out of range, or does not fit the others.
+    The quality is ``fast``, ``balanced`` (the fastest variant as good as the uncompressed one) or ``best``
+    (uncompressed). The same seed gives the same composition in each. A value that is out of range, or does
+    not fit the others, is a LexipixError.
     """
 
-    num_images: int = 1
+    num_images: int = 1  # of each prompt
     seed: int = 0
     quality: str = "balanced"
-    candidates: int = 1
-    until: str | None = None
-    score: bool = True
-    max_prompts: int | None = None
-    max_images: int | None = None
+    candidates: int = 1  # for each image, of which the scorer keeps the best
+    until: str | None = None  # score such as "score=0.9" that ends the search among candidates
+    score: bool = True  # without scores drawing is faster
+    max_prompts: float = math.inf
+    max_images: float = math.inf  # candidates not counted
 
     @classmethod
     def of(cls, generation: GenerationParameters, run_seed: int, score: bool = True) -> "ImageOptions":
@@ -72,22 +62,17 @@ class ImageOptions:
                 "or draw one candidate (--candidates 1)."
             )
 
-    @property
-    def good_enough(self) -> float | None:
-        """The score that ends the search among candidates."""
-        return parse_target(self.until).value if self.until is not None else None
-
     def check_number(self, n_prompts: int) -> None:
         """Check how many images a request asks for; a LexipixError if none, or more than a limit."""
         if n_prompts < 1:
             raise LexipixError("There is no prompt: name at least one.")
-        if self.max_prompts is not None and n_prompts > self.max_prompts:
+        if n_prompts > self.max_prompts:
             raise LexipixError(
                 f"There are {n_prompts:,} prompts, more than generation.max_prompts = {self.max_prompts:,}: "
                 "draw fewer at a time, or raise the parameter."
             )
         n_images = n_prompts * self.num_images
-        if self.max_images is not None and n_images > self.max_images:
+        if n_images > self.max_images:
             raise LexipixError(
                 f"{n_prompts:,} prompts with {self.num_images:,} images each are {n_images:,} images, more "
                 f"than generation.max_pictures = {self.max_images:,}: draw fewer at a time, or raise the "
@@ -100,14 +85,8 @@ class ImageRequest:
     """Checked prompts and everything that decides their images. Nothing is drawn yet.
 
     Image i of a prompt depends only on the model, the prompt, the seed, i and the candidates: not on the
-    number of images, the other prompts or the number of cores.
-
-    Attributes:
-        generator: Draws the images.
-        scorer: Scores images against their prompts; None leaves the scores open.
-        prompts: The prompts, with warnings.
-        options: How their images are drawn.
-        model: Name of the generator: the family, and the variant if it is compressed.
+    number of images, the other prompts or the number of cores. Without a scorer images have no scores.
+    ``model`` is the name of the generator: the family, and the variant if it is compressed.
     """
 
     generator: OnnxGenerator
@@ -129,23 +108,16 @@ class ImageRequest:
         return self.prompts[number // self.options.num_images].text
 
     def batches(self) -> Iterator[BestOfResult]:
-        """Draw the images, at most ``MAX_IN_MEMORY`` at a time; the next batch is drawn in the background."""
-        with ThreadPoolExecutor(1) as background:
-            pending = background.submit(self._batch, 0)
-            for start in range(0, len(self), MAX_IN_MEMORY):
-                batch = pending.result()
-                if start + MAX_IN_MEMORY < len(self):
-                    pending = background.submit(self._batch, start + MAX_IN_MEMORY)
-                yield batch
-
-    def _batch(self, start: int) -> BestOfResult:
-        numbers = np.arange(start, min(start + MAX_IN_MEMORY, len(self)))
-        return best_of(
-            self.generator,
-            self.scorer,
-            [self.prompt(number) for number in numbers.tolist()],
-            numbers % self.options.num_images,
-            self.options.seed,
-            self.options.candidates,
-            self.options.good_enough,
-        )
+        """Draw the images, with at most ``MAX_IN_MEMORY`` candidates of them at a time."""
+        options, block = self.options, max(1, MAX_IN_MEMORY // self.options.candidates)
+        for start in range(0, len(self), block):
+            numbers = np.arange(start, min(start + block, len(self)))
+            yield best_of(
+                self.generator,
+                self.scorer,
+                [self.prompt(number) for number in numbers.tolist()],
+                numbers % options.num_images,
+                options.seed,
+                options.candidates,
+                parse_target(options.until).value if options.until is not None else None,
+            )

@@ -44,36 +44,24 @@ def optimize_latent(
             error = (image - new_decoded).square().sum()
             downhill = -torch.autograd.grad(error, tracked)[0]
         if not step or error.item() < lowest:
-            direction = downhill + (_conjugate(downhill, gradient) * direction if step else 0)
+            if step:
+                kept = _dot(downhill, downhill - gradient) / _dot(gradient, gradient).clamp_min(_TINY)
+                direction = downhill + kept.clamp_min(0) * direction
+            else:
+                direction = downhill
             best, decoded, gradient, lowest = latent, new_decoded.detach(), downhill, error.item()
             trust = min(2 * trust, MAX_STEP)
         else:
             direction, trust = gradient, trust / 4
         yield decoded, best
-        if step < steps:
-            latent = best + _step_length(decode, best, decoded, image, direction, trust) * direction
+        if step == steps:
+            break
+        with torch.no_grad():  # to the minimum of the error along the direction if the decoder were linear
+            size = direction.square().mean().sqrt().clamp_min(_TINY)
+            change = (decode(best + PROBE * direction / size) - decoded) / PROBE
+            length = _dot(image - decoded, change) / _dot(change, change).clamp_min(_TINY)
+            latent = best + length.clamp(-trust, trust) / size * direction
             latent = latent * (max_norm / latent.norm().clamp_min(_TINY)).clamp_max(1)
-
-
-def _conjugate(downhill: Tensor, before: Tensor) -> Tensor:
-    """How much of the direction before is kept."""
-    return (_dot(downhill, downhill - before) / _dot(before, before).clamp_min(_TINY)).clamp_min(0)
-
-
-@torch.no_grad()
-def _step_length(
-    decode: Callable[[Tensor], Tensor],
-    latent: Tensor,
-    decoded: Tensor,
-    image: Tensor,
-    direction: Tensor,
-    trust: float,
-) -> Tensor:
-    """Step along the direction to the minimum of the error if the decoder were linear."""
-    size = direction.square().mean().sqrt().clamp_min(_TINY)
-    change = (decode(latent + PROBE * direction / size) - decoded) / PROBE
-    length = _dot(image - decoded, change) / _dot(change, change).clamp_min(_TINY)
-    return length.clamp(-trust, trust) / size
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:

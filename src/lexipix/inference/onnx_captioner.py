@@ -1,7 +1,6 @@
 """An exported captioner: images to captions, without torch."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexipix.data.tokenization import decode
 from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, normalize_pixels
@@ -39,7 +38,15 @@ class OnnxCaptioner(OnnxSession):
         memory = np.zeros((len(features), layers, heads, 0, width), np.float32)  # the attention cache
         rows = np.arange(len(features))
         for place in range(self.max_tokens):
-            logits, memory = self._next_token(ids, features, memory)
+            if layers:
+                position = np.array([place], np.int64)
+                outputs = self.run(
+                    "next_word", words=ids[:, -1], position=position, cells=features, memory=memory
+                )
+                memory = outputs["kept"]
+            else:
+                outputs = self.run("next_word", ids=ids, cells=features)
+            logits = outputs["logits"]
             if pad != eos:
                 logits[:, pad] = -np.inf
             if temperature and rng is not None:
@@ -55,13 +62,3 @@ class OnnxCaptioner(OnnxSession):
                 rows, ids = rows[unfinished], ids[unfinished]
                 features, memory = features[unfinished], memory[unfinished]
         return decode(self.tokenizer, written)
-
-    def _next_token(
-        self, ids: NDArray[np.int64], features: Vectors, memory: Vectors
-    ) -> tuple[Vectors, Vectors]:
-        """Logits (B, V) of the token after ids (B, L), and the attention cache with these ids."""
-        if not self.config.get("memory"):
-            return self.run("next_word", ids=ids, cells=features)["logits"], memory
-        position = np.array([ids.shape[1] - 1], np.int64)
-        outputs = self.run("next_word", words=ids[:, -1], position=position, cells=features, memory=memory)
-        return outputs["logits"], outputs["kept"]

@@ -24,12 +24,9 @@ class OnnxSession:
 
     A graph runs on one thread. The callers distribute images over the cores. So a result depends neither on
     the number of images nor on the number of cores, down to the last bit, and all cores are busy.
-
-    Attributes:
-        graphs: Names of the graphs that the model must have.
     """
 
-    graphs: ClassVar[Sequence[str]] = ()
+    graphs: ClassVar[Sequence[str]] = ()  # that the model must have
 
     def __init__(self, model: OnnxModel) -> None:
         missing = [f"{name}.onnx" for name in self.graphs if name not in model.graphs]
@@ -41,18 +38,13 @@ class OnnxSession:
         self.config = model.config
         self.max_tokens: int = model.config["max_tokens"]
         self.image_size: int = model.config["image_size"]
-        self._graphs = model.graphs
-        self._tokenizer_text = model.tokenizer or ""
+        self._model = model
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""
-        return Tokenizer.from_str(self._tokenizer_text)
-
-    def num_tokens(self, text: str) -> int:
-        """Number of tokens of a text, including the end token."""
-        return len(self.tokenizer.encode(text).ids)
+        return Tokenizer.from_str(self._model.tokenizer or "")
 
     def token_ids(self, text: str) -> NDArray[np.int64]:
         """Token ids (1, L) of a text, truncated to the model's maximum length."""
@@ -60,18 +52,15 @@ class OnnxSession:
 
     def run(self, graph: str, *outputs: str, **inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """The outputs of a graph by name; all of them if none is named."""
-        session = self._session(graph)
-        names = outputs or [value.name for value in session.get_outputs()]
-        return dict(zip(names, session.run(names, inputs), strict=True))
-
-    def _session(self, graph: str) -> onnxruntime.InferenceSession:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
-            content = self._graphs[graph]
+            content = self._model.graphs[graph]
             self._sessions[graph] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-        return self._sessions[graph]
+        session = self._sessions[graph]
+        names = outputs or [value.name for value in session.get_outputs()]
+        return dict(zip(names, session.run(names, inputs), strict=True))
 
 
 def normalize_pixels(images: Pixels) -> Vectors:

@@ -10,14 +10,11 @@ _URIS = ("models:/", "runs:/")
 
 
 def model_folder(source: str | Path) -> Path:
-    """The folder with a model's ``config.json``.
+    """The folder with a model's ``config.json``; a LexipixError if there is no model.
 
-    Args:
-        source: A folder, or the URI of a registered model, such as ``models:/lexipix-generator@champion``;
-            it is downloaded from the server that MLflow is set to (``MLFLOW_TRACKING_URI``).
-
-    Raises:
-        LexipixError: There is no model.
+    The source is a folder, such as ``data/06_models/champion``, or the URI of a registered model, such as
+    ``models:/lexipix-generator@champion``, which is downloaded from the server that MLflow is set to
+    (``MLFLOW_TRACKING_URI``).
     """
     folder = Path(source)
     if str(source).startswith(_URIS):

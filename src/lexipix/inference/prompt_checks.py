@@ -14,15 +14,10 @@ _MAX_SHOWN = 60  # characters of a prompt that a message repeats
 
 
 class CheckedPrompt(NamedTuple):
-    """A prompt that can be drawn.
+    """A prompt that can be drawn."""
 
-    Attributes:
-        text: With single spaces between words and none at its ends.
-        warning: What will probably not be drawn well, or an empty text.
-    """
-
-    text: str
-    warning: str = ""
+    text: str  # with single spaces between words and none at its ends
+    warning: str  # what will probably not be drawn well, or an empty text
 
 
 def check_prompts(
@@ -53,7 +48,7 @@ def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
         text.encode()
     except UnicodeEncodeError:
         raise LexipixError("The prompt is not valid UTF-8: type it again.") from None
-    n_tokens = generator.num_tokens(text)
+    n_tokens = len(generator.tokenizer.encode(text).ids)
     if n_tokens > generator.max_tokens:
         raise LexipixError(
             f"The prompt {shown(text)} is too long: it has {n_tokens - 1} tokens (words and parts of words), "

@@ -1,17 +1,16 @@
 """The files of ``kedro generate``: images, a contact sheet, and a list of what each image is."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 
-from lexipix.inference.best_of import BestOfResult
 from lexipix.inference.image_request import ImageRequest
 from lexipix.inference.onnx_session import Pixels
 from lexipix.reporting.contact_sheet import contact_sheet
 
 MAX_ON_SHEET = 64
-SHEET_PIXELS = 128  # an image on a contact sheet is enlarged to about this
 
 
 def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
@@ -22,50 +21,44 @@ def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
     prompt's images), model, score (null without a scorer), candidates (how many were drawn) and candidate
     (which of them was kept, from 0).
     """
-    blocks: list[tuple[int, BestOfResult]] = []  # without images, so that memory does not grow with them
+    options, total = request.options, len(request)
+    digits = max(4, len(str(total - 1)))
+    numbers = count()
     first: list[Pixels] = []
-    start = 0
+    choices = []  # without images, so that memory does not grow with them
     for batch in request.batches():
         first.extend(batch.images[: MAX_ON_SHEET - len(first)])
-        yield from ((_file(request, number), image) for number, image in enumerate(batch.images, start))
-        blocks.append((start, batch._replace(images=batch.images[:0])))
-        start += len(batch.images)
-    yield "sheet.png", _sheet(request, first)
-    yield "generated.jsonl", (row for block in blocks for row in _rows(request, *block))
-
-
-def result_sheet(images: Sequence[Pixels], captions: Sequence[str], title: str, columns: int = 5) -> Pixels:
-    """Images, uint8 (S, S, 3), enlarged and with captions: uint8 (height, width, 3)."""
-    scale = max(1, SHEET_PIXELS // images[0].shape[0])
-    return contact_sheet(np.stack(images), captions, columns=columns, scale=scale, title=title)
-
-
-def _file(request: ImageRequest, number: int) -> str:
-    return f"{number:0{max(4, len(str(len(request) - 1)))}d}.png"
-
-
-def _rows(request: ImageRequest, start: int, batch: BestOfResult) -> Iterator[dict[str, Any]]:
-    each = zip(batch.scores, batch.drawn, batch.chosen, strict=True)
-    for number, (score, drawn, chosen) in enumerate(each, start):
-        yield {
-            "file": _file(request, number),
+        for image in batch.images:
+            yield f"{next(numbers):0{digits}d}.png", image
+        choices.append(zip(batch.scores, batch.drawn, batch.chosen, strict=True))
+    best = f", the best of {options.candidates}" if options.candidates > 1 else ""
+    more = f", the first {MAX_ON_SHEET} of {total:,}" if total > MAX_ON_SHEET else ""
+    yield (
+        "sheet.png",
+        result_sheet(
+            first,
+            [request.prompt(number) for number in range(len(first))],
+            f"{request.model}, seed {options.seed}{best}{more}",
+            columns=min(8, max(4, options.num_images)),
+        ),
+    )
+    rows = (
+        {
+            "file": f"{number:0{digits}d}.png",
             "prompt": request.prompt(number),
-            "seed": request.options.seed,
-            "index": number % request.options.num_images,
+            "seed": options.seed,
+            "index": number % options.num_images,
             "model": request.model,
             "score": None if np.isnan(score) else round(float(score), 4),
             "candidates": int(drawn),
             "candidate": int(chosen),
         }
-
-
-def _sheet(request: ImageRequest, images: Sequence[Pixels]) -> Pixels:
-    options, total = request.options, len(request)
-    best = f", the best of {options.candidates}" if options.candidates > 1 else ""
-    more = f", the first {MAX_ON_SHEET} of {total:,}" if total > MAX_ON_SHEET else ""
-    return result_sheet(
-        images,
-        [request.prompt(number) for number in range(len(images))],
-        f"{request.model}, seed {options.seed}{best}{more}",
-        columns=min(8, max(4, options.num_images)),
+        for number, (score, drawn, chosen) in enumerate(chain.from_iterable(choices))
     )
+    yield "generated.jsonl", rows
+
+
+def result_sheet(images: Sequence[Pixels], captions: Sequence[str], title: str, columns: int = 5) -> Pixels:
+    """Images, uint8 (S, S, 3), enlarged to about 128 pixels, with captions: uint8 (height, width, 3)."""
+    scale = max(1, 128 // images[0].shape[0])
+    return contact_sheet(np.stack(images), captions, columns=columns, scale=scale, title=title)

@@ -18,30 +18,20 @@ from lexipix.inference.pretrained import model_folder
 from lexipix.inference.prompt_checks import check_prompts
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import read_onnx_pipeline
-from lexipix.utils.types import BASELINE, SCORER, OnnxModel, OnnxPipeline
+from lexipix.utils.types import BASELINE, SCORER, OnnxPipeline
 
 
 @dataclass(frozen=True)
 class TextToImageOutput:
-    """Images of prompts; those of one prompt follow each other.
+    """Images of prompts; those of one prompt follow each other. Prompt, seed and index decide an image."""
 
-    Attributes:
-        pixels: uint8 (N, S, S, 3).
-        prompts: Prompt of each image.
-        seeds: Seed of each image.
-        indices: Which image of its prompt each is, counted from 0. Prompt, seed and index decide an image.
-        scores: Cosine between image and prompt, 1 at best; None without a scorer.
-        model: Family and variant of the generator.
-        warnings: What the model will probably not draw well in each image, or an empty text.
-    """
-
-    pixels: Pixels
+    pixels: Pixels  # (N, S, S, 3)
     prompts: list[str]
     seeds: list[int]
-    indices: list[int]
-    scores: list[float | None]
-    model: str
-    warnings: list[str]
+    indices: list[int]  # which image of its prompt each is, counted from 0
+    scores: list[float | None]  # cosine between image and prompt, 1 at best; None without scoring
+    model: str  # family and variant of the generator
+    warnings: list[str]  # what the model will probably not draw well in each image, or an empty text
 
     @cached_property
     def images(self) -> list[Image.Image]:
@@ -53,10 +43,10 @@ class TextToImagePipeline:
     """Draws images of prompts with a trained and exported generator. It needs no torch.
 
     Args:
-        family: Name of the generator: ``vae``, ``gan`` or ``tokens``.
+        family: ``vae``, ``gan`` or ``tokens``.
         variants: Quality -> variant of the generator.
         load: Variant -> generator; called once for each variant that is used.
-        load_scorer: Gives the scorer, or None where there is none.
+        load_scorer: Called when images are scored.
 
     Example:
         >>> pipe = TextToImagePipeline.from_pretrained("data/06_models/champion")
@@ -68,53 +58,35 @@ class TextToImagePipeline:
         family: str,
         variants: Mapping[str, str],
         load: Callable[[str], OnnxGenerator],
-        load_scorer: Callable[[], OnnxScorer | None],
+        load_scorer: Callable[[], OnnxScorer],
     ) -> None:
         self.family, self.variants = family, dict(variants)
         self._load, self._load_scorer = cache(load), cache(load_scorer)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "TextToImagePipeline":
-        """Load the champion that ``kedro run`` chose.
-
-        Args:
-            source: Its folder, such as ``data/06_models/champion``, or the URI of a registered model, such as
-                ``models:/lexipix-generator@champion``.
-
-        Raises:
-            LexipixError: There is no model, or it is damaged.
-        """
+        """Load the champion that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`."""
         return cls.from_champion(read_onnx_pipeline(model_folder(source)))
 
     @classmethod
     def from_champion(cls, champion: OnnxPipeline) -> "TextToImagePipeline":
         """Use a champion that is read already."""
-        if "qualities" not in champion.config:
+        variants, models = champion.config.get("qualities"), champion.models
+        if variants is None or not {*variants.values(), SCORER} <= set(models):  # reads none of them
             raise LexipixError(
-                "The model's config.json lists no variants for the qualities fast, balanced and best: run "
-                "`kedro run --pipelines compression` again."
+                "The model's config.json lists no variants for the qualities fast, balanced and best, or one "
+                "of their folders is missing: run `kedro run --pipelines compression` again."
             )
-
-        def model(name: str) -> OnnxModel:
-            if name not in champion.models:
-                raise LexipixError(
-                    f"The champion lacks its part {name}: run `kedro run --pipelines compression` again."
-                )
-            return champion.models[name]
-
         return cls(
             champion.config["family"],
-            champion.config["qualities"],
-            lambda variant: OnnxGenerator(model(variant)),
-            lambda: OnnxScorer(model(SCORER)),
+            variants,
+            lambda variant: OnnxGenerator(models[variant]),
+            lambda: OnnxScorer(models[SCORER]),
         )
 
     @classmethod
     def from_generator(
-        cls,
-        family: str,
-        generator: OnnxGenerator,
-        load_scorer: Callable[[], OnnxScorer | None] = lambda: None,
+        cls, family: str, generator: OnnxGenerator, load_scorer: Callable[[], OnnxScorer]
     ) -> "TextToImagePipeline":
         """Use one uncompressed generator for every quality."""
         qualities = dict.fromkeys(get_args(Quality), BASELINE)
@@ -130,16 +102,9 @@ class TextToImagePipeline:
         until: str | None = None,
         score: bool = True,
     ) -> TextToImageOutput:
-        """Draw images of prompts. The same arguments give the same bytes.
+        """Draw images of one prompt or several. The same arguments give the same bytes.
 
-        Args:
-            prompts: One prompt or several.
-            num_images: As for :class:`ImageOptions`, like the arguments after it.
-            seed: Of the noise.
-            quality: ``fast``, ``balanced`` or ``best``.
-            candidates: Candidates for each image.
-            until: Score such as ``score=0.9`` that ends the search among candidates.
-            score: Whether to score images.
+        The arguments after ``prompts`` are those of :class:`ImageOptions`.
 
         Raises:
             LexipixError: A prompt cannot be drawn, or an argument is out of range.
@@ -163,20 +128,12 @@ class TextToImagePipeline:
     ) -> ImageRequest:
         """Check prompts, and draw nothing yet; for long lists, whose images do not fit memory.
 
-        An error about a prompt starts with its place, if ``places`` are given.
-
-        Raises:
-            LexipixError: A prompt cannot be drawn, or a limit is exceeded.
+        A LexipixError about a prompt starts with its place, if ``places`` are given.
         """
         options.check_number(len(prompts))
         model, generator = self.generator(options.quality)
         checked = check_prompts(prompts, generator, places)
-        scorer = self.scorer if options.score else None
-        if scorer is None and options.candidates > 1:
-            raise LexipixError(
-                f"This model has no scorer, which candidates = {options.candidates} needs: draw one."
-            )
-        return ImageRequest(generator, scorer, checked, options, model)
+        return ImageRequest(generator, self.scorer if options.score else None, checked, options, model)
 
     def generator(self, quality: str = "balanced") -> tuple[str, OnnxGenerator]:
         """Name and generator of a quality; a LexipixError if there is none, or the model is damaged."""
@@ -186,6 +143,6 @@ class TextToImagePipeline:
         return self.family if variant == BASELINE else f"{self.family} {variant}", self._load(variant)
 
     @property
-    def scorer(self) -> OnnxScorer | None:
-        """What scores images against prompts, if the model has it."""
+    def scorer(self) -> OnnxScorer:
+        """What scores images against prompts."""
         return self._load_scorer()

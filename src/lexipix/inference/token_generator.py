@@ -20,13 +20,8 @@ class TokenImageGenerator(OnnxGenerator):
     """Draws images of prompts by sampling image tokens.
 
     As with the exported generators, an image depends neither on the other images nor on the number of cores:
-    each is drawn alone, on one thread, and images are distributed over the cores.
-
-    Args:
-        model: A ``tokens_to_image``.
-
-    Raises:
-        LexipixError: The model was not trained.
+    each is drawn alone, on one thread, and images are distributed over the cores. Making one raises a
+    LexipixError if the ``tokens_to_image`` was not trained.
     """
 
     graphs: ClassVar[Sequence[str]] = ()

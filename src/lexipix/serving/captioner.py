@@ -1,7 +1,6 @@
 """The captioner as a service: images in, captions out. MLflow stores this file as the model's code."""
 
 import base64
-import binascii
 import threading
 from io import BytesIO
 from typing import Any
@@ -58,7 +57,7 @@ class CaptionerService(PythonModel):  # type: ignore[misc]
         try:
             too_large = len(text) * 3 / 4 > int(max_mb * MEGA) + 3
             content = b"" if too_large else base64.b64decode(text, validate=True)
-        except (binascii.Error, TypeError, ValueError):
+        except (TypeError, ValueError):
             raise LexipixError(f"Picture {number} is not base64: encode the file's bytes.") from None
         if too_large:
             raise LexipixError(f"Picture {number} has more than {max_mb:g} MB: send a smaller file.")

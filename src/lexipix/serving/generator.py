@@ -37,21 +37,16 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
         for quality in self._pipe.variants:
             _, generator = self._pipe.generator(quality)
             image = generator.generate([""], np.zeros((1, generator.noise_dim), np.float32))
-            if self._pipe.scorer is not None:
-                self._pipe.scorer.embed_images(image)
+            self._pipe.scorer.embed_images(image)
         limit_requests(int(self._limits.max_request_mb * MEGA))
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Draw images of a table's column ``prompt``.
+        """Draw images of a table's column ``prompt``: a row for each, with the PNG file in base64.
 
         The parameters are ``seed``, ``count`` (images of each prompt), ``quality`` and ``candidates`` (images
         drawn for each, of which the best is returned). MLflow adds those that a request does not name.
-
-        Returns:
-            A row for each image: its prompt, which of the prompt's images it is, the seed, the model's name,
-            the PNG file in base64, and a warning if the model will probably not draw the prompt well.
 
         Raises:
             Refused: A prompt cannot be drawn, or a limit is exceeded.

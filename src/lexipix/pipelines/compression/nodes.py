@@ -105,18 +105,16 @@ def measure_generators(
     Returns:
         The table of speeds, sizes and qualities, the champion, and a plot of quality over speed.
     """
-    family = choose_family(compression.champion.family, prior.card, gan.card)
     table, choice = measure_families(
         compression,
         run,
         pictures,
         contrastive_pair,
         {"vae": (prior, onnx_vae), "gan": (gan, onnx_gan)},
-        family,
         {"pruned": pruned, "small": small},
         onnx_variants,
     )
-    baseline = {"vae": onnx_vae, "gan": onnx_gan}[family]
+    baseline = {"vae": onnx_vae, "gan": onnx_gan}[choice["family"]]
     champion = champion_pipeline(choice, baseline, onnx_variants, onnx_scorer)
     rows = {name: row for name, row in table.items() if name != "champion"}
-    return table, champion, frontier_figure(rows, f"{family}_{choice['variant']}")
+    return table, champion, frontier_figure(rows, f"{choice['family']}_{choice['variant']}")

@@ -22,11 +22,7 @@ def draw_prompts(
     onnx_vae: OnnxModel,
     onnx_gan: OnnxModel,
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-    """Draw the prompts of the parameters.
-
-    Returns:
-        File name -> content of a folder of results, and the contact sheet once more.
-    """
+    """Draw the prompts of the parameters: file name -> content of a folder, and the contact sheet again."""
     if not generation.prompts:
         raise LexipixError(
             "generation.prompts is empty: list what to draw (conf/base/parameters_generation.yml), or use "

@@ -1,7 +1,9 @@
-"""Files that the user passes to a command: an image, its text, a list of prompts."""
+"""Files of commands: an image, its text, a list of prompts; and the results."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lexipix.utils.errors import LexipixError
 
@@ -37,19 +39,23 @@ def text_beside(path: Path) -> str | None:
 
 def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:
     """The non-blank lines of a file of prompts, with their numbers; a LexipixError if it is no such file."""
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise LexipixError(f"The file of prompts {path} {what}: name a text file with one prompt per line.")
     lines = _text(path, max_prompts * _MAX_LINE_BYTES).splitlines()
     prompts = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     if not prompts:
         raise LexipixError(f"The file of prompts {path} is empty: write one prompt per line.")
-    if len(prompts) > max_prompts:
-        raise LexipixError(
-            f"The file of prompts {path} has {len(prompts):,} prompts, more than generation.max_prompts = "
-            f"{max_prompts:,}: split the file, or raise the parameter."
-        )
     return prompts
+
+
+def save_results(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Path:
+    """Write results into a folder, or into an archive if the name ends in .tar; returns the path to show."""
+    from lexipix.datasets.results import ARCHIVE, ResultsArchiveDataset, ResultsFolderDataset
+
+    dataset = ResultsArchiveDataset if folder.suffix == ARCHIVE else ResultsFolderDataset
+    dataset(filepath=str(folder)).save(files)
+    try:  # a short path where the user is inside the project
+        return folder.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return Path(os.path.normpath(folder))
 
 
 def _text(path: Path, max_bytes: int) -> str:
