@@ -81,9 +81,9 @@ def main() -> None:
     console = Console(stderr=True)
     context = ProjectContext(REPOSITORY, arguments.env)
     evaluation, run = context.parameters.evaluation, context.parameters.run
-    pictures = context.load("pictures")
-    some = evaluation.model_copy(update={"n_images": arguments.pictures})
-    real = select_evaluated_images(some, pictures, context.load("captioner_test_captions"))
+    image_splits = context.load("image_splits")
+    some = evaluation.model_copy(update={"n_images": arguments.image_splits})
+    real = select_evaluated_images(some, image_splits, context.load("captioner_test_captions"))
     trained = [name for name in MODELS if name not in EVALUATORS]
     spent = {name: context.load(f"{name}_metrics").get("seconds", 0.0) for name in trained}
     seconds = sum(spent.values()) if arguments.minutes is None else 60 * arguments.minutes
@@ -106,7 +106,7 @@ def main() -> None:
         enter(name, 1, sum(spent.values()), draw)
     ours = list(drawn)
     sizes = {"channels": tuple(arguments.channels)} if arguments.channels else {}
-    unet, training = trained_unet(context, pictures, real.prompts[: arguments.batch], seconds, **sizes)
+    unet, training = trained_unet(context, image_splits, real.prompts[: arguments.batch], seconds, **sizes)
     for guidance in arguments.guidance:
         for steps in STEPS:
             name = f"U-Net, {steps} step{'s' * (steps > 1)}"
@@ -120,7 +120,7 @@ def main() -> None:
     }  # fmt: skip
     notes = "\n\n".join([verdict(rows, ours), (__doc__ or "").split("\n\n")[-1]])
     shown = {"quality": sheet(real, drawn, ours), "quality_frontier": frontier(rows, ours)}
-    page = save("quality", rows, facts, arguments.out, notes, pictures=shown)
+    page = save("quality", rows, facts, arguments.out, notes, image_splits=shown)
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 
@@ -147,13 +147,13 @@ def variants(context: ProjectContext, captions: Sequence[str]) -> dict[str, Draw
 
 
 def trained_unet(
-    context: ProjectContext, pictures: ImageSplits, asked: Sequence[str], seconds: float, **sizes: Any
+    context: ProjectContext, image_splits: ImageSplits, asked: Sequence[str], seconds: float, **sizes: Any
 ) -> tuple[Trained, dict[str, Any]]:
     """Train the U-Net on the training data of lexipix's generators.
 
     Args:
         context: Its models encode the captions.
-        pictures: The data set.
+        image_splits: The data set.
         asked: Captions to try the precision of drawing with.
         seconds: Training time.
         **sizes: Sizes of the U-Net that differ from the defaults of ``Design``.
@@ -166,7 +166,7 @@ def trained_unet(
     run = context.parameters.run
     contrastive_pair, prior = context.load("contrastive_pair"), context.load("prior")
     reader = load_network(prior, TextToImage)
-    captions = generator_data(pictures, context.load("captions_complete"), contrastive_pair, run)
+    captions = generator_data(image_splits, context.load("captions_complete"), contrastive_pair, run)
     tokenizer, max_tokens = Tokenizer.from_str(prior.tokenizer), prior.config["max_tokens"]
 
     def ids(texts: Sequence[str]) -> torch.Tensor:
@@ -174,7 +174,7 @@ def trained_unet(
 
     reading = reader.encode_text(ids(asked[:1]))
     design = Design(**sizes)
-    image_size = pictures.train.images.shape[1]
+    image_size = image_splits.train.images.shape[1]
     with seeded(run.seed):
         unet = CaptionedUNet(design, image_size, reading.hidden_states.shape[-1], reading.embedding.shape[-1])
     flip = context.parameters.generator.flip

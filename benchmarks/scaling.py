@@ -63,7 +63,7 @@ def main() -> None:
         {},
         arguments.out,
         (__doc__ or "").split("\n\n")[-1],
-        pictures={"scaling": plot_growth(counts, drawings)},
+        image_splits={"scaling": plot_growth(counts, drawings)},
     )
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
@@ -109,9 +109,9 @@ def embed(place: Path, env: str | None) -> float:
     from lexipix.pipelines.features.nodes import export_features
 
     run = ProjectContext(REPOSITORY, env).parameters.run
-    pair, pictures = _model("contrastive_pair", env), _pictures(place)
+    pair, image_splits = _model("contrastive_pair", env), _pictures(place)
     start = time.perf_counter()
-    export_features(run, pair, pictures)
+    export_features(run, pair, image_splits)
     return time.perf_counter() - start
 
 

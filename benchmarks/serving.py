@@ -55,7 +55,7 @@ def main() -> None:
     arguments = parser.parse_args()
     context = ProjectContext(REPOSITORY, arguments.env)
     rows: list[Row] = []
-    for kind, bodies in (("generator", prompts(context)), ("captioner", pictures(context))):
+    for kind, bodies in (("generator", prompts(context)), ("captioner", image_splits(context))):
         with serving(registered_name(kind, arguments.env)) as port:
             start = time.perf_counter()
             while ask(port, bodies[0]) is None:
@@ -87,9 +87,9 @@ def prompts(context: ProjectContext) -> list[bytes]:
     return [json.dumps({"inputs": {"prompt": [text]}}).encode() for text in texts]
 
 
-def pictures(context: ProjectContext) -> list[bytes]:
+def image_splits(context: ProjectContext) -> list[bytes]:
     """Return requests for one caption each, of images of the test split."""
-    images = context.load("pictures").test.images[:N_REQUESTS]
+    images = context.load("image_splits").test.images[:N_REQUESTS]
     texts = [base64.b64encode(encode_png(np.asarray(image))).decode() for image in images]
     return [json.dumps({"inputs": {"picture": [text]}}).encode() for text in texts]
 

@@ -36,7 +36,7 @@ def captioning(env: str | None, n_images: int, repeats: int) -> list[Row]:
     bundle = context.load("captioner")
     captioner = load_network(bundle, Captioner)
     tokenizer, longest = Tokenizer.from_str(bundle.tokenizer), int(bundle.config["max_tokens"])
-    images = np.array(context.load("pictures").test.images[:n_images])
+    images = np.array(context.load("image_splits").test.images[:n_images])
     rows = []
     for some, batch in ((images, EXPORTED_BATCH), (images[:ONE_BY_ONE], 1)):
         batches = np.array_split(some, max(1, len(some) // batch))

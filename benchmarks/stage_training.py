@@ -133,7 +133,7 @@ def beside(
 def vae(context: ProjectContext) -> tuple[TrainingTask, TrainingParameters, BareStep]:
     """Return the VAE's task, its parameters and a step of its copy."""
     own = context.parameters.generator.vae
-    setup = build_vae(cpu_run(context), own, context.load("pictures"))
+    setup = build_vae(cpu_run(context), own, context.load("image_splits"))
     task: Any = setup.task
     twin, optimizer = _twin(setup.network, setup.network.parameters(), task)
 
@@ -153,7 +153,7 @@ def prior(context: ProjectContext) -> tuple[TrainingTask, TrainingParameters, Ba
     own = context.parameters.generator.prior.model_copy(update={"imle_candidates": 1})
     feedback = context.parameters.generator.feedback.model_copy(update={"enabled": False})
     run, pair = cpu_run(context), context.load("contrastive_pair")
-    data = generator_data(context.load("pictures"), context.load("captions_complete"), pair, run)
+    data = generator_data(context.load("image_splits"), context.load("captions_complete"), pair, run)
     models = pair, context.load("captioner"), context.load("vae")
     setup = build_prior(run, own, feedback, False, data, *models)
     task: Any = setup.task

@@ -34,12 +34,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     arguments = options(parser, measure)
     rows: list[Row] = []
-    for n_pictures in (arguments.pictures // SMALLER, arguments.pictures):
+    for n_images in (arguments.image_splits // SMALLER, arguments.image_splits):
         for _ in range(arguments.repeats):
-            task = {"env": arguments.env, "n_pictures": n_pictures}
+            task = {"env": arguments.env, "n_images": n_images}
             found = {place: in_a_process(__file__, {**task, "place": place}) for place in PLACES}
-            rates = {place: n_pictures / one["seconds"] for place, one in found.items()}
-            row: Row = {"pictures": n_pictures}
+            rates = {place: n_images / one["seconds"] for place, one in found.items()}
+            row: Row = {"pictures": n_images}
             for place, rate in rates.items():
                 row[f"{place}, images/s"] = rate
                 if place != MEMORY:
@@ -54,7 +54,7 @@ def main() -> None:
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 
 
-def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
+def measure(env: str | None, n_images: int, place: str) -> dict[str, Any]:
     """Return the seconds of drawing, without loading of libraries and model, and peak memory."""
     from lexipix.cli.project_context import ProjectContext
     from lexipix.datasets.results import ResultsArchiveDataset, ResultsFolderDataset
@@ -63,7 +63,7 @@ def measure(env: str | None, n_pictures: int, place: str) -> dict[str, Any]:
     from lexipix.scenes import caption, sample_scene
 
     rng = np.random.default_rng(0)
-    prompts = [caption(sample_scene(rng)) for _ in range(n_pictures // EACH)]
+    prompts = [caption(sample_scene(rng)) for _ in range(n_images // EACH)]
     pipe = ProjectContext(REPOSITORY, env).text_to_image("champion")
     pipe(prompts[0], score=False)
     request = pipe.request(prompts, ImageOptions(EACH, 7, score=False))

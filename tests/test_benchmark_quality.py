@@ -66,8 +66,8 @@ def test_each_image_is_drawn_once_in_order(quality, monkeypatch):
 
 
 def test_the_unet_trains_for_the_given_time_and_draws_reproducibly(unet):
-    pictures = split(40, 1)
-    captions = list(pictures.captions["caption"])
+    image_splits = split(40, 1)
+    captions = list(image_splits.captions["caption"])
     tokenizer = train_tokenizer(captions, 330)
     encoder = TextEncoder(tokenizer.get_vocab_size(), 40, 32, 1, 16).eval()
 
@@ -79,9 +79,9 @@ def test_the_unet_trains_for_the_given_time_and_draws_reproducibly(unet):
     design = unet.Design(channels=(16, 32), attended=1, batch=8)
     network = unet.CaptionedUNet(design, 32, 32, 16)
     wordings = CaptionRows(
-        captions, list(pictures.captions["paraphrases"]), tokenizer, 40, torch.device("cpu")
+        captions, list(image_splits.captions["paraphrases"]), tokenizer, 40, torch.device("cpu")
     )
-    task = unet.UNetTask(network, read, pictures.images, wordings, design.learning_rate, flip=False)
+    task = unet.UNetTask(network, read, image_splits.images, wordings, design.learning_rate, flip=False)
     before = {name: weight.clone() for name, weight in network.named_parameters()}
     figures = unet.train(task, 1.0, design.batch, RUN)
     assert 1.0 <= figures["seconds"] < 10

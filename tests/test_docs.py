@@ -152,7 +152,7 @@ def check_described_images(data):
     n_given = -(-N_IMAGES // CAPTIONED_EVERY)
     summary = json.loads((data / "03_primary" / "summary.json").read_text())
     assert (summary["described"], summary["uncaptioned"]) == (N_IMAGES - n_given, 0)
-    table = pd.read_parquet(data / "03_primary" / "pictures" / "train" / "captions.parquet")
+    table = pd.read_parquet(data / "03_primary" / "images" / "train" / "captions.parquet")
     assert "generated" in set(table["caption_source"]) and table["caption"].str.len().min() > 0
     metrics = json.loads((data / "08_reporting" / "metrics.json").read_text())
     assert metrics["data"]["image_size"] == 64

@@ -187,20 +187,20 @@ def execute(smoke, name, monkeypatch):
         notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
-    return notebook, pictures
+    image_splits = sum("image/png" in output.get("data", {}) for output in outputs)
+    return notebook, image_splits
 
 
 def test_walkthrough_goes_from_the_list_of_runs_to_new_pictures(smoke, monkeypatch):
-    _, pictures = execute(smoke, "walkthrough.ipynb", monkeypatch)
-    assert pictures == 12  # 6 sheets, 5 trainings, what the champion drew
+    _, image_splits = execute(smoke, "walkthrough.ipynb", monkeypatch)
+    assert image_splits == 12  # 6 sheets, 5 trainings, what the champion drew
 
 
 def test_comparison_shows_two_runs(again, monkeypatch):
     if len(tracked(again)[1]) < 2:  # when this test runs alone
         assert again.kedro(*TRAIN_VAE).returncode == 0
-    _, pictures = execute(again, "compare_runs.ipynb", monkeypatch)
-    assert pictures >= 2  # the curves, and a pair of pictures for each key that both have
+    _, image_splits = execute(again, "compare_runs.ipynb", monkeypatch)
+    assert image_splits >= 2  # the curves, and a pair of pictures for each key that both have
 
 
 @pytest.mark.parametrize("name", ["walkthrough.ipynb", "compare_runs.ipynb"])

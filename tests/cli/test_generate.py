@@ -164,7 +164,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         ([TEXT, "--env", "smoke"], "run `kedro run --env smoke` first."),
         ([TEXT, "--env", "smoke", "--model", "gan"], "There is no model gan at"),
         ([TEXT, "-n", "0"], "Invalid value for '-n': 0 is not in the range x>=1."),
-        ([TEXT, "-n", "1000001"], "are 1,000,001 images, more than generation.max_pictures = 1,000,000"),
+        ([TEXT, "-n", "1000001"], "are 1,000,001 images, more than generation.max_images = 1,000,000"),
         ([TEXT, "-n", "many"], "'many' is not a valid integer"),
         ([TEXT, "--candidates", "0"], "0 is not in the range 1<=x<=1024"),
         (
@@ -190,7 +190,7 @@ def test_a_flood_of_warnings_is_dammed(run, tmp_path):
         (["--prompts", "wrong.txt"], "wrong.txt, line 2: The model never saw any word"),
         (
             ["--prompts", "several.txt", "-n", "600000"],
-            "are 1,200,000 images, more than generation.max_pictures",
+            "are 1,200,000 images, more than generation.max_images",
         ),
         ([TEXT, "--out", "several.txt"], "several.txt is a file, not a folder: choose another folder"),
     ],

@@ -12,12 +12,12 @@ class Stop(Exception):
 
 
 @pytest.fixture
-def data(pictures, prior, gan):
+def data(image_splits, prior, gan):
     """Gives the data of a distillation of a GAN that read captions in their first wording that often."""
 
     def go(prob):
         teacher = replace(gan, card={**gan.card, "parameters": {"primary_caption_prob": prob}})
-        return DistillationData(pictures, pictures.train.captions, prior, teacher, None, None)
+        return DistillationData(image_splits, image_splits.train.captions, prior, teacher, None, None)
 
     return go
 

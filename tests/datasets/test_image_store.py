@@ -16,19 +16,19 @@ class Stream:
     """Pictures dealt to the four splits in turn, a reject, the summary; or an end before it."""
 
     def __init__(self, n_images=40, size=8, breaks=None, seed=0):
-        self.n_pictures, self.size, self.breaks, self.seed = n_images, size, breaks, seed
+        self.n_images, self.size, self.breaks, self.seed = n_images, size, breaks, seed
         self.closed = False
 
     def images(self, split):
-        return [self.image(i) for i in range(self.n_pictures) if SPLITS[i % 4] == split]
+        return [self.image(i) for i in range(self.n_images) if SPLITS[i % 4] == split]
 
     def image(self, number):
         return np.full((self.size, self.size, 3), (number + self.seed) % 256, np.uint8)
 
     def __iter__(self):
         try:
-            for number in range(self.n_pictures):
-                if self.breaks and number == self.n_pictures // 2:
+            for number in range(self.n_images):
+                if self.breaks and number == self.n_images // 2:
                     raise self.breaks
                 caption = None if number % 5 == 0 else f"ein Bild, 第{number}"
                 yield SourceImage(
@@ -42,7 +42,7 @@ class Stream:
                     digest=f"{number:032x}",
                 )
             yield Reject("bad, really.png", 'it is "broken"\nvery')
-            yield {"source": "test", "rejected": 1} | {f"n_{split}": self.n_pictures // 4 for split in SPLITS}
+            yield {"source": "test", "rejected": 1} | {f"n_{split}": self.n_images // 4 for split in SPLITS}
         finally:
             self.closed = True
 
@@ -63,13 +63,13 @@ def test_round_trip(store, monkeypatch, chunk):
     monkeypatch.setattr(picture_store, "_CHUNK_ROWS", chunk)
     stream = Stream()
     store.save(stream)
-    pictures = store.load()
+    image_splits = store.load()
     for split in SPLITS:
-        images = pictures[split].images
+        images = image_splits[split].images
         assert isinstance(images, np.memmap) and images.dtype == np.uint8 and not images.flags.writeable
         np.testing.assert_array_equal(images, stream.images(split))
-        assert len(pictures[split].captions) == len(images) == len(pictures[split])
-    captions = pictures.val.captions
+        assert len(image_splits[split].captions) == len(images) == len(image_splits[split])
+    captions = image_splits.val.captions
     assert list(captions.columns) == [
         "file", "caption", "caption_source", "paraphrases", "label", "digest", "withheld_caption",
     ]  # fmt: skip
@@ -77,15 +77,15 @@ def test_round_trip(store, monkeypatch, chunk):
     assert captions.caption.tolist()[0] == "ein Bild, 第1"
     assert captions.caption.isna().tolist() == captions.caption_source.isna().tolist()
     assert captions.caption.isna()[1] and captions.caption_source[0] == "given"
-    assert captions.paraphrases.tolist()[0] == ["a", "b"] and pictures.test.captions.paraphrases[0] == []
-    assert pictures.train.captions.withheld_caption.tolist()[0] == "truth"
-    assert pictures.train.captions.withheld_caption.isna().sum() == 9
+    assert captions.paraphrases.tolist()[0] == ["a", "b"] and image_splits.test.captions.paraphrases[0] == []
+    assert image_splits.train.captions.withheld_caption.tolist()[0] == "truth"
+    assert image_splits.train.captions.withheld_caption.isna().sum() == 9
     assert captions.label.isna().sum() == 3
     assert captions.digest[0] == f"{1:032x}"
-    assert pictures.rejects.to_dict("records") == [
+    assert image_splits.rejects.to_dict("records") == [
         {"file": "bad, really.png", "reason": 'it is "broken"\nvery'}
     ]
-    assert pictures.summary["source"] == "test"
+    assert image_splits.summary["source"] == "test"
     assert beside(store) == ["pictures"]
 
 
@@ -108,9 +108,9 @@ def test_same_stream_same_bytes(store, tmp_path):
 
 def test_split_without_pictures(store):
     store.save(Stream(n_images=1))
-    pictures = store.load()
-    assert len(pictures.train) == 1 and pictures.test.images.shape == (0, 8, 8, 3)
-    assert len(pictures.test.captions) == 0
+    image_splits = store.load()
+    assert len(image_splits.train) == 1 and image_splits.test.images.shape == (0, 8, 8, 3)
+    assert len(image_splits.test.captions) == 0
 
 
 def test_nothing_there_yet(store):

@@ -51,9 +51,9 @@ def test_picture_reaches_the_open_run(run, tmp_path):
     stream = MetricStreamDataset(name="vae").load()
     stream.image("samples", 64, np.zeros((8, 8, 3), np.uint8))
     mlflow.flush_artifact_async_logging()
-    pictures = list((tmp_path / "artifacts").rglob("*.png"))
-    assert len(pictures) == 1
-    assert "vae" in pictures[0].name and "samples" in pictures[0].name
+    image_splits = list((tmp_path / "artifacts").rglob("*.png"))
+    assert len(image_splits) == 1
+    assert "vae" in image_splits[0].name and "samples" in image_splits[0].name
 
 
 def test_broken_store_never_stops_a_training(run, caplog, monkeypatch):

@@ -6,7 +6,7 @@ from tests.support.evaluation_fixtures import (  # noqa: F401
     NoCheckpoints,
     captioner,
     evaluation,
-    pictures,
+    image_splits,
     prior,
     run,
     shipped,
@@ -20,9 +20,9 @@ from lexipix.evaluation.evaluator import train_contrastive_evaluator
 
 
 @pytest.fixture(scope="session")
-def evaluator(pictures, evaluation, run):  # noqa: F811
+def evaluator(image_splits, evaluation, run):  # noqa: F811
     """An evaluator after few steps."""
     bundle, *_ = train_contrastive_evaluator(
-        pictures.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
+        image_splits.judge, evaluation.evaluator, run, "d", ListStream(), NoCheckpoints()
     )
     return bundle

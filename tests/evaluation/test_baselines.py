@@ -42,10 +42,10 @@ def test_scene_truth_of_what_is_no_scene():
     assert SceneTruth.of(["a photo of a cat"], 32) is None
 
 
-def test_scene_truth_reads_its_own_drawings(pictures):
-    truth = SceneTruth.of(pictures.test.captions["caption"].tolist(), 32)
+def test_scene_truth_reads_its_own_drawings(image_splits):
+    truth = SceneTruth.of(image_splits.test.captions["caption"].tolist(), 32)
     assert truth is not None
-    assert truth.accuracy(pictures.test.images) > 0.97
-    assert truth.accuracy(pictures.test.images[::-1]) < 0.6
+    assert truth.accuracy(image_splits.test.images) > 0.97
+    assert truth.accuracy(image_splits.test.images[::-1]) < 0.6
     assert not np.array_equal(truth.redraw(1), truth.redraw(2))
     np.testing.assert_array_equal(truth.redraw(None), truth.redraw(None))

@@ -9,8 +9,8 @@ from lexipix.models.vae import VAE
 from lexipix.training.bundles import load_network
 
 
-def test_direct_path_and_its_information(vae, run, pictures):
-    images = pictures.test.images[:7]
+def test_direct_path_and_its_information(vae, run, image_splits):
+    images = image_splits.test.images[:7]
     codec = LatentCodec(vae, run, batch_size=3)
     assert codec.reconstruct(images).shape == images.shape
     bits = codec.bits(images)
@@ -18,8 +18,8 @@ def test_direct_path_and_its_information(vae, run, pictures):
     assert bits > 0
 
 
-def test_latents_are_decoded_in_their_places(vae, run, pictures):
-    images, codec, network = pictures.test.images[:7], LatentCodec(vae, run, 7), load_network(vae, VAE)
+def test_latents_are_decoded_in_their_places(vae, run, image_splits):
+    images, codec, network = image_splits.test.images[:7], LatentCodec(vae, run, 7), load_network(vae, VAE)
     with torch.inference_mode():
         expected = to_uint8(network.decoder(network.encoder(normalize(torch.from_numpy(images)))[0]))
     mean, logvar = codec.encode(images)
@@ -27,16 +27,16 @@ def test_latents_are_decoded_in_their_places(vae, run, pictures):
     np.testing.assert_array_equal(codec.decode(mean), expected)
 
 
-def test_bits_of_a_latent_are_its_divergence_from_the_standard_normal(vae, run, pictures):
-    images = pictures.test.images[:2]
+def test_bits_of_a_latent_are_its_divergence_from_the_standard_normal(vae, run, image_splits):
+    images = image_splits.test.images[:2]
     codec = LatentCodec(vae, run, batch_size=2)
     mean, logvar = (values.astype(float) for values in codec.encode(images))
     nats = ((mean**2 + np.exp(logvar) - 1 - logvar) / 2).sum() / 2
     assert codec.bits(images) == pytest.approx(nats / np.log(2), rel=1e-5)
 
 
-def test_images_from_all_of_their_tokens_are_measured_on_pixels(tokens, pictures, run):
-    images = pictures.test.images[:5]
+def test_images_from_all_of_their_tokens_are_measured_on_pixels(tokens, image_splits, run):
+    images = image_splits.test.images[:5]
     metrics = measure_token_round_trip(tokens, images, run, 2)
     assert metrics["bits_per_image"] == pytest.approx(64 * np.log2(8 * 8 * 4 * 3 * 3))
     assert metrics == pytest.approx(measure_token_round_trip(tokens, images, run, 5), rel=1e-3)

@@ -3,9 +3,9 @@ import numpy as np
 from lexipix.evaluation.embedding import Embedder
 
 
-def test_unit_vectors_and_equal_captions_read_alike(evaluator, run, pictures):
+def test_unit_vectors_and_equal_captions_read_alike(evaluator, run, image_splits):
     embedder = Embedder(evaluator, run, 16)
-    features, embeddings = embedder.embed_images(pictures.test.images)
+    features, embeddings = embedder.embed_images(image_splits.test.images)
     assert len(features) == len(embeddings) == 30
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     read = embedder.embed_texts(["a star", "a ring", "a star"])

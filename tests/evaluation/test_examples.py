@@ -2,8 +2,8 @@ from lexipix.evaluation.evaluated_images import select_evaluated_images
 from lexipix.evaluation.examples import choose_rows
 
 
-def test_best_and_worst_do_not_overlap(evaluation, pictures, test_captions):
-    real = select_evaluated_images(evaluation, pictures, test_captions)
+def test_best_and_worst_do_not_overlap(evaluation, image_splits, test_captions):
+    real = select_evaluated_images(evaluation, image_splits, test_captions)
     drawn = real.images.copy()
     drawn[5:] = 0
     paths = {"vae": drawn, "gan": drawn}

@@ -26,8 +26,10 @@ ROWS = [0, 6, 12, 17, 23, 29]
 
 
 @pytest.fixture(scope="module")
-def measured(evaluation, run, pictures, test_captions, captioner, vae, prior, tokens):
-    return measure_information(evaluation, run, pictures, test_captions, captioner, vae, prior, prior, tokens)
+def measured(evaluation, run, image_splits, test_captions, captioner, vae, prior, tokens):
+    return measure_information(
+        evaluation, run, image_splits, test_captions, captioner, vae, prior, prior, tokens
+    )
 
 
 def values(table, path, setting):
@@ -48,11 +50,11 @@ def test_every_kind_of_information_has_its_rows(measured):
 
 
 def test_rows_are_of_the_same_images_and_their_true_captions(
-    measured, evaluation, run, pictures, vae, prior, tokens
+    measured, evaluation, run, image_splits, vae, prior, tokens
 ):
-    table, images = measured[0], pictures.test.images[ROWS]
-    captions = pictures.test.captions["caption"].iloc[ROWS].tolist()
-    nothing = np.broadcast_to(mean_image(pictures.train.images), images.shape)
+    table, images = measured[0], image_splits.test.images[ROWS]
+    captions = image_splits.test.captions["caption"].iloc[ROWS].tolist()
+    nothing = np.broadcast_to(mean_image(image_splits.train.images), images.shape)
     assert values(table, "nothing", "mean picture")[1:] == likeness(images, nothing)
     for name, model in (("gan", prior), ("tokens", tokens)):
         assert values(table, "caption", name)[1:] == likeness(images, draw_captions(model, captions, run, 16))
@@ -61,9 +63,9 @@ def test_rows_are_of_the_same_images_and_their_true_captions(
     assert values(table, "caption", "rendered again")[1] > values(table, "nothing", "mean picture")[1]
 
 
-def test_bits_grow_with_the_information(measured, captioner, pictures, run):
+def test_bits_grow_with_the_information(measured, captioner, image_splits, run):
     table = measured[0]
-    captions = pictures.test.captions["caption"].iloc[ROWS].tolist()
+    captions = image_splits.test.captions["caption"].iloc[ROWS].tolist()
     bits = caption_bits(captioner, captions, run, 4).mean()
     assert values(table, "nothing", "mean picture")[0] == 0
     assert set(table.loc[table["path"] == "caption", "bits_per_image"].round(6)) == {round(bits, 6)}
@@ -84,21 +86,21 @@ def test_a_language_model_that_knows_nothing_needs_each_tokens_length(captioner,
 
 
 def test_a_skipped_token_generator_has_no_rows(
-    evaluation, run, pictures, test_captions, captioner, vae, prior
+    evaluation, run, image_splits, test_captions, captioner, vae, prior
 ):
     table, _ = measure_information(
-        evaluation, run, pictures, test_captions, captioner, vae, prior, prior, skipped("a.b is false")
+        evaluation, run, image_splits, test_captions, captioner, vae, prior, prior, skipped("a.b is false")
     )
     assert set(table["path"]) == {"nothing", "caption", "latent"} and "tokens" not in set(table["setting"])
 
 
 def test_switched_off_it_measures_nothing(
-    evaluation, run, pictures, test_captions, captioner, vae, prior, tokens
+    evaluation, run, image_splits, test_captions, captioner, vae, prior, tokens
 ):
     parameters = evaluation.information.model_copy(update={"n_images": None})
     off = evaluation.model_copy(update={"information": parameters})
     table, sheet = measure_information(
-        off, run, pictures, test_captions, captioner, vae, prior, prior, tokens
+        off, run, image_splits, test_captions, captioner, vae, prior, prior, tokens
     )
     assert len(table) == 0 and tuple(table.columns) == COLUMNS and sheet.shape[2] == 3
 
@@ -141,9 +143,9 @@ def test_spacings_of_given_cells_decrease():
 
 
 @pytest.fixture(scope="module")
-def sample(pictures):
-    captions = pictures.test.captions["caption"].tolist()[:5]
-    return np.array(pictures.test.images[:5]), captions, np.full(5, 20.0)
+def sample(image_splits):
+    captions = image_splits.test.captions["caption"].tolist()[:5]
+    return np.array(image_splits.test.images[:5]), captions, np.full(5, 20.0)
 
 
 @pytest.fixture(scope="module")

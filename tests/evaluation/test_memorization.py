@@ -24,10 +24,10 @@ class QuarterColors:
         return features, features
 
 
-def test_copies_are_found_with_their_originals(pictures):
-    train = pictures.train.images
+def test_copies_are_found_with_their_originals(image_splits):
+    train = image_splits.train.images
     copies = train[5:25]
-    found = find_neighbors({"real": pictures.test.images, "gan": copies}, train, QuarterColors(), None)
+    found = find_neighbors({"real": image_splits.test.images, "gan": copies}, train, QuarterColors(), None)
     assert found["gan"].indices.shape == (20, 3)
     assert found["gan"].indices[:, 0].tolist() == list(range(5, 25))
     assert found["gan"].distances[:, 0] == pytest.approx(0, abs=1e-2)
@@ -37,9 +37,9 @@ def test_copies_are_found_with_their_originals(pictures):
     assert metrics["gan"]["very_near_share"] == 1.0
 
 
-def test_new_images_of_the_same_kind_are_as_far_as_real_ones(pictures):
-    sets = {"real": pictures.test.images, "vae": pictures.judge.images}
-    metrics = memorization_metrics(find_neighbors(sets, pictures.train.images, QuarterColors(), None))
+def test_new_images_of_the_same_kind_are_as_far_as_real_ones(image_splits):
+    sets = {"real": image_splits.test.images, "vae": image_splits.judge.images}
+    metrics = memorization_metrics(find_neighbors(sets, image_splits.train.images, QuarterColors(), None))
     assert 0.6 < metrics["vae"]["distance_ratio"] < 1.6
     assert metrics["vae"]["very_near_share"] < 0.2
     assert set(metrics["real"]) == {"median", "threshold"}
@@ -59,27 +59,29 @@ def test_if_real_images_are_copies_too_there_is_no_ratio():
     assert memorization_metrics({"real": zero, "gan": zero})["gan"]["distance_ratio"] is None
 
 
-def test_at_most_n_train_training_images_are_searched(pictures):
+def test_at_most_n_train_training_images_are_searched(image_splits):
     embedder = QuarterColors()
 
-    found = find_neighbors({"real": pictures.test.images[:4]}, pictures.train.images, embedder, 7)
+    found = find_neighbors({"real": image_splits.test.images[:4]}, image_splits.train.images, embedder, 7)
     assert embedder.seen == [4, 7]
     assert set(found["real"].indices.ravel()) <= {0, 6, 13, 20, 26, 32, 33, 39, 19, 7}
     assert found["real"].indices.max() > 7  # numbers of the whole split
 
 
-def test_the_sheet_shows_the_nearest_first_and_others(pictures, test_captions):
-    real, prompts = pictures.test.images, test_captions["caption"].tolist()
-    drawn = pictures.test.images.copy()
-    drawn[7] = pictures.train.images[3]
-    found = find_neighbors({"real": real, "champion": drawn}, pictures.train.images, QuarterColors(), None)
-    sheet = neighbors_sheet(drawn, prompts, found, pictures.train.images, 4)
+def test_the_sheet_shows_the_nearest_first_and_others(image_splits, test_captions):
+    real, prompts = image_splits.test.images, test_captions["caption"].tolist()
+    drawn = image_splits.test.images.copy()
+    drawn[7] = image_splits.train.images[3]
+    found = find_neighbors(
+        {"real": real, "champion": drawn}, image_splits.train.images, QuarterColors(), None
+    )
+    sheet = neighbors_sheet(drawn, prompts, found, image_splits.train.images, 4)
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
-    large = np.repeat(np.repeat(pictures.train.images[3], 3, axis=0), 3, axis=1)
+    large = np.repeat(np.repeat(image_splits.train.images[3], 3, axis=0), 3, axis=1)
     tops = [
         [y for y in range(sheet.shape[0] - 95) if np.array_equal(sheet[y : y + 96, x : x + 96], large)]
         for x in (MARGIN, MARGIN + 96 + GAP)
     ]
     assert tops[0] == tops[1][:1]  # drawn, and beside it the nearest
     assert tops[0][0] < 100  # in the first row
-    assert neighbors_sheet(drawn, prompts, found, pictures.train.images, 100).shape[0] > sheet.shape[0]
+    assert neighbors_sheet(drawn, prompts, found, image_splits.train.images, 100).shape[0] > sheet.shape[0]

@@ -12,12 +12,12 @@ from lexipix.training.bundles import load_network, to_bundle
 
 
 @pytest.fixture(scope="module")
-def principal(vae, pictures):
+def principal(vae, image_splits):
     """The untrained VAE with its linear maps set: the best linear autoencoder of the training pictures."""
     import torch
 
     network = load_network(vae, VAE)
-    network.init_from_pca(normalize(torch.from_numpy(np.array(pictures.train.images))))
+    network.init_from_pca(normalize(torch.from_numpy(np.array(image_splits.train.images))))
     return to_bundle(
         "vae", network, vae.config["network"], card_parameters={},
         data_digest="d", figures={},
@@ -25,17 +25,17 @@ def principal(vae, pictures):
 
 
 @pytest.fixture(scope="module")
-def measured(principal, evaluation, run, pictures):
+def measured(principal, evaluation, run, image_splits):
     own = evaluation.rate.model_copy(update={"bits": (1, 4, 8), "n_images": 6})
-    return measure_rate(evaluation.model_copy(update={"rate": own}), run, pictures, principal)
+    return measure_rate(evaluation.model_copy(update={"rate": own}), run, image_splits, principal)
 
 
-def test_more_bits_are_nearer_and_many_lose_nothing(measured, principal, run, pictures):
+def test_more_bits_are_nearer_and_many_lose_nothing(measured, principal, run, image_splits):
     table, _, _ = measured
     latent = table[table["coder"] == "latent"]
     assert latent["bits_per_image"].tolist() == [n * 4 * 64 for n in (1, 4, 8)]
     assert latent["psnr"].is_monotonic_increasing
-    images = pictures.test.images[[0, 6, 12, 17, 23, 29]]
+    images = image_splits.test.images[[0, 6, 12, 17, 23, 29]]
     direct = psnr(images, LatentCodec(principal, run, 16).reconstruct(images)).mean()
     assert latent["psnr"].iloc[-1] == pytest.approx(direct, abs=1.0)
 
@@ -64,9 +64,9 @@ def test_every_coder_and_setting_has_a_row(measured):
     assert sheet.dtype == np.uint8
 
 
-def test_switched_off_it_measures_nothing(vae, evaluation, run, pictures):
+def test_switched_off_it_measures_nothing(vae, evaluation, run, image_splits):
     off = evaluation.rate.model_copy(update={"n_images": None})
-    table, figures, sheet = measure_rate(evaluation.model_copy(update={"rate": off}), run, pictures, vae)
+    table, figures, sheet = measure_rate(evaluation.model_copy(update={"rate": off}), run, image_splits, vae)
     assert len(table) == 0 and tuple(table.columns) == COLUMNS and figures == {}
     assert sheet.shape[2] == 3
 

@@ -129,7 +129,7 @@ def test_mistakes_are_named(pipe, arguments, said):
 @pytest.mark.parametrize(
     ("n_prompts", "num_images", "said"),
     [
-        (2, 4, r"are 8 images, more than generation.max_pictures = 7"),
+        (2, 4, r"are 8 images, more than generation.max_images = 7"),
         (4, 1, r"There are 4 prompts, more than generation.max_prompts = 3"),
     ],
 )

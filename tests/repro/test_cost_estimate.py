@@ -48,7 +48,7 @@ def test_a_dry_run_is_the_run_with_fewer_steps_and_images():
     assert short.ingestion.source.scenes.n_train == 200
     assert short.generator.prior.width == parameters.generator.prior.width
     own = base_parameters({"ingestion.source.kind": "cifar10", "ingestion.source.path": "x"})
-    assert shorten(own, 6, 200).ingestion.source.max_pictures == 800
+    assert shorten(own, 6, 200).ingestion.source.max_images == 800
 
 
 def test_memory_grows_with_images_and_with_a_teachers_samples():
@@ -61,8 +61,8 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
 
     def measured(peak):
         split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}))
-        pictures = {name: range(100) for name in SPLITS}
-        data = {"pictures": _Pictures(train=split, sizes=pictures)}
+        image_splits = {name: range(100) for name in SPLITS}
+        data = {"image_splits": _Pictures(train=split, sizes=image_splits)}
         return SimpleNamespace(peaks=dict.fromkeys(("train_vae", reader, small, "ingest"), peak), data=data)
 
     few, more_steps = measured(500.0), measured(524.0)

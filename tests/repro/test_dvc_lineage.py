@@ -20,13 +20,13 @@ stages:
       params:
         - conf/${key}/parameters_ingestion.yml: [ingestion]
       outs:
-        - ${item.data}/03_primary/pictures
+        - ${item.data}/03_primary/images
   describe:
     foreach: ${environments}
     do:
-      cmd: kedro run --env ${key} --nodes describe_pictures
+      cmd: kedro run --env ${key} --nodes describe_images
       deps:
-        - ${item.data}/03_primary/pictures
+        - ${item.data}/03_primary/images
       outs:
         - ${item.data}/03_primary/rejects.csv
         - ${item.data}/03_primary/summary.json
@@ -98,9 +98,7 @@ def test_what_dvc_restores_is_linked_to_the_runs_that_made_it(project, runs):
     lock.write_text(text.replace("--nodes ingest", "--nodes=ingest"), encoding="utf-8")
     answer = run_kedro(project, "dvc", "link")
     assert answer.returncode == 0, answer.stderr
-    assert (
-        f"smoke: describe was made by run {before[2].info.run_id} (describe_pictures@smoke)" in answer.stdout
-    )
+    assert f"smoke: describe was made by run {before[2].info.run_id} (describe_images@smoke)" in answer.stdout
     *_, restored = runs()
     assert len(runs()) == len(before) + 1
     assert made.items() <= restored.data.tags.items()

@@ -29,7 +29,7 @@ def test_what_is_up_to_date_is_not_run_again(project):
     ("file", "stages"),
     [
         ("03_primary/summary.json", {"ingestion", "evaluation"}),
-        ("03_primary/pictures/train/captions.parquet", set(STAGES)),
+        ("03_primary/images/train/captions.parquet", set(STAGES)),
         ("06_models/champion/config.json", {"compression", "evaluation"}),
     ],
 )
@@ -60,20 +60,20 @@ def test_changed_node_runs_again_and_what_it_leaves_equal_runs_nothing_else(proj
 
 def test_changed_picture_is_ingested_again_and_with_it_changes_what_all_others_read(project, tmp_path):
     project = shutil.copytree(project, tmp_path / "project", symlinks=True)
-    pictures = project / "data" / "01_raw" / "pictures"
-    pictures.mkdir()
+    image_splits = project / "data" / "01_raw" / "pictures"
+    image_splits.mkdir()
     random = np.random.default_rng(7)
     for number in range(60):
         pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(pictures / f"{number}.png")
-        (pictures / f"{number}.txt").write_text(f"noise number {number}", encoding="utf-8")
+        Image.fromarray(pixels).save(image_splits / f"{number}.png")
+        (image_splits / f"{number}.txt").write_text(f"noise number {number}", encoding="utf-8")
     change_parameter(project, "ingestion", "source.kind", "folder")
     change_parameter(project, "ingestion", "source.path", "data/01_raw/pictures")
     assert run_kedro(project, "dvc", "sync").returncode == 0
     dvc(project, "commit", "--force", "--quiet", "--with-deps", LAST)
     assert changed_stages(project) == set()
 
-    one = pictures / "0.png"
+    one = image_splits / "0.png"
     before = one.read_bytes()
     Image.new("RGB", (32, 32), "navy").save(one)
     assert changed_stages(project) == {"ingestion"}

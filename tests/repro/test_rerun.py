@@ -94,7 +94,7 @@ def test_other_pictures_are_noticed(project):
     (project / "data" / "mine" / "3.txt").write_text("something else", encoding="utf-8")
     answer = run_kedro(project, "reproduce", run.info.run_id)
     assert answer.returncode == 1
-    assert "data/smoke/03_primary/pictures: different" in answer.stdout
+    assert "data/smoke/03_primary/images: different" in answer.stdout
     assert "is not reproduced" in answer.stderr
     kept = next(line for line in answer.stdout.splitlines() if line.startswith("The new files are in "))
     shutil.rmtree(kept.split()[5].rstrip(";"))
@@ -121,6 +121,6 @@ def test_lineage_names_inputs_outputs_and_who_made_them(smoke):
     assert found["outputs"]["vae"]["md5"].endswith(".dir")
     assert f"vae={found['outputs']['vae']['md5'][:16]}" in run.data.tags["outputs"]
     digest = run.inputs.dataset_inputs[0].dataset.digest
-    assert digest == found["outputs"]["pictures"]["md5"]
+    assert digest == found["outputs"]["image_splits"]["md5"]
     assert run.data.tags["seed"] == "7"
     assert len(run.data.tags["requirements.lock"]) == 32

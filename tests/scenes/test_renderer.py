@@ -55,12 +55,12 @@ def test_jitter_moves_an_object_by_at_most_a_pixel_and_cuts_nothing_off(shape: s
     still = _centroid(render(one(shape, size), None))
     for place in PLACES:
         scene = one(shape, size, place)
-        pictures = render_many([scene] * 20, np.random.default_rng(3))
+        image_splits = render_many([scene] * 20, np.random.default_rng(3))
         center = _centroid(render(scene, None))
-        moves = np.array([_centroid(picture) - center for picture in pictures])
+        moves = np.array([_centroid(picture) - center for picture in image_splits])
         assert np.abs(moves).max() <= layout.POSITION_JITTER + 0.15  # rounding to 8 bits, size jitter
         assert np.abs(moves).max() > 0.5
-        areas = np.array([_area(picture) for picture in pictures]) / _area(render(one(shape, size), None))
+        areas = np.array([_area(picture) for picture in image_splits]) / _area(render(one(shape, size), None))
         assert areas.min() > 0.94**2 - 0.02
         assert areas.max() < 1.06**2 + 0.02
     assert np.abs(still - 16).max() < 1.5

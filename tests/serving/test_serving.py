@@ -138,8 +138,8 @@ def text_of(content):
     return base64.b64encode(content).decode()
 
 
-def describe(*pictures):
-    return {"inputs": {"picture": [one if isinstance(one, str) else text_of(one) for one in pictures]}}
+def describe(*image_splits):
+    return {"inputs": {"picture": [one if isinstance(one, str) else text_of(one) for one in image_splits]}}
 
 
 def sentence(answer):
@@ -271,7 +271,7 @@ def test_many_at_once_and_bad_ones_among_them(generator):
 
 
 def test_captions_are_those_of_kedro_caption(smoke, captioner, tmp_path):
-    images = np.load(smoke.data / "03_primary" / "pictures" / "test" / "images.npy")[:2]
+    images = np.load(smoke.data / "03_primary" / "images" / "test" / "images.npy")[:2]
     contents = []
     for number, image in enumerate(images):
         Image.fromarray(image).resize((96, 64)).save(tmp_path / f"{number}.png")

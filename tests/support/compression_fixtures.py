@@ -27,7 +27,7 @@ def split(n, seed):
 
 
 @pytest.fixture(scope="session")
-def pictures():
+def image_splits():
     return ImageSplits(
         train=split(40, 0),
         val=split(12, 1),
@@ -38,9 +38,9 @@ def pictures():
 
 
 @pytest.fixture(scope="session")
-def make(pictures):
+def make(image_splits):
     """Gives a bundle of a kind with random weights."""
-    tokenizer = train_tokenizer(pictures.train.captions["caption"], VOCABULARY)
+    tokenizer = train_tokenizer(image_splits.train.captions["caption"], VOCABULARY)
     language_model = small_gpt2(VOCABULARY, MAX_TOKENS + 17, WIDTH, 1, EOS_ID).config.to_dict()
     image_encoder = {"channels": [8, 12, 16], "blocks": [1, 1, 1], "embed_dim": 16}
     text_encoder = {

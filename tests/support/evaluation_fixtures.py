@@ -79,7 +79,7 @@ def split_of_scenes(n: int, seed: int) -> Split:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> ImageSplits:
+def image_splits() -> ImageSplits:
     sizes = {"train": 40, "val": 8, "test": 30, "judge": 48}
     splits = {name: split_of_scenes(n, seed) for seed, (name, n) in enumerate(sizes.items())}
     summary = {f"n_{name}": n for name, n in sizes.items()} | {
@@ -89,12 +89,12 @@ def pictures() -> ImageSplits:
 
 
 @pytest.fixture(scope="session")
-def test_captions(pictures: ImageSplits) -> pd.DataFrame:
+def test_captions(image_splits: ImageSplits) -> pd.DataFrame:
     """Captions of a captioner that is right about all images but the first."""
-    truths = pictures.test.captions["caption"].tolist()
+    truths = image_splits.test.captions["caption"].tolist()
     return pd.DataFrame(
         {
-            "file": pictures.test.captions["file"],
+            "file": image_splits.test.captions["file"],
             "caption": ["nothing on white", *truths[1:]],
             "truth": truths,
         }
@@ -151,9 +151,9 @@ class ToyTextToImage(ConfigurableNetwork):
 
 
 @pytest.fixture(scope="session")
-def shipped(pictures: ImageSplits) -> OnnxModel:
+def shipped(image_splits: ImageSplits) -> OnnxModel:
     """A toy that draws one color for each caption and noise, as it runs without torch."""
-    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    tokenizer = train_tokenizer(image_splits.train.captions["caption"], 300)
     rng = np.random.default_rng(0)
     read = graph(
         [("Gather", "table ids", "each", {}),
@@ -177,8 +177,8 @@ def shipped(pictures: ImageSplits) -> OnnxModel:
 
 
 @pytest.fixture(scope="session")
-def prior(pictures: ImageSplits) -> Iterator[ModelBundle]:
-    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+def prior(image_splits: ImageSplits) -> Iterator[ModelBundle]:
+    tokenizer = train_tokenizer(image_splits.train.captions["caption"], 300)
     config = {"vocabulary": tokenizer.get_vocab_size(), "noise_dim": 8}
     torch.manual_seed(1)
     bundle = to_bundle(
@@ -191,9 +191,9 @@ def prior(pictures: ImageSplits) -> Iterator[ModelBundle]:
 
 
 @pytest.fixture(scope="session")
-def tokens(pictures: ImageSplits) -> ModelBundle:
+def tokens(image_splits: ImageSplits) -> ModelBundle:
     """An untrained image tokenizer, and an untrained token generator with confident predictions."""
-    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    tokenizer = train_tokenizer(image_splits.train.captions["caption"], 300)
     levels = [[8, 8, 4], [3, 3]]
     torch.manual_seed(2)
     model = small_gpt2(
@@ -212,7 +212,7 @@ def tokens(pictures: ImageSplits) -> ModelBundle:
     }  # fmt: skip
     network = TokensToImage.from_config(config)
     torch.nn.init.normal_(network.token_generator.logit_scales, std=20.0)
-    network.image_tokenizer.init_from_pca(normalize(torch.from_numpy(pictures.train.images)))
+    network.image_tokenizer.init_from_pca(normalize(torch.from_numpy(image_splits.train.images)))
     return to_bundle(
         "tokens_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
         data_digest="d", figures={"precision": "cpu/fp32"}, image_size=32,
@@ -221,9 +221,9 @@ def tokens(pictures: ImageSplits) -> ModelBundle:
 
 
 @pytest.fixture(scope="session")
-def captioner(pictures: ImageSplits) -> ModelBundle:
+def captioner(image_splits: ImageSplits) -> ModelBundle:
     """An untrained captioner, for which every token is about as likely."""
-    tokenizer = train_tokenizer(pictures.train.captions["caption"], 300)
+    tokenizer = train_tokenizer(image_splits.train.captions["caption"], 300)
     torch.manual_seed(4)
     speaker = small_gpt2(tokenizer.get_vocab_size(), 49, 32, 1, EOS_ID)
     config = {

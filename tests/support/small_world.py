@@ -63,7 +63,7 @@ def split(n, seed, n_uncaptioned=0):
     return Split(render_many(scenes, random), table)
 
 
-def pictures(n=60, n_uncaptioned=10, source="scenes"):
+def image_splits(n=60, n_uncaptioned=10, source="scenes"):
     return ImageSplits(
         split(n, 1, n_uncaptioned), split(12, 2), split(9, 3), split(4, 4),
         summary={"source": source, "digest": f"{n}-{n_uncaptioned}"},

@@ -168,12 +168,12 @@ def test_the_list_of_runs_shows_the_figures(page, runs, keep):
 def test_pictures_of_two_runs_stand_side_by_side_and_follow_the_slider(page, store, runs, keep):
     wait_for_pictures(page.locator("[data-testid=experiment-view-compare-runs-chart-area] img"))
     card = card_of(page, "vae/samples")
-    pictures = card.locator("img")
-    expect(pictures).to_have_count(2)
-    wait_for_pictures(pictures)
+    image_splits = card.locator("img")
+    expect(image_splits).to_have_count(2)
+    wait_for_pictures(image_splits)
     for run in runs:
         expect(card).to_contain_text(run.info.run_name)
-    lefts = [pictures.nth(number).bounding_box() for number in range(2)]
+    lefts = [image_splits.nth(number).bounding_box() for number in range(2)]
     assert abs(lefts[0]["y"] - lefts[1]["y"]) < 5 and lefts[0]["x"] != lefts[1]["x"]
 
     untrained, *steps = steps_of(store, runs[0], "vae/samples")
@@ -181,9 +181,11 @@ def test_pictures_of_two_runs_stand_side_by_side_and_follow_the_slider(page, sto
     for step in steps:
         card.get_by_role("slider").press("ArrowRight")
         for number in range(2):
-            expect(pictures.nth(number)).to_have_attribute("src", re.compile(rf"%2Bstep%2B{step}%2B"))
-    wait_for_pictures(pictures)
-    shown = {re.search(r"run_uuid=(\w+)", pictures.nth(n).get_attribute("src")).group(1) for n in range(2)}
+            expect(image_splits.nth(number)).to_have_attribute("src", re.compile(rf"%2Bstep%2B{step}%2B"))
+    wait_for_pictures(image_splits)
+    shown = {
+        re.search(r"run_uuid=(\w+)", image_splits.nth(n).get_attribute("src")).group(1) for n in range(2)
+    }
     assert shown == {run.info.run_id for run in runs}
     keep("mlflow-pictures", page)
 

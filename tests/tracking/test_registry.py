@@ -75,7 +75,7 @@ def test_models_are_promoted_by_their_figures(evaluation):
 
 def test_a_registered_champion_draws_what_its_folder_draws_within_the_limits_of_the_run(evaluation):
     generation = evaluation.parameters.generation.model_copy(
-        update={"serving": section("generation.serving", {"max_pictures": 2})}
+        update={"serving": section("generation.serving", {"max_images": 2})}
     )
     parameters = evaluation.parameters.model_copy(update={"generation": generation})
     register(replace(evaluation, parameters=parameters))

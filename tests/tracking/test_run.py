@@ -161,9 +161,9 @@ def test_finished_run_is_in_mlflow_and_is_not_repeated(toy):
     artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
     assert artifacts.is_relative_to(toy / "mlartifacts")
     assert (artifacts / "figures" / "figures.json").is_file()
-    pictures = [path.name for path in (artifacts / "images").glob("*.png")]
-    assert len(pictures) == 3  # two while training, one sheet
-    (sheet,) = (quote(name) for name in pictures if name.startswith("toy~sheet+"))
+    image_splits = [path.name for path in (artifacts / "images").glob("*.png")]
+    assert len(image_splits) == 3  # two while training, one sheet
+    (sheet,) = (quote(name) for name in image_splits if name.startswith("toy~sheet+"))
     assert f"![toy/sheet](get-artifact?path=images/{sheet}&run_uuid={run.info.run_id})" in note
 
     code, said = kedro(toy, "run", "--only-missing-outputs")

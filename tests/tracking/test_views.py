@@ -66,8 +66,8 @@ def test_addresses_are_those_of_our_experiments(run_once, empty_mlflow_store, tm
 def test_a_table_keeps_one_file_for_each_thumbnail(empty_mlflow_store, tmp_path):
     mlflow.set_tracking_uri(empty_mlflow_store)
     experiment = mlflow.create_experiment("tables", artifact_location=(tmp_path / "artifacts").as_uri())
-    pictures = list(np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), np.uint8))
-    table = pd.DataFrame({"what it is": pictures, "caption": ["a", "b", "c"]})
+    image_splits = list(np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), np.uint8))
+    table = pd.DataFrame({"what it is": image_splits, "caption": ["a", "b", "c"]})
     with mlflow.start_run(experiment_id=experiment) as run:
         log_table(table, "captions/test.json")
         log_table(table[["caption"]], "captions/plain.json")

@@ -36,7 +36,7 @@ def measure_captioner_variants(
     compression: CompressionParameters,
     run: RunParameters,
     resize: ResizeParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:
@@ -55,12 +55,12 @@ def measure_captioner_variants(
     variants, exported = list(compression.captioner_variants), {BASELINE: onnx_captioner}
     if INT8 in variants:
         try:
-            calibration = np.array(pictures.train.images[:N_CALIBRATION])
+            calibration = np.array(image_splits.train.images[:N_CALIBRATION])
             exported[INT8] = quantize_captioner(onnx_captioner, calibration)
         except Unavailable as reason:
             _log.warning("the captioner's %s is skipped: %s", INT8, reason)
             variants.remove(INT8)
-    split = pictures.val if len(pictures.val) else pictures.train
+    split = image_splits.val if len(image_splits.val) else image_splits.train
     n_images = min(len(split), compression.measurement.n_images)
     images, truth = np.array(split.images[:n_images]), split.captions.iloc[:n_images]
     expected = in_batches(_with_torch(captioner, REFERENCE), (images,))
@@ -80,7 +80,7 @@ def measure_captioner_variants(
             "agreement": float(np.mean(same)),
         }
         if len(written) == n_images:
-            row |= measure_captions(written, truth, scenes=is_scenes(pictures.summary))
+            row |= measure_captions(written, truth, scenes=is_scenes(image_splits.summary))
         return row | cost
 
     table = measure_variants("captioner", variants, load, describe, (images,), compression.measurement)

@@ -33,7 +33,7 @@ Distilled = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 class DistillationData:
     """What a distillation learns from; the generator of the chosen family is the teacher."""
 
-    pictures: ImageSplits
+    image_splits: ImageSplits
     captions_complete: pd.DataFrame  # of the training images, the generated captions among them
     prior: ModelBundle
     gan: ModelBundle
@@ -57,14 +57,14 @@ class _Distillation:
         data: DistillationData,
         teacher: ModelBundle,
     ) -> None:
-        pictures = data.pictures
+        image_splits = data.image_splits
         self.name, self.parameters, self.run, self.data, self.teacher = name, parameters, run, data, teacher
         device = resolve_device(run)
         self.network = load_network(teacher, TextToImage).requires_grad_(False)
         # The students read captions as often in their first wording as the teacher did
         self.primary_caption_prob = float(teacher.card["parameters"]["primary_caption_prob"])
         splits = for_training(
-            Split(pictures.train.images, data.captions_complete), pictures.val, "compression"
+            Split(image_splits.train.images, data.captions_complete), image_splits.val, "compression"
         )
         tokenizer, max_tokens = tokenizer_of(teacher), int(teacher.config["max_tokens"])
         self.captions, self.validation = (
@@ -91,7 +91,7 @@ class _Distillation:
             bundle={"tokenizer": teacher.tokenizer, **{key: teacher.config[key] for key in keys}},
             training=training,
         )
-        key, digest = f"compression.{self.name.replace('_', '.')}", data.pictures.digest
+        key, digest = f"compression.{self.name.replace('_', '.')}", data.image_splits.digest
         return run_training(self.name, key, setup, self.run, digest, data.stream, data.checkpoints)
 
 

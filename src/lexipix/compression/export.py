@@ -50,8 +50,8 @@ class Exporter:
     caption there is a LexipixError.
     """
 
-    def __init__(self, pictures: ImageSplits, verification: VerificationParameters) -> None:
-        for split in (pictures.val, pictures.train):
+    def __init__(self, image_splits: ImageSplits, verification: VerificationParameters) -> None:
+        for split in (image_splits.val, image_splits.train):
             captions = split.captions["caption"].dropna()
             if len(captions):
                 self.captions = [str(text) for text in captions[: verification.n_captions]]

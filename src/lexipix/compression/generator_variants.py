@@ -22,16 +22,16 @@ from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
 
 def make_variants(
     compression: CompressionParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     baseline: OnnxModel,
     smaller: Mapping[str, ModelBundle],
 ) -> dict[str, OnnxModel]:
     """Returns the compressed variants of a generator that run without torch, by name.
 
     ``baseline`` is the exported generator in fp32, ``smaller`` its pruned and its small network. Real input
-    for verification and calibration comes from ``pictures``.
+    for verification and calibration comes from ``image_splits``.
     """
-    exporter = Exporter(pictures, compression.verification)
+    exporter = Exporter(image_splits, compression.verification)
     wanted = [split_name(variant) for variant in compression.variants]
     variants: dict[str, OnnxModel] = {}
     for name in ("", *NETWORKS):
@@ -47,7 +47,7 @@ def make_variants(
 def measure_families(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     contrastive_pair: ModelBundle,
     baselines: Mapping[Family, tuple[ModelBundle, OnnxModel]],
     smaller: Mapping[str, ModelBundle],
@@ -63,7 +63,7 @@ def measure_families(
         :func:`measure_variants`, ``size_mb``, ``fidelity_psnr`` and ``fidelity_ssim`` (means over captions),
         those of :class:`TaskQuality`, ``parameters``, and ``mflop`` of one image.
     """
-    quality = TaskQuality(pictures, compression.measurement.n_images, contrastive_pair, run)
+    quality = TaskQuality(image_splits, compression.measurement.n_images, contrastive_pair, run)
     if run.threads:
         torch.set_num_threads(run.threads)
     family = choose_family(compression.champion.family, *(baselines[one][0].card for one in FAMILIES))

@@ -28,9 +28,9 @@ class TaskQuality:
     """Measures images drawn from at most ``n_images`` validation captions, one of each."""
 
     def __init__(
-        self, pictures: ImageSplits, n_images: int, contrastive_pair: ModelBundle, run: RunParameters
+        self, image_splits: ImageSplits, n_images: int, contrastive_pair: ModelBundle, run: RunParameters
     ) -> None:
-        validation = for_training(pictures.train, pictures.val, "compression")[1]
+        validation = for_training(image_splits.train, image_splits.val, "compression")[1]
         self.captions = list(validation.captions[:n_images])
         self._embedder, self._seed = Embedder(contrastive_pair, run, EMBEDDING_BATCH), run.seed
         real = np.asarray(validation.images[np.arange(len(self.captions))])
@@ -39,7 +39,7 @@ class TaskQuality:
         self._real = self._standardize(features)
         texts = self._embedder.embed_texts(self.captions)
         self._retrieval = CaptionRetrieval(self.captions, texts, N_CANDIDATES, run.seed)
-        scenes = is_scenes(pictures.summary)
+        scenes = is_scenes(image_splits.summary)
         self._truth = SceneTruth.of(self.captions, real.shape[1]) if scenes else None
 
     def __call__(self, drawn: NDArray[np.uint8]) -> dict[str, float]:

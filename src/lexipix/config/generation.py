@@ -34,8 +34,8 @@ class ServingParameters(Parameters):
     """Limits of a service (``generation.serving.*``); a registered model keeps those of its run."""
 
     max_prompt_chars: int = Field(ge=1)
-    max_pictures: int = Field(ge=1, le=10_000)
-    max_picture_mb: float = Field(gt=0)
+    max_images: int = Field(ge=1, le=10_000)
+    max_image_mb: float = Field(gt=0)
     max_request_mb: float = Field(gt=0)
 
 
@@ -50,6 +50,6 @@ class GenerationParameters(Parameters):
     candidates: int = Field(ge=1, le=MAX_CANDIDATES)
     until: str | None = Field(pattern=r"^\s*score\s*=\s*-?[0-9.]+\s*$")
     max_prompts: int = Field(ge=1)
-    max_pictures: int = Field(ge=1)
+    max_images: int = Field(ge=1)
     redraw: RedrawParameters
     serving: ServingParameters

@@ -72,7 +72,7 @@ class SourceParameters(Parameters):
 
     kind: Literal["scenes", "cifar10", "folder"]
     path: str | None = Field(min_length=1, coerce_numbers_to_str=True)
-    max_pictures: int | None = Field(ge=1)
+    max_images: int | None = Field(ge=1)
     scenes: SceneSourceParameters
     cifar10: Cifar10SourceParameters
     folder: FolderSourceParameters

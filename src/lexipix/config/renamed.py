@@ -32,6 +32,8 @@ RENAMED = {
     "head_start": "discriminator_warmup",
     "images": "num_images",
     "least_sure": "min_confidence",
+    "max_picture_mb": "max_image_mb",
+    "max_pictures": "max_images",
     "memory": "random_features",
     "near": "local_conv_depth",
     "noise_width": "noise_dim",

@@ -40,7 +40,7 @@ class ImageStoreDataset(FolderDataset[Any]):
             rejects.writerow(["file", "reason"])
             # A source's threads end when its generator is closed.
             items = stack.enter_context(closing(data.__iter__()))
-            for item in track(items, data.n_pictures, "Ingesting"):
+            for item in track(items, data.n_images, "Ingesting"):
                 if isinstance(item, SourceImage):
                     assert item.split is not None
                     splits[item.split].add(item)

@@ -62,13 +62,13 @@ class LabeledImages:
         return hashlib.sha256(self.labels.tobytes() + images.tobytes()).hexdigest()
 
 
-def find_classes(pictures: ImageSplits, min_images: int) -> list[str]:
+def find_classes(image_splits: ImageSplits, min_images: int) -> list[str]:
     """Returns the names of the classes that count, sorted; empty if there are fewer than two.
 
     A class must have ``min_images`` training images and a test image.
     """
-    counts = pictures.train.captions["label"].dropna().value_counts()
-    tested = set(pictures.test.captions["label"].dropna())
+    counts = image_splits.train.captions["label"].dropna().value_counts()
+    tested = set(image_splits.test.captions["label"].dropna())
     names = sorted(str(name) for name, count in counts.items() if count >= min_images and name in tested)
     return names if len(names) > 1 else []
 
@@ -85,7 +85,7 @@ def labeled_images(split: Split, classes: list[str]) -> LabeledImages:
 def train_real_classifier(
     parameters: ClassifierParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
@@ -97,19 +97,19 @@ def train_real_classifier(
     """
     if parameters.n_drawn is None:
         return skipped("evaluation.classifier.n_drawn is null"), *untrained()
-    classes = find_classes(pictures, parameters.min_images)
+    classes = find_classes(image_splits, parameters.min_images)
     if not classes:
         wanted = f"evaluation.classifier.min_images = {parameters.min_images}"
         return skipped(f"fewer than two classes have {wanted} and a test picture"), *untrained()
-    images, validation = (labeled_images(split, classes) for split in (pictures.train, pictures.val))
+    images, validation = (labeled_images(split, classes) for split in (image_splits.train, image_splits.val))
     return _train_classifier(
-        "classifier", images, validation, parameters, run, pictures.digest, stream, checkpoints
+        "classifier", images, validation, parameters, run, image_splits.digest, stream, checkpoints
     )[:3]
 
 
 def class_metrics(
     paths: Mapping[str, DrawCaptions],
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     classifier: ModelBundle,
     evaluation: EvaluationParameters,
     run: RunParameters,
@@ -132,7 +132,7 @@ def class_metrics(
     precision = str(classifier.card["figures"]["precision"]).rpartition("/")[2]
     run = run.model_copy(update={"precision": precision})
     parameters, classes = evaluation.classifier, list(classifier.config["classes"])
-    test = labeled_images(pictures.test, classes)
+    test = labeled_images(image_splits.test, classes)
     captioned = np.flatnonzero([bool(caption) for caption in test.captions])
     prompts = test.select(captioned[evenly_spaced(len(captioned), parameters.n_drawn)])
     predicted = classify(classifier, test.images, run, evaluation.batch_size)
@@ -156,7 +156,7 @@ def class_metrics(
                 images = LabeledImages(drawn, cas_prompts.labels, cas_prompts.captions, classes)
                 text[path]["cas"] = _accuracy_score(path, images, test, evaluation, run, checkpoints)
         if parameters.cas_images:
-            train_images = labeled_images(pictures.train, classes)
+            train_images = labeled_images(image_splits.train, classes)
             order = np.random.default_rng(run.seed).permutation(len(train_images))
             as_many = train_images.select(np.sort(order[:n_cas]))
             real["cas"] = _accuracy_score("real", as_many, test, evaluation, run, checkpoints)

@@ -36,7 +36,7 @@ class EvaluatedImages:
 
 
 def select_evaluated_images(
-    evaluation: EvaluationParameters, pictures: ImageSplits, test_captions: pd.DataFrame
+    evaluation: EvaluationParameters, image_splits: ImageSplits, test_captions: pd.DataFrame
 ) -> EvaluatedImages:
     """Returns at most ``evaluation.n_images`` test images with their true and their generated captions.
 
@@ -45,7 +45,7 @@ def select_evaluated_images(
     Raises:
         LexipixError: The captions belong to other images.
     """
-    test = pictures.test
+    test = image_splits.test
     if test_captions["file"].tolist() != test.captions["file"].tolist():
         raise LexipixError(
             "The generated captions belong to other test images than those of the last ingestion: run "
@@ -57,7 +57,7 @@ def select_evaluated_images(
     images = test.images if len(indices) == len(test) else test.images[indices]
     prompts = [str(text) for text in test_captions["caption"].iloc[indices]]
     scenes = None
-    if is_scenes(pictures.summary) and all(references):
+    if is_scenes(image_splits.summary) and all(references):
         scenes = SceneTruth.of([str(text) for text in references], images.shape[1])
     return EvaluatedImages(images, table, references, prompts, scenes)
 

@@ -59,7 +59,7 @@ class LatentCoder:
 
 
 def rate_curves(
-    parameters: RateParameters, pictures: ImageSplits, codec: LatentCodec
+    parameters: RateParameters, image_splits: ImageSplits, codec: LatentCodec
 ) -> tuple[pd.DataFrame, dict[str, Any], int]:
     """Measures quality over bits of the direct path, JPEG and WebP on the same test images.
 
@@ -69,16 +69,16 @@ def rate_curves(
         A row for each coder and setting (:data:`COLUMNS`; means over images); the bits per image that each
         coder needs for ``psnr`` = 30 dB; and the number of images, 0 if ``n_images`` is null.
     """
-    n_images = min(parameters.n_images or 0, len(pictures.test))
+    n_images = min(parameters.n_images or 0, len(image_splits.test))
     if not n_images:
         return pd.DataFrame(columns=list(COLUMNS)), {}, 0
-    images, rows = np.array(pictures.test.images[evenly_spaced(len(pictures.test), n_images)]), []
+    images, rows = np.array(image_splits.test.images[evenly_spaced(len(image_splits.test), n_images)]), []
 
     def add(coder: str, setting: str, decoded: Pixels, bits: float, bare_bits: float | None = None) -> None:
         bits_of_file = float(bits), float(bits if bare_bits is None else bare_bits)
         rows.append((coder, setting, *bits_of_file, *mean_psnr_ssim(images, decoded).values()))
 
-    latent_coder = LatentCoder(codec, images, pictures.train.images)
+    latent_coder = LatentCoder(codec, images, image_splits.train.images)
     for n_bits in parameters.bits:
         decoded, bits = latent_coder.with_bits(n_bits)
         add("latent", f"{n_bits} bits", decoded, n_bits * latent_coder.latents[0].size)

@@ -15,7 +15,7 @@ from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate
 from lexipix.tracking import run as tracking
 from lexipix.tracking.provenance import Provenance
 
-SUMMARY, PICTURES, METRICS = "ingestion_summary", "pictures", "metrics"
+SUMMARY, IMAGES, METRICS = "ingestion_summary", "image_splits", "metrics"
 
 
 class MlflowTrackingHooks:
@@ -48,7 +48,7 @@ class MlflowTrackingHooks:
         used = {name: values for name, values in parameters.items() if name in sections}
         self._run = tracking.TrackedRun(self._project_path, run_params, used)
         if SUMMARY not in pipeline.all_outputs() and SUMMARY in catalog and catalog.exists(SUMMARY):
-            self._run.log_data_set(catalog.load(SUMMARY), self._provenance.digest(PICTURES))
+            self._run.log_data_set(catalog.load(SUMMARY), self._provenance.digest(IMAGES))
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str) -> None:
@@ -61,7 +61,7 @@ class MlflowTrackingHooks:
         if self._run is None:
             return
         if dataset_name == SUMMARY:
-            self._run.log_data_set(data, self._provenance.digest(PICTURES))
+            self._run.log_data_set(data, self._provenance.digest(IMAGES))
         if dataset_name == METRICS:
             self._metrics = data
         entry = self._entry(dataset_name)

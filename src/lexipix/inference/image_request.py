@@ -44,7 +44,7 @@ class ImageOptions:
             generation.until,
             score,
             generation.max_prompts,
-            generation.max_pictures,
+            generation.max_images,
         )
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class ImageOptions:
         if n_images > self.max_images:
             raise LexipixError(
                 f"{n_prompts:,} prompts with {self.num_images:,} images each are {n_images:,} images, more "
-                f"than generation.max_pictures = {self.max_images:,}: draw fewer at a time, or raise the "
+                f"than generation.max_images = {self.max_images:,}: draw fewer at a time, or raise the "
                 "parameter."
             )
 

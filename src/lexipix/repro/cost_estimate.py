@@ -136,7 +136,7 @@ class Extrapolation:
         first_point = float(_curves(node, self.second)["seconds"].iloc[0])
         validation = max(0.0, first_point - FEW_STEPS * seconds)
         setup = max(0.0, self.first.seconds[name] - FEW_STEPS * seconds - validation)
-        n_validated = len(self.first.data["pictures"].val)
+        n_validated = len(self.first.data["image_splits"].val)
         validation *= min(N_VALIDATION, self.counts["val"]) / max(1, min(N_VALIDATION, n_validated))
         n_steps = -(-training.num_images // training.batch_size)
         outputs = (self.first.data.get(output) for output in node.outputs)
@@ -157,9 +157,9 @@ class Extrapolation:
 
 
 def _counts(dry_run: DryRun) -> dict[str, int]:
-    pictures = dry_run.data["pictures"]
-    uncaptioned = int(pictures.train.captions["caption"].isna().sum())
-    return {**{split: len(pictures[split]) for split in SPLITS}, "uncaptioned": uncaptioned}
+    image_splits = dry_run.data["image_splits"]
+    uncaptioned = int(image_splits.train.captions["caption"].isna().sum())
+    return {**{split: len(image_splits[split]) for split in SPLITS}, "uncaptioned": uncaptioned}
 
 
 def _amount(name: str, counts: Mapping[str, int]) -> int:

@@ -39,7 +39,7 @@ TEACHER_SAMPLES = {
 # Node -> the splits whose images it goes through; ``uncaptioned``: those of train without a caption
 COUNTED = {
     "ingest": SPLITS,
-    "describe_pictures": SPLITS,
+    "describe_images": SPLITS,
     "export_features": ("train", "val", "test"),
     "caption_missing": ("uncaptioned",),
     "caption_test": ("test",),
@@ -85,7 +85,7 @@ def shorten(
     source = tree["ingestion"]["source"]
     source["scenes"] |= {f"n_{split}": n_images for split in SPLITS}
     if source["kind"] != "scenes":
-        source["max_pictures"] = min(4 * n_images, source["max_pictures"] or 4 * n_images)
+        source["max_images"] = min(4 * n_images, source["max_images"] or 4 * n_images)
     tree["evaluation"]["n_images"] = None
     tree["evaluation"]["classifier"]["cas_drawn"] = None
     return LexipixParameters.model_validate(tree)
@@ -110,8 +110,8 @@ class DryRun:
         outputs = node.run(inputs)
         if node.name == "ingest":  # its output is a stream, which is read when it is saved
             store = ImageStoreDataset(filepath=str(self.store))
-            store.save(outputs["pictures"])
-            outputs = {"pictures": store.load()}
+            store.save(outputs["image_splits"])
+            outputs = {"image_splits": store.load()}
         self.seconds[node.name] = time.perf_counter() - start
         self.peaks[node.name] = peak_mb() if has_peak else None
         self.data.update(outputs)

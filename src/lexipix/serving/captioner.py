@@ -46,14 +46,14 @@ class CaptionerService(PythonModel):  # type: ignore[misc]
             Refused: An image cannot be used, or a limit is exceeded.
         """
         with user_errors():
-            pictures = list(model_input[PICTURE])
-            require_at_most(len(pictures), self._limits.max_pictures)
+            image_splits = list(model_input[PICTURE])
+            require_at_most(len(image_splits), self._limits.max_images)
             with self._lock:
-                images = [self._read(one, number) for number, one in enumerate(pictures, 1)]
+                images = [self._read(one, number) for number, one in enumerate(image_splits, 1)]
                 return [{"caption": text} for text in self._pipe(images)]
 
     def _read(self, text: Any, number: int) -> NDArray[np.uint8]:
-        max_mb = self._limits.max_picture_mb
+        max_mb = self._limits.max_image_mb
         try:
             too_large = len(text) * 3 / 4 > int(max_mb * MEGA) + 3
             content = b"" if too_large else base64.b64decode(text, validate=True)

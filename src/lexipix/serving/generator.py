@@ -78,7 +78,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
         for name, number in (("count", count), ("candidates", candidates)):
             if number < 1:
                 raise LexipixError(f"{name} is {number}: it must be 1 or more.")
-        require_at_most(len(prompts) * count * candidates, self._limits.max_pictures)
+        require_at_most(len(prompts) * count * candidates, self._limits.max_images)
         max_chars = self._limits.max_prompt_chars
         for prompt in prompts:
             if not isinstance(prompt, str):

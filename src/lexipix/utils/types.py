@@ -88,7 +88,7 @@ class OpenedSource:
     splits: frozenset[SplitName] = (
         frozenset()
     )  # decided by the source; the others come from "train" by a hash
-    n_pictures: int | None = None  # expected number of images, if it is known
+    n_images: int | None = None  # expected number of images, if it is known
 
 
 @dataclass

@@ -13,7 +13,7 @@ def image(seed):
     return np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
 
 
-def pictures(n_images, first=0, **fields):
+def image_splits(n_images, first=0, **fields):
     return [
         SourceImage(f"{first + i}.png", image(first + i), f"number {first + i}", **fields)
         for i in range(n_images)
@@ -30,7 +30,7 @@ def run(items, own=(), **change):
     return kept, rejects, results[-1]
 
 
-ENOUGH = pictures(200)
+ENOUGH = image_splits(200)
 
 
 def test_digest_and_split():
@@ -44,7 +44,7 @@ def test_digest_and_split():
 def test_splits_are_stable_when_files_are_added_renamed_and_reordered():
     kept, _, _ = run(ENOUGH)
     renamed = [SourceImage("x" + p.file, p.image, p.caption) for p in reversed(ENOUGH)]
-    changed, _, _ = run([*pictures(50, 1000), *renamed])
+    changed, _, _ = run([*image_splits(50, 1000), *renamed])
     before = {p.digest: p.split for p in kept}
     after = {p.digest: p.split for p in changed}
     assert before.items() <= after.items() and len(after) == 250
@@ -58,8 +58,8 @@ def test_duplicates_are_set_aside_and_not_held_against_the_source():
 
 
 def test_no_picture_is_in_two_splits_and_the_test_split_keeps_its_own():
-    own = pictures(40, split="test")
-    train = pictures(200, 20, split="train")
+    own = image_splits(40, split="test")
+    train = image_splits(200, 20, split="train")
     kept, rejects, _ = run([*own, *train], own={"test"})
     assert sum(p.split == "test" for p in kept) == 40
     assert rejects["20.png"] == "duplicate of 20.png" and len(rejects) == 20
@@ -132,8 +132,8 @@ def test_nothing_left():
     ("items", "own", "said"),
     [
         (ENOUGH[:1], (), "has no images"),
-        (pictures(50, split="train"), {"test"}, "'test' has no images"),
-        (pictures(50, split="test"), {"test"}, "'train' has no images"),
+        (image_splits(50, split="train"), {"test"}, "'test' has no images"),
+        (image_splits(50, split="test"), {"test"}, "'train' has no images"),
     ],
 )
 def test_empty_splits_stop_the_run(items, own, said):
@@ -159,7 +159,7 @@ def test_the_digest_follows_pictures_captions_and_splits():
         run([SourceImage("new name", ENOUGH[0].image, ENOUGH[0].caption), *ENOUGH[1:]])[2]["digest"] == digest
     )
     assert run([SourceImage("0.png", ENOUGH[0].image, "another caption"), *ENOUGH[1:]])[2]["digest"] != digest
-    assert run([*pictures(1, 700), *ENOUGH[1:]])[2]["digest"] != digest
+    assert run([*image_splits(1, 700), *ENOUGH[1:]])[2]["digest"] != digest
     assert run(ENOUGH, splits={"val": 0.1})[2]["digest"] != digest
 
 

@@ -62,32 +62,32 @@ def test_archive_and_folders_give_the_same(tmp_path, read):
     archive = write_archive(tmp_path / "cifar-10-python.tar.gz")
     folder = write_folder(tmp_path / "inside/cifar-10-batches-py")
     all_ways = [read(path) for path in (archive, tmp_path, folder, tmp_path / "inside")]
-    for pictures in all_ways[1:]:
-        assert [(p.file, p.caption, p.split) for p in pictures] == [
+    for images in all_ways[1:]:
+        assert [(p.file, p.caption, p.split) for p in images] == [
             (p.file, p.caption, p.split) for p in all_ways[0]
         ]
-        assert all(np.array_equal(a.image, b.image) for a, b in zip(pictures, all_ways[0], strict=True))
+        assert all(np.array_equal(a.image, b.image) for a, b in zip(images, all_ways[0], strict=True))
     assert [p.split for p in all_ways[0]] == ["test"] * 4 + ["train"] * 20
 
 
 def test_pixels_labels_and_captions(tmp_path, read):
     first = batch(0)
-    pictures = read(write_folder(tmp_path / "cifar-10-batches-py"))
+    images = read(write_folder(tmp_path / "cifar-10-batches-py"))
     for row in range(4):
         planes = first[b"data"][row].reshape(3, 32, 32)
         for channel in range(3):
-            np.testing.assert_array_equal(pictures[row].image[..., channel], planes[channel])
-        assert pictures[row].label == CLASSES[first[b"labels"][row]]
-        assert pictures[row].file == first[b"filenames"][row].decode()
-    captions = {p.label: p.caption for p in pictures}
+            np.testing.assert_array_equal(images[row].image[..., channel], planes[channel])
+        assert images[row].label == CLASSES[first[b"labels"][row]]
+        assert images[row].file == first[b"filenames"][row].decode()
+    captions = {p.label: p.caption for p in images}
     assert captions["bird"] == "a photo of an ostrich, a bird"
     assert captions["truck"] == "a photo of a fire engine, a truck"
 
 
 def test_noun_that_says_no_more_than_the_class(tmp_path, read):
     content = batch(0, 2) | {b"labels": [2, 0], b"filenames": [b"bird_s_000001.png", b"odd name.png"]}
-    pictures = read(write_folder(tmp_path / "f", test_batch=dumped(content)))
-    assert [p.caption for p in pictures[:2]] == ["a photo of a bird", "a photo of an airplane"]
+    images = read(write_folder(tmp_path / "f", test_batch=dumped(content)))
+    assert [p.caption for p in images[:2]] == ["a photo of a bird", "a photo of an airplane"]
 
 
 def test_other_size_and_a_part(tmp_path, read, parameters):
@@ -95,7 +95,7 @@ def test_other_size_and_a_part(tmp_path, read, parameters):
     assert read(folder)[0].image.shape == (32, 32, 3)
     items = open_cifar10(folder, parameters("cifar10", image_size=16)).read()
     assert next(items).image.shape == (16, 16, 3)
-    part = read(folder, source={"max_pictures": 3})
+    part = read(folder, source={"max_images": 3})
     assert [p.split for p in part] == ["test"] * 3 + ["train"] * 3
 
 
@@ -250,9 +250,9 @@ def test_pickles_of_python_2(tmp_path, read):
     Python2Pickler(file, protocol=2).dump(batch(0))
     content = file.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
     assert b"_codecs" not in content and b"cnumpy.core.multiarray\n_reconstruct" in content
-    pictures = read(write_folder(tmp_path / "f", test_batch=content))
+    images = read(write_folder(tmp_path / "f", test_batch=content))
     same = read(write_folder(tmp_path / "g"))
-    assert [(p.file, p.label, p.image.tobytes()) for p in pictures] == [
+    assert [(p.file, p.label, p.image.tobytes()) for p in images] == [
         (p.file, p.label, p.image.tobytes()) for p in same
     ]
 

@@ -17,10 +17,10 @@ def read(tmp_path, parameters):
 
     def go(**change):
         items = list(open_folder(tmp_path, parameters(**change)).read())
-        pictures = {item.file: item for item in items if isinstance(item, SourceImage)}
+        images = {item.file: item for item in items if isinstance(item, SourceImage)}
         rejects = {item.file: item.reason for item in items if isinstance(item, Reject)}
-        assert len(pictures) + len(rejects) == len(items)
-        return pictures, rejects
+        assert len(images) + len(rejects) == len(items)
+        return images, rejects
 
     return go
 
@@ -43,14 +43,14 @@ def test_metadata_jsonl(tmp_path, make_picture, read):
         {"file_name": "a.png", "text": ["first", "second"], "label": "x"},
         {"file_name": "c.png", "text": None},
     )
-    pictures, rejects = read()
-    assert list(pictures) == ["deep/er/b.webp", "a.png", "c.png"] and not rejects
-    assert pictures["deep/er/b.webp"].caption == "ein schöner Hügel 山"
-    assert (pictures["a.png"].caption, pictures["a.png"].paraphrases) == ("first", ("second",))
-    assert pictures["a.png"].label == "x"
-    assert pictures["c.png"].caption is None
-    assert all(picture.split is None for picture in pictures.values())
-    assert pictures["a.png"].image.shape == (16, 16, 3)
+    images, rejects = read()
+    assert list(images) == ["deep/er/b.webp", "a.png", "c.png"] and not rejects
+    assert images["deep/er/b.webp"].caption == "ein schöner Hügel 山"
+    assert (images["a.png"].caption, images["a.png"].paraphrases) == ("first", ("second",))
+    assert images["a.png"].label == "x"
+    assert images["c.png"].caption is None
+    assert all(picture.split is None for picture in images.values())
+    assert images["a.png"].image.shape == (16, 16, 3)
 
 
 def test_metadata_csv_with_byte_order_mark(tmp_path, make_picture, read):
@@ -58,16 +58,16 @@ def test_metadata_csv_with_byte_order_mark(tmp_path, make_picture, read):
     make_picture(tmp_path / "b.png", 1)
     text = 'file_name,text\r\na.png,"a red, round thing"\r\nb.png,\r\n'
     (tmp_path / "metadata.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
-    pictures, rejects = read()
-    assert pictures["a.png"].caption == "a red, round thing" and pictures["b.png"].caption is None
+    images, rejects = read()
+    assert images["a.png"].caption == "a red, round thing" and images["b.png"].caption is None
     assert not rejects
 
 
 def test_other_caption_field(tmp_path, make_picture, read):
     make_picture(tmp_path / "a.png")
     write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "text": "no", "text_zh": "是"})
-    pictures, _ = read(source={"folder": {"caption_field": "text_zh"}})
-    assert pictures["a.png"].caption == "是"
+    images, _ = read(source={"folder": {"caption_field": "text_zh"}})
+    assert images["a.png"].caption == "是"
 
 
 def test_captions_of_several_fields(tmp_path, make_picture, read, caplog):
@@ -81,10 +81,10 @@ def test_captions_of_several_fields(tmp_path, make_picture, read, caplog):
     )
     templates = ["{caption}, {style}", "{text_zh}", "{caption}", "{group}"]
     with caplog.at_level("INFO"):
-        pictures, rejects = read(source={"folder": {"caption_templates": templates}})
-    assert pictures["a.png"].caption == "sun, flat" and pictures["a.png"].paraphrases == ("太阳", "sun")
-    assert (pictures["b.png"].caption, pictures["b.png"].paraphrases) == ("moon", ())
-    assert pictures["c.png"].caption is None and not rejects
+        images, rejects = read(source={"folder": {"caption_templates": templates}})
+    assert images["a.png"].caption == "sun, flat" and images["a.png"].paraphrases == ("太阳", "sun")
+    assert (images["b.png"].caption, images["b.png"].paraphrases) == ("moon", ())
+    assert images["c.png"].caption is None and not rejects
     assert "the template '{group}' is not used, metadata.jsonl has no field group" in caplog.text
 
 
@@ -103,8 +103,8 @@ def test_pictures_that_metadata_does_not_name_have_no_caption(tmp_path, make_pic
     make_picture(tmp_path / "a.png")
     make_picture(tmp_path / "birds/b.png", 1)
     write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "text": "a"})
-    pictures, rejects = read()
-    assert pictures["birds/b.png"].caption is None and pictures["birds/b.png"].label is None and not rejects
+    images, rejects = read()
+    assert images["birds/b.png"].caption is None and images["birds/b.png"].label is None and not rejects
 
 
 def test_text_files_beside_pictures(tmp_path, make_picture, read):
@@ -113,11 +113,11 @@ def test_text_files_beside_pictures(tmp_path, make_picture, read):
     make_picture(tmp_path / "sub/c.png", 2)
     (tmp_path / "a.txt").write_text("\n a big house \n\nthe same house\n", encoding="utf-8")
     (tmp_path / "sub/b.txt").write_bytes(b"\xef\xbb\xbf" + "дом".encode())
-    pictures, rejects = read()
-    assert pictures["a.png"].caption.strip() == "a big house"
-    assert pictures["a.png"].paraphrases == ("the same house",)
-    assert pictures["sub/b.JPG"].caption == "дом"
-    assert pictures["sub/c.png"].caption is None, "one of several with caption files is no class"
+    images, rejects = read()
+    assert images["a.png"].caption.strip() == "a big house"
+    assert images["a.png"].paraphrases == ("the same house",)
+    assert images["sub/b.JPG"].caption == "дом"
+    assert images["sub/c.png"].caption is None, "one of several with caption files is no class"
     assert not rejects
 
 
@@ -125,29 +125,29 @@ def test_class_folders(tmp_path, make_picture, read):
     make_picture(tmp_path / "fire_truck/1.png", 1)
     make_picture(tmp_path / "owl/1.png", 2)
     make_picture(tmp_path / "loose.png", 3)
-    pictures, _ = read()
-    assert {p.caption for p in pictures.values()} == {"a photo of a fire truck", "a photo of an owl", None}
-    assert pictures["owl/1.png"].label == "owl" and pictures["loose.png"].label is None
-    pictures, _ = read(source={"folder": {"label_template": "{label}!"}})
-    assert pictures["owl/1.png"].caption == "owl!"
-    pictures, _ = read(source={"folder": {"label_template": None}})
-    assert pictures["owl/1.png"].caption is None and pictures["owl/1.png"].label is None
+    images, _ = read()
+    assert {p.caption for p in images.values()} == {"a photo of a fire truck", "a photo of an owl", None}
+    assert images["owl/1.png"].label == "owl" and images["loose.png"].label is None
+    images, _ = read(source={"folder": {"label_template": "{label}!"}})
+    assert images["owl/1.png"].caption == "owl!"
+    images, _ = read(source={"folder": {"label_template": None}})
+    assert images["owl/1.png"].caption is None and images["owl/1.png"].label is None
 
 
 def test_labels_in_metadata(tmp_path, make_picture, read):
     make_picture(tmp_path / "a.png")
     write_lines(tmp_path / "metadata.jsonl", {"file_name": "a.png", "label": "owl"})
-    pictures, _ = read()
-    assert pictures["a.png"].caption == "a photo of an owl"
+    images, _ = read()
+    assert images["a.png"].caption == "a photo of an owl"
 
 
 def test_pictures_alone(tmp_path, make_picture, read):
     for number in range(40):
         make_picture(tmp_path / f"{number:02}.png", number)
-    pictures, rejects = read()
-    assert list(pictures) == [f"{number:02}.png" for number in range(40)] and not rejects
+    images, rejects = read()
+    assert list(images) == [f"{number:02}.png" for number in range(40)] and not rejects
     expected = np.random.default_rng(7).integers(0, 256, (16, 16, 3), np.uint8)
-    np.testing.assert_array_equal(pictures["07.png"].image, expected)
+    np.testing.assert_array_equal(images["07.png"].image, expected)
 
 
 def test_hidden_and_unrelated_files_are_left_alone(tmp_path, make_picture, read):
@@ -156,8 +156,8 @@ def test_hidden_and_unrelated_files_are_left_alone(tmp_path, make_picture, read)
     make_picture(tmp_path / "__MACOSX/a.png")
     for name in (".DS_Store", "README.md", "LICENSE.txt", "notes.txt"):
         (tmp_path / name).write_text("x")
-    pictures, rejects = read()
-    assert list(pictures) == ["a.png"] and not rejects
+    images, rejects = read()
+    assert list(images) == ["a.png"] and not rejects
 
 
 # Splits of the source
@@ -168,11 +168,11 @@ def test_split_folders(tmp_path, make_picture, parameters, read, other):
     make_picture(tmp_path / "train/owl/1.png", 1)
     make_picture(tmp_path / f"{other}/owl/1.png", 2)
     (tmp_path / "notes").mkdir()
-    pictures, rejects = read()
+    images, rejects = read()
     split = {"test": "test", "Validation": "val"}[other]
-    assert list(pictures) == [f"{other}/owl/1.png", "train/owl/1.png"], "the source's own splits come first"
-    assert [p.split for p in pictures.values()] == [split, "train"] and not rejects
-    assert pictures["train/owl/1.png"].label == "owl"
+    assert list(images) == [f"{other}/owl/1.png", "train/owl/1.png"], "the source's own splits come first"
+    assert [p.split for p in images.values()] == [split, "train"] and not rejects
+    assert images["train/owl/1.png"].label == "owl"
     assert open_folder(tmp_path, parameters()).splits == {split}
 
 
@@ -180,8 +180,8 @@ def test_metadata_in_each_split_folder(tmp_path, make_picture, read):
     for split in ("train", "test"):
         make_picture(tmp_path / split / "a.png", len(split))
         write_lines(tmp_path / split / "metadata.jsonl", {"file_name": "a.png", "text": split})
-    pictures, _ = read()
-    assert {file: (p.caption, p.split) for file, p in pictures.items()} == {
+    images, _ = read()
+    assert {file: (p.caption, p.split) for file, p in images.items()} == {
         "test/a.png": ("test", "test"),
         "train/a.png": ("train", "train"),
     }
@@ -191,8 +191,8 @@ def test_metadata_that_names_a_picture_of_another_split(tmp_path, make_picture, 
     make_picture(tmp_path / "train/a.png", 1)
     make_picture(tmp_path / "test/b.png", 2)
     write_lines(tmp_path / "train/metadata.jsonl", {"file_name": "../test/b.png", "text": "b"})
-    pictures, rejects = read()
-    assert {file: (p.caption, p.split) for file, p in pictures.items()} == {
+    images, rejects = read()
+    assert {file: (p.caption, p.split) for file, p in images.items()} == {
         "test/b.png": (None, "test"),
         "train/a.png": (None, "train"),
     }
@@ -209,8 +209,8 @@ def test_metadata_above_split_folders(tmp_path, make_picture, read):
         {"file_name": "c.png", "text": "three"},
         {"file_name": 7},
     )
-    pictures, rejects = read()
-    assert {file: (p.caption, p.split) for file, p in pictures.items()} == {
+    images, rejects = read()
+    assert {file: (p.caption, p.split) for file, p in images.items()} == {
         "test/b.png": ("two", "test"),
         "train/a.png": ("one", "train"),
     }
@@ -219,16 +219,16 @@ def test_metadata_above_split_folders(tmp_path, make_picture, read):
 
 def test_a_training_folder_alone_is_no_split(tmp_path, make_picture, parameters, read):
     make_picture(tmp_path / "train/owl/1.png")
-    pictures, _ = read()
-    assert pictures["train/owl/1.png"].split is None and pictures["train/owl/1.png"].label == "owl"
+    images, _ = read()
+    assert images["train/owl/1.png"].split is None and images["train/owl/1.png"].label == "owl"
     assert open_folder(tmp_path, parameters()).splits == frozenset()
 
 
 def test_a_class_may_be_called_train(tmp_path, make_picture, read):
     make_picture(tmp_path / "train/1.png", 1)
     make_picture(tmp_path / "car/1.png", 2)
-    pictures, _ = read()
-    assert {p.label for p in pictures.values()} == {"train", "car"}
+    images, _ = read()
+    assert {p.label for p in images.values()} == {"train", "car"}
 
 
 def test_something_beside_the_splits_is_an_error(tmp_path, make_picture, read):
@@ -271,8 +271,8 @@ def test_unusable_files_become_rejects(tmp_path, make_picture, read):
     make_picture(tmp_path / "tiny.png", size=(3, 9))
     (tmp_path / "drawing.svg").write_text("<svg/>")
     os.mkfifo(tmp_path / "pipe.png")
-    pictures, rejects = read()
-    assert list(pictures) == ["good.png"]
+    images, rejects = read()
+    assert list(images) == ["good.png"]
     assert set(rejects) == {"cut.png", "empty.png", "text.png", "tiny.png", "drawing.svg"}
     assert rejects["empty.png"] == "empty file"
     assert "too small: 3x9" in rejects["tiny.png"]
@@ -291,8 +291,8 @@ def test_metadata_that_names_missing_files_and_files_twice(tmp_path, make_pictur
         {"file_name": "../../etc/passwd", "text": "out"},
         {"file_name": "/etc/passwd", "text": "out"},
     )
-    pictures, _ = read()
-    assert {file: p.caption for file, p in pictures.items()} == {"a.png": "first"}
+    images, _ = read()
+    assert {file: p.caption for file, p in images.items()} == {"a.png": "first"}
 
     items = open_folder(tmp_path, section("ingestion", {"image_size": 16})).read()
     rejects = [(item.file, item.reason) for item in items if isinstance(item, Reject)]
@@ -322,16 +322,16 @@ def test_bad_line_in_metadata_jsonl(tmp_path, make_picture, read, line, reason):
     make_picture(tmp_path / "a.png")
     lines = [b'{"file_name": "a.png", "text": "a"}', b"", line]
     (tmp_path / "metadata.jsonl").write_bytes(b"\n".join(lines))
-    pictures, rejects = read()
-    assert pictures["a.png"].caption == "a"
+    images, rejects = read()
+    assert images["a.png"].caption == "a"
     assert list(rejects) == ["metadata.jsonl:3"] and reason in rejects["metadata.jsonl:3"]
 
 
 def test_bad_rows_in_metadata_csv(tmp_path, make_picture, read):
     make_picture(tmp_path / "a.png")
     (tmp_path / "metadata.csv").write_bytes(b"file_name,text\na.png,a\nb.png,\xff\nc.png,x,y\n,z\n")
-    pictures, rejects = read()
-    assert list(pictures) == ["a.png"]
+    images, rejects = read()
+    assert list(images) == ["a.png"]
     assert rejects == {
         "metadata.csv:3": "the row is not valid UTF-8",
         "metadata.csv:4": "the row has more fields than the header",
@@ -373,8 +373,8 @@ def test_bad_caption_files(tmp_path, make_picture, read):
     (tmp_path / "long.txt").write_bytes(b"x" * (2**20 + 1))
     (tmp_path / "orphan.txt").write_text("where is my picture")
     (tmp_path / "readme.txt").write_text("how these were made")
-    pictures, rejects = read()
-    assert {file: p.caption for file, p in pictures.items()} == {"good.png": "good"}
+    images, rejects = read()
+    assert {file: p.caption for file, p in images.items()} == {"good.png": "good"}
     assert rejects == {
         "bad.png": "its caption file bad.txt is not valid UTF-8",
         "long.png": "its caption file long.txt has 1,048,577 bytes, allowed are 1,048,576",
@@ -389,12 +389,12 @@ def test_max_pictures_is_spread_over_the_classes(tmp_path, make_picture, paramet
     for number in range(30):
         make_picture(tmp_path / f"train/{'abc'[number // 10]}/{number}.png", number)
         make_picture(tmp_path / f"test/x/{number}.png", 100 + number)
-    pictures, _ = read(source={"max_pictures": 6})
-    train = [p for p in pictures.values() if p.split == "train"]
-    assert [p.label for p in train] == ["a", "a", "b", "b", "c", "c"] and len(pictures) == 12
-    assert open_folder(tmp_path, parameters(source={"max_pictures": 6})).n_pictures == 12
-    pictures, _ = read(source={"max_pictures": 1000})
-    assert len(pictures) == 60
+    images, _ = read(source={"max_images": 6})
+    train = [p for p in images.values() if p.split == "train"]
+    assert [p.label for p in train] == ["a", "a", "b", "b", "c", "c"] and len(images) == 12
+    assert open_folder(tmp_path, parameters(source={"max_images": 6})).n_images == 12
+    images, _ = read(source={"max_images": 1000})
+    assert len(images) == 60
 
 
 def test_closing_ends_the_threads(tmp_path, make_picture, parameters):

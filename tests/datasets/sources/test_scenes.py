@@ -14,23 +14,23 @@ def read(seed=1, image_size=32, **parameters):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return read()
 
 
-def test_counts_and_splits(pictures):
-    counts = {split: sum(p.split == split for p in pictures) for split in ("train", "val", "test", "judge")}
+def test_counts_and_splits(images):
+    counts = {split: sum(p.split == split for p in images) for split in ("train", "val", "test", "judge")}
     assert counts == {"train": 300, "val": 5, "test": 7, "judge": 9}
     source = open_scenes(
         section("ingestion.source.scenes", {"n_train": 3, "n_val": 1, "n_test": 1, "n_judge": 1}), 32, 0
     )
-    assert source.n_pictures == 6
+    assert source.n_images == 6
     assert source.splits == {"val", "test", "judge"}
-    assert len({p.file for p in pictures}) == len(pictures)
+    assert len({p.file for p in images}) == len(images)
 
 
-def test_captions_are_those_of_the_grammar(pictures):
-    for picture in pictures[:50]:
+def test_captions_are_those_of_the_grammar(images):
+    for picture in images[:50]:
         text = picture.caption or picture.withheld_caption
         scene = scenes.parse_caption(text)
         assert scenes.caption(scene) == text
@@ -38,29 +38,29 @@ def test_captions_are_those_of_the_grammar(pictures):
             assert picture.paraphrases == scenes.paraphrases(scene)
 
 
-def test_a_share_of_the_training_captions_is_withheld(pictures):
-    withheld = [p for p in pictures if p.withheld_caption is not None]
+def test_a_share_of_the_training_captions_is_withheld(images):
+    withheld = [p for p in images if p.withheld_caption is not None]
     assert all(p.caption is None and p.paraphrases == () and p.split == "train" for p in withheld)
     assert 0.1 < len(withheld) / 300 < 0.3
     assert not any(p.caption is None for p in read(uncaptioned_share=0))
 
 
-def test_same_seed_same_pictures_whatever_their_number(pictures):
+def test_same_seed_same_pictures_whatever_their_number(images):
     more = {p.file: p for p in read(n_train=600, n_test=20)}
-    for picture in pictures:
+    for picture in images:
         again = more[picture.file]
         assert (again.caption, again.withheld_caption) == (picture.caption, picture.withheld_caption)
         np.testing.assert_array_equal(again.image, picture.image)
 
 
-def test_another_seed_and_another_split_give_other_pictures(pictures):
+def test_another_seed_and_another_split_give_other_pictures(images):
     other = read(seed=2)
-    assert [p.caption for p in other] != [p.caption for p in pictures]
-    by_file = {p.file: p for p in pictures}
+    assert [p.caption for p in other] != [p.caption for p in images]
+    by_file = {p.file: p for p in images}
     assert not np.array_equal(by_file["test/000000"].image, by_file["val/000000"].image)
 
 
 def test_size_and_number_of_objects():
-    pictures = read(image_size=16, max_objects=1)
-    assert {p.image.shape for p in pictures} == {(16, 16, 3)}
-    assert all(" and " not in (p.caption or "") for p in pictures)
+    images = read(image_size=16, max_objects=1)
+    assert {p.image.shape for p in images} == {(16, 16, 3)}
+    assert all(" and " not in (p.caption or "") for p in images)

@@ -12,7 +12,7 @@ from tests.support.small_world import (
     NoPretrained,
     captioner,
     features,
-    pictures,
+    image_splits,
     save_language_model,
 )
 
@@ -33,7 +33,7 @@ def pair(tmp_path_factory):
     """An image encoder to put the captioner on; how good it is does not matter here."""
     store = FileCheckpoints(tmp_path_factory.mktemp("pair") / "checkpoint")
     return train_features(
-        features(training={"num_images": 32}), RUN, pictures(), NoPretrained(), ListStream(), store
+        features(training={"num_images": 32}), RUN, image_splits(), NoPretrained(), ListStream(), store
     )[0]
 
 
@@ -45,7 +45,7 @@ def train(pair, tmp_path):
         return train_captioner(
             parameters or captioner(),
             RUN,
-            data or pictures(),
+            data or image_splits(),
             pair,
             pretrained or NoPretrained(),
             stream or ListStream(),
@@ -60,7 +60,7 @@ def trained(pair, tmp_path_factory):
     """A captioner that has hardly learned anything, but can be used."""
     store = FileCheckpoints(tmp_path_factory.mktemp("trained") / "checkpoint")
     return train_captioner(
-        captioner(training={"num_images": 32}), RUN, pictures(), pair, NoPretrained(), ListStream(), store
+        captioner(training={"num_images": 32}), RUN, image_splits(), pair, NoPretrained(), ListStream(), store
     )[0]
 
 
@@ -74,7 +74,7 @@ def test_pipeline_on_an_in_memory_catalog(pair, tmp_path):
         {
             "params:captioner": MemoryDataset(captioner()),
             "params:run": MemoryDataset(RUN),
-            "pictures": MemoryDataset(pictures(), copy_mode="assign"),
+            "image_splits": MemoryDataset(image_splits(), copy_mode="assign"),
             "contrastive_pair": MemoryDataset(pair, copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
             "captioner_stream": MemoryDataset(stream, copy_mode="assign"),
@@ -115,7 +115,7 @@ def test_pipeline_on_an_in_memory_catalog(pair, tmp_path):
 
 
 def test_missing_captions_are_written_and_marked_and_the_others_are_as_they_were(trained):
-    data = pictures()
+    data = image_splits()
     before = data.train.captions.copy()
     complete = caption_missing(captioner(), RUN, trained, data)
     assert complete["caption_source"].tolist() == ["generated"] * 10 + ["given"] * 50
@@ -128,19 +128,19 @@ def test_missing_captions_are_written_and_marked_and_the_others_are_as_they_were
 
 
 def test_captions_that_the_captioner_is_not_sure_of_stay_missing(trained, caplog):
-    data = pictures()
+    data = image_splits()
     complete = caption_missing(captioner(min_confidence=1.0), RUN, trained, data)
     pd.testing.assert_frame_equal(complete, data.train.captions)
     assert "0 of 10 images without a caption" in caplog.text
 
 
 def test_nothing_missing_needs_no_captioner():
-    complete = caption_missing(captioner(), RUN, None, pictures(n_uncaptioned=0))
+    complete = caption_missing(captioner(), RUN, None, image_splits(n_uncaptioned=0))
     assert (complete["caption_source"] == "given").all()
 
 
 def test_figures_that_do_not_apply_are_absent(trained):
-    data = pictures(n_uncaptioned=0, source="folder")
+    data = image_splits(n_uncaptioned=0, source="folder")
     table, figures = caption_test(captioner(), RUN, trained, data, data.train.captions)
     assert "attribute_f1" not in figures and "generated_captions_exact_match" not in figures
     data.test.captions["caption"] = None
@@ -150,7 +150,7 @@ def test_figures_that_do_not_apply_are_absent(trained):
 
 
 def test_no_attention_wanted(trained):
-    attention, sheet = show_attention(captioner(attention_images=0), RUN, trained, pictures())
+    attention, sheet = show_attention(captioner(attention_images=0), RUN, trained, image_splits())
     assert attention["maps"].shape[0] == 0 and sheet.ndim == 3
 
 
@@ -167,7 +167,7 @@ def test_interrupted_and_resumed_is_as_never_interrupted(train):
 def test_scratch_language_model_by_prefix(train):
     bundle, _ = train(captioner(conditioning="prefix"))
     assert bundle.config["network"]["conditioning"] == "prefix"
-    attention, _ = show_attention(captioner(), RUN, bundle, pictures())
+    attention, _ = show_attention(captioner(), RUN, bundle, image_splits())
     assert attention["maps"].shape[2:] == (4, 4)
     assert not any("crossattention" in name for name in bundle.weights)
 
@@ -192,9 +192,9 @@ def test_pretrained_language_model(family, frozen, train, tmp_path):
     same = torch.equal(words[: model.config.vocab_size], model.get_input_embeddings().weight)
     assert same == frozen
     assert ("text_loss" in curves) != frozen
-    complete = caption_missing(parameters, RUN, bundle, pictures())
+    complete = caption_missing(parameters, RUN, bundle, image_splits())
     assert complete["caption"].notna().all()
-    attention, sheet = show_attention(parameters, RUN, bundle, pictures())
+    attention, sheet = show_attention(parameters, RUN, bundle, image_splits())
     assert attention["maps"].shape[2:] == (4, 4) and sheet.ndim == 3
 
 

@@ -2,7 +2,7 @@
 
 from tests.support.compression_fixtures import (  # noqa: F401
     gan,
+    image_splits,
     make,
-    pictures,
     prior,
 )

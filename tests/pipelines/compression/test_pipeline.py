@@ -42,7 +42,7 @@ SCHEDULE = {"num_images": 64, "batch_size": 16, "num_validations": 1}
 
 
 @pytest.fixture(scope="module")
-def made(pictures, prior, gan, make, tmp_path_factory):
+def made(image_splits, prior, gan, make, tmp_path_factory):
     """Every output of the pipeline, as it is found on disk."""
     compression = section(
         "compression",
@@ -75,10 +75,10 @@ def made(pictures, prior, gan, make, tmp_path_factory):
     )
     data = {
         "params:compression": compression,
-        "captions_complete": pictures.train.captions,
+        "captions_complete": image_splits.train.captions,
         "params:ingestion": section("ingestion"),
         "params:run": section("run", {"threads": 1}),
-        "pictures": pictures,
+        "image_splits": image_splits,
         "prior": prior,
         "gan": gan,
         "captioner": make("captioner", 3),
@@ -119,17 +119,17 @@ def test_the_two_generators_are_not_one(made):
     assert not np.array_equal(draw_one(vae, PROMPT, 7, 0), draw_one(gan, PROMPT, 7, 0))
 
 
-def test_captioner_writes_what_its_network_writes(made, make, pictures):
+def test_captioner_writes_what_its_network_writes(made, make, image_splits):
     network = load_network(make("captioner", 3), Captioner)
     exported = OnnxCaptioner(made["onnx_captioner"])
-    images = pictures.test.images
+    images = image_splits.test.images
     ids = network.generate(torch.from_numpy(normalize_pixels(images)), exported.max_tokens)
     expected = decode(exported.tokenizer, ids.numpy())
     assert exported.caption(images) == expected
     assert [exported.caption(image[None])[0] for image in images] == expected
 
 
-def test_every_variant_of_the_captioner_is_measured(made, pictures):
+def test_every_variant_of_the_captioner_is_measured(made, image_splits):
     table, champion = made["captioner_speed_table"], made["captioner_champion"].config
     assert set(table) == {"champion", *section("compression").captioner_variants}
     for row in table.values():
@@ -143,20 +143,20 @@ def test_every_variant_of_the_captioner_is_measured(made, pictures):
     assert champion["variant"] in {"onnx_fp32", *made["captioner_variants"]}
     assert table["champion"] == champion["figures"] == table[champion["variant"]]
     exported = OnnxCaptioner(made["captioner_variants"]["onnx_int8"])
-    cells = exported.encode_images(pictures.test.images)
+    cells = exported.encode_images(image_splits.test.images)
     assert cells == pytest.approx(
-        OnnxCaptioner(made["onnx_captioner"]).encode_images(pictures.test.images), abs=0.5
+        OnnxCaptioner(made["onnx_captioner"]).encode_images(image_splits.test.images), abs=0.5
     )
 
 
-def test_scorer_gives_the_vectors_of_its_networks(made, make, pictures):
+def test_scorer_gives_the_vectors_of_its_networks(made, make, image_splits):
     pair = load_network(make("contrastive_pair", 4), ContrastivePair)
     scorer = OnnxScorer(made["onnx_scorer"])
     with torch.no_grad():
-        image = torch.from_numpy(normalize_pixels(pictures.test.images[:1]))
+        image = torch.from_numpy(normalize_pixels(image_splits.test.images[:1]))
         ids = torch.from_numpy(scorer.token_ids(PROMPT))
         vector, text = pair.image_encoder(image).embedding[0], pair.text_encoder(ids, ids != 0)[0]
-    assert scorer.embed_images(pictures.test.images[:1])[0] == pytest.approx(vector.numpy(), abs=1e-5)
+    assert scorer.embed_images(image_splits.test.images[:1])[0] == pytest.approx(vector.numpy(), abs=1e-5)
     assert scorer.embed_texts([PROMPT])[0] == pytest.approx(text.numpy(), abs=1e-5)
 
 
@@ -218,9 +218,14 @@ def test_smaller_networks_are_distilled_and_exported(made, name):
     assert np.abs(draw_one(generator, PROMPT, 7, 0).astype(int) - expected).max() <= 1
 
 
-def test_a_network_without_variant_is_not_distilled(pictures, gan, prior):
+def test_a_network_without_variant_is_not_distilled(image_splits, gan, prior):
     compression, run = section("compression", {"variants": ["onnx_fp32"]}), section("run", {"threads": 1})
-    data = {"pictures": pictures, "captions_complete": pictures.train.captions, "prior": prior, "gan": gan}
+    data = {
+        "image_splits": image_splits,
+        "captions_complete": image_splits.train.captions,
+        "prior": prior,
+        "gan": gan,
+    }
     resources = {"stream": ListStream(), "checkpoints": NoCheckpoints()}
     bundle, curves, metrics, sheet = distill_small(compression, run, gan, **data, **resources)
     assert bundle is gan and metrics == {} and len(curves) == 0 and sheet.ndim == 3
@@ -234,8 +239,8 @@ def test_quantized_graph_draws_nearly_the_same_with_smaller_weights(made):
     assert 0 < np.abs(difference).mean() < 4
 
 
-def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
-    prompts = [*pictures.val.captions["caption"], *pictures.train.captions["caption"]]
+def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, image_splits):
+    prompts = [*image_splits.val.captions["caption"], *image_splits.train.captions["caption"]]
     noise = np.random.default_rng(0).standard_normal((len(prompts), 8), np.float32)
     for name in ("onnx_gan", "small", "small_int8"):
         model = (
@@ -249,8 +254,8 @@ def test_pictures_do_not_depend_on_what_is_drawn_beside_them(made, pictures):
             assert np.array_equal(alone.generate([prompts[row]], noise[row : row + 1])[0], together[row])
 
 
-def test_same_network_gives_the_same_bytes_and_a_difference_is_refused(made, make, pictures):
-    exporter, pair = Exporter(pictures, VERIFICATION), make("contrastive_pair", 4)
+def test_same_network_gives_the_same_bytes_and_a_difference_is_refused(made, make, image_splits):
+    exporter, pair = Exporter(image_splits, VERIFICATION), make("contrastive_pair", 4)
     assert exporter.contrastive_pair(pair).graphs == made["onnx_scorer"].graphs
     exporter.max_difference = 1e-12
     with pytest.raises(
@@ -259,11 +264,11 @@ def test_same_network_gives_the_same_bytes_and_a_difference_is_refused(made, mak
         exporter.contrastive_pair(pair)
 
 
-def test_a_captioner_that_reads_a_prefix_is_exported_too(make, pictures):
-    exporter = Exporter(pictures, VERIFICATION)
+def test_a_captioner_that_reads_a_prefix_is_exported_too(make, image_splits):
+    exporter = Exporter(image_splits, VERIFICATION)
     bundle = make("captioner_with_prefix", 3)
     exported = OnnxCaptioner(exporter.captioner(bundle))
-    images = pictures.test.images[:3]
+    images = image_splits.test.images[:3]
     ids = load_network(bundle, Captioner).generate(
         torch.from_numpy(normalize_pixels(images)), exported.max_tokens
     )
@@ -283,11 +288,11 @@ def test_exporting_is_quiet_and_leaves_the_log_as_it_was(made, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_input_is_taken_where_captions_are(pictures):
+def test_input_is_taken_where_captions_are(image_splits):
     import pandas as pd
 
-    bare = Split(pictures.val.images, pd.DataFrame({"caption": [None] * 12}))
-    found = Exporter(ImageSplits(train=pictures.train, val=bare, test=bare, judge=bare), VERIFICATION)
-    assert list(found.captions) == list(pictures.train.captions["caption"][:4])
+    bare = Split(image_splits.val.images, pd.DataFrame({"caption": [None] * 12}))
+    found = Exporter(ImageSplits(train=image_splits.train, val=bare, test=bare, judge=bare), VERIFICATION)
+    assert list(found.captions) == list(image_splits.train.captions["caption"][:4])
     with pytest.raises(LexipixError, match="No picture has a caption"):
         Exporter(ImageSplits(train=bare, val=bare, test=bare, judge=bare), VERIFICATION)

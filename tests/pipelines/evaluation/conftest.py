@@ -3,7 +3,7 @@
 from tests.support.evaluation_fixtures import (  # noqa: F401
     captioner,
     evaluation,
-    pictures,
+    image_splits,
     prior,
     run,
     shipped,

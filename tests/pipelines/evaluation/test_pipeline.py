@@ -27,13 +27,13 @@ SPEED = {
 
 
 @pytest.fixture(scope="module")
-def results(pictures, test_captions, run, evaluation, vae, prior, tokens, shipped, captioner):
+def results(image_splits, test_captions, run, evaluation, vae, prior, tokens, shipped, captioner):
     curves = pd.DataFrame({"images_seen": [1, 2], "loss": [2.0, 1.0]})
     given = {
-        "params:evaluation": evaluation, "params:run": run, "pictures": pictures,
+        "params:evaluation": evaluation, "params:run": run, "image_splits": image_splits,
         "captioner_test_captions": test_captions, "vae": vae, "prior": prior, "gan": prior, "tokens": tokens,
         "captioner": captioner,
-        "ingestion_summary": pictures.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
+        "ingestion_summary": image_splits.summary, "attention_sheet": np.zeros((8, 8, 3), np.uint8),
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
         "evaluator_checkpoints": NoCheckpoints(), "speed_table": SPEED,
         "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
@@ -58,7 +58,7 @@ def results(pictures, test_captions, run, evaluation, vae, prior, tokens, shippe
     return {name: dataset.load() for name, dataset in kept.items()} | given
 
 
-def test_metrics_are_those_of_the_design_and_json(results, pictures):
+def test_metrics_are_those_of_the_design_and_json(results, image_splits):
     metrics = results["metrics"]
     assert json.loads(json.dumps(metrics)) == metrics
     assert metrics["data"] == {"n_train": 40, "n_val": 8, "n_test": 30, "rejected": 2, "image_size": 32}
@@ -107,23 +107,23 @@ def test_metrics_of_the_report_include_real_vs_real_and_the_numbers(results):
     assert metrics["extras"]["gan"]["sharpness"] == 0  # one color all over has no edges
 
 
-def test_pictures_of_both_paths(results, pictures):
-    for name in ("direct_pictures", "vae_pictures", "gan_pictures", "champion_pictures", "tokens_pictures"):
+def test_pictures_of_both_paths(results, image_splits):
+    for name in ("direct_images", "vae_images", "gan_images", "champion_images", "tokens_images"):
         assert results[name].dtype == np.uint8
-        assert results[name].shape == pictures.test.images.shape
+        assert results[name].shape == image_splits.test.images.shape
 
 
 def test_a_skipped_token_generator_draws_nothing(
-    pictures, test_captions, run, evaluation, vae, prior, shipped, results
+    image_splits, test_captions, run, evaluation, vae, prior, shipped, results
 ):
     tokens = skipped("a.b is false")
     champion = OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped})
     generators = Generators(prior, prior, tokens, champion)
-    *others, images = redraw(evaluation, run, pictures, test_captions, vae, *generators)
+    *others, images = redraw(evaluation, run, image_splits, test_captions, vae, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
     for name, drawn in zip(("direct", "vae", "gan", "champion"), others, strict=True):
-        np.testing.assert_array_equal(drawn, results[f"{name}_pictures"])
-    assert measure_tokens(evaluation, run, pictures, test_captions, tokens) == {}
+        np.testing.assert_array_equal(drawn, results[f"{name}_images"])
+    assert measure_tokens(evaluation, run, image_splits, test_captions, tokens) == {}
 
 
 def test_images_come_back_from_their_tokens(results):
@@ -149,18 +149,18 @@ def test_report_shows_both_paths_and_the_sheet_is_a_picture(results):
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
 
 
-def test_the_table_has_pictures_chosen_in_three_ways_with_what_was_said_and_drawn(results, pictures):
+def test_the_table_has_pictures_chosen_in_three_ways_with_what_was_said_and_drawn(results, image_splits):
     table = results["captions_table"]
     assert table["shown"].value_counts().to_dict() == {"fixed": 4, "best": 2, "worst": 2}
     worst, best = (table.loc[table["shown"] == how, ["ssim_vae", "ssim_gan"]] for how in ("worst", "best"))
     assert worst.mean(axis=1).max() <= best.mean(axis=1).min()
-    rows = {file: row for row, file in enumerate(pictures.test.captions["file"])}
+    rows = {file: row for row, file in enumerate(image_splits.test.captions["file"])}
     for line in table.itertuples():
         row = rows[line.file]
-        assert np.array_equal(line.picture[::4, ::4], pictures.test.images[row])  # 32 pixels shown as 128
-        assert np.array_equal(line.drawn[::4, ::4], results["champion_pictures"][row])
+        assert np.array_equal(line.picture[::4, ::4], image_splits.test.images[row])  # 32 pixels shown as 128
+        assert np.array_equal(line.drawn[::4, ::4], results["champion_images"][row])
         assert line.caption == results["captioner_test_captions"]["caption"][row]
-        assert line.truth == pictures.test.captions["caption"][row]
+        assert line.truth == image_splits.test.captions["caption"][row]
 
 
 def test_without_classes_there_is_no_second_evaluator(results):
@@ -185,7 +185,7 @@ def test_rate_and_memorization_are_in_the_report_and_in_files(results):
         assert results[name].dtype == np.uint8 and results[name].shape[2] == 3
 
 
-def test_reconstructions_stand_below_their_originals(results, pictures):
+def test_reconstructions_stand_below_their_originals(results, image_splits):
     first, below = results["reconstructions_sheet"][:96:3, :96:3], results["reconstructions_sheet"][98:194:3]
-    assert np.array_equal(first, pictures.test.images[0])
-    assert np.array_equal(below[:, :96:3], results["direct_pictures"][0])
+    assert np.array_equal(first, image_splits.test.images[0])
+    assert np.array_equal(below[:, :96:3], results["direct_images"][0])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.support.small_world import RUN, ListStream, NoPretrained, features, pictures, save_backbone
+from tests.support.small_world import RUN, ListStream, NoPretrained, features, image_splits, save_backbone
 
 from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.models import ModelFolderDataset
@@ -24,7 +24,7 @@ def train(tmp_path):
         return train_features(
             parameters or features(),
             RUN,
-            data or pictures(),
+            data or image_splits(),
             pretrained or NoPretrained(),
             stream or ListStream(),
             FileCheckpoints(tmp_path / folder / "features.safetensors"),
@@ -39,7 +39,7 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
         {
             "params:features": MemoryDataset(features()),
             "params:run": MemoryDataset(RUN.model_copy(update={"precision": "auto"})),
-            "pictures": MemoryDataset(pictures(), copy_mode="assign"),
+            "image_splits": MemoryDataset(image_splits(), copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
             "features_stream": MemoryDataset(stream, copy_mode="assign"),
             "features_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
@@ -65,7 +65,7 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
 
 
 def test_captions_that_all_say_the_same_are_told(train, caplog):
-    data = pictures()
+    data = image_splits()
     train(data=data)
     assert "every caption" not in caplog.text
     data.train.captions.loc[data.train.captions["caption"].notna(), "caption"] = "a photo of a holiday"
@@ -78,7 +78,7 @@ def test_captions_that_all_say_the_same_are_told(train, caplog):
 
 def test_only_captioned_pictures_train(train):
     """Changing a picture without a caption changes no weight."""
-    data, other = pictures(), pictures()
+    data, other = image_splits(), image_splits()
     other.train.images[:10] = 0
     weights = [train(data=one, folder=str(i))[0].weights for i, one in enumerate((data, other))]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
@@ -116,25 +116,25 @@ def test_pretrained_backbone(family, train, tmp_path):
     theirs = {key.partition(".")[2]: value for key, value in model.state_dict().items()}
     shared = state.keys() & theirs.keys()
     assert len(shared) > 20 and all(torch.equal(state[key], theirs[key]) for key in shared)
-    vectors = export_features(RUN, bundle, pictures())
+    vectors = export_features(RUN, bundle, image_splits())
     assert vectors["test"].shape == (9, 128)
 
 
 def test_no_captions_at_all(train):
-    data = pictures(12, n_uncaptioned=12)
+    data = image_splits(12, n_uncaptioned=12)
     with pytest.raises(LexipixError, match="features: 0 of 12 training images have a caption"):
         train(data=data)
 
 
 def test_no_validation_pictures(train):
-    data = pictures(20, 0)
+    data = image_splits(20, 0)
     empty = Split(data.val.images[:0], data.val.captions.iloc[:0])
     _, curves, _ = train(data=ImageSplits(data.train, empty, data.test, data.judge, data.summary))
     assert curves["val_accuracy"].notna().all()
 
 
 def test_fewer_pictures_than_a_batch(train):
-    bundle, _, figures = train(data=pictures(5, 0))
+    bundle, _, figures = train(data=image_splits(5, 0))
     assert figures["images_seen"] == 64
     assert all(torch.isfinite(value.float()).all() for value in bundle.weights.values())
 
@@ -145,7 +145,7 @@ def test_parameters_of_a_pretrained_encoder_need_its_path():
 
 
 def test_captions_of_any_language(train):
-    data = pictures(8, 0)
+    data = image_splits(8, 0)
     table = data.train.captions.assign(caption=["紅い星", "ein Stern", "نجمة", "★", "a", "a", "", "  "])
     learn = Split(data.train.images, table)
     bundle, _, figures = train(data=ImageSplits(learn, data.val, data.test, data.judge, data.summary))

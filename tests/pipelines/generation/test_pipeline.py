@@ -74,8 +74,8 @@ def test_an_empty_list_of_prompts_is_an_error(run):
 
 
 def test_more_images_than_allowed_are_refused(run):
-    with pytest.raises(LexipixError, match=r"are 6 images, more than generation.max_pictures = 5"):
-        run(prompts=PROMPTS, n=3, max_pictures=5)
+    with pytest.raises(LexipixError, match=r"are 6 images, more than generation.max_images = 5"):
+        run(prompts=PROMPTS, n=3, max_images=5)
 
 
 def test_sheet_of_many_says_that_it_shows_some(generator):

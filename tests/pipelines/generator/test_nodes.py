@@ -112,15 +112,15 @@ def split(n, seed, withheld=()):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def image_splits():
     return ImageSplits(
         split(12, 0), split(8, 1, withheld=[2]), split(2, 2), split(2, 3), summary={"digest": "0123"}
     )
 
 
 @pytest.fixture(scope="module")
-def contrastive_pair(pictures):
-    texts = pictures.train.captions["caption"].tolist()
+def contrastive_pair(image_splits):
+    texts = image_splits.train.captions["caption"].tolist()
     tokenizer = train_tokenizer(texts, 300)
     network = {
         "image_encoder": {"channels": [4, 6, 8], "blocks": [0, 0, 0], "embed_dim": 8},
@@ -138,9 +138,9 @@ def contrastive_pair(pictures):
 
 
 @pytest.fixture(scope="module")
-def captioner(pictures, contrastive_pair):
+def captioner(image_splits, contrastive_pair):
     parameters = section("captioner", {"language_model.size": "nano"})
-    setup = build_captioner(RUN, parameters, pictures, contrastive_pair, None)
+    setup = build_captioner(RUN, parameters, image_splits, contrastive_pair, None)
     return to_bundle(
         "captioner", setup.network, setup.config, card_parameters={}, data_digest="0123", figures={},
         **setup.bundle,
@@ -148,14 +148,14 @@ def captioner(pictures, contrastive_pair):
 
 
 @pytest.fixture(scope="module")
-def catalog(pictures, contrastive_pair, captioner):
+def catalog(image_splits, contrastive_pair, captioner):
     """All that the stage read and wrote."""
     entries = {
         "params:generator.vae": VAE, "params:generator.prior": PRIOR, "params:generator.gan": GAN,
         "params:generator.feedback": OFF, "params:generator.flip": False, "params:run": RUN,
         "params:generator.tokens.enabled": True, "params:generator.tokens.tokenizer": TOKENIZER,
-        "params:generator.tokens.transformer": TRANSFORMER, "pictures": pictures,
-        "captions_complete": pictures.train.captions, "contrastive_pair": contrastive_pair,
+        "params:generator.tokens.transformer": TRANSFORMER, "image_splits": image_splits,
+        "captions_complete": image_splits.train.captions, "contrastive_pair": contrastive_pair,
         "captioner": captioner,
         **{
             f"{name}_{kind}": Services()
@@ -186,11 +186,11 @@ def test_each_training_gives_curves_metrics_and_a_sample_grid(catalog, name):
 
 
 @torch.no_grad()
-def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, pictures):
+def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, image_splits):
     bundle = catalog.load("vae")
     assert bundle.config["kind"] == "vae" and bundle.config["image_size"] == SIZE and bundle.tokenizer is None
     vae = load_network(bundle, VAENetwork)
-    images = torch.from_numpy(pictures.val.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    images = torch.from_numpy(image_splits.val.images).permute(0, 3, 1, 2).float() / 127.5 - 1
     error = (vae.decoder(vae.encoder(images)[0]).clamp(-1, 1) - images).square().mean((1, 2, 3)) / 4
     psnr = float(-10 * error.log10().mean())
     assert psnr == pytest.approx(catalog.load("vae_metrics")["val_psnr"], abs=0.01)
@@ -198,7 +198,7 @@ def test_the_vae_can_be_rebuilt_and_reconstructs(catalog, pictures):
 
 @pytest.mark.parametrize("name", ["prior", "gan"])
 @torch.no_grad()
-def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, pictures, contrastive_pair, name):
+def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, image_splits, contrastive_pair, name):
     bundle = catalog.load(name)
     assert bundle.config["kind"] == "text_to_image"
     assert bundle.tokenizer == contrastive_pair.tokenizer
@@ -212,14 +212,16 @@ def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, pictures
     # The stage's own samples again, from the bundle alone: captioned validation images above generated ones
     model, grid = load_network(bundle, TextToImage), catalog.load(f"{name}_sample_grid")
     assert isinstance(model, TextToImage)
-    chosen = pictures.val.captions["caption"].notna().to_numpy()
+    chosen = image_splits.val.captions["caption"].notna().to_numpy()
     tokenizer = Tokenizer.from_str(bundle.tokenizer)
-    ids = torch.from_numpy(encode(tokenizer, pictures.val.captions["caption"][chosen].tolist(), MAX_TOKENS))
+    ids = torch.from_numpy(
+        encode(tokenizer, image_splits.val.captions["caption"][chosen].tolist(), MAX_TOKENS)
+    )
     torch.manual_seed(RUN.seed)
     drawn = to_uint8(model(ids, torch.randn(len(ids), 3)))
     pairs = [pair_on(grid, number, len(ids), SIZE) for number in range(len(ids))]
     real, shown = (np.stack(side) for side in zip(*pairs, strict=True))
-    assert np.array_equal(real, pictures.val.images[chosen])
+    assert np.array_equal(real, image_splits.val.images[chosen])
     assert np.abs(drawn.astype(int) - shown).max() <= 1  # padding and layout may move a rounding
 
 
@@ -238,11 +240,11 @@ def test_what_a_training_starts_from_stays_as_it_was(catalog, captioner, contras
     assert any(not torch.equal(prior[name], gan[name]) for name in prior if name.startswith("decoder."))
 
 
-def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastive_pair):
+def test_a_gan_from_scratch_forgets_the_regression(catalog, image_splits, contrastive_pair):
     scratch = gan_parameters(start="scratch", **{"training.learning_rate": 1e-9})
     run = RUN.model_copy(update={"seed": 4})  # the prior's seed would give the prior's first weights
     bundle, *_ = train_gan(
-        scratch, OFF, False, run, pictures, pictures.train.captions, contrastive_pair,
+        scratch, OFF, False, run, image_splits, image_splits.train.captions, contrastive_pair,
         catalog.load("prior"), Services(), Services(),
     )  # fmt: skip
     model, prior = load_network(bundle, TextToImage), load_network(catalog.load("prior"), TextToImage)
@@ -253,11 +255,11 @@ def test_a_gan_from_scratch_forgets_the_regression(catalog, pictures, contrastiv
     assert model(ids, torch.zeros(1, OWN.noise_dim)).shape == (1, 3, SIZE, SIZE)
 
 
-def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, contrastive_pair):
+def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, image_splits, contrastive_pair):
     parameters = gan_parameters(start="upsampling", pretrain_fraction=0.5, discriminator_warmup=0.4)
     trained = catalog.load("prior")
     bundle, curves, *_ = train_gan(
-        parameters, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, trained,
+        parameters, OFF, False, RUN, image_splits, image_splits.train.captions, contrastive_pair, trained,
         Services(), Services(),
     )  # fmt: skip
     assert "pretrain_loss" in curves.columns
@@ -269,9 +271,9 @@ def test_a_gan_with_a_decoder_of_its_own_keeps_the_prior(catalog, pictures, cont
 
 
 def test_feedback_is_reported_and_serves_gans_that_resemble_the_real_images(
-    catalog, pictures, contrastive_pair, captioner
+    catalog, image_splits, contrastive_pair, captioner
 ):
-    data, names = (pictures, pictures.train.captions, contrastive_pair), {"failure_rate", "lr_factor"}
+    data, names = (image_splits, image_splits.train.captions, contrastive_pair), {"failure_rate", "lr_factor"}
     models = captioner, catalog.load("vae")
     _, curves, *_ = train_prior(PRIOR, ON, False, RUN, *data, *models, Services(), Services())
     assert names <= set(curves.columns)
@@ -287,11 +289,11 @@ def test_feedback_is_reported_and_serves_gans_that_resemble_the_real_images(
 
 @pytest.mark.parametrize("asked", [40, 10_000])
 def test_there_are_some_random_features_for_each_wording_at_most(
-    catalog, pictures, contrastive_pair, captioner, asked
+    catalog, image_splits, contrastive_pair, captioner, asked
 ):
-    texts = pictures.train.captions
+    texts = image_splits.train.captions
     bundle, *_ = train_prior(
-        prior_parameters(random_features=asked), OFF, False, RUN, pictures, texts, contrastive_pair,
+        prior_parameters(random_features=asked), OFF, False, RUN, image_splits, texts, contrastive_pair,
         captioner, catalog.load("vae"), Services(), Services(),
     )  # fmt: skip
     n_wordings = len(texts) + texts["paraphrases"].map(len).sum()
@@ -300,22 +302,22 @@ def test_there_are_some_random_features_for_each_wording_at_most(
     )
 
 
-def test_another_tokenizer_of_the_captioner_is_an_error(catalog, pictures, contrastive_pair, captioner):
+def test_another_tokenizer_of_the_captioner_is_an_error(catalog, image_splits, contrastive_pair, captioner):
     other = copy.copy(captioner)
     other.tokenizer = train_tokenizer(["another one"], 270).to_str()
     with pytest.raises(LexipixError, match=r"features\.tokenizer equal to captioner\.language_model\.path"):
         train_prior(
-            PRIOR, OFF, False, RUN, pictures, pictures.train.captions, contrastive_pair, other,
+            PRIOR, OFF, False, RUN, image_splits, image_splits.train.captions, contrastive_pair, other,
             catalog.load("vae"), Services(), Services(),
         )  # fmt: skip
 
 
 def test_the_token_generator_starts_from_the_captioners_language_model(
-    catalog, pictures, contrastive_pair, captioner
+    catalog, image_splits, contrastive_pair, captioner
 ):
     slow = TRANSFORMER.training.model_copy(update={"learning_rate": 1e-9})
     parameters = TRANSFORMER.model_copy(update={"adversarial_fraction": 0.0, "training": slow})
-    bundle, *_ = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)
+    bundle, *_ = train_tokens(catalog, parameters, image_splits, contrastive_pair, captioner)
     vocabulary, found = captioner.config["network"]["language_model"]["vocab_size"], 0
     for name, weight in captioner.weights.items():
         part = name.removeprefix("language_model.transformer.")
@@ -330,9 +332,9 @@ def test_the_token_generator_starts_from_the_captioners_language_model(
     )
 
 
-def test_a_token_generator_without_a_hint_needs_no_prior(catalog, pictures, contrastive_pair, captioner):
+def test_a_token_generator_without_a_hint_needs_no_prior(catalog, image_splits, contrastive_pair, captioner):
     parameters = TRANSFORMER.model_copy(update={"prior_hint": False})
-    alone = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)[0]
+    alone = train_tokens(catalog, parameters, image_splits, contrastive_pair, captioner)[0]
     sketched = catalog.load("tokens").weights
     assert alone.config["network"]["prior_hint"] is None
     assert (
@@ -355,35 +357,35 @@ def test_the_bundle_alone_generates_images(catalog):
 
 
 def test_a_captioner_of_another_width_only_lends_its_tokenizer(
-    catalog, pictures, contrastive_pair, captioner
+    catalog, image_splits, contrastive_pair, captioner
 ):
     parameters = TRANSFORMER.model_copy(update={"width": 32, "depth": 1})
-    bundle, *_ = train_tokens(catalog, parameters, pictures, contrastive_pair, captioner)
+    bundle, *_ = train_tokens(catalog, parameters, image_splits, contrastive_pair, captioner)
     assert bundle.config["network"]["token_generator"]["language_model"]["n_embd"] == 32
     assert bundle.tokenizer == captioner.tokenizer
 
 
-def test_tokens_can_be_disabled(catalog, pictures, contrastive_pair, captioner):
+def test_tokens_can_be_disabled(catalog, image_splits, contrastive_pair, captioner):
     services = Services(), Services()
-    tokenizer, curves, metrics, grid = train_image_tokenizer(False, TOKENIZER, RUN, pictures, *services)
+    tokenizer, curves, metrics, grid = train_image_tokenizer(False, TOKENIZER, RUN, image_splits, *services)
     assert is_skipped(tokenizer) and len(curves) == 0 and metrics == {} and grid.ndim == 3
     models = contrastive_pair, captioner, catalog.load("prior"), tokenizer
-    rest = GAN, False, RUN, pictures, pictures.train.captions, *models, *services
+    rest = GAN, False, RUN, image_splits, image_splits.train.captions, *models, *services
     assert is_skipped(train_token_generator(False, TRANSFORMER, *rest)[0])
     with pytest.raises(LexipixError, match=r"--tags image_tokenizer` with generator\.tokens\.enabled = true"):
         train_token_generator(True, TRANSFORMER, *rest)
 
 
-def test_more_levels_than_a_cell_has_values_are_an_error(pictures):
+def test_more_levels_than_a_cell_has_values_are_an_error(image_splits):
     parameters = TOKENIZER.model_copy(update={"levels": ((4, 3, 2), (2,) * 10)})
     with pytest.raises(
         LexipixError, match="makes 13 values of a cell, and a cell of images of 16 pixels has only 12"
     ):
-        train_image_tokenizer(True, parameters, RUN, pictures, Services(), Services())
+        train_image_tokenizer(True, parameters, RUN, image_splits, Services(), Services())
 
 
-def train_tokens(catalog, parameters, pictures, contrastive_pair, captioner):
+def train_tokens(catalog, parameters, image_splits, contrastive_pair, captioner):
     return train_token_generator(
-        True, parameters, GAN, False, RUN, pictures, pictures.train.captions, contrastive_pair, captioner,
-        catalog.load("prior"), catalog.load("image_tokenizer"), Services(), Services(),
+        True, parameters, GAN, False, RUN, image_splits, image_splits.train.captions, contrastive_pair,
+        captioner, catalog.load("prior"), catalog.load("image_tokenizer"), Services(), Services(),
     )  # fmt: skip

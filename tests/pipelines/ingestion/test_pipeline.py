@@ -15,7 +15,7 @@ from lexipix.datasets.onnx_models import OnnxModelDataset
 from lexipix.datasets.pretrained import PretrainedModelsDataset
 from lexipix.datasets.sources.sources import SourcesDataset
 from lexipix.pipelines.ingestion import create_pipeline
-from lexipix.pipelines.ingestion.nodes import describe_pictures
+from lexipix.pipelines.ingestion.nodes import describe_images
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ImageSplits, OnnxModel, Split
@@ -32,7 +32,7 @@ def run(tmp_path):
                 "params:run": MemoryDataset(section("run", {"seed": seed})),
                 "sources": SourcesDataset(path=str(tmp_path)),
                 "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
-                "pictures": ImageStoreDataset(filepath=str(tmp_path / "store")),
+                "image_splits": ImageStoreDataset(filepath=str(tmp_path / "store")),
                 "ingestion_summary": MemoryDataset(),
                 "rejects": MemoryDataset(),
                 "ingestion_sheet": MemoryDataset(),
@@ -40,7 +40,7 @@ def run(tmp_path):
         )
         SequentialRunner().run(create_pipeline(), catalog)
         return [
-            catalog.load(name) for name in ("pictures", "ingestion_summary", "rejects", "ingestion_sheet")
+            catalog.load(name) for name in ("image_splits", "ingestion_summary", "rejects", "ingestion_sheet")
         ]
 
     return go
@@ -62,15 +62,15 @@ SMALL = {"kind": "scenes", "scenes": {"n_train": 90, "n_val": 10, "n_test": 11, 
 
 
 def test_scenes(run):
-    pictures, summary, rejects, sheet = run(source=SMALL)
-    assert [len(pictures[split]) for split in ("train", "val", "test", "judge")] == [90, 10, 11, 12]
+    image_splits, summary, rejects, sheet = run(source=SMALL)
+    assert [len(image_splits[split]) for split in ("train", "val", "test", "judge")] == [90, 10, 11, 12]
     assert summary["source"] == "scenes" and summary["n_judge"] == 12
     assert json.loads(json.dumps(summary)) == summary
     assert list(rejects.columns) == ["file", "reason"] and rejects.empty
     assert sheet.dtype == np.uint8 and sheet.ndim == 3
-    withheld = pictures.train.captions.withheld_caption.notna()
-    assert withheld.sum() == summary["uncaptioned"] == pictures.train.captions.caption.isna().sum() > 0
-    assert pictures.val.captions.caption.notna().all()
+    withheld = image_splits.train.captions.withheld_caption.notna()
+    assert withheld.sum() == summary["uncaptioned"] == image_splits.train.captions.caption.isna().sum() > 0
+    assert image_splits.val.captions.caption.notna().all()
 
 
 def test_a_second_run_gives_the_same_and_another_seed_does_not(run):
@@ -92,14 +92,14 @@ def test_folder(run, tmp_path):
     write_folder(tmp_path / "in")
     (tmp_path / "in/bad.png").write_text("no image")
     (tmp_path / "in/twin.png").write_bytes((tmp_path / "in/000.png").read_bytes())
-    pictures, summary, rejects, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
-    assert sum(len(pictures[split]) for split in ("train", "val", "test", "judge")) == 150
+    image_splits, summary, rejects, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
+    assert sum(len(image_splits[split]) for split in ("train", "val", "test", "judge")) == 150
     assert rejects.to_dict("records") == [
         {"file": "bad.png", "reason": "not an image in a known format"},
         {"file": "twin.png", "reason": "duplicate of 000.png"},
     ]
     assert (summary["rejected"], summary["duplicates"]) == (2, 1)
-    captions = pd.concat([pictures[split].captions for split in ("train", "val", "test", "judge")])
+    captions = pd.concat([image_splits[split].captions for split in ("train", "val", "test", "judge")])
     assert set(captions.caption) == {f"图 {number}" for number in range(150)}
     assert captions.digest.is_unique
 
@@ -113,7 +113,7 @@ def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(system_fonts):
     counts = dict.fromkeys(["n_train", "n_val", "n_test", "n_judge", "rejected"], 1)
     summary = {"source": "folder", "image_size": 8, "examples": examples} | counts
     split = Split(np.zeros((3, 8, 8, 3), np.uint8), table)
-    sheet = describe_pictures(ImageSplits(split, split, split, split, summary))[2]
+    sheet = describe_images(ImageSplits(split, split, split, split, summary))[2]
     captions = ["a heart", "1.png", "(no caption)"]
     title = "folder: 1 train, 1 val, 1 test, 1 judge; 1 rejected"
     np.testing.assert_array_equal(sheet, contact_sheet(split.images, captions, scale=12, title=title))
@@ -123,10 +123,10 @@ def test_a_captioner_from_elsewhere_describes_what_has_no_text(run, tmp_path, el
     write_folder(tmp_path / "in")
     for number in range(0, 150, 10):
         (tmp_path / f"in/{number:03}.txt").unlink()
-    pictures, summary, _, _ = run(
+    image_splits, summary, _, _ = run(
         source={"kind": "folder", "path": "in"}, image_size=24, captioner=elsewhere, allow_uncaptioned=False
     )
-    table = pd.concat([pictures[split].captions for split in ("train", "val", "test", "judge")])
+    table = pd.concat([image_splits[split].captions for split in ("train", "val", "test", "judge")])
     written = table[table.caption_source == "generated"]
     assert set(written.file) == {f"{number:03}.png" for number in range(0, 150, 10)}
     assert set(written.caption) == {SAID} and (table.caption_source == "given").sum() == 135

@@ -57,7 +57,7 @@ def test_each_side_gains_where_the_other_loses(kind):
 
 
 @pytest.fixture
-def pictures():
+def image_splits():
     return torch.randn(2, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -74,20 +74,20 @@ def linear_critic(norm):
 
 
 @pytest.mark.parametrize(("norm", "penalty"), [(1.0, 0.0), (3.0, 4.0), (0.5, 0.25)])
-def test_gradient_penalty_of_a_linear_critic(pictures, norm, penalty):
+def test_gradient_penalty_of_a_linear_critic(image_splits, norm, penalty):
     critic, _ = linear_critic(norm)
-    assert gradient_penalty(critic, *pictures).item() == pytest.approx(penalty, abs=1e-5)
+    assert gradient_penalty(critic, *image_splits).item() == pytest.approx(penalty, abs=1e-5)
 
 
 @pytest.mark.parametrize("norm", [0.5, 3.0])
-def test_zero_centered_penalty_of_a_linear_critic(pictures, norm):
+def test_zero_centered_penalty_of_a_linear_critic(image_splits, norm):
     critic, _ = linear_critic(norm)
-    assert zero_centered_penalty(critic, pictures[0]).item() == pytest.approx(norm**2, rel=1e-5)
+    assert zero_centered_penalty(critic, image_splits[0]).item() == pytest.approx(norm**2, rel=1e-5)
 
 
-def test_penalties_teach_the_critic_and_nothing_else(pictures):
+def test_penalties_teach_the_critic_and_nothing_else(image_splits):
     critic, direction = linear_critic(3.0)
-    real, fake = (part.clone().requires_grad_() for part in pictures)
+    real, fake = (part.clone().requires_grad_() for part in image_splits)
     (gradient_penalty(critic, real, fake) + zero_centered_penalty(critic, fake)).backward()
     # d/dw of (|w| - 1)^2 + |w|^2 along w, with |w| = 3
     assert float((direction.grad * direction).sum() / 3) == pytest.approx(2 * 2 + 2 * 3, rel=1e-4)

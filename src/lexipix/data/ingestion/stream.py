@@ -29,8 +29,8 @@ class PictureStream:
     captioner: ImageCaptioner | None = None  # writes the captions of images without captions
 
     @property
-    def n_pictures(self) -> int | None:
-        return self.source.n_pictures
+    def n_images(self) -> int | None:
+        return self.source.n_images
 
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
         files: dict[bytes, str] = {}

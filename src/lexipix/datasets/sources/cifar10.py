@@ -35,9 +35,9 @@ def open_cifar10(path: Path, parameters: IngestionParameters) -> OpenedSource:
             "--params=ingestion.source.path=FILE_OR_FOLDER."
         )
     path = next((inner for inner in (path / FOLDER, path / ARCHIVE) if inner.exists()), path)
-    limit = parameters.source.max_pictures
-    n_pictures = _N_TRAIN + _N_TEST if limit is None else min(limit, _N_TRAIN) + min(limit, _N_TEST)
-    return OpenedSource(partial(_read, path, parameters), frozenset({"test"}), n_pictures)
+    limit = parameters.source.max_images
+    n_images = _N_TRAIN + _N_TEST if limit is None else min(limit, _N_TRAIN) + min(limit, _N_TEST)
+    return OpenedSource(partial(_read, path, parameters), frozenset({"test"}), n_images)
 
 
 def caption_of(file: str, label: str, parameters: Cifar10SourceParameters) -> str:
@@ -59,11 +59,11 @@ def _read(path: Path, parameters: IngestionParameters) -> Generator[SourceImage,
     for batch in read_batches(path, n_classes=len(CLASSES)):
         split: SplitName = "test" if batch.name == "test_batch" else "train"
         n_images = len(batch.labels)
-        if source.max_pictures is not None:
+        if source.max_images is not None:
             # The images are in random order, so the first ones of each batch are a random sample.
             names = [name for name in BATCHES if (name == "test_batch") == (split == "test")]
             position = names.index(batch.name)
-            upto, before = (source.max_pictures * done // len(names) for done in (position + 1, position))
+            upto, before = (source.max_images * done // len(names) for done in (position + 1, position))
             n_images = min(n_images, upto - before)
         images = batch.pixels.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
         for row in range(n_images):

@@ -54,7 +54,7 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
         )
     listings = list_folders(root)
     splits = find_splits(root, listings)
-    if not any(listing.pictures or listing.metadata for listing in listings):
+    if not any(listing.images or listing.metadata for listing in listings):
         raise LexipixError(
             f"ingestion.source.path is {root}, which has no images: put files such as NAME.png there or in "
             f"subfolders (supported suffixes: {' '.join(sorted(suffixes()))})."
@@ -62,7 +62,7 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
     entries: list[_Entry | Reject] = []
     for part in _entries(root, listings, splits, parameters).values():
         # Exactly `limit` entries, evenly spread, because a folder lists its classes one after the other
-        limit = min(parameters.source.max_pictures or len(part), len(part))
+        limit = min(parameters.source.max_images or len(part), len(part))
         entries += [entry for i, entry in enumerate(part) if i * limit % len(part) < limit]
     decided = frozenset(split for split in splits.values() if split and split != "train")
     read = partial(_read_entry, root, parameters)
@@ -118,7 +118,7 @@ def _listed(
     listing: Listing, split: SplitName | None, label: str | None, named: set[str]
 ) -> Iterator[_Entry | Reject]:
     """Entries of a folder's files that no metadata file names."""
-    for name in listing.pictures:
+    for name in listing.images:
         file = listing.prefix + name
         if file not in named:
             sidecar = listing.sidecars.get(PurePath(name).stem)

@@ -34,7 +34,7 @@ class Listing:
     """The names of the relevant files of one folder, sorted."""
 
     prefix: str  # the folder relative to the root: "" or "train/owl/"
-    pictures: list[str]
+    images: list[str]
     sidecars: dict[str, str]  # caption files beside an image, by the common stem
     orphans: list[str]  # caption files without an image
     unreadable: list[str]  # images in formats that cannot be read
@@ -65,14 +65,14 @@ def find_splits(root: Path, listings: list[Listing]) -> dict[str, SplitName | No
     Raises:
         LexipixError: Some of the folders have names of splits and others do not.
     """
-    used = [listing for listing in listings if listing.pictures or listing.metadata]
+    used = [listing for listing in listings if listing.images or listing.metadata]
     folders = {listing.prefix.partition("/")[0] for listing in used if listing.prefix}
     splits = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in SPLIT_FOLDERS}
     others = sorted(folders - set(splits))
     # A class may be called "train"
     if "train" not in splits.values() or (others and len(splits) == 1):
         return {"": None}
-    if beside := [*others, *listings[0].pictures]:
+    if beside := [*others, *listings[0].images]:
         raise LexipixError(
             f"ingestion.source.path is {root}, which has {beside[0]} beside the splits "
             f"{', '.join(sorted(splits))}: move it into one of them or out of the folder."
@@ -92,19 +92,19 @@ def _raise(error: OSError) -> NoReturn:
 
 def _listing(folder: Path, prefix: str, names: list[str]) -> Listing:
     by_suffix = [(name, PurePath(name).suffix.lower()) for name in names]
-    pictures = [name for name, suffix in by_suffix if suffix in suffixes()]
+    images = [name for name, suffix in by_suffix if suffix in suffixes()]
     texts = {PurePath(name).stem: name for name, suffix in by_suffix if suffix == ".txt"}
     metadata = [name for name in METADATA if name in names]
     if len(metadata) > 1:
         raise LexipixError(f"{folder} has both {' and '.join(METADATA)}: delete one of them.")
-    stems = {PurePath(name).stem for name in pictures}
+    stems = {PurePath(name).stem for name in images}
     sidecars = {stem: name for stem, name in texts.items() if stem in stems}
     orphans = [
         name for stem, name in texts.items() if stem not in stems and not stem.lower().startswith(_NOTES)
     ]
     return Listing(
         prefix,
-        pictures,
+        images,
         sidecars,
         orphans if sidecars else [],  # without any caption file, text files are not captions
         [name for name, suffix in by_suffix if suffix in _UNREADABLE],

@@ -19,7 +19,7 @@ def open_scenes(parameters: SceneSourceParameters, image_size: int, seed: int) -
     return OpenedSource(
         partial(_read, parameters, image_size, seed),
         splits=frozenset({"val", "test", "judge"}),
-        n_pictures=sum(getattr(parameters, f"n_{split}") for split in _ORDER),
+        n_images=sum(getattr(parameters, f"n_{split}") for split in _ORDER),
     )
 
 

@@ -19,51 +19,53 @@ from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, Mode
 def train_captioner(
     captioner: CaptionerParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     contrastive_pair: ModelBundle,
     pretrained_models: PretrainedModels,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame]:
     """Trains a language model on the captions of the training images; also returns the curves."""
-    setup = build_captioner(run, captioner, pictures, contrastive_pair, pretrained_models)
-    return run_training("captioner", "captioner", setup, run, pictures.digest, stream, checkpoints)[:2]
+    setup = build_captioner(run, captioner, image_splits, contrastive_pair, pretrained_models)
+    return run_training("captioner", "captioner", setup, run, image_splits.digest, stream, checkpoints)[:2]
 
 
 def caption_missing(
-    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: ImageSplits
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, image_splits: ImageSplits
 ) -> pd.DataFrame:
     """Writes captions for the training images without one; returns the table of the training split.
 
     A caption is filled in if the captioner's confidence is at least ``captioner.min_confidence``.
     """
-    return fill_missing_captions(captioner, pictures.train, run, parameters.beams, parameters.min_confidence)
+    return fill_missing_captions(
+        captioner, image_splits.train, run, parameters.beams, parameters.min_confidence
+    )
 
 
 def caption_test(
     parameters: CaptionerParameters,
     run: RunParameters,
     captioner: ModelBundle,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     captions_complete: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Writes captions for the test images; returns a table (file, caption, truth), and metrics.
 
     ``images_per_s`` is the rate of training, ``captions_per_s`` that of writing captions.
     """
-    table, captions_per_s = caption_split(captioner, pictures.test, run, parameters.beams)
-    metrics = measure_test_captions(table, captions_complete, pictures.summary)
+    table, captions_per_s = caption_split(captioner, image_splits.test, run, parameters.beams)
+    metrics = measure_test_captions(table, captions_complete, image_splits.summary)
     return table, {**captioner.card["figures"], **metrics, "captions_per_s": captions_per_s}
 
 
 def show_attention(
-    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, pictures: ImageSplits
+    parameters: CaptionerParameters, run: RunParameters, captioner: ModelBundle, image_splits: ImageSplits
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """Shows which part of the image the captioner attends to for each word of some test captions.
 
     Returns ``maps`` float32 (N, longest caption, h, w), ``words`` and ``files``; and a contact sheet.
     """
-    images = np.asarray(pictures.test.images[: parameters.attention_images])
-    files = [str(file) for file in pictures.test.captions["file"].iloc[: len(images)]]
+    images = np.asarray(image_splits.test.images[: parameters.attention_images])
+    files = [str(file) for file in image_splits.test.captions["file"].iloc[: len(images)]]
     words, maps = attention_maps(captioner, images, run, parameters.beams)
     return attention_arrays(files, words, maps), attention_sheet(images, words, maps)

@@ -4,8 +4,8 @@ from kedro.pipeline import Pipeline, node
 
 from lexipix.pipelines.captioner import nodes
 
-LEARNED_FROM = ["params:captioner", "params:run", "pictures", "contrastive_pair", "pretrained_models"]
-TRAINED = ["params:captioner", "params:run", "captioner", "pictures"]
+LEARNED_FROM = ["params:captioner", "params:run", "image_splits", "contrastive_pair", "pretrained_models"]
+TRAINED = ["params:captioner", "params:run", "captioner", "image_splits"]
 
 
 def create_pipeline() -> Pipeline:

@@ -22,37 +22,39 @@ Student = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 
 
 def export_generators(
-    compression: CompressionParameters, pictures: ImageSplits, prior: ModelBundle, gan: ModelBundle
+    compression: CompressionParameters, image_splits: ImageSplits, prior: ModelBundle, gan: ModelBundle
 ) -> tuple[OnnxModel, OnnxModel]:
     """Exports both generators: the text prior with the VAE's decoder, and the GAN's generator."""
-    exporter = Exporter(pictures, compression.verification)
+    exporter = Exporter(image_splits, compression.verification)
     return exporter.text_to_image(prior), exporter.text_to_image(gan)
 
 
 def export_captioner(
-    compression: CompressionParameters, pictures: ImageSplits, captioner: ModelBundle
+    compression: CompressionParameters, image_splits: ImageSplits, captioner: ModelBundle
 ) -> OnnxModel:
     """Exports the captioner: a graph of the image encoder, and one of a decoding step."""
-    return Exporter(pictures, compression.verification).captioner(captioner)
+    return Exporter(image_splits, compression.verification).captioner(captioner)
 
 
 def export_scorer(
-    compression: CompressionParameters, pictures: ImageSplits, contrastive_pair: ModelBundle
+    compression: CompressionParameters, image_splits: ImageSplits, contrastive_pair: ModelBundle
 ) -> OnnxModel:
     """Exports the encoders of the features stage, which score images against texts and images."""
-    return Exporter(pictures, compression.verification).contrastive_pair(contrastive_pair)
+    return Exporter(image_splits, compression.verification).contrastive_pair(contrastive_pair)
 
 
 def measure_captioner(
     compression: CompressionParameters,
     run: RunParameters,
     ingestion: IngestionParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     captioner: ModelBundle,
     onnx_captioner: OnnxModel,
 ) -> tuple[dict[str, OnnxModel], dict[str, Row], OnnxModel]:
     """Makes and measures the variants of the captioner, and chooses its champion."""
-    return measure_captioner_variants(compression, run, ingestion.resize, pictures, captioner, onnx_captioner)
+    return measure_captioner_variants(
+        compression, run, ingestion.resize, image_splits, captioner, onnx_captioner
+    )
 
 
 def distill_reader(compression: CompressionParameters, run: RunParameters, **data: Any) -> Distilled:
@@ -74,7 +76,7 @@ def distill_pruned(compression: CompressionParameters, run: RunParameters, **dat
 
 def export_variants(
     compression: CompressionParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     small: ModelBundle,
     pruned: ModelBundle,
     onnx_vae: OnnxModel,
@@ -83,13 +85,13 @@ def export_variants(
     """Makes the compressed variants of the chosen family that run without torch."""
     family = choose_family(compression.champion.family, onnx_vae.card, onnx_gan.card)
     baseline = {"vae": onnx_vae, "gan": onnx_gan}[family]
-    return make_variants(compression, pictures, baseline, {"pruned": pruned, "small": small})
+    return make_variants(compression, image_splits, baseline, {"pruned": pruned, "small": small})
 
 
 def measure_generators(
     compression: CompressionParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
     gan: ModelBundle,
@@ -108,7 +110,7 @@ def measure_generators(
     table, choice = measure_families(
         compression,
         run,
-        pictures,
+        image_splits,
         contrastive_pair,
         {"vae": (prior, onnx_vae), "gan": (gan, onnx_gan)},
         {"pruned": pruned, "small": small},

@@ -10,7 +10,7 @@ from lexipix.pipelines.compression import nodes
 SETTINGS = ["params:compression", "params:run"]
 GENERATORS = ["prior", "gan"]
 EXPORTED = ["onnx_vae", "onnx_gan"]
-INPUT = ["params:compression", "pictures"]
+INPUT = ["params:compression", "image_splits"]
 
 
 def _node(function: Callable[..., Any], inputs: list[str], outputs: str | list[str]) -> Node:
@@ -22,7 +22,7 @@ def _distillation(
 ) -> Node:
     """The training of a smaller network; the small one starts from its text encoder."""
     settings = {"compression": "params:compression", "run": "params:run"}
-    data = {key: key for key in ("pictures", "captions_complete", *GENERATORS)}
+    data = {key: key for key in ("image_splits", "captions_complete", *GENERATORS)}
     start = {"small_reader": "small_reader"} if name == "small" else {}
     resources = {"stream": f"{name}_stream", "checkpoints": f"{name}_checkpoints"}
     return node(
@@ -43,7 +43,7 @@ def create_pipeline() -> Pipeline:
             _node(nodes.export_captioner, [*INPUT, "captioner"], "onnx_captioner"),
             _node(
                 nodes.measure_captioner,
-                [*SETTINGS, "params:ingestion", "pictures", "captioner", "onnx_captioner"],
+                [*SETTINGS, "params:ingestion", "image_splits", "captioner", "onnx_captioner"],
                 captioner,
             ),
             _node(nodes.export_scorer, [*INPUT, "contrastive_pair"], "onnx_scorer"),
@@ -53,7 +53,7 @@ def create_pipeline() -> Pipeline:
             _node(nodes.export_variants, [*INPUT, "small", "pruned", *EXPORTED], "onnx_variants"),
             _node(
                 nodes.measure_generators,
-                [*SETTINGS, "pictures", "contrastive_pair", *models, "onnx_scorer"],
+                [*SETTINGS, "image_splits", "contrastive_pair", *models, "onnx_scorer"],
                 ["speed_table", "champion", "frontier_sheet"],
             ),
         ]

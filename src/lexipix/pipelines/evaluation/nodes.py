@@ -35,7 +35,7 @@ Trained = tuple[ModelBundle, pd.DataFrame, dict[str, Any]]
 def train_evaluator(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     captioner: ModelBundle,
     stream: MetricStream,
     checkpoints: CheckpointStore,
@@ -45,9 +45,9 @@ def train_evaluator(
     ``described`` among its metrics is the number of captions that the captioner wrote for it, if it did.
     """
     parameters = evaluation.evaluator
-    split, n_described = caption_evaluator_split(pictures.judge, captioner, parameters, run)
+    split, n_described = caption_evaluator_split(image_splits.judge, captioner, parameters, run)
     bundle, curves, metrics, _ = train_contrastive_evaluator(
-        split, parameters, run, pictures.digest, stream, checkpoints
+        split, parameters, run, image_splits.digest, stream, checkpoints
     )
     return bundle, curves, metrics | ({"described": n_described} if n_described else {})
 
@@ -55,18 +55,18 @@ def train_evaluator(
 def train_classifier(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Trained:
     """Trains the classifier of real images, the second evaluator, if the images have classes."""
-    return train_real_classifier(evaluation.classifier, run, pictures, stream, checkpoints)
+    return train_real_classifier(evaluation.classifier, run, image_splits, stream, checkpoints)
 
 
 def redraw(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     vae: ModelBundle,
     *generators: Any,
@@ -78,7 +78,7 @@ def redraw(
     Returns:
         uint8 (N, H, W, 3) each, of the direct path and of :data:`TEXT_PATHS`; empty for a skipped model.
     """
-    real = select_evaluated_images(evaluation, pictures, test_captions)
+    real = select_evaluated_images(evaluation, image_splits, test_captions)
     direct = LatentCodec(vae, run, evaluation.batch_size).reconstruct(real.images)
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
     empty = np.empty((0, *real.images.shape[1:]), np.uint8)
@@ -88,21 +88,21 @@ def redraw(
 def measure_tokens(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     tokens: ModelBundle,
 ) -> dict[str, float]:
     """Measures how well test images come back from their image tokens; empty for a skipped model."""
     if is_skipped(tokens):
         return {}
-    real = select_evaluated_images(evaluation, pictures, test_captions)
+    real = select_evaluated_images(evaluation, image_splits, test_captions)
     return measure_token_round_trip(tokens, real.images, run, evaluation.batch_size)
 
 
 def measure(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     vae: ModelBundle,
@@ -110,9 +110,9 @@ def measure(
     *text_images: Pixels,
 ) -> dict[str, Any]:
     """Measures both paths, their baselines and ceilings; the last inputs are those of :data:`TEXT_PATHS`."""
-    real = select_evaluated_images(evaluation, pictures, test_captions)
+    real = select_evaluated_images(evaluation, image_splits, test_captions)
     drawn, embedder = images_by_path(text_images), Embedder(evaluator, run, evaluation.batch_size)
-    metrics = measure_paths(real, direct_images, drawn, pictures.train, embedder, evaluation, run.seed)
+    metrics = measure_paths(real, direct_images, drawn, image_splits.train, embedder, evaluation, run.seed)
     metrics["direct"]["bits_per_image"] = LatentCodec(vae, run, evaluation.batch_size).bits(real.images)
     return metrics
 
@@ -120,7 +120,7 @@ def measure(
 def measure_classes(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     classifier: ModelBundle,
     checkpoints: CheckpointStore,
     *generators: Any,
@@ -130,7 +130,7 @@ def measure_classes(
         return {}
     sequence = CheckpointSequence(checkpoints)
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
-    metrics = class_metrics(paths, pictures, classifier, evaluation, run, sequence)
+    metrics = class_metrics(paths, image_splits, classifier, evaluation, run, sequence)
     sequence.close()
     return metrics
 
@@ -138,54 +138,56 @@ def measure_classes(
 def measure_memorization(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     *text_images: Pixels,
 ) -> tuple[dict[str, Any], Pixels]:
     """Compares the distances of drawn and of real test images to their nearest training images."""
-    real = select_evaluated_images(evaluation, pictures, test_captions)
+    real = select_evaluated_images(evaluation, image_splits, test_captions)
     embedder = Embedder(evaluator, run, evaluation.batch_size)
-    drawn, train_images = images_by_path(text_images), pictures.train.images
+    drawn, train_images = images_by_path(text_images), image_splits.train.images
     return measure_neighbors(real, drawn, train_images, embedder, evaluation.memorization)
 
 
 def measure_prompts(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     evaluator: ModelBundle,
     *generators: Any,
 ) -> dict[str, Any]:
     """Draws from true captions of training and test images and measures R-precision."""
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
     embedder = Embedder(evaluator, run, evaluation.batch_size)
-    splits = {"train": pictures.train, "test": pictures.test}
+    splits = {"train": image_splits.train, "test": image_splits.test}
     return prompt_metrics(splits, paths, embedder, evaluation, run.seed)
 
 
 def measure_rate(
-    evaluation: EvaluationParameters, run: RunParameters, pictures: ImageSplits, vae: ModelBundle
+    evaluation: EvaluationParameters, run: RunParameters, image_splits: ImageSplits, vae: ModelBundle
 ) -> tuple[pd.DataFrame, dict[str, Any], Pixels]:
     """Returns quality over bits of the direct path, JPEG and WebP, the bits for 30 dB, and a plot."""
     codec = LatentCodec(vae, run, evaluation.batch_size)
-    table, bits, n_images = rate_curves(evaluation.rate, pictures, codec)
+    table, bits, n_images = rate_curves(evaluation.rate, image_splits, codec)
     return table, bits, rate_figure(table, n_images)
 
 
 def measure_information(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     captioner: ModelBundle,
     vae: ModelBundle,
     *generators: ModelBundle,
 ) -> tuple[pd.DataFrame, Pixels]:
     """Returns quality over the bits that are given about an image, as a table and a plot."""
-    real = select_evaluated_images(evaluation, pictures, test_captions)
+    real = select_evaluated_images(evaluation, image_splits, test_captions)
     text_models = dict(zip(("vae", "gan", "tokens"), generators, strict=True))
-    table, n_images = information_curve(evaluation, run, real, pictures.train, captioner, vae, text_models)
+    table, n_images = information_curve(
+        evaluation, run, real, image_splits.train, captioner, vae, text_models
+    )
     return table, information_figure(table, n_images)
 
 
@@ -197,13 +199,16 @@ def collect_metrics(**groups: dict[str, Any]) -> dict[str, Any]:
 
 def show_examples(
     evaluation: EvaluationParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     direct_images: Pixels,
     *text_images: Pixels,
 ) -> tuple[pd.DataFrame, Pixels]:
     """Returns a table of captions with images, and originals above their reconstructions."""
-    real, drawn = select_evaluated_images(evaluation, pictures, test_captions), images_by_path(text_images)
+    real, drawn = (
+        select_evaluated_images(evaluation, image_splits, test_captions),
+        images_by_path(text_images),
+    )
     fixed = choose_rows(real, drawn, evaluation)["fixed"]
     reconstructions = tile_pairs(real.images[fixed], direct_images[fixed])
     return tabulate_captions(real, drawn, evaluation), reconstructions
@@ -212,7 +217,7 @@ def show_examples(
 def write_report(
     evaluation: EvaluationParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     metrics: dict[str, Any],
@@ -227,14 +232,14 @@ def write_report(
     Returns:
         HTML, and uint8 (H, W, 3).
     """
-    real = select_evaluated_images(evaluation, pictures, test_captions)
-    drawn = images_by_path([shown[f"{path}_pictures"] for path in TEXT_PATHS])
+    real = select_evaluated_images(evaluation, image_splits, test_captions)
+    drawn = images_by_path([shown[f"{path}_images"] for path in TEXT_PATHS])
     sheets = {name: pixels for name, pixels in shown.items() if name.endswith("_sheet")}
     if evaluation.information.n_images is None:
         del sheets["information_sheet"]
-    shown_galleries = galleries(real, shown["direct_pictures"], drawn, evaluation)
+    shown_galleries = galleries(real, shown["direct_images"], drawn, evaluation)
     html = render_report(
-        summary=pictures.summary,
+        summary=image_splits.summary,
         metrics=metrics,
         paths=evaluation_metrics,
         captioner=captioner_metrics,

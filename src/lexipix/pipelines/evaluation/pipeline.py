@@ -7,13 +7,13 @@ from lexipix.evaluation.text_paths import TEXT_PATHS, Generators
 from lexipix.pipelines.evaluation import nodes
 
 PARAMETERS = ["params:evaluation", "params:run"]
-TEST = [*PARAMETERS, "pictures", "captioner_test_captions"]
-TEXT_IMAGES = [f"{path}_pictures" for path in TEXT_PATHS]
-IMAGES = ["direct_pictures", *TEXT_IMAGES]
+TEST = [*PARAMETERS, "image_splits", "captioner_test_captions"]
+TEXT_IMAGES = [f"{path}_images" for path in TEXT_PATHS]
+IMAGES = ["direct_images", *TEXT_IMAGES]
 GENERATORS = Generators._fields
 SHEETS = ["memorization_sheet", "rate_sheet", "information_sheet", "attention_sheet", "ingestion_sheet"]
 CURVES = [f"{name}_curves" for name in MODELS]
-REPORTED = ["pictures", "evaluator", "metrics", "evaluation_metrics", "captioner_metrics"]
+REPORTED = ["image_splits", "evaluator", "metrics", "evaluation_metrics", "captioner_metrics"]
 
 
 def create_pipeline() -> Pipeline:
@@ -22,13 +22,13 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.train_evaluator,
-                [*PARAMETERS, "pictures", "captioner", "evaluator_stream", "evaluator_checkpoints"],
+                [*PARAMETERS, "image_splits", "captioner", "evaluator_stream", "evaluator_checkpoints"],
                 ["evaluator", "evaluator_curves", "evaluator_metrics"],
                 name="train_evaluator",
             ),
             node(
                 nodes.train_classifier,
-                [*PARAMETERS, "pictures", "classifier_stream", "classifier_checkpoints"],
+                [*PARAMETERS, "image_splits", "classifier_stream", "classifier_checkpoints"],
                 ["classifier", "classifier_curves", "classifier_metrics"],
                 name="train_classifier",
             ),
@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
             node(nodes.measure, [*TEST, "evaluator", "vae", *IMAGES], "evaluation_metrics", name="measure"),
             node(
                 nodes.measure_classes,
-                [*PARAMETERS, "pictures", "classifier", "classes_checkpoints", *GENERATORS],
+                [*PARAMETERS, "image_splits", "classifier", "classes_checkpoints", *GENERATORS],
                 "classes_metrics",
                 name="measure_classes",
             ),
@@ -49,13 +49,13 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.measure_prompts,
-                [*PARAMETERS, "pictures", "evaluator", *GENERATORS],
+                [*PARAMETERS, "image_splits", "evaluator", *GENERATORS],
                 "prompt_metrics",
                 name="measure_prompts",
             ),
             node(
                 nodes.measure_rate,
-                [*PARAMETERS, "pictures", "vae"],
+                [*PARAMETERS, "image_splits", "vae"],
                 ["rate_table", "rate_metrics", "rate_sheet"],
                 name="measure_rate",
             ),
@@ -84,7 +84,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.show_examples,
-                ["params:evaluation", "pictures", "captioner_test_captions", *IMAGES],
+                ["params:evaluation", "image_splits", "captioner_test_captions", *IMAGES],
                 ["captions_table", "reconstructions_sheet"],
                 name="show_examples",
             ),

@@ -20,20 +20,20 @@ from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, Mode
 def train_features(
     features: FeaturesParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     pretrained_models: PretrainedModels,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
     """Trains image encoder and text encoder on the captioned images; also returns curves and metrics."""
-    setup = build_contrastive_pair(run, features, pictures, pretrained_models)
-    return run_training("features", "features", setup, run, pictures.digest, stream, checkpoints)[:3]
+    setup = build_contrastive_pair(run, features, image_splits, pretrained_models)
+    return run_training("features", "features", setup, run, image_splits.digest, stream, checkpoints)[:3]
 
 
 def export_features(
-    run: RunParameters, contrastive_pair: ModelBundle, pictures: ImageSplits
+    run: RunParameters, contrastive_pair: ModelBundle, image_splits: ImageSplits
 ) -> dict[str, NDArray[np.float32]]:
     """Returns unit embeddings, float32 (N, D), of the images of train, val and test."""
     pair = load_network(contrastive_pair, ContrastivePair)
     splits = ("train", "val", "test")
-    return {name: embed_images(pair, pictures[name].images, resolve_device(run)) for name in splits}
+    return {name: embed_images(pair, image_splits[name].images, resolve_device(run)) for name in splits}

@@ -4,7 +4,7 @@ from kedro.pipeline import Pipeline, node
 
 from lexipix.pipelines.features import nodes
 
-LEARNED_FROM = ["params:features", "params:run", "pictures", "pretrained_models"]
+LEARNED_FROM = ["params:features", "params:run", "image_splits", "pretrained_models"]
 
 
 def create_pipeline() -> Pipeline:
@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.export_features,
-                ["params:run", "contrastive_pair", "pictures"],
+                ["params:run", "contrastive_pair", "image_splits"],
                 "image_features",
                 name="export_features",
             ),

@@ -20,13 +20,13 @@ TOKENS_KEY = "generator.tokens.enabled"
 def train_vae(
     parameters: VAEParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
     """Train the VAE on all training images, with captions or without."""
-    setup = build_vae(run, parameters, pictures)
-    return run_training("vae", "generator.vae", setup, run, pictures.digest, stream, checkpoints)
+    setup = build_vae(run, parameters, image_splits)
+    return run_training("vae", "generator.vae", setup, run, image_splits.digest, stream, checkpoints)
 
 
 def train_prior(
@@ -34,7 +34,7 @@ def train_prior(
     feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
@@ -46,9 +46,9 @@ def train_prior(
 
     The model is the whole text-to-image model: language model, text encoder, prior, decoder.
     """
-    data = generator_data(pictures, captions_complete, contrastive_pair, run)
+    data = generator_data(image_splits, captions_complete, contrastive_pair, run)
     setup = build_prior(run, parameters, feedback, flip, data, contrastive_pair, captioner, vae)
-    return run_training("prior", "generator.prior", setup, run, pictures.digest, stream, checkpoints)
+    return run_training("prior", "generator.prior", setup, run, image_splits.digest, stream, checkpoints)
 
 
 def train_gan(
@@ -56,7 +56,7 @@ def train_gan(
     feedback: FeedbackParameters,
     flip: bool,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     prior: ModelBundle,
@@ -64,24 +64,24 @@ def train_gan(
     checkpoints: CheckpointStore,
 ) -> Outputs:
     """Train a text-to-image model against a discriminator on the image encoder of the features stage."""
-    data = generator_data(pictures, captions_complete, contrastive_pair, run)
+    data = generator_data(image_splits, captions_complete, contrastive_pair, run)
     setup = build_gan(run, parameters, feedback, flip, data, contrastive_pair, prior)
-    return run_training("gan", "generator.gan", setup, run, pictures.digest, stream, checkpoints)
+    return run_training("gan", "generator.gan", setup, run, image_splits.digest, stream, checkpoints)
 
 
 def train_image_tokenizer(
     enabled: bool,
     parameters: ImageTokenizerParameters,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Outputs:
     """Train the image tokenizer on all training images, with captions or without; skipped if disabled."""
     if not enabled:
         return skipped_outputs(TOKENS_KEY)
-    setup, key = build_image_tokenizer(run, parameters, pictures), "generator.tokens.tokenizer"
-    return run_training("image_tokenizer", key, setup, run, pictures.digest, stream, checkpoints)
+    setup, key = build_image_tokenizer(run, parameters, image_splits), "generator.tokens.tokenizer"
+    return run_training("image_tokenizer", key, setup, run, image_splits.digest, stream, checkpoints)
 
 
 def train_token_generator(
@@ -90,7 +90,7 @@ def train_token_generator(
     gan: GANParameters,
     flip: bool,
     run: RunParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     captions_complete: pd.DataFrame,
     contrastive_pair: ModelBundle,
     captioner: ModelBundle,
@@ -105,8 +105,8 @@ def train_token_generator(
     """
     if not enabled:
         return skipped_outputs(TOKENS_KEY)
-    data = generator_data(pictures, captions_complete, contrastive_pair, run)
+    data = generator_data(image_splits, captions_complete, contrastive_pair, run)
     models = (contrastive_pair, captioner, prior, image_tokenizer)
     setup = build_token_generator(run, parameters, gan, flip, data, *models)
     key = "generator.tokens.transformer"
-    return run_training("tokens", key, setup, run, pictures.digest, stream, checkpoints)
+    return run_training("tokens", key, setup, run, image_splits.digest, stream, checkpoints)

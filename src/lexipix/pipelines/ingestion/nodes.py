@@ -36,12 +36,12 @@ def ingest(
     return PictureStream(sources(ingestion, run.seed), ingestion, captioner)
 
 
-def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Any, NDArray[np.uint8]]:
+def describe_images(image_splits: ImageSplits) -> tuple[dict[str, Any], Any, NDArray[np.uint8]]:
     """The summary, the table of rejects (file, reason), and a contact sheet of training images."""
-    summary = dict(pictures.summary)
+    summary = dict(image_splits.summary)
     examples = summary["examples"]
-    images = np.stack([pictures.train.images[example["row"]] for example in examples])
-    paraphrases = pictures.train.captions["paraphrases"]
+    images = np.stack([image_splits.train.images[example["row"]] for example in examples])
+    paraphrases = image_splits.train.captions["paraphrases"]
     captions = [
         # A paraphrase or the file name if no font can draw the caption
         first_drawable([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
@@ -51,4 +51,4 @@ def describe_pictures(pictures: ImageSplits) -> tuple[dict[str, Any], Any, NDArr
     title = f"{summary['source']}: {counts}; {summary['rejected']:,} rejected"
     scale = max(1, 96 // summary["image_size"])
     sheet = contact_sheet(images, captions, columns=8, scale=scale, title=title)
-    return summary, pictures.rejects, sheet
+    return summary, image_splits.rejects, sheet

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node
 
-from lexipix.pipelines.ingestion.nodes import describe_pictures, ingest
+from lexipix.pipelines.ingestion.nodes import describe_images, ingest
 
 
 def create_pipeline() -> Pipeline:
@@ -12,14 +12,14 @@ def create_pipeline() -> Pipeline:
             node(
                 ingest,
                 ["params:ingestion", "params:run", "sources", "pretrained_models"],
-                "pictures",
+                "image_splits",
                 name="ingest",
             ),
             node(
-                describe_pictures,
-                "pictures",
+                describe_images,
+                "image_splits",
                 ["ingestion_summary", "rejects", "ingestion_sheet"],
-                name="describe_pictures",
+                name="describe_images",
             ),
         ]
     )

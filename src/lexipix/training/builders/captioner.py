@@ -26,13 +26,13 @@ PATH_KEY = "captioner.language_model.path"
 def build_captioner(
     run: RunParameters,
     parameters: CaptionerParameters,
-    pictures: ImageSplits,
+    image_splits: ImageSplits,
     contrastive_pair: ModelBundle,
     pretrained: PretrainedModels,
 ) -> TrainingSetup:
     """Return a language model on the image encoder of the features stage, and its training."""
     device = resolve_device(run)
-    learn, validate = for_training(pictures.train, pictures.val, "captioner")
+    learn, validate = for_training(image_splits.train, image_splits.val, "captioner")
     max_tokens, image_size = contrastive_pair.config["max_tokens"], contrastive_pair.config["image_size"]
     pair = load_network(contrastive_pair, ContrastivePair)
     is_pretrained = parameters.language_model.source == "pretrained"

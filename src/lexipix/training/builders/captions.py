@@ -16,11 +16,14 @@ from lexipix.utils.types import ImageSplits, ModelBundle, Split
 
 
 def generator_data(
-    pictures: ImageSplits, captions_complete: pd.DataFrame, contrastive_pair: ModelBundle, run: RunParameters
+    image_splits: ImageSplits,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    run: RunParameters,
 ) -> GeneratorData:
     """Return the training images with their captions, the generated ones among them, and the validation."""
-    train = Split(pictures.train.images, captions_complete)
-    learn, validate = for_training(train, pictures.val, "generator")
+    train = Split(image_splits.train.images, captions_complete)
+    learn, validate = for_training(train, image_splits.val, "generator")
     device, tokenizer = resolve_device(run), tokenizer_of(contrastive_pair)
     rows, val_rows = (
         CaptionRows(part.captions, part.paraphrases, tokenizer, contrastive_pair.config["max_tokens"], device)

@@ -26,11 +26,14 @@ logger = logging.getLogger(__name__)
 
 
 def build_contrastive_pair(
-    run: RunParameters, parameters: FeaturesParameters, pictures: ImageSplits, pretrained: PretrainedModels
+    run: RunParameters,
+    parameters: FeaturesParameters,
+    image_splits: ImageSplits,
+    pretrained: PretrainedModels,
 ) -> TrainingSetup:
     """Return an image encoder and a text encoder, and their training on the captioned images."""
     device = resolve_device(run)
-    learn, validate = for_training(pictures.train, pictures.val, "features")
+    learn, validate = for_training(image_splits.train, image_splits.val, "features")
     if len(set(learn.captions)) == 1:
         logger.warning(
             "features: every caption is %r, so that no prompt can choose among images: give the images their "
@@ -83,7 +86,7 @@ def build_contrastive_pair(
     )
     bundle = {
         "tokenizer": tokenizer,
-        "image_size": int(pictures.train.images.shape[1]),
+        "image_size": int(image_splits.train.images.shape[1]),
         "known_words": known_words(learn.all_captions()),
         "max_tokens": parameters.max_tokens,
     }

@@ -14,14 +14,14 @@ from lexipix.utils.types import ImageSplits
 
 
 def build_image_tokenizer(
-    run: RunParameters, parameters: ImageTokenizerParameters, pictures: ImageSplits
+    run: RunParameters, parameters: ImageTokenizerParameters, image_splits: ImageSplits
 ) -> TrainingSetup:
     """Return an image tokenizer on all training images, with captions or without, and its training.
 
     It is an error if the levels make more values of a cell than it has pixel values.
     """
-    images = pictures.train.images
-    validation = pictures.val.images if len(pictures.val.images) else images
+    images = image_splits.train.images
+    validation = image_splits.val.images if len(image_splits.val.images) else images
     config: dict[str, Any] = {
         "image_size": int(images.shape[1]),
         "levels": [list(group) for group in parameters.levels],

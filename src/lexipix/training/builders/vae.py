@@ -10,10 +10,10 @@ from lexipix.utils.seeding import seeded
 from lexipix.utils.types import ImageSplits
 
 
-def build_vae(run: RunParameters, parameters: VAEParameters, pictures: ImageSplits) -> TrainingSetup:
+def build_vae(run: RunParameters, parameters: VAEParameters, image_splits: ImageSplits) -> TrainingSetup:
     """Return a VAE on all training images, with captions or without, and its training."""
-    images = pictures.train.images
-    validation = pictures.val.images if len(pictures.val.images) else images
+    images = image_splits.train.images
+    validation = image_splits.val.images if len(image_splits.val.images) else images
     config = {
         "image_size": int(images.shape[1]),
         "latent_channels": parameters.latent_channels,
