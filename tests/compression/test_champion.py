@@ -25,7 +25,7 @@ TABLE = {
 
 
 def card(alignment):
-    return {"figures": {"val_alignment": alignment}}
+    return {"metrics": {"val_alignment": alignment}}
 
 
 def test_the_family_is_the_given_or_the_better_agreement():
@@ -38,7 +38,7 @@ def test_of_two_that_agree_equally_well_it_is_the_sharper():
     assert choose_family("auto", card(0.998), card(0.996)) == "gan"
 
 
-@pytest.mark.parametrize("vae", [{"figures": {}}, card(None)])
+@pytest.mark.parametrize("vae", [{"metrics": {}}, card(None)])
 def test_without_a_figure_to_compare_it_is_the_vae(vae):
     assert choose_family("auto", vae, card(0.9)) == "vae"
 
@@ -46,7 +46,7 @@ def test_without_a_figure_to_compare_it_is_the_vae(vae):
 def test_fastest_that_passes_the_gate_and_needs_no_torch():
     champion = choose_champion(champion_parameters(), "gan", TABLE)
     assert (champion["family"], champion["variant"]) == ("gan", "pruned_onnx_fp32")
-    assert champion["figures"] == TABLE["pruned_onnx_fp32"]
+    assert champion["metrics"] == TABLE["pruned_onnx_fp32"]
     wide = choose_champion(champion_parameters(max_quality_loss=0.2), "gan", TABLE)
     assert wide["variant"] == "small_onnx_int8"
     strict = choose_champion(champion_parameters(max_quality_loss=0.0), "gan", TABLE)
@@ -69,7 +69,7 @@ def test_fast_is_never_slower_than_the_champion():
 def test_a_given_variant_is_taken_whatever_was_measured():
     given = champion_parameters(variant="onnx_int8", fast_variant="small_onnx_fp32")
     champion = choose_champion(given, "gan", TABLE)
-    assert champion["variant"] == "onnx_int8" and champion["figures"] == TABLE["onnx_int8"]
+    assert champion["variant"] == "onnx_int8" and champion["metrics"] == TABLE["onnx_int8"]
     assert champion["qualities"]["fast"] == "small_onnx_fp32"
 
 

@@ -23,7 +23,7 @@ def bundle():
         config={"layers": 2},
         weights={"embedding": weight, "head": weight, "scale": torch.tensor(2, dtype=torch.int8)},
         tokenizer='{"version": "1.0"}',
-        card={"figures": {"bleu4": 0.5}},
+        card={"metrics": {"bleu4": 0.5}},
     )
 
 
@@ -47,7 +47,7 @@ def test_round_trip_with_tied_weights(dataset, bundle):
 def test_card_says_which_code_made_it(dataset, bundle):
     dataset.save(bundle)
     card = dataset.load().card
-    assert card["figures"] == {"bleu4": 0.5}
+    assert card["metrics"] == {"bleu4": 0.5}
     assert len(card["code_revision"]) >= 7
     assert "code_revision" not in bundle.card  # what a node returned stays as it was
 

@@ -57,12 +57,12 @@ def test_curves_are_lines_over_the_images_seen(tmp_path):
 
 
 def test_a_model_shows_its_card(tmp_path):
-    card = {"data_digest": "d1", "figures": {"psnr": 30.5}}
+    card = {"data_digest": "d1", "metrics": {"psnr": 30.5}}
     model = ModelFolderDataset(filepath=str(tmp_path / "vae"))
     model.save(ModelBundle(config={}, weights={}, tokenizer=None, card=card))
     exported = OnnxModelDataset(filepath=str(tmp_path / "onnx"))
     exported.save(OnnxModel(config={}, graphs={"draw": b""}, tokenizer=None, card=card))
     for dataset in (model, exported):
         shown = json.loads(dataset.preview())
-        assert shown["figures"] == {"psnr": 30.5} and shown["data_digest"] == "d1"
+        assert shown["metrics"] == {"psnr": 30.5} and shown["data_digest"] == "d1"
         assert kind(type(dataset)) == "JSONPreview"

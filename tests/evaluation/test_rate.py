@@ -20,7 +20,7 @@ def principal(vae, image_splits):
     network.init_from_pca(normalize(torch.from_numpy(np.array(image_splits.train.images))))
     return to_bundle(
         "vae", network, vae.config["network"], card_parameters={},
-        data_digest="d", figures={},
+        data_digest="d", metrics={},
     )  # fmt: skip
 
 

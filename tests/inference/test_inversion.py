@@ -52,7 +52,7 @@ def models(scenes):
 
     def bundle(kind, network, own, **extra):
         return to_bundle(
-            kind, network, own, max_tokens=40, card_parameters={}, data_digest="d", figures={}, **extra
+            kind, network, own, max_tokens=40, card_parameters={}, data_digest="d", metrics={}, **extra
         )
 
     torch.manual_seed(0)

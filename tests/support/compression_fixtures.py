@@ -75,7 +75,7 @@ def make(image_splits):
         return to_bundle(
             kind, module, networks[name], tokenizer=tokenizer, max_tokens=MAX_TOKENS,
             card_parameters={"primary_caption_prob": 0.5}, data_digest="d",
-            figures={"val_alignment": seed / 10}, image_size=32, known_words=["circle", "red"], noise_dim=8,
+            metrics={"val_alignment": seed / 10}, image_size=32, known_words=["circle", "red"], noise_dim=8,
         )  # fmt: skip
 
     return go

@@ -130,7 +130,7 @@ def vae() -> ModelBundle:
     torch.manual_seed(0)
     return to_bundle(
         "vae", VAE(**config), config, card_parameters={},
-        data_digest="d", figures={},
+        data_digest="d", metrics={},
     )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def prior(image_splits: ImageSplits) -> Iterator[ModelBundle]:
     torch.manual_seed(1)
     bundle = to_bundle(
         "toy_text_to_image", ToyTextToImage(**config), config, tokenizer=tokenizer, max_tokens=48,
-        card_parameters={}, data_digest="d", figures={},
+        card_parameters={}, data_digest="d", metrics={},
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_paths, "TEXT_MODELS", (*text_paths.TEXT_MODELS, ToyTextToImage))
@@ -215,7 +215,7 @@ def tokens(image_splits: ImageSplits) -> ModelBundle:
     network.image_tokenizer.init_from_pca(normalize(torch.from_numpy(image_splits.train.images)))
     return to_bundle(
         "tokens_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
-        data_digest="d", figures={"precision": "cpu/fp32"}, image_size=32,
+        data_digest="d", metrics={"precision": "cpu/fp32"}, image_size=32,
         known_words=["red", "circle", "star"], noise_dim=network.noise_dim,
     )  # fmt: skip
 
@@ -233,5 +233,5 @@ def captioner(image_splits: ImageSplits) -> ModelBundle:
     }  # fmt: skip
     return to_bundle(
         "captioner", Captioner.from_config(config), config, tokenizer=tokenizer, max_tokens=48,
-        card_parameters={}, data_digest="d", figures={},
+        card_parameters={}, data_digest="d", metrics={},
     )  # fmt: skip

@@ -210,7 +210,7 @@ def tokens_model(toys):
     made = TokensToImage.from_config(network)
     return to_bundle(
         "tokens_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
-        data_digest="d", figures={}, image_size=SIZE, known_words=sorted(words()),
+        data_digest="d", metrics={}, image_size=SIZE, known_words=sorted(words()),
         noise_dim=made.noise_dim,
     )  # fmt: skip
 

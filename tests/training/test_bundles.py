@@ -29,7 +29,7 @@ def bundle():
     torch.manual_seed(0)
     return to_bundle(
         "captioner", Captioner.from_config(CONFIG), CONFIG, tokenizer=train_tokenizer(["a"], 260),
-        max_tokens=11, card_parameters=section("run"), data_digest="abc", figures={"seconds": 1.0},
+        max_tokens=11, card_parameters=section("run"), data_digest="abc", metrics={"seconds": 1.0},
         image_size=16,
     )  # fmt: skip
 
@@ -41,7 +41,7 @@ def test_config_and_card_are_json(bundle):
     assert card == {
         "parameters": section("run").model_dump(),
         "data_digest": "abc",
-        "figures": {"seconds": 1.0},
+        "metrics": {"seconds": 1.0},
     }
     assert json.loads(bundle.tokenizer)["model"]["type"] == "BPE"
 
@@ -64,7 +64,7 @@ def test_bundle_shares_no_memory_with_the_network():
         CONFIG,
         card_parameters={},
         data_digest="",
-        figures={},
+        metrics={},
     )
     with torch.no_grad():
         module.positions.zero_()

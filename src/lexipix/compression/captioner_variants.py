@@ -48,7 +48,7 @@ def measure_captioner_variants(
         images with the same caption as by the uncompressed captioner in fp32), those of
         :func:`measure_captions` if the images have captions, ``parameters``, and ``mflop`` of an image and
         its caption. The champion, whose configuration also has ``variant``, ``max_quality_loss``,
-        ``figures`` and ``resize``.
+        ``metrics`` and ``resize``.
     """
     if run.threads:
         torch.set_num_threads(run.threads)
@@ -88,7 +88,7 @@ def measure_captioner_variants(
     model = exported[champion["variant"]]
     model = replace(model, config={**model.config, **champion, "resize": resize.model_dump(mode="json")})
     del exported[BASELINE]
-    return exported, {"champion": champion["figures"], **table}, model
+    return exported, {"champion": champion["metrics"], **table}, model
 
 
 def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -
     gated = [key for key in GATED if key in table.get(BASELINE, {})] or ["agreement"]
     gate = parameters.max_quality_loss
     variant = choose_variant(table, "captioner_variant", parameters.captioner_variant, gate, gated)
-    return {"variant": variant, "max_quality_loss": gate, "figures": dict(table[variant])}
+    return {"variant": variant, "max_quality_loss": gate, "metrics": dict(table[variant])}
 
 
 def _with_torch(captioner: ModelBundle, runtime: str) -> Apply:

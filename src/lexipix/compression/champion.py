@@ -30,7 +30,7 @@ def choose_family(
     """
     if family != "auto":
         return family
-    vae_score, gan_score = (card["figures"].get(OBJECTIVE) for card in (vae, gan))
+    vae_score, gan_score = (card["metrics"].get(OBJECTIVE) for card in (vae, gan))
     if vae_score is None or gan_score is None:
         return "vae"
     return "vae" if vae_score > gan_score + TIE else "gan"
@@ -43,7 +43,7 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
     image may take.
 
     Returns:
-        JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``figures`` of the champion, and
+        JSON-able: ``family``, ``variant``, ``max_quality_loss``, ``metrics`` of the champion, and
         ``qualities``: the variant that ``kedro generate --quality`` takes for ``fast`` (the fastest within
         the wider gate), ``balanced`` (the champion) and ``best`` (the baseline).
     """
@@ -55,7 +55,7 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
         "family": family,
         "variant": champion,
         "max_quality_loss": gate,
-        "figures": dict(table[champion]),
+        "metrics": dict(table[champion]),
         "qualities": {"fast": fast, "balanced": champion, "best": BASELINE},
     }
 
@@ -106,7 +106,7 @@ def speed_table(tables: Mapping[Family, Table], champion: Mapping[str, Any]) -> 
 
     ``quality_loss`` is the share of quality that a variant loses to its family's baseline.
     """
-    rows = {"champion": dict(champion["figures"])}
+    rows = {"champion": dict(champion["metrics"])}
     for family, table in tables.items():
         for name, row in table.items():
             rows[f"{family}_{name}"] = dict(row)

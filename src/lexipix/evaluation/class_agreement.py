@@ -129,7 +129,7 @@ def class_metrics(
         ``shuffled`` (expected for shuffled captions; for ``cas``, the most frequent class always).
         ``by_class``: by path and class, the agreement. ``n_drawn``, ``n_test``.
     """
-    precision = str(classifier.card["figures"]["precision"]).rpartition("/")[2]
+    precision = str(classifier.card["metrics"]["precision"]).rpartition("/")[2]
     run = run.model_copy(update={"precision": precision})
     parameters, classes = evaluation.classifier, list(classifier.config["classes"])
     test = labeled_images(image_splits.test, classes)

@@ -85,4 +85,4 @@ def noise_for(n_captions: int, noise_dim: int, run: RunParameters) -> Tensor:
 
 def trained_precision(bundle: ModelBundle, run: RunParameters) -> Precision:
     """Returns the precision in which a model was trained, as its card reports."""
-    return Precision.from_name(str(bundle.card["figures"]["precision"]), run)
+    return Precision.from_name(str(bundle.card["metrics"]["precision"]), run)

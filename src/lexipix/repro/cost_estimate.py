@@ -141,7 +141,7 @@ class Extrapolation:
         n_steps = -(-training.num_images // training.batch_size)
         outputs = (self.first.data.get(output) for output in node.outputs)
         model = next(value for value in outputs if isinstance(value, ModelBundle))
-        mflop_per_image = model.card["figures"]["mflop_per_image"]
+        mflop_per_image = model.card["metrics"]["mflop_per_image"]
         tflop = mflop_per_image * n_steps * training.batch_size / MEGA
         return Estimate(
             name,

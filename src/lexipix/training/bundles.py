@@ -28,7 +28,7 @@ def to_bundle(
     tokenizer: Tokenizer | str | None = None,
     card_parameters: BaseModel | Mapping[str, Any],
     data_digest: str,
-    figures: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     **extra: Any,
 ) -> ModelBundle:
     """Make the bundle of a trained network; nothing else is needed to use it.
@@ -37,7 +37,7 @@ def to_bundle(
     as ``known_words``, and ``max_tokens`` for a network with text: its longest caption, EOS included.
     """
     config = {"kind": kind, "network": dict(network_config), **extra}
-    card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "figures": dict(figures)}
+    card = {"parameters": _plain(card_parameters), "data_digest": data_digest, "metrics": dict(metrics)}
     text = tokenizer.to_str() if isinstance(tokenizer, Tokenizer) else tokenizer
     tied = _tied_names(module)  # saved under their first names only
     weights = {

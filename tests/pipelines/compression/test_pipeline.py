@@ -141,7 +141,7 @@ def test_every_variant_of_the_captioner_is_measured(made, image_splits):
     assert table["torch_bf16"]["size_mb"] == pytest.approx(table["torch_fp32"]["size_mb"] / 2)
     assert table["onnx_int8"]["size_mb"] < table["onnx_fp32"]["size_mb"]
     assert champion["variant"] in {"onnx_fp32", *made["captioner_variants"]}
-    assert table["champion"] == champion["figures"] == table[champion["variant"]]
+    assert table["champion"] == champion["metrics"] == table[champion["variant"]]
     exported = OnnxCaptioner(made["captioner_variants"]["onnx_int8"])
     cells = exported.encode_images(image_splits.test.images)
     assert cells == pytest.approx(
@@ -196,7 +196,7 @@ def test_every_variant_is_measured(made):
 def test_champion_runs_without_torch(made):
     table, champion = made["speed_table"], made["champion"].config
     assert champion["family"] == "gan" and champion["qualities"]["best"] == "onnx_fp32"
-    assert champion["figures"].items() <= table[f"gan_{champion['variant']}"].items()
+    assert champion["metrics"].items() <= table[f"gan_{champion['variant']}"].items()
     assert set(made["champion"].models) == {*champion["qualities"].values(), "scorer"}
     pipe = TextToImagePipeline.from_champion(made["champion"])
     for quality, variant in champion["qualities"].items():

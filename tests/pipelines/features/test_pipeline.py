@@ -52,7 +52,7 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
         catalog.load(f"{name}") for name in ("contrastive_pair", "features_curves", "features_metrics")
     )
     assert bundle.config["kind"] == "contrastive_pair" and bundle.config["image_size"] == 32
-    assert bundle.card["data_digest"] == "60-10" and bundle.card["figures"] == figures
+    assert bundle.card["data_digest"] == "60-10" and bundle.card["metrics"] == figures
     assert {"red", "star", "on"} <= set(bundle.config["known_words"])
     assert curves["images_seen"].tolist() == [32, 64] == [seen for seen, _ in stream.rows]
     assert {"val_accuracy", "val_objective", "loss", "words_loss"} <= set(curves.columns)

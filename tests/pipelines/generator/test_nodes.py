@@ -132,7 +132,7 @@ def contrastive_pair(image_splits):
     torch.manual_seed(0)
     return to_bundle(
         "contrastive_pair", ContrastivePair.from_config(network), network, tokenizer=tokenizer,
-        max_tokens=MAX_TOKENS, card_parameters={}, data_digest="0123", figures={}, image_size=SIZE,
+        max_tokens=MAX_TOKENS, card_parameters={}, data_digest="0123", metrics={}, image_size=SIZE,
         known_words=known_words(texts),
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def captioner(image_splits, contrastive_pair):
     parameters = section("captioner", {"language_model.size": "nano"})
     setup = build_captioner(RUN, parameters, image_splits, contrastive_pair, None)
     return to_bundle(
-        "captioner", setup.network, setup.config, card_parameters={}, data_digest="0123", figures={},
+        "captioner", setup.network, setup.config, card_parameters={}, data_digest="0123", metrics={},
         **setup.bundle,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ def make():
 def bundle_of(network, flip=False):
     return to_bundle(
         "classifier", network, {"width": 4, "n_classes": 3},
-        card_parameters={}, data_digest="d", figures={"precision": "cpu/fp32"}, classes=["a", "b", "c"],
+        card_parameters={}, data_digest="d", metrics={"precision": "cpu/fp32"}, classes=["a", "b", "c"],
         flip=flip,
     )  # fmt: skip
 

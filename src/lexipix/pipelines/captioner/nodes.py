@@ -55,7 +55,7 @@ def caption_test(
     """
     table, captions_per_s = caption_split(captioner, image_splits.test, run, parameters.beams)
     metrics = measure_test_captions(table, captions_complete, image_splits.summary)
-    return table, {**captioner.card["figures"], **metrics, "captions_per_s": captions_per_s}
+    return table, {**captioner.card["metrics"], **metrics, "captions_per_s": captions_per_s}
 
 
 def show_attention(

@@ -85,7 +85,7 @@ def run_training(
         setup.config,
         card_parameters=parameters,
         data_digest=digest,
-        figures=result.metrics,
+        metrics=result.metrics,
         **setup.bundle,
     )
     grid = _empty_grid() if result.sample_grid is None else result.sample_grid

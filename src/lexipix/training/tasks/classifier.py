@@ -76,7 +76,7 @@ def classify(bundle: ModelBundle, images: Images, run: RunParameters, batch_size
     A classifier that was trained on mirrored images averages over each image and its mirror image. It runs in
     the precision that it was trained in, on the device of the run.
     """
-    precision = Precision.from_name(str(bundle.card["figures"]["precision"]), run)
+    precision = Precision.from_name(str(bundle.card["metrics"]["precision"]), run)
     classifier = load_network(bundle, Classifier)
     precision.prepare({"classifier": classifier})
     rows, predicted = ImageRows(images, precision.device), []
