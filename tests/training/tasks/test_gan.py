@@ -11,7 +11,7 @@ from tests.support.generator_world import (
 )
 from tests.support.parameters import section
 
-from lexipix.data.caption_groups import CaptionGroups
+from lexipix.data.caption_batches import CaptionGroups
 from lexipix.training.flops import step_flops
 from lexipix.training.precision import Precision
 from lexipix.training.tasks import gan

@@ -11,7 +11,7 @@ from torch.optim import Adam
 
 from lexipix.config.generator import GANParameters
 from lexipix.data.augmentation import augment
-from lexipix.data.caption_groups import CaptionGroups
+from lexipix.data.caption_batches import CaptionGroups
 from lexipix.data.images import ImageRows, random_hflip
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
