@@ -112,13 +112,12 @@ class TestClassMetrics:
     ):
         trainings = []
 
-        def record(task, training, run, **named):
-            trainings.append(
-                (named["name"], training.num_images, training.num_validations, training.keep_best)
-            )
+        def record(name, key, setup, *rest):
+            training = setup.parameters.training
+            trainings.append((name, training.num_images, training.num_validations, training.keep_best))
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(class_agreement, "train", record)
+        monkeypatch.setattr(class_agreement, "run_training", record)
         with pytest.raises(KeyboardInterrupt):
             measure({"good": good}, colors, classifier, parameters, run)
         assert trainings == [("cas_good", 320, 1, False)]

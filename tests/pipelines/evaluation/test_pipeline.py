@@ -15,7 +15,7 @@ from lexipix.pipelines.evaluation.nodes import measure_tokens, redraw
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
 from lexipix.reporting import plots
 from lexipix.utils.skipped_model import is_skipped, skipped
-from lexipix.utils.types import OnnxPipeline
+from lexipix.utils.types import SCORER, OnnxPipeline
 
 TRAINED_BEFORE = [name for name in MODELS if name not in EVALUATORS]
 TRAINED = {"images_per_s": 100.0, "seconds": 2.0, "images_seen": 200, "precision": "cpu/fp32"}
@@ -39,7 +39,7 @@ def results(image_splits, test_captions, run, evaluation, vae, prior, tokens, sh
         "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
         "classes_checkpoints": NoCheckpoints(),
         "captioner_speed_table": SPEED,
-        "champion": OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped}),
+        "champion": OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped, SCORER: shipped}),
     }  # fmt: skip
     for name in TRAINED_BEFORE:
         given |= {f"{name}_metrics": TRAINED, f"{name}_curves": curves}
@@ -117,7 +117,7 @@ def test_a_skipped_token_generator_draws_nothing(
     image_splits, test_captions, run, evaluation, vae, prior, shipped, results
 ):
     tokens = skipped("a.b is false")
-    champion = OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped})
+    champion = OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped, SCORER: shipped})
     generators = Generators(prior, prior, tokens, champion)
     *others, images = redraw(evaluation, run, image_splits, test_captions, vae, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
