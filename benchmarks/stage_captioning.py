@@ -49,27 +49,10 @@ def pixels(images: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def generate(captioner: Captioner, cells: torch.Tensor, longest: int) -> torch.Tensor:
-    """Return the token ids (B, L) of greedy decoding by `generate`, with its cache."""
-    start = torch.full((len(cells), 1), captioner.start_id)
-    ids: torch.Tensor = captioner.language_model.generate(
-        input_ids=start,
-        encoder_hidden_states=cells,
-        attention_mask=torch.ones_like(start),
-        max_new_tokens=longest,
-        do_sample=False,
-        use_cache=True,
-        pad_token_id=captioner.pad_id,
-        eos_token_id=captioner.eos_id,
-        bos_token_id=captioner.start_id,
-    )
-    return ids[:, 1:]
-
-
 @torch.inference_mode()
 def plainly(captioner: Captioner, tokenizer: Tokenizer, images: np.ndarray, longest: int) -> list[str]:
     """Write captions as a user of transformers would."""
-    return decode(tokenizer, generate(captioner, captioner.encode_images(pixels(images)), longest).numpy())
+    return decode(tokenizer, captioner.generate(pixels(images), longest).numpy())
 
 
 def _exported(

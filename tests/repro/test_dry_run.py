@@ -9,19 +9,11 @@ from tests.support.project import copy_project
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.pipeline_registry import register_pipelines
-from lexipix.repro.dry_run import DryRun, shorten
+from lexipix.repro.dry_run import TRAININGS, DryRun, shorten
 from lexipix.utils.nested import lookup
 
 N_IMAGES = 200
-TRAINED = {
-    "features": "features.training",
-    "captioner": "captioner.training",
-    "vae": "generator.vae.training",
-    "prior": "generator.prior.training",
-    "gan": "generator.gan.training",
-    "image_tokenizer": "generator.tokens.tokenizer.training",
-    "tokens": "generator.tokens.transformer.training",
-}
+TRAINED = ("features", "captioner", "vae", "prior", "gan", "image_tokenizer", "tokens")
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ def test_every_training_of_the_folder_environment_takes_a_step(context, tmp_path
     for name in ("ingestion", "features", "captioner", "generator"):
         for node in register_pipelines()[name].nodes:
             run.run(node)
-    for model, section in TRAINED.items():
+    for model in TRAINED:
         curves = run.data[f"{model}_curves"]
-        assert list(curves["images_seen"]) == [lookup(parameters, section).batch_size], model
+        assert list(curves["images_seen"]) == [lookup(parameters, TRAININGS[model]).batch_size], model
         assert np.isfinite(curves.select_dtypes("number")).all(axis=None), model
