@@ -23,10 +23,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for each other's co
     os.environ["OMP_NUM_THREADS"] = "1"
 
 # Files of minutes come first, so that no worker is without work at the end. The first one makes the
-# finished project for all; the second one does not need it and runs meanwhile.
+# finished project for all; the next three do not need it and run meanwhile.
 LONG = (
-    "test_interruption.py", "test_dvc_lineage.py", "test_rerun.py", "test_docs.py",
-    "test_dvc_experiments.py", "test_smoke.py", "test_mlflow_ui.py", "test_serving.py",
+    "test_interruption.py", "test_dvc_lineage.py", "test_cost_estimate.py", "test_dry_run.py",
+    "test_dvc_experiments.py", "test_docs.py", "test_dvc_repro.py", "test_rerun.py", "test_smoke.py",
+    "test_mlflow_ui.py", "test_run.py", "test_dvc_remotes.py", "test_shared_server.py", "test_serving.py",
 )  # fmt: skip
 
 
@@ -67,13 +68,17 @@ def empty_mlflow_store(_migrated_mlflow_store, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory) -> Project:
-    """The whole chain, once for all tests that look at what it made; none of them changes what lies there."""
+def shared_folder(tmp_path_factory) -> Path:
+    """A folder that all workers share."""
     place = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:  # one folder up is what all workers share
-        place = place.parent
-    path, log = place / "smoke", place / "smoke.log"
-    with FileLock(place / "smoke.lock"):
+    return place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+
+
+@pytest.fixture(scope="session")
+def smoke(shared_folder) -> Project:
+    """The whole chain, once for all tests that look at what it made; none of them changes what lies there."""
+    path, log = shared_folder / "smoke", shared_folder / "smoke.log"
+    with FileLock(shared_folder / "smoke.lock"):
         if not log.is_file():
             path.mkdir()
             copy_project(path)
@@ -87,8 +92,13 @@ def smoke(tmp_path_factory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def recorded(smoke, tmp_path_factory) -> Path:
+def recorded(smoke, shared_folder) -> Path:
     """A git project in which DVC knows every stage as run; tests work in copies of it."""
     from tests.support.dvc_project import record
 
-    return record(smoke, tmp_path_factory.mktemp("recorded") / "project")
+    path, done = shared_folder / "recorded", shared_folder / "recorded.done"
+    with FileLock(shared_folder / "recorded.lock"):
+        if not done.is_file():
+            record(smoke, path)
+            done.touch()
+    return path

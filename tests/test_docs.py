@@ -18,10 +18,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 from tests.support.project import REPOSITORY, environment_without_settings, make_folder_environment_small
+from tests.support.small_world import save_language_model
 
 # Page and pattern of a command -> the test that covers it
 COVERED_ELSEWHERE = {
     ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
+    ("run", "kedro run --pipelines captioner$"): "test_smoke.py::test_every_output_is_there",
+    ("run", "kedro run --pipelines generator --tags"): "repro/test_rerun.py::test_stages_give_the_same_bytes",
+    ("run", "kedro run --only-missing-outputs"): "test_smoke.py::test_second_run_goes_on_from_what_is_there",
     ("run", "kedro estimate"): "repro/test_cost_estimate.py::test_",
     ("own-data", "kedro run .*image_size=64"): "test_docs.py::check_described_images",
     ("own-data", "kedro run .*captioner="): "test_docs.py::check_described_images",
@@ -38,7 +42,7 @@ COVERED_ELSEWHERE = {
     ("reproduce", "dvc remote"): "repro/test_dvc_remotes.py::test_an_s3_compatible_server",
     ("reproduce", "dvc push"): "repro/test_dvc_remotes.py::test_an_s3_compatible_server",
     ("reproduce", "dvc pull"): "repro/test_dvc_remotes.py::test_an_s3_compatible_server",
-    ("reproduce", "kedro reproduce"): "repro/test_rerun.py::test_a_whole_run_gives_the_same_bytes_again",
+    ("reproduce", "kedro reproduce"): "repro/test_rerun.py::test_stages_give_the_same_bytes_again",
     ("browse", "kedro run"): "test_smoke.py::test_every_output_is_there",
     ("browse", "make"): "tracking/test_mlflow_ui.py::test_pictures_of_two_runs_stand_side_by_side",
     ("browse", "LEXIPIX_SCREENSHOTS"): "tracking/test_mlflow_ui.py::test_the_list_of_runs_shows_the_figures",
@@ -54,7 +58,8 @@ COVERED_ELSEWHERE = {
     ("share", "kedro run"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
     ("share", "make"): "tracking/test_shared_server.py::test_models_are_registered_there_and_can_be_used",
 }
-# The whole chain on a folder: short trainings, at 64x64, with the captioner of another environment
+# The whole chain on a folder: short trainings, at 64x64, with the captioner of another environment, and a
+# pretrained language model in every stage, down to the exported models that draw without torch
 SHORT = ",".join(
     f"{training}.training.num_images={images}"
     for training, images in {
@@ -64,7 +69,9 @@ SHORT = ",".join(
 )  # fmt: skip
 OTHER = (
     "ingestion.image_size=64,generator.vae.latent_channels=24,"
-    "ingestion.captioner=data/smoke/06_models/onnx/captioner"
+    "ingestion.captioner=data/smoke/06_models/onnx/captioner,"
+    "features.tokenizer=models/gpt2,captioner.language_model.source=pretrained,"
+    "captioner.language_model.path=models/gpt2"
 )
 LONG = {"kedro run --env folder --params=ingestion.source.path=my-pictures": f",{SHORT},{OTHER}"}
 N_IMAGES, CAPTIONED_EVERY = 140, 10
@@ -128,6 +135,7 @@ def test_every_command_of_a_page_works(page, project):
     assert found
     if page == "own-data":
         make_folder_environment_small(project)
+        save_language_model(project / "models" / "gpt2", positions=200)
     for command in found:
         if test := covering_test(page, command.line):
             file, _, name = test.partition("::")

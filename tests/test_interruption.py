@@ -23,7 +23,7 @@ SECONDS = ",".join(
     f"{training}.training.checkpoint_seconds=0.5"
     for training in ("captioner", "generator.vae", "generator.gan")
 )
-SAME = ("*.safetensors", "*.npy", "*.parquet", "tokenizer.json")
+SAME = ("*.safetensors", "*.onnx", "*.npy", "*.parquet", "tokenizer.json")
 
 
 def start(project):

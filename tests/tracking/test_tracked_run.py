@@ -6,7 +6,7 @@ from collections import Counter
 import mlflow
 import pytest
 
-DRAWING = ("vae", "prior", "gan", "image_tokenizer", "tokens", "small", "pruned")
+DRAWING = ("vae", "prior", "gan", "image_tokenizer", "tokens", "small")
 IMAGES = {
     "ingestion/sample", "captioner/attention", "compression/frontier",
     "evaluation/paths", "evaluation/reconstructions", "evaluation/memorization", "evaluation/rate",

@@ -214,6 +214,7 @@ def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
     # ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export
     # takes two thirds of the time, the result is as fast, and parameters keep their names
     inputs = graph.batches[0]
+    graph.module.requires_grad_(False)  # tracing is faster without gradients
     shapes = tuple(dict.fromkeys(graph.dynamic_axes[name], torch.export.Dim.DYNAMIC) for name in inputs)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(

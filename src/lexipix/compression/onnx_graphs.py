@@ -1,8 +1,11 @@
 """The modules that are exported as graphs, with tensors as inputs and outputs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
-from transformers import GPT2LMHeadModel
 
 from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
@@ -10,6 +13,9 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.decoding_step import FoldedCrossAttention, fold_cross_attention, next_token_logits
 from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
+
+if TYPE_CHECKING:
+    pass
 
 PLAN = TextConditioning._fields
 
@@ -29,6 +35,8 @@ class DecodingStep(nn.Module):
     """One decoding step of a language model with cross-attention to cells: the logits of the next token."""
 
     def __init__(self, captioner: Captioner) -> None:
+        from transformers import GPT2LMHeadModel
+
         super().__init__()
         model = captioner.language_model
         assert isinstance(model, GPT2LMHeadModel)

@@ -3,19 +3,23 @@
 The generators use its hidden states for captions, without an image.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedModel
 
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.models.image_encoder import ImageEncoder
 from lexipix.models.image_encoder_factory import image_encoder_from_config
 from lexipix.models.language_model import language_model_from_config
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Conditioning = Literal["cross_attention", "prefix"]
 PREFIX_SIDE = 4  # a prefix of 4 x 4 pooled cells; each cell takes a position in every layer

@@ -4,13 +4,17 @@ The key and value projections of cross-attention are folded into the query and o
 every layer and head attends to the cells as they are.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import GPT2LMHeadModel
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
 
 # (layer, key, value) of the last token, (B, heads, W / heads) each, to the keys and values of all tokens so
 # far, (B, heads, tokens, W / heads) each

@@ -1,10 +1,17 @@
-"""Causal language models: the project's small GPT-2, and models of transformers from their dictionaries."""
+"""Causal language models: the project's small GPT-2, and models of transformers from their dictionaries.
 
-from typing import Any
+Importing transformers takes twice as long as torch: it waits until a model is built.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel, PreTrainedModel
 
 HEAD_DIM = 32
 
@@ -13,6 +20,8 @@ def small_gpt2(
     vocabulary: int, positions: int, width: int, depth: int, eos_id: int, *, cross_attention: bool = True
 ) -> GPT2LMHeadModel:
     """Build a GPT-2 with random weights and without dropout; ``width`` is a multiple of 32."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
     config = GPT2Config(
         vocab_size=vocabulary,
         n_positions=positions,
@@ -33,6 +42,8 @@ def small_gpt2(
 
 def language_model_from_config(config: dict[str, Any]) -> PreTrainedModel:
     """Build a causal language model with random weights from its ``config.to_dict()``."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     model: PreTrainedModel = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config))
     return model
 

@@ -1,11 +1,12 @@
 """The text-to-image model of the VAE and the GAN: caption to latent to image, in one forward pass."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.language_model import append_language_model_states, language_model_from_config
@@ -13,6 +14,9 @@ from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextConditioning, TextPrior
 from lexipix.models.upsampling import UpsamplingDecoder
 from lexipix.models.vae import Decoder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class TextEncoding(NamedTuple):
@@ -60,7 +64,7 @@ class TextToImage(ConditionalGenerator):
     def noise_dim(self) -> int:
         return self.prior.noise_dim
 
-    def train(self, mode: bool = True) -> "TextToImage":
+    def train(self, mode: bool = True) -> TextToImage:
         """Set the mode of prior and decoder; language model and text encoder stay in evaluation mode."""
         super().train(mode)
         if self.language_model is not None:

@@ -6,19 +6,23 @@ yet has a mask embedding. All cells are generated in parallel in a few decoding 
 Noise at the input decides what the caption leaves open: tokens that are sampled independently do not fit.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from itertools import accumulate, combinations, pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import GPT2LMHeadModel
 
 from lexipix.models.blocks import ResidualConv
 from lexipix.models.image_tokenizer import code_values, nearest_tokens
 from lexipix.models.vae import GRID
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
 
 CELLS = GRID**2
 MAX_COSINES, PRODUCT_COSINES = 12, 2  # cosines for each number of a code, and those of them multiplied

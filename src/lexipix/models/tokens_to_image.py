@@ -1,11 +1,12 @@
 """The text-to-image model of the image tokens: a token generator, then the image tokenizer's decoder."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.image_tokenizer import ImageTokenizer
@@ -14,6 +15,9 @@ from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.token_generator import HintedTextEncoding, TokenGenerator
 from lexipix.models.vae import GRID
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class PriorHint(nn.Module):
@@ -87,7 +91,7 @@ class TokensToImage(ConditionalGenerator):
     def noise_dim(self) -> int:
         return self.token_generator.noise_dim
 
-    def train(self, mode: bool = True) -> "TokensToImage":
+    def train(self, mode: bool = True) -> TokensToImage:
         """Set the mode of the token generator; the other parts stay in evaluation mode."""
         super().train(mode)
         for frozen in (self.text_encoder, self.image_tokenizer, self.prior_hint):

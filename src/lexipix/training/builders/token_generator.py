@@ -1,9 +1,10 @@
 """The training of the token generator that the parameters describe."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GPT2LMHeadModel
 
 from lexipix.config.generator import GANParameters
 from lexipix.config.run import RunParameters
@@ -27,6 +28,9 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.seeding import seeded
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
 
 
 def build_token_generator(
@@ -106,6 +110,8 @@ def extended_gpt2(
     Where the captioner's language model is a GPT-2 of the same width, its tokens, positions and the layers
     that both have start this one. Another one is too large or of another kind, and all weights are random.
     """
+    from transformers import GPT2LMHeadModel
+
     sizes = vocabulary + n_image_tokens, max_tokens + CELLS, width, depth
     small = small_gpt2(*sizes, captioner.eos_id, cross_attention=False)
     config = small.config.to_dict() | {"activation_function": "gelu_pytorch_tanh"}  # the same, in one kernel
