@@ -27,6 +27,7 @@ COVERED_ELSEWHERE = {
     ("run", "kedro run --pipelines generator --tags"): "repro/test_rerun.py::test_stages_give_the_same_bytes",
     ("run", "kedro run --only-missing-outputs"): "test_smoke.py::test_second_run_goes_on_from_what_is_there",
     ("run", "kedro estimate"): "repro/test_cost_estimate.py::test_",
+    ("run", "kedro redraw .*--optimize(-steps 8$| noise)"): "inference/test_inversion.py::test_steps_lead",
     ("own-data", "kedro run .*image_size=64"): "test_docs.py::check_described_images",
     ("own-data", "kedro run .*captioner="): "test_docs.py::check_described_images",
     ("reproduce", "dvc repro"): "repro/test_dvc_lineage.py::test_stages_of_one_repro_have_one_parent",

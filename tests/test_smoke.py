@@ -95,7 +95,7 @@ def test_run_is_in_mlflow_with_curves_and_pictures(smoke):
     client, runs = tracked(smoke)
     run = runs[-1]
     assert run.info.run_name == "all@smoke"
-    assert run.data.params["generator.vae.training.num_images"] == "3200"
+    assert run.data.params["generator.vae.training.num_images"] == "1920"
     assert "text.vae.psnr" in run.data.metrics
     for curve in ("features/loss", "captioner/loss", "vae/loss", "prior/loss", "gan/loss_g"):
         assert len(client.get_metric_history(run.info.run_id, curve)) >= 2, curve

@@ -1,4 +1,4 @@
-"""Experiments of DVC in a git project of their own: beside the workspace, from the queue, and in it."""
+"""Experiments of DVC in a git project of their own: from the queue, beside the workspace, and in it."""
 
 import csv
 import io
@@ -31,18 +31,17 @@ def shown(n):
 
 @pytest.fixture(scope="module")
 def project(recorded, tmp_path_factory):
-    """A clone with the results, in which two experiments have run: `aside` (--temp) and `later` (--queue)."""
+    """A clone with the results, in which the experiment `aside` has run from the queue."""
     path = tmp_path_factory.mktemp("experiments") / "project"
     git(recorded, "clone", "--quiet", str(recorded), str(path))
     introduce(path)
     shutil.copytree(recorded / ".dvc" / "cache", path / ".dvc" / "cache")
     dvc(path, "checkout", "--quiet", "--with-deps", LAST)
     shutil.copy(recorded / "mlflow.db", path)
-    said = {"aside": dvc_and_log(path, "exp", "run", LAST, "--temp", "-n", "aside", *shown(3), *SHORT)}
-    dvc(path, "exp", "run", LAST, "--queue", "-n", "later", *shown(2), *SHORT)
-    assert "later" in dvc(path, "queue", "status")
+    dvc(path, "exp", "run", LAST, "--queue", "-n", "aside", *shown(3), *SHORT)
+    assert "aside" in dvc(path, "queue", "status")
     try:
-        said["later"] = dvc_and_log(path, "exp", "run", "--run-all")
+        said = dvc_and_log(path, "exp", "run", "--run-all")
     finally:
         dvc(path, "queue", "stop", "--kill")
     return path, said
@@ -50,8 +49,7 @@ def project(recorded, tmp_path_factory):
 
 def test_experiments_run_what_they_change_and_leave_the_workspace_alone(project):
     path, said = project
-    for name, lines in said.items():
-        assert stages_run(lines) == ["evaluation"], name
+    assert stages_run(said) == ["evaluation"]
     assert git(path, "status", "--porcelain") == ""
     assert "evaluation@base:" not in dvc(path, "status", LAST)
 
@@ -61,17 +59,16 @@ def test_their_runs_are_in_the_main_store_and_say_what_made_them(project):
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("lexipix")
     runs = client.search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'")
-    assert {run.data.tags["dvc.experiment"] for run in runs} == {"aside", "later"}
+    assert {run.data.tags["dvc.experiment"] for run in runs} == {"aside"}
     stages = [run for run in runs if "dvc.stage" in run.data.tags]
     parents = {run.info.run_id: run.info.run_name for run in runs if run not in stages}
-    assert sorted(parents.values()) == ["aside@base", "later@base"]
+    assert list(parents.values()) == ["aside@base"]
     revision = git(path, "rev-parse", "HEAD").strip()
     for run in stages:
         assert parents[run.data.tags["mlflow.parentRunId"]].startswith(run.data.tags["dvc.experiment"])
         assert run.data.tags["dvc.stage"] == LAST
         assert run.data.tags["dvc.baseline"] == run.data.tags["git.revision"] == revision
-        shows = {"aside": "3", "later": "2"}[run.data.tags["dvc.experiment"]]
-        assert run.data.params["evaluation.n_shown"] == shows
+        assert run.data.params["evaluation.n_shown"] == "3"
         assert run.info.artifact_uri.startswith((path / "mlartifacts").as_uri())
         images = [file.path for file in client.list_artifacts(run.info.run_id, "images")]
         assert any(path.startswith("images/evaluation~paths+step+0+") for path in images)
@@ -83,7 +80,7 @@ def test_table_of_experiments_has_their_parameters_and_figures(project):
     by_name = {row["Experiment"]: row for row in rows if row["Experiment"]}
     # Other environments have a parameter of this name too, so that the column has the file's
     n_shown = {name: row[f"{PARAMETERS}:evaluation.n_shown"] for name, row in by_name.items()}
-    assert n_shown == {"aside": "3", "later": "2"}
+    assert n_shown == {"aside": "3"}
 
     _, baseline = json.loads(dvc(path, "exp", "show", "--json"))
     for experiment in baseline["experiments"]:
@@ -104,12 +101,12 @@ def test_figures_of_two_revisions_are_compared(project):
 
 def test_pictures_of_two_revisions_stand_side_by_side(project, tmp_path):
     path, _ = project
-    dvc(path, "plots", "diff", "HEAD", "aside", "later", "--targets", SHEET, "--out", str(tmp_path))
+    dvc(path, "plots", "diff", "HEAD", "aside", "--targets", SHEET, "--out", str(tmp_path))
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     sources = re.findall(r'<img src="([^"]+)"', page)
-    assert len(sources) == 3
-    whole, aside, later = (Image.open(tmp_path / source).convert("RGB") for source in sources)
-    assert whole.size[1] > aside.size[1] > later.size[1], "six, three and two pictures of the test split"
+    assert len(sources) == 2
+    whole, aside = (Image.open(tmp_path / source).convert("RGB") for source in sources)
+    assert whole.size[1] > aside.size[1], "six and three pictures of the test split"
     ours = Image.open(path / SHEET).convert("RGB")
     assert ImageChops.difference(whole, ours).getbbox() is None
 

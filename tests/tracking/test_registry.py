@@ -183,7 +183,7 @@ def test_logged_model_has_its_metrics_with_the_data_set_and_its_run(client):
     assert model.source_run_id == run.info.run_id
     assert model.model_id in {output.model_id for output in run.outputs.model_outputs}
     assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": GENERATOR, "version": 1}]
-    assert model.params["generator.vae.training.num_images"] == "3200"
+    assert model.params["generator.vae.training.num_images"] == "1920"
 
 
 def test_signature_names_what_goes_in_and_comes_out(client):

@@ -12,6 +12,7 @@ IMAGES = {
     "evaluation/paths", "evaluation/reconstructions", "evaluation/memorization", "evaluation/rate",
     "evaluation/information",
     *(f"{name}/{kind}" for name in DRAWING for kind in ("samples", "sample_grid")),
+    "pruned/sample_grid",  # empty: no variant of the smoke run is pruned
 }  # fmt: skip
 # 95 of 194 are the models; an image of the grid takes two, a thumbnail of the captions table one
 MOST_FILES = 200
