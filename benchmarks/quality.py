@@ -36,6 +36,7 @@ from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, select_
 from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
 from lexipix.evaluation.path_metrics import TextPathMetrics
 from lexipix.evaluation.text_paths import noise_for
+from lexipix.models.evaluator import Evaluator
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.plots import frontier_figure
@@ -89,7 +90,7 @@ def main() -> None:
     seconds = sum(spent.values()) if arguments.minutes is None else 60 * arguments.minutes
 
     judge = TextPathMetrics(
-        real, Embedder(context.load("evaluator"), run, evaluation.batch_size), some, run.seed
+        real, Embedder(Evaluator, context.load("evaluator"), run, evaluation.batch_size), some, run.seed
     )
     rows: list[Row] = []
     drawn: dict[str, Pixels] = {}

@@ -102,7 +102,7 @@ def test_ingestion_and_metrics_are_compared(tmp_path):
 def test_a_source_is_ingested(tmp_path):
     from stage_images import ingest_source
 
-    counts = {"n_train": 60, "n_val": 5, "n_test": 6, "n_judge": 7}
+    counts = {"n_train": 60, "n_val": 5, "n_test": 6}
     found = ingest_source({"kind": "scenes", "scenes": counts}, str(tmp_path / "store"), image_size=16)
     assert found["n_images"] == 78 and found["seconds"] > 0
 

@@ -37,7 +37,7 @@ def test_cifar10_environment_points_at_the_dvc_import():
         ({"source": {"folder": {"caption_templates": ["{text.real}"]}}}, "more than names of fields"),
         ({"source": {"folder": {"caption_templates": ["{text"]}}}, "is no template"),
         ({"splits": {"val": 0.0}}, "greater than 0"),
-        ({"splits": {"val": 0.4, "test": 0.4, "judge": 0.4}}, "less than a tenth for training"),
+        ({"splits": {"val": 0.46, "test": 0.46}}, "less than a tenth for training"),
         ({"resize": {"background": [0, 0, 256]}}, "less than or equal to 255"),
         ({"max_reject_share": 1.5}, "less than or equal to 1"),
     ],

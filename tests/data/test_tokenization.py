@@ -3,7 +3,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from lexipix.data.tokenization import EOS_ID, PAD_ID, decode, encode, eos_id, pad_id, train_tokenizer
+from lexipix.data.tokenization import (
+    EOS,
+    EOS_ID,
+    N_SPECIAL,
+    PAD,
+    PAD_ID,
+    UNKNOWN,
+    decode,
+    encode,
+    eos_id,
+    pad_id,
+    train_tokenizer,
+    train_word_tokenizer,
+)
 
 CAPTIONS = ["a small red star at the top on white", "a big blue ring at the left on gray", "ein Käse"]
 TOKENIZER = train_tokenizer(CAPTIONS * 4, 320)
@@ -69,3 +82,20 @@ def test_any_text_survives_encoding_and_decoding(text):
     expected = unicodedata.normalize("NFC", text).lower().strip()
     (back,) = decode(TOKENIZER, encode(TOKENIZER, [text], 512))
     assert back == expected
+
+
+def test_words_that_occur_twice_are_known_others_are_one_unknown_word():
+    tokenizer = train_word_tokenizer(
+        ["Red heart, noto", "red star, NOTO", "红心", "红 star", "bikini_top"], 100
+    )
+    known = set(tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN}
+    assert known == {"red", "noto", "star", "红"}
+    ids = encode(tokenizer, ["red zebra", "<unk> <pad>", "ｓｔａｒ"], 10)
+    assert ids[0].tolist()[:3] == [tokenizer.token_to_id("red"), tokenizer.token_to_id(UNKNOWN), EOS_ID]
+    assert PAD_ID not in ids[1][: ids[1].tolist().index(EOS_ID)], "a special token's name is text"
+    assert ids[2].tolist()[:2] == [tokenizer.token_to_id("star"), EOS_ID]
+
+
+def test_a_word_tokenizer_has_at_most_so_many_words_and_those_that_occur_most():
+    tokenizer = train_word_tokenizer(["a a a b b b c c"], N_SPECIAL + 2)
+    assert set(tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN} == {"a", "b"}

@@ -18,7 +18,7 @@ def test_arrays_and_plain_data_round_trip(tmp_path):
 
 def test_files_of_an_earlier_save_do_not_stay(tmp_path):
     dataset = ArrayFolderDataset(filepath=str(tmp_path / "features"))
-    dataset.save({"train": np.ones(2), "judge": np.ones(2)})
+    dataset.save({"train": np.ones(2), "pairs": np.ones(2)})
     dataset.save({"train": np.ones(2)})
     assert set(dataset.load()) == {"train"}
 

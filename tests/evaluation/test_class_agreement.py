@@ -134,7 +134,7 @@ class TestClassMetrics:
     ):
         table = colors.test.captions.assign(caption=None)
         test = Split(colors.test.images, table)
-        silent = ImageSplits(colors.train, colors.val, test, colors.judge, colors.summary)
+        silent = ImageSplits(colors.train, colors.val, test, colors.pairs, colors.summary)
         metrics = measure({"good": good}, silent, classifier, parameters, run)
         assert metrics["text"] == {} and metrics["n_drawn"] == 0
         assert set(metrics["baseline"]["real"]) == {"class_agreement"}
@@ -145,12 +145,12 @@ def test_small_ones_and_untested_ones_do_not_count(colors):
     assert find_classes(colors, 17) == []
     untested = colors.test.captions.assign(label=["red", "blue"] * 15)
     test = Split(colors.test.images, untested)
-    assert find_classes(ImageSplits(colors.train, colors.val, test, colors.judge), 2) == ["blue", "red"]
+    assert find_classes(ImageSplits(colors.train, colors.val, test, colors.pairs), 2) == ["blue", "red"]
 
 
 def test_one_class_is_none(colors):
     train = Split(colors.train.images, colors.train.captions.assign(label="red"))
-    assert find_classes(ImageSplits(train, colors.val, colors.test, colors.judge), 2) == []
+    assert find_classes(ImageSplits(train, colors.val, colors.test, colors.pairs), 2) == []
 
 
 def test_images_of_other_classes_and_without_any_are_left_out(colors):

@@ -38,7 +38,7 @@ def test_copies_are_found_with_their_originals(image_splits):
 
 
 def test_new_images_of_the_same_kind_are_as_far_as_real_ones(image_splits):
-    sets = {"real": image_splits.test.images, "vae": image_splits.judge.images}
+    sets = {"real": image_splits.test.images, "vae": image_splits.pairs.images}
     metrics = memorization_metrics(find_neighbors(sets, image_splits.train.images, QuarterColors(), None))
     assert 0.6 < metrics["vae"]["distance_ratio"] < 1.6
     assert metrics["vae"]["very_near_share"] < 0.2

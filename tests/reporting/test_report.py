@@ -34,7 +34,7 @@ NOT_MEASURED: dict[str, Any] = {"extras": {}, "real_vs_real": {}, "n_images": 0,
 def context(**changes: Any) -> dict[str, Any]:
     images = random_images(3)
     given: dict[str, Any] = {
-        "summary": {"source": "scenes", "n_judge": 12, "digest": "0123456789abcdef"},
+        "summary": {"source": "scenes", "digest": "0123456789abcdef"},
         "metrics": METRICS,
         "paths": {
             "extras": {"gan": {"frechet": 0.8, "sharpness": 0.97}},
@@ -106,7 +106,7 @@ class TestRenderReport:
         assert "KID 0.0002 ± 0.0010, Fréchet 0.110, n = 1,000" in " ".join(words.split())
         assert "among 100 captions" in words and "Worst" not in words
         assert "Embedded scenes" in words and "0123456789ab" in words
-        assert "trained on 12 images that no other model sees" in words
+        assert "trained on the captioned images outside the test split" in words
 
     def test_rate_and_memorization_are_shown_if_they_were_measured(self) -> None:
         words = Page(render_report(**context())).words

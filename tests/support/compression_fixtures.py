@@ -32,7 +32,7 @@ def image_splits():
         train=split(40, 0),
         val=split(12, 1),
         test=split(4, 2),
-        judge=split(4, 3),
+        pairs=split(4, 3),
         summary={"source": "scenes"},
     )
 

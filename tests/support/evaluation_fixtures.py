@@ -80,7 +80,7 @@ def split_of_scenes(n: int, seed: int) -> Split:
 
 @pytest.fixture(scope="session")
 def image_splits() -> ImageSplits:
-    sizes = {"train": 40, "val": 8, "test": 30, "judge": 48}
+    sizes = {"train": 40, "val": 8, "test": 30, "pairs": 12}
     splits = {name: split_of_scenes(n, seed) for seed, (name, n) in enumerate(sizes.items())}
     summary = {f"n_{name}": n for name, n in sizes.items()} | {
         "source": "scenes", "rejected": 2, "uncaptioned": 0, "image_size": 32, "digest": "0123456789abcdef",
@@ -109,7 +109,7 @@ def run() -> RunParameters:
 @pytest.fixture(scope="session")
 def evaluation() -> EvaluationParameters:
     evaluator = {
-        "channels": [8, 12, 16], "text_width": 32, "text_depth": 1, "embed_dim": 16, "vocabulary": 300,
+        "width": 8, "text_width": 32, "embed_dim": 16, "vocabulary": 300, "word_pairs": 64,
         "training.num_images": 96, "training.batch_size": 16, "training.num_validations": 2,
     }  # fmt: skip
     return section(

@@ -14,6 +14,7 @@ from lexipix.evaluation.caption_metrics import is_scenes
 from lexipix.evaluation.embedding import Embedder
 from lexipix.metrics.distribution import Standardizer, kid
 from lexipix.metrics.retrieval import CaptionRetrieval
+from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.scenes import SceneTruth
 from lexipix.utils.types import ImageSplits, ModelBundle
 
@@ -32,7 +33,10 @@ class TaskQuality:
     ) -> None:
         validation = for_training(image_splits.train, image_splits.val, "compression")[1]
         self.captions = list(validation.captions[:n_images])
-        self._embedder, self._seed = Embedder(contrastive_pair, run, EMBEDDING_BATCH), run.seed
+        self._embedder, self._seed = (
+            Embedder(ContrastivePair, contrastive_pair, run, EMBEDDING_BATCH),
+            run.seed,
+        )
         real = np.asarray(validation.images[np.arange(len(self.captions))])
         features = self._embedder.embed_images(real)[0]
         self._standardize = Standardizer(features)

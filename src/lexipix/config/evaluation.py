@@ -11,20 +11,19 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class EvaluatorParameters(Parameters):
-    """The evaluator, a contrastive pair with a split of its own (``evaluation.evaluator.*``)."""
+    """The evaluator, with a network, seed and text input of its own (``evaluation.evaluator.*``)."""
 
-    channels: tuple[Positive, Positive, Positive]
-    blocks: tuple[Positive, Positive, Positive]
+    width: int = Field(ge=8, le=512, multiple_of=2)
     embed_dim: int = Field(ge=8, le=2048)
-    text_width: int = Field(ge=32, le=2048, multiple_of=32)
-    text_depth: int = Field(ge=1, le=24)
-    vocabulary: int = Field(ge=258, le=65_536)
-    max_tokens: int = Field(ge=4, le=1_024)
-    words_weight: float = Field(ge=0)
+    text_width: int = Field(ge=8, le=4096)
+    vocabulary: int = Field(ge=4, le=1_000_000)
+    word_pairs: int = Field(ge=1, le=1_000_000)
+    max_tokens: int = Field(ge=2, le=1_024)
+    dropout: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
     flip: bool
     augmentations: tuple[Literal["jitter", "color", "translation", "cutout"], ...]
-    held_out_share: float = Field(gt=0, le=0.5)
-    min_captioned: int = Field(ge=0)
     seed_offset: int = Field(ge=1)
     training: TrainingParameters
 

@@ -46,7 +46,6 @@ class SceneSourceParameters(Parameters):
     n_train: int = Field(ge=1)
     n_val: int = Field(ge=1)
     n_test: int = Field(ge=1)
-    n_judge: int = Field(ge=1)
     max_objects: int = Field(ge=1, le=3)
     uncaptioned_share: float = Field(ge=0, le=0.9)
 
@@ -91,12 +90,13 @@ class SplitParameters(Parameters):
 
     val: Share
     test: Share
-    judge: Share
+    pairs: float = Field(ge=0, lt=0.5)
+    by: Literal["auto", "image", "concept"]
 
     @model_validator(mode="after")
     def _some_left(self) -> "SplitParameters":
-        if self.val + self.test + self.judge > 0.9:
-            raise ValueError("val, test and judge together leave less than a tenth for training")
+        if self.val + self.test > 0.9:
+            raise ValueError("val and test together leave less than a tenth for training")
         return self
 
 

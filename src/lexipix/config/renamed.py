@@ -48,7 +48,17 @@ RENAMED = {
     "vector_width": "embed_dim",
 }
 # A full key -> why there is no such parameter any more
-REMOVED = {"generator.launch": "training in several processes was removed"}
+_EVALUATOR = "the evaluator has a network of its own"
+REMOVED = {
+    "generator.launch": "training in several processes was removed",
+    "ingestion.source.scenes.n_judge": "the evaluator learns from train and val",
+    "ingestion.splits.judge": "the evaluator learns from train and val",
+    "evaluation.evaluator.min_captioned": "the evaluator learns from given captions only",
+    **{
+        f"evaluation.evaluator.{key}": _EVALUATOR
+        for key in ("channels", "blocks", "text_depth", "words_weight", "held_out_share")
+    },
+}
 
 
 def new_name(key: str, known: list[str]) -> str | None:

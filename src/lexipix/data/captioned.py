@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lexipix.data.images import Images, Subset
+from lexipix.data.images import Images, Joined, Subset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Split
 
@@ -41,6 +41,16 @@ def captioned(split: Split) -> CaptionedImages:
     return CaptionedImages(
         images, [str(text) for text in table["caption"]], [list(texts) for texts in table["paraphrases"]]
     )
+
+
+def joined(splits: Sequence[Split]) -> CaptionedImages:
+    """The images of several splits that have a caption, one split after the other."""
+    parts = [part for part in map(captioned, splits) if len(part)]
+    if len(parts) < 2:
+        return parts[0] if parts else captioned(splits[0])
+    captions = [text for part in parts for text in part.captions]
+    paraphrases = [texts for part in parts for texts in part.paraphrases]
+    return CaptionedImages(Joined([part.images for part in parts]), captions, paraphrases)
 
 
 def with_generated(table: pd.DataFrame, rows: NDArray[np.intp], generated: Sequence[str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Images as tensors: uint8 on disk and in memory, floats in [-1, 1] inside the networks."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,24 @@ class Subset:
 
     def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]:
         return self.images[self.rows[rows]]
+
+
+class Joined:
+    """Several arrays of images of one size, uint8 (N, H, W, 3), one after the other, read on access."""
+
+    def __init__(self, parts: Sequence[Images]) -> None:
+        self.parts, self.ends = parts, np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        owners = np.searchsorted(self.ends, rows, side="right")
+        images = np.empty((len(rows), *self.parts[0][rows[:0]].shape[1:]), np.uint8)
+        for number, part in enumerate(self.parts):
+            own = owners == number
+            images[own] = part[rows[own] - (self.ends[number] - len(part))]
+        return images
 
 
 def normalize(images: Tensor) -> Tensor:

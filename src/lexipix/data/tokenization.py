@@ -1,4 +1,4 @@
-"""Byte-level BPE tokenizers. Imports no torch.
+"""Byte-level BPE tokenizers, and one of whole words. Imports no torch.
 
 All tokenizers, also those of pretrained language models, append EOS to a text and know their padding, so that
 ``tokenizer.json`` alone turns text into a network's input.
@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-PAD, EOS = "<pad>", "<eos>"
+PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 PAD_ID, EOS_ID = 0, 1
+N_SPECIAL = 3  # ids of a word tokenizer that are no words
+# Chinese has no spaces: whole phrases would become tokens, of no use for new phrases
+_HAN = pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -25,11 +28,7 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
         [normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip(), normalizers.Prepend(" ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            # Chinese has no spaces: whole phrases would become tokens, of no use for new phrases
-            pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
+        [_HAN, pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -39,6 +38,30 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     tokenizer.train_from_iterator(captions, trainer)
+    return _with_end_and_padding(tokenizer)
+
+
+def train_word_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Train a tokenizer of whole words, for a bag of words: those that occur at least twice.
+
+    Other words become one unknown word. Chinese characters and signs are words of their own; commas, periods
+    and colons between words are left out.
+    """
+    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"[,.;:](?=\s|$)"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [_HAN, pre_tokenizers.Punctuation("isolated"), pre_tokenizers.WhitespaceSplit()]
+    )
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=vocabulary, min_frequency=2, special_tokens=[PAD, EOS, UNKNOWN], show_progress=False
+    )
+    tokenizer.train_from_iterator(captions, trainer)
+    return _with_end_and_padding(tokenizer)
+
+
+def _with_end_and_padding(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"$A {EOS}", special_tokens=[(EOS, EOS_ID)]
     )

@@ -1,6 +1,6 @@
 """The ingested images on disk: neither writing nor reading holds all of them in memory.
 
-The folder holds ``{train,val,test,judge}/images.npy`` and ``captions.parquet``, ``rejects.csv`` and
+The folder holds ``{train,val,test,pairs}/images.npy`` and ``captions.parquet``, ``rejects.csv`` and
 ``summary.json``.
 """
 

@@ -1,6 +1,7 @@
-"""Embeddings of images and captions by a trained contrastive pair."""
+"""Embeddings of images and captions by the evaluator, or by the contrastive pair of the features."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows, Images
 from lexipix.data.tokenization import encode, pad_id
-from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
@@ -18,11 +19,13 @@ Embeddings = NDArray[np.float32]
 
 
 class Embedder:
-    """Embeds images and captions with a contrastive pair: the evaluator, or that of the features stage."""
+    """Embeds images and captions with the evaluator, or with the contrastive pair of the features stage."""
 
-    def __init__(self, bundle: ModelBundle, run: RunParameters, batch_size: int) -> None:
+    def __init__(
+        self, network: type[ConfigurableNetwork], bundle: ModelBundle, run: RunParameters, batch_size: int
+    ) -> None:
         self._device = resolve_device(run)
-        self._pair = load_network(bundle, ContrastivePair).to(self._device)
+        self._pair: Any = load_network(bundle, network).to(self._device)
         self._tokenizer = tokenizer_of(bundle)
         self._pad_id = pad_id(self._tokenizer)
         self._max_tokens = int(bundle.config["max_tokens"])

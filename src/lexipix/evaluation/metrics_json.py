@@ -25,7 +25,7 @@ def assemble_metrics(
 ) -> dict[str, Any]:
     """Returns the content of ``metrics.json``; a metric that does not apply to the data is absent.
 
-    ``classes`` and ``prompts`` are grouped as ``paths``, the result of :func:`.path_metrics.measure_paths`.
+    ``classes`` is grouped as ``paths``, the result of :func:`.path_metrics.measure_paths`.
     ``training`` is by name of each of :data:`MODELS`. Further groups are taken as they are.
     """
     captioner = training["captioner"]
@@ -35,9 +35,10 @@ def assemble_metrics(
             "captioner": {key: captioner.get(key) for key in CAPTIONER_KEYS}
             | {"images_per_s": captioner.get("captions_per_s")},
             **{
-                key: _merged(_merged(paths[key], classes.get(key, {})), prompts.get(key, {}))
+                key: _merged(paths[key], classes.get(key, {}))
                 for key in ("direct", "text", "baseline", "ceiling")
             },
+            "prompts": prompts,
             "memorization": {path: memorization.get(path) for path in TEXT_PATHS},
             **groups,
             "training": {

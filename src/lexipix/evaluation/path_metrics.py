@@ -9,6 +9,7 @@ from lexipix.config.evaluation import EvaluationParameters
 from lexipix.evaluation.baselines import mean_psnr_ssim, measure_baselines
 from lexipix.evaluation.embedding import Embedder, Embeddings
 from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
+from lexipix.evaluation.retrieval_baseline import RetrievalBaseline
 from lexipix.metrics import distribution
 from lexipix.metrics.images import gradient_magnitude
 from lexipix.metrics.retrieval import CaptionRetrieval
@@ -120,6 +121,9 @@ def measure_paths(
     }
     for path, images in drawn.items():
         metrics["text"][path], metrics["extras"][path] = text_path(images)
+    if train.captions["caption"].notna().any():
+        retrieved, metrics["extras"]["retrieved"] = text_path(RetrievalBaseline(train)(real.prompts))
+        metrics["baseline"]["retrieved"] = retrieved
     if real.scenes is not None:
         best = real.scenes.redraw(None)
         accuracy = real.scenes.accuracy(best)

@@ -63,18 +63,6 @@ TEXT = {
         "Bad below 90%. Errors of the captioner count too.",
         PERCENT,
     ),
-    "train_r_precision": MetricSpec(
-        "R-precision, training captions",
-        "Share of images generated from training captions whose caption the evaluator finds among 100.",
-        "Bad below four fifths of the value of the real training images.",
-        PERCENT,
-    ),
-    "test_r_precision": MetricSpec(
-        "R-precision, unseen captions",
-        "The same for captions of test images. Guessing gives 1%.",
-        "Bad when close to guessing.",
-        PERCENT,
-    ),
     "class_agreement": MetricSpec(
         "Class agreement",
         "Share of images, generated from true captions, that a classifier of real images assigns to the "
@@ -116,6 +104,57 @@ TEXT = {
         "Mean brightness gradient, relative to real images (100%).",
         "Bad below 85% (blurry) and above 115% (noisy).",
         "{:.0%}",
+    ),
+}
+# Of images drawn from true captions
+PROMPTS = {
+    "r_precision": MetricSpec(
+        "R-precision",
+        "Share of images whose caption the evaluator finds among 100. Guessing gives 1%.",
+        "Bad below the retrieved image, which needs no training. Above real images it says nothing more.",
+        PERCENT,
+    ),
+    "image_similarity": MetricSpec(
+        "Similarity to the true image",
+        "Cosine of the evaluator's vectors of the generated and the true image.",
+        "Bad below the retrieved image: then images are typical of their caption and not like the true one.",
+    ),
+    "psnr": MetricSpec(
+        "PSNR",
+        "Size of the pixel errors against the true image.",
+        "Sharp images of another pose score low; only captions that name one image can score high.",
+        DECIBELS,
+    ),
+    "ssim": MetricSpec("SSIM", "Similarity of local structure to the true image.", "Read it as PSNR."),
+    "flat_ripple": MetricSpec(
+        "Ripple on flat areas",
+        "Difference of a pixel from its four neighbours, in levels, where the true image is flat.",
+        "Bad above 2 on captions that were trained on: then areas of one color are mottled.",
+        "{:.2f}",
+    ),
+    "period2_power": MetricSpec(
+        "Power at a period of 2 pixels",
+        "That of rows and columns, relative to real images.",
+        "Bad below 0.8 (blur) and above 1.2 (grain or a grid).",
+        "{:.2f}",
+    ),
+    "period4_power": MetricSpec(
+        "Power at 4 pixels", "The same for a period of 4.", "Read it as above.", "{:.2f}"
+    ),
+    "period8_power": MetricSpec(
+        "Power at 8 pixels", "The same for a period of 8.", "Read it as above.", "{:.2f}"
+    ),
+    "ghost_index": MetricSpec(
+        "Ghosts",
+        "Difference from the background, in levels, where the true image has background.",
+        "Bad far above the retrieved image on captions that were trained on.",
+        "{:.2f}",
+    ),
+    "nearest_train_psnr": MetricSpec(
+        "PSNR to the nearest training image",
+        "Copies have 100 dB; compare with real images of other captions.",
+        "Bad near 100 dB where something new was asked for.",
+        DECIBELS,
     ),
 }
 MEMORIZATION = {

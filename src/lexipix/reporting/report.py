@@ -93,6 +93,7 @@ def render_report(
         summary=summary_lines(metrics, paths["extras"]),
         direct=tables.direct_table(metrics),
         text=tables.text_table(metrics, paths["extras"], paths["real_vs_real"]),
+        prompts=tables.prompts_tables(metrics.get("prompts", {})),
         captioner=tables.comparison_table(metric_specs.CAPTIONER, captioner_column),
         memorization=tables.plain_table(metrics.get("memorization", {}), metric_specs.MEMORIZATION),
         rates=tables.rate_facts(metrics.get("rate", {})),

@@ -14,9 +14,15 @@ PATHS = {"vae": "VAE", "gan": "GAN", "tokens": "token generator", "champion": "c
 BASELINES = {
     "mean_image": "mean image",
     "same_caption": "another image, same caption",
+    "retrieved": "training image of the nearest caption",
     "shuffled": "shuffled captions",
 }
-LOWER_IS_BETTER = ("kid", "frechet")
+PROMPTS = {
+    "unseen": "{:,} captions of test images",
+    "seen": "{:,} captions of training images",
+    "pairs": "{:,} pairs of a concept and a style, of which the other styles were trained on",
+}
+LOWER_IS_BETTER = ("kid", "frechet", "flat_ripple", "ghost_index", "nearest_train_psnr")
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,20 @@ def text_table(
         Column("best possible", best, "best"),
     ]
     return comparison_table(metric_specs.TEXT, columns)
+
+
+def prompts_tables(prompts: Mapping[str, Mapping[str, Any]]) -> dict[str, Table]:
+    """Each generator's images from true captions beside retrieved and real ones, by the kind of captions."""
+    tables = {}
+    for name, group in prompts.items():
+        columns = [
+            *(Column(heading, group.get(path, {}), "ours") for path, heading in PATHS.items()),
+            Column(BASELINES["retrieved"], group.get("retrieved", {})),
+            Column("real images", group.get("real", {}), "best"),
+        ]
+        if table := comparison_table(metric_specs.PROMPTS, columns):
+            tables[PROMPTS[name].format(group["n"])] = table
+    return tables
 
 
 def comparison_table(specs: Mapping[str, MetricSpec], columns: Sequence[Column]) -> Table | None:

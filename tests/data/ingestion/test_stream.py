@@ -37,7 +37,7 @@ def test_digest_and_split():
     kept, rejects, summary = run(ENOUGH)
     assert not rejects and [p.file for p in kept] == [p.file for p in ENOUGH]
     assert kept[3].digest == hashlib.sha256(image(3).tobytes()).hexdigest()[:32]
-    counts = {split: sum(p.split == split for p in kept) for split in ("train", "val", "test", "judge")}
+    counts = {split: sum(p.split == split for p in kept) for split in ("train", "val", "test")}
     assert counts == {split: summary[f"n_{split}"] for split in counts} and all(counts.values())
 
 

@@ -7,7 +7,7 @@ from lexipix.datasets.sources.scenes import open_scenes
 
 
 def read(seed=1, image_size=32, **parameters):
-    numbers = {"n_train": 300, "n_val": 5, "n_test": 7, "n_judge": 9}
+    numbers = {"n_train": 300, "n_val": 5, "n_test": 7}
     return list(
         open_scenes(section("ingestion.source.scenes", numbers | parameters), image_size, seed).read()
     )
@@ -19,13 +19,11 @@ def images():
 
 
 def test_counts_and_splits(images):
-    counts = {split: sum(p.split == split for p in images) for split in ("train", "val", "test", "judge")}
-    assert counts == {"train": 300, "val": 5, "test": 7, "judge": 9}
-    source = open_scenes(
-        section("ingestion.source.scenes", {"n_train": 3, "n_val": 1, "n_test": 1, "n_judge": 1}), 32, 0
-    )
-    assert source.n_images == 6
-    assert source.splits == {"val", "test", "judge"}
+    counts = {split: sum(p.split == split for p in images) for split in ("train", "val", "test", "pairs")}
+    assert counts == {"train": 300, "val": 5, "test": 7, "pairs": 0}
+    source = open_scenes(section("ingestion.source.scenes", {"n_train": 3, "n_val": 1, "n_test": 1}), 32, 0)
+    assert source.n_images == 5
+    assert source.splits == {"val", "test"}
     assert len({p.file for p in images}) == len(images)
 
 

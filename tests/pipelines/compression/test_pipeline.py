@@ -292,7 +292,7 @@ def test_input_is_taken_where_captions_are(image_splits):
     import pandas as pd
 
     bare = Split(image_splits.val.images, pd.DataFrame({"caption": [None] * 12}))
-    found = Exporter(ImageSplits(train=image_splits.train, val=bare, test=bare, judge=bare), VERIFICATION)
+    found = Exporter(ImageSplits(train=image_splits.train, val=bare, test=bare, pairs=bare), VERIFICATION)
     assert list(found.captions) == list(image_splits.train.captions["caption"][:4])
     with pytest.raises(LexipixError, match="No picture has a caption"):
-        Exporter(ImageSplits(train=bare, val=bare, test=bare, judge=bare), VERIFICATION)
+        Exporter(ImageSplits(train=bare, val=bare, test=bare, pairs=bare), VERIFICATION)

@@ -129,7 +129,7 @@ def test_no_captions_at_all(train):
 def test_no_validation_pictures(train):
     data = image_splits(20, 0)
     empty = Split(data.val.images[:0], data.val.captions.iloc[:0])
-    _, curves, _ = train(data=ImageSplits(data.train, empty, data.test, data.judge, data.summary))
+    _, curves, _ = train(data=ImageSplits(data.train, empty, data.test, data.pairs, data.summary))
     assert curves["val_accuracy"].notna().all()
 
 
@@ -148,6 +148,6 @@ def test_captions_of_any_language(train):
     data = image_splits(8, 0)
     table = data.train.captions.assign(caption=["紅い星", "ein Stern", "نجمة", "★", "a", "a", "", "  "])
     learn = Split(data.train.images, table)
-    bundle, _, figures = train(data=ImageSplits(learn, data.val, data.test, data.judge, data.summary))
+    bundle, _, figures = train(data=ImageSplits(learn, data.val, data.test, data.pairs, data.summary))
     assert {"stern", "ein", "نجمة"} <= set(bundle.config["known_words"])
     assert np.isfinite(figures["val_objective"])

@@ -18,7 +18,7 @@ from lexipix.pipelines.ingestion import create_pipeline
 from lexipix.pipelines.ingestion.nodes import describe_images
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ImageSplits, OnnxModel, Split
+from lexipix.utils.types import SPLITS, ImageSplits, OnnxModel, Split
 
 
 @pytest.fixture
@@ -58,13 +58,13 @@ def elsewhere(tmp_path):
     return "elsewhere"
 
 
-SMALL = {"kind": "scenes", "scenes": {"n_train": 90, "n_val": 10, "n_test": 11, "n_judge": 12}}
+SMALL = {"kind": "scenes", "scenes": {"n_train": 90, "n_val": 10, "n_test": 11}}
 
 
 def test_scenes(run):
     image_splits, summary, rejects, sheet = run(source=SMALL)
-    assert [len(image_splits[split]) for split in ("train", "val", "test", "judge")] == [90, 10, 11, 12]
-    assert summary["source"] == "scenes" and summary["n_judge"] == 12
+    assert [len(image_splits[split]) for split in ("train", "val", "test", "pairs")] == [90, 10, 11, 0]
+    assert summary["source"] == "scenes" and summary["n_pairs"] == 0
     assert json.loads(json.dumps(summary)) == summary
     assert list(rejects.columns) == ["file", "reason"] and rejects.empty
     assert sheet.dtype == np.uint8 and sheet.ndim == 3
@@ -93,15 +93,41 @@ def test_folder(run, tmp_path):
     (tmp_path / "in/bad.png").write_text("no image")
     (tmp_path / "in/twin.png").write_bytes((tmp_path / "in/000.png").read_bytes())
     image_splits, summary, rejects, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
-    assert sum(len(image_splits[split]) for split in ("train", "val", "test", "judge")) == 150
+    assert sum(len(image_splits[split]) for split in ("train", "val", "test", "pairs")) == 150
     assert rejects.to_dict("records") == [
         {"file": "bad.png", "reason": "not an image in a known format"},
         {"file": "twin.png", "reason": "duplicate of 000.png"},
     ]
     assert (summary["rejected"], summary["duplicates"]) == (2, 1)
-    captions = pd.concat([image_splits[split].captions for split in ("train", "val", "test", "judge")])
+    captions = pd.concat([image_splits[split].captions for split in ("train", "val", "test", "pairs")])
     assert set(captions.caption) == {f"图 {number}" for number in range(150)}
     assert captions.digest.is_unique
+
+
+def test_a_concept_is_in_one_split_and_some_styles_are_held_out(run, tmp_path):
+    root, rng, rows = tmp_path / "in", np.random.default_rng(0), []
+    root.mkdir()
+    for number in range(300):
+        for style in ("noto", "twemoji"):
+            name = f"{number}-{style}.png"
+            Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(root / name)
+            rows.append(json.dumps({"file_name": name, "text": f"thing {number}, {style}", "style": style}))
+    (root / "metadata.jsonl").write_text("\n".join(rows))
+    image_splits, summary, _, _ = run(source={"kind": "folder", "path": "in"}, image_size=16)
+    assert (summary["split_by"], summary["style_field"]) == ("concept", "style")
+    names = {split: [text.split(",")[0] for text in image_splits[split].captions.caption] for split in SPLITS}
+    assert set(names["test"]).isdisjoint(names["train"] + names["val"] + names["pairs"])
+    assert set(names["val"]).isdisjoint(names["train"] + names["pairs"])
+    assert 10 < len(names["pairs"]) == len(set(names["pairs"])) < 50
+    assert set(names["pairs"]) <= set(names["train"]), "each is trained on in the other style"
+    assert summary["n_pairs"] == len(names["pairs"])
+
+    image_splits, summary, _, _ = run(
+        source={"kind": "folder", "path": "in"}, image_size=16, splits={"by": "image", "pairs": 0}
+    )
+    assert (summary["split_by"], summary["n_pairs"]) == ("image", 0)
+    names = {split: [text.split(",")[0] for text in image_splits[split].captions.caption] for split in SPLITS}
+    assert set(names["test"]) & set(names["train"])
 
 
 def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(system_fonts):
@@ -110,12 +136,12 @@ def test_the_sheet_names_pictures_whose_captions_no_font_can_draw(system_fonts):
     examples = [
         {"row": row, "file": f"{row}.png", "caption": text} for row, text in enumerate(["心", "星", None])
     ]
-    counts = dict.fromkeys(["n_train", "n_val", "n_test", "n_judge", "rejected"], 1)
+    counts = dict.fromkeys(["n_train", "n_val", "n_test", "n_pairs", "rejected"], 1)
     summary = {"source": "folder", "image_size": 8, "examples": examples} | counts
     split = Split(np.zeros((3, 8, 8, 3), np.uint8), table)
     sheet = describe_images(ImageSplits(split, split, split, split, summary))[2]
     captions = ["a heart", "1.png", "(no caption)"]
-    title = "folder: 1 train, 1 val, 1 test, 1 judge; 1 rejected"
+    title = "folder: 1 train, 1 val, 1 test, 1 pairs; 1 rejected"
     np.testing.assert_array_equal(sheet, contact_sheet(split.images, captions, scale=12, title=title))
 
 
@@ -126,7 +152,7 @@ def test_a_captioner_from_elsewhere_describes_what_has_no_text(run, tmp_path, el
     image_splits, summary, _, _ = run(
         source={"kind": "folder", "path": "in"}, image_size=24, captioner=elsewhere, allow_uncaptioned=False
     )
-    table = pd.concat([image_splits[split].captions for split in ("train", "val", "test", "judge")])
+    table = pd.concat([image_splits[split].captions for split in ("train", "val", "test", "pairs")])
     written = table[table.caption_source == "generated"]
     assert set(written.file) == {f"{number:03}.png" for number in range(0, 150, 10)}
     assert set(written.caption) == {SAID} and (table.caption_source == "given").sum() == 135

@@ -76,7 +76,7 @@ class IngestReport:
         if not n_images:
             raise LexipixError("The source has no image that can be used.")
         for split in SPLITS:
-            if not self._counts[split]:
+            if not self._counts[split] and split != "pairs":  # only some sources have pairs
                 share = "the rest" if split == "train" else getattr(self._parameters.splits, split)
                 raise LexipixError(
                     f"The split {split!r} has no images (ingestion.splits.{split} is {share}, "

@@ -42,7 +42,7 @@ class PictureStream:
             for result in results:
                 report.add(result)
                 yield result
-        yield report.summary()
+        yield {**report.summary(), **self.source.facts}
 
     def _check(self, item: SourceImage | Reject, files: dict[bytes, str]) -> SourceImage | Reject:
         file = _printable(item.file)
@@ -69,29 +69,40 @@ class PictureStream:
             item,
             caption=caption,
             paraphrases=tuple(paraphrases),
-            split=choose_split(digest, item.split, self.source.splits, self.parameters.splits),
+            split=choose_split(
+                digest if item.group is None else hashlib.sha256(item.group.encode()).digest(),
+                item.split,
+                self.source.splits,
+                self.parameters.splits,
+                item.is_held_out_pair,
+            ),
             digest=digest.hex(),
         )
 
 
 def choose_split(
-    digest: bytes, hint: SplitName | None, own: Collection[SplitName], shares: SplitParameters
+    digest: bytes,
+    hint: SplitName | None,
+    own: Collection[SplitName],
+    shares: SplitParameters,
+    is_held_out_pair: bool = False,
 ) -> SplitName:
     """The split of an image by its content, so that adding or renaming files moves no other image.
 
-    ``digest`` is a hash of the pixels of 8 bytes or more, ``hint`` the split according to the source. Images
-    of "train" may still move to the splits that are not the source's ``own``, which have ``shares``.
+    ``digest`` is a hash of the pixels, or of the image's group, of 8 bytes or more, ``hint`` the split
+    according to the source. Images of "train" may still move to the splits that are not the source's ``own``,
+    which have ``shares``. Held-out pairs are of the images that would be trained on.
     """
     if hint is not None and hint != "train":
         return hint
     position = int.from_bytes(digest[:8], "big") / 2**64
-    by_hash: dict[SplitName, float] = {"test": shares.test, "val": shares.val, "judge": shares.judge}
+    by_hash: dict[SplitName, float] = {"test": shares.test, "val": shares.val}
     for split, share in by_hash.items():
         if split not in own:
             if position < share:
                 return split
             position -= share
-    return "train"
+    return "pairs" if is_held_out_pair else "train"
 
 
 def _tidy(texts: tuple[str | None, ...]) -> list[str]:

@@ -4,23 +4,27 @@ The caption comes from the first of: ``metadata.jsonl`` or ``metadata.csv`` in t
 ``NAME.txt`` beside the image, the name of the class folder. Otherwise the image has no caption.
 """
 
+import logging
 import posixpath
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.class_captions import caption_from
+from lexipix.datasets.sources.concepts import Named, are_classes, concept_of, find_style_field, held_out_pairs
 from lexipix.datasets.sources.folder_layout import Listing, find_splits, list_folders
 from lexipix.datasets.sources.folder_metadata import MAX_BYTES, read_rows
 from lexipix.datasets.sources.images import Unusable, read_image, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
 from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
+
+_log = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -38,6 +42,9 @@ class _Entry:
     label: str | None = None
     sidecar: str | None = None
     named_in: str | None = None
+    named: Named | None = None
+    group: str | None = None
+    is_held_out_pair: bool = False
 
 
 def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
@@ -64,10 +71,39 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
         # Exactly `limit` entries, evenly spread, because a folder lists its classes one after the other
         limit = min(parameters.source.max_images or len(part), len(part))
         entries += [entry for i, entry in enumerate(part) if i * limit % len(part) < limit]
+    entries, facts = _grouped(entries, parameters)
     decided = frozenset(split for split in splits.values() if split and split != "train")
     read = partial(_read_entry, root, parameters)
     workers = parameters.workers or n_cores()
-    return OpenedSource(partial(ordered_map, read, entries, workers), decided, len(entries))
+    return OpenedSource(partial(ordered_map, read, entries, workers), decided, len(entries), facts)
+
+
+def _grouped(
+    entries: Sequence[_Entry | Reject], parameters: IngestionParameters
+) -> tuple[list[_Entry | Reject], dict[str, Any]]:
+    """The entries with their groups and held-out pairs, and what was found in their captions and fields."""
+    known = [entry.named for entry in entries if isinstance(entry, _Entry) and entry.named is not None]
+    style_field = find_style_field(known)
+    concepts = [concept_of(named, style_field) for named in known]
+    by, pairs = parameters.splits.by, held_out_pairs(concepts, parameters.splits.pairs)
+    by_concept = bool(concepts) and not are_classes(concepts) if by == "auto" else by == "concept"
+
+    def grouped(entry: _Entry | Reject) -> _Entry | Reject:
+        if isinstance(entry, Reject) or entry.named is None:
+            return entry
+        concept = concept_of(entry.named, style_field)
+        group = concept.name if by_concept else None
+        return replace(entry, group=group, is_held_out_pair=concept in pairs, named=None)
+
+    facts = {"split_by": "concept" if by_concept else "image", "style_field": style_field}
+    if style_field is not None:
+        message = "The field %r holds several styles of a concept; %s pairs of both are held out of training."
+        _log.info(message, style_field, f"{len(pairs):,}")
+    if by_concept:
+        _log.info(
+            "Captions name %s concepts: each is in one split only.", f"{len({c.name for c in concepts}):,}"
+        )
+    return [grouped(entry) for entry in entries], facts
 
 
 def _entries(
@@ -97,7 +133,7 @@ def _entries(
                 entries[owner].append(Reject(file, f"named again in {row.place}; its first caption is used"))
             else:
                 named.add(file)
-                entry = _Entry(file, splits[owner], row.texts, row.label, named_in=row.place)
+                entry = _Entry(file, splits[owner], row.texts, row.label, named_in=row.place, named=row.named)
                 entries[owner].append(entry)
     for listing in listings:
         owner = _part_of(listing.prefix, splits)
@@ -123,7 +159,8 @@ def _listed(
         if file not in named:
             sidecar = listing.sidecars.get(PurePath(name).stem)
             # If some images have caption files, the folder is no class, and the other images have no caption.
-            yield _Entry(file, split, (), None if listing.sidecars else label, sidecar)
+            label = None if listing.sidecars else label
+            yield _Entry(file, split, (), label, sidecar, named=Named(label, {}) if label else None)
     for name in listing.unreadable:
         reason = f"{PurePath(name).suffix} files are not supported: save the image as PNG, JPEG or WebP"
         yield Reject(listing.prefix + name, reason)
@@ -146,7 +183,10 @@ def _read_entry(root: Path, parameters: IngestionParameters, entry: _Entry | Rej
     if not any(texts) and entry.label and template:
         texts = (caption_from(template, label=entry.label),)
     caption, *paraphrases = texts or (None,)
-    return SourceImage(entry.file, image, caption, tuple(paraphrases), entry.label, entry.split)
+    return SourceImage(
+        entry.file, image, caption, tuple(paraphrases), entry.label, entry.split,
+        group=entry.group, is_held_out_pair=entry.is_held_out_pair,
+    )  # fmt: skip
 
 
 def _read_sidecar(path: Path) -> tuple[str, ...]:

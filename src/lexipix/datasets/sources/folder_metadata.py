@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lexipix.config.ingestion import FolderSourceParameters
+from lexipix.datasets.sources.concepts import Named
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject
 
 _log = logging.getLogger(__name__)
 
 CAPTION = "caption"  # the name of ``caption_field`` in templates
+MAX_VALUE = 64  # characters of a field that can name a style
 MAX_BYTES = 2**20  # of a line here, and of a caption file; longer ones are something else
 _INVALID = re.compile("[\ud800-\udfff]")
 _FIELD_KEY = "ingestion.source.folder.caption_field"
@@ -32,6 +34,7 @@ class Row:
     file_name: str  # path of the image relative to the metadata file
     texts: tuple[str, ...]  # the caption, then other captions of the same image
     label: str | None  # the field ``label``, if it is a text
+    named: Named | None = None  # what the image shows; None without a caption
 
 
 def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> Iterator[Row | Reject]:
@@ -92,7 +95,19 @@ def _row(place: str, record: dict[str, Any] | str, parameters: FolderSourceParam
         texts = fill_templates(record, parameters)
     except ValueError as error:
         return f"the caption of {name!r} {error}"
-    return Row(place, name, texts, label if isinstance(label, str) and label.strip() else None)
+    label = label if isinstance(label, str) and label.strip() else None
+    return Row(place, name, texts, label, _named(record, parameters) if texts else None)
+
+
+def _named(record: dict[str, Any], parameters: FolderSourceParameters) -> Named | None:
+    captions = _texts(record, parameters.caption_field, parameters)
+    fields = {
+        field: value
+        for field, value in record.items()
+        if isinstance(value, str) and 0 < len(value) <= MAX_VALUE
+        if field not in ("file_name", "label", parameters.caption_field)
+    }
+    return Named(captions[0], fields) if captions else None
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

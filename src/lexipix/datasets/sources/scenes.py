@@ -11,14 +11,14 @@ from lexipix.utils.types import OpenedSource, SourceImage, SplitName
 
 # Scenes rendered at once. Another number changes the images of a seed.
 _BLOCK = 256
-_ORDER: tuple[SplitName, ...] = ("test", "val", "judge", "train")
+_ORDER: tuple[SplitName, ...] = ("test", "val", "train")
 
 
 def open_scenes(parameters: SceneSourceParameters, image_size: int, seed: int) -> OpenedSource:
     """The scenes as a source; image *i* of a split depends on the seed, the split and *i* only."""
     return OpenedSource(
         partial(_read, parameters, image_size, seed),
-        splits=frozenset({"val", "test", "judge"}),
+        splits=frozenset({"val", "test"}),
         n_images=sum(getattr(parameters, f"n_{split}") for split in _ORDER),
     )
 

@@ -11,15 +11,16 @@ from lexipix.evaluation.class_agreement import class_metrics, train_real_classif
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import Pixels, select_evaluated_images
-from lexipix.evaluation.evaluator import caption_evaluator_split, train_contrastive_evaluator
+from lexipix.evaluation.evaluator import train_on_splits
 from lexipix.evaluation.examples import choose_rows, galleries, tabulate_captions
 from lexipix.evaluation.information import information_curve
 from lexipix.evaluation.memorization import measure_neighbors
 from lexipix.evaluation.metrics_json import MODELS, assemble_metrics
 from lexipix.evaluation.path_metrics import measure_paths
-from lexipix.evaluation.prompt_retrieval import prompt_metrics
+from lexipix.evaluation.prompt_metrics import prompt_metrics
 from lexipix.evaluation.rate import rate_curves
 from lexipix.evaluation.text_paths import TEXT_PATHS, Generators, images_by_path, text_paths
+from lexipix.models.evaluator import Evaluator
 from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.quality_plots import information_figure, rate_figure
 from lexipix.reporting.report import render_report
@@ -36,20 +37,12 @@ def train_evaluator(
     evaluation: EvaluationParameters,
     run: RunParameters,
     image_splits: ImageSplits,
-    captioner: ModelBundle,
     stream: MetricStream,
     checkpoints: CheckpointStore,
 ) -> Trained:
-    """Trains the evaluator on its own split with its own seed; no other training uses either.
-
-    ``described`` among its metrics is the number of captions that the captioner wrote for it, if it did.
-    """
-    parameters = evaluation.evaluator
-    split, n_described = caption_evaluator_split(image_splits.judge, captioner, parameters, run)
-    bundle, curves, metrics, _ = train_contrastive_evaluator(
-        split, parameters, run, image_splits.digest, stream, checkpoints
-    )
-    return bundle, curves, metrics | ({"described": n_described} if n_described else {})
+    """Trains the evaluator, with a network, a seed and a text input that nothing else uses."""
+    bundle, curves, metrics, _ = train_on_splits(image_splits, evaluation.evaluator, run, stream, checkpoints)
+    return bundle, curves, metrics
 
 
 def train_classifier(
@@ -111,7 +104,7 @@ def measure(
 ) -> dict[str, Any]:
     """Measures both paths, their baselines and ceilings; the last inputs are those of :data:`TEXT_PATHS`."""
     real = select_evaluated_images(evaluation, image_splits, test_captions)
-    drawn, embedder = images_by_path(text_images), Embedder(evaluator, run, evaluation.batch_size)
+    drawn, embedder = images_by_path(text_images), Embedder(Evaluator, evaluator, run, evaluation.batch_size)
     metrics = measure_paths(real, direct_images, drawn, image_splits.train, embedder, evaluation, run.seed)
     metrics["direct"]["bits_per_image"] = LatentCodec(vae, run, evaluation.batch_size).bits(real.images)
     return metrics
@@ -145,7 +138,7 @@ def measure_memorization(
 ) -> tuple[dict[str, Any], Pixels]:
     """Compares the distances of drawn and of real test images to their nearest training images."""
     real = select_evaluated_images(evaluation, image_splits, test_captions)
-    embedder = Embedder(evaluator, run, evaluation.batch_size)
+    embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size)
     drawn, train_images = images_by_path(text_images), image_splits.train.images
     return measure_neighbors(real, drawn, train_images, embedder, evaluation.memorization)
 
@@ -157,11 +150,10 @@ def measure_prompts(
     evaluator: ModelBundle,
     *generators: Any,
 ) -> dict[str, Any]:
-    """Draws from true captions of training and test images and measures R-precision."""
+    """Draws from true captions of test, training and held-out images, and measures what is drawn."""
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
-    embedder = Embedder(evaluator, run, evaluation.batch_size)
-    splits = {"train": image_splits.train, "test": image_splits.test}
-    return prompt_metrics(splits, paths, embedder, evaluation, run.seed)
+    embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size)
+    return prompt_metrics(image_splits, paths, embedder, evaluation, run.seed)
 
 
 def measure_rate(

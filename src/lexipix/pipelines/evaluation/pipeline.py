@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.train_evaluator,
-                [*PARAMETERS, "image_splits", "captioner", "evaluator_stream", "evaluator_checkpoints"],
+                [*PARAMETERS, "image_splits", "evaluator_stream", "evaluator_checkpoints"],
                 ["evaluator", "evaluator_curves", "evaluator_metrics"],
                 name="train_evaluator",
             ),

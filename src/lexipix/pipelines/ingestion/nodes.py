@@ -11,7 +11,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
-from lexipix.utils.types import ImageSplits, OnnxModel, OpenedSource
+from lexipix.utils.types import SPLITS, ImageSplits, OnnxModel, OpenedSource
 
 
 class Captioners(Protocol):
@@ -47,7 +47,7 @@ def describe_images(image_splits: ImageSplits) -> tuple[dict[str, Any], Any, NDA
         first_drawable([example["caption"] or "(no caption)", *paraphrases[example["row"]]], example["file"])
         for example in examples
     ]
-    counts = ", ".join(f"{summary[f'n_{split}']:,} {split}" for split in ("train", "val", "test", "judge"))
+    counts = ", ".join(f"{summary[f'n_{split}']:,} {split}" for split in SPLITS)
     title = f"{summary['source']}: {counts}; {summary['rejected']:,} rejected"
     scale = max(1, 96 // summary["image_size"])
     sheet = contact_sheet(images, captions, columns=8, scale=scale, title=title)

@@ -9,13 +9,16 @@ from torch.nn import functional as F
 CONTRASTIVE_SCALE = 20.0  # inverse temperature between generated images and captions
 
 
-def contrastive_loss(similarities: Tensor, same: Tensor) -> Tensor:
+def contrastive_loss(similarities: Tensor, same: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Return the symmetric cross-entropy over a batch (CLIP, arXiv 2103.00020).
 
     ``similarities`` (B, B) have images in rows, captions in columns. Equal captions share a target: ``same``,
-    bool (B, B), is true where row i's caption equals column j's, at least on the diagonal.
+    bool (B, B), is true where row i's caption equals column j's, at least on the diagonal. A share
+    ``label_smoothing`` of each target goes to all captions evenly.
     """
     targets = same.float() / same.sum(1, keepdim=True)
+    if label_smoothing:
+        targets = (1 - label_smoothing) * targets + label_smoothing / len(targets)
     rows = -(targets * similarities.log_softmax(1)).sum(1).mean()
     columns = -(targets.T * similarities.log_softmax(0).T).sum(1).mean()
     return (rows + columns) / 2

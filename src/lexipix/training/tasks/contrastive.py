@@ -1,13 +1,10 @@
-"""Contrastive training of the image-text pair; the features stage and the evaluator both use it."""
-
-from collections.abc import Sequence
+"""Contrastive training of the image-text pair of the features stage."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lexipix.data.augmentation import Augmentation, augment
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.contrastive_pair import ContrastivePair
@@ -22,8 +19,7 @@ class ContrastiveTask(NetworkTask):
 
     Equal numbers in ``groups``, int (N,), mark equal captions. ``words_weight`` is that of
     :func:`bag_of_tokens_loss` beside the contrastive loss. With ``augment`` images are shifted by up to two
-    pixels, with ``flip`` half of them are mirrored. The ``augmentations`` of
-    :func:`lexipix.data.augmentation.augment` are for few images.
+    pixels, with ``flip`` half of them are mirrored.
     """
 
     def __init__(
@@ -38,7 +34,6 @@ class ContrastiveTask(NetworkTask):
         words_weight: float,
         augment: bool,
         flip: bool,
-        augmentations: Sequence[Augmentation] = (),
     ) -> None:
         optimizer = adamw(trainable(pair), learning_rate, 0.99, 0.02)
         super().__init__("pair", pair, optimizer, len(images))
@@ -47,7 +42,7 @@ class ContrastiveTask(NetworkTask):
         self.groups = torch.from_numpy(groups)
         self.val_images, self.val_captions = ImageRows(validation[0], captions.device), validation[1]
         self.val_groups = torch.from_numpy(validation[2])
-        self.augment, self.flip, self.augmentations = augment, flip, augmentations
+        self.augment, self.flip = augment, flip
         pair.train()
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
@@ -56,8 +51,6 @@ class ContrastiveTask(NetworkTask):
             images = random_shift(images, 2)
         if self.flip:
             images = random_hflip(images, torch.rand(len(rows)))
-        if self.augmentations:
-            images = augment(images, self.augmentations).contiguous(memory_format=torch.channels_last)
         ids = self.captions.sample(rows)
         groups = self.groups[rows].to(images.device)
         features = self.pair.image_encoder(images)

@@ -3,15 +3,17 @@ import pandas as pd
 import pytest
 from tests.support.parameters import section
 
-from lexipix.evaluation.prompt_retrieval import choose_prompts, prompt_metrics
-from lexipix.utils.types import Split
+from lexipix.evaluation.prompt_metrics import choose_prompts, nearest_train_psnr, prompt_metrics
+from lexipix.utils.types import ImageSplits, Split
 
 COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "black": (0, 0, 0)}
 WORDS = {"rot": "red", "gruen": "green", "blau": "blue"}
 
 
 def split_of(captions, paraphrases=None):
-    images = np.stack([_color(text or "black") for text in captions])
+    images = np.stack(
+        [np.zeros((0, 0, 3), np.uint8)[:0]] if not captions else [_color(t or "black") for t in captions]
+    )
     table = pd.DataFrame({"caption": captions, "paraphrases": paraphrases or [[] for _ in captions]})
     return Split(images, table)
 
@@ -46,6 +48,11 @@ class TestChoosePrompts:
         prompts = choose_prompts(split, 2)
         assert prompts.captions == ["red", "blue"] and prompts.paraphrases == [["rot"], []]
 
+    def test_captions_of_one_image_are_preferred_where_there_are_enough(self):
+        split = split_of(["a red", "a red", "b green", "c blue"])
+        assert choose_prompts(split, 2, unique=True).captions == ["b green", "c blue"]
+        assert choose_prompts(split, 3, unique=True).captions == ["a red", "b green", "c blue"]
+
 
 class TestPromptMetrics:
     @pytest.fixture
@@ -59,29 +66,44 @@ class TestPromptMetrics:
             ),
         }
 
-        def go(train, test, n_prompts=20):
-            splits = {"train": train, "test": test}
+        def go(train, test, pairs=None, n_prompts=20):
             parameters = section("evaluation", {"n_prompts": n_prompts, "n_candidates": 100})
+            splits = ImageSplits(train, train, test, pairs or split_of([None]))
             return prompt_metrics(splits, paths, ColorEmbedder(), parameters, seed=3)
 
         return go
 
-    def test_captions_of_both_splits_and_every_paraphrase(self, measured):
+    def test_captions_of_all_splits_beside_real_and_retrieved_images(self, measured):
         train = split_of(["red", "green", "blue"], [["rot"], ["gruen"], ["blau"]])
-        metrics = measured(train, split_of(["a red", "a green", None]))
-        assert metrics["text"]["vae"] == {"train_r_precision": 1, "test_r_precision": 1}
-        assert metrics["text"]["gan"]["train_r_precision"] == pytest.approx(1 / 3)
-        assert metrics["baseline"]["real"] == {"train_r_precision": 1, "test_r_precision": 1}
-        assert metrics["paraphrases"] == {"train": {"2": pytest.approx(1 / 3)}}, "black is as near to each"
-        assert metrics["n_prompts"] == {"train": 3, "test": 2}
+        metrics = measured(train, split_of(["a red", "a green", None]), split_of(["a blue", "a red"]))
+        assert set(metrics) == {"unseen", "seen", "pairs"}
+        assert [metrics[name]["n"] for name in ("unseen", "seen", "pairs")] == [2, 3, 2]
+        for name in metrics:
+            assert metrics[name]["real"]["r_precision"] == 1
+            right = metrics[name]["vae"]
+            assert right["r_precision"] == right["image_similarity"] == 1 and right["psnr"] == 100
+            assert right["nearest_train_psnr"] == 100 and right["flat_ripple"] == right["ghost_index"] == 0
+            assert metrics[name]["retrieved"]["r_precision"] == 1, "the nearest caption has the right color"
+        assert metrics["seen"]["gan"]["r_precision"] == pytest.approx(1 / 3)
+        assert metrics["seen"]["gan"]["image_similarity"] == pytest.approx(1 / 3)
+        assert "nearest_train_psnr" not in metrics["seen"]["real"]
+        assert metrics["seen"]["paraphrases"] == {"2": pytest.approx(1 / 3)}, "black is as near to each"
+        assert metrics["unseen"]["paraphrases"] == {}
 
     def test_what_does_not_apply_is_absent(self, measured):
         train, nothing = split_of(["red", "green"]), split_of([None, None])
-        metrics = measured(train, nothing)
-        assert metrics["n_prompts"] == {"train": 2} and "paraphrases" not in metrics
-        assert set(metrics["text"]["vae"]) == {"train_r_precision"}
+        assert set(measured(train, nothing)) == {"seen"}
         assert measured(train, train, n_prompts=0) == {}
 
     def test_equal_captions_measure_nothing(self, measured):
         same = split_of(["red", "red"])
         assert measured(same, same) == {}
+
+
+def test_the_nearest_training_image_is_found_and_a_copy_has_100_db():
+    random = np.random.default_rng(0)
+    train = random.integers(0, 256, (5000, 4, 4, 3)).astype(np.uint8)
+    noise = train[[3, 4999]].astype(int) + 2
+    assert nearest_train_psnr(train[[7, 4000]], train) == 100
+    drawn = np.clip(noise, 0, 255).astype(np.uint8)
+    assert nearest_train_psnr(drawn, train) == pytest.approx(10 * np.log10(255**2 / 4), abs=0.1)
