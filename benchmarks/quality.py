@@ -1,6 +1,6 @@
 """Quality at equal training time: lexipix's variants beside a diffusion U-Net.
 
-    python benchmarks/quality.py [--env ENV] [--minutes M] [--pictures 384] [--guidance 1 2]
+    python benchmarks/quality.py [--env ENV] [--minutes M] [--images 384] [--guidance 1 2]
 
 Needs a finished `make run` of the environment and the extra `bench`, and takes as long as that run trained.
 
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--env", help="environment of models and images [default: base]")
     parser.add_argument("--minutes", type=float, help="training time of the U-Net [default: that of lexipix]")
-    parser.add_argument("--pictures", type=int, default=384, help="number of images that are evaluated")
+    parser.add_argument("--images", type=int, default=384, help="number of images that are evaluated")
     parser.add_argument("--batch", type=int, default=64, help="images per batch")
     parser.add_argument("--guidance", type=float, nargs="+", default=[1.0], help="1: none")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "data/08_reporting/benchmarks")
@@ -83,7 +83,7 @@ def main() -> None:
     context = ProjectContext(REPOSITORY, arguments.env)
     evaluation, run = context.parameters.evaluation, context.parameters.run
     image_splits = context.load("image_splits")
-    some = evaluation.model_copy(update={"n_images": arguments.image_splits})
+    some = evaluation.model_copy(update={"n_images": arguments.images})
     real = select_evaluated_images(some, image_splits, context.load("captioner_test_captions"))
     trained = [name for name in MODELS if name not in EVALUATORS]
     spent = {name: context.load(f"{name}_metrics").get("seconds", 0.0) for name in trained}
@@ -179,9 +179,9 @@ def trained_unet(
     with seeded(run.seed):
         unet = CaptionedUNet(design, image_size, reading.hidden_states.shape[-1], reading.embedding.shape[-1])
     flip = context.parameters.generator.flip
-    task = UNetTask(unet, reader.read, captions.images, captions.captions, design.learning_rate, flip)
+    task = UNetTask(unet, reader.encode_text, captions.images, captions.captions, design.learning_rate, flip)
     figures = train(task, seconds, design.batch, run)
-    trained = Trained(unet, reader.read, ids, image_size).in_best_precision(asked)
+    trained = Trained(unet, reader.encode_text, ids, image_size).in_best_precision(asked)
     figures |= {"channels": " ".join(map(str, design.channels)), "batch": design.batch}
     return trained, figures | {"drawing in": str(trained.dtype).removeprefix("torch.")}
 

@@ -99,7 +99,7 @@ def ingest(place: Path, n_images: int, size: int) -> float:
     """Write scenes into an image store and return the seconds."""
     from stage_images import ingest_source
 
-    counts = {"n_train": n_images - 300, "n_val": 100, "n_test": 100}
+    counts = {"n_train": n_images - 200, "n_val": 100, "n_test": 100}
     return ingest_source({"kind": "scenes", "scenes": counts}, str(place), image_size=size)["seconds"]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 from tests.support.project import REPOSITORY, environment_without_settings, make_folder_environment_small
 from tests.support.small_world import save_language_model
@@ -97,6 +98,16 @@ def commands(page):
     return found
 
 
+def use_templates_of(page, file):
+    """Add the page's example of parameters to a file."""
+    text = (REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    parameters = yaml.safe_load(file.read_text(encoding="utf-8"))
+    folder = yaml.safe_load(example)["ingestion"]["source"]["folder"]
+    parameters["ingestion"]["source"]["folder"] = folder
+    file.write_text(yaml.safe_dump(parameters), encoding="utf-8")
+
+
 def covering_test(page, line):
     """The test that covers a command; None if it is executed here."""
     tests = COVERED_ELSEWHERE.items()
@@ -137,6 +148,7 @@ def test_every_command_of_a_page_works(page, project):
     if page == "own-data":
         make_folder_environment_small(project)
         save_language_model(project / "models" / "gpt2", positions=200)
+        use_templates_of(page, project / "conf" / "folder" / "parameters_ingestion.yml")
     for command in found:
         if test := covering_test(page, command.line):
             file, _, name = test.partition("::")

@@ -55,7 +55,8 @@ def test_the_gan_loss_concerns_the_two_trainings_against_the_discriminator(stage
         ("pipelines/generator/pipeline.py", GENERATORS),
         ("training/tasks/vae.py", {"generator_vae"}),
         ("training/tasks/distillation.py", {"compression"}),
-        ("training/tasks/contrastive.py", {"features", "evaluation"}),
+        ("training/tasks/contrastive.py", {"features"}),
+        ("training/tasks/evaluator.py", {"evaluation"}),
         ("training/loop.py", TRAINING_STAGES),
         ("reporting/contact_sheet.py", {"ingestion", "captioner", "evaluation"}),
         ("config/training.py", set()),  # types and ranges: the values are dependencies themselves

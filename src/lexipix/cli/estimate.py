@@ -64,7 +64,7 @@ def _counts(context: ProjectContext) -> dict[str, int]:
     """Images of each split in the run, and those of train without a caption (``uncaptioned``)."""
     source = context.parameters.ingestion.source
     if source.kind == "scenes":
-        counts: dict[str, int] = {split: getattr(source.scenes, f"n_{split}") for split in SPLITS}
+        counts: dict[str, int] = {split: getattr(source.scenes, f"n_{split}", 0) for split in SPLITS}
         return {**counts, "uncaptioned": round(counts["train"] * source.scenes.uncaptioned_share)}
     summary = context.load("ingestion_summary")  # the error of a missing one names the command to run
     counts = {str(split): int(summary[f"n_{split}"]) for split in SPLITS}

@@ -27,9 +27,9 @@ def train_on_splits(
 ) -> Outputs:
     """Trains the evaluator on the captioned images of train and val, with a shifted seed.
 
-    All published R-precision is measured so (AttnGAN's DAMSM, Xu et al. 2018): a judge that learns from a
+    Published R-precision is measured so (DAMSM of AttnGAN, Xu et al. 2018): an evaluator that learns from a
     part of a small folder knows little of it. Images and captions of test and of the held-out pairs stay
-    unseen. Captions that a captioner wrote do not take part.
+    unseen. Captions that the captioner of this run writes do not take part.
 
     Raises:
         LexipixError: Too few images have a caption.

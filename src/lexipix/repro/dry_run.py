@@ -83,7 +83,7 @@ def shorten(
         if lookup(tree, images) is not None:
             lookup(tree, parent)[key] = n_steps * lookup(tree, section)["batch_size"]
     source = tree["ingestion"]["source"]
-    source["scenes"] |= {f"n_{split}": n_images for split in SPLITS}
+    source["scenes"] |= {key: n_images for key in source["scenes"] if key.startswith("n_")}
     if source["kind"] != "scenes":
         source["max_images"] = min(4 * n_images, source["max_images"] or 4 * n_images)
     tree["evaluation"]["n_images"] = None
