@@ -1,8 +1,9 @@
 from types import SimpleNamespace
 
 from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
 
-from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate, report_costs
+from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate, report_costs, results_place
 
 
 def costs(**nodes):
@@ -37,3 +38,15 @@ def test_without_an_estimate_there_is_none():
     assert load_estimate(DataCatalog({"estimate": MemoryDataset()})) == {}
     kept = {"ingest": {"seconds": 1.0, "peak_mb": None}}
     assert load_estimate(DataCatalog({"estimate": MemoryDataset(kept)})) == kept
+
+
+def test_the_last_line_names_the_report_or_the_last_result():
+    kind = {"type": "lexipix.datasets.files.JsonDataset"}
+    catalog = DataCatalog.from_config(
+        {"report": kind | {"filepath": "data/report.html"}, "sheet": kind | {"filepath": "data/sheet.png"}}
+    )
+    draw = node(lambda: 1, None, "sheet", name="draw")
+    write = node(lambda sheet: (1, 2), "sheet", ["report", "other"], name="write")
+    assert results_place(Pipeline([draw]), catalog) == "The results are in data/sheet.png"
+    assert results_place(Pipeline([draw, write]), catalog) == "Open the report: data/report.html"
+    assert results_place(Pipeline([node(lambda: 1, None, "other", name="draw")]), catalog) is None

@@ -1,11 +1,13 @@
-"""The time and memory that each node takes."""
+"""The last lines of a run: the time and memory that each node took, and where the results are."""
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, DataCatalog
+from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lexipix.metrics.speed import begin_peak, peak_mb
@@ -43,10 +45,13 @@ class NodeTimingHooks:
         """Take them again: an output that is a stream is computed while it is saved."""
         self._measure(node)
 
-    @hook_impl(tryfirst=True)
-    def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Log the costs and, as the run's last line, where its results are."""
         for line in report_costs(self.costs, load_estimate(catalog)):
             _log.info(line)
+        if place := results_place(pipeline, catalog):
+            _log.info(place)
 
     def _measure(self, node: Node) -> None:
         seconds = time.perf_counter() - self._started
@@ -59,6 +64,19 @@ def load_estimate(catalog: CatalogProtocol) -> Mapping[str, Cost]:
         return {}
     estimate: Mapping[str, Cost] = catalog.load("estimate")
     return estimate
+
+
+def results_place(pipeline: Pipeline, catalog: DataCatalog) -> str | None:
+    """A sentence that names the report, or else the file or folder of the last output that is kept."""
+    kept = [
+        os.path.relpath(entry["filepath"])
+        for name in (output for node in pipeline.nodes for output in node.outputs)
+        if (entry := catalog.config_resolver.resolve_pattern(name)).get("filepath")
+    ]
+    report = next((path for path in kept if path.endswith("report.html")), None)
+    if report is not None:
+        return f"Open the report: {report}"
+    return f"The results are in {kept[-1]}" if kept else None
 
 
 def report_costs(costs: Mapping[str, Cost], estimate: Mapping[str, Cost]) -> list[str]:
