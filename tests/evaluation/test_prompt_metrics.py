@@ -102,8 +102,11 @@ class TestPromptMetrics:
 
 def test_the_nearest_training_image_is_found_and_a_copy_has_100_db():
     random = np.random.default_rng(0)
-    train = random.integers(0, 256, (5000, 4, 4, 3)).astype(np.uint8)
+    train = random.integers(0, 256, (5000, 16, 16, 3)).astype(np.uint8)
     noise = train[[3, 4999]].astype(int) + 2
     assert nearest_train_psnr(train[[7, 4000]], train) == 100
     drawn = np.clip(noise, 0, 255).astype(np.uint8)
     assert nearest_train_psnr(drawn, train) == pytest.approx(10 * np.log10(255**2 / 4), abs=0.1)
+    bright = np.full((3, 32, 32, 3), 250, np.uint8)
+    bright[1, 0, 0, 0] = 251  # of two that differ by one value in one place, either is near enough
+    assert nearest_train_psnr(bright[2:], bright[:2]) > 80

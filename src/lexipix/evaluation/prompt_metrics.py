@@ -18,7 +18,7 @@ from lexipix.evaluation.evaluated_images import Pixels, evenly_spaced
 from lexipix.evaluation.retrieval_baseline import RetrievalBaseline
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.metrics.artifacts import flat_ripple, ghost_index, period_power
-from lexipix.metrics.images import PSNR_CAP
+from lexipix.metrics.images import psnr
 from lexipix.metrics.retrieval import CaptionRetrieval
 from lexipix.utils.types import ImageSplits, Split
 
@@ -138,15 +138,16 @@ class PromptMetrics:
 def nearest_train_psnr(images: Pixels, train_images: Images) -> float:
     """Returns the mean PSNR in dB of images, uint8 (N, H, W, 3), to the nearest training image of each."""
     flat = _flat(images)
-    lengths = np.square(flat).sum(axis=1)
-    nearest = np.full(len(flat), np.inf)
+    least, nearest = np.full(len(flat), np.inf), np.zeros(len(flat), np.int64)
     for start in range(0, len(train_images), _ROWS):
         rows = np.arange(start, min(start + _ROWS, len(train_images)))
         others = _flat(train_images[rows])
-        squares = lengths[:, None] + np.square(others).sum(axis=1) - 2 * flat @ others.T
-        nearest = np.minimum(nearest, squares.min(axis=1))
-    error = np.maximum(nearest / flat.shape[1], 10 ** (-PSNR_CAP / 10))  # a copy's is 0 but for rounding
-    return float(np.minimum(-10 * np.log10(error), PSNR_CAP).mean())
+        distances = np.square(others).sum(axis=1) - 2 * flat @ others.T  # but for what all rows share
+        place = distances.argmin(axis=1)
+        distance = distances[np.arange(len(flat)), place]
+        nearest[distance < least] = rows[place][distance < least]
+        least = np.minimum(least, distance)
+    return float(psnr(images, train_images[nearest]).mean())
 
 
 def _flat(images: Sequence[Any] | Pixels) -> Any:
