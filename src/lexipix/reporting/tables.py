@@ -69,7 +69,7 @@ def text_table(
     best = {"sharpness": 1.0, **real_vs_real, **baseline.get("real", {}), **metrics.get("ceiling", {})}
     columns = [
         *(Column(n, {**text.get(path, {}), **extras.get(path, {})}, "ours") for path, n in PATHS.items()),
-        *(Column(heading, baseline.get(name, {})) for name, heading in BASELINES.items()),
+        *(Column(n, {**baseline.get(name, {}), **extras.get(name, {})}) for name, n in BASELINES.items()),
         Column("best possible", best, "best"),
     ]
     return comparison_table(metric_specs.TEXT, columns)
