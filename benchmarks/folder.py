@@ -15,25 +15,14 @@ from __future__ import annotations
 import argparse
 
 from record import REPOSITORY, Row, options, save
+from stage_training import NoCheckpoints
 
 from lexipix.cli.project_context import ProjectContext
-from lexipix.data.captioned import captioned
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluator import train_on_splits
-from lexipix.evaluation.prompt_metrics import PROMPTS, PromptMetrics, choose_prompts
-from lexipix.evaluation.retrieval_baseline import RetrievalBaseline
+from lexipix.evaluation.evaluator import train_contrastive_evaluator
+from lexipix.evaluation.prompt_metrics import prompt_metrics
 from lexipix.models.evaluator import Evaluator
 from lexipix.utils.types import NullMetricStream
-
-
-class NoCheckpoints:
-    """Keeps no checkpoint: an interrupted benchmark begins again."""
-
-    def save(self, *_: object) -> None: ...
-
-    def load(self) -> None: ...
-
-    def clear(self) -> None: ...
 
 
 def main() -> None:
@@ -45,22 +34,19 @@ def main() -> None:
     context = ProjectContext(REPOSITORY, arguments.env)
     evaluation, run = context.parameters.evaluation, context.parameters.run
     image_splits = context.load("image_splits")
-    bundle, _, training, _ = train_on_splits(
+    bundle, _, training, _ = train_contrastive_evaluator(
         image_splits, evaluation.evaluator, run, NullMetricStream(), NoCheckpoints()
     )
     embedder = Embedder(Evaluator, bundle, run, evaluation.batch_size)
-    retrieve, train = RetrievalBaseline(image_splits.train), captioned(image_splits.train)
-    rows: list[Row] = []
-    for name, split in PROMPTS.items():
-        prompts = choose_prompts(image_splits[split], arguments.prompts, unique=name == "seen")
-        if len(set(prompts.captions)) < 2:
-            continue
-        measure = PromptMetrics(prompts, embedder, train.images, evaluation.n_candidates, run.seed)
-        row: Row = {"captions": name, "n": len(prompts)}
-        rows.append({**row, "images": "real", **measure.of_real(is_train=name == "seen")})
-        rows.append({**row, "images": "retrieved", **measure(retrieve(prompts.captions))})
+    some = evaluation.model_copy(update={"n_prompts": arguments.prompts})
+    metrics = prompt_metrics(image_splits, {}, embedder, some, run.seed)
+    rows: list[Row] = [
+        {"captions": name, "n": group["n"], "images": images, **group[images]}
+        for name, group in metrics.items()
+        for images in ("real", "retrieved")
+    ]
     facts = {
-        "env": arguments.env, "seed": run.seed, "training images": len(train),
+        "env": arguments.env, "seed": run.seed, "training images": len(image_splits.train),
         "evaluator, s": round(training["seconds"]), "evaluator, images/s": round(training["images_per_s"]),
         "precision": training["precision"],
     }  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.support.evaluation_fixtures import ListStream, NoCheckpoints
 
-from lexipix.evaluation.evaluator import train_on_splits
+from lexipix.evaluation.evaluator import train_contrastive_evaluator
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Split
 
@@ -14,7 +14,9 @@ def train(evaluation, run):
     """Trains an evaluator on splits."""
 
     def go(splits):
-        bundle, *_ = train_on_splits(splits, evaluation.evaluator, run, ListStream(), NoCheckpoints())
+        bundle, *_ = train_contrastive_evaluator(
+            splits, evaluation.evaluator, run, ListStream(), NoCheckpoints()
+        )
         return bundle
 
     return go

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from lexipix.evaluation.retrieval_baseline import RetrievalBaseline, words
+from lexipix.evaluation.retrieval_baseline import RetrievalBaseline
 from lexipix.utils.types import Split
 
 
@@ -24,17 +24,3 @@ def test_every_wording_counts_and_images_without_captions_do_not():
 
 def test_a_caption_of_unknown_words_gets_some_image():
     assert baseline(["red", "blue"]).rows(["zebra"]).tolist() == [0]
-
-
-def test_words_are_chinese_characters_words_and_marks():
-    assert words("Keycap: #1, 红心 bikini_bottom") == [
-        "keycap",
-        ":",
-        "#",
-        "1",
-        ",",
-        "红",
-        "心",
-        "bikini",
-        "bottom",
-    ]

@@ -1,4 +1,4 @@
-"""Experiments of DVC in a git project of their own: from the queue, beside the workspace, and in it."""
+"""Experiments of DVC in a git project of their own: from the queue, and in the workspace."""
 
 import csv
 import io

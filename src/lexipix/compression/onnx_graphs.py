@@ -1,9 +1,5 @@
 """The modules that are exported as graphs, with tensors as inputs and outputs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
@@ -13,9 +9,6 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.decoding_step import FoldedCrossAttention, fold_cross_attention, next_token_logits
 from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
-
-if TYPE_CHECKING:
-    pass
 
 PLAN = TextConditioning._fields
 

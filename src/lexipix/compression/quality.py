@@ -33,10 +33,8 @@ class TaskQuality:
     ) -> None:
         validation = for_training(image_splits.train, image_splits.val, "compression")[1]
         self.captions = list(validation.captions[:n_images])
-        self._embedder, self._seed = (
-            Embedder(ContrastivePair, contrastive_pair, run, EMBEDDING_BATCH),
-            run.seed,
-        )
+        self._embedder = Embedder(ContrastivePair, contrastive_pair, run, EMBEDDING_BATCH)
+        self._seed = run.seed
         real = np.asarray(validation.images[np.arange(len(self.captions))])
         features = self._embedder.embed_images(real)[0]
         self._standardize = Standardizer(features)

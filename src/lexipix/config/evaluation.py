@@ -7,8 +7,6 @@ from pydantic import Field, field_validator
 from lexipix.config.run import Parameters
 from lexipix.config.training import TrainingParameters
 
-Positive = Annotated[int, Field(ge=1)]
-
 
 class EvaluatorParameters(Parameters):
     """The evaluator, with a network, seed and text input of its own (``evaluation.evaluator.*``)."""

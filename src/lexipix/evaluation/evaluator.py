@@ -18,7 +18,7 @@ from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream
 MIN_CAPTIONED = 16  # pairs that the contrastive loss needs
 
 
-def train_on_splits(
+def train_contrastive_evaluator(
     image_splits: ImageSplits,
     parameters: EvaluatorParameters,
     run: RunParameters,

@@ -60,15 +60,17 @@ def prompt_metrics(
     """
     metrics: dict[str, Any] = {}
     train = captioned(image_splits.train)
+    drawing: dict[str, DrawCaptions] = {"retrieved": RetrievalBaseline(image_splits.train), **paths}
     for name, split in PROMPTS.items():
         prompts = choose_prompts(image_splits[split], evaluation.n_prompts, unique=name == "seen")
         if len(set(prompts.captions)) < 2:
             continue
         measure = PromptMetrics(prompts, embedder, train.images, evaluation.n_candidates, seed)
-        drawn: dict[str, DrawCaptions] = {"retrieved": RetrievalBaseline(image_splits.train), **paths}
-        group = {"real": measure.of_real(is_train=name == "seen")}
-        group |= {path: measure(draw(prompts.captions)) for path, draw in drawn.items()}
-        metrics[name] = {**group, "paraphrases": measure.paraphrases(paths["champion"]), "n": len(prompts)}
+        group: dict[str, Any] = {"real": measure.of_real(is_train=name == "seen")}
+        group |= {path: measure(draw(prompts.captions)) for path, draw in drawing.items()}
+        if "champion" in paths:
+            group["paraphrases"] = measure.paraphrases(paths["champion"])
+        metrics[name] = {**group, "n": len(prompts)}
     return metrics
 
 

@@ -1,6 +1,5 @@
 """The baseline that every generator must beat: the training image whose caption is nearest in words."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,10 +8,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from lexipix.data.captioned import captioned
 from lexipix.evaluation.evaluated_images import Pixels
+from lexipix.metrics.text import tokens
 from lexipix.utils.types import Split
 
 _BATCH = 256
-_WORDS = re.compile(r"[\u3400-\u9fff]|[^\W_]+|[^\w\s]")  # a Chinese character, a word, or a mark
 
 
 class RetrievalBaseline:
@@ -30,7 +29,7 @@ class RetrievalBaseline:
             for text in (texts[0], *texts[1]):
                 rows.setdefault(text, row)
         self._rows = np.array(list(rows.values()), np.int64)
-        self._vectorizer = TfidfVectorizer(analyzer=words, sublinear_tf=True)
+        self._vectorizer = TfidfVectorizer(analyzer=tokens, sublinear_tf=True)
         self._keys = self._vectorizer.fit_transform(list(rows))
 
     def rows(self, captions: Sequence[str]) -> NDArray[np.int64]:
@@ -45,8 +44,3 @@ class RetrievalBaseline:
     def __call__(self, captions: Sequence[str]) -> Pixels:
         """Returns one image for each caption, uint8 (N, H, W, 3)."""
         return np.asarray(self._images[self.rows(captions)])
-
-
-def words(text: str) -> list[str]:
-    """Returns the words of a caption in lower case; each Chinese character and each mark is one."""
-    return _WORDS.findall(text.lower())

@@ -17,7 +17,7 @@ BASELINES = {
     "retrieved": "training image of the nearest caption",
     "shuffled": "shuffled captions",
 }
-PROMPTS = {
+PROMPT_TITLES = {
     "unseen": "{:,} captions of test images",
     "seen": "{:,} captions of training images",
     "pairs": "{:,} pairs of a concept and a style, of which the other styles were trained on",
@@ -85,7 +85,7 @@ def prompts_tables(prompts: Mapping[str, Mapping[str, Any]]) -> dict[str, Table]
             Column("real images", group.get("real", {}), "best"),
         ]
         if table := comparison_table(metric_specs.PROMPTS, columns):
-            tables[PROMPTS[name].format(group["n"])] = table
+            tables[PROMPT_TITLES[name].format(group["n"])] = table
     return tables
 
 

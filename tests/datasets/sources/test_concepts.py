@@ -2,8 +2,8 @@ import pytest
 
 from lexipix.datasets.sources.concepts import (
     MIN_CONCEPTS,
+    CaptionedRow,
     Concept,
-    Named,
     are_classes,
     concept_of,
     find_style_field,
@@ -18,7 +18,7 @@ def sprites(n_both=MIN_CONCEPTS, n_one=30):
         for style in ("ultica", "msx")[: 2 if number < n_both else 1]:
             fields = {"category": ("item", "monster")[number % 2], "style": style}
             caption = f"thing {number}, {fields['category']}, {style}"
-            rows.append(Named(caption, fields))
+            rows.append(CaptionedRow(caption, fields))
     return rows
 
 
@@ -31,9 +31,14 @@ def test_the_field_in_which_a_concept_has_several_values_is_the_style():
 
 
 def test_a_style_need_not_be_in_the_caption():
-    rows = [Named("Red heart", {"style": style, "id": f"{n}"}) for n, style in enumerate(["noto", "twemoji"])]
+    rows = [
+        CaptionedRow("Red heart", {"style": style, "id": f"{n}"})
+        for n, style in enumerate(["noto", "twemoji"])
+    ]
     assert concept_of(rows[0], "style") == Concept("red heart", "noto")
-    many = [Named(f"thing {n}", {"style": s}) for n in range(MIN_CONCEPTS) for s in ("noto", "twemoji")]
+    many = [
+        CaptionedRow(f"thing {n}", {"style": s}) for n in range(MIN_CONCEPTS) for s in ("noto", "twemoji")
+    ]
     assert find_style_field(many) == "style"
 
 
@@ -43,8 +48,8 @@ def test_a_style_need_not_be_in_the_caption():
         [],
         sprites(n_both=MIN_CONCEPTS - 1),
         sprites(n_both=MIN_CONCEPTS, n_one=100 * MIN_CONCEPTS),
-        [Named("photo", {"id": str(number)}) for number in range(100)],
-        [Named(f"photo {number}", {"camera": "x"}) for number in range(100)],
+        [CaptionedRow("photo", {"id": str(number)}) for number in range(100)],
+        [CaptionedRow(f"photo {number}", {"camera": "x"}) for number in range(100)],
     ],
     ids=["nothing", "few", "a small share", "one value for each image", "one value"],
 )
@@ -53,7 +58,7 @@ def test_other_fields_are_no_styles(rows):
 
 
 def test_a_caption_that_is_its_style_stays():
-    assert concept_of(Named("Noto", {"style": "noto"}), "style") == Concept("noto", "noto")
+    assert concept_of(CaptionedRow("Noto", {"style": "noto"}), "style") == Concept("noto", "noto")
 
 
 def test_few_captions_of_many_images_are_classes():

@@ -12,11 +12,11 @@ IMAGES_PER_CONCEPT = 10.0  # with more on average, captions are classes, and eve
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What an image shows, according to the fields of its row."""
+class CaptionedRow:
+    """The caption of an image, and the other short texts in its row of metadata."""
 
     caption: str
-    fields: Mapping[str, str]  # short texts
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Concept:
     style: str | None = None
 
 
-def find_style_field(rows: Iterable[Named]) -> str | None:
+def find_style_field(rows: Iterable[CaptionedRow]) -> str | None:
     """The field of which many concepts have several values: ``style`` for *red heart, noto* and *…, twemoji*.
 
     A concept is a caption without the field's value. Of several such fields the one counts of which most
@@ -49,7 +49,7 @@ def find_style_field(rows: Iterable[Named]) -> str | None:
     return best
 
 
-def concept_of(row: Named, style_field: str | None) -> Concept:
+def concept_of(row: CaptionedRow, style_field: str | None) -> Concept:
     """The concept of an image."""
     value = row.fields.get(style_field) if style_field is not None else None
     return Concept(row.caption if value is None else _without(row.caption, value), value)

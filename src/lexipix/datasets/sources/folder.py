@@ -16,7 +16,14 @@ from typing import Any, TypeVar
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.class_captions import caption_from
-from lexipix.datasets.sources.concepts import Named, are_classes, concept_of, find_style_field, held_out_pairs
+from lexipix.datasets.sources.concepts import (
+    CaptionedRow,
+    Concept,
+    are_classes,
+    concept_of,
+    find_style_field,
+    held_out_pairs,
+)
 from lexipix.datasets.sources.folder_layout import Listing, find_splits, list_folders
 from lexipix.datasets.sources.folder_metadata import MAX_BYTES, read_rows
 from lexipix.datasets.sources.images import Unusable, read_image, suffixes
@@ -42,7 +49,7 @@ class _Entry:
     label: str | None = None
     sidecar: str | None = None
     named_in: str | None = None
-    named: Named | None = None
+    captioned: CaptionedRow | None = None
     group: str | None = None
     is_held_out_pair: bool = False
 
@@ -82,28 +89,28 @@ def _grouped(
     entries: Sequence[_Entry | Reject], parameters: IngestionParameters
 ) -> tuple[list[_Entry | Reject], dict[str, Any]]:
     """The entries with their groups and held-out pairs, and what was found in their captions and fields."""
-    known = [entry.named for entry in entries if isinstance(entry, _Entry) and entry.named is not None]
-    style_field = find_style_field(known)
-    concepts = [concept_of(named, style_field) for named in known]
-    by, pairs = parameters.splits.by, held_out_pairs(concepts, parameters.splits.pairs)
-    by_concept = bool(concepts) and not are_classes(concepts) if by == "auto" else by == "concept"
+    rows = [entry.captioned if isinstance(entry, _Entry) else None for entry in entries]
+    style_field = find_style_field(row for row in rows if row is not None)
+    concepts = [None if row is None else concept_of(row, style_field) for row in rows]
+    known = [concept for concept in concepts if concept is not None]
+    pairs, by = held_out_pairs(known, parameters.splits.pairs), parameters.splits.by
+    if by == "auto":
+        by = "image" if not known or are_classes(known) else "concept"
 
-    def grouped(entry: _Entry | Reject) -> _Entry | Reject:
-        if isinstance(entry, Reject) or entry.named is None:
+    def grouped(entry: _Entry | Reject, concept: Concept | None) -> _Entry | Reject:
+        if isinstance(entry, Reject) or concept is None:
             return entry
-        concept = concept_of(entry.named, style_field)
-        group = concept.name if by_concept else None
-        return replace(entry, group=group, is_held_out_pair=concept in pairs, named=None)
+        group = concept.name if by == "concept" else None
+        return replace(entry, group=group, is_held_out_pair=concept in pairs, captioned=None)
 
-    facts = {"split_by": "concept" if by_concept else "image", "style_field": style_field}
     if style_field is not None:
         message = "The field %r holds several styles of a concept; %s pairs of both are held out of training."
         _log.info(message, style_field, f"{len(pairs):,}")
-    if by_concept:
-        _log.info(
-            "Captions name %s concepts: each is in one split only.", f"{len({c.name for c in concepts}):,}"
-        )
-    return [grouped(entry) for entry in entries], facts
+    if by == "concept":
+        n_concepts = len({concept.name for concept in known})
+        _log.info("Captions name %s concepts: each is in one split only.", f"{n_concepts:,}")
+    facts = {"split_by": by, "style_field": style_field}
+    return [grouped(*both) for both in zip(entries, concepts, strict=True)], facts
 
 
 def _entries(
@@ -133,7 +140,9 @@ def _entries(
                 entries[owner].append(Reject(file, f"named again in {row.place}; its first caption is used"))
             else:
                 named.add(file)
-                entry = _Entry(file, splits[owner], row.texts, row.label, named_in=row.place, named=row.named)
+                entry = _Entry(
+                    file, splits[owner], row.texts, row.label, named_in=row.place, captioned=row.captioned
+                )
                 entries[owner].append(entry)
     for listing in listings:
         owner = _part_of(listing.prefix, splits)
@@ -160,7 +169,9 @@ def _listed(
             sidecar = listing.sidecars.get(PurePath(name).stem)
             # If some images have caption files, the folder is no class, and the other images have no caption.
             label = None if listing.sidecars else label
-            yield _Entry(file, split, (), label, sidecar, named=Named(label, {}) if label else None)
+            yield _Entry(
+                file, split, (), label, sidecar, captioned=CaptionedRow(label, {}) if label else None
+            )
     for name in listing.unreadable:
         reason = f"{PurePath(name).suffix} files are not supported: save the image as PNG, JPEG or WebP"
         yield Reject(listing.prefix + name, reason)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lexipix.config.ingestion import FolderSourceParameters
-from lexipix.datasets.sources.concepts import Named
+from lexipix.datasets.sources.concepts import CaptionedRow
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject
 
@@ -34,7 +34,7 @@ class Row:
     file_name: str  # path of the image relative to the metadata file
     texts: tuple[str, ...]  # the caption, then other captions of the same image
     label: str | None  # the field ``label``, if it is a text
-    named: Named | None = None  # what the image shows; None without a caption
+    captioned: CaptionedRow | None = None  # to find its concept; None without a caption
 
 
 def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> Iterator[Row | Reject]:
@@ -96,10 +96,10 @@ def _row(place: str, record: dict[str, Any] | str, parameters: FolderSourceParam
     except ValueError as error:
         return f"the caption of {name!r} {error}"
     label = label if isinstance(label, str) and label.strip() else None
-    return Row(place, name, texts, label, _named(record, parameters) if texts else None)
+    return Row(place, name, texts, label, _captioned(record, parameters) if texts else None)
 
 
-def _named(record: dict[str, Any], parameters: FolderSourceParameters) -> Named | None:
+def _captioned(record: dict[str, Any], parameters: FolderSourceParameters) -> CaptionedRow | None:
     captions = _texts(record, parameters.caption_field, parameters)
     fields = {
         field: value
@@ -107,7 +107,7 @@ def _named(record: dict[str, Any], parameters: FolderSourceParameters) -> Named 
         if isinstance(value, str) and 0 < len(value) <= MAX_VALUE
         if field not in ("file_name", "label", parameters.caption_field)
     }
-    return Named(captions[0], fields) if captions else None
+    return CaptionedRow(captions[0], fields) if captions else None
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -11,7 +11,7 @@ from lexipix.evaluation.class_agreement import class_metrics, train_real_classif
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.embedding import Embedder
 from lexipix.evaluation.evaluated_images import Pixels, select_evaluated_images
-from lexipix.evaluation.evaluator import train_on_splits
+from lexipix.evaluation.evaluator import train_contrastive_evaluator
 from lexipix.evaluation.examples import choose_rows, galleries, tabulate_captions
 from lexipix.evaluation.information import information_curve
 from lexipix.evaluation.memorization import measure_neighbors
@@ -41,7 +41,9 @@ def train_evaluator(
     checkpoints: CheckpointStore,
 ) -> Trained:
     """Trains the evaluator, with a network, a seed and a text input that nothing else uses."""
-    bundle, curves, metrics, _ = train_on_splits(image_splits, evaluation.evaluator, run, stream, checkpoints)
+    bundle, curves, metrics, _ = train_contrastive_evaluator(
+        image_splits, evaluation.evaluator, run, stream, checkpoints
+    )
     return bundle, curves, metrics
 
 
