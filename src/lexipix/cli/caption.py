@@ -33,13 +33,13 @@ def caption(metadata: ProjectMetadata, images: Sequence[Path], env: str | None) 
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     context = ProjectContext(metadata.project_path, env)
     pipe = context.captioner()
-    ingestion, size = context.parameters.ingestion, pipe.captioner.image_size
+    ingestion = context.parameters.ingestion
     failures = 0
     for start in range(0, len(images), _BATCH):
         read = []
         for path in images[start : start + _BATCH]:
             try:
-                read.append((path, read_image_file(path, ingestion, size)))
+                read.append((path, read_image_file(path, ingestion, pipe.captioner)))
             except LexipixError as error:
                 if len(images) == 1:
                     raise

@@ -12,19 +12,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lexipix.config.ingestion import IngestionParameters
+    from lexipix.inference.onnx_session import OnnxSession
 
 # No prompt is longer; so a wrong file, such as a video, is not read to its end
 _MAX_LINE_BYTES = 10_000
 
 
-def read_image_file(path: Path, parameters: "IngestionParameters", image_size: int) -> "NDArray[np.uint8]":
+def read_image_file(
+    path: Path, parameters: "IngestionParameters", model: "OnnxSession"
+) -> "NDArray[np.uint8]":
     """An image file as the ingestion reads it, at a model's size; a LexipixError if it cannot be used."""
     from lexipix.datasets.sources.images import Unusable, read_image
+    from lexipix.inference.onnx_session import image_format
 
     if path.is_dir():
         raise LexipixError(f"{path} is a folder: name the images in it.")
     try:
-        return read_image(path, parameters.model_copy(update={"image_size": image_size}))
+        return read_image(path, parameters.model_copy(update=image_format(model)))
     except Unusable as error:
         raise LexipixError(f"{path} cannot be used as an image: {error}.") from None
 

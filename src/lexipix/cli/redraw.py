@@ -86,7 +86,7 @@ def redraw(
     parameters = with_options(generation.redraw, **options)
     pipe = context.text_to_image(generation.model)
     _, generator = pipe.generator("best")
-    pixels = read_image_file(image, context.parameters.ingestion, generator.image_size)
+    pixels = read_image_file(image, context.parameters.ingestion, generator)
     source = "given" if text is not None else image.with_suffix(".txt").name
     text = text if text is not None else text_beside(image)
     if text is not None:

@@ -103,7 +103,7 @@ def choose_captioner(parameters: ChampionParameters, table: Mapping[str, Row]) -
 
 
 def _with_torch(captioner: ModelBundle, runtime: str) -> Apply:
-    network, dtype = torch_network(captioner, Captioner, runtime)
+    network, dtype = torch_network(captioner, runtime, Captioner)
     tokenizer, max_tokens = tokenizer_of(captioner), int(captioner.config["max_tokens"])
 
     @torch.inference_mode()

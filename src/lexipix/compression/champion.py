@@ -68,7 +68,7 @@ def champion_pipeline(
     ``choice`` is that of :func:`choose_champion`; ``baseline`` and ``variants`` are of the chosen family.
     """
     models = {name: {**variants, BASELINE: baseline}[name] for name in choice["qualities"].values()}
-    keys = ("image_size", "noise_dim", "max_tokens", "known_words")
+    keys = ("image_size", "image_channels", "noise_dim", "max_tokens", "known_words")
     config = {"kind": "champion", **choice, **{key: baseline.config[key] for key in keys}}
     return OnnxPipeline(config, {**models, SCORER: scorer}, dict(baseline.card))
 

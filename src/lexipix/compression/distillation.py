@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lexipix.compression.champion import choose_family
-from lexipix.compression.students import has_own_reader, make_student
+from lexipix.compression.students import make_student
 from lexipix.compression.variants import split_name
 from lexipix.config.compression import ChampionParameters, CompressionParameters, PrunedParameters
 from lexipix.config.run import RunParameters
@@ -81,7 +81,7 @@ class _Distillation:
     ) -> Outputs:
         """Train the student; ``text_student`` is the model that its training starts from, if any."""
         data, teacher = self.data, self.teacher
-        keys = ("image_size", "known_words", "noise_dim", "max_tokens")
+        keys = ("image_size", "image_channels", "known_words", "noise_dim", "max_tokens")
         setup = TrainingSetup(
             task,
             student,
@@ -101,12 +101,12 @@ def distill_text_encoder(
     """Train the small network's text encoder to encode captions as the teacher does.
 
     Returns:
-        The small network, the curves and metrics of the training. Where no variant of it is asked for, or it
-        keeps the teacher's language model, the teacher itself without metrics.
+        The small network, the curves and metrics of the training. Where no variant of it is asked for, the
+        teacher itself without metrics.
     """
     parameters, reader = compression.small, compression.small.reader
     bundle = data.teacher(compression.champion)
-    if not _is_wanted(compression, "small") or not has_own_reader(bundle.config["network"], parameters):
+    if not _is_wanted(compression, "small"):
         return bundle, *untrained()
     distillation = _Distillation("small_reader", parameters, run, data, bundle)
     teacher, prob = distillation.network, distillation.primary_caption_prob
@@ -142,7 +142,7 @@ def distill(
     parameters: PrunedParameters = getattr(compression, name)
     distillation = _Distillation(name, parameters, run, data, bundle)
     teacher = distillation.network
-    if text_student is not None and has_own_reader(bundle.config["network"], parameters):
+    if text_student is not None:
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)
     else:
         config, student = make_student(teacher, bundle.config["network"], parameters)

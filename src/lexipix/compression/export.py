@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from lexipix.data.images import normalize
 from lexipix.data.tokenization import pad_id
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.neighbor_memory import MAX_SIMILARITY
+from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, token_ids, tokenizer_of
 from lexipix.utils.errors import LexipixError
@@ -65,8 +67,60 @@ class Exporter:
         self._network: Mapping[str, Any] = {}
         self._programs: dict[str, torch.onnx.ONNXProgram] = {}
 
-    def text_to_image(self, bundle: ModelBundle) -> OnnxModel:
-        """Exports a generator.
+    def generator(self, bundle: ModelBundle) -> OnnxModel:
+        """Exports a generator of either family.
+
+        ``read`` maps ids (B, L) to what ``draw`` needs; what that is depends on the kind of the generator.
+        """
+        if bundle.config["kind"] == RetrievalToImage.kind:
+            return self._retrieval_to_image(bundle)
+        return self._text_to_image(bundle)
+
+    def _retrieval_to_image(self, bundle: ModelBundle) -> OnnxModel:
+        """Exports a generator with its memory.
+
+        ``read`` maps ids (B, L) to unit vectors (B, D), with which the memory is searched; ``rank`` maps
+        these and what was found to scores; ``draw`` maps them and the chosen images, uint8 (B, K, S, S, C),
+        to images and pixels.
+        """
+        module = load_network(bundle, RetrievalToImage)
+        n_neighbors = module.editor.n_neighbors
+        reads, ranks, draws = [], [], []
+        for ids in self._ids(bundle):
+            found = module.retrieve(ids)
+            own = {"query": found.embedding, "words": found.words}
+            theirs = {"keys": found.keys, "key_words": found.key_words}
+            reads.append({"ids": ids})
+            similarities = found.similarities.clamp_max(MAX_SIMILARITY)
+            ranks.append({**own, **theirs, "vectors": found.vectors, "similarities": similarities})
+            chosen = [min(row, found.rows.shape[1] - 1) for row in range(n_neighbors)]
+            images = torch.from_numpy(module.memory.images[found.rows[:, chosen].numpy()])
+            draws.append({**own, **{k: v[:, chosen] for k, v in theirs.items()}, "neighbors": images})
+        network = bundle.config["network"]
+        config = {
+            **_image_shape(bundle),
+            "noise_dim": module.noise_dim,
+            "known_words": bundle.config.get("known_words", []),
+            "retrieval": {"n_neighbors": n_neighbors, "temperature": module.temperature},
+        }
+        ranked = dict.fromkeys(ranks[0], (0, 1)) | {"query": (0,), "key_words": (0, 1, 2)}
+        drawn: dict[str, Sequence[int]] = dict.fromkeys(draws[0], (0,))
+        drawn |= {"words": (0, 1), "key_words": (0, 2)}
+        modules = {
+            "read": onnx_graphs.TextToQuery(module),
+            "rank": onnx_graphs.NeighborsToScores(module),
+            "draw": onnx_graphs.NeighborsToImage(module),
+        }
+        graphs = {
+            "read": _Graph(modules["read"].eval(), reads, {"ids": (0, 1)}, ["query"]),
+            "rank": _Graph(modules["rank"].eval(), ranks, ranked, ["scores"]),
+            "draw": _Graph(modules["draw"].eval(), draws, drawn, ["images", "pixels"]),
+        }
+        arrays = {name: bundle.weights[f"memory_{name}"].numpy() for name in network["memory"]}
+        return replace(self._model(bundle, config, graphs), arrays=arrays)
+
+    def _text_to_image(self, bundle: ModelBundle) -> OnnxModel:
+        """Exports a generator from latents.
 
         ``read`` maps ids (B, L) to all that depends on captions alone; ``draw`` maps that and noise (B, Z) to
         images (B, 3, S, S) and the same as uint8 (B, S, S, 3).
@@ -80,12 +134,12 @@ class Exporter:
         for ids in self._ids(bundle):
             noise = np.random.default_rng(0).standard_normal((len(ids), noise_dim), np.float32)
             with torch.no_grad():
-                parts = dict(zip(onnx_graphs.PLAN, read(ids), strict=False))
+                parts = dict(zip(onnx_graphs.PLAN, read(ids), strict=True))
             reads.append({"ids": ids})
             draws.append({"noise": torch.from_numpy(noise), **parts})
         config = {
             "noise_dim": noise_dim,
-            "image_size": int(network["decoder"]["image_size"]),
+            **_image_shape(bundle),
             "known_words": bundle.config.get("known_words", []),
         }
         graphs = {
@@ -109,8 +163,8 @@ class Exporter:
         for ids in self._ids(bundle):
             ids = torch.cat([torch.full((len(ids), 1), module.start_id), ids[:, :-1]], dim=1)
             texts.append((ids, cells[torch.arange(len(ids)) % len(cells)]))
-        config = {
-            "image_size": self.images.shape[1],
+        config: dict[str, Any] = {
+            **_image_shape(bundle),
             "start_id": module.start_id,
             "pad_id": module.pad_id,
             "eos_id": module.eos_id,
@@ -139,7 +193,7 @@ class Exporter:
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
             "text": _Graph(text, texts, {"ids": (0, 1)}, ["vectors"]),
         }
-        return self._model(bundle, {"image_size": self.images.shape[1]}, graphs)
+        return self._model(bundle, _image_shape(bundle), graphs)
 
     def _ids(self, bundle: ModelBundle) -> list[Tensor]:
         """The captions as one padded batch, and the shortest and the longest of them by themselves."""
@@ -207,6 +261,10 @@ def largest_difference(graph: bytes, module: nn.Module, batches: Sequence[Inputs
             if wanted.is_floating_point():
                 largest = max(largest, float(np.abs(got - wanted.numpy()).max()))
     return largest
+
+
+def _image_shape(bundle: ModelBundle) -> dict[str, int]:
+    return {key: int(bundle.config[key]) for key in ("image_size", "image_channels")}
 
 
 def _export(graph: _Graph) -> torch.onnx.ONNXProgram:

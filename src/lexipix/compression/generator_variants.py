@@ -15,6 +15,7 @@ from lexipix.compression.variants import Row, arithmetic, in_batches, measure_va
 from lexipix.config.compression import NETWORKS, CompressionParameters, MeasurementParameters
 from lexipix.config.run import RunParameters
 from lexipix.metrics.images import psnr, ssim
+from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
@@ -38,7 +39,7 @@ def make_variants(
         runtimes = {runtime for network, runtime in wanted if network == name and "torch_" not in runtime}
         model = baseline
         if name and runtimes:
-            model = variants[f"{name}_{BASELINE}"] = exporter.text_to_image(smaller[name])
+            model = variants[f"{name}_{BASELINE}"] = exporter.generator(smaller[name])
         if "onnx_int8" in runtimes:
             variants[f"{name}_onnx_int8".removeprefix("_")] = quantize_generator(model, exporter.captions)
     return variants
@@ -90,7 +91,7 @@ def _measure(
 ) -> dict[str, Row]:
     """Variant -> metrics, from prompts to pixels; fidelity is to the uncompressed network in torch."""
     captions = quality.captions
-    noise_dim = int(networks[""].config["network"]["prior"]["noise_dim"])
+    noise_dim = int(networks[""].config["noise_dim"])
     noise = np.random.default_rng(0).standard_normal((len(captions), noise_dim), np.float32)
     expected = np.stack(in_batches(load_generator(REFERENCE, networks[""]), (captions, noise)))
     models = {variant: exported.get(variant.replace("openvino_", "onnx_")) for variant in variants}
@@ -116,7 +117,7 @@ def _measure(
 
 def _arithmetic(bundle: ModelBundle, captions: list[str], noise_dim: int) -> Row:
     """Number of weights, and MFLOP of an image of a caption of mean length."""
-    module, tokenizer = load_network(bundle, TextToImage), tokenizer_of(bundle)
+    module, tokenizer = load_network(bundle, TextToImage, RetrievalToImage), tokenizer_of(bundle)
     lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
     length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))
     # With gradients: without them torch fuses layers that it cannot count

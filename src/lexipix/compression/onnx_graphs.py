@@ -7,6 +7,7 @@ from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.decoding_step import FoldedCrossAttention, fold_cross_attention, next_token_logits
+from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
 
@@ -87,14 +88,14 @@ class PrefixDecodingStep(nn.Module):
 
 
 class TextToConditioning(nn.Module):
-    """Maps captions (B, L) to the parts of their encoding that there are, each (B, …), without noise."""
+    """Maps captions (B, L) to the parts of their encoding, each (B, …), without noise."""
 
     def __init__(self, network: TextToImage) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, ids: Tensor) -> tuple[Tensor, ...]:
-        return tuple(part for part in self.network.condition(ids) if part is not None)
+        return tuple(self.network.condition(ids))
 
 
 class ConditioningToImage(nn.Module):
@@ -104,11 +105,58 @@ class ConditioningToImage(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
-        self, noise: Tensor, grid: Tensor, context: Tensor, mean_latents: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        images = self.network.decode_conditioning(TextConditioning(grid, context, mean_latents), noise)
+    def forward(self, noise: Tensor, grid: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        images = self.network.decode_conditioning(TextConditioning(grid, context), noise)
         return images, denormalize(images)
+
+
+class TextToQuery(nn.Module):
+    """Maps captions (B, L) to the unit vectors (B, D) with which a memory is searched."""
+
+    def __init__(self, network: RetrievalToImage) -> None:
+        super().__init__()
+        self.encoder, self.pad_id = network.text_encoder, network.pad_id
+
+    def forward(self, ids: Tensor) -> Tensor:
+        vectors: Tensor = self.encoder(ids, ids != self.pad_id)
+        return vectors
+
+
+class NeighborsToScores(nn.Module):
+    """Maps captions and the images that they retrieved to scores (B, N); arguments as for ``Editor.rank``."""
+
+    def __init__(self, network: RetrievalToImage) -> None:
+        super().__init__()
+        self.editor = network.editor
+
+    def forward(
+        self,
+        query: Tensor,
+        words: Tensor,
+        keys: Tensor,
+        key_words: Tensor,
+        vectors: Tensor,
+        similarities: Tensor,
+    ) -> Tensor:
+        return self.editor.rank(query, words, keys, key_words, vectors, similarities)
+
+
+class NeighborsToImage(nn.Module):
+    """Maps captions and the images that they retrieved to new images; arguments as for ``Editor``.
+
+    The retrieved images are uint8 (B, K, S, S, C); the new ones are (B, C, S, S), and uint8 (B, S, S, C).
+    """
+
+    def __init__(self, network: RetrievalToImage) -> None:
+        super().__init__()
+        self.editor = network.editor
+
+    def forward(
+        self, query: Tensor, words: Tensor, keys: Tensor, key_words: Tensor, neighbors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        images = neighbors.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+        drawn = self.editor(query, words, keys, key_words, images)
+        return drawn, denormalize(drawn)
 
 
 class ImageEmbedding(nn.Module):

@@ -41,7 +41,7 @@ def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxMode
     for first in range(0, len(captions), CALIBRATION_BATCH):
         ids = encode(generator.tokenizer, captions[first : first + CALIBRATION_BATCH], generator.max_tokens)
         noise = rng.standard_normal((len(ids), generator.noise_dim), np.float32)
-        batches.append({"noise": noise, **generator.run("read", ids=ids)})
+        batches.append(generator.draw_inputs(generator.encode(ids), noise))
     return _quantize(baseline, "draw", batches, GENERATOR_CONVOLUTIONS)
 
 

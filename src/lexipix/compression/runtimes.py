@@ -1,6 +1,7 @@
 """Runtimes of trained networks: torch in several ways, ONNX Runtime, OpenVINO."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from lexipix.compression.export import Unavailable
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import encode
 from lexipix.inference.onnx_generator import OnnxGenerator
+from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import NetworkType, load_network, tokenizer_of
 from lexipix.training.precision import put_channels_last
@@ -19,16 +22,16 @@ from lexipix.utils.types import ModelBundle, OnnxModel
 
 REFERENCE = "torch_fp32"
 
-# Prompts (N) and noise (N, Z) to images, uint8 (N, S, S, 3)
+# Prompts (N) and noise (N, Z) to images, uint8 (N, S, S, C)
 Generate = Callable[[Sequence[str], NDArray[np.float32]], NDArray[np.uint8]]
 
 
 def torch_network(
-    bundle: ModelBundle, network: type[NetworkType], runtime: str
+    bundle: ModelBundle, runtime: str, *networks: type[NetworkType]
 ) -> tuple[NetworkType, torch.dtype]:
     """Returns a network as a runtime of torch computes it, and the type of its numbers."""
     dtype = torch.bfloat16 if runtime == "torch_bf16" else torch.float32
-    loaded = load_network(bundle, network).to(dtype)
+    loaded = load_network(bundle, *networks).to(dtype)
     if runtime != REFERENCE:
         put_channels_last(loaded)
     return loaded, dtype
@@ -53,7 +56,7 @@ def load_generator(runtime: str, bundle: ModelBundle, exported: OnnxModel | None
 
 
 def _with_torch(bundle: ModelBundle, runtime: str) -> Generate:
-    network, dtype = torch_network(bundle, TextToImage, runtime)
+    network, dtype = torch_network(bundle, runtime, TextToImage, RetrievalToImage)
     apply = _compiled(network) if runtime == "torch_compile" else network
     tokenizer, max_tokens = tokenizer_of(bundle), int(bundle.config["max_tokens"])
 
@@ -65,7 +68,7 @@ def _with_torch(bundle: ModelBundle, runtime: str) -> Generate:
     return generate
 
 
-def _compiled(network: TextToImage) -> Callable[[Tensor, Tensor], Tensor]:
+def _compiled(network: ConditionalGenerator) -> Callable[[Tensor, Tensor], Tensor]:
     """A network compiled for any batch size and caption length; raises Unavailable without a compiler."""
     from torch._dynamo.exc import TorchDynamoException
 
@@ -87,15 +90,25 @@ def _with_openvino(model: OnnxModel) -> Generate:
             "pip install 'lexipix[openvino]', or remove the variant from the list."
         ) from error
     core = openvino.Core()
-    read, draw = (
-        core.compile_model(core.read_model(model.graphs[name], b""), "CPU") for name in ("read", "draw")
-    )
-    session = OnnxGenerator(model)
+    session = _OpenVinoGenerator(model, core)
 
     def generate(prompts: Sequence[str], noise: NDArray[np.float32]) -> NDArray[np.uint8]:
-        encoding = read({"ids": encode(session.tokenizer, prompts, session.max_tokens)})
-        parts = {output.any_name: encoding[output] for output in read.outputs}
-        pixels: NDArray[np.uint8] = draw({**parts, "noise": noise})["pixels"]
-        return pixels
+        encoding = session.encode(encode(session.tokenizer, prompts, session.max_tokens))
+        return session.run("draw", **session.draw_inputs(encoding, noise))["pixels"]
 
     return generate
+
+
+class _OpenVinoGenerator(OnnxGenerator):
+    """An exported generator whose graphs run in OpenVINO; ``core`` is its entry point."""
+
+    def __init__(self, model: OnnxModel, core: Any) -> None:
+        super().__init__(model)
+        self._compiled = {
+            name: core.compile_model(core.read_model(model.graphs[name], b""), "CPU") for name in self.graphs
+        }
+
+    def run(self, graph: str, *outputs: str, **inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        compiled = self._compiled[graph]
+        results = compiled(inputs)
+        return {output.any_name: results[output] for output in compiled.outputs}

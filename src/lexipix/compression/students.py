@@ -30,8 +30,7 @@ def make_student(
         The student's configuration, as :meth:`TextToImage.from_config` takes it, and the student.
     """
     config = copy.deepcopy(network)
-    if has_own_reader(network, parameters):
-        assert isinstance(parameters, SmallParameters)
+    if isinstance(parameters, SmallParameters):
         width = parameters.reader.width
         config["language_model"] = None
         config["text_encoder"] |= {"width": width, "depth": parameters.reader.depth}
@@ -49,12 +48,6 @@ def make_student(
             _prune(block, parameters.decoder_share) for block in student.decoder.trunk
         ]
     return config, student
-
-
-def has_own_reader(network: dict[str, Any], parameters: PrunedParameters) -> bool:
-    """Whether a student has its own text encoder; random features need that of the teacher."""
-    own = isinstance(parameters, SmallParameters) and parameters.reads == "own"
-    return own and not network["prior"].get("random_features")
 
 
 def _prune(block: nn.Module, share: float) -> int:

@@ -78,9 +78,11 @@ def in_batches(apply: Apply, inputs: Inputs) -> list[Any]:
 def size_mb(variant: str, bundle: ModelBundle, exported: OnnxModel | None) -> float:
     """Returns the size of the stored weights of a variant in MB (10^6 bytes)."""
     if exported is not None:
-        return sum(map(len, exported.graphs.values())) / 1e6
+        arrays = sum(values.nbytes for values in exported.arrays.values())
+        return (sum(map(len, exported.graphs.values())) + arrays) / 1e6
     n_bytes = 2 if variant.endswith("torch_bf16") else 4
-    return _n_weights(bundle) * n_bytes / 1e6
+    weights = bundle.weights.values()
+    return sum(one.numel() * (n_bytes if one.is_floating_point() else one.itemsize) for one in weights) / 1e6
 
 
 def arithmetic(bundle: ModelBundle, call: Callable[[], object]) -> Row:
@@ -91,7 +93,7 @@ def arithmetic(bundle: ModelBundle, call: Callable[[], object]) -> Row:
 
 
 def _n_weights(bundle: ModelBundle) -> int:
-    return sum(weight.numel() for weight in bundle.weights.values())
+    return sum(weight.numel() for weight in bundle.weights.values() if weight.is_floating_point())
 
 
 def _measure(

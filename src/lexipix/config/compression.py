@@ -49,7 +49,6 @@ class PrunedParameters(Parameters):
 class SmallParameters(PrunedParameters):
     """The same with fewer channels, and a small text encoder in place of the language model."""
 
-    reads: Literal["own", "teacher"]
     reader: ReaderParameters
 
 

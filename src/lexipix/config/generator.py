@@ -12,6 +12,7 @@ from lexipix.config.training import AccumulatedTrainingParameters
 class VAEParameters(Parameters):
     """The direct path (``generator.vae.*``)."""
 
+    patch: int | None = Field(ge=2, le=64)
     latent_channels: int = Field(ge=1, le=192)
     width: int = Field(ge=8, le=1024)
     depth: int = Field(ge=0, le=32)
@@ -26,10 +27,22 @@ class PriorParameters(Parameters):
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=32)
     noise_dim: int = Field(ge=1, le=1024)
-    random_features: int = Field(ge=0, le=16384)
+    neighbors: int = Field(ge=0, le=16)
+    temperature: float = Field(gt=0, le=10)
+    min_edge_similarity: float = Field(ge=-1, le=1)
+    max_memory_images: int = Field(ge=1, le=1_000_000)
     primary_caption_prob: float = Field(ge=0, le=1)
     imle_candidates: int = Field(ge=1, le=64)
     training: AccumulatedTrainingParameters
+
+    @model_validator(mode="after")
+    def _has_noise_for_each_neighbor(self) -> Self:
+        if self.neighbors > self.noise_dim:
+            raise ValueError(
+                f"the noise chooses generator.prior.neighbors = {self.neighbors} images among "
+                f"generator.prior.noise_dim = {self.noise_dim}: set noise_dim to {self.neighbors} or more"
+            )
+        return self
 
 
 class GeneratorSize(NamedTuple):
@@ -112,6 +125,21 @@ class GeneratorParameters(Parameters):
     prior: PriorParameters
     gan: GANParameters
     tokens: TokensParameters
+
+    @model_validator(mode="after")
+    def _has_latents_where_they_are_needed(self) -> Self:
+        if self.prior.neighbors:
+            if self.gan.start != "regression":
+                raise ValueError(
+                    f"generator.gan.start = {self.gan.start} needs latents, and generator.prior.neighbors = "
+                    f"{self.prior.neighbors} retrieves images: set start to regression, or neighbors to 0"
+                )
+            if self.tokens.enabled and self.tokens.transformer.prior_hint:
+                raise ValueError(
+                    "generator.tokens.transformer.prior_hint needs latents, and generator.prior.neighbors = "
+                    f"{self.prior.neighbors} retrieves images: set prior_hint or tokens.enabled to false"
+                )
+        return self
 
     @model_validator(mode="after")
     def _leaves_time_for_the_token_generator(self) -> Self:

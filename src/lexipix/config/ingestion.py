@@ -80,9 +80,9 @@ class SourceParameters(Parameters):
 class ResizeParameters(Parameters):
     """How a picture becomes a square (``ingestion.resize.*``)."""
 
-    fit: Literal["crop", "pad"]
+    fit: Literal["auto", "crop", "pad"]
     background: tuple[Channel, Channel, Channel]
-    filter: Literal["lanczos", "bicubic", "box", "nearest"]
+    filter: Literal["auto", "lanczos", "bicubic", "box", "nearest"]
 
 
 class SplitParameters(Parameters):
@@ -104,7 +104,8 @@ class IngestionParameters(Parameters):
     """Parameters of the pipeline ``ingestion`` (``ingestion.*``)."""
 
     source: SourceParameters
-    image_size: int = Field(ge=8, le=512, multiple_of=8)
+    image_size: Literal["auto"] | Annotated[int, Field(ge=8, le=512, multiple_of=8)]
+    alpha: Literal["auto", "keep", "flatten"]
     resize: ResizeParameters
     splits: SplitParameters
     min_side: int = Field(ge=1)
@@ -114,3 +115,8 @@ class IngestionParameters(Parameters):
     allow_uncaptioned: bool
     captioner: str | None = Field(min_length=1, coerce_numbers_to_str=True)
     workers: int = Field(ge=0, le=64)
+
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels; 32 where it is found in the data and there are none to look at."""
+        return 32 if self.image_size == "auto" else self.image_size

@@ -34,7 +34,6 @@ RENAMED = {
     "least_sure": "min_confidence",
     "max_picture_mb": "max_image_mb",
     "max_pictures": "max_images",
-    "memory": "random_features",
     "near": "local_conv_depth",
     "noise_width": "noise_dim",
     "noises": "imle_candidates",
@@ -50,6 +49,9 @@ RENAMED = {
 # A full key -> why there is no such parameter any more
 _EVALUATOR = "the evaluator has a network of its own"
 REMOVED = {
+    "compression.small.reads": "a small network always has a text encoder of its own",
+    "generator.prior.random_features": "captions retrieve images instead (generator.prior.neighbors)",
+    "generator.prior.memory": "captions retrieve images instead (generator.prior.neighbors)",
     "generator.launch": "training in several processes was removed",
     "ingestion.source.scenes.n_judge": "the evaluator learns from train and val",
     "ingestion.splits.judge": "the evaluator learns from train and val",

@@ -43,7 +43,7 @@ class LexipixParameters(Parameters):
 
     @model_validator(mode="after")
     def _has_a_size_for_scratch(self) -> "LexipixParameters":
-        doublings = self.ingestion.image_size // 8
+        doublings = self.ingestion.size // 8
         if self.generator.gan.start == "scratch" and (doublings < 2 or doublings & (doublings - 1)):
             raise ValueError(
                 f"generator.gan.start = scratch generates images of 16, 32, 64, 128 … pixels, but "

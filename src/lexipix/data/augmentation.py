@@ -16,7 +16,7 @@ def augment(images: Tensor, policy: Sequence[Augmentation]) -> Tensor:
     """Return images with the named augmentations, each image its own draw; gradients pass through.
 
     Args:
-        images: (B, 3, S, S) in about [-1, 1]; after ``color`` they are no longer bounded.
+        images: (B, C, S, S) in about [-1, 1]; after ``color`` they are no longer bounded.
         policy: Any of ``color`` (brightness, saturation, contrast), ``translation`` (up to an eighth of the
             side, mid-grey behind), ``cutout`` (a mid-grey square of about half the side), ``jitter`` (rotated
             by up to ten degrees, scaled by up to a seventh, moved by up to a sixteenth of the side, the edges
@@ -42,6 +42,9 @@ def _color(images: Tensor) -> Tensor:
 
 
 def _recolor(images: Tensor, saturation: tuple[float, float], contrast: tuple[float, float]) -> Tensor:
+    if images.shape[1] == 4:  # alpha stays, and bounds the premultiplied colors
+        colors, alpha = _recolor(images[:, :3], saturation, contrast), images[:, 3:]
+        return torch.cat([torch.minimum(colors, alpha), alpha], dim=1)
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * _draw(images, *saturation)
     mean = images.mean((1, 2, 3), keepdim=True)

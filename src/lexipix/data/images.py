@@ -1,4 +1,7 @@
-"""Images as tensors: uint8 on disk and in memory, floats in [-1, 1] inside the networks."""
+"""Images as tensors: uint8 on disk and in memory, floats in [-1, 1] inside the networks.
+
+They have three channels, or four where the folder's images are transparent: then colors are premultiplied.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -21,7 +24,7 @@ class Images(Protocol):
 
 
 class Subset:
-    """The ``rows`` (n,) of an array of images, uint8 (N, H, W, 3), which are read on access."""
+    """The ``rows`` (n,) of an array of images, uint8 (N, H, W, C), which are read on access."""
 
     def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
         self.images, self.rows = images, rows
@@ -34,7 +37,7 @@ class Subset:
 
 
 class Joined:
-    """Several arrays of images of one size, uint8 (N, H, W, 3), one after the other, read on access."""
+    """Several arrays of images of one size, uint8 (N, H, W, C), one after the other, read on access."""
 
     def __init__(self, parts: Sequence[Images]) -> None:
         self.parts, self.ends = parts, np.cumsum([len(part) for part in parts])
@@ -52,13 +55,19 @@ class Joined:
 
 
 def normalize(images: Tensor) -> Tensor:
-    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1], channels_last in memory."""
+    """uint8 (B, H, W, C) to float (B, C, H, W) in [-1, 1], channels_last in memory."""
     return (images.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def denormalize(images: Tensor) -> Tensor:
-    """Float (B, 3, H, W), about [-1, 1], to a uint8 tensor (B, H, W, 3), clamped and rounded."""
-    return ((images.float() + 1) * 127.5).clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    """Float (B, C, H, W), about [-1, 1], to a uint8 tensor (B, H, W, C), clamped and rounded.
+
+    Premultiplied colors are at most their alpha.
+    """
+    levels = ((images.float() + 1) * 127.5).clamp(0, 255).round()
+    if images.shape[1] == 4:
+        levels = torch.cat([torch.minimum(levels[:, :3], levels[:, 3:]), levels[:, 3:]], dim=1)
+    return levels.to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
@@ -67,7 +76,7 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 
 
 class ImageRows:
-    """Batches on a device from a (memory-mapped) array of images, uint8 (N, H, W, 3), read on access."""
+    """Batches on a device from a (memory-mapped) array of images, uint8 (N, H, W, C), read on access."""
 
     def __init__(self, images: Images, device: torch.device) -> None:
         self.images, self.device = images, device
@@ -76,7 +85,7 @@ class ImageRows:
         return len(self.images)
 
     def __getitem__(self, rows: Tensor) -> Tensor:
-        """Images ``rows`` in [-1, 1], (B, 3, H, W)."""
+        """Images ``rows`` in [-1, 1], (B, C, H, W)."""
         batch = torch.from_numpy(self.images[rows.numpy()])
         if self.device.type == "cuda":  # pinned, so that the copy does not wait for the GPU
             batch = batch.pin_memory()
@@ -84,7 +93,7 @@ class ImageRows:
 
 
 def batch_psnr(images: Tensor, others: Tensor) -> Tensor:
-    """PSNR of each pair of images in [-1, 1], (B, 3, S, S): (B,) in dB, at most 100."""
+    """PSNR of each pair of images in [-1, 1], (B, C, S, S): (B,) in dB, at most 100."""
     error = (images - others).square().flatten(1).mean(1) / 4
     return -10 * error.clamp_min(1e-10).log10()
 

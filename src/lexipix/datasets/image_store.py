@@ -75,8 +75,8 @@ def _read_split(folder: Path) -> Split:
     import pyarrow.parquet as pq
 
     images = read_array(folder / _IMAGES)
-    if images.dtype != "uint8" or images.ndim != 4 or images.shape[-1] != 3:
-        raise ValueError(f"{_IMAGES} holds {images.dtype} {images.shape} instead of uint8 (N, H, W, 3)")
+    if images.dtype != "uint8" or images.ndim != 4 or images.shape[-1] not in (3, 4):
+        raise ValueError(f"{_IMAGES} holds {images.dtype} {images.shape} instead of uint8 (N, H, W, 3 or 4)")
     captions = pq.read_table(folder / _CAPTIONS).to_pandas()
     if len(captions) != len(images):
         raise ValueError(f"{folder.name} holds {len(images)} images and {len(captions)} captions")

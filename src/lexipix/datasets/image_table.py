@@ -1,20 +1,18 @@
 """A table with images in its cells, as one Parquet file."""
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lexipix.datasets.base import PathDataset
 from lexipix.datasets.previews import TablePreview, preview_table
-from lexipix.utils.png import encode_png
+from lexipix.utils.png import decode_png, encode_png
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 
 class ImageTableDataset(PathDataset["pd.DataFrame"]):
-    """A table in which some columns hold images, uint8 (H, W, 3); the file stores them as PNG."""
+    """A table in which some columns hold images, uint8 (H, W, C); the file stores them as PNG."""
 
     def _read(self, path: Path) -> "pd.DataFrame":
         import pandas as pd
@@ -43,11 +41,3 @@ def image_columns(table: "pd.DataFrame") -> list[str]:
 
 def _columns(table: "pd.DataFrame", kind: type) -> list[str]:
     return [str(name) for name in table if len(table) and isinstance(table[name].iloc[0], kind)]
-
-
-def decode_png(content: bytes) -> "np.ndarray":
-    """The image of a PNG file, uint8 (H, W, 3)."""
-    import numpy as np
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))

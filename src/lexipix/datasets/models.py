@@ -13,6 +13,7 @@ from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_jso
 from lexipix.utils.types import ModelBundle, OnnxModel, OnnxPipeline
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 M = TypeVar("M", ModelBundle, OnnxModel, OnnxPipeline)
@@ -57,6 +58,14 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], meta: Mapping[str
     ready = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     # With neither tensors nor texts, safetensors would write a header that it cannot read
     save_file(ready, path, metadata=dict(meta or {}) if ready or meta else None)
+
+
+def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]") -> None:
+    """Write NumPy arrays as safetensors."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, path)
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":

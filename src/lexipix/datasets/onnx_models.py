@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lexipix.datasets.base import FolderDataset
-from lexipix.datasets.models import ModelDataset, write_texts
-from lexipix.utils.model_files import CARD, CONFIG, read_onnx_model, read_onnx_pipeline
+from lexipix.datasets.models import ModelDataset, write_arrays, write_texts
+from lexipix.utils.model_files import CARD, CONFIG, WEIGHTS, read_onnx_model, read_onnx_pipeline
 from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 
@@ -20,6 +20,8 @@ class OnnxModelDataset(ModelDataset[OnnxModel]):
     def _write(self, path: Path, data: OnnxModel) -> None:
         for name, content in data.graphs.items():
             (path / f"{name}.onnx").write_bytes(content)
+        if data.arrays:
+            write_arrays(path / WEIGHTS, data.arrays)
         write_texts(path, data)
 
 
@@ -39,13 +41,15 @@ class OnnxVariantsDataset(FolderDataset[dict[str, OnnxModel]]):
 
 
 class OnnxPipelineDataset(ModelDataset[OnnxPipeline]):
-    """An ``OnnxPipeline`` as one self-contained folder: a folder per model, and their common tokenizer."""
+    """An ``OnnxPipeline`` as one self-contained folder: a folder per model, common tokenizer and arrays."""
 
     def _read(self, path: Path) -> OnnxPipeline:
         return read_onnx_pipeline(path)
 
     def _write(self, path: Path, data: OnnxPipeline) -> None:
+        if data.arrays:
+            write_arrays(path / WEIGHTS, data.arrays)
         for name, model in data.models.items():
             own = None if model.tokenizer == data.tokenizer else model.tokenizer
-            OnnxModelDataset(filepath=str(path / name)).save(replace(model, tokenizer=own))
+            OnnxModelDataset(filepath=str(path / name)).save(replace(model, tokenizer=own, arrays={}))
         write_texts(path, data)

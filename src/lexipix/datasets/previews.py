@@ -25,10 +25,12 @@ def preview_png(content: bytes) -> ImagePreview:
 
 
 def preview_images(images: "np.ndarray") -> ImagePreview:
-    """A grid of the first images, uint8 (N, H, W, 3), with every pixel enlarged to a square."""
+    """A grid of the first images, uint8 (N, H, W, C), with every pixel enlarged to a square."""
     import numpy as np
 
-    first = np.asarray(images[: COLUMNS * ROWS])
+    from lexipix.utils.alpha import on_checkerboard
+
+    first = on_checkerboard(np.asarray(images[: COLUMNS * ROWS]))
     scale = max(1, PIXELS // first.shape[1])
     first = first.repeat(scale, axis=1).repeat(scale, axis=2)
     n_empty = -len(first) % COLUMNS if len(first) else COLUMNS

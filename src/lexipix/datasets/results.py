@@ -10,10 +10,9 @@ from typing import Any
 
 from lexipix.datasets.base import FolderDataset, PathDataset
 from lexipix.datasets.files import plain
-from lexipix.datasets.image_table import decode_png
 from lexipix.utils.atomic import replace_folder
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.png import encode_png
+from lexipix.utils.png import decode_png, encode_png
 
 LIST = "generated.jsonl"
 ARCHIVE = ".tar"
@@ -24,7 +23,7 @@ Results = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 class ResultsFolderDataset(FolderDataset[Any]):
-    """Contents by file name, as pairs that may come one by one: .png (uint8 (H, W, 3)), .json, .jsonl (rows).
+    """Contents by file name, as pairs that may come one by one: .png (uint8 (H, W, C)), .json, .jsonl (rows).
 
     The folder may be the user's own: other files in it are kept. Images that the old ``generated.jsonl``
     lists and the new one does not are deleted, so that list and images always agree.

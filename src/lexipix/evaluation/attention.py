@@ -20,6 +20,7 @@ from lexipix.reporting.contact_sheet import contact_sheet, enlarge
 from lexipix.reporting.text import first_drawable
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
+from lexipix.utils.alpha import on_checkerboard
 from lexipix.utils.types import ModelBundle
 
 # From U+2E80 on, most scripts have no spaces between words: each character counts as one
@@ -118,7 +119,7 @@ def _drawable(word: str) -> str:
 
 def _highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The enlarged image, then a copy for each map, which is divided by its maximum and enlarged smoothly."""
-    large = enlarge(image, max(1, SHOWN_PIXELS // image.shape[0]))
+    large = enlarge(on_checkerboard(image), max(1, SHOWN_PIXELS // image.shape[0]))
     # In a pale gray copy the image stays recognizable, and only the attention has a color
     gray = large.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     pale = np.repeat((96 + 0.6 * gray)[..., None], 3, axis=2)

@@ -214,7 +214,11 @@ def _train_classifier(
     checkpoints: CheckpointStore,
 ) -> Outputs:
     """Trains a classifier; without validation images, training images validate it."""
-    network = {"width": parameters.width, "n_classes": len(images.classes)}
+    network = {
+        "width": parameters.width,
+        "n_classes": len(images.classes),
+        "image_channels": int(images.images[np.arange(1)].shape[-1]),
+    }
     with seeded(run.seed):
         module = Classifier(**network)
     validation = validation if len(validation) else images

@@ -42,7 +42,7 @@ def train_contrastive_evaluator(
             f"{MIN_CAPTIONED}: add captions to the source and run the ingestion again."
         )
     tokenizer = train_word_tokenizer(dict.fromkeys(data.all_captions()), parameters.vocabulary)
-    network = _network_config(parameters, int(image_splits.train.images.shape[1]), tokenizer.get_vocab_size())
+    network = _network_config(parameters, image_splits.train.images.shape, tokenizer.get_vocab_size())
     with seeded(run.seed):
         evaluator = Evaluator.from_config(network)
     rows = CaptionRows(data.captions, data.paraphrases, tokenizer, parameters.max_tokens, resolve_device(run))
@@ -54,10 +54,17 @@ def train_contrastive_evaluator(
     )
 
 
-def _network_config(parameters: EvaluatorParameters, image_size: int, vocabulary: int) -> dict[str, Any]:
+def _network_config(
+    parameters: EvaluatorParameters, shape: tuple[int, ...], vocabulary: int
+) -> dict[str, Any]:
     common = {"embed_dim": parameters.embed_dim, "dropout": parameters.dropout}
     return {
-        "image_encoder": {"image_size": image_size, "width": parameters.width, **common},
+        "image_encoder": {
+            "image_size": int(shape[1]),
+            "image_channels": int(shape[3]),
+            "width": parameters.width,
+            **common,
+        },
         "text_encoder": {
             "vocabulary": vocabulary,
             "n_special": N_SPECIAL,

@@ -11,6 +11,7 @@ from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.metrics.images import ssim
 from lexipix.reporting.contact_sheet import enlarge
 from lexipix.reporting.report import Gallery
+from lexipix.utils.alpha import on_checkerboard
 
 THUMBNAIL = 128  # pixels of an image in the table, about its size in the MLflow UI
 SAME = "Evenly spaced test images, the same in every run on these data."
@@ -69,9 +70,9 @@ def tabulate_captions(
     scale = max(1, THUMBNAIL // max(real.images.shape[1:3]))
     table = pd.DataFrame(
         {
-            "picture": [enlarge(image, scale) for image in real.images[rows]],
+            "picture": [enlarge(image, scale) for image in on_checkerboard(real.images[rows])],
             "caption": [real.prompts[row] for row in rows],
-            "drawn": [enlarge(image, scale) for image in drawn["champion"][rows]],
+            "drawn": [enlarge(image, scale) for image in on_checkerboard(drawn["champion"][rows])],
             "truth": [real.references[row] for row in rows],
             "shown": [how for _, how in shown],
         }

@@ -14,6 +14,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.conditional_generator import ConditionalGenerator
+from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.bundles import load_network, token_ids
@@ -22,7 +23,7 @@ from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ModelBundle, OnnxPipeline
 
 Pixels = NDArray[np.uint8]
-TEXT_MODELS: tuple[type[ConditionalGenerator], ...] = (TextToImage, TokensToImage)
+TEXT_MODELS: tuple[type[ConditionalGenerator], ...] = (TextToImage, RetrievalToImage, TokensToImage)
 # One image for each caption, uint8 (N, H, W, 3); the n-th caption always gets the n-th noise
 DrawCaptions = Callable[[Sequence[str]], Pixels]
 TEXT_PATHS = ("vae", "gan", "champion", "tokens")  # in the order in which results list them

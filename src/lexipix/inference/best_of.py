@@ -16,7 +16,7 @@ _CANDIDATES_AT_ONCE = 4  # drawn together where the first candidate that is good
 class BestOfResult(NamedTuple):
     """The best candidate of each of N images."""
 
-    images: Pixels  # (N, S, S, 3)
+    images: Pixels  # (N, S, S, C)
     scores: NDArray[np.float64]  # (N,) cosine between image and prompt; NaN without a scorer
     chosen: NDArray[np.int64]  # (N,) number of the candidate that was kept, counted from 0
     drawn: NDArray[np.int64]  # (N,) candidates that were drawn
@@ -46,7 +46,7 @@ def best_of(
         candidates: Candidates for each image, at most.
         until: No further candidate is drawn from this score on; None draws all.
     """
-    n, size = len(prompts), generator.image_size
+    n, size, channels = len(prompts), generator.image_size, generator.image_channels
     if scorer is None:
         images = generator.generate(
             prompts, _candidate_noise(generator, seed, indices, np.zeros(n, np.int64))
@@ -54,7 +54,7 @@ def best_of(
         return BestOfResult(images, np.full(n, np.nan), np.zeros(n, np.int64), np.ones(n, np.int64))
     texts = scorer.embed_texts(prompts)
     best = BestOfResult(
-        np.empty((n, size, size, 3), np.uint8),
+        np.empty((n, size, size, channels), np.uint8),
         np.full(n, -np.inf),
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
@@ -73,7 +73,7 @@ def best_of(
         best.drawn[rows] = first + np.where(ended, picked + 1, several)
         better = scores[each, picked] > best.scores[rows]
         kept = rows[better]
-        best.images[kept] = images.reshape(len(rows), several, size, size, 3)[each, picked][better]
+        best.images[kept] = images.reshape(len(rows), several, size, size, channels)[each, picked][better]
         best.scores[kept] = scores[each, picked][better]
         best.chosen[kept] = first + picked[better]
         first += several

@@ -11,7 +11,7 @@ from PIL import Image
 from lexipix.config.ingestion import IngestionParameters, ResizeParameters
 from lexipix.datasets.sources.images import Unusable, read_image, to_square
 from lexipix.inference.onnx_captioner import OnnxCaptioner
-from lexipix.inference.onnx_session import Pixels
+from lexipix.inference.onnx_session import Pixels, image_format
 from lexipix.inference.pretrained import model_folder
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import read_onnx_model
@@ -35,7 +35,7 @@ class CaptionPipeline:
         self.captioner = OnnxCaptioner(model)
         # The other parameters of the ingestion have nothing to do with a single image
         known: dict[str, Any] = {
-            "image_size": self.captioner.image_size,
+            **image_format(self.captioner),
             "resize": ResizeParameters(**model.config["resize"]),
             "min_side": min_side,
             "max_pixels": max_pixels,
@@ -72,7 +72,8 @@ class CaptionPipeline:
             if isinstance(image, np.ndarray):
                 image = Image.fromarray(image)
             if isinstance(image, Image.Image):
-                return to_square(image, self._ingestion.image_size, self._ingestion.resize)
+                keep_alpha = self.captioner.image_channels == 4
+                return to_square(image, self.captioner.image_size, self._ingestion.resize, keep_alpha)
             return read_image(image, self._ingestion)
         except Unusable as reason:
             name = name or (str(image) if isinstance(image, str | Path) else "The image")

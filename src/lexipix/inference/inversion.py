@@ -46,6 +46,11 @@ def start_from_text(load: Load, best: Attempt, optimize: Optimize, device: torch
             f"Images of the model {best.model} cannot be optimized: choose --model {' or '.join(NETWORKS)}."
         )
     bundle = load(NETWORKS[best.model])
+    if bundle.config["kind"] != TextToImage.kind:
+        raise LexipixError(
+            f"The model {best.model} edits images that it retrieves, and has no latent or noise to optimize: "
+            "start from the encoder's latent (--init picture, generation.redraw.init)."
+        )
     model = load_network(bundle, TextToImage).to(device).requires_grad_(False)
     noise = torch.from_numpy(sample_noise(best.seed, best.index, model.noise_dim)).to(device)
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """An exported generator: prompts and noise to images, without torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.data.tokenization import encode, pad_id
+from lexipix.inference.onnx_memory import OnnxMemory
 from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors
 from lexipix.metrics.text import tokens
 from lexipix.utils.threads import on_all_cores
@@ -20,8 +21,9 @@ MAX_CACHED = 256  # encoded prompts that are kept, about 40 kB each
 class OnnxGenerator(OnnxSession):
     """Draws images of prompts in one forward pass.
 
-    The graph ``read`` encodes a prompt. The graph ``draw`` turns the encoding and noise into pixels. A prompt
-    that occurs again, in the same call or a later one, is not encoded again.
+    The graph ``read`` encodes a prompt; a generator with a memory then retrieves images for it. The graph
+    ``draw`` turns that and noise into pixels. A prompt that occurs again, in the same call or a later one, is
+    not encoded again.
     """
 
     graphs: ClassVar[Sequence[str]] = ("read", "draw")
@@ -29,6 +31,7 @@ class OnnxGenerator(OnnxSession):
     def __init__(self, model: OnnxModel) -> None:
         super().__init__(model)
         self.noise_dim: int = model.config["noise_dim"]
+        self._memory = OnnxMemory(model) if model.arrays else None
         # What the text encoder computes from a prompt, by the names of the graph's outputs
         self._cache: dict[str, dict[str, NDArray[Any]]] = {}
 
@@ -38,12 +41,26 @@ class OnnxGenerator(OnnxSession):
         return frozenset(word for entry in self.config["known_words"] for word in tokens(entry))
 
     def generate(self, prompts: Sequence[str], noise: Vectors) -> Pixels:
-        """Images of prompts (N) from noise (N, Z): uint8 (N, S, S, 3)."""
-        pixels = np.empty((len(prompts), self.image_size, self.image_size, 3), np.uint8)
+        """Images of prompts (N) from noise (N, Z): uint8 (N, S, S, C)."""
+        shape = (len(prompts), self.image_size, self.image_size, self.image_channels)
+        pixels = np.empty(shape, np.uint8)
         for start in range(0, len(prompts), MAX_IN_MEMORY):
             block = slice(start, start + MAX_IN_MEMORY)
             self._generate(prompts[block], noise[block], pixels[block])
         return pixels
+
+    def encode(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """What prompts (B, L) decide without noise: an array (B, …) by name for each part."""
+        outputs = self.run("read", ids=ids)
+        if self._memory is None:
+            return outputs
+        return self._memory.search(ids, outputs["query"], lambda **found: self.run("rank", **found)["scores"])
+
+    def draw_inputs(self, encoded: Mapping[str, NDArray[Any]], noise: Vectors) -> dict[str, NDArray[Any]]:
+        """The inputs of the graph ``draw`` from the result of :meth:`encode` and noise (B, Z)."""
+        if self._memory is not None:
+            return self._memory.inputs(encoded, noise)
+        return {**encoded, "noise": noise}
 
     def clear_cache(self) -> None:
         """Drop all encoded prompts, so that a measurement includes the text encoder."""
@@ -56,15 +73,15 @@ class OnnxGenerator(OnnxSession):
 
         def read(batch: tuple[NDArray[np.int64], list[str]]) -> None:
             ids, texts = batch
-            outputs = self.run("read", ids=ids)
+            outputs = self.encode(ids)
             for row, prompt in enumerate(texts):
                 encodings[prompt] = {name: values[row] for name, values in outputs.items()}
 
         def draw(start: int) -> None:
             rows = slice(start, start + BATCH)
             encoded = [encodings[prompt] for prompt in prompts[rows]]
-            inputs = {name: np.stack([one[name] for one in encoded]) for name in encoded[0]}
-            pixels[rows] = self.run("draw", "pixels", **inputs, noise=noise[rows])["pixels"]
+            parts = {name: np.stack([one[name] for one in encoded]) for name in encoded[0]}
+            pixels[rows] = self.run("draw", "pixels", **self.draw_inputs(parts, noise[rows]))["pixels"]
 
         on_all_cores(read, self._batches(new))
         on_all_cores(draw, range(0, len(prompts), BATCH))

@@ -38,6 +38,7 @@ class OnnxSession:
         self.config = model.config
         self.max_tokens: int = model.config["max_tokens"]
         self.image_size: int = model.config["image_size"]
+        self.image_channels: int = model.config.get("image_channels", 3)
         self._model = model
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
@@ -63,6 +64,11 @@ class OnnxSession:
         return dict(zip(names, session.run(names, inputs), strict=True))
 
 
+def image_format(model: OnnxSession) -> dict[str, Any]:
+    """The parameters of the ingestion, by name, that make an image one of a model's."""
+    return {"image_size": model.image_size, "alpha": "keep" if model.image_channels == 4 else "flatten"}
+
+
 def normalize_pixels(images: Pixels) -> Vectors:
-    """Convert uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [-1, 1]."""
+    """Convert uint8 (B, H, W, C) to float32 (B, C, H, W) in [-1, 1]."""
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1)

@@ -16,6 +16,7 @@ from lexipix.inference.onnx_scorer import OnnxScorer
 from lexipix.inference.onnx_session import Pixels
 from lexipix.inference.pretrained import model_folder
 from lexipix.inference.prompt_checks import check_prompts
+from lexipix.utils.alpha import straight
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import read_onnx_pipeline
 from lexipix.utils.types import BASELINE, SCORER, OnnxPipeline
@@ -25,7 +26,7 @@ from lexipix.utils.types import BASELINE, SCORER, OnnxPipeline
 class TextToImageOutput:
     """Images of prompts; those of one prompt follow each other. Prompt, seed and index decide an image."""
 
-    pixels: Pixels  # (N, S, S, 3)
+    pixels: Pixels  # (N, S, S, 3), or (N, S, S, 4) with premultiplied colors
     prompts: list[str]
     seeds: list[int]
     indices: list[int]  # which image of its prompt each is, counted from 0
@@ -36,7 +37,7 @@ class TextToImageOutput:
     @cached_property
     def images(self) -> list[Image.Image]:
         """The images as PIL images."""
-        return [Image.fromarray(image) for image in self.pixels]
+        return [Image.fromarray(straight(image)) for image in self.pixels]
 
 
 class TextToImagePipeline:

@@ -1,12 +1,15 @@
 """Artefacts that an eye sees and PSNR does not: ripple on flat areas, grids, ghosts around objects.
 
-All images are uint8 (N, H, W, 3). Drawn and real images are compared in pairs, or as two sets.
+All images are uint8 (N, H, W, C), measured over white where they have alpha. Drawn and real images
+are compared in pairs, or as two sets.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lexipix.utils.alpha import opaque
 
 Pixels = NDArray[np.uint8]
 
@@ -27,7 +30,7 @@ def flat_ripple(drawn: Pixels, real: Pixels) -> float | None:
     """
     total, count = 0.0, 0
     for start in range(0, len(drawn), _CHUNK):
-        x, y = (images[start : start + _CHUNK].astype(np.int16) for images in (drawn, real))
+        x, y = (opaque(images[start : start + _CHUNK]).astype(np.int16) for images in (drawn, real))
         center = y[:, 1:-1, 1:-1]
         flat = center.min(axis=-1) < WHITE
         for dy in range(3):
@@ -59,7 +62,7 @@ def _spectrum(images: Pixels) -> NDArray[np.float64]:
     """Mean power of rows and columns by frequency, (S // 2 + 1,)."""
     total = np.zeros(images.shape[1] // 2 + 1)
     for start in range(0, len(images), _CHUNK):
-        some = images[start : start + _CHUNK].astype(np.float32)
+        some = opaque(images[start : start + _CHUNK]).astype(np.float32)
         for axis in (1, 2):
             power = np.square(np.abs(np.fft.rfft(some, axis=axis)))
             total += np.moveaxis(power, axis, 0).mean(axis=(1, 2, 3)) * len(some)
@@ -75,7 +78,7 @@ def ghost_index(drawn: Pixels, real: Pixels) -> float | None:
         The mean over the images with a background; None if there are none.
     """
     found = []
-    for x, y in zip(drawn.astype(np.int16), real.astype(np.int16), strict=True):
+    for x, y in zip(opaque(drawn).astype(np.int16), opaque(real).astype(np.int16), strict=True):
         border = np.concatenate([y[0], y[-1], y[:, 0], y[:, -1]])
         color = np.median(border, axis=0).astype(np.int16)
         if (np.abs(border - color).max(axis=-1) <= FLAT).mean() >= BACKGROUND_SHARE:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lexipix.utils.alpha import opaque
+
 Pixels = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 
@@ -34,12 +36,13 @@ class Coded:
 
 
 def jpeg(images: Pixels, quality: int, colors: str) -> Coded:
-    """Images, uint8 (N, H, W, 3), after baseline JPEG of a quality from 0 to 100.
+    """Images, uint8 (N, H, W, C), over white after baseline JPEG of a quality from 0 to 100.
 
     ``colors`` is the chroma subsampling, one of :data:`JPEG_COLORS`; 4:2:0 is usual. Without headers, the
     scan with the standard's Huffman tables counts: everything before it is the same in every file of one
     quality. With headers, a file may use its own tables if it is smaller.
     """
+    images = opaque(images)
     options = {"quality": quality, "subsampling": colors}
     standard = _encoded(images, "JPEG", **options)
     own_tables = _encoded(images, "JPEG", **options, optimize=True)
@@ -52,7 +55,7 @@ def webp(images: Pixels, quality: int) -> Coded:
 
     The container and the frame's tag, start code and size are headers; probabilities are part of the data.
     """
-    files = _encoded(images, "WEBP", quality=quality, method=_WEBP_METHOD)
+    files = _encoded(opaque(images), "WEBP", quality=quality, method=_WEBP_METHOD)
     payload = [int.from_bytes(file[_WEBP_SIZE], "little") - _WEBP_FRAME for file in files]
     return Coded(_decoded(files), np.array([len(file) for file in files]), np.array(payload))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from lexipix.utils.alpha import opaque
 from lexipix.utils.threads import on_all_cores
 
 Pixels = NDArray[np.uint8]
@@ -28,7 +29,7 @@ _CHUNK_VALUES = 8 * 32 * 32 * 3  # that one thread works on at a time; the array
 def psnr(images: Pixels, others: Pixels) -> PerImage:
     """Peak signal-to-noise ratio of each pair of images, in dB; higher is better.
 
-    Images are uint8 (N, H, W, C).
+    Images are uint8 (N, H, W, C); with alpha they are compared over white.
 
     Returns:
         float64 (N,), `10 log10(255^2 / mean squared error)`, at most `PSNR_CAP` (for identical images).
@@ -50,7 +51,7 @@ def ssim(images: Pixels, others: Pixels) -> PerImage:
     uniform 7x7 window, sample covariance, mean over the windows inside the image (Wang et al. 2004). It is
     several times as fast, since many images are measured at a time, in parallel threads.
 
-    Images are uint8 (N, H, W, C), H and W at least 7.
+    Images are uint8 (N, H, W, C), H and W at least 7; with alpha they are compared over white.
 
     Returns:
         float64 (N,), each in [-1, 1].
@@ -89,6 +90,7 @@ def _window_sums(values: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def _per_image(measure: Callable[[Pixels, Pixels], PerImage], images: Pixels, others: Pixels) -> PerImage:
     """Measures pairs of images chunk by chunk, on all cores; NumPy releases the GIL."""
+    images, others = opaque(images), opaque(others)
     if images.shape != others.shape or not images.dtype == others.dtype == np.uint8:
         given = " and ".join(f"{one.dtype} {one.shape}" for one in (images, others))
         raise ValueError(f"Images are compared in pairs of one shape, uint8 (N, H, W, C), got {given}.")
@@ -109,7 +111,7 @@ def gradient_magnitude(images: Pixels) -> float:
     """
     total = 0.0
     for start in range(0, len(images), 512):
-        gray = images[start : start + 512].mean(axis=-1, dtype=np.float32)
+        gray = opaque(images[start : start + 512]).mean(axis=-1, dtype=np.float32)
         right = gray[:, :-1, 1:] - gray[:, :-1, :-1]
         below = gray[:, 1:, :-1] - gray[:, :-1, :-1]
         total += float(np.hypot(right, below).mean(axis=(1, 2), dtype=np.float64).sum())

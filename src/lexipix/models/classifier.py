@@ -37,16 +37,16 @@ class Classifier(ConfigurableNetwork):
 
     kind = "classifier"
 
-    def __init__(self, width: int, n_classes: int) -> None:
+    def __init__(self, width: int, n_classes: int, image_channels: int = 3) -> None:
         super().__init__()
-        self.stem = conv_norm(3, width)
+        self.stem = conv_norm(image_channels, width)
         widths = [(width << stage, width << (stage + 1)) for stage in range(3)]
         self.widen = nn.ModuleList(conv_norm(narrow, wide) for narrow, wide in widths)
         self.blocks = nn.ModuleList(Residual(wide) for _, wide in widths)
         self.head = nn.Linear(width << 3, n_classes, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, n_classes) of images in [-1, 1], (B, 3, S, S)."""
+        """Logits (B, n_classes) of images in [-1, 1], (B, C, S, S)."""
         x = F.relu(self.stem(images))
         for widen, block in zip(self.widen, self.blocks, strict=True):
             x = block(F.relu(F.max_pool2d(widen(x), 2)))

@@ -27,9 +27,16 @@ class ConditionalGenerator(ConfigurableNetwork):
         Its attribute ``embedding`` holds the captions' unit vectors in the contrastive space, (B, D).
         """
 
+    def encode_for_training(self, ids: Tensor, rows: Tensor, images: Tensor) -> tuple[Any, Tensor]:
+        """Encode captions for a training step; returns what to draw from them, (B, C, S, S), too.
+
+        ``rows`` (B,) are those of the training images, ``images`` (B, C, S, S) in [-1, 1] themselves.
+        """
+        return self.encode_text(ids), images
+
     @abstractmethod
     def decode(self, encoding: Any, noise: Tensor) -> Tensor:
-        """Images (B, 3, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
+        """Images (B, C, S, S), about [-1, 1], from encoded captions and noise (B, noise_dim)."""
 
     def forward(self, ids: Tensor, noise: Tensor) -> Tensor:
         return self.decode(self.encode_text(ids), noise)

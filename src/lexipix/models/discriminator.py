@@ -78,16 +78,16 @@ def minibatch_deviation(maps: Tensor, embedding: Tensor) -> Tensor:
 class PixelHead(nn.Module):
     """A small trainable network on the pixels, with :func:`minibatch_deviation` as one more channel."""
 
-    def __init__(self, width: int, embed_dim: int) -> None:
+    def __init__(self, width: int, embed_dim: int, image_channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            spectral_norm(nn.Conv2d(3, width, 4, stride=2, padding=1)), nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(image_channels, width, 4, stride=2, padding=1)), nn.LeakyReLU(0.2),
             spectral_norm(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)), nn.LeakyReLU(0.2),
         )  # fmt: skip
         self.head = Head(2 * width + 1, 2 * width, embed_dim)
 
     def forward(self, images: Tensor, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Logits of images (B, 3, S, S) as from :class:`Head`; the first embeddings weight the deviation."""
+        """Logits of images (B, C, S, S) as from :class:`Head`; the first embeddings weight the deviation."""
         maps = self.body(images)  # (B, 2 * width, S / 4, S / 4)
         with torch.autocast(images.device.type, enabled=False):
             deviation = minibatch_deviation(maps, embeddings[0])
@@ -100,7 +100,9 @@ class PixelHead(nn.Module):
 class Discriminator(nn.Module):
     """Heads on three frozen maps of an encoder, each after a random orthogonal rotation, and a pixel head."""
 
-    def __init__(self, image_encoder: ImageEncoder, embed_dim: int, width: int) -> None:
+    def __init__(
+        self, image_encoder: ImageEncoder, embed_dim: int, width: int, image_channels: int = 3
+    ) -> None:
         super().__init__()
         map_channels = image_encoder.map_channels
         self.image_encoder = image_encoder.eval().requires_grad_(False)
@@ -110,7 +112,7 @@ class Discriminator(nn.Module):
             nn.init.orthogonal_(rotation.weight)
         self.rotations.requires_grad_(False)
         self.heads = nn.ModuleList(Head(c, width, embed_dim) for c in map_channels)
-        self.pixel_head = PixelHead(width // 2, embed_dim)
+        self.pixel_head = PixelHead(width // 2, embed_dim, image_channels)
         self.embedding_scale = embed_dim**0.5  # unit vectors to unit variance
 
     def train(self, mode: bool = True) -> "Discriminator":
@@ -120,7 +122,7 @@ class Discriminator(nn.Module):
         return self
 
     def extract(self, images: Tensor) -> DiscriminatorFeatures:
-        """Features of images in [-1, 1], (B, 3, S, S), for :meth:`classify`."""
+        """Features of images in [-1, 1], (B, C, S, S), for :meth:`classify`."""
         maps = self.image_encoder.feature_maps(images)
         rotated = tuple(rotate(one) for rotate, one in zip(self.rotations, maps, strict=True))
         return DiscriminatorFeatures(maps, rotated, images)

@@ -33,10 +33,12 @@ def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential
 class EvaluatorImageEncoder(nn.Module):
     """Six convolutions from 32 pixels to 4, mean and maximum over the places, and a projection."""
 
-    def __init__(self, image_size: int, width: int, embed_dim: int, dropout: float) -> None:
+    def __init__(
+        self, image_size: int, width: int, embed_dim: int, dropout: float, image_channels: int = 3
+    ) -> None:
         super().__init__()
         n_halvings = max(0, math.ceil(math.log2(image_size / FINE_SIDE)))
-        channels = [3, *[width // 2] * n_halvings]
+        channels = [image_channels, *[width // 2] * n_halvings]
         self.shrink = nn.Sequential(*(_conv(before, after, 2) for before, after in pairwise(channels)))
         self.body = nn.Sequential(
             _conv(channels[-1], width),
@@ -53,7 +55,7 @@ class EvaluatorImageEncoder(nn.Module):
         self.project = nn.Linear(8 * width, embed_dim)
 
     def forward(self, images: Tensor) -> EvaluatorFeatures:
-        """Features of images in [-1, 1], (B, 3, S, S)."""
+        """Features of images in [-1, 1], (B, C, S, S)."""
         grid = self.body(self.shrink(images))
         pooled = torch.cat([grid.mean((2, 3)), grid.amax((2, 3))], dim=1)
         return EvaluatorFeatures(pooled, F.normalize(self.project(self.dropout(pooled)), dim=-1))

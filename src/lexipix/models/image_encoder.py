@@ -58,7 +58,7 @@ class ImageEncoder(nn.Module):
         self.project = nn.Linear(self.pooled_width, embed_dim)
 
     def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps at 1/2, 1/4 and 1/8 of the side of images in [-1, 1], (B, 3, S, S)."""
+        """Maps at 1/2, 1/4 and 1/8 of the side of images in [-1, 1], (B, C, S, S)."""
         raise NotImplementedError
 
     def set_trainable(self, trainable: bool) -> None:
@@ -66,7 +66,7 @@ class ImageEncoder(nn.Module):
         self.requires_grad_(trainable)
 
     def forward(self, images: Tensor) -> ImageFeatures:
-        """Features of images in [-1, 1], (B, 3, S, S)."""
+        """Features of images in [-1, 1], (B, C, S, S)."""
         return self.features_from_maps(self.feature_maps(images))
 
     def features_from_maps(self, maps: tuple[Tensor, Tensor, Tensor]) -> ImageFeatures:
@@ -85,10 +85,18 @@ class ImageEncoder(nn.Module):
 class ConvImageEncoder(ImageEncoder):
     """A small CNN, with residual blocks at each of the three scales; sides are multiples of 8."""
 
-    def __init__(self, channels: tuple[int, int, int], blocks: tuple[int, int, int], embed_dim: int) -> None:
+    def __init__(
+        self,
+        channels: tuple[int, int, int],
+        blocks: tuple[int, int, int],
+        embed_dim: int,
+        image_channels: int = 3,
+    ) -> None:
         half, quarter, eighth = channels
         super().__init__(channels, quarter, embed_dim)
-        self.stage2 = nn.Sequential(downsample(3, half, 4), *(Residual(half) for _ in range(blocks[0])))
+        self.stage2 = nn.Sequential(
+            downsample(image_channels, half, 4), *(Residual(half) for _ in range(blocks[0]))
+        )
         self.stage4 = nn.Sequential(downsample(half, quarter), *(Residual(quarter) for _ in range(blocks[1])))
         self.stage8 = nn.Sequential(
             downsample(quarter, eighth), *(Residual(eighth) for _ in range(blocks[2]))

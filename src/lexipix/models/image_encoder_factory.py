@@ -15,4 +15,5 @@ def image_encoder_from_config(config: Mapping[str, Any]) -> ImageEncoder:
         return PretrainedImageEncoder(
             backbone_from_config(config["backbone"]), config["mean"], config["std"], config["embed_dim"]
         )
-    return ConvImageEncoder(tuple(config["channels"]), tuple(config["blocks"]), config["embed_dim"])
+    config = {**config, "channels": tuple(config["channels"]), "blocks": tuple(config["blocks"])}
+    return ConvImageEncoder(**config)

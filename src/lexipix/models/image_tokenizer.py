@@ -47,14 +47,21 @@ class ImageTokenizer(ConfigurableNetwork):
     kind = "image_tokenizer"
     levels: Tensor
 
-    def __init__(self, image_size: int, levels: Sequence[Sequence[int]], width: int, depth: int) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        levels: Sequence[Sequence[int]],
+        width: int,
+        depth: int,
+        image_channels: int = 3,
+    ) -> None:
         super().__init__()
         self.image_size = image_size
         self.group_sizes = [len(group) for group in levels]  # numbers in the code of each token
         self.codebook_sizes = [math.prod(group) for group in levels]
         channels = sum(self.group_sizes)
-        self.encoder = Encoder(image_size, channels, width, depth)
-        self.decoder = Decoder(image_size, channels, width, depth)
+        self.encoder = Encoder(image_size // GRID, channels, width, depth, image_channels)
+        self.decoder = Decoder(image_size // GRID, channels, width, depth, image_channels)
         self.level_groups, self.code_values = levels, [code_values(group) for group in levels]
         flat = torch.tensor([float(level) for group in levels for level in group])
         self.register_buffer("levels", flat[:, None, None], persistent=False)
@@ -117,7 +124,7 @@ class ImageTokenizer(ConfigurableNetwork):
 
     @torch.no_grad()
     def init_from_pca(self, images: Tensor) -> None:
-        """Set the linear maps to whitened principal components of the patches of images (N, 3, S, S).
+        """Set the linear maps to whitened principal components of the patches of images (N, C, S, S).
 
         The first token's numbers are the components of the patches' mean color, the others those of what
         the mean color leaves.
@@ -126,8 +133,9 @@ class ImageTokenizer(ConfigurableNetwork):
         patches = image_patches(images, patch)
         mean = patches.mean(0)
         covariance = (patches - mean).T @ (patches - mean) / len(patches)
-        flat = torch.kron(torch.eye(3, dtype=torch.float64), torch.ones(patch**2, 1).double())
-        flat = flat / patch  # (3 * patch^2, 3), orthonormal: one column for each color
+        n_channels = images.shape[1]
+        flat = torch.kron(torch.eye(n_channels, dtype=torch.float64), torch.ones(patch**2, 1).double())
+        flat = flat / patch  # (C * patch^2, C), orthonormal: one column for each color
         _, colors = torch.linalg.eigh(flat.T @ covariance @ flat)
         rest = torch.eye(len(mean), dtype=torch.float64) - flat @ flat.T
         _, others = torch.linalg.eigh(rest @ covariance @ rest)

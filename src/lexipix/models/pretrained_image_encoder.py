@@ -45,6 +45,8 @@ class PretrainedImageEncoder(ImageEncoder):
 
     def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         side = images.shape[-1]
+        if images.shape[1] == 4:  # over white: color + 1 - alpha, as values in [-1, 1]
+            images = images[:, :3] - images[:, 3:] + 1
         normalized = ((images + 1) / 2 - self.mean) / self.std
         size = (round(side * self.enlarge),) * 2
         enlarged = F.interpolate(normalized, size=size, mode="bilinear", antialias=self.enlarge < 1)

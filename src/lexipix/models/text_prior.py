@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.models.blocks import zero_init
-from lexipix.models.random_features import RandomFeatureRegressor
 from lexipix.models.text_encoder import HEAD_DIM, masked_mean
 from lexipix.models.vae import GRID
 
@@ -101,7 +100,6 @@ class TextConditioning(NamedTuple):
 
     grid: Tensor  # the tokens' values on the grid, (B, W, 8, 8)
     context: Tensor  # mean of the tokens, and the caption's embedding, (B, W + embed_dim)
-    mean_latents: Tensor | None  # output of the random-feature regressor, (B, C, 8, 8)
 
 
 class TextPrior(nn.Module):
@@ -115,7 +113,6 @@ class TextPrior(nn.Module):
         width: int,  # a multiple of 32
         depth: int,  # modulated convolution blocks
         noise_dim: int,
-        random_features: int = 0,  # of a regressor whose output the convolutions correct
         hidden: Sequence[int]
         | None = None,  # channels in each block if pruning has removed some of ``width``
         text_layers: int = TEXT_LAYERS,  # 0 for students that learned their output
@@ -137,18 +134,6 @@ class TextPrior(nn.Module):
         self.word_to_grid = WordToGridAttention(width)
         self.blocks = nn.ModuleList(ModulatedConv(width, inner) for inner in hidden or [width] * depth)
         self.proj_out = nn.Conv2d(width, latent_channels, 1)
-        self.random_features: RandomFeatureRegressor | None = None
-        if random_features:
-            self.random_features = RandomFeatureRegressor(
-                text_width, embed_dim, latent_channels, random_features
-            )
-            zero_init(self.proj_out)  # the convolutions start with no correction
-
-    def set_trainable(self, trainable: bool) -> None:
-        """Make the weights trainable or not; random features and their readout are never trained."""
-        self.requires_grad_(trainable)
-        if self.random_features is not None:
-            self.random_features.requires_grad_(False)
 
     def encode_tokens(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
         """Tokens in the context of their caption, (B, L, width); arguments as for :meth:`condition`."""
@@ -162,9 +147,7 @@ class TextPrior(nn.Module):
         """Compute everything that does not depend on the noise; the arguments are a ``TextEncoding``'s."""
         tokens = self.encode_tokens(hidden_states, mask)
         context = torch.cat([masked_mean(tokens, mask), self.embedding_scale * embedding], dim=1)
-        regressor = self.random_features
-        mean_latents = None if regressor is None else regressor(hidden_states, mask, embedding)
-        return TextConditioning(self.word_to_grid(tokens, mask), context, mean_latents)
+        return TextConditioning(self.word_to_grid(tokens, mask), context)
 
     def sample_latents(self, conditioning: TextConditioning, noise: Tensor) -> Tensor:
         """Latents (B, C, 8, 8) from conditioning and standard normal noise (B, noise_dim)."""
@@ -174,4 +157,4 @@ class TextPrior(nn.Module):
         for block in self.blocks:
             x = block(x, condition)
         latents: Tensor = self.proj_out(x)
-        return latents if conditioning.mean_latents is None else latents + conditioning.mean_latents
+        return latents

@@ -74,13 +74,13 @@ class TextToImage(ConditionalGenerator):
 
     def unfreeze(self) -> list[nn.Parameter]:
         self.requires_grad_(False)
-        self.prior.set_trainable(True)
+        self.prior.requires_grad_(True)
         self.decoder.requires_grad_(True)
         return [weight for weight in self.parameters() if weight.requires_grad]
 
     def encode_text(self, ids: Tensor) -> TextEncoding:
         mask = ids != self.pad_id
-        # In fp32: it costs little, and the random-feature regressor needs it
+        # In fp32: it costs little
         with torch.autocast(ids.device.type, enabled=False):
             hidden_states, embedding = self.text_encoder.encode(ids, mask)
             if self.language_model is not None:

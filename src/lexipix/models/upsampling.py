@@ -39,7 +39,7 @@ class UpBlock(nn.Module):
 
 
 class UpsamplingDecoder(nn.Module):
-    """Features (B, C, 8, 8) to images (B, 3, S, S) in [-1, 1]; their mean over the grid is the style.
+    """Features (B, C, 8, 8) to images (B, 3 or 4, S, S) in [-1, 1]; their mean over the grid is the style.
 
     The 8x8 grid has ``width`` channels, twice the side half of them, and so on, 16 at least.
 
@@ -47,7 +47,7 @@ class UpsamplingDecoder(nn.Module):
         ValueError: The side is not 8 doubled once or more.
     """
 
-    def __init__(self, image_size: int, latent_channels: int, width: int) -> None:
+    def __init__(self, image_size: int, latent_channels: int, width: int, image_channels: int = 3) -> None:
         super().__init__()
         doublings = (image_size // GRID).bit_length() - 1
         if doublings < 1 or GRID << doublings != image_size:
@@ -58,7 +58,7 @@ class UpsamplingDecoder(nn.Module):
         )
         self.blocks = nn.ModuleList(UpBlock(wide, narrow, width) for wide, narrow in pairwise(widths))
         self.norm = nn.BatchNorm2d(widths[-1])
-        self.proj_out = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        self.proj_out = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
 
     def forward(self, latents: Tensor) -> Tensor:
         x = self.proj_in(latents)

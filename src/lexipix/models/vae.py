@@ -1,6 +1,6 @@
-"""The VAE: image to 8x8 latent grid to image.
+"""The VAE: image to a grid of latents, one for each patch, and back.
 
-Encoder and decoder work on the 8x8 grid throughout, which is fast on small CPUs. Each is a linear map, which
+Encoder and decoder work on the grid throughout, which is fast on small CPUs. Each is a linear map, which
 starts as principal components of the training patches, plus a residual trunk that starts at zero.
 """
 
@@ -13,45 +13,48 @@ from torch.nn import functional as F
 from lexipix.models.blocks import ResidualConv, zero_init
 from lexipix.models.configurable_network import ConfigurableNetwork
 
-GRID = 8
+GRID = 8  # of the text prior and of image tokens: the side of an image in patches
 INITIAL_LOGVAR = -5.0  # small enough that the sampling noise does not drown the linear autoencoder
 # The exponential must not overflow after one bad step; no useful posterior is near these ends
 LOGVAR_RANGE = (-30.0, 10.0)
 
 
 class Encoder(nn.Module):
-    """Images in [-1, 1], (B, 3, S, S), to mean and log-variance of the latent, each (B, C, 8, 8)."""
+    """Images in [-1, 1], of any size, to mean and log-variance of the latent of each patch."""
 
-    def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
+    def __init__(
+        self, patch: int, latent_channels: int, width: int, depth: int, image_channels: int = 3
+    ) -> None:
         super().__init__()
-        self.patch = image_size // GRID
-        patch_dim = 3 * self.patch**2
+        self.patch = patch
+        patch_dim = image_channels * patch**2
         self.linear = nn.Conv2d(patch_dim, latent_channels, 1)
         self.proj_in = nn.Conv2d(patch_dim, width, 3, padding=1)
         self.trunk = nn.Sequential(*(ResidualConv(width) for _ in range(depth)))
         self.proj_out = zero_init(nn.Conv2d(width, 2 * latent_channels, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        patches = F.pixel_unshuffle(images, self.patch)  # (B, 3 * patch^2, 8, 8)
+        patches = F.pixel_unshuffle(images, self.patch)  # (B, channels * patch^2, S / patch, S / patch)
         delta, logvar = self.proj_out(self.trunk(self.proj_in(patches))).chunk(2, dim=1)
         return self.linear(patches) + delta, (logvar + INITIAL_LOGVAR).clamp(*LOGVAR_RANGE)
 
 
 class Decoder(nn.Module):
-    """Latents (B, C, 8, 8) to images (B, 3, S, S), about [-1, 1] and not clamped."""
+    """Latents of patches, (B, C, G, G), to images (B, 3 or 4, S, S), about [-1, 1] and not clamped."""
 
     def __init__(
         self,
-        image_size: int,
+        patch: int,
         latent_channels: int,
         width: int,
         depth: int,
+        image_channels: int = 3,
         hidden: Sequence[int]
         | None = None,  # channels in each block if pruning has removed some of ``width``
     ) -> None:
         super().__init__()
-        self.patch = image_size // GRID
-        patch_dim = 3 * self.patch**2
+        self.patch = patch
+        patch_dim = image_channels * patch**2
         self.linear = nn.Conv2d(latent_channels, patch_dim, 1)
         self.proj_in = nn.Conv2d(latent_channels, width, 3, padding=1)
         self.trunk = nn.Sequential(*(ResidualConv(width, inner) for inner in hidden or [width] * depth))
@@ -63,7 +66,7 @@ class Decoder(nn.Module):
 
 
 def image_patches(images: Tensor, patch: int) -> Tensor:
-    """Patches of images (N, 3, S, S) in float64, (N * cells, 3 * patch^2)."""
+    """Patches of images (N, C, S, S) in float64, (N * cells, C * patch^2)."""
     return F.pixel_unshuffle(images, patch).permute(0, 2, 3, 1).flatten(0, 2).double()
 
 
@@ -72,7 +75,7 @@ def init_linear_maps(
 ) -> None:
     """Set the linear map of an encoder to whitened projections, and that of a decoder to their inverse.
 
-    ``mean`` is the mean patch (3 * patch^2,), ``axes`` has orthonormal columns (3 * patch^2, C), and
+    ``mean`` is the mean patch (channels * patch^2,), ``axes`` has orthonormal columns (the same, C), and
     ``variances`` (C,) are those of the patches along each axis.
     """
     # eigh leaves signs open; fix them, so that every machine starts from the same axes
@@ -89,18 +92,20 @@ def init_linear_maps(
 
 
 class VAE(ConfigurableNetwork):
-    """Variational autoencoder with an 8x8 latent grid, for images whose side is a multiple of 8."""
+    """Variational autoencoder of patches and their surroundings, for images of any multiple of the patch."""
 
     kind = "vae"
 
-    def __init__(self, image_size: int, latent_channels: int, width: int, depth: int) -> None:
+    def __init__(
+        self, patch: int, latent_channels: int, width: int, depth: int, image_channels: int = 3
+    ) -> None:
         super().__init__()
-        self.encoder = Encoder(image_size, latent_channels, width, depth)
-        self.decoder = Decoder(image_size, latent_channels, width, depth)
+        self.encoder = Encoder(patch, latent_channels, width, depth, image_channels)
+        self.decoder = Decoder(patch, latent_channels, width, depth, image_channels)
 
     @torch.no_grad()
     def init_from_pca(self, images: Tensor) -> None:
-        """Set the linear maps to whitened principal components of the patches of images (N, 3, S, S)."""
+        """Set the linear maps to whitened principal components of the patches of images (N, C, S, S)."""
         channels = self.encoder.linear.out_channels
         patches = image_patches(images, self.encoder.patch)
         mean = patches.mean(0)
@@ -109,9 +114,9 @@ class VAE(ConfigurableNetwork):
         init_linear_maps(self.encoder, self.decoder, mean, *leading)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruct images in [-1, 1], (B, 3, S, S), from a sample of the posterior.
+        """Reconstruct images in [-1, 1], (B, 3 or 4, S, S), from a sample of the posterior.
 
-        Its mean and log-variance, each (B, C, 8, 8), follow the reconstruction.
+        Its mean and log-variance, each (B, C, G, G), follow the reconstruction.
         """
         mean, logvar = self.encoder(images)
         latents = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)

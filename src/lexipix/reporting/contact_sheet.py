@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexipix.reporting.text import Pixels, TextBlock, wrap
+from lexipix.utils.alpha import on_checkerboard
 
 PAPER = (255, 255, 255)
 INK = (32, 33, 36)
@@ -51,7 +52,7 @@ def contact_sheet(
     """Arranges images in a grid, enlarged without smoothing, each with its caption below it.
 
     Args:
-        images: uint8 (N, H, W, 3).
+        images: uint8 (N, H, W, C).
         captions: N texts in any language, or None for images alone; a None among them stays empty. "image 1"
             and so on replace captions for which this machine has no font.
         columns: Maximum number of images in a row.
@@ -59,6 +60,7 @@ def contact_sheet(
         title: A heading over the whole sheet.
         max_lines: Longer captions end in an ellipsis.
     """
+    images = on_checkerboard(images)
     n_images, _, width = images.shape[:3]
     columns = max(1, min(columns, n_images))
     cell_width = width * scale if captions is None else max(width * scale, MIN_CAPTION_WIDTH)
@@ -74,14 +76,14 @@ def comparison_sheet(
 ) -> Pixels:
     """Puts versions of the same images side by side: one row per image, one headed column per version.
 
-    Columns are uint8 (N, H, W, 3) or N texts by heading, from left to right.
+    Columns are uint8 (N, H, W, C) or N texts by heading, from left to right.
     """
     widths, cells = [], []
     for name, column in columns.items():
         if isinstance(column, np.ndarray):
             widths.append(max(column.shape[2] * scale, 48))
             empty = wrap("", widths[-1], CAPTION_SIZE)
-            own = [_Cell(empty, enlarge(image, scale)) for image in column]
+            own = [_Cell(empty, enlarge(image, scale)) for image in on_checkerboard(column)]
         else:
             widths.append(TEXT_COLUMN_WIDTH)
             own = [_Cell(text) for text in _wrapped(column, TEXT_COLUMN_WIDTH)]

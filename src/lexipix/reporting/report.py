@@ -15,6 +15,7 @@ from lexipix.reporting import metric_specs, plots, tables
 from lexipix.reporting.metric_specs import lookup
 from lexipix.reporting.plots import Pixels
 from lexipix.reporting.summary import summary_lines
+from lexipix.utils.alpha import on_checkerboard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +120,7 @@ def render_report(
 def png(pixels: Pixels) -> str:
     """Returns an image as a data URL: PNG in base64."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(on_checkerboard(pixels))).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

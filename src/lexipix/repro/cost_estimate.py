@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
@@ -127,7 +128,8 @@ class Extrapolation:
             training = lookup(self.parameters, section).training
             n_steps = training.num_images / training.batch_size
             peak += max(0.0, more - few) / (MORE_STEPS - FEW_STEPS) * max(0.0, n_steps - FEW_STEPS)
-        return peak + n_images * self.parameters.ingestion.image_size**2 * 3 / MEGA
+        image_bytes = int(np.prod(self.first.data["image_splits"].train.images.shape[1:]))
+        return peak + n_images * image_bytes / MEGA
 
     def _training(self, node: Node, section: str) -> Estimate:
         """The cost of a training: set-up, its steps, and its validations."""

@@ -89,7 +89,7 @@ def captioner(path_of: PathOf, parameters: LexipixParameters) -> ModelPackage:
     from lexipix.compression.captioner_variants import GATED
     from lexipix.utils.png import encode_png
 
-    size = parameters.ingestion.image_size
+    size = parameters.ingestion.size
     request = {"picture": base64.b64encode(encode_png(np.full((size, size, 3), 255, np.uint8))).decode()}
     return ModelPackage(
         kind="captioner",

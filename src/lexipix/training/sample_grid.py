@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.data.images import to_uint8
+from lexipix.utils.alpha import on_checkerboard
 
 Pixels = NDArray[np.uint8]
 SHOWN_PIXELS = 96  # an image is enlarged to about this, so that its own pixels can be seen
@@ -14,7 +15,7 @@ BACKGROUND = 255
 
 
 def two_rows(above: Tensor, below: Tensor) -> Pixels:
-    """Return :func:`tile_pairs` of tensors (N, 3, S, S) in about [-1, 1]."""
+    """Return :func:`tile_pairs` of tensors (N, C, S, S) in about [-1, 1]."""
     return tile_pairs(to_uint8(above), to_uint8(below.float()))
 
 
@@ -22,8 +23,9 @@ def tile_pairs(above: Pixels, below: Pixels) -> Pixels:
     """Return images in pairs, each above its partner, in a nearly square grid.
 
     The MLflow UI shows an image at 256 pixels; in a strip of 16 images each would have only 16. Every pixel
-    of the images, uint8 (N, S, S, 3), is enlarged to a square of whole pixels; the pairs are apart.
+    of the images, uint8 (N, S, S, C), is enlarged to a square of whole pixels; the pairs are apart.
     """
+    above, below = on_checkerboard(above), on_checkerboard(below)
     n_pairs, size = above.shape[:2]
     scale = max(1, SHOWN_PIXELS // size)
     width, gap, seam = scale * size, max(4, scale * size // 12), max(1, scale * size // 48)

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.lazy_mapping import LazyMapping
 from lexipix.utils.types import OnnxModel, OnnxPipeline
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "card.json"
 
@@ -19,16 +22,34 @@ def read_onnx_model(path: Path) -> OnnxModel:
         graphs={file.stem: file.read_bytes() for file in sorted(path.glob("*.onnx"))},
         tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
         card=read_json(path / CARD),
+        arrays=_read_arrays(path / WEIGHTS),
     )
+
+
+def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
+    """NumPy arrays of a safetensors file; none if there is no file, a LexipixError if it is damaged."""
+    if not path.is_file():
+        return {}
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays: dict[str, np.ndarray] = load_file(path)
+        return arrays
+    except (SafetensorError, OSError, ValueError) as error:
+        raise LexipixError(f"{path} is damaged or incomplete ({error}).") from error
 
 
 def read_onnx_pipeline(path: Path) -> OnnxPipeline:
     """Exported models that share a folder and its tokenizer, each read when it is first used."""
+    arrays = _read_arrays(path / WEIGHTS)
 
     def read(name: str) -> OnnxModel:
         model, shared = read_onnx_model(path / name), path / TOKENIZER
         if model.tokenizer is None and shared.is_file():
             model.tokenizer = shared.read_text(encoding="utf-8")
+        if "retrieval" in model.config:
+            model.arrays = arrays
         return model
 
     names = sorted(config.parent.name for config in path.glob(f"*/{CONFIG}"))

@@ -117,6 +117,7 @@ class OnnxModel:
     card: dict[str, Any] = field(
         default_factory=dict
     )  # the trained model's; how far the graphs differ from it
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)  # by name: a memory of images
 
 
 BASELINE = "onnx_fp32"  # the uncompressed network among a generator's variants
@@ -130,6 +131,11 @@ class OnnxPipeline:
     config: dict[str, Any]
     models: Mapping[str, OnnxModel]
     card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that those of the models have that have any; they share one memory."""
+        return next((model.arrays for model in self.models.values() if model.arrays), {})
 
     @property
     def tokenizer(self) -> str | None:

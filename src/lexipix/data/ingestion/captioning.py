@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lexipix.utils.alpha import opaque
 from lexipix.utils.types import Reject, SourceImage
 
 Pixels = NDArray[np.uint8]
@@ -33,7 +34,7 @@ def captioned(
     size = (captioner.image_size, captioner.image_size)
     while batch := list(islice(remaining, BATCH_SIZE)):
         images = [
-            np.asarray(Image.fromarray(item.image).resize(size, Image.Resampling.LANCZOS))
+            np.asarray(Image.fromarray(opaque(item.image)).resize(size, Image.Resampling.LANCZOS))
             for item in batch
             if _lacks_caption(item)
         ]

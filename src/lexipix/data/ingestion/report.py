@@ -57,7 +57,7 @@ class IngestReport:
             "duplicates": counts["duplicates"],
             "uncaptioned": counts["uncaptioned"],
             **({"described": counts["described"]} if counts["described"] else {}),
-            "image_size": self._parameters.image_size,
+            "image_size": self._parameters.size,
             "digest": self._digest.hexdigest()[:32],
             "examples": sorted((example for _, example in self._examples), key=itemgetter("row")),
         }

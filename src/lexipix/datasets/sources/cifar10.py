@@ -71,7 +71,7 @@ def _read(path: Path, parameters: IngestionParameters) -> Generator[SourceImage,
             image = Image.fromarray(np.ascontiguousarray(images[row]))
             yield SourceImage(
                 file,
-                to_square(image, parameters.image_size, parameters.resize),
+                to_square(image, parameters.size, parameters.resize),
                 caption_of(file, label, source.cifar10),
                 label=label,
                 split=split,

@@ -26,6 +26,7 @@ from lexipix.datasets.sources.concepts import (
 )
 from lexipix.datasets.sources.folder_layout import Listing, find_splits, list_folders
 from lexipix.datasets.sources.folder_metadata import MAX_BYTES, read_rows
+from lexipix.datasets.sources.image_format import with_found_format
 from lexipix.datasets.sources.images import Unusable, read_image, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
@@ -79,6 +80,9 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
         limit = min(parameters.source.max_images or len(part), len(part))
         entries += [entry for i, entry in enumerate(part) if i * limit % len(part) < limit]
     entries, facts = _grouped(entries, parameters)
+    files = [root / entry.file for entry in entries if isinstance(entry, _Entry)]
+    parameters = with_found_format(parameters, files)
+    facts |= {"image_size": parameters.size, "alpha": parameters.alpha}
     decided = frozenset(split for split in splits.values() if split and split != "train")
     read = partial(_read_entry, root, parameters)
     workers = parameters.workers or n_cores()

@@ -1,4 +1,4 @@
-"""Reads image files as square uint8 RGB arrays; first resized, then turned, as small images are cheap."""
+"""Reads image files as square uint8 arrays; first resized, then turned, as small images are cheap."""
 
 from functools import cache
 from io import BytesIO
@@ -25,6 +25,10 @@ _TURNS = {
 }
 
 
+_SAME_COLOR, _PLAIN_SHARE = 8, 0.9  # levels within which, and share in which, a border has one color
+_PIXEL_ART_SIDE, _PIXEL_ART_COLORS = 128, 64  # pixels of the longer side, and colors, of pixel art at most
+
+
 class Unusable(Exception):
     """An image must be rejected; the message is the reason in ``rejects.csv``."""
 
@@ -44,7 +48,10 @@ def suffixes() -> frozenset[str]:
 
 
 def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> NDArray[np.uint8]:
-    """The image in a file or its content, uint8 (image_size, image_size, 3); an animation's first frame.
+    """The image in a file or its content, uint8 (image_size, image_size, C); an animation's first frame.
+
+    It has alpha, and premultiplied colors, if ``alpha`` is ``keep``. An ``image_size`` of ``auto`` must have
+    been found by :func:`.with_found_format` before.
 
     Raises:
         Unusable: The file is missing, damaged, not an image, too small or too large.
@@ -59,9 +66,10 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
                 limit = f"ingestion.min_side is {parameters.min_side}"
                 raise Unusable(f"too small: {width}x{height} pixels, {limit}")
             # For JPEG, this decodes at 1/8, 1/4 or 1/2 of the size if that is large enough.
-            image.draft(None, (2 * parameters.image_size, 2 * parameters.image_size))
+            size = parameters.size
+            image.draft(None, (2 * size, 2 * size))
             image.load()
-            return to_square(image, parameters.image_size, parameters.resize)
+            return to_square(image, size, parameters.resize, parameters.alpha == "keep")
     except Unusable:
         raise
     except UnidentifiedImageError:
@@ -89,33 +97,80 @@ def _content(path: Path | str | BytesIO) -> BytesIO:
     return BytesIO(content)
 
 
-def to_square(image: Image.Image, size: int, resize: ResizeParameters) -> NDArray[np.uint8]:
-    """An image of any color mode as an upright square, uint8 (size, size, 3), cropped or padded."""
+def to_square(
+    image: Image.Image, size: int, resize: ResizeParameters, keep_alpha: bool = False
+) -> NDArray[np.uint8]:
+    """An image of any color mode as an upright square, uint8 (size, size, 3), cropped or padded.
+
+    With ``keep_alpha`` it is (size, size, 4), with premultiplied colors.
+    """
     turn = _TURNS.get(_orientation(image))
     image = _plain_mode(image)
-    width, height = image.size
-    if resize.fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        new_size, box = (size, size), (left, top, left + side, top + side)
-    else:
-        scale = size / max(width, height)
-        new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        box = (0.0, 0.0, float(width), float(height))
+    background = _padding(image, resize)
+    new_size, box, resample = _target(image, size, resize, background is not None)
     if image.size != new_size:
-        resample = Image.Resampling[resize.filter.upper()]
         # A reducing gap averages large images first, which is faster; "nearest" must not average.
-        gap = None if resize.filter == "nearest" else 3.0
+        gap = None if resample == Image.Resampling.NEAREST else 3.0
         image = image.resize(new_size, resample, box, gap)
     if turn is not None:
         image = image.transpose(turn)
-    image = image.convert("RGBA" if image.mode == "RGBa" else "RGB")
-    if image.size != (size, size) or image.mode == "RGBA":
-        canvas = Image.new("RGB", (size, size), resize.background)
-        corner = ((size - image.width) // 2, (size - image.height) // 2)
-        canvas.paste(image, corner, image if image.mode == "RGBA" else None)
-        image = canvas
-    return np.array(image)
+    pixels = np.array(image if image.mode == "RGBa" else image.convert("RGB"))
+    if pixels.shape[-1] == 3:
+        opaque_layer = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+        pixels = np.concatenate([pixels, opaque_layer], axis=2)
+    pixels[..., :3] = np.minimum(pixels[..., :3], pixels[..., 3:])  # Lanczos overshoots at edges
+    canvas = np.zeros((size, size, 4), np.uint8)
+    if background is not None and image.mode != "RGBa":
+        canvas[:] = (*background, 255)
+    top, left = (size - pixels.shape[0]) // 2, (size - pixels.shape[1]) // 2
+    canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    if keep_alpha:
+        return canvas
+    behind = (255 - canvas[..., 3:].astype(np.uint16)) * np.array(resize.background, np.uint16)
+    return (canvas[..., :3] + (behind + 127) // 255).astype(np.uint8)
+
+
+def _padding(image: Image.Image, resize: ResizeParameters) -> tuple[int, int, int] | None:
+    """The color around a padded image; None if the image is cropped.
+
+    With ``fit: auto`` an image is padded where that shows no edge: where it has transparent pixels, or a
+    border of one color.
+    """
+    if resize.fit != "auto":
+        return resize.background if resize.fit == "pad" else None
+    if image.mode == "RGBa":
+        return resize.background
+    pixels = np.asarray(image.convert("RGB")).astype(np.int16)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    color = np.median(border, axis=0)
+    plain = (np.abs(border - color).max(axis=1) <= _SAME_COLOR).mean() >= _PLAIN_SHARE
+    if plain or _is_pixel_art(image):
+        red, green, blue = (int(value) for value in color)
+        return red, green, blue
+    return None
+
+
+def _target(
+    image: Image.Image, size: int, resize: ResizeParameters, pad: bool
+) -> tuple[tuple[int, int], tuple[float, float, float, float], Image.Resampling]:
+    """Width and height after resizing, the part of the image that is resized, and the filter."""
+    width, height = image.size
+    whole = (0.0, 0.0, float(width), float(height))
+    if resize.filter == "auto" and pad and max(width, height) <= size and _is_pixel_art(image):
+        factor = size // max(width, height)
+        return (width * factor, height * factor), whole, Image.Resampling.NEAREST
+    resample = Image.Resampling["LANCZOS" if resize.filter == "auto" else resize.filter.upper()]
+    if pad:
+        scale = size / max(width, height)
+        return (max(1, round(width * scale)), max(1, round(height * scale))), whole, resample
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return (size, size), (left, top, left + side, top + side), resample
+
+
+def _is_pixel_art(image: Image.Image) -> bool:
+    """Whether an image is small and has few colors, so that smoothing would add others."""
+    return max(image.size) <= _PIXEL_ART_SIDE and image.getcolors(_PIXEL_ART_COLORS) is not None
 
 
 def _orientation(image: Image.Image) -> int:

@@ -29,7 +29,7 @@ def open_source(root: Path, parameters: IngestionParameters, seed: int) -> Opene
     if source.kind == "scenes":
         from lexipix.datasets.sources.scenes import open_scenes
 
-        return open_scenes(source.scenes, parameters.image_size, seed)
+        return open_scenes(source.scenes, parameters.size, seed)
     if source.path is None:
         raise LexipixError(
             f"ingestion.source.path is not set, but the source {source.kind!r} needs it: add "

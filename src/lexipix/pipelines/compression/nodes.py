@@ -26,7 +26,7 @@ def export_generators(
 ) -> tuple[OnnxModel, OnnxModel]:
     """Exports both generators: the text prior with the VAE's decoder, and the GAN's generator."""
     exporter = Exporter(image_splits, compression.verification)
-    return exporter.text_to_image(prior), exporter.text_to_image(gan)
+    return exporter.generator(prior), exporter.generator(gan)
 
 
 def export_captioner(

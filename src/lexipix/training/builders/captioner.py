@@ -70,7 +70,10 @@ def build_captioner(
     task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters)
     bundle = {
         "tokenizer": tokenizer,
-        **{key: contrastive_pair.config[key] for key in ("image_size", "known_words", "max_tokens")},
+        **{
+            key: contrastive_pair.config[key]
+            for key in ("image_size", "image_channels", "known_words", "max_tokens")
+        },
     }
     return TrainingSetup(task, captioner, config, parameters, (contrastive_pair,), bundle)
 

@@ -40,6 +40,7 @@ def text_bundle(contrastive_pair: ModelBundle, noise_dim: int) -> dict[str, Any]
     return {
         "tokenizer": contrastive_pair.tokenizer,
         "image_size": config["image_size"],
+        "image_channels": config["image_channels"],
         "known_words": config["known_words"],
         "noise_dim": noise_dim,
         "max_tokens": config["max_tokens"],

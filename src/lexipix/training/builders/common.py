@@ -18,6 +18,7 @@ from lexipix.training.tasks.base import SampleGrid, TrainingTask
 from lexipix.utils.skipped_model import skipped, untrained
 from lexipix.utils.types import (
     CheckpointStore,
+    ImageSplits,
     MetricStream,
     ModelBundle,
     PretrainedBackbone,
@@ -101,6 +102,12 @@ def _empty_grid() -> SampleGrid:
     return np.full((8, 8, 3), 255, np.uint8)
 
 
+def image_shape(image_splits: ImageSplits) -> dict[str, int]:
+    """Return ``image_size`` and ``image_channels`` (3, or 4 with alpha) of the images."""
+    _, size, _, channels = image_splits.train.images.shape
+    return {"image_size": int(size), "image_channels": int(channels)}
+
+
 def pca_sample(images: Images) -> Tensor:
-    """Return images from which linear maps start as principal components, in [-1, 1]: (N, 3, S, S)."""
+    """Return images from which linear maps start as principal components, in [-1, 1]: (N, C, S, S)."""
     return ImageRows(images, torch.device("cpu"))[torch.arange(min(len(images), PCA_IMAGES))]

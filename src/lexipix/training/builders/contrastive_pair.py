@@ -15,7 +15,7 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.data.tokenization import train_tokenizer
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.builders.common import PretrainedModels, TrainingSetup
+from lexipix.training.builders.common import PretrainedModels, TrainingSetup, image_shape
 from lexipix.training.bundles import known_words
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.contrastive import ContrastiveTask
@@ -45,7 +45,11 @@ def build_contrastive_pair(
     else:
         tokenizer = Tokenizer.from_str(pretrained.tokenizer(parameters.tokenizer, "features.tokenizer"))
     backbone = None
-    image_encoder = IMAGE_ENCODER_SIZES[parameters.image_encoder.size]._asdict()
+    shape = image_shape(image_splits)
+    image_encoder: dict[str, Any] = {
+        **IMAGE_ENCODER_SIZES[parameters.image_encoder.size]._asdict(),
+        "image_channels": shape["image_channels"],
+    }
     if parameters.image_encoder.source == "pretrained":
         assert parameters.image_encoder.path is not None  # the parameters are validated
         backbone = pretrained.backbone(parameters.image_encoder.path, "features.image_encoder.path")
@@ -86,7 +90,7 @@ def build_contrastive_pair(
     )
     bundle = {
         "tokenizer": tokenizer,
-        "image_size": int(image_splits.train.images.shape[1]),
+        **shape,
         "known_words": known_words(learn.all_captions()),
         "max_tokens": parameters.max_tokens,
     }

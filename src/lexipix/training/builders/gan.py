@@ -3,6 +3,7 @@
 from lexipix.config.generator import GENERATOR_SIZES, FeedbackParameters, GANParameters
 from lexipix.config.run import RunParameters
 from lexipix.models.discriminator import Discriminator
+from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.upsampling import UpsamplingDecoder
@@ -28,24 +29,30 @@ def build_gan(
     prior: ModelBundle,
 ) -> TrainingSetup:
     """Return the trained prior's model, or part of it, and its training against a new discriminator."""
-    model, encoder = load_network(prior, TextToImage), data.validation.encoder
+    model = load_network(prior, TextToImage, RetrievalToImage)
+    encoder = data.validation.encoder
     network, image_size = dict(prior.config["network"]), prior.config["image_size"]
     resolve_device(run)  # before the networks: random rotations depend on the number of threads
-    teacher = model.decoder
+    teacher = model.decoder if isinstance(model, TextToImage) else None
     with seeded(run.seed):
-        if parameters.start == "scratch":
+        if parameters.start == "scratch" and isinstance(model, TextToImage):
             size = GENERATOR_SIZES[parameters.size]
-            features = {"latent_channels": size.width, "random_features": 0}
-            network["prior"] = {**network["prior"], **size._asdict(), **features}
+            network["prior"] = {**network["prior"], **size._asdict(), "latent_channels": size.width}
             model.prior = TextPrior(**network["prior"])
-        if parameters.start != "regression":
+        if parameters.start != "regression" and isinstance(model, TextToImage):
             network["decoder"] = {
                 "image_size": image_size,
                 "latent_channels": network["prior"]["latent_channels"],
                 "width": GENERATOR_SIZES[parameters.size].width,
+                "image_channels": prior.config["image_channels"],
             }
             model.decoder = UpsamplingDecoder(**network["decoder"])
-        discriminator = Discriminator(encoder, encoder.project.out_features, parameters.discriminator_width)
+        discriminator = Discriminator(
+            encoder,
+            encoder.project.out_features,
+            parameters.discriminator_width,
+            prior.config["image_channels"],
+        )
     pretrains = parameters.start == "upsampling"
     hyperparameters = GANHyperparameters(
         parameters,
@@ -56,12 +63,12 @@ def build_gan(
     )
     task: GANTask
     if pretrains:
-        assert isinstance(teacher, Decoder)
+        assert isinstance(model, TextToImage) and isinstance(teacher, Decoder)
         task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters)
     else:
         task = GANTask(model, discriminator, data, hyperparameters)
     if feedback.enabled and parameters.pixel_weight > 0 and parameters.pixel_pool == 1:
         task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, prior
-    bundle = text_bundle(contrastive_pair, network["prior"]["noise_dim"])
+    bundle = text_bundle(contrastive_pair, model.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)

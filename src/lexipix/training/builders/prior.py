@@ -2,9 +2,10 @@
 
 from lexipix.config.generator import FeedbackParameters, PriorParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import ImageRows
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.editor import Editor
+from lexipix.models.retrieval_to_image import RetrievalToImage, memory_tensors
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE
@@ -13,8 +14,9 @@ from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.generator_validation import GeneratorData
+from lexipix.training.memory import build_memory
 from lexipix.training.precision import resolve_device
-from lexipix.training.random_features import FEATURES_PER_WORDING, fit_random_features
+from lexipix.training.tasks.editor import EditorTask
 from lexipix.training.tasks.prior import PriorTask
 from lexipix.utils.seeding import seeded
 from lexipix.utils.types import ModelBundle
@@ -30,11 +32,16 @@ def build_prior(
     captioner: ModelBundle,
     vae: ModelBundle,
 ) -> TrainingSetup:
-    """Return a new prior between the captioner's language model and the VAE's decoder, and its training."""
+    """Return a new prior between the captioner's language model and the VAE's decoder, and its training.
+
+    With neighbors it is an editor of the images that a caption retrieves.
+    """
+    if parameters.neighbors:
+        return _build_editor(run, parameters, flip, data, contrastive_pair)
     require_one_tokenizer(contrastive_pair, captioner)
     pair = load_network(contrastive_pair, ContrastivePair)
     captions_model, autoencoder = load_network(captioner, Captioner), load_network(vae, VAE)
-    device = resolve_device(run)
+    resolve_device(run)
     language_model, text_encoder = captions_model.language_model, pair.text_encoder
     prior_config = {
         "text_width": language_model.config.get_text_config().hidden_size + text_encoder.width,
@@ -43,7 +50,6 @@ def build_prior(
         "width": parameters.width,
         "depth": parameters.depth,
         "noise_dim": parameters.noise_dim,
-        "random_features": min(parameters.random_features, FEATURES_PER_WORDING * data.captions.n_captions),
     }
     network = {
         "language_model": captioner.config["network"]["language_model"],
@@ -55,14 +61,50 @@ def build_prior(
     with seeded(run.seed):
         prior = TextPrior(**prior_config)
     model = TextToImage(language_model, text_encoder, prior, autoencoder.decoder, network["pad_id"])
-    if prior_config["random_features"]:
-        images = ImageRows(data.images, device)
-        fit_random_features(
-            model, autoencoder.encoder, images, data.captions, device, parameters.primary_caption_prob
-        )
     task = PriorTask(model, autoencoder.encoder, data, parameters, flip)
     if feedback.enabled:
         task.feedback = ValidationFeedback(feedback, data.captions, data.validation)
     inputs = feedback, flip, contrastive_pair, captioner, vae
     bundle = text_bundle(contrastive_pair, parameters.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)
+
+
+def _build_editor(
+    run: RunParameters,
+    parameters: PriorParameters,
+    flip: bool,
+    data: GeneratorData,
+    contrastive_pair: ModelBundle,
+) -> TrainingSetup:
+    """Return a memory of the training images with a new editor, and its training."""
+    pair = load_network(contrastive_pair, ContrastivePair)
+    resolve_device(run)
+    memory, shapes = memory_tensors(build_memory(data, pair, parameters.max_memory_images))
+    editor = {
+        "image_size": contrastive_pair.config["image_size"],
+        "image_channels": contrastive_pair.config["image_channels"],
+        "vocabulary": pair.text_encoder.tokens.num_embeddings,
+        "pad_id": data.captions.pad_id,
+        "embed_dim": pair.text_encoder.project.out_features,
+        "n_neighbors": parameters.neighbors,
+        "width": parameters.width,
+        "depth": parameters.depth,
+    }
+    retrieval = {
+        "image_size": contrastive_pair.config["image_size"],
+        "noise_dim": parameters.noise_dim,
+        "temperature": parameters.temperature,
+        "min_edge_similarity": parameters.min_edge_similarity,
+        "pad_id": data.captions.pad_id,
+    }
+    network = {
+        "text_encoder": contrastive_pair.config["network"]["text_encoder"],
+        "editor": editor,
+        "retrieval": retrieval,
+        "memory": shapes,
+    }
+    with seeded(run.seed):
+        model = RetrievalToImage(pair.text_encoder, Editor(**editor), memory, **retrieval)
+    task = EditorTask(model, data, parameters, flip)
+    bundle = text_bundle(contrastive_pair, parameters.noise_dim)
+    return TrainingSetup(task, model, network, parameters, (flip, contrastive_pair), bundle)

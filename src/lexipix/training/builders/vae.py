@@ -2,8 +2,8 @@
 
 from lexipix.config.generator import VAEParameters
 from lexipix.config.run import RunParameters
-from lexipix.models.vae import VAE
-from lexipix.training.builders.common import TrainingSetup, pca_sample
+from lexipix.models.vae import GRID, VAE
+from lexipix.training.builders.common import TrainingSetup, image_shape, pca_sample
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.vae import VAETask
 from lexipix.utils.seeding import seeded
@@ -14,14 +14,16 @@ def build_vae(run: RunParameters, parameters: VAEParameters, image_splits: Image
     """Return a VAE on all training images, with captions or without, and its training."""
     images = image_splits.train.images
     validation = image_splits.val.images if len(image_splits.val.images) else images
+    shape = image_shape(image_splits)
     config = {
-        "image_size": int(images.shape[1]),
+        "patch": parameters.patch or shape["image_size"] // GRID,
         "latent_channels": parameters.latent_channels,
         "width": parameters.width,
         "depth": parameters.depth,
+        "image_channels": shape["image_channels"],
     }
     with seeded(run.seed):
         vae = VAE(**config)
     vae.init_from_pca(pca_sample(images))
     task = VAETask(vae, images, validation, parameters, resolve_device(run))
-    return TrainingSetup(task, vae, config, parameters, bundle={"image_size": config["image_size"]})
+    return TrainingSetup(task, vae, config, parameters, bundle=shape)

@@ -71,7 +71,7 @@ class DistillationTask(NetworkTask):
         primary_caption_prob: float,
     ) -> None:
         student.train().requires_grad_(False)
-        student.prior.set_trainable(True)
+        student.prior.requires_grad_(True)
         for text_part in (student.prior.proj_in, student.prior.text_layers, student.prior.text_norm):
             text_part.requires_grad_(False)
         student.decoder.requires_grad_(True)

@@ -75,7 +75,8 @@ class GANHyperparameters:
 class GANInputs(NamedTuple):
     """What one (micro-)batch starts from."""
 
-    real: Tensor  # images (B, 3, S, S)
+    real: Tensor  # images (B, C, S, S)
+    target: Tensor  # what to stay near: the same images, or what the model may make of others
     encoding: Any  # their encoded captions, a tuple of tensors
     noise: Tensor  # (B, Z)
     groups: Tensor  # int (B,): equal numbers mark equal captions
@@ -84,7 +85,8 @@ class GANInputs(NamedTuple):
 class GANBatch(NamedTuple):
     """A (micro-)batch after the forward pass of the generator and of the discriminator's encoder."""
 
-    real: Tensor  # images (B, 3, S, S)
+    real: Tensor  # images (B, C, S, S)
+    target: Tensor
     fake: Tensor  # images generated from their captions
     real_features: DiscriminatorFeatures  # of the augmented images, like the next
     fake_features: DiscriminatorFeatures
@@ -137,10 +139,13 @@ class GANTask(TrainingTask):
         (inputs,) = self._sample(rows)
         encoding = inputs.encoding
 
-        def update(real: Tensor, noise: Tensor, groups: Tensor, *parts: Tensor) -> Metrics:
-            return self._update([GANInputs(real, type(encoding)(*parts), noise, groups)], train_generator)
+        def update(real: Tensor, target: Tensor, noise: Tensor, groups: Tensor, *parts: Tensor) -> Metrics:
+            made = GANInputs(real, target, type(encoding)(*parts), noise, groups)
+            return self._update([made], train_generator)
 
-        return GraphStep(update, (inputs.real, inputs.noise, inputs.groups, *encoding), train_generator)
+        return GraphStep(
+            update, (inputs.real, inputs.target, inputs.noise, inputs.groups, *encoding), train_generator
+        )
 
     def pretrain_step(self, rows: Tensor) -> Metrics:
         """One update of the pretraining, where ``pretrain_fraction`` is above 0."""
@@ -177,20 +182,21 @@ class GANTask(TrainingTask):
             if hp.flip:
                 real = random_hflip(real, torch.rand(len(part)))
             with torch.no_grad():
-                encoding = self.model.encode_text(self.captions.sample(part, hp.primary_caption_prob))
+                ids = self.captions.sample(part, hp.primary_caption_prob)
+                encoding, target = self.model.encode_for_training(ids, part, real)
             noise = torch.randn(len(part), self.model.noise_dim, device=real.device)
-            inputs.append(GANInputs(real, encoding, noise, self.groups.of_rows[part].to(real.device)))
+            inputs.append(GANInputs(real, target, encoding, noise, self.groups.of_rows[part].to(real.device)))
         return inputs
 
     def _forward(self, inputs: GANInputs, with_gradients: bool) -> GANBatch:
         """Generate images, and extract the features of the real and of the generated ones."""
-        real, encoding, noise, groups = inputs
+        real, target, encoding, noise, groups = inputs
         with torch.set_grad_enabled(with_gradients):
             fake = self.model.decode(encoding, noise).float()
         augmentations = self.gan.augmentations
         real_features = self.discriminator.extract(augment(real, augmentations))
         fake_features = self.discriminator.extract(augment(fake, augmentations))
-        return GANBatch(real, fake, real_features, fake_features, encoding.embedding, groups)
+        return GANBatch(real, target, fake, real_features, fake_features, encoding.embedding, groups)
 
     def _discriminator_losses(self, batch: GANBatch) -> Losses:
         """Tell real images with their captions from generated ones, and from real ones of other captions."""
@@ -223,13 +229,13 @@ class GANTask(TrainingTask):
 
     def _generator_losses(self, batch: GANBatch) -> Losses:
         """Look real, match the caption, stay near the real image."""
-        gan, real, fake = self.gan, batch.real, batch.fake
+        gan, target, fake = self.gan, batch.target, batch.fake
         on_fake = self.discriminator.classify(batch.fake_features, batch.caption)
         on_real = on_fake
         if gan.gan_loss == "relativistic":
             on_real = self.discriminator.classify(batch.real_features, batch.caption)
         adversarial = sum_head_losses(generator_loss, gan.gan_loss, on_real, on_fake)
-        pixel = (F.avg_pool2d(fake, gan.pixel_pool) - F.avg_pool2d(real, gan.pixel_pool)).square().mean()
+        pixel = (F.avg_pool2d(fake, gan.pixel_pool) - F.avg_pool2d(target, gan.pixel_pool)).square().mean()
         loss = gan.adversarial_weight * adversarial + gan.pixel_weight * pixel
         metrics = {"loss_g": adversarial, "pixel_loss": pixel}
         if gan.contrastive_weight:
@@ -238,7 +244,7 @@ class GANTask(TrainingTask):
             metrics["contrastive_loss"] = caption_matching_loss(embeddings, caption, batch.groups)
             loss = loss + gan.contrastive_weight * metrics["contrastive_loss"]
         if gan.ssim_weight:
-            loss = loss + gan.ssim_weight * structural_dissimilarity(real, fake)
+            loss = loss + gan.ssim_weight * structural_dissimilarity(target, fake)
         if gan.energy_weight:
             metrics["energy_loss"] = self._energy_loss(batch)
             loss = loss + gan.energy_weight * metrics["energy_loss"]

@@ -16,7 +16,7 @@ class PriorTask(NetworkTask):
     """Trains the prior of a :class:`TextToImage`; language model, VAE encoder and decoder stay as they are.
 
     With several candidates each noise vector may specialise (implicit maximum likelihood, IMLE, arXiv
-    1809.09087); one candidate is plain regression to the mean. The random features do not learn.
+    1809.09087); one candidate is plain regression to the mean.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class PriorTask(NetworkTask):
         self.model, self.encoder = model, encoder.eval().requires_grad_(False)
         model.requires_grad_(False).eval()
         model.prior.train()
-        model.prior.set_trainable(True)
+        model.prior.requires_grad_(True)
         training, n_images = parameters.training, len(data.images)
         optimizer = adamw(trainable(model.prior), training.learning_rate, 0.98, 0.02)
         super().__init__("prior", model.prior, optimizer, n_images, training.gradient_accumulation_steps)

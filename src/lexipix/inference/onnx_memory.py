@@ -1,0 +1,62 @@
+"""What an exported retrieval generator does between its graphs: search the memory, choose, fetch images."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexipix.inference.onnx_session import Vectors
+from lexipix.models.neighbor_memory import MAX_SIMILARITY, NeighborMemory
+from lexipix.utils.types import OnnxModel
+
+SAME_LOGIT = np.float32(100.0)  # as in lexipix.models.retrieval_to_image, which needs torch
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class OnnxMemory:
+    """The memory of an exported generator whose configuration has ``retrieval``."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        options, size = model.config["retrieval"], model.config["image_size"]
+        self._memory = NeighborMemory(model.arrays, (size, size, model.config["image_channels"]))
+        self._n_found = min(model.config["noise_dim"], len(self._memory))
+        self._max_tokens: int = model.config["max_tokens"]
+        self._n_neighbors: int = options["n_neighbors"]
+        self._temperature: float = options["temperature"]
+
+    def search(
+        self, ids: NDArray[np.int64], query: Vectors, rank: Callable[..., Vectors]
+    ) -> dict[str, NDArray[Any]]:
+        """What captions (B, L) with vectors (B, D) retrieve: an array (B, …) by name for each part.
+
+        ``rank`` scores it, with the inputs of the graph of that name.
+        """
+        words = self._memory.word_sets(ids, self._max_tokens)
+        rows, similarities, keys, key_words, vectors = self._memory.search(words, query, self._n_found)
+        texts: dict[str, NDArray[Any]] = {
+            "query": query, "words": words, "keys": keys, "key_words": key_words
+        }
+            "query": query,
+            "words": words,
+            "keys": keys,
+            "key_words": key_words,
+        }
+        limited = np.minimum(similarities, np.float32(MAX_SIMILARITY))
+        logits = rank(**texts, vectors=vectors, similarities=limited)
+        scores = logits + SAME_LOGIT * (similarities > MAX_SIMILARITY)
+        return {**texts, "rows": rows, "scores": scores}
+
+    def inputs(self, encoded: Arrays, noise: Vectors) -> dict[str, NDArray[Any]]:
+        """The inputs of the graph that draws, from what :meth:`search` found and noise (B, Z)."""
+        scores = encoded["scores"] + self._temperature * noise[:, : self._n_found]
+        ranks = np.minimum(np.arange(self._n_neighbors), self._n_found - 1)  # few images: the last one again
+        chosen = np.argsort(-scores, axis=1, kind="stable")[:, ranks]
+        return {
+            "query": encoded["query"],
+            "words": encoded["words"],
+            "keys": np.take_along_axis(encoded["keys"], chosen[..., None], axis=1),
+            "key_words": np.take_along_axis(encoded["key_words"], chosen[..., None], axis=1),
+            "neighbors": self._memory.images[np.take_along_axis(encoded["rows"], chosen, axis=1)],
+        }
