@@ -36,8 +36,6 @@ class OnnxMemory:
         words = self._memory.word_sets(ids, self._max_tokens)
         rows, similarities, keys, key_words, vectors = self._memory.search(words, query, self._n_found)
         texts: dict[str, NDArray[Any]] = {
-            "query": query, "words": words, "keys": keys, "key_words": key_words
-        }
             "query": query,
             "words": words,
             "keys": keys,
