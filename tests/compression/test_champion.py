@@ -24,8 +24,9 @@ TABLE = {
 }
 
 
-def card(alignment):
-    return {"metrics": {"val_alignment": alignment}}
+def card(alignment, similarity=0.8, ripple=1.0):
+    metrics = {"val_alignment": alignment, "val_similarity": similarity, "val_flat_ripple": ripple}
+    return {"metrics": metrics}
 
 
 def test_the_family_is_the_given_or_the_better_agreement():
@@ -34,8 +35,14 @@ def test_the_family_is_the_given_or_the_better_agreement():
     assert choose_family("gan", card(0.5), card(0.4)) == "gan"
 
 
-def test_of_two_that_agree_equally_well_it_is_the_sharper():
-    assert choose_family("auto", card(0.998), card(0.996)) == "gan"
+def test_beyond_the_real_images_own_agreement_only_similarity_counts():
+    assert choose_family("auto", card(1.2, 0.7), card(1.0, 0.75)) == "gan"
+    assert choose_family("auto", card(0.9, 0.7), card(0.8, 0.75)) == "vae"
+
+
+def test_of_two_that_agree_equally_well_it_is_the_one_with_less_ripple():
+    assert choose_family("auto", card(0.998, ripple=2.0), card(0.996, ripple=1.0)) == "gan"
+    assert choose_family("auto", card(0.996, ripple=1.0), card(0.998, ripple=2.0)) == "vae"
 
 
 @pytest.mark.parametrize("vae", [{"metrics": {}}, card(None)])

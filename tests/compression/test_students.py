@@ -2,7 +2,7 @@ import pytest
 import torch
 from tests.support.parameters import section
 
-from lexipix.compression.students import has_own_reader, make_student
+from lexipix.compression.students import make_student
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network
 
@@ -38,19 +38,6 @@ def test_small_has_its_own_text_encoder_and_the_layers_of_its_teacher(teacher):
         student.prior.word_to_grid.cell_logits.weight, teacher[0].prior.word_to_grid.cell_logits.weight
     )
     assert torch.equal(student.decoder.linear.weight, teacher[0].decoder.linear.weight)
-
-
-def test_small_reads_as_its_teacher_if_that_has_random_features(teacher):
-    network, config = teacher
-    config = {**config, "prior": {**config["prior"], "random_features": 16}}
-    network = TextToImage.from_config(config).eval()
-    for reads in ("teacher", "own"):
-        parameters = SMALL.model_copy(update={"reads": reads})
-        assert not has_own_reader(config, parameters)
-        _, student = make_student(network, config, parameters)
-        own, theirs = student.eval().encode_text(IDS), network.encode_text(IDS)
-        assert torch.equal(own.hidden_states, theirs.hidden_states)
-        assert torch.equal(student.condition(IDS).mean_latents, network.condition(IDS).mean_latents)
 
 
 def test_small_of_an_upsampling_generator_upsamples(teacher):

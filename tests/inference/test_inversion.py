@@ -22,7 +22,7 @@ from lexipix.utils.errors import LexipixError
 RUN = section("run", {"device": "cpu", "precision": "fp32", "seed": 3})
 SIZE, CHANNELS, NOISE = 16, 4, 8
 LATENT = CHANNELS * 8 * 8
-VAE = {"image_size": SIZE, "latent_channels": CHANNELS, "width": 16, "depth": 1}
+VAE = {"patch": SIZE // 8, "latent_channels": CHANNELS, "width": 16, "depth": 1}
 
 
 @pytest.fixture(scope="module")

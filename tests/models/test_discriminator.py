@@ -99,7 +99,7 @@ def test_detached_features_have_no_gradients_to_the_images(discriminator, images
 @torch.no_grad()
 def test_the_pixel_head_detects_repetition(images, embedding):
     torch.manual_seed(0)
-    head = PixelHead(4, 10).eval()
+    head = PixelHead(4, 10, 3).eval()
     alone = head(images[:1], [embedding[:1]])
     repeated = head(images[:1].expand(3, -1, -1, -1), [embedding[:1].expand(3, -1)])
     various = head(images, [embedding[:1].expand(3, -1)])

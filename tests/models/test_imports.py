@@ -6,8 +6,8 @@ import pytest
 GENERATOR_CODE = {
     f"lexipix.models.{name}"
     for name in (
-        "discriminator", "image_tokenizer", "random_features", "text_prior", "text_to_image",
-        "token_generator", "tokens_to_image", "upsampling", "vae",
+        "discriminator", "editor", "image_tokenizer", "neighbor_memory", "retrieval_to_image", "text_prior",
+        "text_to_image", "token_generator", "tokens_to_image", "upsampling", "vae",
     )
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ import torch
 from lexipix.models.text_prior import TextPrior, WordToGridAttention
 
 
-def make(random_features=0):
+def make():
     torch.manual_seed(0)
     return TextPrior(
         text_width=24,
@@ -13,7 +13,6 @@ def make(random_features=0):
         width=32,
         depth=2,
         noise_dim=4,
-        random_features=random_features,
     ).eval()
 
 
@@ -22,11 +21,9 @@ def draw(prior, *encoding_and_noise):
     return prior.sample_latents(prior.condition(*encoding), noise)
 
 
-@pytest.fixture(params=[0, 16], ids=["plain", "random_features"])
-def prior(request):
-    prior = make(request.param)
-    torch.nn.init.normal_(prior.proj_out.weight, std=0.2)  # with random features it starts at zero
-    return prior
+@pytest.fixture
+def prior():
+    return make()
 
 
 @pytest.fixture
@@ -80,13 +77,6 @@ def test_every_weight_gets_gradients_after_the_first_updates(prior, caption):
         optimizer.step()
     without_gradient = [name for name, weight in prior.named_parameters() if not weight.grad.abs().sum() > 0]
     assert without_gradient == []
-
-
-@torch.no_grad()
-def test_with_random_features_the_convolutions_start_with_no_correction(caption):
-    prior = make(random_features=16)
-    hidden_states, mask, embedding, _ = caption
-    assert torch.equal(draw(prior, *caption), prior.random_features(hidden_states, mask, embedding))
 
 
 @torch.no_grad()

@@ -56,7 +56,7 @@ def make(image_splits):
                 "text_width": 2 * WIDTH, "embed_dim": 16, "latent_channels": 4, "width": WIDTH, "depth": 1,
                 "noise_dim": 8,
             },
-            "decoder": {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1},
+            "decoder": {"patch": 4, "latent_channels": 4, "width": 16, "depth": 1},
             "pad_id": PAD_ID,
         },
         "captioner": {**captioner, "conditioning": "cross_attention"},
@@ -75,7 +75,8 @@ def make(image_splits):
         return to_bundle(
             kind, module, networks[name], tokenizer=tokenizer, max_tokens=MAX_TOKENS,
             card_parameters={"primary_caption_prob": 0.5}, data_digest="d",
-            metrics={"val_alignment": seed / 10}, image_size=32, known_words=["circle", "red"], noise_dim=8,
+            metrics={"val_alignment": seed / 10, "val_similarity": 0.8, "val_flat_ripple": 1.0},
+            image_size=32, image_channels=3, known_words=["circle", "red"], noise_dim=8,
         )  # fmt: skip
 
     return go

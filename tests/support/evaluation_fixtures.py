@@ -126,7 +126,7 @@ def evaluation() -> EvaluationParameters:
 
 @pytest.fixture(scope="session")
 def vae() -> ModelBundle:
-    config = {"image_size": 32, "latent_channels": 4, "width": 16, "depth": 1}
+    config = {"patch": 4, "latent_channels": 4, "width": 16, "depth": 1}
     torch.manual_seed(0)
     return to_bundle(
         "vae", VAE(**config), config, card_parameters={},
@@ -172,7 +172,7 @@ def shipped(image_splits: ImageSplits) -> OnnxModel:
         map=rng.normal(size=(8, 3)).astype("f4"), most=np.array(255, np.float32),
         shape=np.array([-1, 1, 1, 3]), repeats=np.array([1, 32, 32, 1]),
     )  # fmt: skip
-    config = {"max_tokens": 48, "image_size": 32, "noise_dim": 8, "known_words": []}
+    config = {"max_tokens": 48, "image_size": 32, "image_channels": 3, "noise_dim": 8, "known_words": []}
     return OnnxModel(config, {"read": read, "draw": draw}, tokenizer.to_str())
 
 
@@ -215,7 +215,7 @@ def tokens(image_splits: ImageSplits) -> ModelBundle:
     network.image_tokenizer.init_from_pca(normalize(torch.from_numpy(image_splits.train.images)))
     return to_bundle(
         "tokens_to_image", network, config, tokenizer=tokenizer, max_tokens=48, card_parameters={},
-        data_digest="d", metrics={"precision": "cpu/fp32"}, image_size=32,
+        data_digest="d", metrics={"precision": "cpu/fp32"}, image_size=32, image_channels=3,
         known_words=["red", "circle", "star"], noise_dim=network.noise_dim,
     )  # fmt: skip
 

@@ -171,7 +171,7 @@ def toys():
     rng = np.random.default_rng(0)
     tokenizer = train_tokenizer([caption(sample_scene(rng)) for _ in range(500)] + [*words()], VOCABULARY)
     text = tokenizer.to_str()
-    shared = {"max_tokens": MAX_TOKENS, "image_size": SIZE}
+    shared = {"max_tokens": MAX_TOKENS, "image_size": SIZE, "image_channels": 3}
     generator = {"kind": "text_to_image", "noise_dim": NOISE, "known_words": sorted(words()), **shared}
     ids = encode(tokenizer, [SAID], MAX_TOKENS)[0]
     ends = {"start_id": EOS_ID, "pad_id": PAD_ID, "eos_id": EOS_ID}
@@ -210,7 +210,7 @@ def tokens_model(toys):
     made = TokensToImage.from_config(network)
     return to_bundle(
         "tokens_to_image", made, network, tokenizer=text, max_tokens=MAX_TOKENS, card_parameters={},
-        data_digest="d", metrics={}, image_size=SIZE, known_words=sorted(words()),
+        data_digest="d", metrics={}, image_size=SIZE, image_channels=3, known_words=sorted(words()),
         noise_dim=made.noise_dim,
     )  # fmt: skip
 

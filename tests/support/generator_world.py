@@ -44,18 +44,18 @@ class World:
 
     def vae(self) -> VAE:
         torch.manual_seed(0)
-        return VAE(SIZE, 4, width=8, depth=1)
+        return VAE(SIZE // 8, 4, width=8, depth=1)
 
     def encoder(self) -> ConvImageEncoder:
         torch.manual_seed(1)
         return ConvImageEncoder(CHANNELS, (0, 0, 0), 8).eval()
 
-    def text_to_image(self, upsampling=False, memory=0) -> TextToImage:
+    def text_to_image(self, upsampling=False) -> TextToImage:
         torch.manual_seed(2)
         return TextToImage(
             small_gpt2(self.vocabulary, 48, 32, 1, EOS_ID),
             TextEncoder(self.vocabulary, 48, 32, 1, 8),
-            TextPrior(64, 8, 4, 32, 1, 3, memory),
+            TextPrior(64, 8, 4, 32, 1, 3),
             UpsamplingDecoder(SIZE, 4, 8) if upsampling else self.vae().decoder,
             PAD_ID,
         )

@@ -22,7 +22,7 @@ N_CANDIDATES = 100
 KID_SUBSETS, KID_SUBSET_SIZE = 20, 250
 EMBEDDING_BATCH = 250
 # Metrics whose loss is limited; KID is smaller for better images and is not among them
-GATED = ("attribute_accuracy", "r_precision")
+GATED = ("attribute_accuracy", "r_precision", "image_similarity")
 
 
 class TaskQuality:
@@ -36,7 +36,7 @@ class TaskQuality:
         self._embedder = Embedder(ContrastivePair, contrastive_pair, run, EMBEDDING_BATCH)
         self._seed = run.seed
         real = np.asarray(validation.images[np.arange(len(self.captions))])
-        features = self._embedder.embed_images(real)[0]
+        features, self._real_vectors = self._embedder.embed_images(real)
         self._standardize = Standardizer(features)
         self._real = self._standardize(features)
         texts = self._embedder.embed_texts(self.captions)
@@ -45,10 +45,10 @@ class TaskQuality:
         self._truth = SceneTruth.of(self.captions, real.shape[1]) if scenes else None
 
     def __call__(self, drawn: NDArray[np.uint8]) -> dict[str, float]:
-        """Returns ``kid``, and where they apply ``r_precision`` and ``attribute_accuracy``."""
+        """Returns ``kid`` and ``image_similarity``, and what applies of the other two gated metrics."""
         features, embeddings = self._embedder.embed_images(drawn)
         size = min(KID_SUBSET_SIZE, len(drawn))
-        metrics = {}
+        metrics = {"image_similarity": float((embeddings * self._real_vectors).sum(1).mean())}
         if self._truth is not None:
             metrics["attribute_accuracy"] = self._truth.accuracy(drawn)
         if self._retrieval.n_candidates() >= 2:

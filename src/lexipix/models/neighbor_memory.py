@@ -86,13 +86,12 @@ class NeighborMemory:
         found = np.take_along_axis(similarities, best, axis=1)
         order = np.lexsort((best, -found), axis=1)  # equal ones in the order of their rows
         rows = np.take_along_axis(best, order, axis=1)
-        return Neighbors(
-            rows,
-            np.take_along_axis(found, order, axis=1),
-            self.text_keys[self.starts[rows]],
-            self._first_words[rows],
-            self.image_keys[rows],
-        )
+        return self.described(rows, np.take_along_axis(found, order, axis=1))
+
+    def described(self, rows: Ids, similarities: Vectors) -> Neighbors:
+        """Images by rows and their similarities (B, N), with what the memory knows of them."""
+        keys, words = self.text_keys[self.starts[rows]], self._first_words[rows]
+        return Neighbors(rows, similarities, keys, words, self.image_keys[rows])
 
     def rows_of(self, sources: Ids) -> tuple[Ids, NDArray[np.bool_]]:
         """The rows of training images (B,), and whether the memory holds them."""

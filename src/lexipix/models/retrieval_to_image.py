@@ -5,12 +5,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.editor import Editor
-from lexipix.models.neighbor_memory import MAX_SIMILARITY, NeighborMemory
+from lexipix.models.neighbor_memory import MAX_SIMILARITY, NeighborMemory, Neighbors
 from lexipix.models.text_encoder import TextEncoder
 
 SAME_IMAGE_SHARE = 0.1  # of a training batch that retrieves its own images, which must stay as they are
@@ -71,6 +72,7 @@ class RetrievalToImage(ConditionalGenerator):
         for name, values in memory.items():
             self.register_buffer(f"memory_{name}", values)
         self._memory: NeighborMemory | None = None
+        self._found: dict[tuple[int, bytes], tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -182,12 +184,8 @@ class RetrievalToImage(ConditionalGenerator):
         device = ids.device
         with torch.autocast(device.type, enabled=False):
             _, embedding = self.text_encoder.encode(ids, ids != self.pad_id)
-        n_found = min(self.noise_dim, len(self.memory) - (exclude is not None))
-        tokens, query = ids.cpu().numpy(), embedding.float().cpu().numpy()
-        words = self.memory.word_sets(tokens)
-        found = self.memory.search(
-            words, query, max(1, n_found), None if exclude is None else exclude.cpu().numpy()
-        )
+        words = self.memory.word_sets(ids.cpu().numpy())
+        found = self._search(words, embedding.float().cpu().numpy(), exclude)
         rows, similarities, keys, key_words, vectors = (torch.from_numpy(part).to(device) for part in found)
         return Retrieved(
             embedding,
@@ -198,6 +196,24 @@ class RetrievalToImage(ConditionalGenerator):
             key_words,
             vectors.to(embedding),
         )
+
+    def _search(
+        self, words: NDArray[np.int64], query: NDArray[np.float32], exclude: Tensor | None
+    ) -> Neighbors:
+        """The memory's result; that of a training caption, which comes back in every epoch, is kept."""
+        n_found = max(1, min(self.noise_dim, len(self.memory) - (exclude is not None)))
+        if exclude is None:
+            return self.memory.search(words, query, n_found)
+        numbers = exclude.cpu().numpy()
+        texts = [text[text != self.pad_id].tobytes() for text in words]
+        names = list(zip(numbers.tolist(), texts, strict=True))
+        new = [row for row, name in enumerate(names) if name not in self._found]
+        if new:
+            found = self.memory.search(words[new], query[new], n_found, numbers[new])
+            kept = zip(found.rows, found.similarities, strict=True)
+            self._found |= dict(zip([names[row] for row in new], kept, strict=True))
+        rows, similarities = zip(*(self._found[name] for name in names), strict=True)
+        return self.memory.described(np.stack(rows), np.stack(similarities))
 
     def rank(self, found: Retrieved) -> Tensor:
         """Scores (B, N) of retrieved images; an image with the same caption comes before all others."""

@@ -14,6 +14,7 @@ from lexipix.models.blocks import ResidualConv, zero_init
 from lexipix.models.configurable_network import ConfigurableNetwork
 
 GRID = 8  # of the text prior and of image tokens: the side of an image in patches
+FOUND_PSNR = 29.0  # of principal components alone, by which the number of channels is found
 INITIAL_LOGVAR = -5.0  # small enough that the sampling noise does not drown the linear autoencoder
 # The exponential must not overflow after one bad step; no useful posterior is near these ends
 LOGVAR_RANGE = (-30.0, 10.0)
@@ -91,6 +92,27 @@ def init_linear_maps(
         layer.bias.copy_(bias)
 
 
+def principal_components(images: Tensor, patch: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean patch (P,) of images (N, C, S, S), variances (P,) in ascending order, and axes (P, P)."""
+    patches = image_patches(images, patch)
+    mean = patches.mean(0)
+    variances, axes = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+    return mean, variances, axes
+
+
+@torch.no_grad()
+def find_latent_channels(images: Tensor, patch: int) -> int:
+    """Principal components of patches that give images (N, C, S, S) back with 29 dB.
+
+    The trained network adds one to two decibels. The number is a multiple of four, from 8 to 64.
+    """
+    _, variances, _ = principal_components(images, patch)
+    left = variances.clamp_min(0).cumsum(0).flip(0) / len(variances)  # error without the rest of the axes
+    allowed = 4 * 10 ** (-FOUND_PSNR / 10)  # values are in [-1, 1]
+    needed = int((left > allowed).sum())
+    return min(max(8, 4 * -(-needed // 4)), 64, len(variances))
+
+
 class VAE(ConfigurableNetwork):
     """Variational autoencoder of patches and their surroundings, for images of any multiple of the patch."""
 
@@ -107,9 +129,7 @@ class VAE(ConfigurableNetwork):
     def init_from_pca(self, images: Tensor) -> None:
         """Set the linear maps to whitened principal components of the patches of images (N, C, S, S)."""
         channels = self.encoder.linear.out_channels
-        patches = image_patches(images, self.encoder.patch)
-        mean = patches.mean(0)
-        variances, axes = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+        mean, variances, axes = principal_components(images, self.encoder.patch)
         leading = axes[:, -channels:].flip(1), variances[-channels:].flip(0)
         init_linear_maps(self.encoder, self.decoder, mean, *leading)
 

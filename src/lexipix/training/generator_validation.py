@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr
+from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr, to_uint8
+from lexipix.metrics.artifacts import flat_ripple
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.image_encoder import ImageEncoder
 from lexipix.training.losses.contrastive import CONTRASTIVE_SCALE
@@ -43,26 +44,38 @@ class GeneratorValidation:
         """Return metrics on up to 512 rows.
 
         ``psnr`` is that to the real image, ``alignment`` the fraction of generated images whose own caption
-        is the nearest of 64, and ``sharpness`` the mean absolute step between neighbouring pixels relative to
-        that of real images (1 is as sharp).
+        is the nearest of 64, as a share of that of real images, ``similarity`` the mean cosine of the vectors
+        of generated and real image, ``flat_ripple`` that of :mod:`lexipix.metrics.artifacts`, and
+        ``sharpness`` the mean absolute step between neighbouring pixels relative to that of real images (1 is
+        as sharp).
         """
         self._embedded = []
-        psnr, found, steps = [], [], torch.zeros(2)
+        psnr, cosines, steps = list[Tensor](), list[Tensor](), torch.zeros(2)
+        found, found_real = list[Tensor](), list[Tensor]()
+        pixels: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
         for rows in torch.arange(min(len(self.images), N_VALIDATION)).split(N_CANDIDATES):
             real = self.images[rows]
             fake, captions = self.generate(model, rows)
             psnr.append(batch_psnr(fake, real))
             embedded = self.encoder(fake).embedding.float()
             self._embedded.append((rows, embedded, captions))
-            nearest = (embedded @ captions.T).argmax(1).cpu()
-            found.append(self.groups[rows][nearest] == self.groups[rows])
+            own = self.encoder(real).embedding.float()
+            for vectors, hits in ((embedded, found), (own, found_real)):
+                nearest = (vectors @ captions.T).argmax(1).cpu()
+                hits.append(self.groups[rows][nearest] == self.groups[rows])
+            cosines.append((embedded * own).sum(1))
+            pixels.append((to_uint8(fake), to_uint8(real)))
             for i, images in enumerate((fake, real)):
                 steps[i] += (images.diff(dim=-1).abs().mean() + images.diff(dim=-2).abs().mean()).cpu()
         mean_psnr = float(torch.cat(psnr).mean())
+        of_real = max(float(torch.cat(found_real).float().mean()), 1 / len(self.images))
+        drawn, given = (np.concatenate(part) for part in zip(*pixels, strict=True))
         return {
             "objective": -mean_psnr,
             "psnr": mean_psnr,
-            "alignment": float(torch.cat(found).float().mean()),
+            "alignment": float(torch.cat(found).float().mean()) / of_real,
+            "similarity": float(torch.cat(cosines).mean()),
+            "flat_ripple": flat_ripple(drawn, given) or 0.0,
             "sharpness": float(steps[0] / steps[1]),
         }
 

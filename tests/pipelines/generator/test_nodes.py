@@ -31,7 +31,6 @@ from lexipix.pipelines.generator.pipeline import create_pipeline
 from lexipix.scenes import caption, paraphrases, render_many, sample_scene
 from lexipix.training.builders.captioner import build_captioner
 from lexipix.training.bundles import known_words, load_network, to_bundle
-from lexipix.training.random_features import FEATURES_PER_WORDING
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ImageSplits, Split
@@ -285,21 +284,6 @@ def test_feedback_is_reported_and_serves_gans_that_resemble_the_real_images(
         assert (names <= set(curves.columns)) == takes_part
         if takes_part:
             assert metrics["val_objective"] == curves["val_objective"].min()
-
-
-@pytest.mark.parametrize("asked", [40, 10_000])
-def test_there_are_some_random_features_for_each_wording_at_most(
-    catalog, image_splits, contrastive_pair, captioner, asked
-):
-    texts = image_splits.train.captions
-    bundle, *_ = train_prior(
-        prior_parameters(random_features=asked), OFF, False, RUN, image_splits, texts, contrastive_pair,
-        captioner, catalog.load("vae"), Services(), Services(),
-    )  # fmt: skip
-    n_wordings = len(texts) + texts["paraphrases"].map(len).sum()
-    assert bundle.config["network"]["prior"]["random_features"] == min(
-        asked, FEATURES_PER_WORDING * n_wordings
-    )
 
 
 def test_another_tokenizer_of_the_captioner_is_an_error(catalog, image_splits, contrastive_pair, captioner):

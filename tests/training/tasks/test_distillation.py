@@ -24,7 +24,7 @@ def teacher(upsampling=False):
 
 def student(upsampling=False):
     torch.manual_seed(5)
-    decoder = UpsamplingDecoder(SIZE, 4, 8) if upsampling else Decoder(SIZE, 4, 8, 1)
+    decoder = UpsamplingDecoder(SIZE, 4, 8) if upsampling else Decoder(SIZE // 8, 4, 8, 1)
     text_encoder = TextEncoder(world().vocabulary, 48, 32, 1, 8)
     return TextToImage(None, text_encoder, TextPrior(32, 8, 4, 32, 1, 3), decoder, PAD_ID)
 

@@ -26,7 +26,7 @@ def student():
         32, wide_vector(), 4, wide.text_norm.normalized_shape[0], 1, wide.noise_dim, text_layers=0
     )
     text_encoder = TextEncoder(world().vocabulary, 48, 32, 1, wide_vector())
-    return TextToImage(None, text_encoder, prior, Decoder(SIZE, 4, 8, 1), PAD_ID)
+    return TextToImage(None, text_encoder, prior, Decoder(SIZE // 8, 4, 8, 1), PAD_ID)
 
 
 def wide_vector():

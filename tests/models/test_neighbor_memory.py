@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_BONUS, NeighborMemory, memory_arrays
+
+PAD, EOS = 0, 1
+SHAPE = (8, 8, 3)
+
+
+def unit(rows):
+    rows = np.asarray(rows, np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def memory():
+    """Four images: two wordings of the first, and one of each other."""
+    rng = np.random.default_rng(0)
+    wordings = [[[2, 3, EOS], [4, EOS, PAD]], [[2, 5, EOS]], [[6, 3, EOS]], [[7, 8, EOS]]]
+    text_keys, image_keys = unit(rng.normal(size=(5, 6))), unit(rng.normal(size=(4, 6)))
+    images = rng.integers(0, 256, (4, *SHAPE), np.uint8)
+    arrays = memory_arrays(
+        list(images),
+        np.array([0, 2, 4, 6]),
+        [[np.array(ids) for ids in texts] for texts in wordings],
+        text_keys,
+        image_keys,
+        9,
+        PAD,
+        EOS,
+    )
+    return NeighborMemory(arrays, SHAPE), images, text_keys, image_keys
+
+
+def test_a_caption_finds_its_own_image_by_each_of_its_wordings(memory):
+    memory, images, text_keys, _ = memory
+    ids = np.array([[3, 2, EOS], [4, EOS, PAD], [8, 7, EOS]])
+    found = memory.search(memory.word_sets(ids), text_keys[[0, 1, 4]], 2)
+    assert found.rows[:, 0].tolist() == [0, 0, 3]
+    assert (found.similarities[:, 0] > SAME_BONUS).all() and (
+        found.similarities[:, 1] <= MAX_SIMILARITY
+    ).all()
+    assert np.array_equal(memory.images[found.rows[:, 0]], images[[0, 0, 3]])
+
+
+def test_the_similarity_is_the_sum_of_three_cosines(memory):
+    memory, _, text_keys, image_keys = memory
+    query = unit(np.ones((1, 6)))
+    words = memory.word_sets(np.array([[2, 8, EOS]]))
+    found = memory.search(words, query, 4)
+    idf = {2: np.log(6 / 3) + 1, 8: np.log(6 / 2) + 1, 5: np.log(6 / 2) + 1}
+    shared = idf[2] ** 2 / np.hypot(idf[2], idf[8]) / np.hypot(idf[2], idf[5])  # with the second image
+    expected = shared + query[0] @ text_keys[2] + query[0] @ image_keys[1]
+    assert found.similarities[found.rows == 1][0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_results_are_in_order_and_hold_what_belongs_to_the_images(memory):
+    memory, _, text_keys, image_keys = memory
+    found = memory.search(memory.word_sets(np.array([[6, EOS]])), text_keys[:1], 4)
+    assert sorted(found.rows[0].tolist()) == [0, 1, 2, 3]
+    assert (np.diff(found.similarities[0]) <= 0).all()
+    np.testing.assert_allclose(found.keys[0], text_keys[[0, 2, 3, 4]][found.rows[0]], atol=1e-4)
+    np.testing.assert_allclose(found.vectors[0], image_keys[found.rows[0]], atol=1e-4)
+    assert found.key_words[0][found.rows[0].tolist().index(2)].tolist() == [3, 6]
+
+
+def test_training_images_can_be_excluded_by_their_numbers(memory):
+    memory, _, text_keys, _ = memory
+    words = memory.word_sets(np.array([[2, 3, EOS]] * 2))
+    found = memory.search(words, text_keys[[0, 0]], 3, exclude=np.array([0, 1]))
+    assert 0 not in found.rows[0] and found.rows[1, 0] == 0  # 1 is no image of the memory
+
+
+def test_words_are_sets_without_padding_and_end(memory):
+    words = memory[0].word_sets(np.array([[5, 2, 5, EOS, PAD], [EOS, PAD, PAD, PAD, PAD]]), 4)
+    assert words.tolist() == [[2, 5, PAD, PAD], [PAD] * 4]

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import torch
+
+from lexipix.models.editor import Editor
+from lexipix.models.neighbor_memory import memory_arrays
+from lexipix.models.retrieval_to_image import RetrievalToImage, edge_similarities, memory_tensors
+from lexipix.models.text_encoder import TextEncoder
+
+PAD, EOS, SIZE, N_IMAGES = 0, 1, 16, 6
+IDS = torch.tensor([[number + 2, 12, EOS, PAD] for number in range(N_IMAGES)])
+
+
+def make(channels=4, n_images=N_IMAGES, noise_dim=4):
+    """A model of images with a caption each, and its configuration."""
+    torch.manual_seed(0)
+    text = {"vocabulary": 20, "max_tokens": 6, "width": 32, "depth": 1, "embed_dim": 8}
+    encoder = TextEncoder(**text).eval()
+    images = np.random.default_rng(0).integers(0, 256, (n_images, SIZE, SIZE, channels), np.uint8)
+    if channels == 4:
+        images[..., :3] = np.minimum(images[..., :3], images[..., 3:])
+    with torch.no_grad():
+        keys = encoder(IDS[:n_images], IDS[:n_images] != PAD).numpy()
+    wordings = [[row.numpy()] for row in IDS[:n_images]]
+    arrays = memory_arrays(list(images), np.arange(n_images), wordings, keys, keys[::-1].copy(), 20, PAD, EOS)
+    memory, shapes = memory_tensors(arrays)
+    editor = {
+        "image_size": SIZE, "image_channels": channels, "vocabulary": 20, "pad_id": PAD, "embed_dim": 8,
+        "n_neighbors": 3, "width": 8, "depth": 1,
+    }  # fmt: skip
+    options = {
+        "image_size": SIZE, "noise_dim": noise_dim, "temperature": 0.1, "min_edge_similarity": 0.5,
+        "pad_id": PAD,
+    }  # fmt: skip
+    config = {"text_encoder": text, "editor": editor, "memory": shapes, "retrieval": options}
+    model = RetrievalToImage(encoder, Editor(**editor), memory, **options).eval()
+    return model, config, torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@torch.no_grad()
+def test_before_training_a_known_caption_gives_nearly_its_own_image(channels):
+    model, _, images = make(channels)
+    drawn = model(IDS, torch.randn(N_IMAGES, 4))
+    assert drawn.shape == images.shape
+    error = (drawn - images).abs().mean((1, 2, 3))
+    assert (error < 0.15).all() and (error < (drawn - images.roll(1, 0)).abs().mean((1, 2, 3)) / 3).all()
+
+
+@torch.no_grad()
+def test_the_configuration_and_the_weights_are_the_whole_model():
+    model, config, _ = make()
+    again = RetrievalToImage.from_config(config)
+    again.load_state_dict(model.state_dict())
+    noise = torch.randn(N_IMAGES, 4)
+    assert torch.equal(again.eval()(IDS, noise), model(IDS, noise))
+
+
+@torch.no_grad()
+def test_the_noise_chooses_among_images():
+    model, _, _ = make()
+    unknown = torch.tensor([[18, 19, EOS]]).expand(8, -1)
+    model.temperature = 100.0
+    assert len(torch.unique(model(unknown, torch.randn(8, 4)), dim=0)) > 1
+
+
+@torch.no_grad()
+def test_a_folder_with_fewer_images_than_neighbors_works():
+    model, _, images = make(n_images=2)
+    assert model(IDS, torch.randn(N_IMAGES, 4)).shape == (N_IMAGES, *images.shape[1:])
+    encoding, target = model.encode_for_training(IDS[:2], torch.arange(2), images)
+    assert model.decode(encoding, torch.zeros(2, 4)).shape == target.shape
+
+
+def test_in_training_no_image_retrieves_itself_unless_it_must_stay_as_it_is():
+    model, _, images = make()
+    rows = torch.arange(N_IMAGES)
+    for _ in range(10):
+        encoding, target = model.encode_for_training(IDS, rows, images)
+        itself = encoding.rows[:, 0] == rows
+        assert torch.equal(target[itself], images[itself])
+        assert torch.equal(encoding.keys[itself, 0], encoding.embedding[itself])
+        assert not (encoding.rows[:, 1:] == rows[:, None]).any()
+
+
+def test_where_shapes_differ_the_target_is_the_retrieved_image():
+    model, _, images = make()  # images of random pixels have nothing in common
+    encoding, target = model.encode_for_training(IDS, torch.arange(N_IMAGES), images)
+    assert torch.equal(target, model._images(encoding.rows[:, :1])[:, 0])
+
+
+def test_every_weight_of_the_editor_learns():
+    model, _, images = make()
+    optimizer = torch.optim.SGD(model.unfreeze(), 0.1)
+    for _ in range(3):  # branches that start at zero block gradients at first
+        found = model.retrieve(IDS, exclude=torch.arange(N_IMAGES))
+        scores = model.rank(found)
+        encoding, target, likeness = model.training_pairs(found, scores, torch.arange(N_IMAGES), images)
+        optimizer.zero_grad()
+        loss = (model.decode(encoding, torch.zeros(N_IMAGES, 4)) - target).square().mean()
+        (loss - (likeness * scores.log_softmax(1)).sum()).backward()
+        optimizer.step()
+    silent = [name for name, weight in model.editor.named_parameters() if not weight.grad.abs().sum() > 0]
+    assert silent == []
+
+
+def test_edges_are_alike_whatever_fills_the_shape():
+    red, blue, other = (torch.full((1, 4, SIZE, SIZE), -1.0) for _ in range(3))
+    red[:, [0, 3], 4:12, 4:12] = 1.0
+    blue[:, [2, 3], 4:12, 4:12] = 1.0
+    other[:, [0, 3], :3] = 1.0
+    alike = edge_similarities(red, torch.stack([red, blue, other], dim=1))
+    assert alike[0, 0] == pytest.approx(1) and alike[0, 1] > 0.9 and alike[0, 2] < 0.3
