@@ -1,46 +1,15 @@
-import numpy as np
 import pytest
 import torch
+from tests.support.retrieval import EOS, IDS, N_IMAGES, SIZE
+from tests.support.retrieval import make_retrieval_generator as make
 
-from lexipix.models.editor import Editor
-from lexipix.models.neighbor_memory import memory_arrays
-from lexipix.models.retrieval_to_image import RetrievalToImage, edge_similarities, memory_tensors
-from lexipix.models.text_encoder import TextEncoder
-
-PAD, EOS, SIZE, N_IMAGES = 0, 1, 16, 6
-IDS = torch.tensor([[number + 2, 12, EOS, PAD] for number in range(N_IMAGES)])
-
-
-def make(channels=4, n_images=N_IMAGES, noise_dim=4):
-    """A model of images with a caption each, and its configuration."""
-    torch.manual_seed(0)
-    text = {"vocabulary": 20, "max_tokens": 6, "width": 32, "depth": 1, "embed_dim": 8}
-    encoder = TextEncoder(**text).eval()
-    images = np.random.default_rng(0).integers(0, 256, (n_images, SIZE, SIZE, channels), np.uint8)
-    if channels == 4:
-        images[..., :3] = np.minimum(images[..., :3], images[..., 3:])
-    with torch.no_grad():
-        keys = encoder(IDS[:n_images], IDS[:n_images] != PAD).numpy()
-    wordings = [[row.numpy()] for row in IDS[:n_images]]
-    arrays = memory_arrays(list(images), np.arange(n_images), wordings, keys, keys[::-1].copy(), 20, PAD, EOS)
-    memory, shapes = memory_tensors(arrays)
-    editor = {
-        "image_size": SIZE, "image_channels": channels, "vocabulary": 20, "pad_id": PAD, "embed_dim": 8,
-        "n_neighbors": 3, "width": 8, "depth": 1,
-    }  # fmt: skip
-    options = {
-        "image_size": SIZE, "noise_dim": noise_dim, "temperature": 0.1, "min_edge_similarity": 0.5,
-        "pad_id": PAD,
-    }  # fmt: skip
-    config = {"text_encoder": text, "editor": editor, "memory": shapes, "retrieval": options}
-    model = RetrievalToImage(encoder, Editor(**editor), memory, **options).eval()
-    return model, config, torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+from lexipix.models.retrieval_to_image import RetrievalToImage, edge_similarities
 
 
 @pytest.mark.parametrize("channels", [3, 4])
 @torch.no_grad()
 def test_before_training_a_known_caption_gives_nearly_its_own_image(channels):
-    model, _, images = make(channels)
+    model, _, images = make(channels=channels)
     drawn = model(IDS, torch.randn(N_IMAGES, 4))
     assert drawn.shape == images.shape
     error = (drawn - images).abs().mean((1, 2, 3))
@@ -66,7 +35,7 @@ def test_the_noise_chooses_among_images():
 
 @torch.no_grad()
 def test_a_folder_with_fewer_images_than_neighbors_works():
-    model, _, images = make(n_images=2)
+    model, _, images = make(IDS[:2])
     assert model(IDS, torch.randn(N_IMAGES, 4)).shape == (N_IMAGES, *images.shape[1:])
     encoding, target = model.encode_for_training(IDS[:2], torch.arange(2), images)
     assert model.decode(encoding, torch.zeros(2, 4)).shape == target.shape

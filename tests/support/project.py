@@ -55,9 +55,12 @@ def commit_all(project: Path) -> None:
 
 
 def make_folder_environment_small(project: Path) -> None:
-    """Give the environment ``folder`` networks as small as those of ``smoke``, and few variants."""
+    """Give the environment ``folder`` networks as small as those of ``smoke``, and few variants.
+
+    Its own generator stays: it is small, and retrieves images, which that of ``smoke`` does not.
+    """
     for file in (project / "conf" / "smoke").glob("parameters*.yml"):
-        if file.name != "parameters_ingestion.yml":
+        if file.name not in ("parameters_ingestion.yml", "parameters_generator.yml"):
             shutil.copy(file, project / "conf" / "folder" / file.name)
     measure_few_variants(project, "folder")
 

@@ -9,14 +9,24 @@ from numpy.typing import NDArray
 from lexipix.data.images import Images
 from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.metrics.images import psnr, ssim
+from lexipix.utils.alpha import opaque
 from lexipix.utils.types import Split
 
 MEAN_CHUNK = 1024  # images in memory while a mean is computed
 
 
 def mean_psnr_ssim(images: Pixels, others: Pixels) -> dict[str, float]:
-    """Returns ``psnr`` (dB) and ``ssim``, means over pairs of images, uint8 (N, H, W, 3)."""
+    """Returns ``psnr`` (dB) and ``ssim``, means over pairs of images, uint8 (N, H, W, C)."""
     return {"psnr": float(psnr(images, others).mean()), "ssim": float(ssim(images, others).mean())}
+
+
+def mean_psnr_of_alpha(images: Pixels, others: Pixels) -> dict[str, float]:
+    """Returns ``psnr_over_black`` and ``psnr_of_alpha`` (dB) of images with alpha; others have neither."""
+    if images.shape[-1] == 3:
+        return {}
+    over_black = psnr(opaque(images, 0), opaque(others, 0))
+    of_alpha = psnr(images[..., 3:], others[..., 3:])
+    return {"psnr_over_black": float(over_black.mean()), "psnr_of_alpha": float(of_alpha.mean())}
 
 
 def mean_image(images: Images) -> Pixels:

@@ -33,7 +33,7 @@ def assemble_metrics(
         {
             "data": {key: summary.get(key) for key in DATA_KEYS},
             "captioner": {key: captioner.get(key) for key in CAPTIONER_KEYS}
-            | {"images_per_s": captioner.get("captions_per_s")},
+            | {"images_per_s": captioner.get("captions_per_s"), **paths.get("captioner", {})},
             **{
                 key: _merged(paths[key], classes.get(key, {}))
                 for key in ("direct", "text", "baseline", "ceiling")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lexipix.config.evaluation import EvaluationParameters
-from lexipix.evaluation.baselines import mean_psnr_ssim, measure_baselines
+from lexipix.evaluation.baselines import mean_psnr_of_alpha, mean_psnr_ssim, measure_baselines
 from lexipix.evaluation.embedding import Embedder, Embeddings
 from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.evaluation.retrieval_baseline import RetrievalBaseline
@@ -69,6 +69,10 @@ class TextPathMetrics:
         extras["sharpness"] = gradient_magnitude(images) / self._sharpness if self._sharpness else None
         return metrics, extras
 
+    def captions_r_precision(self) -> float | None:
+        """Returns how often the evaluator finds the caption that was generated for a real image."""
+        return self._retrieval.r_precision(self._embeddings) if self.n_candidates >= 2 else None
+
     def r_precision_baselines(self) -> dict[str, dict[str, float]]:
         """Returns R-precision of real images with their true captions (``real``), and with shuffled ones."""
         indices = np.array([i for i, text in enumerate(self._real.references) if text], np.intp)
@@ -102,7 +106,8 @@ def measure_paths(
     prompts. The training split serves the baselines and the distance of real images to real ones.
 
     Returns:
-        JSON-able: ``direct``, ``text``, ``baseline``, ``ceiling`` as in ``metrics.json``; ``extras`` (more
+        JSON-able: ``direct``, ``text``, ``baseline``, ``ceiling`` as in ``metrics.json``; ``captioner`` (its
+        ``r_precision``); ``extras`` (more
         metrics of the text path), ``real_vs_real`` (distances of training to test images), ``n_images``,
         ``n_candidates``.
     """
@@ -110,8 +115,9 @@ def measure_paths(
     others = np.random.default_rng(seed).permutation(len(train))[: len(real.images)]
     other_features = embedder.embed_images(train.images[np.sort(others)])[0]
     metrics: dict[str, Any] = {
-        "direct": mean_psnr_ssim(real.images, direct),
+        "direct": mean_psnr_ssim(real.images, direct) | mean_psnr_of_alpha(real.images, direct),
         "text": {},
+        "captioner": {"r_precision": text_path.captions_r_precision()},
         "baseline": measure_baselines(real, train, seed) | text_path.r_precision_baselines(),
         "ceiling": {},
         "extras": {},

@@ -39,13 +39,13 @@ class OnnxSession:
         self.max_tokens: int = model.config["max_tokens"]
         self.image_size: int = model.config["image_size"]
         self.image_channels: int = model.config.get("image_channels", 3)
-        self._model = model
+        self.model = model
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""
-        return Tokenizer.from_str(self._model.tokenizer or "")
+        return Tokenizer.from_str(self.model.tokenizer or "")
 
     def token_ids(self, text: str) -> NDArray[np.int64]:
         """Token ids (1, L) of a text, truncated to the model's maximum length."""
@@ -57,7 +57,7 @@ class OnnxSession:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
-            content = self._model.graphs[graph]
+            content = self.model.graphs[graph]
             self._sessions[graph] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
         session = self._sessions[graph]
         names = outputs or [value.name for value in session.get_outputs()]

@@ -38,6 +38,15 @@ DIRECT = {
         "Similarity of local structure, from 0 to 1 for identical images.",
         "Bad below 0.88, where fine structure is lost.",
     ),
+    "psnr_over_black": MetricSpec(
+        "PSNR over black",
+        "The same where transparent images stand on black; the other figures are over white.",
+        "Bad below 29 dB.",
+        DECIBELS,
+    ),
+    "psnr_of_alpha": MetricSpec(
+        "PSNR of alpha", "Errors of the opacity alone.", "Bad below 25 dB.", DECIBELS
+    ),
     "bits_per_image": MetricSpec(
         "Information in the latent",
         "Bits that pass from the encoder to the decoder; a raw 32x32 image has 24,576 bits.",
@@ -194,6 +203,12 @@ CAPTIONER = {
         "Bad below 1: then the captions fit many images equally well.",
         "{:.2f}",
     ),
+    "r_precision": MetricSpec(
+        "R-precision",
+        "Share of real test images whose generated caption the evaluator finds among those of 100 images. "
+        "Where every image has its own caption, hardly one is met word for word, and this says more.",
+        "Bad far below the figure of true captions, which is among the baselines of the text path.",
+    ),
     "images_per_s": MetricSpec(
         "Speed",
         "Images captioned per second, in batches.",
@@ -213,6 +228,7 @@ SPEED = {
     "fidelity_ssim": MetricSpec("Fidelity, SSIM"),
     "attribute_accuracy": MetricSpec("Attribute accuracy"),
     "r_precision": MetricSpec("R-precision"),
+    "image_similarity": MetricSpec("Image similarity"),
     "kid": MetricSpec("KID"),
     "quality_loss": MetricSpec("Quality lost", pattern=PERCENT),
     # Of captioners

@@ -43,11 +43,24 @@ def summary_lines(
     return [line for line in [*lines, _speed(metrics)] if line is not None]
 
 
+WORD_FOR_WORD = 0.1  # exact match below which it says little
+
+
 def _captions(metrics: Mapping[str, Any]) -> SummaryLine | None:
     exact, f1, cider = (lookup(metrics, "captioner", k) for k in ("exact_match", "attribute_f1", "cider_d"))
     if f1 is not None and exact is not None:
         text = f"of the generated captions equal the true caption word for word; attribute F1 is {f1:.3f}."
         return SummaryLine(f"{exact:.1%}", text, _tone(exact, 0.95, 0.8))
+    found, real = (
+        lookup(metrics, "captioner", "r_precision"),
+        lookup(metrics, "baseline", "real", "r_precision"),
+    )
+    if exact is not None and exact < WORD_FOR_WORD and found is not None and real:
+        text = (
+            "of the test images have a generated caption that the evaluator recognizes among 100; of their "
+            f"true captions {real:.1%}. Hardly one is equal word for word: each image has its own."
+        )
+        return SummaryLine(f"{found:.1%}", text, _tone(found / real, 0.9, 0.5))
     if cider is None:
         return None
     text = "CIDEr-D of the generated captions, from 0 (fits any image) to 10 (the true captions)."

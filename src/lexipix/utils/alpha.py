@@ -17,7 +17,7 @@ _LIGHT, _DARK = 255, 221
 
 def opaque(images: Pixels, background: int = 255) -> Pixels:
     """Images over a gray background: uint8 (..., 4) to (..., 3); images without alpha stay as they are."""
-    if images.shape[-1] == 3:
+    if images.shape[-1] != 4:
         return images
     behind = (255 - images[..., 3:].astype(np.uint16)) * background
     over: Pixels = np.minimum(images[..., :3] + (behind + 127) // 255, 255).astype(np.uint8)
