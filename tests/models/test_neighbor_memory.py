@@ -43,14 +43,14 @@ def test_a_caption_finds_its_own_image_by_each_of_its_wordings(memory):
     assert np.array_equal(memory.images[found.rows[:, 0]], images[[0, 0, 3]])
 
 
-def test_the_similarity_is_the_sum_of_three_cosines(memory):
+def test_the_similarity_is_a_weighted_sum_of_three_cosines(memory):
     memory, _, text_keys, image_keys = memory
     query = unit(np.ones((1, 6)))
     words = memory.word_sets(np.array([[2, 8, EOS]]))
     found = memory.search(words, query, 4)
     idf = {2: np.log(6 / 3) + 1, 8: np.log(6 / 2) + 1, 5: np.log(6 / 2) + 1}
     shared = idf[2] ** 2 / np.hypot(idf[2], idf[8]) / np.hypot(idf[2], idf[5])  # with the second image
-    expected = shared + query[0] @ text_keys[2] + query[0] @ image_keys[1]
+    expected = 1.5 * shared + query[0] @ text_keys[2] + query[0] @ image_keys[1]
     assert found.similarities[found.rows == 1][0] == pytest.approx(expected, abs=1e-3)
 
 

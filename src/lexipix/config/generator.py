@@ -76,6 +76,7 @@ class GANParameters(Parameters):
     contrastive_weight: float = Field(ge=0)
     adversarial_weight: float = Field(ge=0)
     pixel_weight: float = Field(ge=0)
+    pixel_error: Literal["squared", "absolute"]
     pixel_pool: int = Field(ge=1, le=64)
     ssim_weight: float = Field(ge=0, le=100)
     energy_weight: float = Field(ge=0, le=1000)

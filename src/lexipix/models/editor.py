@@ -14,7 +14,10 @@ from lexipix.models.vae import GRID
 
 COPY_BIAS = 4.0  # logit of the first image's pixels at the start: a share of 0.95 among four
 PIXEL_FEATURES, PIXEL_WIDTH = 12, 32  # channels of the correction, at the images' own resolution
-RANK_WIDTH = 256  # of the hidden layer that ranks retrieved images
+RANK_WIDTH = 128  # of the hidden layer that ranks retrieved images
+# In use the ranking is the mean of two opinions: that of the similarity alone, and the trained one, which by
+# itself prefers what looks alike to what is meant
+RANK_SHARE = 0.5
 SIMILARITY_SCALE = 8.0  # initial weight of the memory's similarity in the ranking
 
 
@@ -103,7 +106,8 @@ class Editor(nn.Module):
         wanted = query[:, None].expand_as(keys)
         meanings = self.vector_scale * torch.cat([wanted, keys, wanted - keys, vectors], dim=-1)
         features = torch.cat([meanings, own - theirs, own, similarities[..., None]], dim=-1)
-        return torch.add(self.similarity_scale * similarities, self.rank_mlp(features).squeeze(-1))
+        share = 1.0 if self.training else RANK_SHARE
+        return torch.add(self.similarity_scale * similarities, share * self.rank_mlp(features).squeeze(-1))
 
     def forward(
         self, query: Tensor, words: Tensor, keys: Tensor, key_words: Tensor, images: Tensor

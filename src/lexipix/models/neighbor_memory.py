@@ -15,7 +15,8 @@ Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 SCALE = 32767  # of vectors with components in [-1, 1], which are stored as 16-bit integers
-MAX_SIMILARITY = 3.0  # the sum of three cosines; larger: the caption is the same
+WORD_WEIGHT = 1.5  # of the cosine of words: more of it keeps to the thing, less to how things look
+MAX_SIMILARITY = 3.5  # of the weighted sum of three cosines; larger: the caption is the same
 SAME_BONUS = 10.0  # added to the similarity of an image whose caption has the same words
 SAME = 0.999  # cosine of words from which two captions have the same
 
@@ -24,7 +25,7 @@ class Neighbors(NamedTuple):
     """The images that fit each of B captions best, in descending order of similarity."""
 
     rows: Ids  # of the images, (B, N)
-    similarities: Vectors  # (B, N), the sum of three cosines, and SAME_BONUS for the same words
+    similarities: Vectors  # (B, N), the weighted sum of three cosines, and SAME_BONUS for the same words
     keys: Vectors  # vectors of the images' first wordings, (B, N, D)
     key_words: Ids  # their tokens, padded, (B, N, M)
     vectors: Vectors  # of the images, (B, N, D)
@@ -33,7 +34,7 @@ class Neighbors(NamedTuple):
 class NeighborMemory:
     """Images with the wordings of their captions, searched by words, text vectors and image vectors.
 
-    The similarity of a caption and an image is the sum of three cosines: of their words, weighted by how rare
+    The similarity of a caption and an image is a weighted sum of three cosines: of their words, weighted by how rare
     they are (tf-idf, Spärck Jones 1972); of the text vectors of the caption and of the image's wording; and
     of the caption's text vector and the image's vector, both from a contrastive pair. Of several wordings of
     an image the one counts that fits best. On folders that were not tuned to, each of the three alone finds
@@ -77,12 +78,12 @@ class NeighborMemory:
         by_wording = queries @ self.text_keys.T
         for row, caption in enumerate(words):
             shared = self._word_similarities(caption)
-            by_wording[row] += shared + SAME_BONUS * (shared > SAME)
+            by_wording[row] += WORD_WEIGHT * shared + SAME_BONUS * (shared > SAME)
         similarities = np.maximum.reduceat(by_wording, self.starts, axis=1) + queries @ self.image_keys.T
         if exclude is not None:
             own, is_known = self.rows_of(exclude)
             similarities[np.flatnonzero(is_known), own[is_known]] = -SAME_BONUS
-        best = np.argpartition(-similarities, n - 1, axis=1)[:, :n]
+        best = np.argpartition(similarities, -n, axis=1)[:, -n:]
         found = np.take_along_axis(similarities, best, axis=1)
         order = np.lexsort((best, -found), axis=1)  # equal ones in the order of their rows
         rows = np.take_along_axis(best, order, axis=1)
@@ -109,12 +110,15 @@ class NeighborMemory:
         tokens = caption[caption != self._pad_id]
         weights = self._idf[tokens]
         weights = weights / max(float(np.sqrt(np.square(weights).sum())), 1e-9)
-        similarities = np.zeros(len(self.text_keys), np.float32)
-        for token, weight in zip(tokens.tolist(), weights.tolist(), strict=True):
-            if weight:
-                part = slice(self._first[token], self._first[token + 1])
-                similarities[self._owners[part]] += weight * self._weights[part]
-        return similarities
+        parts = [
+            slice(first, last)
+            for first, last in zip(self._first[tokens], self._first[tokens + 1], strict=True)
+        ]
+        if not parts:
+            return np.zeros(len(self.text_keys), np.float32)
+        owners = np.concatenate([self._owners[part] for part in parts])
+        products = np.concatenate([w * self._weights[part] for w, part in zip(weights, parts, strict=True)])
+        return np.bincount(owners, products, len(self.text_keys)).astype(np.float32)
 
 
 def memory_arrays(

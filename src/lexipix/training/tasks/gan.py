@@ -235,7 +235,8 @@ class GANTask(TrainingTask):
         if gan.gan_loss == "relativistic":
             on_real = self.discriminator.classify(batch.real_features, batch.caption)
         adversarial = sum_head_losses(generator_loss, gan.gan_loss, on_real, on_fake)
-        pixel = (F.avg_pool2d(fake, gan.pixel_pool) - F.avg_pool2d(target, gan.pixel_pool)).square().mean()
+        error = F.avg_pool2d(fake, gan.pixel_pool) - F.avg_pool2d(target, gan.pixel_pool)
+        pixel = (error.square() if gan.pixel_error == "squared" else error.abs()).mean()
         loss = gan.adversarial_weight * adversarial + gan.pixel_weight * pixel
         metrics = {"loss_g": adversarial, "pixel_loss": pixel}
         if gan.contrastive_weight:
