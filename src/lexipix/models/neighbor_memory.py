@@ -25,7 +25,7 @@ class Neighbors(NamedTuple):
     """The images that fit each of B captions best, in descending order of similarity."""
 
     rows: Ids  # of the images, (B, N)
-    similarities: Vectors  # (B, N), the weighted sum of three cosines, and SAME_BONUS for the same words
+    similarities: Vectors  # (B, N), a weighted sum of three cosines, and SAME_BONUS for the same words
     keys: Vectors  # vectors of the images' first wordings, (B, N, D)
     key_words: Ids  # their tokens, padded, (B, N, M)
     vectors: Vectors  # of the images, (B, N, D)
