@@ -1,4 +1,5 @@
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from tests.support.parameters import section
 from lexipix.cli.files import read_image_file, read_prompts, text_beside
 from lexipix.utils.errors import LexipixError
 
+MODEL = SimpleNamespace(image_size=16, image_channels=3)
+
 
 def test_an_image_is_resized_to_the_size_of_the_model(tmp_path):
     Image.new("RGB", (64, 48), (255, 0, 0)).save(tmp_path / "red.jpg")
-    image = read_image_file(tmp_path / "red.jpg", section("ingestion"), 16)
+    image = read_image_file(tmp_path / "red.jpg", section("ingestion"), MODEL)
     assert image.shape == (16, 16, 3) and image.dtype == np.uint8
     assert image[..., 0].min() > 250
 
@@ -27,15 +30,15 @@ def test_an_image_is_resized_to_the_size_of_the_model(tmp_path):
 def test_a_file_that_is_no_image_is_an_error(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(LexipixError, match="cannot be used as an image") as caught:
-        read_image_file(tmp_path / name, section("ingestion"), 16)
+        read_image_file(tmp_path / name, section("ingestion"), MODEL)
     assert told in str(caught.value)
 
 
 def test_a_missing_image_and_a_folder_are_errors(tmp_path):
     with pytest.raises(LexipixError, match="the file does not exist"):
-        read_image_file(tmp_path / "no.png", section("ingestion"), 16)
+        read_image_file(tmp_path / "no.png", section("ingestion"), MODEL)
     with pytest.raises(LexipixError, match="is a folder: name"):
-        read_image_file(tmp_path, section("ingestion"), 16)
+        read_image_file(tmp_path, section("ingestion"), MODEL)
 
 
 def test_text_beside_an_image(tmp_path):

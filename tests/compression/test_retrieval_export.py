@@ -54,7 +54,7 @@ def test_the_exported_generator_draws_what_the_network_draws(bundle, exported):
     drawn = OnnxGenerator(exported).generate(texts, noise(len(texts)))
     assert drawn.shape == (len(texts), SIZE, SIZE, 4)
     assert (drawn[..., :3] <= drawn[..., 3:]).all()
-    assert psnr(drawn, expected).min() > 50
+    assert psnr(drawn, expected).min() > 40
 
 
 def test_an_image_does_not_depend_on_its_batch(exported):

@@ -45,7 +45,7 @@ class TestAgainstScikitImage:
         np.testing.assert_allclose(measures.psnr(images, others), psnr, atol=1e-9)
         np.testing.assert_allclose(measures.ssim(images, others), ssim, atol=1e-6)
 
-    @pytest.mark.parametrize("shape", [(3, 7, 7, 3), (3, 9, 40, 3), (2, 64, 48, 1), (2, 130, 130, 4)])
+    @pytest.mark.parametrize("shape", [(3, 7, 7, 3), (3, 9, 40, 3), (2, 64, 48, 1), (2, 130, 130, 2)])
     def test_equal_for_other_sizes_and_channels(self, shape: tuple[int, ...]) -> None:
         rng = np.random.default_rng(1)
         images = rng.integers(0, 256, shape, dtype=np.uint8)

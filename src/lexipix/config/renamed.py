@@ -50,8 +50,8 @@ RENAMED = {
 _EVALUATOR = "the evaluator has a network of its own"
 REMOVED = {
     "compression.small.reads": "a small network always has a text encoder of its own",
-    "generator.prior.random_features": "captions retrieve images instead (generator.prior.neighbors)",
-    "generator.prior.memory": "captions retrieve images instead (generator.prior.neighbors)",
+    "generator.prior.random_features": "captions retrieve images instead, see generator.prior.neighbors",
+    "generator.prior.memory": "captions retrieve images instead, see generator.prior.neighbors",
     "generator.launch": "training in several processes was removed",
     "ingestion.source.scenes.n_judge": "the evaluator learns from train and val",
     "ingestion.splits.judge": "the evaluator learns from train and val",

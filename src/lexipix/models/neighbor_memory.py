@@ -34,11 +34,11 @@ class Neighbors(NamedTuple):
 class NeighborMemory:
     """Images with the wordings of their captions, searched by words, text vectors and image vectors.
 
-    The similarity of a caption and an image is a weighted sum of three cosines: of their words, weighted by how rare
-    they are (tf-idf, Spärck Jones 1972); of the text vectors of the caption and of the image's wording; and
-    of the caption's text vector and the image's vector, both from a contrastive pair. Of several wordings of
-    an image the one counts that fits best. On folders that were not tuned to, each of the three alone finds
-    images that an independent evaluator recognises less often than those of the sum.
+    The similarity of a caption and an image is a weighted sum of three cosines: of their words, weighted by
+    how rare they are (tf-idf, Spärck Jones 1972); of the text vectors of the caption and of the image's
+    wording; and of the caption's text vector and the image's vector, both from a contrastive pair. Of several
+    wordings of an image the one counts that fits best. Words alone ignore the style, and vectors alone the
+    thing.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> None:

@@ -257,12 +257,13 @@ def edge_similarities(images: Tensor, candidates: Tensor) -> Tensor:
 
 
 def _edges(images: Tensor) -> Tensor:
-    """Edges of images (B, C, S, S) as vectors (B, S * S) of unit length and mean zero."""
+    """Edges of images (B, C, S, S) as vectors (B, (S - 1)^2) of unit length and mean zero."""
     if images.shape[1] == 4:
         images = torch.cat([images[:, :3] - images[:, 3:], images[:, 3:]], dim=1)
     across, down = images.diff(dim=-1).abs().sum(1), images.diff(dim=-2).abs().sum(1)
-    steps = F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
-    blurred = F.avg_pool2d(steps[:, None], 3, stride=1, padding=1).flatten(1)
+    steps = across[:, :-1, :] + down[:, :, :-1]
+    # At the border only what is inside counts: a frame that all images share would make them alike
+    blurred = F.avg_pool2d(steps[:, None], 3, stride=1, padding=1, count_include_pad=False).flatten(1)
     return F.normalize(blurred - blurred.mean(1, keepdim=True), dim=1)
 
 

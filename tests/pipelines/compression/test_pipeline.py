@@ -138,7 +138,7 @@ def test_every_variant_of_the_captioner_is_measured(made, image_splits):
         assert 0 <= row["agreement"] <= 1 and "bleu4" in row
     for same in ("torch_fp32", "torch_channels_last", "onnx_fp32"):
         assert table[same]["agreement"] == 1
-    assert table["torch_bf16"]["size_mb"] == pytest.approx(table["torch_fp32"]["size_mb"] / 2)
+    assert table["torch_bf16"]["size_mb"] == pytest.approx(table["torch_fp32"]["size_mb"] / 2, rel=0.01)
     assert table["onnx_int8"]["size_mb"] < table["onnx_fp32"]["size_mb"]
     assert champion["variant"] in {"onnx_fp32", *made["captioner_variants"]}
     assert table["champion"] == champion["metrics"] == table[champion["variant"]]

@@ -62,6 +62,7 @@ def test_metrics_are_those_of_the_design_and_json(results, image_splits):
     metrics = results["metrics"]
     assert json.loads(json.dumps(metrics)) == metrics
     assert metrics["data"] == {"n_train": 40, "n_val": 8, "n_test": 30, "rejected": 2, "image_size": 32}
+    assert 0 <= metrics["captioner"].pop("r_precision") <= 1
     assert metrics["captioner"] == {"exact_match": 0.5, "bleu4": 0.25, "images_per_s": 12.5}
     assert set(metrics["direct"]) == {"psnr", "ssim", "bits_per_image"}
     for path in ("vae", "gan", "champion", "tokens"):

@@ -131,7 +131,8 @@ def contrastive_pair(image_splits):
     torch.manual_seed(0)
     return to_bundle(
         "contrastive_pair", ContrastivePair.from_config(network), network, tokenizer=tokenizer,
-        max_tokens=MAX_TOKENS, card_parameters={}, data_digest="0123", metrics={}, image_size=SIZE,
+        max_tokens=MAX_TOKENS, card_parameters={}, data_digest="0123", metrics={},
+        image_size=SIZE, image_channels=3,
         known_words=known_words(texts),
     )  # fmt: skip
 
@@ -202,7 +203,7 @@ def test_text_to_image_models_can_be_rebuilt_and_draw_the_same(catalog, image_sp
     assert bundle.config["kind"] == "text_to_image"
     assert bundle.tokenizer == contrastive_pair.tokenizer
     expected = {
-        "image_size": SIZE, "max_tokens": MAX_TOKENS, "noise_dim": 3,
+        "image_size": SIZE, "image_channels": 3, "max_tokens": MAX_TOKENS, "noise_dim": 3,
         "known_words": contrastive_pair.config["known_words"],
     }  # fmt: skip
     assert {key: bundle.config[key] for key in expected} == expected
