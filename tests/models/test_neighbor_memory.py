@@ -50,8 +50,17 @@ def test_the_similarity_is_a_weighted_sum_of_three_cosines(memory):
     found = memory.search(words, query, 4)
     idf = {2: np.log(6 / 3) + 1, 8: np.log(6 / 2) + 1, 5: np.log(6 / 2) + 1}
     shared = idf[2] ** 2 / np.hypot(idf[2], idf[8]) / np.hypot(idf[2], idf[5])  # with the second image
-    expected = 1.5 * shared + query[0] @ text_keys[2] + query[0] @ image_keys[1]
+    assert shared < 0.65
+    expected = 2.5 * shared + query[0] @ text_keys[2] + query[0] @ image_keys[1]
     assert found.similarities[found.rows == 1][0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_beyond_a_limit_more_of_the_same_words_count_no_more(memory):
+    memory, _, text_keys, image_keys = memory
+    query = unit(np.ones((1, 6)))
+    found = memory.search(memory.word_sets(np.array([[6, EOS]])), query, 4)  # half of the third caption
+    looks = query[0] @ text_keys[3] + query[0] @ image_keys[2]
+    assert found.similarities[found.rows == 2][0] == pytest.approx(2.5 * 0.65 + looks, abs=1e-3)
 
 
 def test_the_results_are_in_order_and_hold_what_belongs_to_the_images(memory):

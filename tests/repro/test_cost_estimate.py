@@ -4,6 +4,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -60,7 +61,8 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
     reader, small = (teachers[f"compression.small{part}.training"] for part in (".reader", ""))
 
     def measured(peak):
-        split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}))
+        images = np.zeros((100, 32, 32, 3), np.uint8)
+        split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}), images=images)
         image_splits = {name: range(100) for name in SPLITS}
         data = {"image_splits": _Pictures(train=split, sizes=image_splits)}
         return SimpleNamespace(peaks=dict.fromkeys(("train_vae", reader, small, "ingest"), peak), data=data)

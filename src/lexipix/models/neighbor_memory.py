@@ -15,8 +15,10 @@ Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 SCALE = 32767  # of vectors with components in [-1, 1], which are stored as 16-bit integers
-WORD_WEIGHT = 1.5  # of the cosine of words: more of it keeps to the thing, less to how things look
-MAX_SIMILARITY = 3.5  # of the weighted sum of three cosines; larger: the caption is the same
+# Words say what to draw, and count most, but only up to a limit: among captions that share most of their words
+# those count whose images look as asked for, as another style differs in one word of many
+WORD_WEIGHT, WORD_LIMIT = 2.5, 0.65
+MAX_SIMILARITY = WORD_WEIGHT * WORD_LIMIT + 2.0  # of the sum; larger: the caption is the same
 SAME_BONUS = 10.0  # added to the similarity of an image whose caption has the same words
 SAME = 0.999  # cosine of words from which two captions have the same
 
@@ -35,10 +37,10 @@ class NeighborMemory:
     """Images with the wordings of their captions, searched by words, text vectors and image vectors.
 
     The similarity of a caption and an image is a weighted sum of three cosines: of their words, weighted by
-    how rare they are (tf-idf, Spärck Jones 1972); of the text vectors of the caption and of the image's
-    wording; and of the caption's text vector and the image's vector, both from a contrastive pair. Of several
-    wordings of an image the one counts that fits best. Words alone ignore the style, and vectors alone the
-    thing.
+    how rare they are (tf-idf, Spärck Jones 1972), up to a limit; of the text vectors of the caption and of
+    the image's wording; and of the caption's text vector and the image's vector, both from a contrastive
+    pair. Of several wordings of an image the one counts that fits best. Words alone ignore the style, and
+    vectors alone the thing.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> None:
@@ -78,7 +80,7 @@ class NeighborMemory:
         by_wording = queries @ self.text_keys.T
         for row, caption in enumerate(words):
             shared = self._word_similarities(caption)
-            by_wording[row] += WORD_WEIGHT * shared + SAME_BONUS * (shared > SAME)
+            by_wording[row] += WORD_WEIGHT * np.minimum(shared, WORD_LIMIT) + SAME_BONUS * (shared > SAME)
         similarities = np.maximum.reduceat(by_wording, self.starts, axis=1) + queries @ self.image_keys.T
         if exclude is not None:
             own, is_known = self.rows_of(exclude)
