@@ -15,8 +15,8 @@ Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
 SCALE = 32767  # of vectors with components in [-1, 1], which are stored as 16-bit integers
-# Words say what to draw, and count most, but only up to a limit: among captions that share most of their words
-# those count whose images look as asked for, as another style differs in one word of many
+# Words say what to draw, and count most, but only up to a limit: among captions that share most of their
+# words those count whose images look as asked for, as another style differs in one word of many
 WORD_WEIGHT, WORD_LIMIT = 2.5, 0.65
 MAX_SIMILARITY = WORD_WEIGHT * WORD_LIMIT + 2.0  # of the sum; larger: the caption is the same
 SAME_BONUS = 10.0  # added to the similarity of an image whose caption has the same words

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.neighbor_memory import memory_arrays
+from lexipix.training.embedding import embed_images
 from lexipix.training.generator_validation import GeneratorData
-from lexipix.training.tasks.contrastive import embed_images
 
 logger = logging.getLogger(__name__)
 

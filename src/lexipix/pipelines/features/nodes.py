@@ -12,8 +12,8 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.builders.common import PretrainedModels, run_training
 from lexipix.training.builders.contrastive_pair import build_contrastive_pair
 from lexipix.training.bundles import load_network
+from lexipix.training.embedding import embed_images
 from lexipix.training.precision import resolve_device
-from lexipix.training.tasks.contrastive import embed_images
 from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 

@@ -11,8 +11,6 @@ from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.losses.contrastive import bag_of_tokens_loss, contrastive_loss
 from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
 
-EMBEDDING_BATCH = 256
-
 
 class ContrastiveTask(NetworkTask):
     """Trains a :class:`ContrastivePair` on captioned images, uint8 (N, S, S, 3).
@@ -82,12 +80,3 @@ class ContrastiveTask(NetworkTask):
             "objective": float(torch.stack(losses).mean()),
             "accuracy": float(torch.cat(found).float().mean()),
         }
-
-
-def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:
-    """Return unit embeddings of images, uint8 (N, S, S, 3): float32 (N, D)."""
-    encoder, rows = pair.image_encoder.to(device), ImageRows(images, device)
-    batches = torch.arange(len(rows)).split(EMBEDDING_BATCH)
-    with torch.inference_mode():
-        embeddings = torch.cat([encoder(rows[batch]).embedding.float().cpu() for batch in batches])
-    return embeddings.numpy()
