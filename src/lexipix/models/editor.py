@@ -65,7 +65,7 @@ class Editor(nn.Module):
         self.rank_mlp = nn.Sequential(
             nn.Linear(4 * embed_dim + 2 * width + 1, RANK_WIDTH),
             nn.GELU(),
-            zero_init(nn.Linear(RANK_WIDTH, 1)),
+            zero_init(nn.Linear(RANK_WIDTH, 1, bias=False)),
         )
         self.condition = nn.Sequential(
             nn.Linear(3 * embed_dim + 2 * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.SiLU()

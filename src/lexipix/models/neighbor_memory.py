@@ -24,7 +24,7 @@ SAME = 0.999  # cosine of words from which two captions have the same
 
 
 class Neighbors(NamedTuple):
-    """The images that fit each of B captions best, in descending order of similarity."""
+    """The images that fit each of B captions best, in the order of their rows."""
 
     rows: Ids  # of the images, (B, N)
     similarities: Vectors  # (B, N), a weighted sum of three cosines, and SAME_BONUS for the same words
@@ -85,11 +85,9 @@ class NeighborMemory:
         if exclude is not None:
             own, is_known = self.rows_of(exclude)
             similarities[np.flatnonzero(is_known), own[is_known]] = -SAME_BONUS
-        best = np.argpartition(similarities, -n, axis=1)[:, -n:]
-        found = np.take_along_axis(similarities, best, axis=1)
-        order = np.lexsort((best, -found), axis=1)  # equal ones in the order of their rows
-        rows = np.take_along_axis(best, order, axis=1)
-        return self.described(rows, np.take_along_axis(found, order, axis=1))
+        # Not in the order of similarity: noise belongs to places, and must not move between nearly equal ones
+        rows = np.sort(np.argpartition(similarities, -n, axis=1)[:, -n:], axis=1)
+        return self.described(rows, np.take_along_axis(similarities, rows, axis=1))
 
     def described(self, rows: Ids, similarities: Vectors) -> Neighbors:
         """Images by rows and their similarities (B, N), with what the memory knows of them."""

@@ -22,7 +22,7 @@ VECTOR_WEIGHT, EDGE_WEIGHT, PIXEL_WEIGHT, TEMPERATURE = 6.0, 2.0, 1.25, 0.3
 
 
 class Retrieved(NamedTuple):
-    """A batch of captions with the N images that each retrieved, the best first."""
+    """A batch of captions with the N images that each retrieved, in the order of their rows."""
 
     embedding: Tensor  # unit vector of each caption, (B, D)
     words: Tensor  # its tokens, int64 (B, L)
