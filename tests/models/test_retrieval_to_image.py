@@ -66,7 +66,8 @@ def test_every_weight_of_the_editor_learns():
     for _ in range(3):  # branches that start at zero block gradients at first
         found = model.retrieve(IDS, exclude=torch.arange(N_IMAGES))
         scores = model.rank(found)
-        encoding, target, likeness = model.training_pairs(found, scores, torch.arange(N_IMAGES), images)
+        pairs = model.training_pairs(found, model.score(found), torch.arange(N_IMAGES), images)
+        encoding, target, likeness = pairs
         optimizer.zero_grad()
         loss = (model.decode(encoding, torch.zeros(N_IMAGES, 4)) - target).square().mean()
         (loss - (likeness * scores.log_softmax(1)).sum()).backward()

@@ -113,13 +113,13 @@ class RetrievalToImage(ConditionalGenerator):
 
     def encode_text(self, ids: Tensor) -> RetrievalEncoding:
         found = self.retrieve(ids)
-        return RetrievalEncoding(*found[:3], self.rank(found), *found[4:6])
+        return RetrievalEncoding(*found[:3], self.score(found), *found[4:6])
 
     def encode_for_training(
         self, ids: Tensor, rows: Tensor, images: Tensor
     ) -> tuple[RetrievalEncoding, Tensor]:
         found = self.retrieve(ids, exclude=rows)
-        return self.training_pairs(found, self.rank(found), rows, images)[:2]
+        return self.training_pairs(found, self.score(found), rows, images)[:2]
 
     def training_pairs(
         self, found: Retrieved, scores: Tensor, rows: Tensor, images: Tensor
@@ -133,7 +133,7 @@ class RetrievalToImage(ConditionalGenerator):
 
         Args:
             found: What captions of the images retrieved, without the images themselves.
-            scores: From :meth:`rank`.
+            scores: From :meth:`score`.
             rows: Those of the images among the training images, (B,).
             images: What the captions describe, (B, C, S, S) in [-1, 1].
 
@@ -216,12 +216,14 @@ class RetrievalToImage(ConditionalGenerator):
         return self.memory.described(np.stack(rows), np.stack(similarities))
 
     def rank(self, found: Retrieved) -> Tensor:
-        """Scores (B, N) of retrieved images; an image with the same caption comes before all others."""
+        """Logits (B, N) of retrieved images, which learn how alike these are to what captions describe."""
         embedding, words, _, similarities, keys, key_words, vectors = found
-        is_same = similarities > MAX_SIMILARITY
         limited = similarities.clamp_max(MAX_SIMILARITY)
-        logits = self.editor.rank(embedding, words, keys, key_words, vectors, limited)
-        return torch.add(logits, SAME_LOGIT * is_same)
+        return self.editor.rank(embedding, words, keys, key_words, vectors, limited)
+
+    def score(self, found: Retrieved) -> Tensor:
+        """Logits (B, N) with the images of the same caption before all others."""
+        return prefer_same(found, self.rank(found))
 
     def _likeness(
         self, found: Retrieved, candidates: Tensor, alike: Tensor, rows: Tensor, images: Tensor
@@ -244,6 +246,11 @@ class RetrievalToImage(ConditionalGenerator):
         """Images of the memory by rows (B, N), in [-1, 1]: (B, N, C, S, S)."""
         pixels = torch.from_numpy(self.memory.images[rows.cpu().numpy()]).to(rows.device)
         return pixels.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+
+
+def prefer_same(found: Retrieved, logits: Tensor) -> Tensor:
+    """Put images with the same caption before all others; logits are those of ``found``, (B, N)."""
+    return logits + SAME_LOGIT * (found.similarities > MAX_SIMILARITY)
 
 
 def edge_similarities(images: Tensor, candidates: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from lexipix.config.generator import PriorParameters
 from lexipix.data.images import ImageRows, random_hflip
-from lexipix.models.retrieval_to_image import RetrievalToImage
+from lexipix.models.retrieval_to_image import RetrievalToImage, prefer_same
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw
 
@@ -40,14 +40,15 @@ class EditorTask(NetworkTask):
         if self.flip:
             images = random_hflip(images, torch.rand(len(rows)))
         found = self.model.retrieve(self.captions.sample(rows, self.primary_caption_prob), exclude=rows)
-        scores = self.model.rank(found)
+        logits = self.model.rank(found)
         with torch.no_grad():
+            scores = prefer_same(found, logits)
             encoding, target, likeness = self.model.training_pairs(found, scores, rows, images)
         drawn = self.model.decode(encoding, torch.zeros_like(scores)).float()
         error = (drawn - target).abs().mean()
         edges = (drawn.diff(dim=-1) - target.diff(dim=-1)).abs().mean()
         edges = edges + (drawn.diff(dim=-2) - target.diff(dim=-2)).abs().mean()
-        ranking = -(likeness * scores.log_softmax(1)).sum(1).mean()
+        ranking = -(likeness * logits.log_softmax(1)).sum(1).mean()
         loss = error + EDGE_WEIGHT * edges + RANKING_WEIGHT * ranking
         return loss, {"loss": loss, "pixel_loss": error, "ranking_loss": ranking}
 
