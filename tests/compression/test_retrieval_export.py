@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxPipelineDataset
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.metrics.images import psnr
 from lexipix.training.bundles import to_bundle
+from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ImageSplits, OnnxPipeline, Split
 
 CAPTIONS = [f"{color} {thing}, pixel art" for color in ("red", "blue") for thing in ("duck", "dog", "star")]
@@ -77,6 +80,11 @@ def test_the_memory_is_written_once_for_all_variants(exported, tmp_path):
     for name, model in models.items():
         drawn = OnnxGenerator(again[name]).generate(NEW, noise(3))
         assert np.array_equal(drawn, OnnxGenerator(model).generate(NEW, noise(3)))
+
+
+def test_a_model_without_its_memory_is_an_error(exported):
+    with pytest.raises(LexipixError, match=r"lacks model\.safetensors.*compression` again"):
+        OnnxGenerator(replace(exported, arrays={}))
 
 
 def test_a_model_folder_holds_its_memory(exported, tmp_path):

@@ -31,7 +31,7 @@ class OnnxGenerator(OnnxSession):
     def __init__(self, model: OnnxModel) -> None:
         super().__init__(model)
         self.noise_dim: int = model.config["noise_dim"]
-        self._memory = OnnxMemory(model) if model.arrays else None
+        self._memory = OnnxMemory(model) if "retrieval" in model.config else None
         # What the text encoder computes from a prompt, by the names of the graph's outputs
         self._cache: dict[str, dict[str, NDArray[Any]]] = {}
 

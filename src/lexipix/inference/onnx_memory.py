@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lexipix.inference.onnx_session import Vectors
 from lexipix.models.neighbor_memory import MAX_SIMILARITY, NeighborMemory
+from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel
 
 SAME_LOGIT = np.float32(100.0)  # as in lexipix.models.retrieval_to_image, which needs torch
@@ -20,6 +21,11 @@ class OnnxMemory:
 
     def __init__(self, model: OnnxModel) -> None:
         options, size = model.config["retrieval"], model.config["image_size"]
+        if not model.arrays:
+            raise LexipixError(
+                "An exported model lacks model.safetensors, which holds the images that it retrieves: run "
+                "`kedro run --pipelines compression` again, with the same --env."
+            )
         self._memory = NeighborMemory(model.arrays, (size, size, model.config["image_channels"]))
         self._n_found = min(model.config["noise_dim"], len(self._memory))
         self._max_tokens: int = model.config["max_tokens"]
