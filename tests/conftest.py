@@ -61,8 +61,10 @@ def _migrated_mlflow_store(tmp_path_factory):
 
 
 @pytest.fixture
-def empty_mlflow_store(_migrated_mlflow_store, tmp_path):
-    """Address of a fresh MLflow store in ``tmp_path``."""
+def empty_mlflow_store(_migrated_mlflow_store, tmp_path, monkeypatch):
+    """Address of a fresh MLflow store in ``tmp_path``, which lacks the experiment that another test chose."""
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
     shutil.copy(_migrated_mlflow_store, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
