@@ -1,6 +1,6 @@
 """Parameters of the generators: the VAE, the text prior in its latent space, the GAN, and image tokens."""
 
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ class VAEParameters(Parameters):
     """The direct path (``generator.vae.*``)."""
 
     patch: int | None = Field(ge=2, le=64)
-    latent_channels: Literal["auto"] | Annotated[int, Field(ge=1, le=192)]
+    latent_channels: int | None = Field(ge=1, le=192)
     width: int = Field(ge=8, le=1024)
     depth: int = Field(ge=0, le=32)
     decoder_variance: float = Field(gt=0, le=0.1)

@@ -104,7 +104,7 @@ class IngestionParameters(Parameters):
     """Parameters of the pipeline ``ingestion`` (``ingestion.*``)."""
 
     source: SourceParameters
-    image_size: Literal["auto"] | Annotated[int, Field(ge=8, le=512, multiple_of=8)]
+    image_size: int | None = Field(ge=8, le=512, multiple_of=8)
     alpha: Literal["auto", "keep", "flatten"]
     resize: ResizeParameters
     splits: SplitParameters
@@ -119,4 +119,4 @@ class IngestionParameters(Parameters):
     @property
     def size(self) -> int:
         """Side of the images in pixels; 32 where it is found in the data and there are none to look at."""
-        return 32 if self.image_size == "auto" else self.image_size
+        return 32 if self.image_size is None else self.image_size

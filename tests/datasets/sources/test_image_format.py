@@ -17,7 +17,7 @@ def found(tmp_path, parameters):
             image.save(tmp_path / f"{number}.png")
             files.append(tmp_path / f"{number}.png")
         (tmp_path / "bad.png").write_bytes(b"no image")
-        own = parameters(**({"image_size": "auto", "alpha": "auto"} | change))
+        own = parameters(**({"image_size": None, "alpha": "auto"} | change))
         with_format = with_found_format(own, [*files, tmp_path / "bad.png"])
         return with_format.image_size, with_format.alpha
 

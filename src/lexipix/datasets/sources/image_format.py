@@ -18,17 +18,17 @@ _VISIBLE = 128  # a pixel of a lower alpha is transparent
 
 
 def with_found_format(parameters: IngestionParameters, files: Sequence[Path]) -> IngestionParameters:
-    """The parameters with ``image_size`` and ``alpha`` found in some of the files where they are ``auto``.
+    """The parameters with what is found in some files where ``image_size`` is null or ``alpha`` is ``auto``.
 
     Images are 64 pixels where a tenth are larger than 32, else 32. Alpha is kept where a tenth of the images
     have transparent pixels. Files that cannot be read do not count.
     """
-    if parameters.image_size != "auto" and parameters.alpha != "auto":
+    if parameters.image_size is not None and parameters.alpha != "auto":
         return parameters
     step = max(1, -(-len(files) // _N_SAMPLED))
     facts = [fact for file in files[::step] if (fact := _look(file, parameters.max_pixels)) is not None]
     size, alpha = parameters.image_size, parameters.alpha
-    if size == "auto":
+    if size is None:
         size = LARGE if _share([side > SMALL for side, _ in facts]) >= _MIN_SHARE else SMALL
     if alpha == "auto":
         alpha = "keep" if _share([transparent for _, transparent in facts]) >= _MIN_SHARE else "flatten"

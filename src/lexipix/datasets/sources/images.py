@@ -50,7 +50,7 @@ def suffixes() -> frozenset[str]:
 def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> NDArray[np.uint8]:
     """The image in a file or its content, uint8 (image_size, image_size, C); an animation's first frame.
 
-    It has alpha, and premultiplied colors, if ``alpha`` is ``keep``. An ``image_size`` of ``auto`` must have
+    It has alpha, and premultiplied colors, if ``alpha`` is ``keep``. An ``image_size`` of null must have
     been found by :func:`.with_found_format` before.
 
     Raises:

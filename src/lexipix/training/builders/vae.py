@@ -21,7 +21,7 @@ def build_vae(run: RunParameters, parameters: VAEParameters, image_splits: Image
     shape = image_shape(image_splits)
     sample = pca_sample(images)
     patch, channels = parameters.patch or shape["image_size"] // GRID, parameters.latent_channels
-    if channels == "auto":
+    if channels is None:
         channels = find_latent_channels(sample, patch)
         logger.info("vae: latents of %s numbers for each %sx%s pixels", channels, patch, patch)
     config = {
