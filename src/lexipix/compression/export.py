@@ -106,15 +106,13 @@ class Exporter:
         ranked = dict.fromkeys(ranks[0], (0, 1)) | {"query": (0,), "key_words": (0, 1, 2)}
         drawn: dict[str, Sequence[int]] = dict.fromkeys(draws[0], (0,))
         drawn |= {"words": (0, 1), "key_words": (0, 2)}
-        modules = {
-            "read": onnx_graphs.TextToQuery(module),
-            "rank": onnx_graphs.NeighborsToScores(module),
-            "draw": onnx_graphs.NeighborsToImage(module),
-        }
+        read = onnx_graphs.TextEmbedding(module.text_encoder, module.pad_id).eval()
+        rank = onnx_graphs.NeighborsToScores(module).eval()
+        draw = onnx_graphs.NeighborsToImage(module).eval()
         graphs = {
-            "read": _Graph(modules["read"].eval(), reads, {"ids": (0, 1)}, ["query"]),
-            "rank": _Graph(modules["rank"].eval(), ranks, ranked, ["scores"]),
-            "draw": _Graph(modules["draw"].eval(), draws, drawn, ["images", "pixels"]),
+            "read": _Graph(read, reads, {"ids": (0, 1)}, ["query"]),
+            "rank": _Graph(rank, ranks, ranked, ["scores"]),
+            "draw": _Graph(draw, draws, drawn, ["images", "pixels"]),
         }
         arrays = {name: bundle.weights[f"memory_{name}"].numpy() for name in network["memory"]}
         return replace(self._model(bundle, config, graphs), arrays=arrays)
@@ -187,7 +185,7 @@ class Exporter:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
         image = onnx_graphs.ImageEmbedding(module).eval()
-        text = onnx_graphs.TextEmbedding(module, pad_id(tokenizer_of(bundle))).eval()
+        text = onnx_graphs.TextEmbedding(module.text_encoder, pad_id(tokenizer_of(bundle))).eval()
         texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),

@@ -7,7 +7,8 @@ from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.decoding_step import FoldedCrossAttention, fold_cross_attention, next_token_logits
-from lexipix.models.retrieval_to_image import RetrievalToImage
+from lexipix.models.retrieval_to_image import RetrievalToImage, neighbor_images
+from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
 
@@ -110,18 +111,6 @@ class ConditioningToImage(nn.Module):
         return images, denormalize(images)
 
 
-class TextToQuery(nn.Module):
-    """Maps captions (B, L) to the unit vectors (B, D) with which a memory is searched."""
-
-    def __init__(self, network: RetrievalToImage) -> None:
-        super().__init__()
-        self.encoder, self.pad_id = network.text_encoder, network.pad_id
-
-    def forward(self, ids: Tensor) -> Tensor:
-        vectors: Tensor = self.encoder(ids, ids != self.pad_id)
-        return vectors
-
-
 class NeighborsToScores(nn.Module):
     """Maps captions and the images that they retrieved to scores (B, N); arguments as for ``Editor.rank``."""
 
@@ -154,8 +143,7 @@ class NeighborsToImage(nn.Module):
     def forward(
         self, query: Tensor, words: Tensor, keys: Tensor, key_words: Tensor, neighbors: Tensor
     ) -> tuple[Tensor, Tensor]:
-        images = neighbors.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
-        drawn = self.editor(query, words, keys, key_words, images)
+        drawn = self.editor(query, words, keys, key_words, neighbor_images(neighbors))
         return drawn, denormalize(drawn)
 
 
@@ -174,9 +162,9 @@ class ImageEmbedding(nn.Module):
 class TextEmbedding(nn.Module):
     """Maps captions (B, L) to unit vectors (B, D)."""
 
-    def __init__(self, pair: ContrastivePair, pad: int) -> None:
+    def __init__(self, encoder: TextEncoder, pad: int) -> None:
         super().__init__()
-        self.encoder, self.pad = pair.text_encoder, pad
+        self.encoder, self.pad = encoder, pad
 
     def forward(self, ids: Tensor) -> Tensor:
         vector: Tensor = self.encoder(ids, ids != self.pad)

@@ -8,8 +8,7 @@ import torch_pruning as tp
 from torch import nn
 
 from lexipix.config.compression import PrunedParameters, SmallParameters
-from lexipix.models.blocks import ResidualConv
-from lexipix.models.text_prior import ModulatedConv
+from lexipix.models.blocks import ModulatedConv, ResidualConv
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import GRID, Decoder
 

@@ -107,9 +107,8 @@ def measure_paths(
 
     Returns:
         JSON-able: ``direct``, ``text``, ``baseline``, ``ceiling`` as in ``metrics.json``; ``captioner`` (its
-        ``r_precision``); ``extras`` (more
-        metrics of the text path), ``real_vs_real`` (distances of training to test images), ``n_images``,
-        ``n_candidates``.
+        ``r_precision``); ``extras`` (more metrics of the text path), ``real_vs_real`` (distances of training
+        to test images), ``n_images``, ``n_candidates``.
     """
     text_path = TextPathMetrics(real, embedder, evaluation, seed)
     others = np.random.default_rng(seed).permutation(len(train))[: len(real.images)]

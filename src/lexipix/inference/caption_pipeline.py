@@ -72,8 +72,8 @@ class CaptionPipeline:
             if isinstance(image, np.ndarray):
                 image = Image.fromarray(image)
             if isinstance(image, Image.Image):
-                keep_alpha = self.captioner.image_channels == 4
-                return to_square(image, self.captioner.image_size, self._ingestion.resize, keep_alpha)
+                known = self._ingestion
+                return to_square(image, known.size, known.resize, known.alpha == "keep")
             return read_image(image, self._ingestion)
         except Unusable as reason:
             name = name or (str(image) if isinstance(image, str | Path) else "The image")

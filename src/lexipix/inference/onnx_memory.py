@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.inference.onnx_session import Vectors
-from lexipix.models.neighbor_memory import MAX_SIMILARITY, NeighborMemory
+from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_LOGIT, NeighborMemory
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel
-
-SAME_LOGIT = np.float32(100.0)  # as in lexipix.models.retrieval_to_image, which needs torch
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -49,7 +47,7 @@ class OnnxMemory:
         }
         limited = np.minimum(similarities, np.float32(MAX_SIMILARITY))
         logits = rank(**texts, vectors=vectors, similarities=limited)
-        scores = logits + SAME_LOGIT * (similarities > MAX_SIMILARITY)
+        scores = logits + np.float32(SAME_LOGIT) * (similarities > MAX_SIMILARITY)
         return {**texts, "rows": rows, "scores": scores}
 
     def inputs(self, encoded: Arrays, noise: Vectors) -> dict[str, NDArray[Any]]:

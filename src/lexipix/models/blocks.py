@@ -24,3 +24,20 @@ class ResidualConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.first(self.activation(x))
         return torch.add(x, self.second(self.activation(hidden)))
+
+
+class ModulatedConv(nn.Module):
+    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.modulation = zero_init(nn.Linear(width, 2 * width))
+        self.first = nn.Conv2d(width, hidden, 3, padding=1)
+        self.second = zero_init(nn.Conv2d(hidden, width, 3, padding=1))
+        self.activation = nn.SiLU()
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """``x`` (B, W, G, G) and ``condition`` (B, W) to the shape of ``x``."""
+        scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
+        hidden = self.first(self.activation(x * (1 + scale) + shift))
+        return torch.add(x, self.second(self.activation(hidden)))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lexipix.models.blocks import zero_init
+from lexipix.models.blocks import ModulatedConv, zero_init
 from lexipix.models.vae import GRID
 
 COPY_BIAS = 4.0  # logit of the first image's pixels at the start: a share of 0.95 among four
@@ -19,22 +19,6 @@ RANK_WIDTH = 128  # of the hidden layer that ranks retrieved images
 # itself prefers what looks alike to what is meant
 RANK_SHARE = 0.5
 SIMILARITY_SCALE = 8.0  # initial weight of the memory's similarity in the ranking
-
-
-class EditBlock(nn.Module):
-    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.modulation = zero_init(nn.Linear(width, 2 * width))
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = zero_init(nn.Conv2d(width, width, 3, padding=1))
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """``x`` (B, W, 8, 8) and ``condition`` (B, W) to the shape of ``x``."""
-        scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
-        hidden = self.first(F.silu(x * (1 + scale) + shift))
-        return torch.add(x, self.second(F.silu(hidden)))
 
 
 class Editor(nn.Module):
@@ -74,7 +58,7 @@ class Editor(nn.Module):
         self.modulation = nn.Linear(width, 2 * width)
         self.relevance = nn.Conv2d(width, 1, 1)
         self.grid_bias = nn.Parameter(torch.randn(width, GRID, GRID) * 0.1)
-        self.blocks = nn.ModuleList(EditBlock(width) for _ in range(depth))
+        self.blocks = nn.ModuleList(ModulatedConv(width, width) for _ in range(depth))
         n_colors = image_channels * (image_channels + 1)
         self.local_colors = zero_init(nn.Conv2d(width, n_colors, 1))
         self.colors = zero_init(nn.Linear(width, n_colors))
@@ -102,10 +86,9 @@ class Editor(nn.Module):
             vectors: Unit vectors of the images, (B, N, D).
             similarities: As the memory found them, (B, N).
         """
-        own, theirs = self._bag(words)[:, None].expand(-1, keys.shape[1], -1), self._bag(key_words)
-        wanted = query[:, None].expand_as(keys)
-        meanings = self.vector_scale * torch.cat([wanted, keys, wanted - keys, vectors], dim=-1)
-        features = torch.cat([meanings, own - theirs, own, similarities[..., None]], dim=-1)
+        meanings, differences = self._compare(query, words, keys, key_words)
+        parts = [meanings, self.vector_scale * vectors, differences, similarities[..., None]]
+        features = torch.cat(parts, dim=-1)
         share = 1.0 if self.training else RANK_SHARE
         return torch.add(self.similarity_scale * similarities, share * self.rank_mlp(features).squeeze(-1))
 
@@ -121,7 +104,8 @@ class Editor(nn.Module):
             key_words: Their tokens, (B, K, M).
             images: The retrieved images in [-1, 1], (B, K, C, S, S).
         """
-        conditions = self._conditions(query, words, keys, key_words)  # (B, K, W)
+        compared = self._compare(query, words, keys, key_words)
+        conditions = self.condition(torch.cat(compared, dim=-1))  # (B, K, W)
         patches = F.pixel_unshuffle(images.flatten(0, 1), self.patch)
         scale, shift = self.modulation(conditions.flatten(0, 1))[..., None, None].chunk(2, dim=1)
         cells = F.silu(self.embed(patches) * (1 + scale) + shift)
@@ -133,13 +117,14 @@ class Editor(nn.Module):
             x = block(x, conditions[:, 0])
         return self._draw(x, conditions[:, 0], images)
 
-    def _conditions(self, query: Tensor, words: Tensor, keys: Tensor, key_words: Tensor) -> Tensor:
-        """What the caption asks for beside each retrieved image, (B, K, W)."""
+    def _compare(
+        self, query: Tensor, words: Tensor, keys: Tensor, key_words: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Captions beside those of retrieved images: vectors (B, K, 3 D) and words (B, K, 2 W)."""
         own, theirs = self._bag(words)[:, None].expand(-1, keys.shape[1], -1), self._bag(key_words)
         wanted = query[:, None].expand_as(keys)
         meanings = self.vector_scale * torch.cat([wanted, keys, wanted - keys], dim=-1)
-        conditions: Tensor = self.condition(torch.cat([meanings, own - theirs, own], dim=-1))
-        return conditions
+        return meanings, torch.cat([own - theirs, own], dim=-1)
 
     def _bag(self, words: Tensor) -> Tensor:
         """The sum of the vectors of words (..., L): (..., W)."""

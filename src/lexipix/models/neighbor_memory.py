@@ -20,6 +20,7 @@ SCALE = 32767  # of vectors with components in [-1, 1], which are stored as 16-b
 WORD_WEIGHT, WORD_LIMIT = 2.5, 0.65
 MAX_SIMILARITY = WORD_WEIGHT * WORD_LIMIT + 2.0  # of the sum; larger: the caption is the same
 SAME_BONUS = 10.0  # added to the similarity of an image whose caption has the same words
+SAME_LOGIT = 100.0  # added to the score of such an image, so that it comes before all others
 SAME = 0.999  # cosine of words from which two captions have the same
 
 

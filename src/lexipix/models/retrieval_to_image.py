@@ -11,11 +11,10 @@ from torch.nn import functional as F
 
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.editor import Editor
-from lexipix.models.neighbor_memory import MAX_SIMILARITY, NeighborMemory, Neighbors
+from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_LOGIT, NeighborMemory, Neighbors
 from lexipix.models.text_encoder import TextEncoder
 
 SAME_IMAGE_SHARE = 0.1  # of a training batch that retrieves its own images, which must stay as they are
-SAME_LOGIT = 100.0  # of an image with the same caption: it comes before all others
 # How much each likeness of two images counts for the ranking, and the temperature of the sum. The cosine of
 # the contrastive pair's vectors counts most: pixels alone prefer small dark images, edges alone one style.
 VECTOR_WEIGHT, EDGE_WEIGHT, PIXEL_WEIGHT, TEMPERATURE = 6.0, 2.0, 1.25, 0.3
@@ -244,8 +243,12 @@ class RetrievalToImage(ConditionalGenerator):
 
     def _images(self, rows: Tensor) -> Tensor:
         """Images of the memory by rows (B, N), in [-1, 1]: (B, N, C, S, S)."""
-        pixels = torch.from_numpy(self.memory.images[rows.cpu().numpy()]).to(rows.device)
-        return pixels.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+        return neighbor_images(torch.from_numpy(self.memory.images[rows.cpu().numpy()]).to(rows.device))
+
+
+def neighbor_images(pixels: Tensor) -> Tensor:
+    """Retrieved images, uint8 (B, N, S, S, C), as the editor takes them: (B, N, C, S, S) in [-1, 1]."""
+    return pixels.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
 
 
 def prefer_same(found: Retrieved, logits: Tensor) -> Tensor:

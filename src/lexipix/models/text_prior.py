@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lexipix.models.blocks import zero_init
+from lexipix.models.blocks import ModulatedConv
 from lexipix.models.text_encoder import HEAD_DIM, masked_mean
 from lexipix.models.vae import GRID
 
@@ -76,23 +76,6 @@ class WordToGridAttention(nn.Module):
         grid = value.permute(0, 2, 3, 1) @ weights.permute(0, 2, 1, 3)  # (B, H, 32, 64)
         out: Tensor = grid.flatten(1, 2).unflatten(-1, (GRID, GRID))
         return out
-
-
-class ModulatedConv(nn.Module):
-    """A residual pair of 3x3 convolutions whose input is scaled and shifted by a condition."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.modulation = zero_init(nn.Linear(width, 2 * width))
-        self.first = nn.Conv2d(width, hidden, 3, padding=1)
-        self.second = zero_init(nn.Conv2d(hidden, width, 3, padding=1))
-        self.activation = nn.SiLU()
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """``x`` (B, W, 8, 8) and ``condition`` (B, W) to the shape of ``x``."""
-        scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
-        hidden = self.first(self.activation(x * (1 + scale) + shift))
-        return torch.add(x, self.second(self.activation(hidden)))
 
 
 class TextConditioning(NamedTuple):

@@ -7,7 +7,7 @@ addition. Files, whose colors are not premultiplied, are converted when they are
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Pixels = NDArray[np.uint8]
 
@@ -15,25 +15,23 @@ _SQUARE = 8  # side of the checkerboard's squares in pixels
 _LIGHT, _DARK = 255, 221
 
 
-def opaque(images: Pixels, background: int = 255) -> Pixels:
-    """Images over a gray background: uint8 (..., 4) to (..., 3); images without alpha stay as they are."""
+def opaque(images: Pixels, background: ArrayLike = 255) -> Pixels:
+    """Images over a background: uint8 (..., 4) to (..., 3); images without alpha stay as they are.
+
+    The background is a gray level, a color, or an image that broadcasts to the others.
+    """
     if images.shape[-1] != 4:
         return images
-    behind = (255 - images[..., 3:].astype(np.uint16)) * background
+    behind = (255 - images[..., 3:].astype(np.uint16)) * np.asarray(background, np.uint16)
     over: Pixels = np.minimum(images[..., :3] + (behind + 127) // 255, 255).astype(np.uint8)
     return over
 
 
 def on_checkerboard(images: Pixels) -> Pixels:
     """Images over the checkerboard that stands for transparency: uint8 (..., H, W, 4) to (..., H, W, 3)."""
-    if images.shape[-1] == 3:
-        return images
     height, width = images.shape[-3:-1]
     rows, columns = np.arange(height)[:, None] // _SQUARE, np.arange(width) // _SQUARE
-    board = np.where((rows + columns) % 2 == 0, _LIGHT, _DARK).astype(np.uint16)[..., None]
-    behind = (255 - images[..., 3:].astype(np.uint16)) * board
-    over: Pixels = np.minimum(images[..., :3] + (behind + 127) // 255, 255).astype(np.uint8)
-    return over
+    return opaque(images, np.where((rows + columns) % 2 == 0, _LIGHT, _DARK)[..., None])
 
 
 def straight(images: Pixels) -> Pixels:

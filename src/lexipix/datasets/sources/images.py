@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lexipix.config.ingestion import IngestionParameters, ResizeParameters
+from lexipix.utils.alpha import opaque
 
 # EPS would run Ghostscript on the file; Pillow recognizes the other formats but cannot decode them.
 _REFUSED = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
@@ -124,10 +125,7 @@ def to_square(
         canvas[:] = (*background, 255)
     top, left = (size - pixels.shape[0]) // 2, (size - pixels.shape[1]) // 2
     canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-    if keep_alpha:
-        return canvas
-    behind = (255 - canvas[..., 3:].astype(np.uint16)) * np.array(resize.background, np.uint16)
-    return (canvas[..., :3] + (behind + 127) // 255).astype(np.uint8)
+    return canvas if keep_alpha else opaque(canvas, resize.background)
 
 
 def _padding(image: Image.Image, resize: ResizeParameters) -> tuple[int, int, int] | None:
