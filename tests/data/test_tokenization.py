@@ -9,13 +9,15 @@ from lexipix.data.tokenization import (
     N_SPECIAL,
     PAD,
     PAD_ID,
+    SEPARATOR,
     UNKNOWN,
     decode,
     encode,
     eos_id,
     pad_id,
+    text_features,
+    train_feature_tokenizer,
     train_tokenizer,
-    train_word_tokenizer,
 )
 
 CAPTIONS = ["a small red star at the top on white", "a big blue ring at the left on gray", "ein Käse"]
@@ -84,18 +86,33 @@ def test_any_text_survives_encoding_and_decoding(text):
     assert back == expected
 
 
-def test_words_that_occur_twice_are_known_others_are_one_unknown_word():
-    tokenizer = train_word_tokenizer(
-        ["Red heart, noto", "red star, NOTO", "红心", "红 star", "bikini_top"], 100
-    )
-    known = set(tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN}
-    assert known == {"red", "noto", "star", "红"}
-    ids = encode(tokenizer, ["red zebra", "<unk> <pad>", "ｓｔａｒ"], 10)
-    assert ids[0].tolist()[:3] == [tokenizer.token_to_id("red"), tokenizer.token_to_id(UNKNOWN), EOS_ID]
-    assert PAD_ID not in ids[1][: ids[1].tolist().index(EOS_ID)], "a special token's name is text"
-    assert ids[2].tolist()[:2] == [tokenizer.token_to_id("star"), EOS_ID]
+def test_features_are_words_pairs_and_parts_of_words():
+    assert text_features("Red star").split(SEPARATOR) == [
+        "^red$", "^star$", "^red$ ^star$",
+        "^re", "red", "ed$", "^red", "red$",
+        "^st", "sta", "tar", "ar$", "^sta", "star", "tar$", "^star", "star$",
+    ]  # fmt: skip
+    assert text_features("红心, ☆").split(SEPARATOR)[:5] == ["^红$", "^心$", "^☆$", "^红$ ^心$", "^心$ ^☆$"]
+    assert text_features(" ,\n") == ""
 
 
-def test_a_word_tokenizer_has_at_most_so_many_words_and_those_that_occur_most():
-    tokenizer = train_word_tokenizer(["a a a b b b c c"], N_SPECIAL + 2)
-    assert set(tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN} == {"a", "b"}
+def test_features_that_occur_twice_are_known_others_are_one_unknown():
+    tokenizer = train_feature_tokenizer(["Red heart, noto", "red star, NOTO", "红心", "红 star"], 1000)
+    words = {name for name in tokenizer.get_vocab() if name[0] == "^" and name[-1] == "$"}
+    assert words == {"^red$", "^noto$", "^star$", "^红$"}
+    ids = encode(tokenizer, [text_features("ｓｔａｒ zebra"), text_features("pad <unk>")], 100)
+    star, unknown = tokenizer.token_to_id("^star$"), tokenizer.token_to_id(UNKNOWN)
+    assert ids[0].tolist()[:3] == [star, unknown, unknown]
+    length = ids[1].tolist().index(EOS_ID)
+    assert set(ids[1, :length].tolist()) == {unknown}, "a special token's name is text"
+
+
+def test_a_word_that_was_never_seen_is_known_in_part():
+    tokenizer = train_feature_tokenizer(["sword", "long sword", "fish", "a fish"], 1000)
+    ids = encode(tokenizer, [text_features("swordfish")], 100)[0]
+    assert (ids[1:] >= N_SPECIAL).sum() > 5
+
+
+def test_a_feature_tokenizer_has_at_most_so_many_ids_and_those_that_occur_most():
+    tokenizer = train_feature_tokenizer(["a a a b b b c c"], N_SPECIAL + 2)
+    assert set(tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN} == {"^a$", "^b$"}

@@ -109,7 +109,7 @@ def run() -> RunParameters:
 @pytest.fixture(scope="session")
 def evaluation() -> EvaluationParameters:
     evaluator = {
-        "width": 8, "text_width": 32, "embed_dim": 16, "vocabulary": 300, "word_pairs": 64,
+        "width": 8, "text_width": 32, "embed_dim": 16, "vocabulary": 300,
         "training.num_images": 96, "training.batch_size": 16, "training.num_validations": 2,
     }  # fmt: skip
     return section(

@@ -15,7 +15,6 @@ class EvaluatorParameters(Parameters):
     embed_dim: int = Field(ge=8, le=2048)
     text_width: int = Field(ge=8, le=4096)
     vocabulary: int = Field(ge=4, le=1_000_000)
-    word_pairs: int = Field(ge=1, le=1_000_000)
     max_tokens: int = Field(ge=2, le=1_024)
     dropout: float = Field(ge=0, lt=1)
     label_smoothing: float = Field(ge=0, lt=1)

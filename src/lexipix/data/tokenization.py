@@ -1,10 +1,12 @@
-"""Byte-level BPE tokenizers, and one of whole words. Imports no torch.
+"""Byte-level BPE tokenizers, and one of words and their parts. Imports no torch.
 
 All tokenizers, also those of pretrained language models, append EOS to a text and know their padding, so that
 ``tokenizer.json`` alone turns text into a network's input.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,17 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 PAD_ID, EOS_ID = 0, 1
-N_SPECIAL = 3  # ids of a word tokenizer that are no words
+N_SPECIAL = 3  # ids of a feature tokenizer that are no features
+SEPARATOR = "\n"  # of features; in no word, since words end at white space
+PART_LENGTHS = (3, 4, 5)  # characters, with the marks of a word's ends
 # Chinese has no spaces: whole phrases would become tokens, of no use for new phrases
 _HAN = pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
+_NORMALIZED = normalizers.Sequence(
+    [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"[,.;:](?=\s|$)"), " ")]
+)
+_WORDS = pre_tokenizers.Sequence(
+    [_HAN, pre_tokenizers.Punctuation("isolated"), pre_tokenizers.WhitespaceSplit()]
+)
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -41,24 +51,39 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     return _with_end_and_padding(tokenizer)
 
 
-def train_word_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Train a tokenizer of whole words, for a bag of words: those that occur at least twice.
+def train_feature_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Train a tokenizer of the :func:`text_features` that occur at least twice.
 
-    Other words become one unknown word. Chinese characters and signs are words of their own; commas, periods
-    and colons between words are left out.
+    At most ``vocabulary`` ids, those that occur most; every other feature becomes one unknown.
     """
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"[,.;:](?=\s|$)"), " ")]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [_HAN, pre_tokenizers.Punctuation("isolated"), pre_tokenizers.WhitespaceSplit()]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(SEPARATOR)
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocabulary, min_frequency=2, special_tokens=[PAD, EOS, UNKNOWN], show_progress=False
     )
-    tokenizer.train_from_iterator(captions, trainer)
+    tokenizer.train_from_iterator(map(text_features, captions), trainer)
     return _with_end_and_padding(tokenizer)
+
+
+def text_features(caption: str) -> str:
+    """Words, pairs of neighbouring words and parts of words of a caption, with ``SEPARATOR`` between them.
+
+    Parts are runs of 3 to 5 characters, with the ends of a word marked as in ``^word$`` (fastText, Bojanowski
+    et al. 2017, arXiv 1607.04606): *swordfish* is read in part where only *sword* and *fish* are known.
+    Chinese characters and signs are words of their own; commas, periods and colons between words are dropped.
+    """
+    found = _WORDS.pre_tokenize_str(_NORMALIZED.normalize_str(caption))
+    words = [f"^{word}$" for word, _ in found]
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    parts = [part for word in words for part in _parts(word)]
+    return SEPARATOR.join([*words, *pairs, *parts])
+
+
+@lru_cache(maxsize=10_000)
+def _parts(word: str) -> tuple[str, ...]:
+    """Runs of 3 to 5 characters of a word, but not the whole word."""
+    sizes = [n for n in PART_LENGTHS if n < len(word)]
+    return tuple(word[start : start + n] for n in sizes for start in range(len(word) - n + 1))
 
 
 def _with_end_and_padding(tokenizer: Tokenizer) -> Tokenizer:

@@ -6,7 +6,7 @@ from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import joined
-from lexipix.data.tokenization import N_SPECIAL, train_word_tokenizer
+from lexipix.data.tokenization import N_SPECIAL, text_features, train_feature_tokenizer
 from lexipix.models.evaluator import Evaluator
 from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
 from lexipix.training.precision import resolve_device
@@ -41,11 +41,13 @@ def train_contrastive_evaluator(
             f"evaluator: {len(data)} images outside the test split have a caption, and it needs at least "
             f"{MIN_CAPTIONED}: add captions to the source and run the ingestion again."
         )
-    tokenizer = train_word_tokenizer(dict.fromkeys(data.all_captions()), parameters.vocabulary)
+    tokenizer = train_feature_tokenizer(dict.fromkeys(data.all_captions()), parameters.vocabulary)
     network = _network_config(parameters, image_splits.train.images.shape, tokenizer.get_vocab_size())
     with seeded(run.seed):
         evaluator = Evaluator.from_config(network)
-    rows = CaptionRows(data.captions, data.paraphrases, tokenizer, parameters.max_tokens, resolve_device(run))
+    captions = [text_features(text) for text in data.captions]
+    paraphrases = [[text_features(text) for text in texts] for texts in data.paraphrases]
+    rows = CaptionRows(captions, paraphrases, tokenizer, parameters.max_tokens, resolve_device(run))
     task = EvaluatorTask(evaluator, data.images, rows, parameters)
     bundle = {"tokenizer": tokenizer, "max_tokens": parameters.max_tokens}
     setup = TrainingSetup(task, evaluator, network, parameters, bundle=bundle)
@@ -68,7 +70,6 @@ def _network_config(
         "text_encoder": {
             "vocabulary": vocabulary,
             "n_special": N_SPECIAL,
-            "n_pairs": parameters.word_pairs,
             "width": parameters.text_width,
             **common,
         },

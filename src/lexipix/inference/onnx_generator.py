@@ -1,6 +1,6 @@
 """An exported generator: prompts and noise to images, without torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,6 +13,8 @@ from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors
 from lexipix.metrics.text import tokens
 from lexipix.utils.threads import on_all_cores
 from lexipix.utils.types import OnnxModel
+
+Arrays = dict[str, NDArray[Any]]
 
 MAX_IN_MEMORY = 1024  # images that are drawn in one call; longer lists are split
 MAX_CACHED = 256  # encoded prompts that are kept, about 40 kB each
@@ -33,7 +35,7 @@ class OnnxGenerator(OnnxSession):
         self.noise_dim: int = model.config["noise_dim"]
         self._memory = OnnxMemory(model) if "retrieval" in model.config else None
         # What the text encoder computes from a prompt, by the names of the graph's outputs
-        self._cache: dict[str, dict[str, NDArray[Any]]] = {}
+        self._cache: dict[str, Arrays] = {}
 
     @cached_property
     def known_words(self) -> frozenset[str]:
@@ -49,14 +51,11 @@ class OnnxGenerator(OnnxSession):
             self._generate(prompts[block], noise[block], pixels[block])
         return pixels
 
-    def encode(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    def encode(self, ids: NDArray[np.int64]) -> Arrays:
         """What prompts (B, L) decide without noise: an array (B, …) by name for each part."""
-        outputs = self.run("read", ids=ids)
-        if self._memory is None:
-            return outputs
-        return self._memory.search(ids, outputs["query"], lambda **found: self.run("rank", **found)["scores"])
+        return self._retrieve(self._read(ids))
 
-    def draw_inputs(self, encoded: Mapping[str, NDArray[Any]], noise: Vectors) -> dict[str, NDArray[Any]]:
+    def draw_inputs(self, encoded: Arrays, noise: Vectors) -> Arrays:
         """The inputs of the graph ``draw`` from the result of :meth:`encode` and noise (B, Z)."""
         if self._memory is not None:
             return self._memory.inputs(encoded, noise)
@@ -71,23 +70,43 @@ class OnnxGenerator(OnnxSession):
         encodings = {prompt: self._cache[prompt] for prompt in prompts if prompt in self._cache}
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in encodings]
 
+        def stacked(texts: Sequence[str]) -> Arrays:
+            parts = [encodings[text] for text in texts]
+            return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+
+        def keep(texts: Sequence[str], outputs: Arrays) -> None:
+            for row, text in enumerate(texts):
+                encodings[text] = {name: values[row] for name, values in outputs.items()}
+
         def read(batch: tuple[NDArray[np.int64], list[str]]) -> None:
-            ids, texts = batch
-            outputs = self.encode(ids)
-            for row, prompt in enumerate(texts):
-                encodings[prompt] = {name: values[row] for name, values in outputs.items()}
+            keep(batch[1], self._read(batch[0]))
+
+        def retrieve(start: int) -> None:
+            texts = new[start : start + BATCH]
+            keep(texts, self._retrieve(stacked(texts)))
 
         def draw(start: int) -> None:
             rows = slice(start, start + BATCH)
-            encoded = [encodings[prompt] for prompt in prompts[rows]]
-            parts = {name: np.stack([one[name] for one in encoded]) for name in encoded[0]}
-            pixels[rows] = self.run("draw", "pixels", **self.draw_inputs(parts, noise[rows]))["pixels"]
+            inputs = self.draw_inputs(stacked(prompts[rows]), noise[rows])
+            pixels[rows] = self.run("draw", "pixels", **inputs)["pixels"]
 
         on_all_cores(read, self._batches(new))
+        on_all_cores(retrieve, range(0, len(new), BATCH))
         on_all_cores(draw, range(0, len(prompts), BATCH))
         self._cache.update({prompt: encodings[prompt] for prompt in new[:MAX_CACHED]})
         while len(self._cache) > MAX_CACHED:
             del self._cache[next(iter(self._cache))]
+
+    def _read(self, ids: NDArray[np.int64]) -> Arrays:
+        outputs = self.run("read", ids=ids)
+        return outputs if self._memory is None else {**outputs, "words": self._memory.words(ids)}
+
+    def _retrieve(self, read: Arrays) -> Arrays:
+        if self._memory is None:
+            return read
+        return self._memory.search(
+            read["words"], read["query"], lambda **found: self.run("rank", **found)["scores"]
+        )
 
     def _batches(self, prompts: Sequence[str]) -> list[tuple[NDArray[np.int64], list[str]]]:
         """Batches of prompts with equal numbers of tokens, which need no padding; the largest come first."""

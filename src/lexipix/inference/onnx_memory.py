@@ -30,14 +30,17 @@ class OnnxMemory:
         self._n_neighbors: int = options["n_neighbors"]
         self._temperature: float = options["temperature"]
 
+    def words(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The different words of captions (B, L), all padded to the same length."""
+        return self._memory.word_sets(ids, self._max_tokens)
+
     def search(
-        self, ids: NDArray[np.int64], query: Vectors, rank: Callable[..., Vectors]
+        self, words: NDArray[np.int64], query: Vectors, rank: Callable[..., Vectors]
     ) -> dict[str, NDArray[Any]]:
-        """What captions (B, L) with vectors (B, D) retrieve: an array (B, …) by name for each part.
+        """What captions retrieve, by their :meth:`words` and vectors (B, D): an array (B, …) for each part.
 
         ``rank`` scores it, with the inputs of the graph of that name.
         """
-        words = self._memory.word_sets(ids, self._max_tokens)
         rows, similarities, keys, key_words, vectors = self._memory.search(words, query, self._n_found)
         texts: dict[str, NDArray[Any]] = {
             "query": query,

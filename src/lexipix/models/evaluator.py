@@ -1,4 +1,4 @@
-"""The evaluator: a convolutional image encoder and a bag of words, with a common embedding space."""
+"""The evaluator: a convolutional image encoder and a bag of text features, with a common embedding space."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from lexipix.models.configurable_network import ConfigurableNetwork
 
 FINE_SIDE = 32  # larger images are halved first, until they are no larger than this
-PRIMES = (7919, 104729)  # of the hash of a pair of words
 
 
 class EvaluatorFeatures(NamedTuple):
@@ -61,48 +60,36 @@ class EvaluatorImageEncoder(nn.Module):
         return EvaluatorFeatures(pooled, F.normalize(self.project(self.dropout(pooled)), dim=-1))
 
 
-class BagOfWords(nn.Module):
-    """Vectors of a caption's words and of pairs of neighbours, summed, then one hidden layer.
+class BagOfFeatures(nn.Module):
+    """Vectors of a caption's features (words, pairs, parts of words), summed, then one hidden layer.
 
-    Pairs are hashed (fastText, Joulin et al. 2016, arXiv 1607.01759): *red star* is not *red* and *star*.
+    Vectors begin near zero, so that a feature with few captions says little (fastText, Joulin et al. 2016,
+    arXiv 1607.01759, begins so too).
     """
 
-    def __init__(
-        self, vocabulary: int, n_special: int, n_pairs: int, width: int, embed_dim: int, dropout: float
-    ) -> None:
+    def __init__(self, vocabulary: int, n_special: int, width: int, embed_dim: int, dropout: float) -> None:
         super().__init__()
-        self.n_special, self.n_pairs = n_special, n_pairs
-        self.words, self.pairs = nn.Embedding(vocabulary, width), nn.Embedding(n_pairs, width)
-        nn.init.normal_(self.words.weight, std=0.5)
-        nn.init.normal_(self.pairs.weight, std=0.3)
+        self.n_special = n_special
+        self.features = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.features.weight, std=0.05)
         self.bias = nn.Parameter(torch.zeros(width))
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(width, embed_dim)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Embeddings (B, embed_dim) of captions ``ids`` (B, L); ids below ``n_special`` say nothing."""
-        known = mask & (ids >= self.n_special)
-        first, second = PRIMES
-        hashed = (ids[:, :-1] * first + ids[:, 1:] * second) % self.n_pairs
-        both = known[:, :-1] & known[:, 1:]
-        total = _masked_sum(self.words(ids), known) + _masked_sum(self.pairs(hashed), both)
-        n_vectors = (known.sum(1) + both.sum(1)).clamp_min(1)
-        hidden = F.relu(total / n_vectors[:, None].sqrt() + self.bias)
+        known = (mask & (ids >= self.n_special)).to(self.features.weight.dtype)
+        total = (known.unsqueeze(1) @ self.features(ids)).squeeze(1)  # as a product, as in masked_mean
+        hidden = F.relu(total / known.sum(1, keepdim=True).clamp_min(1).sqrt() + self.bias)
         return F.normalize(self.project(self.dropout(hidden)), dim=-1)
 
 
-def _masked_sum(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Sum (B, W) of the vectors (B, L, W) where ``mask`` (B, L) is true; as a product, as in masked_mean."""
-    summed: Tensor = (mask.unsqueeze(1).to(vectors.dtype) @ vectors).squeeze(1)
-    return summed
-
-
 class Evaluator(ConfigurableNetwork):
-    """Image encoder, bag of words and temperature; no part of it is shared with another network."""
+    """Image encoder, bag of text features and temperature; no part of it is shared with another network."""
 
     kind = "evaluator"
 
-    def __init__(self, image_encoder: EvaluatorImageEncoder, text_encoder: BagOfWords) -> None:
+    def __init__(self, image_encoder: EvaluatorImageEncoder, text_encoder: BagOfFeatures) -> None:
         super().__init__()
         self.image_encoder, self.text_encoder = image_encoder, text_encoder
         self.log_scale = nn.Parameter(torch.tensor(math.log(15.0)))
@@ -110,7 +97,7 @@ class Evaluator(ConfigurableNetwork):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Build it with random weights from the dictionaries ``image_encoder`` and ``text_encoder``."""
-        return cls(EvaluatorImageEncoder(**config["image_encoder"]), BagOfWords(**config["text_encoder"]))
+        return cls(EvaluatorImageEncoder(**config["image_encoder"]), BagOfFeatures(**config["text_encoder"]))
 
     def similarities(self, image_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
         """Scaled cosine similarities (N, M) of unit vectors (N, D) and (M, D)."""

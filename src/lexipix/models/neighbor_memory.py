@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from lexipix.utils.packed_images import PackedImages, pack
 
@@ -56,10 +57,7 @@ class NeighborMemory:
         ends = np.searchsorted(owners, np.arange(len(self.text_keys)), side="right")
         sets = np.split(tokens, ends[:-1])
         self._first_words = self._padded([sets[start] for start in self.starts])
-        weights = _tf_idf(owners, self._idf[tokens], len(self.text_keys))
-        order = np.argsort(tokens, kind="stable")
-        self._owners, self._weights = owners[order], weights[order]
-        self._first = np.searchsorted(tokens[order], np.arange(len(self._idf) + 1))
+        self._word_keys = self._tf_idf(tokens, owners, len(self.text_keys))
         self.images = PackedImages(arrays["packed"], arrays["ends"], shape)
 
     def __len__(self) -> int:
@@ -78,11 +76,11 @@ class NeighborMemory:
             n: At most as many as there are images.
             exclude: A training image for each caption that is not found, (B,).
         """
-        by_wording = queries @ self.text_keys.T
-        for row, caption in enumerate(words):
-            shared = self._word_similarities(caption)
-            by_wording[row] += WORD_WEIGHT * np.minimum(shared, WORD_LIMIT) + SAME_BONUS * (shared > SAME)
-        similarities = np.maximum.reduceat(by_wording, self.starts, axis=1) + queries @ self.image_keys.T
+        by_wording = self.text_keys @ queries.T  # (W, B), which is faster to search than (B, W)
+        shared = self._word_similarities(words)
+        by_wording += WORD_WEIGHT * np.minimum(shared, WORD_LIMIT) + SAME_BONUS * (shared > SAME)
+        by_image = np.maximum.reduceat(by_wording, self.starts, axis=0) + self.image_keys @ queries.T
+        similarities = np.ascontiguousarray(by_image.T)
         if exclude is not None:
             own, is_known = self.rows_of(exclude)
             similarities[np.flatnonzero(is_known), own[is_known]] = -SAME_BONUS
@@ -106,20 +104,19 @@ class NeighborMemory:
             row[: len(tokens)] = tokens
         return padded
 
-    def _word_similarities(self, caption: Ids) -> Vectors:
-        """Cosines of the words of a caption (L,), which are all different, and of every wording."""
-        tokens = caption[caption != self._pad_id]
+    def _word_similarities(self, words: Ids) -> Vectors:
+        """Cosines (W, B) of every wording and of captions' words (B, L), which are all different."""
+        owners, places = np.nonzero(words != self._pad_id)
+        captions = self._tf_idf(words[owners, places], owners, len(words))
+        similarities: Vectors = self._word_keys @ captions.toarray().T
+        return similarities
+
+    def _tf_idf(self, tokens: Ids, owners: Ids, n: int) -> csr_array:
+        """Rows of unit length (n, vocabulary), from the different tokens of each and whose they are."""
         weights = self._idf[tokens]
-        weights = weights / max(float(np.sqrt(np.square(weights).sum())), 1e-9)
-        parts = [
-            slice(first, last)
-            for first, last in zip(self._first[tokens], self._first[tokens + 1], strict=True)
-        ]
-        if not parts:
-            return np.zeros(len(self.text_keys), np.float32)
-        owners = np.concatenate([self._owners[part] for part in parts])
-        products = np.concatenate([w * self._weights[part] for w, part in zip(weights, parts, strict=True)])
-        return np.bincount(owners, products, len(self.text_keys)).astype(np.float32)
+        lengths = np.sqrt(np.bincount(owners, np.square(weights), minlength=n))
+        weights = (weights / np.maximum(lengths[owners], 1e-9)).astype(np.float32)
+        return csr_array((weights, (owners, tokens)), shape=(n, len(self._idf)))
 
 
 def memory_arrays(
@@ -163,13 +160,6 @@ def memory_arrays(
         "pad_id": np.array([pad_id], np.int32),
         "token_wordings": owners.astype(np.int32),
     }
-
-
-def _tf_idf(owners: Ids, weights: Vectors, n: int) -> Vectors:
-    """Weights of tokens divided by the norm of their wording's."""
-    norms = np.sqrt(np.bincount(owners, np.square(weights), minlength=n))
-    normalized: Vectors = (weights / np.maximum(norms[owners], 1e-9)).astype(np.float32)
-    return normalized
 
 
 def _quantized(vectors: NDArray[Any]) -> NDArray[np.int16]:
