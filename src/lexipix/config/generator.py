@@ -30,7 +30,7 @@ class PriorParameters(Parameters):
     neighbors: int = Field(ge=0, le=16)
     temperature: float = Field(gt=0, le=10)
     min_edge_similarity: float = Field(ge=-1, le=1)
-    max_memory_images: int = Field(ge=1, le=1_000_000)
+    max_memory_mb: float = Field(gt=0, le=100_000)
     primary_caption_prob: float = Field(ge=0, le=1)
     imle_candidates: int = Field(ge=1, le=64)
     training: AccumulatedTrainingParameters

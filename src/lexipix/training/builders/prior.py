@@ -79,7 +79,7 @@ def _build_editor(
     """Return a memory of the training images with a new editor, and its training."""
     pair = load_network(contrastive_pair, ContrastivePair)
     resolve_device(run)
-    memory, shapes = memory_tensors(build_memory(data, pair, parameters.max_memory_images))
+    memory, shapes = memory_tensors(build_memory(data, pair, parameters.max_memory_mb))
     editor = {
         "image_size": contrastive_pair.config["image_size"],
         "image_channels": contrastive_pair.config["image_channels"],
