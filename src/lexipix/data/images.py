@@ -98,6 +98,15 @@ def batch_psnr(images: Tensor, others: Tensor) -> Tensor:
     return -10 * error.clamp_min(1e-10).log10()
 
 
+def random_crop(images: Tensor, side: int) -> Tensor:
+    """Cut images (B, C, S, S) to a square of at most ``side`` pixels, the same random one for the batch."""
+    size = images.shape[-1]
+    if size <= side:
+        return images
+    top, left = torch.randint(0, size - side + 1, (2,)).tolist()
+    return images[..., top : top + side, left : left + side]
+
+
 def random_shift(images: Tensor, pixels: int, border: str = "replicate") -> Tensor:
     """Shift images (B, C, H, W) by random whole pixels on both axes; ``border`` as for torch's ``pad``."""
     offsets = torch.randint(0, 2 * pixels + 1, (2, len(images), 1)).to(images.device)

@@ -4,8 +4,9 @@ import torch
 from tests.support.generator_world import CPU, Training, check_reproducible, pair_on, world
 from tests.support.parameters import section
 
+from lexipix.data.images import random_crop
 from lexipix.training.builders.common import pca_sample
-from lexipix.training.tasks.vae import VAETask
+from lexipix.training.tasks.vae import CROP, VAETask
 
 
 @pytest.fixture
@@ -51,3 +52,12 @@ def test_the_weight_of_the_divergence_rises(make):
 
 def test_one_seed_gives_the_same_bytes_interrupted_or_not(make):
     check_reproducible(make)
+
+
+def test_larger_images_are_cut_at_random_and_smaller_ones_are_whole():
+    torch.manual_seed(0)
+    images = torch.arange(64.0).expand(3, 1, 64, 64)
+    cuts = [random_crop(images, CROP) for _ in range(20)]
+    assert all(cut.shape == (3, 1, CROP, CROP) for cut in cuts)
+    assert len({float(cut[0, 0, 0, 0]) for cut in cuts}) > 5
+    assert random_crop(images, 64) is images

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lexipix.config.generator import VAEParameters
-from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr
+from lexipix.data.images import N_VALIDATION, ImageRows, Images, batch_psnr, random_crop
 from lexipix.models.vae import VAE
 from lexipix.training.losses.ssim import structural_dissimilarity
 from lexipix.training.losses.vae import vae_loss
@@ -13,10 +13,11 @@ from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw
 
 # Fraction of the training over which the KL weight rises, so that it does not empty the latent at once
 KL_WARMUP = 0.2
+CROP = 32  # pixels of the side of what is trained on: a step costs the same for images of any size
 
 
 class VAETask(NetworkTask):
-    """Trains a :class:`VAE` on images, uint8 (N, S, S, 3)."""
+    """Trains a :class:`VAE` on images, uint8 (N, S, S, C), or on random crops of larger ones."""
 
     def __init__(
         self, vae: VAE, images: Images, validation: Images, parameters: VAEParameters, device: torch.device
@@ -33,7 +34,7 @@ class VAETask(NetworkTask):
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         variance = self.parameters.decoder_variance * min(1.0, progress / KL_WARMUP + 0.01)
-        images = self.images[rows]
+        images = random_crop(self.images[rows], CROP)
         reconstruction, mean, logvar = self.vae(images)
         loss, mse, kl = vae_loss(images, reconstruction, mean, logvar, variance)
         if self.parameters.ssim_weight:
