@@ -1,5 +1,7 @@
 """The training of the GAN that the parameters describe."""
 
+from typing import Any
+
 from lexipix.config.generator import GENERATOR_SIZES, FeedbackParameters, GANParameters
 from lexipix.config.run import RunParameters
 from lexipix.models.discriminator import Discriminator
@@ -31,39 +33,26 @@ def build_gan(
     """Return the trained prior's model, or part of it, and its training against a new discriminator."""
     model = load_network(prior, TextToImage, RetrievalToImage)
     encoder = data.validation.encoder
-    network, image_size = dict(prior.config["network"]), prior.config["image_size"]
+    network = dict(prior.config["network"])
     resolve_device(run)  # before the networks: random rotations depend on the number of threads
-    teacher = model.decoder if isinstance(model, TextToImage) else None
     with seeded(run.seed):
-        if parameters.start == "scratch" and isinstance(model, TextToImage):
-            size = GENERATOR_SIZES[parameters.size]
-            network["prior"] = {**network["prior"], **size._asdict(), "latent_channels": size.width}
-            model.prior = TextPrior(**network["prior"])
-        if parameters.start != "regression" and isinstance(model, TextToImage):
-            network["decoder"] = {
-                "image_size": image_size,
-                "latent_channels": network["prior"]["latent_channels"],
-                "width": GENERATOR_SIZES[parameters.size].width,
-                "image_channels": prior.config["image_channels"],
-            }
-            model.decoder = UpsamplingDecoder(**network["decoder"])
+        # The configuration rules out other starts for a model that retrieves
+        teacher = _new_parts(model, network, parameters, prior) if isinstance(model, TextToImage) else None
         discriminator = Discriminator(
             encoder,
             encoder.project.out_features,
             parameters.discriminator_width,
             prior.config["image_channels"],
         )
-    pretrains = parameters.start == "upsampling"
     hyperparameters = GANHyperparameters(
         parameters,
-        pretrain_fraction=parameters.pretrain_fraction if pretrains else 0.0,
+        pretrain_fraction=0.0 if teacher is None else parameters.pretrain_fraction,
         primary_caption_prob=parameters.primary_caption_prob,
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
     )
     task: GANTask
-    if pretrains:
-        assert isinstance(model, TextToImage) and isinstance(teacher, Decoder)
+    if isinstance(model, TextToImage) and teacher is not None:
         task = PretrainedGANTask(model, teacher, discriminator, data, hyperparameters)
     else:
         task = GANTask(model, discriminator, data, hyperparameters)
@@ -72,3 +61,29 @@ def build_gan(
     inputs = feedback, flip, contrastive_pair, prior
     bundle = text_bundle(contrastive_pair, model.noise_dim)
     return TrainingSetup(task, model, network, parameters, inputs, bundle)
+
+
+def _new_parts(
+    model: TextToImage, network: dict[str, Any], parameters: GANParameters, prior: ModelBundle
+) -> Decoder | None:
+    """Give a model the new parts that ``start`` asks for, also in ``network``.
+
+    Returns:
+        The former decoder, from which a new one learns first; None without that.
+    """
+    former, size = model.decoder, GENERATOR_SIZES[parameters.size]
+    if parameters.start == "scratch":
+        network["prior"] = {**network["prior"], **size._asdict(), "latent_channels": size.width}
+        model.prior = TextPrior(**network["prior"])
+    if parameters.start != "regression":
+        network["decoder"] = {
+            "image_size": prior.config["image_size"],
+            "latent_channels": network["prior"]["latent_channels"],
+            "width": size.width,
+            "image_channels": prior.config["image_channels"],
+        }
+        model.decoder = UpsamplingDecoder(**network["decoder"])
+    if parameters.start != "upsampling":
+        return None
+    assert isinstance(former, Decoder)
+    return former
