@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from tests.support.small_world import quiet, save_backbone, save_language_model
+from tests.support.small_world import quiet, save_backbone, save_language_model, save_sentence_encoder
 from tokenizers import Tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -62,7 +62,7 @@ def test_language_model_from_a_folder(family, models, tmp_path):
     assert torch.equal(words[:-1], original.get_input_embeddings().weight)
 
 
-@pytest.mark.parametrize("method", ["backbone", "language_model", "tokenizer"])
+@pytest.mark.parametrize("method", ["backbone", "language_model", "tokenizer", "sentence_encoder"])
 def test_what_is_not_there_is_reported(method, models):
     with pytest.raises(LexipixError, match=r"the\.key = 'no/such' is neither a folder with a model"):
         getattr(models, method)("no/such", "the.key")
@@ -109,3 +109,22 @@ def test_weights_of_something_else_are_reported(models, tmp_path):
 
 def test_dataset_gives_a_reader(tmp_path):
     assert PretrainedModelsDataset(path=str(tmp_path)).load().root == tmp_path
+
+
+def test_sentence_encoder_pools_as_its_folder_says(models, tmp_path):
+    save_sentence_encoder(tmp_path / "mean", ["red"])
+    save_sentence_encoder(tmp_path / "first", ["red"], pools_first=True)
+    save_sentence_encoder(tmp_path / "clip", ["red"], family="clip")
+    found = [models.sentence_encoder(name, "the.key").pooling for name in ("mean", "first", "clip")]
+    assert found == ["mean", "first", "projection"]
+
+
+def test_sentence_encoder_without_its_weights_is_reported(models, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save_sentence_encoder(tmp_path / "x", ["red"])
+    weights = load_file(tmp_path / "x/model.safetensors")
+    kept = {name: value for name, value in weights.items() if "query" not in name}
+    save_file(kept, tmp_path / "x/model.safetensors", {"format": "pt"})
+    with pytest.raises(LexipixError, match=r"the\.key = 'x' lacks weights: .*query"):
+        models.sentence_encoder("x", "the.key")

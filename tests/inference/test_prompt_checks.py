@@ -102,3 +102,13 @@ def test_any_text_is_checked_or_refused_in_a_sentence(generator, prompt):
         assert str(error)[0].isupper() and str(error)[-1] in "."
     else:
         assert checked.text == " ".join(prompt.split())
+
+
+def test_a_new_word_is_drawn_as_the_nearest_known_one_and_that_is_said(toys):
+    generator = OnnxGenerator(toys["onnx_vae"], {"disc": "circle", "red": "blue"})
+    checked = check_prompt("a big red Disc at the left on white", generator)
+    assert checked.text == "a big red circle at the left on white"
+    assert checked.warning == 'The model never saw some words in training and draws "disc" as "circle".'
+    assert check_prompt("disc", generator).text == "circle"
+    both = check_prompt("a disc and a xylophone", generator).warning
+    assert '"disc" as "circle"' in both and 'never saw "xylophone"' in both

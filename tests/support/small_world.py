@@ -118,6 +118,47 @@ def save_backbone(folder, family="resnet", normalisation=None):
     return model
 
 
+def save_sentence_encoder(folder, words, same=(), family="bert", pools_first=False):
+    """Saves a random sentence encoder that knows ``words``, as sentence-transformers or CLIP do.
+
+    Of each pair in ``same`` the second word has the vector of the first.
+    """
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        BertConfig,
+        BertModel,
+        CLIPTextConfig,
+        CLIPTextModelWithProjection,
+        PreTrainedTokenizerFast,
+    )
+
+    entries = ["[PAD]", "[UNK]", "##s", *words]
+    tokenizer = Tokenizer(
+        models.WordPiece({word: row for row, word in enumerate(entries)}, unk_token="[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    torch.manual_seed(3)
+    sizes = {"vocab_size": len(entries), "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1}
+    if family == "bert":
+        model = BertModel(BertConfig(**sizes, num_attention_heads=2), add_pooling_layer=False)
+    else:
+        config = CLIPTextConfig(**sizes, num_attention_heads=2, projection_dim=16, eos_token_id=1)
+        model = CLIPTextModelWithProjection(config)
+    vectors = model.get_input_embeddings().weight
+    torch.nn.init.normal_(vectors)
+    with torch.no_grad():
+        for first, second in same:
+            vectors[entries.index(second)] = vectors[entries.index(first)]
+    with quiet():
+        model.save_pretrained(folder)
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+        fast.save_pretrained(folder)
+    if pools_first:
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling/config.json").write_text('{"pooling_mode_cls_token": true}')
+
+
 def save_language_model(folder, family="gpt2", positions=128):
     """Saves a random language model and its tokenizer in the format of real ones.
 

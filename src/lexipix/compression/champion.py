@@ -65,15 +65,21 @@ def choose_champion(parameters: ChampionParameters, family: Family, table: Table
 
 
 def champion_pipeline(
-    choice: Mapping[str, Any], baseline: OnnxModel, variants: Mapping[str, OnnxModel], scorer: OnnxModel
+    choice: Mapping[str, Any],
+    baseline: OnnxModel,
+    variants: Mapping[str, OnnxModel],
+    scorer: OnnxModel,
+    nearest_words: Mapping[str, str],
 ) -> OnnxPipeline:
     """Returns the champion with all that it needs: the variants of its qualities, and the scorer.
 
     ``choice`` is that of :func:`choose_champion`; ``baseline`` and ``variants`` are of the chosen family.
+    ``nearest_words`` are those of :func:`.nearest_words`.
     """
     models = {name: {**variants, BASELINE: baseline}[name] for name in choice["qualities"].values()}
     keys = ("image_size", "image_channels", "noise_dim", "max_tokens", "known_words")
     config = {"kind": "champion", **choice, **{key: baseline.config[key] for key in keys}}
+    config["nearest_words"] = dict(nearest_words)
     return OnnxPipeline(config, {**models, SCORER: scorer}, dict(baseline.card))
 
 

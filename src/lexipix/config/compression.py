@@ -90,3 +90,4 @@ class CompressionParameters(Parameters):
     verification: VerificationParameters
     measurement: MeasurementParameters
     champion: ChampionParameters
+    sentence_encoder: str | None = Field(min_length=1, coerce_numbers_to_str=True)

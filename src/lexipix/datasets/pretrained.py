@@ -5,12 +5,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
-from lexipix.utils.types import OnnxModel, PretrainedBackbone, PretrainedLanguageModel
+from lexipix.utils.types import (
+    OnnxModel,
+    PretrainedBackbone,
+    PretrainedLanguageModel,
+    PretrainedSentenceEncoder,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -84,6 +89,36 @@ class PretrainedModels:
         """The ``tokenizer.json`` of a language model alone, as :meth:`language_model` returns it."""
         return str(self._tokenizer(path, key)[0].to_str())
 
+    def sentence_encoder(self, path: str, key: str) -> PretrainedSentenceEncoder:
+        """A sentence encoder in the format of sentence-transformers, or the text encoder of a CLIP.
+
+        Raises:
+            LexipixError: It does not exist, lacks weights, or has no fast tokenizer.
+        """
+        import torch
+        from transformers import AutoConfig, AutoModel, AutoTokenizer, CLIPTextModelWithProjection
+
+        source = self._source(path)
+        with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
+            is_clip = AutoConfig.from_pretrained(source).model_type in ("clip", "clip_text_model")
+            kind = CLIPTextModelWithProjection if is_clip else AutoModel
+            model, report = kind.from_pretrained(
+                source, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            )
+            # A pooler stands behind the states of the tokens, and is not used
+            missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+            if missing:
+                raise LexipixError(f"{key} = {path!r} lacks weights: {', '.join(missing[:3])} ….")
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            if not tokenizer.is_fast or tokenizer.pad_token is None:
+                raise LexipixError(
+                    f"{key} = {path!r} has no tokenizer.json with a padding token: choose another encoder."
+                )
+        pools_first = _json_of(source, "1_Pooling/config.json").get("pooling_mode_cls_token", False)
+        return PretrainedSentenceEncoder(
+            model.eval(), tokenizer, "projection" if is_clip else "first" if pools_first else "mean"
+        )
+
     def captioner(self, path: str, key: str) -> OnnxModel:
         """A captioner that another run has trained and exported; LexipixError if the folder is none."""
         folder = self.root / Path(path).expanduser()
@@ -133,11 +168,8 @@ class PretrainedModels:
     def _normalization(
         self, source: str, key: str
     ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-        from transformers.utils import cached_file
-
         # Read as JSON, because the image processors of transformers need torchvision
-        file = cached_file(source, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
-        data = json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+        data = _json_of(source, "preprocessor_config.json")
         if not data.get("do_normalize", True):
             return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if "image_mean" not in data or "image_std" not in data:
@@ -154,6 +186,15 @@ class PretrainedModelsDataset(ServiceDataset[PretrainedModels]):
 
     def load(self) -> PretrainedModels:
         return PretrainedModels(self.path)
+
+
+def _json_of(source: str, name: str) -> dict[str, Any]:
+    """The content of one of a model's JSON files; empty if it has none of that name."""
+    from transformers.utils import cached_file
+
+    file = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+    content: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+    return content
 
 
 @contextmanager

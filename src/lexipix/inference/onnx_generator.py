@@ -1,6 +1,6 @@
 """An exported generator: prompts and noise to images, without torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -30,9 +30,11 @@ class OnnxGenerator(OnnxSession):
 
     graphs: ClassVar[Sequence[str]] = ("read", "draw")
 
-    def __init__(self, model: OnnxModel) -> None:
+    def __init__(self, model: OnnxModel, nearest_words: Mapping[str, str] | None = None) -> None:
+        """``nearest_words`` are known words by words that mean about the same and are not known."""
         super().__init__(model)
         self.noise_dim: int = model.config["noise_dim"]
+        self.nearest_words = nearest_words or {}
         self._memory = OnnxMemory(model) if "retrieval" in model.config else None
         # What the text encoder computes from a prompt, by the names of the graph's outputs
         self._cache: dict[str, Arrays] = {}

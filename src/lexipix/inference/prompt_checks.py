@@ -1,6 +1,7 @@
 """Checks of a prompt before it is drawn: length, unknown words, incomplete descriptions."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -55,7 +56,8 @@ def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
             f"the model reads at most {generator.max_tokens - 1}; shorten it."
         )
     known = generator.known_words
-    warning = _unknown_words(text, known)
+    text, replaced = _with_known_words(text, known, generator.nearest_words)
+    warning = " ".join(filter(None, [replaced, _unknown_words(text, known)]))
     if not warning and known and known <= words():
         warning = _unlike_scenes(text)
     return CheckedPrompt(text, warning)
@@ -64,6 +66,23 @@ def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
 def shown(prompt: str) -> str:
     """A prompt in quotation marks, shortened if it is long."""
     return f'"{prompt if len(prompt) <= _MAX_SHOWN else prompt[: _MAX_SHOWN - 1] + "…"}"'
+
+
+def _with_known_words(text: str, known: frozenset[str], nearest: Mapping[str, str]) -> tuple[str, str]:
+    """A prompt with known words in place of others that mean about the same, and a note that says so."""
+    notes: dict[str, str] = {}
+
+    def replace(found: re.Match[str]) -> str:
+        word = found.group().lower()
+        if word in known or word not in nearest:
+            return found.group()
+        notes[word] = f'"{word}" as "{nearest[word]}"'
+        return nearest[word]
+
+    text = re.sub(r"\w+", replace, text)
+    if not notes:
+        return text, ""
+    return text, f"The model never saw some words in training and draws {', '.join(notes.values())}."
 
 
 def _unknown_words(text: str, known: frozenset[str]) -> str:

@@ -81,7 +81,7 @@ class TextToImagePipeline:
         return cls(
             champion.config["family"],
             variants,
-            lambda variant: OnnxGenerator(models[variant]),
+            lambda variant: OnnxGenerator(models[variant], champion.config.get("nearest_words")),
             lambda: OnnxScorer(models[SCORER]),
         )
 

@@ -161,6 +161,15 @@ class PretrainedLanguageModel:
     start_id: int  # the token before the first word
 
 
+@dataclass(frozen=True)
+class PretrainedSentenceEncoder:
+    """A pretrained network that turns sentences into vectors, with its tokenizer."""
+
+    model: Any  # of transformers
+    tokenizer: Any  # of transformers
+    pooling: Literal["mean", "first", "projection"]  # how the vectors of tokens become one
+
+
 class MetricStream:
     """Receives metrics and images while a model trains; subclasses keep them."""
 

@@ -10,6 +10,7 @@ from kedro.runner import SequentialRunner
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 from tests.support.exported_models import draw_one
 from tests.support.parameters import section
+from tests.support.small_world import save_sentence_encoder
 
 from lexipix.compression.export import Exporter, largest_difference
 from lexipix.compression.onnx_graphs import TextToConditioning
@@ -17,6 +18,7 @@ from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import decode
 from lexipix.datasets.files import JsonDataset
 from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxPipelineDataset, OnnxVariantsDataset
+from lexipix.datasets.pretrained import PretrainedModels
 from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.onnx_scorer import OnnxScorer
@@ -71,6 +73,7 @@ def made(image_splits, prior, gan, make, tmp_path_factory):
             "measurement.throughput_repeats": 1,
             "champion.max_quality_loss": 0.0,
             "champion.fast_max_quality_loss": 1.0,
+            "sentence_encoder": "words",
         },
     )
     data = {
@@ -84,6 +87,9 @@ def made(image_splits, prior, gan, make, tmp_path_factory):
         "captioner": make("captioner", 3),
         "contrastive_pair": make("contrastive_pair", 4),
     }
+    folder = tmp_path_factory.mktemp("encoder")
+    save_sentence_encoder(folder / "words", ["circle", "disc"], [("circle", "disc")])
+    data["pretrained_models"] = PretrainedModels(folder)
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
@@ -94,6 +100,7 @@ def made(image_splits, prior, gan, make, tmp_path_factory):
         catalog[name] = kind(filepath=str(tmp_path_factory.mktemp("made") / name))
     for name in DISTILLED:
         catalog[name] = Kept(copy_mode="assign")
+    catalog["nearest_words"] = Kept(copy_mode="assign")
     SequentialRunner().run(create_pipeline(), catalog)
     return {name: catalog.load(name) for name in (*OUTPUTS, *DISTILLED)}
 
@@ -191,6 +198,13 @@ def test_every_variant_is_measured(made):
     for key in ("parameters", "mflop", "size_mb"):
         whole, pruned, small = (table[f"gan_{name}onnx_fp32"][key] for name in ("", "pruned_", "small_"))
         assert small < whole and pruned < whole
+
+
+def test_champion_draws_a_new_word_as_the_nearest_known_one(made):
+    pipe = TextToImagePipeline.from_champion(made["champion"])
+    images = pipe(["a red circle", "a red disc"], seed=7)
+    assert np.array_equal(*images.pixels)
+    assert 'draws "disc" as "circle".' in images.warnings[1]
 
 
 def test_champion_runs_without_torch(made):

@@ -1,5 +1,6 @@
 """Steps of the compression."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ from lexipix.compression.champion import champion_pipeline, choose_family
 from lexipix.compression.distillation import DistillationData, Distilled, distill, distill_text_encoder
 from lexipix.compression.export import Exporter
 from lexipix.compression.generator_variants import make_variants, measure_families
+from lexipix.compression.nearest_words import nearest_words
 from lexipix.compression.variants import Row
 from lexipix.config.compression import CompressionParameters
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.reporting.plots import frontier_figure
+from lexipix.training.builders.common import PretrainedModels
 from lexipix.utils.types import ImageSplits, ModelBundle, OnnxModel, OnnxPipeline
+
+logger = logging.getLogger(__name__)
 
 Student = tuple[ModelBundle, pd.DataFrame, dict[str, Any], NDArray[np.uint8]]
 
@@ -41,6 +46,19 @@ def export_scorer(
 ) -> OnnxModel:
     """Exports the encoders of the features stage, which score images against texts and images."""
     return Exporter(image_splits, compression.verification).contrastive_pair(contrastive_pair)
+
+
+def relate_words(
+    compression: CompressionParameters, contrastive_pair: ModelBundle, pretrained_models: PretrainedModels
+) -> dict[str, str]:
+    """Finds words of captions for words that no caption has; none without a sentence encoder."""
+    if compression.sentence_encoder is None:
+        logger.info("words: compression.sentence_encoder is null, so that new words of a prompt are ignored")
+        return {}
+    encoder = pretrained_models.sentence_encoder(compression.sentence_encoder, "compression.sentence_encoder")
+    found = nearest_words(encoder, contrastive_pair.config["known_words"])
+    logger.info("words: %s words that no caption has are drawn as words of captions", f"{len(found):,}")
+    return found
 
 
 def measure_captioner(
@@ -101,6 +119,7 @@ def measure_generators(
     onnx_gan: OnnxModel,
     onnx_variants: dict[str, OnnxModel],
     onnx_scorer: OnnxModel,
+    nearest_words: dict[str, str],
 ) -> tuple[dict[str, Any], OnnxPipeline, NDArray[np.uint8]]:
     """Measures the variants of both generators on this machine, and chooses the champion.
 
@@ -117,6 +136,6 @@ def measure_generators(
         onnx_variants,
     )
     baseline = {"vae": onnx_vae, "gan": onnx_gan}[choice["family"]]
-    champion = champion_pipeline(choice, baseline, onnx_variants, onnx_scorer)
+    champion = champion_pipeline(choice, baseline, onnx_variants, onnx_scorer, nearest_words)
     rows = {name: row for name, row in table.items() if name != "champion"}
     return table, champion, frontier_figure(rows, f"{choice['family']}_{choice['variant']}")

@@ -47,13 +47,18 @@ def create_pipeline() -> Pipeline:
                 captioner,
             ),
             _node(nodes.export_scorer, [*INPUT, "contrastive_pair"], "onnx_scorer"),
+            _node(
+                nodes.relate_words,
+                ["params:compression", "contrastive_pair", "pretrained_models"],
+                "nearest_words",
+            ),
             _distillation(nodes.distill_reader, "small_reader", ("curves", "metrics")),
             _distillation(nodes.distill_small, "small"),
             _distillation(nodes.distill_pruned, "pruned"),
             _node(nodes.export_variants, [*INPUT, "small", "pruned", *EXPORTED], "onnx_variants"),
             _node(
                 nodes.measure_generators,
-                [*SETTINGS, "image_splits", "contrastive_pair", *models, "onnx_scorer"],
+                [*SETTINGS, "image_splits", "contrastive_pair", *models, "onnx_scorer", "nearest_words"],
                 ["speed_table", "champion", "frontier_sheet"],
             ),
         ]

@@ -23,6 +23,7 @@ from lexipix.utils.types import (
     ModelBundle,
     PretrainedBackbone,
     PretrainedLanguageModel,
+    PretrainedSentenceEncoder,
 )
 
 PCA_IMAGES = 2000  # more make no visible difference
@@ -37,6 +38,8 @@ class PretrainedModels(Protocol):
     def tokenizer(self, path: str, key: str) -> str: ...
 
     def language_model(self, path: str, key: str) -> PretrainedLanguageModel: ...
+
+    def sentence_encoder(self, path: str, key: str) -> PretrainedSentenceEncoder: ...
 
 
 @dataclass(frozen=True)
