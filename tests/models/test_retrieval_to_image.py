@@ -3,7 +3,7 @@ import torch
 from tests.support.retrieval import EOS, IDS, N_IMAGES, SIZE
 from tests.support.retrieval import make_retrieval_generator as make
 
-from lexipix.models.retrieval_to_image import RetrievalToImage, edge_similarities
+from lexipix.models.retrieval_to_image import RetrievalToImage, edge_similarities, edges_of, shrink
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -81,5 +81,12 @@ def test_edges_are_alike_whatever_fills_the_shape():
     red[:, [0, 3], 4:12, 4:12] = 1.0
     blue[:, [2, 3], 4:12, 4:12] = 1.0
     other[:, [0, 3], :3] = 1.0
-    alike = edge_similarities(red, torch.stack([red, blue, other], dim=1))
+    alike = edge_similarities(red, edges_of(torch.cat([red, blue, other]))[None])
     assert alike[0, 0] == pytest.approx(1) and alike[0, 1] > 0.9 and alike[0, 2] < 0.3
+
+
+def test_larger_images_are_compared_at_a_smaller_size():
+    large = torch.rand(2, 3, 64, 64)
+    assert shrink(large).shape == (2, 3, 32, 32)
+    assert float(shrink(large)[0, 0, 0, 0]) == pytest.approx(float(large[0, 0, :2, :2].mean()))
+    assert shrink(large[..., :32, :32]).shape == (2, 3, 32, 32)

@@ -19,6 +19,9 @@ SAME_IMAGE_SHARE = 0.1  # of a training batch that retrieves its own images, whi
 # the contrastive pair's vectors counts most: pixels alone prefer small dark images, edges alone one style.
 VECTOR_WEIGHT, EDGE_WEIGHT, PIXEL_WEIGHT, TEMPERATURE = 6.0, 2.0, 1.25, 0.3
 
+OUTLINES_SIDE = 32  # pixels at which images are compared: shapes need no more
+OUTLINES_BATCH = 256
+
 
 class Retrieved(NamedTuple):
     """A batch of captions with the N images that each retrieved, in the order of their rows."""
@@ -30,6 +33,13 @@ class Retrieved(NamedTuple):
     keys: Tensor  # vectors of the images' captions, (B, N, D)
     key_words: Tensor  # their tokens, (B, N, M)
     vectors: Tensor  # of the images, (B, N, D)
+
+
+class Outlines(NamedTuple):
+    """What images of the memory are compared by in training."""
+
+    images: Tensor  # from :func:`shrink`, float16 (N, C, s, s)
+    edges: Tensor  # from :func:`edges_of`, (N, E)
 
 
 class RetrievalEncoding(NamedTuple):
@@ -71,6 +81,7 @@ class RetrievalToImage(ConditionalGenerator):
         for name, values in memory.items():
             self.register_buffer(f"memory_{name}", values)
         self._memory: NeighborMemory | None = None
+        self._outlines: Outlines | None = None
         self._found: dict[tuple[int, bytes], tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
 
     @classmethod
@@ -141,15 +152,16 @@ class RetrievalToImage(ConditionalGenerator):
             (B, N), which the ranking learns.
         """
         n_images, n_found = found.rows.shape
-        candidates = self._images(found.rows).to(images.device)
-        alike = edge_similarities(images, candidates)
-        likeness = self._likeness(found, candidates, alike, rows, images)
+        small, candidates = shrink(images), self._memory_outlines()
+        alike = edge_similarities(small, candidates.edges[found.rows])
+        likeness = self._likeness(found, candidates.images[found.rows].float(), alike, rows, small)
         uniform, noise = torch.rand(2, n_images, device=images.device), torch.rand_like(alike)
         likely = (scores.detach() - (-noise.clamp_min(1e-9).log()).log()).argmax(1)  # a sample of the softmax
         first = torch.where(uniform[0] < 0.5, alike.argmax(1), likely)
         each = torch.arange(n_images, device=images.device)
         is_alike = alike[each, first] >= self.min_edge_similarity
-        target = torch.where(is_alike[:, None, None, None], images, candidates[each, first])
+        copies = self._images(found.rows[each, first][:, None])[:, 0]
+        target = torch.where(is_alike[:, None, None, None], images, copies)
         own, is_known = self._rows_of(rows)
         itself = (uniform[1] < SAME_IMAGE_SHARE) & is_known
         target = torch.where(itself[:, None, None, None], images, target)
@@ -227,7 +239,7 @@ class RetrievalToImage(ConditionalGenerator):
     def _likeness(
         self, found: Retrieved, candidates: Tensor, alike: Tensor, rows: Tensor, images: Tensor
     ) -> Tensor:
-        """How alike images and their candidates (B, N, C, S, S) are, as shares (B, N)."""
+        """How alike images (B, C, s, s) and their candidates (B, N, C, s, s) are, as shares (B, N)."""
         own, is_known = self._rows_of(rows)
         vectors = torch.from_numpy(self.memory.image_keys[own.cpu().numpy()]).to(found.vectors)
         cosines = (found.vectors * (vectors * is_known[:, None])[:, None]).sum(-1)
@@ -240,6 +252,16 @@ class RetrievalToImage(ConditionalGenerator):
         own, is_known = map(torch.from_numpy, self.memory.rows_of(rows.cpu().numpy()))
         device = self.editor.grid_bias.device
         return own.to(device), is_known.to(device)
+
+    def _memory_outlines(self) -> Outlines:
+        """Those of all images of the memory, computed once: training compares with them in every step."""
+        if self._outlines is None:
+            parts = torch.arange(len(self.memory)).split(OUTLINES_BATCH)
+            small = [shrink(self._images(rows[:, None])[:, 0]) for rows in parts]
+            images, edges = torch.cat([part.half() for part in small]), torch.cat([*map(edges_of, small)])
+            device = self.editor.grid_bias.device
+            self._outlines = Outlines(images.to(device), edges.to(device))
+        return self._outlines
 
     def _images(self, rows: Tensor) -> Tensor:
         """Images of the memory by rows (B, N), in [-1, 1]: (B, N, C, S, S)."""
@@ -256,18 +278,23 @@ def prefer_same(found: Retrieved, logits: Tensor) -> Tensor:
     return logits + SAME_LOGIT * (found.similarities > MAX_SIMILARITY)
 
 
+def shrink(images: Tensor) -> Tensor:
+    """Images (B, C, S, S) at ``OUTLINES_SIDE`` pixels, if they are larger: (B, C, s, s)."""
+    factor = images.shape[-1] // OUTLINES_SIDE
+    return F.avg_pool2d(images, factor) if factor > 1 else images
+
+
 def edge_similarities(images: Tensor, candidates: Tensor) -> Tensor:
-    """Correlations (B, N) of the edges of images (B, C, S, S) with those of candidates (B, N, C, S, S).
+    """Correlations (B, N) of the edges of images (B, C, S, S) with those of candidates, (B, N, E)."""
+    return torch.sum(candidates * edges_of(images)[:, None], dim=-1)
+
+
+def edges_of(images: Tensor) -> Tensor:
+    """Edges of images (B, C, S, S) as vectors (B, E) of unit length and mean zero.
 
     Colors are compared over white, and alpha by itself, so that shapes count and not what they are filled
     with. Neighbouring pixels are averaged: edges that are a pixel apart still meet.
     """
-    theirs = _edges(candidates.flatten(0, 1)).unflatten(0, candidates.shape[:2])
-    return torch.sum(theirs * _edges(images)[:, None], dim=-1)
-
-
-def _edges(images: Tensor) -> Tensor:
-    """Edges of images (B, C, S, S) as vectors (B, (S - 1)^2) of unit length and mean zero."""
     if images.shape[1] == 4:
         images = torch.cat([images[:, :3] - images[:, 3:], images[:, 3:]], dim=1)
     across, down = images.diff(dim=-1).abs().sum(1), images.diff(dim=-2).abs().sum(1)
