@@ -23,3 +23,10 @@ def test_a_residual_block_only_adds():
     block = Classifier(4, 2).blocks[0]
     x = torch.randn(2, 8, 4, 4)
     assert (block(x) >= x).all()
+
+
+def test_a_large_image_is_reduced_first():
+    network, large = Classifier(4, 3).eval(), torch.rand(2, 3, 64, 64)
+    small = torch.nn.functional.avg_pool2d(large, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(network(large), network(small))
