@@ -5,6 +5,7 @@ from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_BONUS, NeighborM
 
 PAD, EOS = 0, 1
 SHAPE = (8, 8, 3)
+ROUNDING = 0.01  # vectors are stored in 8 bits
 
 
 def unit(rows):
@@ -53,7 +54,7 @@ def test_the_similarity_is_a_weighted_sum_of_three_cosines(memory):
     shared = idf[2] ** 2 / np.hypot(idf[2], idf[8]) / np.hypot(idf[2], idf[5])  # with the second image
     assert shared < 0.65
     expected = 2.5 * shared + query[0] @ text_keys[2] + query[0] @ image_keys[1]
-    assert found.similarities[found.rows == 1][0] == pytest.approx(expected, abs=1e-3)
+    assert found.similarities[found.rows == 1][0] == pytest.approx(expected, abs=ROUNDING)
 
 
 def test_beyond_a_limit_more_of_the_same_words_count_no_more(memory):
@@ -61,15 +62,15 @@ def test_beyond_a_limit_more_of_the_same_words_count_no_more(memory):
     query = unit(np.ones((1, 6)))
     found = memory.search(memory.word_sets(np.array([[6, EOS]])), query, 4)  # half of the third caption
     looks = query[0] @ text_keys[3] + query[0] @ image_keys[2]
-    assert found.similarities[found.rows == 2][0] == pytest.approx(2.5 * 0.65 + looks, abs=1e-3)
+    assert found.similarities[found.rows == 2][0] == pytest.approx(2.5 * 0.65 + looks, abs=ROUNDING)
 
 
 def test_the_results_are_in_the_order_of_the_images_and_hold_what_belongs_to_the_images(memory):
     memory, _, text_keys, image_keys = memory
     found = memory.search(memory.word_sets(np.array([[6, EOS]])), text_keys[:1], 4)
     assert found.rows[0].tolist() == [0, 1, 2, 3]
-    np.testing.assert_allclose(found.keys[0], text_keys[[0, 2, 3, 4]][found.rows[0]], atol=1e-4)
-    np.testing.assert_allclose(found.vectors[0], image_keys[found.rows[0]], atol=1e-4)
+    np.testing.assert_allclose(found.keys[0], text_keys[[0, 2, 3, 4]][found.rows[0]], atol=ROUNDING)
+    np.testing.assert_allclose(found.vectors[0], image_keys[found.rows[0]], atol=ROUNDING)
     assert found.key_words[0][found.rows[0].tolist().index(2)].tolist() == [3, 6]
 
 
@@ -85,3 +86,16 @@ def test_training_images_can_be_excluded_by_their_numbers(memory):
 def test_words_are_sets_without_padding_and_end(memory):
     words = memory[0].word_sets(np.array([[5, 2, 5, EOS, PAD], [EOS, PAD, PAD, PAD, PAD]]), 4)
     assert words.tolist() == [[2, 5, PAD, PAD], [PAD] * 4]
+
+
+def test_images_that_share_a_wording_store_it_once():
+    wordings = [[[2, 3, EOS], [4, EOS]], [[2, 3, EOS, PAD], [3, 2, EOS]], [[4, EOS]]]
+    rng = np.random.default_rng(0)
+    text_keys = unit(rng.normal(size=(5, 6)))[[0, 1, 0, 2, 1]]  # equal texts have equal vectors
+    image_keys, images = unit(rng.normal(size=(3, 6))), rng.integers(0, 256, (3, *SHAPE), np.uint8)
+    texts = [[np.array(ids) for ids in each] for each in wordings]
+    arrays = memory_arrays(list(images), np.arange(3), texts, text_keys, image_keys, 9, PAD, EOS)
+    assert len(arrays["text_keys"]) == len(arrays["token_counts"]) == 3
+    memory = NeighborMemory(arrays, SHAPE)
+    found = memory.search(memory.word_sets(np.array([[4, EOS], [2, 3, EOS]])), text_keys[[1, 0]], 3)
+    assert (found.similarities > SAME_BONUS).tolist() == [[True, False, True], [True, True, False]]

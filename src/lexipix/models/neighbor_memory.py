@@ -15,7 +15,8 @@ Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
-SCALE = 32767  # of vectors with components in [-1, 1], which are stored as 16-bit integers
+KEY_SCALE = 127  # of unit vectors, which are stored as 8-bit integers
+IDF_SCALE = 32767  # of the rarities of tokens, stored as 16-bit integers
 # Words say what to draw, and count most, but only up to a limit: among captions that share most of their
 # words those count whose images look as asked for, as another style differs in one word of many
 WORD_WEIGHT, WORD_LIMIT = 2.5, 0.65
@@ -48,15 +49,16 @@ class NeighborMemory:
     def __init__(self, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> None:
         """``arrays`` are those that :func:`memory_arrays` returns; images have the ``shape`` (S, S, C)."""
         self.starts: Ids = arrays["starts"]  # of each image's wordings among all
+        self._wordings: Ids = arrays["wordings"]  # of all images, as numbers of different ones
         self.sources: Ids = arrays["sources"]  # number of each image among the training images, ascending
-        self.text_keys: Vectors = (arrays["text_keys"] / SCALE).astype(np.float32)
-        self.image_keys: Vectors = (arrays["image_keys"] / SCALE).astype(np.float32)
-        self._idf: Vectors = (arrays["idf"] / SCALE).astype(np.float32)
+        self.text_keys = _unit_vectors(arrays["text_keys"])  # of different wordings
+        self.image_keys = _unit_vectors(arrays["image_keys"])
+        self._idf: Vectors = (arrays["idf"] / IDF_SCALE).astype(np.float32)
         self._pad_id = int(arrays["pad_id"][0])
-        tokens, owners = arrays["tokens"].astype(np.int64), arrays["token_wordings"].astype(np.int64)
-        ends = np.searchsorted(owners, np.arange(len(self.text_keys)), side="right")
-        sets = np.split(tokens, ends[:-1])
-        self._first_words = self._padded([sets[start] for start in self.starts])
+        tokens, counts = arrays["tokens"].astype(np.int64), arrays["token_counts"].astype(np.int64)
+        sets, owners = np.split(tokens, counts.cumsum()[:-1]), np.repeat(np.arange(len(counts)), counts)
+        self._first = self._wordings[self.starts]
+        self._first_words = self._padded([sets[wording] for wording in self._first])
         self._word_keys = self._tf_idf(tokens, owners, len(self.text_keys))
         self.images = PackedImages(arrays["packed"], arrays["ends"], shape)
 
@@ -79,7 +81,8 @@ class NeighborMemory:
         by_wording = self.text_keys @ queries.T  # (W, B), which is faster to search than (B, W)
         shared = self._word_similarities(words)
         by_wording += WORD_WEIGHT * np.minimum(shared, WORD_LIMIT) + SAME_BONUS * (shared > SAME)
-        by_image = np.maximum.reduceat(by_wording, self.starts, axis=0) + self.image_keys @ queries.T
+        by_image = np.maximum.reduceat(by_wording[self._wordings], self.starts, axis=0)
+        by_image += self.image_keys @ queries.T
         similarities = np.ascontiguousarray(by_image.T)
         if exclude is not None:
             own, is_known = self.rows_of(exclude)
@@ -90,7 +93,7 @@ class NeighborMemory:
 
     def described(self, rows: Ids, similarities: Vectors) -> Neighbors:
         """Images by rows and their similarities (B, N), with what the memory knows of them."""
-        keys, words = self.text_keys[self.starts[rows]], self._first_words[rows]
+        keys, words = self.text_keys[self._first[rows]], self._first_words[rows]
         return Neighbors(rows, similarities, keys, words, self.image_keys[rows])
 
     def rows_of(self, sources: Ids) -> tuple[Ids, NDArray[np.bool_]]:
@@ -141,9 +144,14 @@ def memory_arrays(
         pad_id: The token of padding, which is no word.
         eos_id: The token of the end, which is none either.
     """
-    sets = [np.setdiff1d(ids, (pad_id, eos_id)) for texts in wordings for ids in texts]
+    all_ids = [ids[(ids != pad_id) & (ids != eos_id)] for texts in wordings for ids in texts]
+    # Images of one caption share a wording
+    names = [ids.tobytes() for ids in all_ids]
+    rows = {name: row for row, name in reversed(list(enumerate(names)))}
+    first = sorted(rows.values())  # where each different wording occurs first
+    places = {names[row]: place for place, row in enumerate(first)}
+    sets = [np.unique(all_ids[row]) for row in first]
     tokens = np.concatenate([np.zeros(0, np.int64), *sets])
-    owners = np.repeat(np.arange(len(sets)), [len(ids) for ids in sets])
     counts = np.bincount(tokens, minlength=n_tokens)
     idf = np.log((1 + len(sets)) / (1 + counts)) + 1  # as in scikit-learn
     idf[[pad_id, eos_id]] = 0
@@ -153,15 +161,23 @@ def memory_arrays(
         "ends": ends,
         "sources": sources.astype(np.int64),
         "starts": np.cumsum([0, *(len(texts) for texts in wordings)])[:-1],
-        "text_keys": _quantized(text_keys),
-        "image_keys": _quantized(image_keys),
-        "idf": _quantized(idf / idf.max()),
+        "wordings": np.array([places[name] for name in names], np.int32),
+        "text_keys": _quantized(text_keys[first], KEY_SCALE).astype(np.int8),
+        "image_keys": _quantized(image_keys, KEY_SCALE).astype(np.int8),
+        "idf": _quantized(idf / idf.max(), IDF_SCALE).astype(np.int16),
         "tokens": tokens.astype(np.int32),
         "pad_id": np.array([pad_id], np.int32),
-        "token_wordings": owners.astype(np.int32),
+        "token_counts": np.array([len(ids) for ids in sets], np.int32),  # of each different wording
     }
 
 
-def _quantized(vectors: NDArray[Any]) -> NDArray[np.int16]:
-    quantized: NDArray[np.int16] = np.rint(np.clip(vectors, -1, 1) * SCALE).astype(np.int16)
+def _quantized(vectors: NDArray[Any], scale: int) -> NDArray[Any]:
+    """Numbers in [-1, 1] as whole ones in [-scale, scale]."""
+    quantized: NDArray[Any] = np.rint(np.clip(vectors, -1, 1) * scale)
     return quantized
+
+
+def _unit_vectors(quantized: NDArray[np.int8]) -> Vectors:
+    vectors = quantized.astype(np.float32)
+    normalized: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1.0)
+    return normalized
