@@ -97,5 +97,5 @@ def test_images_that_share_a_wording_store_it_once():
     arrays = memory_arrays(list(images), np.arange(3), texts, text_keys, image_keys, 9, PAD, EOS)
     assert len(arrays["text_keys"]) == len(arrays["token_counts"]) == 3
     memory = NeighborMemory(arrays, SHAPE)
-    found = memory.search(memory.word_sets(np.array([[4, EOS], [2, 3, EOS]])), text_keys[[1, 0]], 3)
+    found = memory.search(memory.word_sets(np.array([[4, EOS, PAD], [2, 3, EOS]])), text_keys[[1, 0]], 3)
     assert (found.similarities > SAME_BONUS).tolist() == [[True, False, True], [True, True, False]]
