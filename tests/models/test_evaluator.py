@@ -32,10 +32,12 @@ def test_images_of_any_size_become_unit_vectors(side):
     torch.testing.assert_close(features.embedding.norm(dim=1), torch.ones(3))
 
 
-def test_a_larger_image_is_halved_first_so_that_it_costs_no_more_below():
+def test_the_pixels_of_a_larger_image_become_channels_so_that_it_costs_no_more_below():
     large, small = (EvaluatorImageEncoder(**IMAGES | {"image_size": side}) for side in (128, 32))
-    assert len(large.shrink) == 2 and len(small.shrink) == 0
-    assert large.shrink(torch.rand(2, 3, 128, 128)).shape[-2:] == (32, 32)
+    images = torch.rand(2, 3, 128, 128)
+    assert large.shrink(images).shape == (2, 48, 32, 32)
+    assert large.shrink(images).sum() == pytest.approx(float(images.sum()), rel=1e-5)
+    assert torch.equal(small.shrink(images), images)
 
 
 def test_padding_the_end_and_unknown_features_say_nothing(encode):

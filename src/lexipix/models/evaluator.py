@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -11,7 +10,9 @@ from torch.nn import functional as F
 
 from lexipix.models.configurable_network import ConfigurableNetwork
 
-FINE_SIDE = 32  # larger images are halved first, until they are no larger than this
+FINE_SIDE = (
+    32  # pixels of the side at most; of larger images 2x2 pixels become channels, once or several times
+)
 
 
 class EvaluatorFeatures(NamedTuple):
@@ -21,9 +22,9 @@ class EvaluatorFeatures(NamedTuple):
     embedding: Tensor  # one unit vector per image: (B, embed_dim)
 
 
-def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+def _conv(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
@@ -37,10 +38,9 @@ class EvaluatorImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         n_halvings = max(0, math.ceil(math.log2(image_size / FINE_SIDE)))
-        channels = [image_channels, *[width // 2] * n_halvings]
-        self.shrink = nn.Sequential(*(_conv(before, after, 2) for before, after in pairwise(channels)))
+        self.shrink = nn.PixelUnshuffle(2**n_halvings)  # keeps every pixel, as channels
         self.body = nn.Sequential(
-            _conv(channels[-1], width),
+            _conv(image_channels * 4**n_halvings, width),
             nn.MaxPool2d(2),
             _conv(width, 2 * width),
             nn.MaxPool2d(2),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from lexipix.utils.packed_images import PackedImages, pack
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
@@ -116,6 +118,8 @@ class NeighborMemory:
 
     def _tf_idf(self, tokens: Ids, owners: Ids, n: int) -> csr_array:
         """Rows of unit length (n, vocabulary), from the different tokens of each and whose they are."""
+        from scipy.sparse import csr_array  # a tenth of a second, and generators without a memory need none
+
         weights = self._idf[tokens]
         lengths = np.sqrt(np.bincount(owners, np.square(weights), minlength=n))
         weights = (weights / np.maximum(lengths[owners], 1e-9)).astype(np.float32)
