@@ -97,7 +97,9 @@ def test_features_are_words_pairs_and_parts_of_words():
 
 
 def test_features_that_occur_twice_are_known_others_are_one_unknown():
-    tokenizer = train_feature_tokenizer(["Red heart, noto", "red star, NOTO", "红心", "红 star"], 1000)
+    tokenizer = train_feature_tokenizer(
+        map(text_features, ["Red heart, noto", "red star, NOTO", "红心", "红 star"]), 1000
+    )
     words = {name for name in tokenizer.get_vocab() if name[0] == "^" and name[-1] == "$"}
     assert words == {"^red$", "^noto$", "^star$", "^红$"}
     ids = encode(tokenizer, [text_features("ｓｔａｒ zebra"), text_features("pad <unk>")], 100)
@@ -108,11 +110,11 @@ def test_features_that_occur_twice_are_known_others_are_one_unknown():
 
 
 def test_a_word_that_was_never_seen_is_known_in_part():
-    tokenizer = train_feature_tokenizer(["sword", "long sword", "fish", "a fish"], 1000)
+    tokenizer = train_feature_tokenizer(map(text_features, ["sword", "long sword", "fish", "a fish"]), 1000)
     ids = encode(tokenizer, [text_features("swordfish")], 100)[0]
     assert (ids[1:] >= N_SPECIAL).sum() > 5
 
 
 def test_a_feature_tokenizer_has_at_most_so_many_ids_and_those_that_occur_most():
-    tokenizer = train_feature_tokenizer(["a a a b b b c c"], N_SPECIAL + 2)
+    tokenizer = train_feature_tokenizer(map(text_features, ["a a a b b b c c"]), N_SPECIAL + 2)
     assert set(tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN} == {"^a$", "^b$"}

@@ -51,8 +51,8 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     return _with_end_and_padding(tokenizer)
 
 
-def train_feature_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Train a tokenizer of the :func:`text_features` that occur at least twice.
+def train_feature_tokenizer(features: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Train a tokenizer of those :func:`text_features` of captions that occur at least twice.
 
     At most ``vocabulary`` ids, those that occur most; every other feature becomes one unknown.
     """
@@ -61,7 +61,7 @@ def train_feature_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokeniz
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocabulary, min_frequency=2, special_tokens=[PAD, EOS, UNKNOWN], show_progress=False
     )
-    tokenizer.train_from_iterator(map(text_features, captions), trainer)
+    tokenizer.train_from_iterator(features, trainer)
     return _with_end_and_padding(tokenizer)
 
 

@@ -41,12 +41,13 @@ def train_contrastive_evaluator(
             f"evaluator: {len(data)} images outside the test split have a caption, and it needs at least "
             f"{MIN_CAPTIONED}: add captions to the source and run the ingestion again."
         )
-    tokenizer = train_feature_tokenizer(dict.fromkeys(data.all_captions()), parameters.vocabulary)
+    features = {text: text_features(text) for text in data.all_captions()}
+    tokenizer = train_feature_tokenizer(features.values(), parameters.vocabulary)
     network = _network_config(parameters, image_splits.train.images.shape, tokenizer.get_vocab_size())
     with seeded(run.seed):
         evaluator = Evaluator.from_config(network)
-    captions = [text_features(text) for text in data.captions]
-    paraphrases = [[text_features(text) for text in texts] for texts in data.paraphrases]
+    captions = [features[text] for text in data.captions]
+    paraphrases = [[features[text] for text in texts] for texts in data.paraphrases]
     rows = CaptionRows(captions, paraphrases, tokenizer, parameters.max_tokens, resolve_device(run))
     task = EvaluatorTask(evaluator, data.images, rows, parameters)
     bundle = {"tokenizer": tokenizer, "max_tokens": parameters.max_tokens}

@@ -79,7 +79,7 @@ class BagOfFeatures(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Embeddings (B, embed_dim) of captions ``ids`` (B, L); ids below ``n_special`` say nothing."""
         known = (mask & (ids >= self.n_special)).to(self.features.weight.dtype)
-        total = (known.unsqueeze(1) @ self.features(ids)).squeeze(1)  # as a product, as in masked_mean
+        total = F.embedding_bag(ids, self.features.weight, mode="sum", per_sample_weights=known)
         hidden = F.relu(total / known.sum(1, keepdim=True).clamp_min(1).sqrt() + self.bias)
         return F.normalize(self.project(self.dropout(hidden)), dim=-1)
 

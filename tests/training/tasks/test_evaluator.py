@@ -16,7 +16,7 @@ def task():
     """Colored squares, each with its color as the caption and in other words."""
     names = [name for name in COLORS for _ in range(8)]
     images = np.stack([np.full((16, 16, 3), COLORS[name], np.uint8) for name in names])
-    tokenizer = train_feature_tokenizer([*names, *(f"a {name}" for name in names)], 100)
+    tokenizer = train_feature_tokenizer(map(text_features, [*names, *(f"a {name}" for name in names)]), 100)
     captions = [text_features(name) for name in names]
     paraphrases = [[text_features(f"a {name}")] for name in names]
     rows = CaptionRows(captions, paraphrases, tokenizer, 64, torch.device("cpu"))
