@@ -16,7 +16,10 @@ from lexipix.config.root import LexipixParameters
 from lexipix.repro.import_graph import used_modules
 
 # What the services import, in the versions that made the model; these packages require the others
-PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "tokenizers")
+PACKAGES = (
+    "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "safetensors", "scipy", "threadpoolctl",
+    "tokenizers",
+)  # fmt: skip
 
 PathOf = Callable[[str], Path]
 
