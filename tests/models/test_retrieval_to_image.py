@@ -3,7 +3,8 @@ import torch
 from tests.support.retrieval import EOS, IDS, N_IMAGES, SIZE
 from tests.support.retrieval import make_retrieval_generator as make
 
-from lexipix.models.retrieval_to_image import RetrievalToImage, edge_similarities, edges_of, shrink
+from lexipix.models.blocks import shrink
+from lexipix.models.retrieval_to_image import RetrievalToImage, edge_similarities, edges_of
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -87,6 +88,6 @@ def test_edges_are_alike_whatever_fills_the_shape():
 
 def test_larger_images_are_compared_at_a_smaller_size():
     large = torch.rand(2, 3, 64, 64)
-    assert shrink(large).shape == (2, 3, 32, 32)
-    assert float(shrink(large)[0, 0, 0, 0]) == pytest.approx(float(large[0, 0, :2, :2].mean()))
-    assert shrink(large[..., :32, :32]).shape == (2, 3, 32, 32)
+    assert shrink(large, 32).shape == (2, 3, 32, 32)
+    assert float(shrink(large, 32)[0, 0, 0, 0]) == pytest.approx(float(large[0, 0, :2, :2].mean()))
+    assert shrink(large[..., :32, :32], 32).shape == (2, 3, 32, 32)

@@ -36,7 +36,7 @@ def nearest_words(encoder: PretrainedSentenceEncoder, known: Sequence[str]) -> d
     keys, found = vectors[: len(targets)], {}
     for start in range(0, len(others), BATCH):
         cosines = vectors[len(targets) + start : len(targets) + start + BATCH] @ keys.T
-        for word, row in zip(others[start : start + BATCH], cosines, strict=False):
+        for word, row in zip(others[start : start + BATCH], cosines, strict=True):
             best = int(row.argmax())
             if row[best] >= MIN_COSINE:
                 found[word] = targets[best]

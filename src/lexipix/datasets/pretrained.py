@@ -114,7 +114,7 @@ class PretrainedModels:
                 raise LexipixError(
                     f"{key} = {path!r} has no tokenizer.json with a padding token: choose another encoder."
                 )
-        pools_first = _json_of(source, "1_Pooling/config.json").get("pooling_mode_cls_token", False)
+            pools_first = _json_of(source, "1_Pooling/config.json").get("pooling_mode_cls_token", False)
         return PretrainedSentenceEncoder(
             model.eval(), tokenizer, "projection" if is_clip else "first" if pools_first else "mean"
         )

@@ -55,7 +55,8 @@ class OnnxGenerator(OnnxSession):
 
     def encode(self, ids: NDArray[np.int64]) -> Arrays:
         """What prompts (B, L) decide without noise: an array (B, …) by name for each part."""
-        return self._retrieve(self._read(ids))
+        outputs = self._read(ids)
+        return outputs if self._memory is None else self._retrieve(self._memory, outputs)
 
     def draw_inputs(self, encoded: Arrays, noise: Vectors) -> Arrays:
         """The inputs of the graph ``draw`` from the result of :meth:`encode` and noise (B, Z)."""
@@ -83,17 +84,15 @@ class OnnxGenerator(OnnxSession):
         def read(batch: tuple[NDArray[np.int64], list[str]]) -> None:
             keep(batch[1], self._read(batch[0]))
 
-        def retrieve(start: int) -> None:
-            texts = new[start : start + BATCH]
-            keep(texts, self._retrieve(stacked(texts)))
-
         def draw(start: int) -> None:
             rows = slice(start, start + BATCH)
             inputs = self.draw_inputs(stacked(prompts[rows]), noise[rows])
             pixels[rows] = self.run("draw", "pixels", **inputs)["pixels"]
 
         on_all_cores(read, self._batches(new))
-        on_all_cores(retrieve, range(0, len(new), BATCH))
+        if (memory := self._memory) is not None:
+            parts = [new[start : start + BATCH] for start in range(0, len(new), BATCH)]
+            on_all_cores(lambda texts: keep(texts, self._retrieve(memory, stacked(texts))), parts)
         on_all_cores(draw, range(0, len(prompts), BATCH))
         self._cache.update({prompt: encodings[prompt] for prompt in new[:MAX_CACHED]})
         while len(self._cache) > MAX_CACHED:
@@ -103,10 +102,8 @@ class OnnxGenerator(OnnxSession):
         outputs = self.run("read", ids=ids)
         return outputs if self._memory is None else {**outputs, "words": self._memory.words(ids)}
 
-    def _retrieve(self, read: Arrays) -> Arrays:
-        if self._memory is None:
-            return read
-        return self._memory.search(
+    def _retrieve(self, memory: OnnxMemory, read: Arrays) -> Arrays:
+        return memory.search(
             read["words"], read["query"], lambda **found: self.run("rank", **found)["scores"]
         )
 

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def zero_init(module: nn.Module) -> nn.Module:
@@ -9,6 +10,12 @@ def zero_init(module: nn.Module) -> nn.Module:
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
+
+
+def shrink(images: Tensor, side: int) -> Tensor:
+    """Average images (B, C, S, S) over squares of pixels, to ``side`` pixels or a little more."""
+    factor = images.shape[-1] // side
+    return F.avg_pool2d(images, factor) if factor > 1 else images
 
 
 class ResidualConv(nn.Module):

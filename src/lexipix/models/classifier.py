@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lexipix.models.blocks import shrink
 from lexipix.models.configurable_network import ConfigurableNetwork
 
 SIDE = 32  # pixels; larger images are reduced to it or a little more, so that they cost no more
@@ -48,8 +49,7 @@ class Classifier(ConfigurableNetwork):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, n_classes) of images in [-1, 1], (B, C, S, S)."""
-        factor = images.shape[-1] // SIDE
-        x = F.relu(self.stem(F.avg_pool2d(images, factor) if factor > 1 else images))
+        x = F.relu(self.stem(shrink(images, SIDE)))
         for widen, block in zip(self.widen, self.blocks, strict=True):
             x = block(F.relu(F.max_pool2d(widen(x), 2)))
         logits: Tensor = self.head(torch.amax(x, dim=(2, 3)))

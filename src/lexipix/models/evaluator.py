@@ -10,9 +10,7 @@ from torch.nn import functional as F
 
 from lexipix.models.configurable_network import ConfigurableNetwork
 
-FINE_SIDE = (
-    32  # pixels of the side at most; of larger images 2x2 pixels become channels, once or several times
-)
+FINE_SIDE = 32  # pixels at most; 2x2 pixels of larger images become channels, until they are no larger
 
 
 class EvaluatorFeatures(NamedTuple):

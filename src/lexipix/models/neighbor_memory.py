@@ -150,10 +150,8 @@ def memory_arrays(
     """
     all_ids = [ids[(ids != pad_id) & (ids != eos_id)] for texts in wordings for ids in texts]
     # Images of one caption share a wording
-    names = [ids.tobytes() for ids in all_ids]
-    rows = {name: row for row, name in reversed(list(enumerate(names)))}
-    first = sorted(rows.values())  # where each different wording occurs first
-    places = {names[row]: place for place, row in enumerate(first)}
+    names = np.array([ids.tobytes() for ids in all_ids], object)
+    _, first, places = np.unique(names, return_index=True, return_inverse=True)
     sets = [np.unique(all_ids[row]) for row in first]
     tokens = np.concatenate([np.zeros(0, np.int64), *sets])
     counts = np.bincount(tokens, minlength=n_tokens)
@@ -165,7 +163,7 @@ def memory_arrays(
         "ends": ends,
         "sources": sources.astype(np.int64),
         "starts": np.cumsum([0, *(len(texts) for texts in wordings)])[:-1],
-        "wordings": np.array([places[name] for name in names], np.int32),
+        "wordings": places.astype(np.int32),
         "text_keys": _quantized(text_keys[first], KEY_SCALE).astype(np.int8),
         "image_keys": _quantized(image_keys, KEY_SCALE).astype(np.int8),
         "idf": _quantized(idf / idf.max(), IDF_SCALE).astype(np.int16),

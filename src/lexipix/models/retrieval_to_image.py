@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lexipix.models.blocks import shrink
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.editor import Editor
 from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_LOGIT, NeighborMemory, Neighbors
@@ -152,7 +153,7 @@ class RetrievalToImage(ConditionalGenerator):
             (B, N), which the ranking learns.
         """
         n_images, n_found = found.rows.shape
-        small, candidates = shrink(images), self._memory_outlines()
+        small, candidates = shrink(images, OUTLINES_SIDE), self._memory_outlines()
         alike = edge_similarities(small, candidates.edges[found.rows])
         likeness = self._likeness(found, candidates.images[found.rows].float(), alike, rows, small)
         uniform, noise = torch.rand(2, n_images, device=images.device), torch.rand_like(alike)
@@ -257,7 +258,7 @@ class RetrievalToImage(ConditionalGenerator):
         """Those of all images of the memory, computed once: training compares with them in every step."""
         if self._outlines is None:
             parts = torch.arange(len(self.memory)).split(OUTLINES_BATCH)
-            small = [shrink(self._images(rows[:, None])[:, 0]) for rows in parts]
+            small = [shrink(self._images(rows[:, None])[:, 0], OUTLINES_SIDE) for rows in parts]
             images, edges = torch.cat([part.half() for part in small]), torch.cat([*map(edges_of, small)])
             device = self.editor.grid_bias.device
             self._outlines = Outlines(images.to(device), edges.to(device))
@@ -276,12 +277,6 @@ def neighbor_images(pixels: Tensor) -> Tensor:
 def prefer_same(found: Retrieved, logits: Tensor) -> Tensor:
     """Put images with the same caption before all others; logits are those of ``found``, (B, N)."""
     return logits + SAME_LOGIT * (found.similarities > MAX_SIMILARITY)
-
-
-def shrink(images: Tensor) -> Tensor:
-    """Images (B, C, S, S) at ``OUTLINES_SIDE`` pixels, if they are larger: (B, C, s, s)."""
-    factor = images.shape[-1] // OUTLINES_SIDE
-    return F.avg_pool2d(images, factor) if factor > 1 else images
 
 
 def edge_similarities(images: Tensor, candidates: Tensor) -> Tensor:
