@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lexipix.evaluation.evaluated_images import evenly_spaced, select_evaluated_images
+from lexipix.data.images import evenly_spaced
+from lexipix.evaluation.evaluated_images import select_evaluated_images
 from lexipix.utils.errors import LexipixError
 
 

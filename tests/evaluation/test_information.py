@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from tests.support.parameters import section
 
+from lexipix.data.images import evenly_spaced
 from lexipix.evaluation.baselines import mean_image
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
-from lexipix.evaluation.evaluated_images import EvaluatedImages, evenly_spaced
+from lexipix.evaluation.evaluated_images import EvaluatedImages
 from lexipix.evaluation.information import (
     COLUMNS,
     caption_bits,

@@ -98,6 +98,14 @@ def batch_psnr(images: Tensor, others: Tensor) -> Tensor:
     return -10 * error.clamp_min(1e-10).log10()
 
 
+def evenly_spaced(n: int, limit: int | None) -> NDArray[np.intp]:
+    """Returns at most ``limit`` (None: all) of the indices below ``n``, evenly spaced and sorted."""
+    n_indices = n if limit is None else min(n, limit)
+    if not n_indices:
+        return np.zeros(0, np.intp)
+    return np.unique(np.linspace(0, n - 1, n_indices).round().astype(np.intp))
+
+
 def random_crop(images: Tensor, side: int) -> Tensor:
     """Cut images (B, C, S, S) to a square of at most ``side`` pixels, the same random one for the batch."""
     size = images.shape[-1]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lexipix.config.evaluation import ClassifierParameters, EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import Images, Subset
-from lexipix.evaluation.evaluated_images import evenly_spaced, reference_captions
+from lexipix.data.images import Images, Subset, evenly_spaced
+from lexipix.evaluation.evaluated_images import reference_captions
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.models.classifier import Classifier
 from lexipix.training.builders.common import Outputs, TrainingSetup, run_training

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import EvaluationParameters
+from lexipix.data.images import evenly_spaced
 from lexipix.evaluation.caption_metrics import is_scenes
 from lexipix.scenes import SceneTruth
 from lexipix.utils.errors import LexipixError
@@ -66,11 +67,3 @@ def reference_captions(table: pd.DataFrame) -> list[str | None]:
     """Returns the true caption of each row, withheld or not; None for an image without one."""
     captions = table["caption"].where(table["caption"].notna(), table["withheld_caption"])
     return [text if isinstance(text, str) else None for text in captions]
-
-
-def evenly_spaced(n: int, limit: int | None) -> NDArray[np.intp]:
-    """Returns at most ``limit`` (None: all) of the indices below ``n``, evenly spaced and sorted."""
-    n_indices = n if limit is None else min(n, limit)
-    if not n_indices:
-        return np.zeros(0, np.intp)
-    return np.unique(np.linspace(0, n - 1, n_indices).round().astype(np.intp))

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.images import ImageRows, Subset, to_uint8
+from lexipix.data.images import ImageRows, Subset, evenly_spaced, to_uint8
 from lexipix.evaluation.baselines import mean_image, mean_psnr_ssim
 from lexipix.evaluation.direct_path import LatentCodec
-from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, evenly_spaced
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.evaluation.rate import LatentCoder
 from lexipix.evaluation.text_paths import draw_captions, noise_for, trained_precision
 from lexipix.models.captioner import Captioner

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from lexipix.config.evaluation import MemorizationParameters
-from lexipix.data.images import Images, Subset
+from lexipix.data.images import Images, Subset, evenly_spaced
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels, evenly_spaced
+from lexipix.evaluation.evaluated_images import EvaluatedImages, Pixels
 from lexipix.metrics.distribution import Neighbors, Standardizer, nearest_neighbors
 from lexipix.reporting.contact_sheet import comparison_sheet
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.data.captioned import CaptionedImages, captioned
-from lexipix.data.images import Images
+from lexipix.data.images import Images, evenly_spaced
 from lexipix.evaluation.baselines import mean_psnr_ssim
 from lexipix.evaluation.embedding import Embedder
-from lexipix.evaluation.evaluated_images import Pixels, evenly_spaced
+from lexipix.evaluation.evaluated_images import Pixels
 from lexipix.evaluation.retrieval_baseline import RetrievalBaseline
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.metrics.artifacts import flat_ripple, ghost_index, period_power

@@ -7,10 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lexipix.config.evaluation import RateParameters
-from lexipix.data.images import Images
+from lexipix.data.images import Images, evenly_spaced
 from lexipix.evaluation.baselines import mean_psnr_ssim
 from lexipix.evaluation.direct_path import LatentCodec
-from lexipix.evaluation.evaluated_images import Pixels, evenly_spaced
+from lexipix.evaluation.evaluated_images import Pixels
 from lexipix.metrics.codecs import JPEG_COLORS, jpeg, webp
 from lexipix.metrics.quantization import UniformQuantizer, code_lengths
 from lexipix.reporting.plots import pareto_front

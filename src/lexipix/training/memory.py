@@ -3,11 +3,10 @@
 import logging
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lexipix.data.images import Images
+from lexipix.data.images import Images, evenly_spaced
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.neighbor_memory import memory_arrays
 from lexipix.training.embedding import embed_images
@@ -25,7 +24,7 @@ def build_memory(data: GeneratorData, pair: ContrastivePair, max_mb: float) -> d
     """Return the arrays of a memory of the training images, evenly spaced if all exceed ``max_mb``."""
     captions, device = data.captions, data.captions.device
     n_images = _n_images_within(data.images, max_mb)
-    sources = _evenly_spaced(len(data.images), n_images)
+    sources = evenly_spaced(len(data.images), n_images)
     logger.info("prior: a memory of %s of %s training images", f"{n_images:,}", f"{len(data.images):,}")
     pair.to(device).eval()
     chosen = torch.from_numpy(sources)
@@ -55,10 +54,6 @@ def build_memory(data: GeneratorData, pair: ContrastivePair, max_mb: float) -> d
 
 def _n_images_within(images: Images, max_mb: float) -> int:
     """How many images fit into ``max_mb``, going by the files of some: at least one, at most all."""
-    sample = images[_evenly_spaced(len(images), min(len(images), SIZE_SAMPLE))]
+    sample = images[evenly_spaced(len(images), SIZE_SAMPLE)]
     bytes_per_image = len(pack(sample)[0]) / len(sample)
     return min(len(images), max(1, int(1e6 * max_mb / bytes_per_image)))
-
-
-def _evenly_spaced(n_all: int, n: int) -> NDArray[np.int64]:
-    return np.linspace(0, n_all - 1, n).round().astype(np.int64)
