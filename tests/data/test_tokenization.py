@@ -6,7 +6,6 @@ from tokenizers import Tokenizer
 from lexipix.data.tokenization import (
     EOS,
     EOS_ID,
-    N_SPECIAL,
     PAD,
     PAD_ID,
     SEPARATOR,
@@ -14,10 +13,12 @@ from lexipix.data.tokenization import (
     decode,
     encode,
     eos_id,
+    n_tokens,
     pad_id,
     text_features,
     train_feature_tokenizer,
     train_tokenizer,
+    word_ids,
 )
 
 CAPTIONS = ["a small red star at the top on white", "a big blue ring at the left on gray", "ein Käse"]
@@ -96,25 +97,46 @@ def test_features_are_words_pairs_and_parts_of_words():
     assert text_features(" ,\n") == ""
 
 
-def test_features_that_occur_twice_are_known_others_are_one_unknown():
-    tokenizer = train_feature_tokenizer(
-        map(text_features, ["Red heart, noto", "red star, NOTO", "红心", "红 star"]), 1000
-    )
-    words = {name for name in tokenizer.get_vocab() if name[0] == "^" and name[-1] == "$"}
-    assert words == {"^red$", "^noto$", "^star$", "^红$"}
-    ids = encode(tokenizer, [text_features("ｓｔａｒ zebra"), text_features("pad <unk>")], 100)
-    star, unknown = tokenizer.token_to_id("^star$"), tokenizer.token_to_id(UNKNOWN)
+def test_words_and_whatever_else_occurs_twice_are_known_others_are_one_unknown():
+    made = train_feature_tokenizer(["Red heart, noto", "red star, NOTO", "红心", "红 star"], 1000)
+    names = made.tokenizer.get_vocab()
+    words = {name for name in names if name[0] == "^" and name[-1] == "$" and " " not in name}
+    assert words == {"^red$", "^heart$", "^noto$", "^star$", "^红$", "^心$"}
+    assert {name for name in names if " " in name} == set(), "no pair occurs twice"
+    assert "sta" in names and "hea" not in names
+    ids = encode(made.tokenizer, ["ｓｔａｒ zebra", f"pad {UNKNOWN}"], 100)
+    star, unknown = names["^star$"], names[UNKNOWN]
     assert ids[0].tolist()[:3] == [star, unknown, unknown]
     length = ids[1].tolist().index(EOS_ID)
     assert set(ids[1, :length].tolist()) == {unknown}, "a special token's name is text"
 
 
+def test_words_of_one_caption_come_first_and_words_before_all_else():
+    made = train_feature_tokenizer(["sword", "long sword", "long sword", "fish"], 1000)
+    names = sorted(made.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    assert [name for name, _ in names[: made.n_words]] == [PAD, EOS, UNKNOWN, "^fish$", "^long$", "^sword$"]
+    assert made.n_silent == 5, "equal captions count once"
+    assert word_ids(made.tokenizer).tolist() == [number in (3, 4, 5) for number in range(len(names))]
+
+
+def test_all_tokens_of_byte_pairs_are_words_but_the_special_ones():
+    assert np.flatnonzero(~word_ids(TOKENIZER)).tolist() == [PAD_ID, EOS_ID]
+
+
 def test_a_word_that_was_never_seen_is_known_in_part():
-    tokenizer = train_feature_tokenizer(map(text_features, ["sword", "long sword", "fish", "a fish"]), 1000)
-    ids = encode(tokenizer, [text_features("swordfish")], 100)[0]
-    assert (ids[1:] >= N_SPECIAL).sum() > 5
+    made = train_feature_tokenizer(["sword", "long sword", "fish", "a fish"], 1000)
+    ids = encode(made.tokenizer, ["swordfish"], 100)[0]
+    assert (ids[1:] >= made.n_words).sum() > 5
 
 
 def test_a_feature_tokenizer_has_at_most_so_many_ids_and_those_that_occur_most():
-    tokenizer = train_feature_tokenizer(map(text_features, ["a a a b b b c c"]), N_SPECIAL + 2)
-    assert set(tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN} == {"^a$", "^b$"}
+    captions = ["a b", "a b c", "a b d", "b c x y z"]
+    made = train_feature_tokenizer(captions, 12)
+    names = set(made.tokenizer.get_vocab()) - {PAD, EOS, UNKNOWN}
+    assert names == {"^a$", "^b$", "^c$", "^a$ ^b$", "^b$ ^c$"}, "half of the ids at most are words"
+
+
+def test_a_prompt_is_as_long_as_its_words_if_it_is_read_by_features():
+    made = train_feature_tokenizer(["a red swordfish"], 100)
+    assert n_tokens(made.tokenizer, "a red swordfish, twice") == 4 + 1
+    assert n_tokens(TOKENIZER, "x" * 30) == len(TOKENIZER.encode("x" * 30).ids)

@@ -3,7 +3,8 @@ import pytest
 
 from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_BONUS, NeighborMemory, memory_arrays
 
-PAD, EOS = 0, 1
+PAD, EOS, PART = 0, 1, 9
+IS_WORD = ~np.isin(np.arange(10), [PAD, EOS, PART])
 SHAPE = (8, 8, 3)
 ROUNDING = 0.01  # vectors are stored in 8 bits
 
@@ -26,9 +27,8 @@ def memory():
         [[np.array(ids) for ids in texts] for texts in wordings],
         text_keys,
         image_keys,
-        9,
+        IS_WORD,
         PAD,
-        EOS,
     )
     return NeighborMemory(arrays, SHAPE), images, text_keys, image_keys
 
@@ -83,8 +83,8 @@ def test_training_images_can_be_excluded_by_their_numbers(memory):
     )  # 1 is no image of the memory
 
 
-def test_words_are_sets_without_padding_and_end(memory):
-    words = memory[0].word_sets(np.array([[5, 2, 5, EOS, PAD], [EOS, PAD, PAD, PAD, PAD]]), 4)
+def test_words_are_sets_without_padding_end_and_parts_of_words(memory):
+    words = memory[0].word_sets(np.array([[5, 2, 5, PART, EOS], [PART, EOS, PAD, PAD, PAD]]), 4)
     assert words.tolist() == [[2, 5, PAD, PAD], [PAD] * 4]
 
 
@@ -94,7 +94,7 @@ def test_images_that_share_a_wording_store_it_once():
     text_keys = unit(rng.normal(size=(5, 6)))[[0, 1, 0, 2, 1]]  # equal texts have equal vectors
     image_keys, images = unit(rng.normal(size=(3, 6))), rng.integers(0, 256, (3, *SHAPE), np.uint8)
     texts = [[np.array(ids) for ids in each] for each in wordings]
-    arrays = memory_arrays(list(images), np.arange(3), texts, text_keys, image_keys, 9, PAD, EOS)
+    arrays = memory_arrays(list(images), np.arange(3), texts, text_keys, image_keys, IS_WORD, PAD)
     assert len(arrays["text_keys"]) == len(arrays["token_counts"]) == 3
     memory = NeighborMemory(arrays, SHAPE)
     found = memory.search(memory.word_sets(np.array([[4, EOS, PAD], [2, 3, EOS]])), text_keys[[1, 0]], 3)

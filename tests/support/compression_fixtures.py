@@ -61,7 +61,9 @@ def make(image_splits):
         },
         "captioner": {**captioner, "conditioning": "cross_attention"},
         "captioner_with_prefix": {**captioner, "conditioning": "prefix"},
-        "contrastive_pair": {"image_encoder": image_encoder, "text_encoder": text_encoder},
+        "contrastive_pair": {
+            "image_encoder": image_encoder, "text_encoder": text_encoder, "n_predicted": VOCABULARY
+        },
     }  # fmt: skip
 
     def go(name, seed=0):

@@ -24,7 +24,8 @@ def make_retrieval_generator(ids=IDS, vocabulary=VOCABULARY, pad=PAD, eos=EOS, c
         keys = encoder(ids, ids != pad).numpy()
     wordings = [[row.numpy()] for row in ids]
     numbers, vectors = np.arange(n_images), keys[::-1].copy()
-    arrays = memory_arrays(list(images), numbers, wordings, keys, vectors, vocabulary, pad, eos)
+    is_word = ~np.isin(np.arange(vocabulary), [pad, eos])
+    arrays = memory_arrays(list(images), numbers, wordings, keys, vectors, is_word, pad)
     memory, shapes = memory_tensors(arrays)
     editor = {
         "image_size": SIZE, "image_channels": channels, "vocabulary": vocabulary, "pad_id": pad,

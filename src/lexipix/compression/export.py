@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lexipix.compression import onnx_graphs
 from lexipix.config.compression import VerificationParameters
 from lexipix.data.images import normalize
-from lexipix.data.tokenization import pad_id
+from lexipix.data.tokenization import n_tokens, pad_id
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.neighbor_memory import MAX_SIMILARITY
@@ -106,7 +106,7 @@ class Exporter:
         ranked = dict.fromkeys(ranks[0], (0, 1)) | {"query": (0,), "key_words": (0, 1, 2)}
         drawn: dict[str, Sequence[int]] = dict.fromkeys(draws[0], (0,))
         drawn |= {"words": (0, 1), "key_words": (0, 2)}
-        read = onnx_graphs.TextEmbedding(module.text_encoder, module.pad_id).eval()
+        read = onnx_graphs.text_embedding(module.text_encoder, module.pad_id)
         rank = onnx_graphs.NeighborsToScores(module).eval()
         draw = onnx_graphs.NeighborsToImage(module).eval()
         graphs = {
@@ -185,7 +185,7 @@ class Exporter:
         """Exports the scorer: ``image`` maps images and ``text`` maps ids to unit vectors (B, D)."""
         module = load_network(bundle, ContrastivePair)
         image = onnx_graphs.ImageEmbedding(module).eval()
-        text = onnx_graphs.TextEmbedding(module.text_encoder, pad_id(tokenizer_of(bundle))).eval()
+        text = onnx_graphs.text_embedding(module.text_encoder, pad_id(tokenizer_of(bundle)))
         texts = [{"ids": ids} for ids in self._ids(bundle)]
         graphs = {
             "image": _Graph(image, [self._images()], {"images": (0,)}, ["vectors"]),
@@ -196,7 +196,7 @@ class Exporter:
     def _ids(self, bundle: ModelBundle) -> list[Tensor]:
         """The captions as one padded batch, and the shortest and the longest of them by themselves."""
         tokenizer = tokenizer_of(bundle)
-        by_length = sorted(self.captions, key=lambda text: len(tokenizer.encode(text).ids))
+        by_length = sorted(self.captions, key=lambda text: n_tokens(tokenizer, text))
         return [token_ids(bundle, texts) for texts in (self.captions, by_length[:1], by_length[-1:])]
 
     def _images(self) -> dict[str, Tensor]:

@@ -14,10 +14,11 @@ from lexipix.compression.runtimes import REFERENCE, Generate, load_generator
 from lexipix.compression.variants import Row, arithmetic, in_batches, measure_variants, size_mb, split_name
 from lexipix.config.compression import NETWORKS, CompressionParameters, MeasurementParameters
 from lexipix.config.run import RunParameters
+from lexipix.data.tokenization import pad_id
 from lexipix.metrics.images import psnr, ssim
 from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_to_image import TextToImage
-from lexipix.training.bundles import load_network, tokenizer_of
+from lexipix.training.bundles import load_network, token_ids, tokenizer_of
 from lexipix.utils.types import BASELINE, ImageSplits, ModelBundle, OnnxModel
 
 
@@ -117,8 +118,8 @@ def _measure(
 
 def _arithmetic(bundle: ModelBundle, captions: list[str], noise_dim: int) -> Row:
     """Number of weights, and MFLOP of an image of a caption of mean length."""
-    module, tokenizer = load_network(bundle, TextToImage, RetrievalToImage), tokenizer_of(bundle)
-    lengths = [len(tokenizer.encode(caption).ids) for caption in captions]
-    length = min(round(float(np.mean(lengths))), int(bundle.config["max_tokens"]))
+    module = load_network(bundle, TextToImage, RetrievalToImage)
+    lengths = (token_ids(bundle, captions) != pad_id(tokenizer_of(bundle))).sum(1)
+    length = round(float(lengths.double().mean()))
     # With gradients: without them torch fuses layers that it cannot count
     return arithmetic(bundle, lambda: module(torch.full((1, length), 5), torch.zeros(1, noise_dim)))

@@ -2,13 +2,14 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lexipix.data.images import denormalize
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.decoding_step import FoldedCrossAttention, fold_cross_attention, next_token_logits
 from lexipix.models.retrieval_to_image import RetrievalToImage, neighbor_images
-from lexipix.models.text_encoder import TextEncoder
+from lexipix.models.text_encoder import BagOfFeatures, TextEncoder
 from lexipix.models.text_prior import TextConditioning
 from lexipix.models.text_to_image import TextToImage
 
@@ -159,8 +160,15 @@ class ImageEmbedding(nn.Module):
         return vector
 
 
+def text_embedding(encoder: TextEncoder | BagOfFeatures, pad: int) -> nn.Module:
+    """A module that maps captions (B, L) to unit vectors (B, D)."""
+    if isinstance(encoder, BagOfFeatures):
+        return BagEmbedding(encoder, pad).eval()
+    return TextEmbedding(encoder, pad).eval()
+
+
 class TextEmbedding(nn.Module):
-    """Maps captions (B, L) to unit vectors (B, D)."""
+    """The transformer, without a mask as input."""
 
     def __init__(self, encoder: TextEncoder, pad: int) -> None:
         super().__init__()
@@ -169,3 +177,19 @@ class TextEmbedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         vector: Tensor = self.encoder(ids, ids != self.pad)
         return vector
+
+
+class BagEmbedding(nn.Module):
+    """The bag of features with vectors of 16 bits, and a sum that ONNX has an operator for."""
+
+    vectors: Tensor
+
+    def __init__(self, encoder: BagOfFeatures, pad: int) -> None:
+        super().__init__()
+        self.pad, self.bag = pad, encoder
+        self.register_buffer("vectors", encoder.features.weight.detach().half())
+
+    def forward(self, ids: Tensor) -> Tensor:
+        known, rows = self.bag.known(ids, ids != self.pad)
+        total = known.unsqueeze(1) @ F.embedding(rows, self.vectors).float()
+        return self.bag.embed(total.squeeze(1), known)

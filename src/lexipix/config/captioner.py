@@ -39,10 +39,18 @@ class LanguageModelParameters(Parameters):
         return self
 
 
+class TokenizerParameters(Parameters):
+    """A tokenizer of the captioner's own (``captioner.tokenizer.*``)."""
+
+    vocabulary: int = Field(ge=258, le=65536)
+    max_tokens: int = Field(ge=4, le=512)
+
+
 class CaptionerParameters(Parameters):
     """Parameters of the captioner (``captioner.*``)."""
 
     language_model: LanguageModelParameters
+    tokenizer: TokenizerParameters | None
     conditioning: Literal["auto", "cross_attention", "prefix"]
     finetune_image_encoder: float = Field(ge=0, le=10)
     text_only_share: float = Field(ge=0, lt=1)

@@ -40,8 +40,9 @@ class ImageEncoderParameters(Parameters):
 
 
 class TextEncoderParameters(Parameters):
-    """The text encoder (``features.text_encoder.*``)."""
+    """The text encoder (``features.text_encoder.*``); a bag of features has no layers to count."""
 
+    kind: Literal["transformer", "bag_of_features"]
     width: int = Field(ge=32, le=1024, multiple_of=32)
     depth: int = Field(ge=1, le=12)
 

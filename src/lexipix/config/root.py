@@ -31,15 +31,39 @@ class LexipixParameters(Parameters):
 
     @model_validator(mode="after")
     def _has_one_tokenizer(self) -> "LexipixParameters":
+        is_bag = self.features.text_encoder.kind == "bag_of_features"
+        if not self.generator.prior.neighbors or self.generator.tokens.enabled:
+            self._need_one_tokenizer(is_bag)
+        elif is_bag and self.captioner.tokenizer is None:
+            raise ValueError(
+                "features.text_encoder.kind = bag_of_features reads words without their order: give the "
+                "language model captioner.tokenizer, such as {vocabulary: 4000, max_tokens: 40}"
+            )
+        elif is_bag and self.features.tokenizer is not None:
+            raise ValueError(
+                "features.text_encoder.kind = bag_of_features has a tokenizer of its own, but "
+                f"features.tokenizer = {self.features.tokenizer}: set it to null"
+            )
+        return self
+
+    def _need_one_tokenizer(self, is_bag: bool) -> None:
+        """The other generators encode captions with the text encoder and the language model."""
         model = self.captioner.language_model
         wanted = model.path if model.source == "pretrained" else None
+        if is_bag or self.captioner.tokenizer is not None:
+            raise ValueError(
+                "generators from latents (generator.prior.neighbors = 0) and from tokens "
+                "(generator.tokens.enabled = true) encode captions with the text encoder and the language "
+                "model, which need the same tokenizer: set features.text_encoder.kind to transformer and "
+                "captioner.tokenizer to null, or generator.prior.neighbors to 4 and generator.tokens.enabled "
+                "to false"
+            )
         if self.features.tokenizer != wanted:
             raise ValueError(
                 "the generators encode captions with the text encoder and the language model, which need the "
                 f"same tokenizer: set features.tokenizer to {'null' if wanted is None else wanted} beside "
                 f"captioner.language_model.source = {model.source}"
             )
-        return self
 
     @model_validator(mode="after")
     def _has_a_size_for_scratch(self) -> "LexipixParameters":

@@ -4,17 +4,20 @@ All tokenizers, also those of pretrained language models, append EOS to a text a
 ``tokenizer.json`` alone turns text into a network's input.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+PAD, EOS = "<pad>", "<eos>"
 PAD_ID, EOS_ID = 0, 1
-N_SPECIAL = 3  # ids of a feature tokenizer that are no features
+UNKNOWN = "<unknown-feature>"  # only feature tokenizers have it
+_SPECIAL = [PAD, EOS, UNKNOWN]
 SEPARATOR = "\n"  # of features; in no word, since words end at white space
 PART_LENGTHS = (3, 4, 5)  # characters, with the marks of a word's ends
 # Chinese has no spaces: whole phrases would become tokens, of no use for new phrases
@@ -51,18 +54,44 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
     return _with_end_and_padding(tokenizer)
 
 
-def train_feature_tokenizer(features: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Train a tokenizer of those :func:`text_features` of captions that occur at least twice.
+class FeatureTokenizer(NamedTuple):
+    """A tokenizer of :func:`text_features`: special ids, then rare words, other words, and the rest."""
 
-    At most ``vocabulary`` ids, those that occur most; every other feature becomes one unknown.
+    tokenizer: Tokenizer
+    n_silent: int  # special ids and words of a single caption, of which nothing can be learned
+    n_words: int  # the ids below are special ones or words, the others are pairs and parts of words
+
+
+def train_feature_tokenizer(captions: Iterable[str], vocabulary: int) -> FeatureTokenizer:
+    """Train a tokenizer that reads the words of captions, and those pairs and parts that occur twice.
+
+    At most ``vocabulary`` ids, half of which can be words; those that occur most, and one for all others.
+    :func:`encode` applies it.
     """
-    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    words, others = Counter[str](), Counter[str]()
+    for caption in dict.fromkeys(captions):
+        for feature in filter(None, text_features(caption).split(SEPARATOR)):
+            (words if _is_word(feature) else others)[feature] += 1
+    known = _most_frequent(words, vocabulary // 2 - len(_SPECIAL))
+    rare = [word for word in known if words[word] == 1]
+    kept = [*_SPECIAL, *rare, *(word for word in known if words[word] > 1)]
+    n_words = len(kept)
+    frequent = Counter({feature: n for feature, n in others.items() if n > 1})
+    kept += _most_frequent(frequent, vocabulary - n_words)
+    model = models.WordLevel({feature: number for number, feature in enumerate(kept)}, UNKNOWN)
+    tokenizer = Tokenizer(model)
+    tokenizer.add_special_tokens(_SPECIAL)
     tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(SEPARATOR)
-    trainer = trainers.WordLevelTrainer(
-        vocab_size=vocabulary, min_frequency=2, special_tokens=[PAD, EOS, UNKNOWN], show_progress=False
-    )
-    tokenizer.train_from_iterator(features, trainer)
-    return _with_end_and_padding(tokenizer)
+    return FeatureTokenizer(_with_end_and_padding(tokenizer), len(_SPECIAL) + len(rare), n_words)
+
+
+def word_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """Which ids of a tokenizer are words, or pieces of words: bool (vocabulary,)."""
+    special = {pad_id(tokenizer), eos_id(tokenizer), tokenizer.token_to_id(UNKNOWN)}
+    is_word = np.ones(tokenizer.get_vocab_size(), np.bool_)
+    for token, number in tokenizer.get_vocab().items():
+        is_word[number] = number not in special and (not _reads_features(tokenizer) or _is_word(token))
+    return is_word
 
 
 def text_features(caption: str) -> str:
@@ -77,6 +106,20 @@ def text_features(caption: str) -> str:
     pairs = [f"{first} {second}" for first, second in pairwise(words)]
     parts = [part for word in words for part in _parts(word)]
     return SEPARATOR.join([*words, *pairs, *parts])
+
+
+def _is_word(feature: str) -> bool:
+    """Whether a text feature is a whole word, and no pair or part of words."""
+    return feature.startswith("^") and feature.endswith("$") and " " not in feature
+
+
+def _most_frequent(counts: Counter[str], limit: int) -> list[str]:
+    """The features that occur most, at most ``limit``; of equal ones those that are first in the alphabet."""
+    return sorted(counts, key=lambda feature: (-counts[feature], feature))[: max(0, limit)]
+
+
+def _reads_features(tokenizer: Tokenizer) -> bool:
+    return tokenizer.token_to_id(UNKNOWN) is not None
 
 
 @lru_cache(maxsize=10_000)
@@ -106,17 +149,31 @@ def eos_id(tokenizer: Tokenizer) -> int:
 
 
 def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> NDArray[np.int64]:
-    """Encode captions as int64 (N, L), each ending in EOS, cut to ``max_tokens``, padded to the longest."""
+    """Encode captions as int64 (N, L), each ending in EOS, cut to ``max_tokens``, padded to the longest.
+
+    A feature tokenizer gets the captions' :func:`text_features`.
+    """
     if not captions:
         return np.empty((0, 1), np.int64)
     # Read the name of a special token in a caption as text; tokenizer.json does not store this setting
     tokenizer.encode_special_tokens = True
-    ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(captions))], np.int64)
+    texts = map(text_features, captions) if _reads_features(tokenizer) else captions
+    ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))], np.int64)
     if ids.shape[1] > max_tokens:
         pad, eos = pad_id(tokenizer), eos_id(tokenizer)
         ids = ids[:, :max_tokens]
         ids[(ids[:, -1] != pad), -1] = eos
     return ids
+
+
+def n_tokens(tokenizer: Tokenizer, caption: str) -> int:
+    """The number of ids that say what a caption says, EOS included: of features only the words count.
+
+    Parts of words come last, and a long caption can do without some.
+    """
+    if _reads_features(tokenizer):
+        return 1 + sum(map(_is_word, text_features(caption).split(SEPARATOR)))
+    return len(tokenizer.encode(caption).ids)
 
 
 def decode(tokenizer: Tokenizer, ids: NDArray[np.int64]) -> list[str]:

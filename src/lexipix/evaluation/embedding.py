@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows, Images
-from lexipix.data.tokenization import encode, pad_id, text_features
+from lexipix.data.tokenization import encode, pad_id
 from lexipix.models.configurable_network import ConfigurableNetwork
-from lexipix.models.evaluator import Evaluator
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.utils.types import ModelBundle
@@ -27,7 +26,6 @@ class Embedder:
     ) -> None:
         self._device = resolve_device(run)
         self._pair: Any = load_network(bundle, network).to(self._device)
-        self._text_input = text_features if network is Evaluator else str
         self._tokenizer = tokenizer_of(bundle)
         self._pad_id = pad_id(self._tokenizer)
         self._max_tokens = int(bundle.config["max_tokens"])
@@ -49,9 +47,7 @@ class Embedder:
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Returns unit vectors of texts, (N, D); equal texts are encoded once."""
         unique, inverse = np.unique(np.asarray(texts, dtype=object), return_inverse=True)
-        ids = torch.from_numpy(
-            encode(self._tokenizer, [self._text_input(text) for text in unique], self._max_tokens)
-        )
+        ids = torch.from_numpy(encode(self._tokenizer, list(unique), self._max_tokens))
         embeddings = []
         with torch.inference_mode():
             for batch in ids.to(self._device).split(self._batch_size):

@@ -6,7 +6,7 @@ from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import joined
-from lexipix.data.tokenization import N_SPECIAL, text_features, train_feature_tokenizer
+from lexipix.data.tokenization import FeatureTokenizer, train_feature_tokenizer
 from lexipix.models.evaluator import Evaluator
 from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
 from lexipix.training.precision import resolve_device
@@ -41,16 +41,14 @@ def train_contrastive_evaluator(
             f"evaluator: {len(data)} images outside the test split have a caption, and it needs at least "
             f"{MIN_CAPTIONED}: add captions to the source and run the ingestion again."
         )
-    features = {text: text_features(text) for text in data.all_captions()}
-    tokenizer = train_feature_tokenizer(features.values(), parameters.vocabulary)
-    network = _network_config(parameters, image_splits.train.images.shape, tokenizer.get_vocab_size())
+    made = train_feature_tokenizer(data.all_captions(), parameters.vocabulary)
+    network = _network_config(parameters, image_splits.train.images.shape, made)
     with seeded(run.seed):
         evaluator = Evaluator.from_config(network)
-    captions = [features[text] for text in data.captions]
-    paraphrases = [[features[text] for text in texts] for texts in data.paraphrases]
-    rows = CaptionRows(captions, paraphrases, tokenizer, parameters.max_tokens, resolve_device(run))
+    device = resolve_device(run)
+    rows = CaptionRows(data.captions, data.paraphrases, made.tokenizer, parameters.max_tokens, device)
     task = EvaluatorTask(evaluator, data.images, rows, parameters)
-    bundle = {"tokenizer": tokenizer, "max_tokens": parameters.max_tokens}
+    bundle = {"tokenizer": made.tokenizer, "max_tokens": parameters.max_tokens}
     setup = TrainingSetup(task, evaluator, network, parameters, bundle=bundle)
     return run_training(
         "evaluator", "evaluation.evaluator", setup, run, image_splits.digest, stream, checkpoints
@@ -58,7 +56,7 @@ def train_contrastive_evaluator(
 
 
 def _network_config(
-    parameters: EvaluatorParameters, shape: tuple[int, ...], vocabulary: int
+    parameters: EvaluatorParameters, shape: tuple[int, ...], made: FeatureTokenizer
 ) -> dict[str, Any]:
     common = {"embed_dim": parameters.embed_dim, "dropout": parameters.dropout}
     return {
@@ -69,8 +67,8 @@ def _network_config(
             **common,
         },
         "text_encoder": {
-            "vocabulary": vocabulary,
-            "n_special": N_SPECIAL,
+            "vocabulary": made.tokenizer.get_vocab_size(),
+            "n_silent": made.n_silent,
             "width": parameters.text_width,
             **common,
         },

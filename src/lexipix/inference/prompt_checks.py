@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from lexipix.data.tokenization import n_tokens
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.metrics.text import tokens
 from lexipix.scenes import is_drawable, parse_caption, words
@@ -49,10 +50,10 @@ def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
         text.encode()
     except UnicodeEncodeError:
         raise LexipixError("The prompt is not valid UTF-8: type it again.") from None
-    n_tokens = len(generator.tokenizer.encode(text).ids)
-    if n_tokens > generator.max_tokens:
+    length = n_tokens(generator.tokenizer, text)
+    if length > generator.max_tokens:
         raise LexipixError(
-            f"The prompt {shown(text)} is too long: it has {n_tokens - 1} tokens (words and parts of words), "
+            f"The prompt {shown(text)} is too long: it has {length - 1} tokens (words and parts of words), "
             f"the model reads at most {generator.max_tokens - 1}; shorten it."
         )
     known = generator.known_words

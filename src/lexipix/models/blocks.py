@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+FINE_SIDE = 32  # pixels of the side at which image encoders look at images
+
 
 def zero_init(module: nn.Module) -> nn.Module:
     """Set the parameters of a layer to zero and return it; a branch that ends in it starts at zero."""
@@ -16,6 +18,17 @@ def shrink(images: Tensor, side: int) -> Tensor:
     """Average images (B, C, S, S) over squares of pixels, to ``side`` pixels or a little more."""
     factor = images.shape[-1] // side
     return F.avg_pool2d(images, factor) if factor > 1 else images
+
+
+def folding(image_size: int) -> int:
+    """The side of the squares of pixels that become channels, so that larger images cost what 32 pixels do.
+
+    No pixel is lost (``nn.PixelUnshuffle``), and what is left is a multiple of 8 pixels.
+    """
+    factor = 1
+    while image_size > FINE_SIDE * factor and image_size % (16 * factor) == 0:
+        factor *= 2
+    return factor
 
 
 class ResidualConv(nn.Module):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lexipix.models.blocks import folding
 from lexipix.models.configurable_network import ConfigurableNetwork
-
-FINE_SIDE = 32  # pixels at most; 2x2 pixels of larger images become channels, until they are no larger
+from lexipix.models.text_encoder import BagOfFeatures
 
 
 class EvaluatorFeatures(NamedTuple):
@@ -35,10 +35,10 @@ class EvaluatorImageEncoder(nn.Module):
         self, image_size: int, width: int, embed_dim: int, dropout: float, image_channels: int = 3
     ) -> None:
         super().__init__()
-        n_halvings = max(0, math.ceil(math.log2(image_size / FINE_SIDE)))
-        self.shrink = nn.PixelUnshuffle(2**n_halvings)  # keeps every pixel, as channels
+        fold = folding(image_size)
+        self.fold = nn.PixelUnshuffle(fold)
         self.body = nn.Sequential(
-            _conv(image_channels * 4**n_halvings, width),
+            _conv(image_channels * fold**2, width),
             nn.MaxPool2d(2),
             _conv(width, 2 * width),
             nn.MaxPool2d(2),
@@ -53,33 +53,9 @@ class EvaluatorImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> EvaluatorFeatures:
         """Features of images in [-1, 1], (B, C, S, S)."""
-        grid = self.body(self.shrink(images))
+        grid = self.body(self.fold(images))
         pooled = torch.cat([grid.mean((2, 3)), grid.amax((2, 3))], dim=1)
         return EvaluatorFeatures(pooled, F.normalize(self.project(self.dropout(pooled)), dim=-1))
-
-
-class BagOfFeatures(nn.Module):
-    """Vectors of a caption's features (words, pairs, parts of words), summed, then one hidden layer.
-
-    Vectors begin near zero, so that a feature with few captions says little (fastText, Joulin et al. 2016,
-    arXiv 1607.01759, begins so too).
-    """
-
-    def __init__(self, vocabulary: int, n_special: int, width: int, embed_dim: int, dropout: float) -> None:
-        super().__init__()
-        self.n_special = n_special
-        self.features = nn.Embedding(vocabulary, width)
-        nn.init.normal_(self.features.weight, std=0.05)
-        self.bias = nn.Parameter(torch.zeros(width))
-        self.dropout = nn.Dropout(dropout)
-        self.project = nn.Linear(width, embed_dim)
-
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Embeddings (B, embed_dim) of captions ``ids`` (B, L); ids below ``n_special`` say nothing."""
-        known = (mask & (ids >= self.n_special)).to(self.features.weight.dtype)
-        total = F.embedding_bag(ids, self.features.weight, mode="sum", per_sample_weights=known)
-        hidden = F.relu(total / known.sum(1, keepdim=True).clamp_min(1).sqrt() + self.bias)
-        return F.normalize(self.project(self.dropout(hidden)), dim=-1)
 
 
 class Evaluator(ConfigurableNetwork):

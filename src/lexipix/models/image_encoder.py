@@ -83,7 +83,11 @@ class ImageEncoder(nn.Module):
 
 
 class ConvImageEncoder(ImageEncoder):
-    """A small CNN, with residual blocks at each of the three scales; sides are multiples of 8."""
+    """A small CNN, with residual blocks at each of the three scales; sides are multiples of 8.
+
+    With ``fold`` above 1 squares of so many pixels become channels first, and scales are those of what is
+    left.
+    """
 
     def __init__(
         self,
@@ -91,11 +95,14 @@ class ConvImageEncoder(ImageEncoder):
         blocks: tuple[int, int, int],
         embed_dim: int,
         image_channels: int = 3,
+        fold: int = 1,
     ) -> None:
         half, quarter, eighth = channels
         super().__init__(channels, quarter, embed_dim)
         self.stage2 = nn.Sequential(
-            downsample(image_channels, half, 4), *(Residual(half) for _ in range(blocks[0]))
+            nn.PixelUnshuffle(fold),
+            downsample(image_channels * fold**2, half, 4),
+            *(Residual(half) for _ in range(blocks[0])),
         )
         self.stage4 = nn.Sequential(downsample(half, quarter), *(Residual(quarter) for _ in range(blocks[1])))
         self.stage8 = nn.Sequential(

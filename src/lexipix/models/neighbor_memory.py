@@ -68,7 +68,7 @@ class NeighborMemory:
         return len(self.starts)
 
     def word_sets(self, ids: Ids, length: int = 1) -> Ids:
-        """The different words of captions (B, L), without the end, padded to a length or to the longest."""
+        """The different words of captions (B, L), padded to a length or to the longest."""
         return self._padded([np.unique(row[self._idf[row] > 0]) for row in ids], length)
 
     def search(self, words: Ids, queries: Vectors, n: int, exclude: Ids | None = None) -> Neighbors:
@@ -132,9 +132,8 @@ def memory_arrays(
     wordings: Sequence[Sequence[Ids]],
     text_keys: Vectors,
     image_keys: Vectors,
-    n_tokens: int,
+    is_word: NDArray[np.bool_],
     pad_id: int,
-    eos_id: int,
 ) -> dict[str, NDArray[Any]]:
     """The arrays of a memory, which hold everything about it.
 
@@ -144,19 +143,17 @@ def memory_arrays(
         wordings: Token ids of each wording of each image, the first one first.
         text_keys: Unit vectors of all wordings in this order, (W, D).
         image_keys: Unit vectors of the images, (N, D).
-        n_tokens: Size of the vocabulary.
-        pad_id: The token of padding, which is no word.
-        eos_id: The token of the end, which is none either.
+        is_word: Which tokens count, bool (vocabulary,).
+        pad_id: The token of padding, which does not.
     """
-    all_ids = [ids[(ids != pad_id) & (ids != eos_id)] for texts in wordings for ids in texts]
+    all_ids = [ids[is_word[ids]] for texts in wordings for ids in texts]
     # Images of one caption share a wording
     names = np.array([ids.tobytes() for ids in all_ids], object)
     _, first, places = np.unique(names, return_index=True, return_inverse=True)
     sets = [np.unique(all_ids[row]) for row in first]
     tokens = np.concatenate([np.zeros(0, np.int64), *sets])
-    counts = np.bincount(tokens, minlength=n_tokens)
-    idf = np.log((1 + len(sets)) / (1 + counts)) + 1  # as in scikit-learn
-    idf[[pad_id, eos_id]] = 0
+    counts = np.bincount(tokens, minlength=len(is_word))
+    idf = is_word * (np.log((1 + len(sets)) / (1 + counts)) + 1)  # as in scikit-learn
     packed, ends = pack(images)
     return {
         "packed": packed,
@@ -166,7 +163,7 @@ def memory_arrays(
         "wordings": places.astype(np.int32),
         "text_keys": _quantized(text_keys[first], KEY_SCALE).astype(np.int8),
         "image_keys": _quantized(image_keys, KEY_SCALE).astype(np.int8),
-        "idf": _quantized(idf / idf.max(), IDF_SCALE).astype(np.int16),
+        "idf": _quantized(idf / max(1.0, idf.max()), IDF_SCALE).astype(np.int16),
         "tokens": tokens.astype(np.int32),
         "pad_id": np.array([pad_id], np.int32),
         "token_counts": np.array([len(ids) for ids in sets], np.int32),  # of each different wording

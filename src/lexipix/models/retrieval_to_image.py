@@ -13,7 +13,7 @@ from lexipix.models.blocks import shrink
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.editor import Editor
 from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_LOGIT, NeighborMemory, Neighbors
-from lexipix.models.text_encoder import TextEncoder
+from lexipix.models.text_encoder import BagOfFeatures, TextEncoder, text_encoder_from_config
 
 SAME_IMAGE_SHARE = 0.1  # of a training batch that retrieves its own images, which must stay as they are
 # How much each likeness of two images counts for the ranking, and the temperature of the sum. The cosine of
@@ -65,7 +65,7 @@ class RetrievalToImage(ConditionalGenerator):
 
     def __init__(
         self,
-        text_encoder: TextEncoder,
+        text_encoder: TextEncoder | BagOfFeatures,
         editor: Editor,
         memory: Mapping[str, Tensor],
         *,
@@ -92,9 +92,8 @@ class RetrievalToImage(ConditionalGenerator):
             name: torch.zeros(shape, dtype=getattr(torch, dtype))
             for name, (shape, dtype) in config["memory"].items()
         }
-        return cls(
-            TextEncoder(**config["text_encoder"]), Editor(**config["editor"]), memory, **config["retrieval"]
-        )
+        text_encoder = text_encoder_from_config(config["text_encoder"])
+        return cls(text_encoder, Editor(**config["editor"]), memory, **config["retrieval"])
 
     @property
     def noise_dim(self) -> int:
@@ -195,7 +194,7 @@ class RetrievalToImage(ConditionalGenerator):
         """Retrieve images for captions ``ids`` (B, L), but no training image of the rows ``exclude`` (B,)."""
         device = ids.device
         with torch.autocast(device.type, enabled=False):
-            _, embedding = self.text_encoder.encode(ids, ids != self.pad_id)
+            embedding = self.text_encoder(ids, ids != self.pad_id)
         words = self.memory.word_sets(ids.cpu().numpy())
         found = self._search(words, embedding.float().cpu().numpy(), exclude)
         rows, similarities, keys, key_words, vectors = (torch.from_numpy(part).to(device) for part in found)

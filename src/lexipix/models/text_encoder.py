@@ -1,4 +1,7 @@
-"""A small bidirectional transformer that embeds a caption."""
+"""Text encoders: a small bidirectional transformer, and a bag of text features."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,3 +60,49 @@ class TextEncoder(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Embeddings (B, embed_dim) of captions; the arguments are those of :meth:`encode`."""
         return self.encode(ids, mask)[1]
+
+
+class BagOfFeatures(nn.Module):
+    """Vectors of a caption's features (words, pairs, parts of words), summed, then one hidden layer.
+
+    Vectors begin near zero, so that a feature with few captions says little (fastText, Joulin et al. 2016,
+    arXiv 1607.01759, begins so too).
+    """
+
+    def __init__(self, vocabulary: int, n_silent: int, width: int, embed_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.n_silent = n_silent
+        self.features = nn.Embedding(max(1, vocabulary - n_silent), width)
+        nn.init.normal_(self.features.weight, std=0.05)
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(width, embed_dim)
+
+    @torch.no_grad()
+    def round_vectors(self) -> None:
+        """Round the vectors to 16 bits, as which they are exported."""
+        self.features.weight.copy_(self.features.weight.half())
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings (B, embed_dim) of captions ``ids`` (B, L); ids below ``n_silent`` say nothing.
+
+        ``mask``, bool (B, L), is true where there is a feature.
+        """
+        known, rows = self.known(ids, mask)
+        total = F.embedding_bag(rows, self.features.weight, mode="sum", per_sample_weights=known)
+        return self.embed(total, known)
+
+    def known(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Which ids say something, as 1.0 and 0.0, and the rows of their vectors, both (B, L)."""
+        known = (mask & (ids >= self.n_silent)).to(self.bias.dtype)
+        return known, (ids - self.n_silent).clamp_min(0)
+
+    def embed(self, total: Tensor, known: Tensor) -> Tensor:
+        """Embeddings (B, embed_dim) from sums of vectors (B, width) and the result of :meth:`known`."""
+        hidden = F.relu(total / known.sum(1, keepdim=True).clamp_min(1).sqrt() + self.bias)
+        return F.normalize(self.project(self.dropout(hidden)), dim=-1)
+
+
+def text_encoder_from_config(config: Mapping[str, Any]) -> TextEncoder | BagOfFeatures:
+    """Build a text encoder with random weights: a bag if ``config`` says which features are silent."""
+    return BagOfFeatures(**config) if "n_silent" in config else TextEncoder(**config)

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -20,8 +21,13 @@ SIZE_SAMPLE = 256  # images from which the size of all files is estimated
 
 
 @torch.no_grad()
-def build_memory(data: GeneratorData, pair: ContrastivePair, max_mb: float) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a memory of the training images, evenly spaced if all exceed ``max_mb``."""
+def build_memory(
+    data: GeneratorData, pair: ContrastivePair, is_word: NDArray[np.bool_], max_mb: float
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a memory of the training images, evenly spaced if all exceed ``max_mb``.
+
+    ``is_word`` says which tokens of the captions count, bool (vocabulary,).
+    """
     captions, device = data.captions, data.captions.device
     n_images = _n_images_within(data.images, max_mb)
     sources = evenly_spaced(len(data.images), n_images)
@@ -46,9 +52,8 @@ def build_memory(data: GeneratorData, pair: ContrastivePair, max_mb: float) -> d
         wordings,
         torch.cat(keys).numpy(),
         embed_images(pair, images, device),
-        pair.text_encoder.tokens.num_embeddings,
+        is_word,
         captions.pad_id,
-        captions.eos_id,
     )
 
 

@@ -127,6 +127,7 @@ def contrastive_pair(image_splits):
             "vocabulary": tokenizer.get_vocab_size(), "max_tokens": MAX_TOKENS, "width": 32, "depth": 1,
             "embed_dim": 8,
         },
+        "n_predicted": 0,
     }  # fmt: skip
     torch.manual_seed(0)
     return to_bundle(

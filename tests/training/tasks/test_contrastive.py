@@ -23,6 +23,7 @@ def test_pair_learns_to_tell_pictures_apart():
         {
             "image_encoder": {"channels": [4, 8, 8], "blocks": [0, 0, 0], "embed_dim": 8},
             "text_encoder": {"vocabulary": size, "max_tokens": 8, "width": 32, "depth": 1, "embed_dim": 8},
+            "n_predicted": size,
         }
     )
     rows = CaptionRows(captions, [[]] * 16, tokenizer, 8, CPU)

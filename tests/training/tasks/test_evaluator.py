@@ -4,7 +4,7 @@ import torch
 from tests.support.parameters import section
 
 from lexipix.data.caption_batches import CaptionRows
-from lexipix.data.tokenization import N_SPECIAL, text_features, train_feature_tokenizer
+from lexipix.data.tokenization import train_feature_tokenizer
 from lexipix.models.evaluator import Evaluator
 from lexipix.training.tasks.evaluator import EvaluatorTask
 
@@ -16,13 +16,11 @@ def task():
     """Colored squares, each with its color as the caption and in other words."""
     names = [name for name in COLORS for _ in range(8)]
     images = np.stack([np.full((16, 16, 3), COLORS[name], np.uint8) for name in names])
-    tokenizer = train_feature_tokenizer(map(text_features, [*names, *(f"a {name}" for name in names)]), 100)
-    captions = [text_features(name) for name in names]
-    paraphrases = [[text_features(f"a {name}")] for name in names]
-    rows = CaptionRows(captions, paraphrases, tokenizer, 64, torch.device("cpu"))
+    made = train_feature_tokenizer([*names, *(f"a {name}" for name in names)], 100)
+    rows = CaptionRows(names, [[f"a {name}"] for name in names], made.tokenizer, 64, torch.device("cpu"))
     torch.manual_seed(0)
     common = {"embed_dim": 8, "dropout": 0.0}
-    texts = {"vocabulary": tokenizer.get_vocab_size(), "n_special": N_SPECIAL, "width": 16}
+    texts = {"vocabulary": made.tokenizer.get_vocab_size(), "n_silent": made.n_silent, "width": 16}
     evaluator = Evaluator.from_config(
         {"image_encoder": {"image_size": 16, "width": 8, **common}, "text_encoder": texts | common}
     )

@@ -1,16 +1,19 @@
 """The training of the captioner that the parameters describe."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from tokenizers import Tokenizer
 
 from lexipix.config.captioner import LANGUAGE_MODEL_SIZES, CaptionerParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
-from lexipix.data.tokenization import eos_id, pad_id
+from lexipix.data.tokenization import eos_id, pad_id, train_tokenizer
 from lexipix.models.captioner import PREFIX_SIDE, Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.image_encoder import ImageEncoder
 from lexipix.models.language_model import small_gpt2
 from lexipix.training.builders.common import PretrainedModels, TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
@@ -33,7 +36,8 @@ def build_captioner(
     """Return a language model on the image encoder of the features stage, and its training."""
     device = resolve_device(run)
     learn, validate = for_training(image_splits.train, image_splits.val, "captioner")
-    max_tokens, image_size = contrastive_pair.config["max_tokens"], contrastive_pair.config["image_size"]
+    own = parameters.tokenizer
+    max_tokens = contrastive_pair.config["max_tokens"] if own is None else own.max_tokens
     pair = load_network(contrastive_pair, ContrastivePair)
     is_pretrained = parameters.language_model.source == "pretrained"
     has_prefix = is_pretrained or parameters.conditioning == "prefix"
@@ -41,7 +45,11 @@ def build_captioner(
         if is_pretrained:
             model, tokenizer, start = _pretrained(parameters, max_tokens, pretrained)
         else:
-            tokenizer = tokenizer_of(contrastive_pair)
+            tokenizer = (
+                tokenizer_of(contrastive_pair)
+                if own is None
+                else train_tokenizer(learn.all_captions(), own.vocabulary)
+            )
             start = eos_id(tokenizer)
             model = small_gpt2(
                 tokenizer.get_vocab_size(),
@@ -52,7 +60,7 @@ def build_captioner(
             )
         options: dict[str, Any] = {
             "conditioning": "prefix" if has_prefix else "cross_attention",
-            "cells": (image_size // 4) ** 2,  # the grid has a quarter of the image's side
+            "cells": _cells(pair.image_encoder, contrastive_pair.config),
             "start_id": start,
             "pad_id": pad_id(tokenizer),
             "eos_id": eos_id(tokenizer),
@@ -70,12 +78,18 @@ def build_captioner(
     task = CaptionerTask(captioner, learn.images, rows, (validate.images, val_rows), parameters)
     bundle = {
         "tokenizer": tokenizer,
-        **{
-            key: contrastive_pair.config[key]
-            for key in ("image_size", "image_channels", "known_words", "max_tokens")
-        },
+        "max_tokens": max_tokens,
+        **{key: contrastive_pair.config[key] for key in ("image_size", "image_channels", "known_words")},
     }
     return TrainingSetup(task, captioner, config, parameters, (contrastive_pair,), bundle)
+
+
+@torch.no_grad()
+def _cells(image_encoder: ImageEncoder, config: Mapping[str, Any]) -> int:
+    """The number of cells of the grid of an image of the model that ``config`` describes."""
+    side = config["image_size"]
+    features = image_encoder(torch.zeros(1, config["image_channels"], side, side))
+    return int(features.grid.shape[1])
 
 
 def _pretrained(
@@ -88,6 +102,7 @@ def _pretrained(
     if longest is not None and longest < max_tokens + 1 + PREFIX_SIDE**2:
         raise LexipixError(
             f"{PATH_KEY} = {path!r} reads {longest} tokens at most, and {PREFIX_SIDE**2} for the image and "
-            f"{max_tokens + 1} for the caption are needed: lower features.max_tokens or choose another one."
+            f"{max_tokens + 1} for the caption are needed: lower max_tokens (of captioner.tokenizer, or of "
+            "features if that is null) or choose another one."
         )
     return found.model, Tokenizer.from_str(found.tokenizer), found.start_id

@@ -8,6 +8,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.models.text_encoder import TextEncoder
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.precision import resolve_device
@@ -47,11 +48,17 @@ def text_bundle(contrastive_pair: ModelBundle, noise_dim: int) -> dict[str, Any]
     }
 
 
-def require_one_tokenizer(contrastive_pair: ModelBundle, captioner: ModelBundle) -> None:
-    """Refuse a text encoder and a language model, from different runs, that read different token ids."""
-    if contrastive_pair.tokenizer != captioner.tokenizer:
+def shared_text_encoder(contrastive_pair: ModelBundle, captioner: ModelBundle) -> TextEncoder:
+    """Return the text encoder of a pair whose token ids the captioner's language model reads too.
+
+    Raises:
+        LexipixError: The two, from different runs, have different tokenizers.
+    """
+    text_encoder = load_network(contrastive_pair, ContrastivePair).text_encoder
+    if contrastive_pair.tokenizer != captioner.tokenizer or not isinstance(text_encoder, TextEncoder):
         raise LexipixError(
             "Text encoder and language model were trained with two tokenizers, and the generators need one: "
             "run `kedro run --pipelines features,captioner,generator` with features.tokenizer equal to "
             "captioner.language_model.path."
         )
+    return text_encoder

@@ -1,6 +1,7 @@
 """The training of the contrastive pair that the parameters describe."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -13,7 +14,8 @@ from lexipix.config.features import (
 from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
-from lexipix.data.tokenization import train_tokenizer
+from lexipix.data.tokenization import train_feature_tokenizer, train_tokenizer
+from lexipix.models.blocks import folding
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.builders.common import PretrainedModels, TrainingSetup, image_shape
 from lexipix.training.bundles import known_words
@@ -23,6 +25,8 @@ from lexipix.utils.seeding import seeded
 from lexipix.utils.types import ImageSplits
 
 logger = logging.getLogger(__name__)
+
+BAG_DROPOUT = 0.2  # of the hidden layer of a bag of features
 
 
 def build_contrastive_pair(
@@ -40,15 +44,12 @@ def build_contrastive_pair(
             "own captions (a metadata.jsonl, a NAME.txt beside each image, or a folder for each class).",
             learn.captions[0],
         )
-    if parameters.tokenizer is None:
-        tokenizer = train_tokenizer(learn.all_captions(), parameters.vocabulary)
-    else:
-        tokenizer = Tokenizer.from_str(pretrained.tokenizer(parameters.tokenizer, "features.tokenizer"))
     backbone = None
     shape = image_shape(image_splits)
     image_encoder: dict[str, Any] = {
         **IMAGE_ENCODER_SIZES[parameters.image_encoder.size]._asdict(),
         "image_channels": shape["image_channels"],
+        "fold": folding(shape["image_size"]),
     }
     if parameters.image_encoder.source == "pretrained":
         assert parameters.image_encoder.path is not None  # the parameters are validated
@@ -59,15 +60,11 @@ def build_contrastive_pair(
             "std": list(backbone.std),
             "embed_dim": PRETRAINED_EMBED_DIM,
         }
+    tokenizer, text_encoder = _text_input(parameters, learn.all_captions(), pretrained)
     config: dict[str, Any] = {
         "image_encoder": image_encoder,
-        "text_encoder": {
-            "vocabulary": tokenizer.get_vocab_size(),
-            "max_tokens": parameters.max_tokens,
-            "width": parameters.text_encoder.width,
-            "depth": parameters.text_encoder.depth,
-            "embed_dim": image_encoder["embed_dim"],
-        },
+        "text_encoder": {**text_encoder, "embed_dim": image_encoder["embed_dim"]},
+        "n_predicted": tokenizer.get_vocab_size() if parameters.words_weight else 0,
     }
     with seeded(run.seed):
         pair = ContrastivePair.from_config(config)
@@ -95,3 +92,21 @@ def build_contrastive_pair(
         "max_tokens": parameters.max_tokens,
     }
     return TrainingSetup(task, pair, config, parameters, bundle=bundle)
+
+
+def _text_input(
+    parameters: FeaturesParameters, captions: Iterable[str], pretrained: PretrainedModels
+) -> tuple[Tokenizer, dict[str, Any]]:
+    """Return the tokenizer, and the options of the text encoder without the length of the embedding."""
+    text = parameters.text_encoder
+    if text.kind == "bag_of_features":
+        made = train_feature_tokenizer(captions, parameters.vocabulary)
+        size = made.tokenizer.get_vocab_size()
+        options = {"n_silent": made.n_silent, "width": text.width, "dropout": BAG_DROPOUT}
+        return made.tokenizer, {"vocabulary": size, **options}
+    if parameters.tokenizer is None:
+        tokenizer = train_tokenizer(captions, parameters.vocabulary)
+    else:
+        tokenizer = Tokenizer.from_str(pretrained.tokenizer(parameters.tokenizer, "features.tokenizer"))
+    options = {"max_tokens": parameters.max_tokens, "width": text.width, "depth": text.depth}
+    return tokenizer, {"vocabulary": tokenizer.get_vocab_size(), **options}

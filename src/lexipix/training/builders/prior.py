@@ -1,17 +1,21 @@
 """The training of the text prior that the parameters describe."""
 
+import numpy as np
+
 from lexipix.config.generator import FeedbackParameters, PriorParameters
 from lexipix.config.run import RunParameters
+from lexipix.data.tokenization import word_ids
 from lexipix.models.captioner import Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.editor import Editor
 from lexipix.models.retrieval_to_image import RetrievalToImage, memory_tensors
+from lexipix.models.text_encoder import BagOfFeatures
 from lexipix.models.text_prior import TextPrior
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE
-from lexipix.training.builders.captions import require_one_tokenizer, text_bundle
+from lexipix.training.builders.captions import shared_text_encoder, text_bundle
 from lexipix.training.builders.common import TrainingSetup
-from lexipix.training.bundles import load_network
+from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.feedback import ValidationFeedback
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.memory import build_memory
@@ -38,11 +42,10 @@ def build_prior(
     """
     if parameters.neighbors:
         return _build_editor(run, parameters, flip, data, contrastive_pair)
-    require_one_tokenizer(contrastive_pair, captioner)
-    pair = load_network(contrastive_pair, ContrastivePair)
+    text_encoder = shared_text_encoder(contrastive_pair, captioner)
     captions_model, autoencoder = load_network(captioner, Captioner), load_network(vae, VAE)
     resolve_device(run)
-    language_model, text_encoder = captions_model.language_model, pair.text_encoder
+    language_model = captions_model.language_model
     prior_config = {
         "text_width": language_model.config.get_text_config().hidden_size + text_encoder.width,
         "embed_dim": text_encoder.project.out_features,
@@ -79,12 +82,15 @@ def _build_editor(
     """Return a memory of the training images with a new editor, and its training."""
     pair = load_network(contrastive_pair, ContrastivePair)
     resolve_device(run)
-    memory, shapes = memory_tensors(build_memory(data, pair, parameters.max_memory_mb))
+    if isinstance(pair.text_encoder, BagOfFeatures):
+        pair.text_encoder.round_vectors()
+    is_word, pad_id = word_ids(tokenizer_of(contrastive_pair)), data.captions.pad_id
+    memory, shapes = memory_tensors(build_memory(data, pair, is_word, parameters.max_memory_mb))
     editor = {
         "image_size": contrastive_pair.config["image_size"],
         "image_channels": contrastive_pair.config["image_channels"],
-        "vocabulary": pair.text_encoder.tokens.num_embeddings,
-        "pad_id": data.captions.pad_id,
+        "vocabulary": int(np.flatnonzero(is_word).max(initial=pad_id)) + 1,
+        "pad_id": pad_id,
         "embed_dim": pair.text_encoder.project.out_features,
         "n_neighbors": parameters.neighbors,
         "width": parameters.width,
@@ -95,7 +101,7 @@ def _build_editor(
         "noise_dim": parameters.noise_dim,
         "temperature": parameters.temperature,
         "min_edge_similarity": parameters.min_edge_similarity,
-        "pad_id": data.captions.pad_id,
+        "pad_id": pad_id,
     }
     network = {
         "text_encoder": contrastive_pair.config["network"]["text_encoder"],

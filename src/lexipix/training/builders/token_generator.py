@@ -10,14 +10,13 @@ from lexipix.config.generator import GANParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import TokenTransformerParameters
 from lexipix.models.captioner import Captioner
-from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.discriminator import Discriminator
 from lexipix.models.image_tokenizer import ImageTokenizer
 from lexipix.models.language_model import language_model_from_config, small_gpt2
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import PriorHint, TokensToImage, token_generator_from_config
-from lexipix.training.builders.captions import require_one_tokenizer, text_bundle
+from lexipix.training.builders.captions import shared_text_encoder, text_bundle
 from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.generator_validation import GeneratorData
@@ -48,13 +47,12 @@ def build_token_generator(
 
     An image tokenizer that was not trained is an error.
     """
-    require_one_tokenizer(contrastive_pair, captioner)
+    text_encoder = shared_text_encoder(contrastive_pair, captioner)
     if is_skipped(image_tokenizer):
         raise LexipixError(
             "The image tokenizer was not trained: run `kedro run --pipelines generator --tags "
             "image_tokenizer` with generator.tokens.enabled = true."
         )
-    text_encoder = load_network(contrastive_pair, ContrastivePair).text_encoder
     captions_model = load_network(captioner, Captioner)
     tokenizer, encoder = load_network(image_tokenizer, ImageTokenizer), data.validation.encoder
     resolve_device(run)  # before the networks: random rotations depend on the number of threads

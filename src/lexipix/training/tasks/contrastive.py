@@ -16,8 +16,8 @@ class ContrastiveTask(NetworkTask):
     """Trains a :class:`ContrastivePair` on captioned images, uint8 (N, S, S, 3).
 
     Equal numbers in ``groups``, int (N,), mark equal captions. ``words_weight`` is that of
-    :func:`bag_of_tokens_loss` beside the contrastive loss. With ``augment`` images are shifted by up to two
-    pixels, with ``flip`` half of them are mirrored.
+    :func:`bag_of_tokens_loss` beside the contrastive loss, if the pair has a token head. With ``augment``
+    images are shifted by up to two pixels, with ``flip`` half of them are mirrored.
     """
 
     def __init__(
@@ -54,15 +54,17 @@ class ContrastiveTask(NetworkTask):
         features = self.pair.image_encoder(images)
         embeddings = self.pair.text_encoder(ids, ids != self.captions.pad_id)
         similarities = self.pair.similarities(features.embedding, embeddings)
-        contrastive = contrastive_loss(similarities, groups[:, None] == groups[None])
-        tokens = bag_of_tokens_loss(
-            self.pair.token_head(features.pooled).float(),
-            self.captions.primary(rows),
-            (self.captions.pad_id, self.captions.eos_id),
-        )
+        loss = contrastive_loss(similarities, groups[:, None] == groups[None])
         accuracy = (groups[similarities.argmax(1)] == groups).float().mean()
-        metrics = {"loss": contrastive, "words_loss": tokens, "accuracy": accuracy}
-        return contrastive + self.words_weight * tokens, metrics
+        metrics = {"loss": loss, "accuracy": accuracy}
+        if self.pair.token_head is not None:
+            metrics["words_loss"] = bag_of_tokens_loss(
+                self.pair.token_head(features.pooled).float(),
+                self.captions.primary(rows),
+                (self.captions.pad_id, self.captions.eos_id),
+            )
+            loss = loss + self.words_weight * metrics["words_loss"]
+        return loss, metrics
 
     def validate(self) -> dict[str, float]:
         """Return loss and top-1 accuracy within batches of 128 among up to 1024 validation pairs."""

@@ -8,7 +8,8 @@ from lexipix.config.evaluation import EvaluatorParameters
 from lexipix.data.augmentation import augment
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION, ImageRows, Images, random_hflip, random_shift
-from lexipix.models.evaluator import FINE_SIDE, Evaluator
+from lexipix.models.blocks import FINE_SIDE
+from lexipix.models.evaluator import Evaluator
 from lexipix.training.losses.contrastive import contrastive_loss
 from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
 
