@@ -19,10 +19,10 @@ Ids = NDArray[np.int64]
 
 KEY_SCALE = 127  # of unit vectors, which are stored as 8-bit integers
 IDF_SCALE = 32767  # of the rarities of tokens, stored as 16-bit integers
-# Words say what to draw, and count most, but only up to a limit: among captions that share most of their
-# words those count whose images look as asked for, as another style differs in one word of many
-WORD_WEIGHT, WORD_LIMIT = 2.5, 0.65
-MAX_SIMILARITY = WORD_WEIGHT * WORD_LIMIT + 2.0  # of the sum; larger: the caption is the same
+# Of the cosine of words: among captions that share most of their words those count whose images look as asked
+# for, as another style differs in one word of many
+WORD_LIMIT = 0.65
+MAX_SIMILARITY = WORD_LIMIT + 2.0  # of the sum; larger: the caption is the same
 SAME_BONUS = 10.0  # added to the similarity of an image whose caption has the same words
 SAME_LOGIT = 100.0  # added to the score of such an image, so that it comes before all others
 SAME = 0.999  # cosine of words from which two captions have the same
@@ -32,7 +32,7 @@ class Neighbors(NamedTuple):
     """The images that fit each of B captions best, in the order of their rows."""
 
     rows: Ids  # of the images, (B, N)
-    similarities: Vectors  # (B, N), a weighted sum of three cosines, and SAME_BONUS for the same words
+    similarities: Vectors  # (B, N), a sum of three cosines, and SAME_BONUS for the same words
     keys: Vectors  # vectors of the images' first wordings, (B, N, D)
     key_words: Ids  # their tokens, padded, (B, N, M)
     vectors: Vectors  # of the images, (B, N, D)
@@ -41,7 +41,7 @@ class Neighbors(NamedTuple):
 class NeighborMemory:
     """Images with the wordings of their captions, searched by words, text vectors and image vectors.
 
-    The similarity of a caption and an image is a weighted sum of three cosines: of their words, weighted by
+    The similarity of a caption and an image is a sum of three cosines: of their words, weighted by
     how rare they are (tf-idf, Spärck Jones 1972), up to a limit; of the text vectors of the caption and of
     the image's wording; and of the caption's text vector and the image's vector, both from a contrastive
     pair. Of several wordings of an image the one counts that fits best. Words alone ignore the style, and
@@ -82,7 +82,7 @@ class NeighborMemory:
         """
         by_wording = self.text_keys @ queries.T  # (W, B), which is faster to search than (B, W)
         shared = self._word_similarities(words)
-        by_wording += WORD_WEIGHT * np.minimum(shared, WORD_LIMIT) + SAME_BONUS * (shared > SAME)
+        by_wording += np.minimum(shared, WORD_LIMIT) + SAME_BONUS * (shared > SAME)
         by_image = np.maximum.reduceat(by_wording[self._wordings], self.starts, axis=0)
         by_image += self.image_keys @ queries.T
         similarities = np.ascontiguousarray(by_image.T)
