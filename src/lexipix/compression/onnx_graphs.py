@@ -182,14 +182,14 @@ class TextEmbedding(nn.Module):
 class BagEmbedding(nn.Module):
     """The bag of features with vectors of 16 bits, and a sum that ONNX has an operator for."""
 
-    vectors: Tensor
+    table: Tensor
 
     def __init__(self, encoder: BagOfFeatures, pad: int) -> None:
         super().__init__()
         self.pad, self.bag = pad, encoder
-        self.register_buffer("vectors", encoder.features.weight.detach().half())
+        self.register_buffer("table", encoder.features.weight.detach().half())
 
     def forward(self, ids: Tensor) -> Tensor:
         known, rows = self.bag.known(ids, ids != self.pad)
-        total = known.unsqueeze(1) @ F.embedding(rows, self.vectors).float()
+        total = known.unsqueeze(1) @ F.embedding(rows, self.table).float()
         return self.bag.embed(total.squeeze(1), known)
