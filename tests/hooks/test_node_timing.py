@@ -3,21 +3,32 @@ from types import SimpleNamespace
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
-from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate, report_costs, results_place
+from lexipix.hooks.node_timing import NodeTimingHooks, cost_table, load_estimate, results_place
 
 
 def costs(**nodes):
     return {name: dict(zip(("seconds", "peak_mb"), cost, strict=True)) for name, cost in nodes.items()}
 
 
-def test_long_nodes_are_reported_beside_their_estimates():
+def test_long_nodes_are_in_the_table_beside_their_plan():
     measured = costs(train_vae=(75.0, 900.0), ingest=(9.0, None), measure=(0.5, 500.0))
-    estimate = costs(train_vae=(60.0, 800.0), measure=(0.4, 700.0))
-    assert report_costs(measured, estimate) == [
-        "train_vae took 1 min 15 s, 900 MB (estimated 1 min 00 s, 800 MB)", "ingest took 9.0 s",
-        "Total: 1 min 16 s, 900 MB (estimated 1 min 00 s, 800 MB)",
-    ]  # fmt: skip
-    assert report_costs(costs(measure=(0.5, None)), {}) == []
+    assert cost_table(measured, {"train_vae": 60.0, "measure": 0.4}) == [
+        "              planned       taken  memory",
+        "train_vae  1 min 00 s  1 min 15 s  900 MB",
+        "ingest              –       9.0 s       –",
+        "all                 –  1 min 24 s  900 MB",
+    ]
+    assert cost_table(measured, {"train_vae": 60.0, "ingest": 3.0})[-1].split("  ")[1] == "1 min 03 s"
+    assert cost_table(costs(measure=(0.5, None)), {}) == []
+
+
+def test_a_training_says_itself_what_it_plans():
+    hooks, node = NodeTimingHooks(), SimpleNamespace(name="train_vae")
+    hooks.before_node_run()
+    hooks.after_node_run(node, {"vae": object(), "vae_metrics": {"planned_seconds": 12.0}})
+    assert hooks.planned == {"train_vae": 12.0}
+    hooks.before_pipeline_run()
+    assert hooks.planned == {}
 
 
 def test_the_time_of_saving_a_stream_counts(monkeypatch):
@@ -25,7 +36,7 @@ def test_the_time_of_saving_a_stream_counts(monkeypatch):
     monkeypatch.setattr("lexipix.hooks.node_timing.time.perf_counter", lambda: next(clock))
     hooks, node = NodeTimingHooks(), SimpleNamespace(name="ingest")
     hooks.before_node_run()
-    hooks.after_node_run(node)
+    hooks.after_node_run(node, {})
     assert hooks.costs["ingest"]["seconds"] == 1
     hooks.after_dataset_saved(node)
     assert hooks.costs["ingest"]["seconds"] == 5

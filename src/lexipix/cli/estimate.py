@@ -75,7 +75,7 @@ def _show(found: "list[Estimate]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lexipix.reporting.metric_specs import write_seconds
+    from lexipix.utils.progress import format_seconds
 
     table = Table("stage", "arithmetic", "rate", "memory", "time", box=None, header_style="bold")
     for column in table.columns[1:]:
@@ -89,6 +89,6 @@ def _show(found: "list[Estimate]") -> None:
             f"{tflop:,.1f} TFLOP" if tflop or name == "total" else "",
             f"{gflops:,.0f} GFLOP/s" if gflops else "",
             f"{peak_mb:,.0f} MB" if peak_mb is not None else "",
-            write_seconds(seconds),
+            format_seconds(seconds),
         )
     Console().print(table)

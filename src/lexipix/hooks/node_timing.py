@@ -1,9 +1,10 @@
-"""The last lines of a run: the time and memory that each node took, and where the results are."""
+"""The last lines of a run: what each node was to take, the time and memory it took, and where results are."""
 
 import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, DataCatalog
@@ -11,25 +12,29 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lexipix.metrics.speed import begin_peak, peak_mb
-from lexipix.reporting.metric_specs import write_seconds
 from lexipix.tracking.run import Cost
+from lexipix.utils.progress import format_seconds
 
 _log = logging.getLogger(__name__)
 MIN_SECONDS = 5.0  # shorter nodes get no line of their own
 
 
 class NodeTimingHooks:
-    """Measures each node and logs the results at the end of the run, beside the estimate if there is one."""
+    """Measures each node, and logs the results at the end of the run beside what was planned.
+
+    That is the estimate of ``kedro estimate`` if there is one, else what each training planned at its start.
+    """
 
     def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}
+        self.planned: dict[str, float] = {}  # seconds, by node
         self._started = 0.0
         self._has_peak = False
 
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Forget the nodes of an earlier run of this process."""
-        self.costs = {}
+        self.costs, self.planned = {}, {}
 
     @hook_impl(trylast=True)
     def before_node_run(self) -> None:
@@ -37,8 +42,11 @@ class NodeTimingHooks:
         self._started = time.perf_counter()
 
     @hook_impl(tryfirst=True)
-    def after_node_run(self, node: Node) -> None:
+    def after_node_run(self, node: Node, outputs: Mapping[str, Any]) -> None:
         self._measure(node)
+        for value in outputs.values():
+            if isinstance(value, Mapping) and "planned_seconds" in value:
+                self.planned[node.name] = value["planned_seconds"]
 
     @hook_impl(tryfirst=True)
     def after_dataset_saved(self, node: Node) -> None:
@@ -48,7 +56,8 @@ class NodeTimingHooks:
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Log the costs and, as the run's last line, where its results are."""
-        for line in report_costs(self.costs, load_estimate(catalog)):
+        estimate = {name: cost["seconds"] or 0.0 for name, cost in load_estimate(catalog).items()}
+        for line in cost_table(self.costs, estimate or self.planned):
             _log.info(line)
         if place := results_place(pipeline, catalog):
             _log.info(place)
@@ -79,22 +88,28 @@ def results_place(pipeline: Pipeline, catalog: DataCatalog) -> str | None:
     return f"The results are in {kept[-1]}" if kept else None
 
 
-def report_costs(costs: Mapping[str, Cost], estimate: Mapping[str, Cost]) -> list[str]:
-    """Lines on the nodes that took at least ``MIN_SECONDS``, the longest first, and the total."""
-    lines = []
-    for name, cost in sorted(costs.items(), key=lambda item: -(item[1]["seconds"] or 0.0)):
-        if (cost["seconds"] or 0.0) >= MIN_SECONDS:
-            expected = f" (estimated {_format([estimate[name]])})" if name in estimate else ""
-            lines.append(f"{name} took {_format([cost])}{expected}")
-    common = costs.keys() & estimate.keys()
-    if common:
-        measured, expected = (_format([one[name] for name in common]) for one in (costs, estimate))
-        lines.append(f"Total: {measured} (estimated {expected})")
-    return lines
+def cost_table(costs: Mapping[str, Cost], planned: Mapping[str, float]) -> list[str]:
+    """Lines on the nodes that took at least ``MIN_SECONDS``, the longest first, and on all together.
+
+    ``planned`` are seconds by node; a node without has a dash.
+    """
+    long = {name: cost for name, cost in costs.items() if (cost["seconds"] or 0.0) >= MIN_SECONDS}
+    if not long:
+        return []
+    rows = [("", "planned", "taken", "memory")]
+    for name, cost in sorted(long.items(), key=lambda item: -(item[1]["seconds"] or 0.0)):
+        expected = format_seconds(planned[name]) if name in planned else "–"
+        rows.append((name, expected, *_format([cost])))
+    total = format_seconds(sum(planned.values())) if set(long) <= set(planned) else "–"
+    rows.append(("all", total, *_format(list(costs.values()))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    ]
 
 
-def _format(costs: Sequence[Cost]) -> str:
+def _format(costs: Sequence[Cost]) -> tuple[str, str]:
     """The sum of the seconds, and the highest peak of memory where the system reports it."""
     peak = max(cost["peak_mb"] or 0.0 for cost in costs)
-    seconds = write_seconds(sum(cost["seconds"] or 0.0 for cost in costs))
-    return f"{seconds}, {peak:,.0f} MB" if peak else seconds
+    seconds = format_seconds(sum(cost["seconds"] or 0.0 for cost in costs))
+    return seconds, f"{peak:,.0f} MB" if peak else "–"

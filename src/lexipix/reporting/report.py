@@ -16,6 +16,7 @@ from lexipix.reporting.metric_specs import lookup
 from lexipix.reporting.plots import Pixels
 from lexipix.reporting.summary import summary_lines
 from lexipix.utils.alpha import on_checkerboard
+from lexipix.utils.progress import format_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ def render_report(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["png"] = png
-    environment.filters["seconds"] = metric_specs.write_seconds
+    environment.filters["seconds"] = format_seconds
     return environment.get_template("report.html.j2").render(
         run=run,
         name=NAMES.get(source, source),

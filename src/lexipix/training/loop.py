@@ -24,7 +24,7 @@ from lexipix.training.schedule import (
 from lexipix.training.state import TrainingState
 from lexipix.training.tasks.base import Metrics, SampleGrid, TrainingResult, TrainingTask
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.progress import Progress
+from lexipix.utils.progress import Progress, format_seconds
 from lexipix.utils.types import CheckpointStore, MetricStream
 
 _log = logging.getLogger(__name__)
@@ -70,9 +70,7 @@ def train(
 
         stopped_early, last_saved = False, time.monotonic()
         validate_at = next_validation(state.images_seen, parameters)
-        n_images = f"{parameters.num_images:,}"
-        resumed = f", resumed at {state.images_seen:,}" if state.images_seen else ""
-        _log.info("%s: training on %s images in %s%s", name, n_images, state.precision.name, resumed)
+        _log.info("%s: %s", name, _plan(state))
         with Progress(name, parameters.num_images, state.images_seen) as bar:
             while state.images_seen < parameters.num_images and not stopped_early:
                 # One step
@@ -104,8 +102,17 @@ def train(
                     last_saved = time.monotonic()
 
         result = _ship(state, stopped_early)
+        taken, share = format_seconds(state.seconds), result.metrics["gflops"] / state.machine_gflops
+        _log.info("%s: trained in %s, at %.0f%% of the rate of matrix products", name, taken, 100 * share)
         checkpoints.clear()
         return result
+
+
+def _plan(state: TrainingState) -> str:
+    n_images, planned = f"{state.parameters.num_images:,}", format_seconds(state.planned_seconds)
+    rate = f"{state.precision.name} at {state.machine_gflops:,.0f} GFLOP/s"
+    resumed = f", resumed at {state.images_seen:,}" if state.images_seen else ""
+    return f"training on {n_images} images in {rate}, about {planned}{resumed}"
 
 
 def _step(state: TrainingState, graphs: CudaGraphRunner | None) -> Metrics:
@@ -168,6 +175,8 @@ def _ship(state: TrainingState, stopped_early: bool) -> TrainingResult:
         "images_per_s": round(state.images_seen / seconds, 1),
         "mflop_per_image": round(state.flops / 1e6, 3),
         "gflops": round(state.flops * state.images_seen / seconds / 1e9, 1),
+        "machine_gflops": round(state.machine_gflops, 1),
+        "planned_seconds": round(state.planned_seconds, 1),
         "precision": state.precision.name,
         **{key: value for key, value in shipped.items() if key.startswith("val_")},
         "stopped_early": stopped_early,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
-from lexipix.training.flops import step_flops
+from lexipix.training.flops import TYPICAL_SHARE, matmul_gflops, step_flops
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
 
@@ -98,7 +98,8 @@ class TrainingState:
 
     ``averager`` has the metrics since the last validation, ``curves`` a row for each. The ``best_weights``
     are the averages at the validation of the ``best_objective``, and ``bad_validations`` the number since.
-    ``peak_lrs`` are those of each optimizer's groups, ``flops`` the operations per image of an average step.
+    ``peak_lrs`` are those of each optimizer's groups, ``flops`` the operations per image of an average step,
+    ``machine_gflops`` the rate of matrix products on this machine.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class TrainingState:
         self.task, self.parameters, self.run = task, parameters, run
         self.precision = Precision.from_name(saved[1]["precision"], run) if saved else Precision.of_run(run)
         self.precision.prepare(task.modules)
+        self.machine_gflops = matmul_gflops(self.precision)
         fixed = fixed_names(task.modules, task.optimizers)
         averaged = {name: task.modules[name] for name in task.averaged}
         self.ema = ExponentialMovingAverage(averaged, parameters.ema_halflife_fraction, fixed)
@@ -128,6 +130,11 @@ class TrainingState:
             }
             self.flops = step_flops(task, parameters.batch_size, run, self.precision)
             self._start = time.monotonic()
+
+    @property
+    def planned_seconds(self) -> float:
+        """What the whole training takes at a typical share of the machine's rate."""
+        return self.flops * self.parameters.num_images / (1e9 * TYPICAL_SHARE * self.machine_gflops)
 
     @property
     def seconds(self) -> float:
