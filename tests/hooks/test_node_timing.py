@@ -18,7 +18,7 @@ def test_long_nodes_are_in_the_table_beside_their_plan():
         "ingest              –       9.0 s       –",
         "all                 –  1 min 24 s  900 MB",
     ]
-    assert cost_table(measured, {"train_vae": 60.0, "ingest": 3.0})[-1].split("  ")[1] == "1 min 03 s"
+    assert cost_table(measured, {"train_vae": 60.0, "ingest": 3.0})[-1].split("  ").count("1 min 03 s") == 1
     assert cost_table(costs(measure=(0.5, None)), {}) == []
 
 
