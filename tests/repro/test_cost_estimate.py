@@ -16,7 +16,7 @@ from lexipix.cli.estimate import estimate as command
 from lexipix.config.pipelines import DEFAULT
 from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro import cost_estimate
-from lexipix.repro.cost_estimate import FEW_STEPS, Extrapolation
+from lexipix.repro.cost_estimate import STEPS, Extrapolation
 from lexipix.repro.dry_run import (
     COUNTED,
     INNER_TRAININGS,
@@ -26,7 +26,7 @@ from lexipix.repro.dry_run import (
     training_section,
 )
 from lexipix.utils.nested import lookup
-from lexipix.utils.types import SPLITS
+from lexipix.utils.types import SPLITS, ModelBundle
 
 
 def test_every_training_and_every_node_that_goes_through_images_is_known():
@@ -76,12 +76,39 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
 
     images = 4 * 25_000 * 32 * 32 * 3 / 1e6
     training = parameters.compression.small.reader.training
-    samples = 1.0 * (training.num_images / training.batch_size - FEW_STEPS)  # 24 MB over 24 steps
+    samples = 1.0 * (training.num_images / training.batch_size - STEPS)  # 24 MB over 24 steps
     assert peak("ingest") == 500
     assert peak("train_vae") == pytest.approx(500 + images)
     drawn = lookup(parameters.compression.small, TEACHER_SAMPLES["compression.small"]) * 32 * 32 * 3 / 1e6
     assert peak(small) == pytest.approx(500 + images + drawn)
     assert peak(reader) == pytest.approx(500 + images + samples)
+
+
+def test_a_training_takes_its_steps_and_validations_and_what_it_prepares():
+    parameters = base_parameters({"generator.vae.training.num_images": 6_400})
+    training = parameters.generator.vae.training
+    node = next(node for node in register_pipelines()[DEFAULT].nodes if node.name == "train_vae")
+    measured = {"step_seconds": 0.1, "validation_seconds": 2.0, "mflop_per_image": 100.0}
+    split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"]}), images=np.zeros((1, 8, 8, 3)))
+    data = {
+        "image_splits": _Pictures(train=split, sizes=dict.fromkeys(SPLITS, range(100)) | {"val": range(64)}),
+        "vae": ModelBundle({"kind": "vae"}, {}, None, {"metrics": measured}),
+        "vae_curves": pd.DataFrame({"images_seen": [1]}),
+    }
+    first = SimpleNamespace(
+        seconds={"train_vae": 5.0 + STEPS * 0.1 + 2.0}, peaks={"train_vae": None}, data=data
+    )
+    counts = dict.fromkeys(SPLITS, 10) | {"val": 32}
+    found = Extrapolation(parameters, counts, first, first, first, first).estimate(node)
+    n_steps = 6_400 / training.batch_size
+    # Half as many images are validated on in the run
+    assert found.seconds == pytest.approx(5.0 + n_steps * 0.1 + training.num_validations * 1.0)
+    assert found.tflop == pytest.approx(0.64) and found.gflops == pytest.approx(640 / (n_steps * 0.1))
+    data["vae_curves"] = pd.DataFrame({"images_seen": []})
+    assert (
+        Extrapolation(parameters, counts, first, first, first, first).estimate(node).seconds
+        == (first.seconds["train_vae"])
+    )
 
 
 class _Pictures:
@@ -108,7 +135,7 @@ def test_pictures_that_were_never_read_are_asked_for(project):
 
 
 def test_estimate_of_a_small_run_is_told_and_kept(project, monkeypatch):
-    for name, value in {"FEW_STEPS": 2, "MORE_STEPS": 6, "FEW_IMAGES": 100, "MORE_IMAGES": 200}.items():
+    for name, value in {"STEPS": 3, "MORE_STEPS": 6, "FEW_IMAGES": 100, "MORE_IMAGES": 200}.items():
         monkeypatch.setattr(cost_estimate, name, value)
     # Nodes of each kind; the exports of the others would take a minute
     nodes = register_pipelines()["features"] + register_pipelines()["generator"].only_nodes_with_tags("vae")

@@ -1,7 +1,8 @@
 """Estimates the time and memory of a run from dry runs with its real networks.
 
-The first one warms everything up and measures costs that do not grow with the data, such as exports. Beside a
-second one, more steps give the time of a training step, and fewer images the time for each image.
+The first one gives what does not grow with the data, such as exports, and the time of a training's step and
+of its validation, which each training measures itself. Nodes that go through images run again, with more
+images and with fewer, which gives the time of one.
 """
 
 import tempfile
@@ -28,7 +29,7 @@ from lexipix.utils.logging import suppress_logs
 from lexipix.utils.nested import lookup
 from lexipix.utils.types import SPLITS, ModelBundle
 
-FEW_STEPS, MORE_STEPS = 6, 30
+STEPS, MORE_STEPS = 12, 36
 FEW_IMAGES, MORE_IMAGES = 200, 600
 CHECKPOINT_SECONDS = 0.5  # in the first dry run, so that each training writes one or two
 MEGA = 1e6
@@ -66,16 +67,16 @@ def estimate(
             short = shorten(parameters, n_steps, n_images, **training)
             return DryRun(short, load, Path(folder, name), ChainMap({}, data))
 
-        first = dry_run("first", FEW_STEPS, MORE_IMAGES, {}, checkpoint_seconds=CHECKPOINT_SECONDS)
-        second = dry_run("second", FEW_STEPS, MORE_IMAGES, first.data)
+        first = dry_run("first", STEPS, MORE_IMAGES, {}, checkpoint_seconds=CHECKPOINT_SECONDS)
+        second = dry_run("second", STEPS, MORE_IMAGES, first.data)
         more_steps = dry_run("more steps", MORE_STEPS, MORE_IMAGES, first.data)
-        fewer_images = dry_run("fewer images", FEW_STEPS, FEW_IMAGES, first.data)
-        trainings = [node for node in nodes if training_section(node) or node.name in INNER_TRAININGS]
-        counted = [node for node in nodes if node.name in COUNTED]
+        fewer_images = dry_run("fewer images", STEPS, FEW_IMAGES, first.data)
         plan = [(first, node) for node in nodes]
-        plan += [(second, node) for node in nodes if node in (*trainings, *counted)]
-        plan += [(more_steps, node) for node in trainings]
-        plan += [(fewer_images, node) for node in counted]
+        for node in nodes:
+            if node.name in COUNTED:
+                plan += [(second, node), (fewer_images, node)]
+            if _teacher_samples(node) == "n_captions":
+                plan += [(second, node), (more_steps, node)]
         for number, (one, node) in enumerate(plan):
             report(node.name, number, len(plan))
             one.run(node)
@@ -97,8 +98,8 @@ class Extrapolation:
     def estimate(self, node: Node) -> Estimate:
         """The cost of a node in the whole run."""
         name, section = node.name, training_section(node)
-        if section is not None and len(_curves(node, self.first)):
-            return self._training(node, section)
+        if section is not None and (metrics := self._metrics(node)):
+            return self._training(node, section, metrics)
         seconds = self.first.seconds[name]
         if name in COUNTED:
             few, more = (_amount(name, _counts(one)) for one in (self.fewer_images, self.second))
@@ -107,9 +108,11 @@ class Extrapolation:
                 n_added = _amount(name, self.counts) - _amount(name, _counts(self.first))
                 seconds += max(0.0, each) * n_added
         if name in INNER_TRAININGS:
-            n_images, training = (lookup(self.parameters, key) for key in INNER_TRAININGS[name])
-            if n_images is not None:
-                seconds += self._step_seconds(name) * (n_images / training.batch_size - FEW_STEPS)
+            images, section, model = INNER_TRAININGS[name]
+            n_images, training = lookup(self.parameters, images), lookup(self.parameters, section)
+            metrics = self.first.data[model].card.get("metrics")
+            if n_images is not None and metrics:
+                seconds += metrics["step_seconds"] * (n_images / training.batch_size - STEPS)
         return Estimate(name, max(0.0, seconds), peak_mb=self.peak_mb(node))
 
     def peak_mb(self, node: Node) -> float | None:
@@ -119,32 +122,26 @@ class Extrapolation:
             return peak
         measured = _counts(self.first)
         n_images = max(0, sum(self.counts[split] - measured[split] for split in SPLITS))
-        section = (training_section(node) or "").removesuffix(".training")
-        samples = TEACHER_SAMPLES.get(section)
+        section, samples = (training_section(node) or "").removesuffix(".training"), _teacher_samples(node)
         if samples == "n_images":
             n_images += int(getattr(lookup(self.parameters, section), samples))
         elif samples is not None:  # captions: how much memory each takes, only the dry runs show
             few, more = (one.peaks[node.name] or 0.0 for one in (self.second, self.more_steps))
             training = lookup(self.parameters, section).training
             n_steps = training.num_images / training.batch_size
-            peak += max(0.0, more - few) / (MORE_STEPS - FEW_STEPS) * max(0.0, n_steps - FEW_STEPS)
+            peak += max(0.0, more - few) / (MORE_STEPS - STEPS) * max(0.0, n_steps - STEPS)
         image_bytes = int(np.prod(self.first.data["image_splits"].train.images.shape[1:]))
         return peak + n_images * image_bytes / MEGA
 
-    def _training(self, node: Node, section: str) -> Estimate:
+    def _training(self, node: Node, section: str, metrics: Mapping[str, Any]) -> Estimate:
         """The cost of a training: set-up, its steps, and its validations."""
         name, training = node.name, lookup(self.parameters, section)
-        seconds = self._step_seconds(name)
-        first_point = float(_curves(node, self.second)["seconds"].iloc[0])
-        validation = max(0.0, first_point - FEW_STEPS * seconds)
-        setup = max(0.0, self.first.seconds[name] - FEW_STEPS * seconds - validation)
+        seconds, validation = metrics["step_seconds"], metrics["validation_seconds"]
+        setup = max(0.0, self.first.seconds[name] - STEPS * seconds - validation)
         n_validated = len(self.first.data["image_splits"].val)
         validation *= min(N_VALIDATION, self.counts["val"]) / max(1, min(N_VALIDATION, n_validated))
         n_steps = -(-training.num_images // training.batch_size)
-        outputs = (self.first.data.get(output) for output in node.outputs)
-        model = next(value for value in outputs if isinstance(value, ModelBundle))
-        mflop_per_image = model.card["metrics"]["mflop_per_image"]
-        tflop = mflop_per_image * n_steps * training.batch_size / MEGA
+        tflop = metrics["mflop_per_image"] * n_steps * training.batch_size / MEGA
         return Estimate(
             name,
             setup + n_steps * seconds + training.num_validations * validation,
@@ -153,9 +150,14 @@ class Extrapolation:
             self.peak_mb(node),
         )
 
-    def _step_seconds(self, name: str) -> float:
-        difference = self.more_steps.seconds[name] - self.second.seconds[name]
-        return max(0.0, difference) / (MORE_STEPS - FEW_STEPS)
+    def _metrics(self, node: Node) -> Mapping[str, Any]:
+        """What a node's short training measured; empty if the run leaves it out."""
+        outputs: dict[str, Any] = {output: self.first.data.get(output) for output in node.outputs}
+        if not any(len(curves) for output, curves in outputs.items() if output.endswith("_curves")):
+            return {}
+        model = next(value for value in outputs.values() if isinstance(value, ModelBundle))
+        metrics: Mapping[str, Any] = model.card["metrics"]
+        return metrics
 
 
 def _counts(dry_run: DryRun) -> dict[str, int]:
@@ -169,6 +171,6 @@ def _amount(name: str, counts: Mapping[str, int]) -> int:
     return sum(counts[part] for part in COUNTED[name])
 
 
-def _curves(node: Node, dry_run: DryRun) -> Any:
-    """The curves of a training; without rows where a model was skipped."""
-    return dry_run.data[next(output for output in node.outputs if output.endswith("_curves"))]
+def _teacher_samples(node: Node) -> str | None:
+    """The parameter with the number of samples that the teacher of a node's training computes, if any."""
+    return TEACHER_SAMPLES.get((training_section(node) or "").removesuffix(".training"))

@@ -49,8 +49,11 @@ COUNTED = {
     "measure_classes": ("test",),
     "measure_memorization": ("train",),
 }
-# Node -> number of images that each training within the node sees, and the section of that training
-INNER_TRAININGS = {"measure_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training")}
+# Node -> number of images that each training within the node sees, the section of that training, and a model
+# that is trained in the same way
+INNER_TRAININGS = {
+    "measure_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training", "classifier")
+}
 _STREAM = "_stream"
 
 
@@ -78,7 +81,7 @@ def shorten(
         group = lookup(tree, section)
         group |= {"num_images": n_steps * group["batch_size"], "num_validations": 1, "patience": 0}
         group |= training
-    for images, section in INNER_TRAININGS.values():
+    for images, section, _ in INNER_TRAININGS.values():
         parent, _, key = images.rpartition(".")
         if lookup(tree, images) is not None:
             lookup(tree, parent)[key] = n_steps * lookup(tree, section)["batch_size"]

@@ -30,8 +30,7 @@ def matmul_gflops(precision: Precision) -> float:
     for _ in range(N_PRODUCTS + 1):  # the first one prepares the library
         start = time.perf_counter()
         torch.mm(matrix, matrix)
-        if precision.device.type == "cuda":
-            torch.cuda.synchronize(precision.device)
+        precision.synchronize()
         fastest = min(fastest, time.perf_counter() - start)
     return 2 * side**3 / max(fastest, 1e-9) / 1e9
 

@@ -41,6 +41,11 @@ class Precision:
         for module in modules.values():
             put_channels_last(module.to(self.device))
 
+    def synchronize(self) -> None:
+        """Wait until a GPU has done what was asked of it."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def release(self, modules: Mapping[str, nn.Module]) -> None:
         """Move modules back to the CPU, in evaluation mode and contiguous."""
         for module in modules.values():

@@ -93,6 +93,35 @@ class MetricAverager:
         return all(math.isfinite(float(value.detach())) for value in self.latest.values())
 
 
+class StepTimer:
+    """The mean time of a step, but for the first, which prepares what the others need."""
+
+    def __init__(self) -> None:
+        self.n = 0  # steps counted
+        self.paused_seconds: dict[str, float] = {}  # by what was done in the meantime
+        self._seconds, self._since = 0.0, 0.0
+
+    def count(self) -> None:
+        """A step is over."""
+        now = time.perf_counter()
+        if self.n:
+            self._seconds += now - self._since
+        self.n, self._since = self.n + 1, now
+
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """What is done inside belongs to no step."""
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
+        self._since += seconds
+        self.paused_seconds[name] = self.paused_seconds.get(name, 0.0) + seconds
+
+    def mean(self) -> float:
+        """Seconds of a step; 0 if there was only one."""
+        return self._seconds / max(1, self.n - 1)
+
+
 class TrainingState:
     """The state of a training, new or from a checkpoint ``saved``; the task's modules move to the device.
 
@@ -118,6 +147,7 @@ class TrainingState:
         self.ema = ExponentialMovingAverage(averaged, parameters.ema_halflife_fraction, fixed)
         self.averager = MetricAverager()
         self.curves: list[dict[str, float]] = []
+        self.step_timer = StepTimer()
         self.images_seen, self.bad_validations = 0, 0
         self.best_objective: float | None = None
         self.best_weights = cloned(self.ema.weights)
