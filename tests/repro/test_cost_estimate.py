@@ -113,7 +113,7 @@ def test_a_training_takes_its_steps_and_validations_and_what_it_prepares():
 
 class _Pictures:
     def __init__(self, train, sizes):
-        self.train, self._sizes = train, sizes
+        self.train, self.val, self._sizes = train, sizes["val"], sizes
 
     def __getitem__(self, name):
         return self._sizes[name]
