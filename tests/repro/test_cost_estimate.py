@@ -48,6 +48,8 @@ def test_a_dry_run_is_the_run_with_fewer_steps_and_images():
         assert lookup(short, f"{section}.{samples}") == pytest.approx(proportion * whole, abs=1)
     assert short.ingestion.source.scenes.n_train == 200
     assert short.generator.prior.width == parameters.generator.prior.width
+    quick = shorten(base_parameters({"run.training_share": 0.1}), 6, 200)
+    assert quick.run.training_share == 1 and quick.features == short.features
     own = base_parameters({"ingestion.source.kind": "cifar10", "ingestion.source.path": "x"})
     assert shorten(own, 6, 200).ingestion.source.max_images == 800
 
@@ -104,6 +106,9 @@ def test_a_training_takes_its_steps_and_validations_and_what_it_prepares():
     # Half as many images are validated on in the run
     assert found.seconds == pytest.approx(5.0 + n_steps * 0.1 + training.num_validations * 1.0)
     assert found.tflop == pytest.approx(0.64) and found.gflops == pytest.approx(640 / (n_steps * 0.1))
+    quick = parameters.model_copy(update={"run": parameters.run.model_copy(update={"training_share": 0.5})})
+    half = Extrapolation(quick, counts, first, first, first, first).estimate(node).seconds
+    assert found.seconds - half == pytest.approx(n_steps * 0.1 / 2)
     data["vae_curves"] = pd.DataFrame({"images_seen": []})
     assert (
         Extrapolation(parameters, counts, first, first, first, first).estimate(node).seconds

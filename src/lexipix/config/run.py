@@ -15,6 +15,7 @@ class RunParameters(Parameters):
     """Parameters shared by every pipeline (``run.*``)."""
 
     seed: int = Field(ge=0, lt=2**31)
+    training_share: float = Field(gt=0, le=1)
     threads: int = Field(ge=0, le=512)
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "fp32", "bf16"]

@@ -20,6 +20,11 @@ class TrainingParameters(Parameters):
     keep_best: bool
     checkpoint_seconds: float = Field(gt=0)
 
+    def shortened(self, share: float) -> Self:
+        """The same training with a share of the images, at least one batch."""
+        num_images = max(self.batch_size, round(share * self.num_images))
+        return self if share == 1 else self.model_copy(update={"num_images": num_images})
+
 
 class AccumulatedTrainingParameters(TrainingParameters):
     """A training whose batches can be split into micro-batches."""

@@ -16,6 +16,7 @@ import numpy as np
 from kedro.pipeline.node import Node
 
 from lexipix.config.root import LexipixParameters
+from lexipix.config.training import TrainingParameters
 from lexipix.data.images import N_VALIDATION
 from lexipix.repro.dry_run import (
     COUNTED,
@@ -127,7 +128,7 @@ class Extrapolation:
             n_images += int(getattr(lookup(self.parameters, section), samples))
         elif samples is not None:  # captions: how much memory each takes, only the dry runs show
             few, more = (one.peaks[node.name] or 0.0 for one in (self.second, self.more_steps))
-            training = lookup(self.parameters, section).training
+            training = self._whole(f"{section}.training")
             n_steps = training.num_images / training.batch_size
             peak += max(0.0, more - few) / (MORE_STEPS - STEPS) * max(0.0, n_steps - STEPS)
         image_bytes = int(np.prod(self.first.data["image_splits"].train.images.shape[1:]))
@@ -135,7 +136,7 @@ class Extrapolation:
 
     def _training(self, node: Node, section: str, metrics: Mapping[str, Any]) -> Estimate:
         """The cost of a training: set-up, its steps, and its validations."""
-        name, training = node.name, lookup(self.parameters, section)
+        name, training = node.name, self._whole(section)
         seconds, validation = metrics["step_seconds"], metrics["validation_seconds"]
         setup = max(0.0, self.first.seconds[name] - STEPS * seconds - validation)
         n_validated = len(self.first.data["image_splits"].val)
@@ -149,6 +150,11 @@ class Extrapolation:
             1e3 * tflop / max(n_steps * seconds, 1e-9),
             self.peak_mb(node),
         )
+
+    def _whole(self, section: str) -> TrainingParameters:
+        """The training with this section as the run does it."""
+        training: TrainingParameters = lookup(self.parameters, section)
+        return training.shortened(self.parameters.run.training_share)
 
     def _metrics(self, node: Node) -> Mapping[str, Any]:
         """What a node's short training measured; empty if the run leaves it out."""

@@ -72,10 +72,11 @@ def shorten(
     keeps its share of their cost. ``training`` are other values for the parameters of every training.
     """
     tree = parameters.model_dump()
+    tree["run"]["training_share"] = 1.0
     for section, samples in TEACHER_SAMPLES.items():
         group = lookup(tree, section)
-        whole = group["training"]
-        share = n_steps * whole["batch_size"] / whole["num_images"]
+        whole = lookup(parameters, section).training.shortened(parameters.run.training_share)
+        share = n_steps * whole.batch_size / whole.num_images
         group[samples] = max(1, round(share * group[samples]))
     for section in TRAININGS.values():
         group = lookup(tree, section)

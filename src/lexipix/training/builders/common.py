@@ -75,7 +75,7 @@ def run_training(
     parameters = setup.parameters
     result = train(
         setup.task,
-        setup.training or parameters.training,
+        (setup.training or parameters.training).shortened(run.training_share),
         run,
         name=name,
         key=f"{key}.training",
