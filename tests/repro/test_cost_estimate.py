@@ -105,6 +105,7 @@ def test_a_training_takes_its_steps_and_validations_and_what_it_prepares():
     n_steps = 6_400 / training.batch_size
     # Half as many images are validated on in the run
     assert found.seconds == pytest.approx(5.0 + n_steps * 0.1 + training.num_validations * 1.0)
+    assert found.parameter == "generator.vae.training.num_images"
     assert found.tflop == pytest.approx(0.64) and found.gflops == pytest.approx(640 / (n_steps * 0.1))
     quick = parameters.model_copy(update={"run": parameters.run.model_copy(update={"training_share": 0.5})})
     half = Extrapolation(quick, counts, first, first, first, first).estimate(node).seconds
@@ -148,6 +149,7 @@ def test_estimate_of_a_small_run_is_told_and_kept(project, monkeypatch):
     monkeypatch.setattr(pipeline_registry, "register_pipelines", lambda: {DEFAULT: nodes})
     answer = CliRunner().invoke(command, ["--env", "smoke"], obj=project)
     assert answer.exit_code == 0, answer.output
+    assert "takes the most" in answer.output and "run.training_share=0.2" in answer.output
     kept = json.loads((project.project_path / "data/smoke/08_reporting/estimate.json").read_text())
     assert {"ingest", "train_features", "train_vae"} < set(kept) == {node.name for node in nodes.nodes}
     assert all(cost["seconds"] >= 0 for cost in kept.values()) and kept["train_vae"]["seconds"] > 0.1

@@ -54,6 +54,8 @@ def estimate(metadata: ProjectMetadata, env: str | None, params: dict[str, Any])
     figures = {one.node: {"seconds": one.seconds, "peak_mb": one.peak_mb} for one in found}
     context.catalog["estimate"].save(figures)
     _show(found)
+    for sentence in _advice(found):
+        click.echo(sentence)
     click.echo(f"Written to {context.path('estimate')}; the run reports its own figures beside it.")
 
 
@@ -69,6 +71,15 @@ def _counts(context: ProjectContext) -> dict[str, int]:
     summary = context.load("ingestion_summary")  # the error of a missing one names the command to run
     counts = {str(split): int(summary[f"n_{split}"]) for split in SPLITS}
     return {**counts, "uncaptioned": int(summary.get("uncaptioned", 0))}
+
+
+def _advice(found: "list[Estimate]") -> list[str]:
+    """What takes the most, and which parameter shortens it."""
+    longest, total = max(found, key=lambda one: one.seconds), sum(one.seconds for one in found)
+    sentence = f"{longest.node} takes the most, {longest.seconds / max(total, 1e-9):.0%} of the time."
+    if longest.parameter is not None:
+        sentence += f" A smaller {longest.parameter} shortens it."
+    return [sentence, "run.training_share=0.2 gives every training a fifth of its images."]
 
 
 def _show(found: "list[Estimate]") -> None:

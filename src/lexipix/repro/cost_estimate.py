@@ -44,6 +44,7 @@ class Estimate:
     seconds: float
     tflop: float = 0.0  # arithmetic operations, in 10^12; 0 where they are not counted
     gflops: float = 0.0  # rate of arithmetic, in 10^9 operations per second
+    parameter: str | None = None  # the key that shortens it most
     peak_mb: float | None = None  # resident memory, in 10^6 bytes; None where the system does not report it
 
 
@@ -108,13 +109,15 @@ class Extrapolation:
                 each = (self.second.seconds[name] - self.fewer_images.seconds[name]) / (more - few)
                 n_added = _amount(name, self.counts) - _amount(name, _counts(self.first))
                 seconds += max(0.0, each) * n_added
+        key = None
         if name in INNER_TRAININGS:
             images, section, model = INNER_TRAININGS[name]
             n_images, training = lookup(self.parameters, images), lookup(self.parameters, section)
             metrics = self.first.data[model].card.get("metrics")
             if n_images is not None and metrics:
                 seconds += metrics["step_seconds"] * (n_images / training.batch_size - STEPS)
-        return Estimate(name, max(0.0, seconds), peak_mb=self.peak_mb(node))
+                key = images
+        return Estimate(name, max(0.0, seconds), parameter=key, peak_mb=self.peak_mb(node))
 
     def peak_mb(self, node: Node) -> float | None:
         """The peak of memory: that of the first dry run, plus the images and a teacher's samples."""
@@ -148,6 +151,7 @@ class Extrapolation:
             setup + n_steps * seconds + training.num_validations * validation,
             tflop,
             1e3 * tflop / max(n_steps * seconds, 1e-9),
+            f"{section}.num_images",
             self.peak_mb(node),
         )
 
