@@ -86,7 +86,7 @@ def _show(found: "list[Estimate]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lexipix.utils.progress import format_seconds
+    from lexipix.utils.durations import format_seconds
 
     table = Table("stage", "arithmetic", "rate", "memory", "time", box=None, header_style="bold")
     for column in table.columns[1:]:

@@ -13,7 +13,7 @@ from kedro.pipeline.node import Node
 
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.tracking.run import Cost
-from lexipix.utils.progress import format_seconds
+from lexipix.utils.durations import format_seconds
 
 _log = logging.getLogger(__name__)
 MIN_SECONDS = 5.0  # shorter nodes get no line of their own

@@ -16,7 +16,7 @@ from lexipix.reporting.metric_specs import lookup
 from lexipix.reporting.plots import Pixels
 from lexipix.reporting.summary import summary_lines
 from lexipix.utils.alpha import on_checkerboard
-from lexipix.utils.progress import format_seconds
+from lexipix.utils.durations import format_seconds
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,8 +23,9 @@ from lexipix.training.schedule import (
 )
 from lexipix.training.state import TrainingState
 from lexipix.training.tasks.base import Metrics, SampleGrid, TrainingResult, TrainingTask
+from lexipix.utils.durations import format_seconds
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.progress import Progress, format_seconds
+from lexipix.utils.progress import Progress
 from lexipix.utils.types import CheckpointStore, MetricStream
 
 _log = logging.getLogger(__name__)
