@@ -56,7 +56,10 @@ class ImageStoreDataset(FolderDataset[Any]):
         counts = {name: summary[f"n_{name}"] for name in SPLITS}
         listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         n_images, n_rejected = sum(counts.values()), summary["rejected"]
-        _log.info(f"Ingested {n_images:,} images ({listed}; {n_rejected:,} rejected) into {self.path}")
+        captions = _captions_of(n_images, summary)
+        _log.info(
+            f"Ingested {n_images:,} images ({listed}; {n_rejected:,} rejected; {captions}) into {self.path}"
+        )
 
     def _read(self, path: Path) -> ImageSplits:
         import pandas as pd
@@ -69,6 +72,21 @@ class ImageStoreDataset(FolderDataset[Any]):
     def preview(self) -> ImagePreview:
         """The first training images, for Kedro-Viz."""
         return preview_images(self.load().train.images)
+
+
+def _captions_of(n_images: int, summary: Mapping[str, Any]) -> str:
+    """Where the captions come from."""
+    n_classes, n_described, n_without = (
+        summary.get(key, 0) for key in ("class_captions", "described", "uncaptioned")
+    )
+    source = "files" if summary.get("source") == "folder" else "the source"
+    counts = {
+        f"captions from {source}": n_images - n_classes - n_described - n_without,
+        "from folder names": n_classes,
+        "from ingestion.captioner": n_described,
+        "images without a caption": n_without,
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
 def _read_split(folder: Path) -> Split:

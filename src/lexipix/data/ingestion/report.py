@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -12,8 +13,11 @@ from lexipix.utils.types import SPLITS, Reject, SourceImage
 _N_EXAMPLES = 48
 
 
+@dataclass(frozen=True)
 class Duplicate(Reject):
-    """A duplicate image; it does not count towards ``max_reject_share``."""
+    """A duplicate image."""
+
+    is_counted: bool = False
 
 
 class IngestReport:
@@ -29,8 +33,9 @@ class IngestReport:
     def add(self, item: SourceImage | Reject) -> None:
         """Count one item."""
         if isinstance(item, Reject):
-            self._counts["duplicates" if isinstance(item, Duplicate) else "rejected"] += 1
-            if not isinstance(item, Duplicate) and len(self._reasons) < 3:
+            kind = "rejected" if item.is_counted else "skipped"
+            self._counts["duplicates" if isinstance(item, Duplicate) else kind] += 1
+            if item.is_counted and len(self._reasons) < 3:
                 self._reasons.append(f"{item.file}: {item.reason}")
             return
         assert item.digest is not None and item.split is not None
@@ -41,6 +46,7 @@ class IngestReport:
             del self._examples[_N_EXAMPLES:]
         self._counts[item.split] += 1
         self._counts["uncaptioned"] += item.caption is None
+        self._counts["class_captions"] += item.from_folder_name and item.caption_source == "given"
         self._counts["described"] += item.caption_source == "generated"
         self._digest.update(f"{item.split}\t{item.digest}\t{item.caption or ''}\n".encode())
 
@@ -53,9 +59,10 @@ class IngestReport:
         return {
             "source": self._parameters.source.kind,
             **{f"n_{split}": counts[split] for split in SPLITS},
-            "rejected": counts["rejected"] + counts["duplicates"],
+            "rejected": counts["rejected"] + counts["skipped"] + counts["duplicates"],
             "duplicates": counts["duplicates"],
             "uncaptioned": counts["uncaptioned"],
+            **({"class_captions": counts["class_captions"]} if counts["class_captions"] else {}),
             **({"described": counts["described"]} if counts["described"] else {}),
             "image_size": self._parameters.size,
             "digest": self._digest.hexdigest()[:32],

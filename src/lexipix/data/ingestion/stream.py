@@ -47,7 +47,7 @@ class PictureStream:
     def _check(self, item: SourceImage | Reject, files: dict[bytes, str]) -> SourceImage | Reject:
         file = _printable(item.file)
         if isinstance(item, Reject):
-            return Reject(file, _printable(item.reason))
+            return replace(item, file=file, reason=_printable(item.reason))
         if file != item.file:
             return Reject(file, "its name is not valid UTF-8: rename it")
         try:
