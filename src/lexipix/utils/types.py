@@ -84,6 +84,16 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Duplicate(Reject):
+    """A copy of an accepted image, whose captions that one gets."""
+
+    is_counted: bool = False
+    digest: str = ""  # of both images
+    texts: tuple[str, ...] = ()  # captions that the accepted image lacks
+    is_first_caption: bool = False  # the accepted image came without a caption
+
+
+@dataclass(frozen=True)
 class OpenedSource:
     """A source whose images can be read one by one, always in the same order.
 

@@ -2,22 +2,14 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SPLITS, Reject, SourceImage
+from lexipix.utils.types import SPLITS, Duplicate, Reject, SourceImage
 
 _N_EXAMPLES = 48
-
-
-@dataclass(frozen=True)
-class Duplicate(Reject):
-    """A duplicate image."""
-
-    is_counted: bool = False
 
 
 class IngestReport:
@@ -37,6 +29,8 @@ class IngestReport:
             self._counts["duplicates" if isinstance(item, Duplicate) else kind] += 1
             if item.is_counted and len(self._reasons) < 3:
                 self._reasons.append(f"{item.file}: {item.reason}")
+            if isinstance(item, Duplicate) and item.texts:
+                self._add_captions(item)
             return
         assert item.digest is not None and item.split is not None
         if item.split == "train":
@@ -49,6 +43,14 @@ class IngestReport:
         self._counts["class_captions"] += item.from_folder_name and item.caption_source == "given"
         self._counts["described"] += item.caption_source == "generated"
         self._digest.update(f"{item.split}\t{item.digest}\t{item.caption or ''}\n".encode())
+
+    def _add_captions(self, item: Duplicate) -> None:
+        self._digest.update(f"{item.digest}\t{item.texts}\n".encode())
+        if item.is_first_caption:
+            self._counts["uncaptioned" if self._parameters.captioner is None else "described"] -= 1
+            for digest, example in self._examples:
+                if digest == item.digest:
+                    example["caption"] = item.texts[0]
 
     def summary(self) -> dict[str, Any]:
         """Summary of a finished ingestion; LexipixError if too many were rejected, or a split is empty."""

@@ -12,7 +12,7 @@ from lexipix.datasets.sources.text_files import encoding_of
 
 MAX_BYTES = 2**20  # of a caption file; longer ones are something else
 # Folders of caption files beside a folder of images.
-_CAPTION_FOLDERS = frozenset("caption captions text texts txt tags prompt prompts".split())
+_CAPTION_FOLDERS = frozenset({"caption", "captions", "text", "texts", "txt", "tags", "prompt", "prompts"})
 # Text files that are usually not captions.
 _NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
 
@@ -29,8 +29,8 @@ class CaptionFiles:
 def find_caption_files(listings: Sequence[Listing]) -> CaptionFiles:
     """Pair images and caption files.
 
-    ``a.png`` has the captions of ``a.txt``, ``a.png.txt`` and ``a.caption`` in its folder. Differences of case
-    and Unicode form count only where there is no such file. Else the file can lie in another folder, such as
+    ``a.png`` has the captions of ``a.txt``, ``a.png.txt`` and ``a.caption`` in its folder. Where there is no
+    such file, names can differ in case and Unicode form, or the file lies in another folder, such as
     ``captions/a.txt`` for ``images/a.png``.
     """
     found: dict[str, tuple[str, ...]] = {}
@@ -52,7 +52,7 @@ def find_caption_files(listings: Sequence[Listing]) -> CaptionFiles:
             pair(listing, lambda name: name)
             pair(listing, fold)
     _pair_folders(listings, found, used)
-    orphans, unused = [], []
+    orphans, unused = list[str](), list[str]()
     for listing in listings:
         left = [name for name in listing.texts if listing.prefix + name not in used]
         has_captions = len(left) < len(listing.texts)

@@ -10,8 +10,21 @@ from lexipix.datasets.sources.images import suffixes
 
 # Folders that hold the images of a data set, or of a class; their names say nothing about an image.
 GENERIC_FOLDERS = frozenset(
-    "image images img imgs pic pics picture pictures photo photos data dataset datasets file files jpg jpeg "
-    "jpegs png pngs webp gif".split()
+    {
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "pic",
+        "pics",
+        "picture",
+        "pictures",
+        "photo",
+        "photos",
+        "data",
+        "dataset",
+    }
+    | {"datasets", "file", "files", "jpg", "jpeg", "jpegs", "png", "pngs", "webp", "gif"}
 )
 
 
@@ -43,8 +56,8 @@ class ImageNames:
     def find(self, prefix: str, name: str) -> str:
         """The file that the metadata of the folder ``prefix`` means, relative to the root.
 
-        Names can differ in case, Unicode form and kind of slash, be absolute, and lack the suffix or the name of
-        a folder such as ``images``. Without such an image it is the path as it is written.
+        Names can differ in case, Unicode form and kind of slash, be absolute, and lack the suffix or a folder
+        such as ``images``. Without such an image it is the path as it is written.
         """
         exact = self._normalized(prefix, name)
         for file in dict.fromkeys((exact, self._normalized(prefix, name.strip().replace("\\", "/")))):

@@ -1,8 +1,8 @@
 """A user's folder of images as a source, in one of the usual layouts.
 
-The caption comes from the first of: a metadata file such as ``metadata.jsonl`` in the image's folder or above
-it, ``NAME.txt`` or ``NAME.caption`` beside the image, the name of the class folder. Otherwise the image has no
-caption.
+The caption comes from the first of: a metadata file such as ``metadata.jsonl`` in the image's folder or
+above it, ``NAME.txt`` or ``NAME.caption`` beside the image, the name of the class folder. Otherwise the image
+has no caption.
 """
 
 import logging
@@ -68,8 +68,8 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
             (f" ({item.file}: {item.reason})" for listing in listings for item in listing.rejects), ""
         )
         raise LexipixError(
-            f"ingestion.source.path is {root}, which has no images{first}: put files such as NAME.png there or in "
-            f"subfolders (supported suffixes: {' '.join(sorted(suffixes()))})."
+            f"ingestion.source.path is {root}, which has no images{first}: put files such as NAME.png there "
+            f"or in subfolders (supported suffixes: {' '.join(sorted(suffixes()))})."
         )
     entries: list[Entry | Reject] = []
     for part in list_entries(root, listings, splits, parameters).values():

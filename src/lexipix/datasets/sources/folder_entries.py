@@ -143,7 +143,7 @@ def _with_row(entry: Entry | Reject, row: Row) -> Entry | Reject:
 
 
 def _check_share(path: Path, prefix: str, listings: list[Listing], known: set[str], allowed: float) -> None:
-    """Stop if a metadata file names too few of the images that no other one names, in its folder and below."""
+    """Stop if a metadata file names too few of the images in its folder and below."""
     inner = tuple(
         listing.prefix
         for listing in listings
@@ -159,9 +159,9 @@ def _check_share(path: Path, prefix: str, listings: list[Listing], known: set[st
     if len(files) - len(missing) < allowed * len(files):
         raise LexipixError(
             f"{path} names {len(files) - len(missing):,} of {len(files):,} images of its folder, not "
-            f"{', '.join(missing[:3])}{' and others' if missing[3:] else ''}. Add rows for them (a row without a "
-            "text is an image without a caption), or set ingestion.source.folder.min_named_share, which is "
-            f"{allowed:g}, to 0."
+            f"{', '.join(missing[:3])}{' and others' if missing[3:] else ''}. Add rows for them (without "
+            "a text for an image without a caption), or set ingestion.source.folder.min_named_share, "
+            f"which is {allowed:g}, to 0."
         )
 
 
@@ -184,10 +184,10 @@ def _check_unused(
         _log.warning("These files in %s are not read for captions: %s.", root, shown)
         return
     raise LexipixError(
-        f"{root} has files that may hold captions, and none of them can be used: {shown}. Captions are read from "
-        f"{' or '.join(METADATA_STEMS)} with the suffix {', '.join(METADATA_SUFFIXES)} in the folder of the images "
-        "or above it, or from NAME.txt or NAME.caption for each image NAME.png. Rename the files, or move them "
-        "out of the folder."
+        f"{root} has files that may hold captions, and none of them can be used: {shown}. Captions are read "
+        f"from {' or '.join(METADATA_STEMS)} with the suffix {', '.join(METADATA_SUFFIXES)} in the folder of "
+        "the images or above it, and from NAME.txt or NAME.caption for each image NAME.png. Rename the files, "
+        "or move them out of the folder."
     )
 
 

@@ -82,7 +82,7 @@ def read_layout(root: Path) -> Layout:
             listings.append(Listing(prefix, [], rejects=[Reject(prefix, reason, is_counted=False)]))
             continue
         try:
-            names = sorted(os.listdir(root / prefix))
+            names = sorted(path.name for path in (root / prefix).iterdir())
         except OSError as error:
             if not prefix:
                 raise LexipixError(_unreadable_root(root, error)) from None
@@ -101,6 +101,8 @@ def read_layout(root: Path) -> Layout:
                 continue
             if kind == "file":
                 files.append(name)
+            elif kind == "other" and _is_metadata(name):
+                raise LexipixError(f"{root / prefix / name} is no file: delete it.")
             elif kind == "other" and _is_relevant(name):
                 rejects.append(Reject(prefix + name, "it is no file: a device, pipe or socket"))
             elif kind in ("folder", "link") and _FOREIGN.fullmatch(name):
@@ -117,7 +119,7 @@ def read_layout(root: Path) -> Layout:
 def _around(root: Path) -> set[tuple[int, int]]:
     """The folder itself and those that hold it: a link to one of them would lead outside and back."""
     try:
-        return {_identity(os.stat(root)), *(_identity(os.stat(folder)) for folder in root.resolve().parents)}
+        return {_identity(folder.stat()) for folder in (root, *root.resolve().parents)}
     except OSError as error:
         raise LexipixError(_unreadable_root(root, error)) from None
 
@@ -129,7 +131,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 def _seen_before(folder: Path, seen: set[tuple[int, int]], is_link: bool) -> str | None:
     """Why a folder is not read again, if it was seen before; else it is added."""
     try:
-        status = os.stat(folder)
+        status = folder.stat()
     except OSError:  # the listing gives the reason
         return None
     identity = _identity(status)
@@ -196,7 +198,7 @@ def _is_metadata(name: str) -> bool:
 
 def _is_relevant(name: str) -> bool:
     suffix = PurePath(name).suffix.lower()
-    return suffix in suffixes() or suffix in CAPTION_SUFFIXES or _is_metadata(name)
+    return suffix in suffixes() or suffix in CAPTION_SUFFIXES
 
 
 def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -> Listing:
@@ -204,6 +206,7 @@ def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -
     metadata: list[str] = []
     for stem in METADATA_STEMS:
         metadata = metadata or [name for name in names if _is_metadata(name) and fold(name).startswith(stem)]
+    metadata.sort(key=lambda name: METADATA_SUFFIXES.index(PurePath(fold(name)).suffix))
     if len(metadata) > 1:
         raise LexipixError(f"{root / prefix} has both {' and '.join(metadata)}: delete one of them.")
     documents = [

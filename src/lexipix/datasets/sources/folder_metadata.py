@@ -47,8 +47,8 @@ def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> lis
     Each field is a text, a number, a list of them, or null; ``shown`` is the file's name in places.
 
     Raises:
-        LexipixError: No row can be read, or the file has no file names, or neither labels nor the fields of any
-            template.
+        LexipixError: No row can be used, or the file has no file names, or neither labels nor the fields of
+            any template.
     """
     records = read_records(path, parameters.caption_field)
     fields: dict[str, None] = {}
@@ -63,8 +63,8 @@ def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> lis
             (f" The first, {row.place}: {row.reason}." for row in rows if isinstance(row, FailedRow)), ""
         )
         raise LexipixError(
-            f"{path} has no row that can be used.{first} Write one row with the field {FILE_NAME} for each image, "
-            "or delete the file."
+            f"{path} has no row that can be used.{first} Write one row with the field {FILE_NAME} for each "
+            "image, or delete the file."
         )
     return rows
 

@@ -134,8 +134,8 @@ def _csv_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record
             yield begun, _csv_record(header, cells)
     except csv.Error as error:
         raise LexipixError(
-            f"{path} is not valid CSV at line {line}: {error}. Write a quotation mark inside of a text twice, and "
-            "the text in quotation marks."
+            f"{path} is not valid CSV at line {line}: {error}. Write a quotation mark inside of a text "
+            "twice, and the text in quotation marks."
         ) from None
 
 
