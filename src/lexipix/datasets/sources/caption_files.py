@@ -96,7 +96,7 @@ def caption_files_beside(image: Path) -> list[Path]:
     """The caption files beside one image, as the ingestion finds them."""
     texts = [
         path.name
-        for path in image.parent.glob("*")
+        for path in sorted(image.parent.glob("*"))
         if path != image and is_caption_file(path.name) and path.is_file()
     ]
     listing = Listing("", [image.name], texts)

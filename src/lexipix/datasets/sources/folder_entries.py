@@ -186,7 +186,7 @@ def _check_unused(
     raise LexipixError(
         f"{root} has files that may hold captions, and none of them can be used: {shown}. Captions are read "
         f"from {' or '.join(METADATA_STEMS)} with the suffix {', '.join(METADATA_SUFFIXES)} in the folder of "
-        "the images or above it, and from NAME.txt or NAME.caption for each image NAME.png. Rename the files, "
+        "the images or above it, and from NAME.txt or NAME.caption for each image NAME.png. Rename them, "
         "or move them out of the folder."
     )
 
