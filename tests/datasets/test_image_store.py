@@ -114,9 +114,9 @@ def test_captions_of_copies_are_added_to_the_image(store):
         (
             "folder",
             {"class_captions": 10, "uncaptioned": 5},
-            "25 captions from files, 10 from folder names, 5 im",
+            "25 captions from files, 10 captions from folder names, 5 ",
         ),
-        ("folder", {"described": 40}, "rejected; 40 from ingestion.captioner)"),
+        ("folder", {"described": 40}, "rejected; 40 captions from ingestion.captioner)"),
         ("scenes", {"uncaptioned": 8}, "32 captions from the source, 8 images without a caption)"),
     ],
 )

@@ -88,8 +88,8 @@ def _captions_of(n_images: int, summary: Mapping[str, Any]) -> str:
     source = "files" if summary.get("source") == "folder" else "the source"
     counts = {
         f"captions from {source}": n_images - n_classes - n_described - n_without,
-        "from folder names": n_classes,
-        "from ingestion.captioner": n_described,
+        "captions from folder names": n_classes,
+        "captions from ingestion.captioner": n_described,
         "images without a caption": n_without,
     }
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)

@@ -202,7 +202,9 @@ def test_a_damaged_metadata_file_is_an_error(tmp_path, images, read, name, conte
 # Nothing is used
 
 
-@pytest.mark.parametrize("name", ["metadata.json1", "captions.yaml", "sub/Metadata.xlsx", "captions.ndjson"])
+@pytest.mark.parametrize(
+    "name", ["metadata.json1", "captions.yaml", "sub/Metadata.xlsx", "captions.txt", "metadata.jsonl.gz"]
+)
 def test_a_metadata_file_of_an_unknown_kind_stops(tmp_path, images, read, name):
     images(n_images=3)
     (tmp_path / name).parent.mkdir(exist_ok=True)

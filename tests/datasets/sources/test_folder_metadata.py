@@ -142,6 +142,14 @@ def test_images_of_an_inner_metadata_file_or_with_a_caption_file_need_no_row(fol
     assert captions["p39.png"] == ("moon",) and captions["inner/4.png"] == ("sun",) and not rejects
 
 
+@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "nul\0.png", "p00.png/"])
+def test_a_name_that_the_file_system_refuses_is_a_reject(folder, read, name):
+    rows = [json.dumps({"file_name": name, "text": "star"}) for name in [*NAMES[1:], name]]
+    (folder / "metadata.jsonl").write_text("\n".join(rows))
+    captions, rejects = read(min_named_share=0)
+    assert len(captions) == N_IMAGES and len(rejects) == (name != "p00.png/")
+
+
 # Fields
 
 

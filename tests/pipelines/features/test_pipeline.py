@@ -76,6 +76,18 @@ def test_captions_that_all_say_the_same_are_told(train, caplog):
     )
 
 
+def test_captions_that_are_too_long_are_counted(train, caplog):
+    data = image_splits()
+    train(data=data)
+    assert "captions have more than" not in caplog.text
+    rows = data.train.captions["caption"].notna().to_numpy().nonzero()[0]
+    data.train.captions.loc[rows[0], "caption"] = "a red star " * 30
+    n_captions = data.train.captions["caption"].nunique()
+    train(data=data, folder="long")
+    limit = features().max_tokens
+    assert f"1 of {n_captions} captions have more than {limit} tokens (features.max_tokens)" in caplog.text
+
+
 def test_only_captioned_pictures_train(train):
     """Changing a picture without a caption changes no weight."""
     data, other = image_splits(), image_splits()

@@ -28,7 +28,7 @@ from lexipix.datasets.sources.concepts import (
 from lexipix.datasets.sources.folder_entries import Entry, list_entries
 from lexipix.datasets.sources.folder_layout import find_splits, read_layout
 from lexipix.datasets.sources.image_format import with_found_format
-from lexipix.datasets.sources.images import Unusable, read_image, suffixes
+from lexipix.datasets.sources.images import MISSING, Unusable, read_image, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.machine import n_cores
 from lexipix.utils.types import OpenedSource, Reject, SourceImage
@@ -124,7 +124,8 @@ def _read_entry(root: Path, parameters: IngestionParameters, entry: Entry | Reje
             texts = (*texts, *read_captions(root / file))
         image = read_image(path, parameters)
     except Unusable as reason:
-        named = f", but {entry.named_in} names it" if entry.named_in and not path.is_file() else ""
+        is_missing = str(reason) == MISSING
+        named = f", but {entry.named_in} names it" if entry.named_in and is_missing else ""
         return Reject(entry.file, f"{reason}{named}")
     from_label = False
     if not any(texts) and entry.label and template:

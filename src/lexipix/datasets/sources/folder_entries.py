@@ -8,8 +8,13 @@ from pathlib import Path, PurePath
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.caption_files import CaptionFiles, find_caption_files
 from lexipix.datasets.sources.concepts import CaptionedRow
-from lexipix.datasets.sources.file_names import ImageNames, class_name, fold
-from lexipix.datasets.sources.folder_layout import METADATA_STEMS, METADATA_SUFFIXES, Listing
+from lexipix.datasets.sources.file_names import ImageNames, class_name
+from lexipix.datasets.sources.folder_layout import (
+    METADATA_STEMS,
+    METADATA_SUFFIXES,
+    Listing,
+    is_like_metadata,
+)
 from lexipix.datasets.sources.folder_metadata import FailedRow, Row, read_rows
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject, SplitName
@@ -175,7 +180,7 @@ def _check_unused(
         return
     shown = f"{', '.join(unused[:3])}{f' and {len(unused) - 3:,} others' if unused[3:] else ''}"
     n_images = sum(len(listing.images) for listing in listings)
-    is_metadata = any(fold(Path(name).stem) in METADATA_STEMS for name in documents)
+    is_metadata = any(is_like_metadata(PurePath(name).name) for name in unused)
     if (
         has_metadata
         or caption_files.of_image

@@ -37,7 +37,7 @@ _UNREADABLE = frozenset({".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".heic",
 _FOREIGN = re.compile(
     r"__macosx|lost\+found|lost\.dir|found\.\d{3}|system volume information|recycler|recycled|\$recycle\.bin|"
     r"#recycle|#snapshot|@recycle|@recently-snapshot|@eadir|@tmp|@sharebin|@synologyworkingdirectory|@sharesnap|"
-    r"~snapshot|\$extend|.*\.lrdata|.*\.photoslibrary",
+    r"@__thumb|~snapshot|\$extend|_vti_.*|network trash folder|temporary items|.*\.lrdata|.*\.photoslibrary",
     re.IGNORECASE,
 )
 
@@ -191,6 +191,11 @@ def find_splits(root: Path, listings: list[Listing]) -> dict[str, SplitName | No
     }
 
 
+def is_like_metadata(name: str) -> bool:
+    """Whether a file is called like a metadata file, whatever its suffix."""
+    return fold(name).startswith(METADATA_STEMS)
+
+
 def _is_metadata(name: str) -> bool:
     path = PurePath(fold(name))
     return path.stem in METADATA_STEMS and path.suffix in METADATA_SUFFIXES
@@ -213,7 +218,7 @@ def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -
         name
         for name, suffix in by_suffix
         if name not in metadata and suffix not in CAPTION_SUFFIXES and suffix not in suffixes()
-        if suffix in _DOCUMENTS or PurePath(fold(name)).stem in METADATA_STEMS
+        if suffix in _DOCUMENTS or is_like_metadata(name)
     ]
     return Listing(
         prefix,

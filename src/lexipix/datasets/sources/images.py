@@ -31,6 +31,9 @@ _SAME_COLOR, _PLAIN_SHARE = 8, 0.9  # levels within which, and share in which, a
 _PIXEL_ART_SIDE, _PIXEL_ART_COLORS = 128, 64  # pixels of the longer side, and colors, of pixel art at most
 
 
+MISSING = "the file does not exist"  # the reason of a file that is not there
+
+
 class Unusable(Exception):
     """An image must be rejected; the message is the reason in ``rejects.csv``."""
 
@@ -94,7 +97,7 @@ def _content(path: Path | str | BytesIO) -> BytesIO:
     if isinstance(path, BytesIO):
         return path
     if not Path(path).is_file():
-        raise Unusable("the file does not exist")
+        raise Unusable(MISSING)
     content = Path(path).read_bytes()
     if not content:
         raise Unusable("empty file")
