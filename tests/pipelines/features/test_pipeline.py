@@ -77,15 +77,16 @@ def test_captions_that_all_say_the_same_are_told(train, caplog):
 
 
 def test_captions_that_are_too_long_are_counted(train, caplog):
-    data = image_splits()
+    data, limit = image_splits(), features().max_tokens
+    table = data.train.captions
+    table["paraphrases"] = [[] for _ in table["paraphrases"]]
+    table.loc[table["caption"].notna(), "caption"] = [f"star {n}" for n in range(table["caption"].count())]
     train(data=data)
     assert "captions have more than" not in caplog.text
-    rows = data.train.captions["caption"].notna().to_numpy().nonzero()[0]
-    data.train.captions.loc[rows[0], "caption"] = "a red star " * 30
-    n_captions = data.train.captions["caption"].nunique()
+    table.loc[table["caption"].notna().idxmax(), "caption"] = "a red star " * 30
     train(data=data, folder="long")
-    limit = features().max_tokens
-    assert f"1 of {n_captions} captions have more than {limit} tokens (features.max_tokens)" in caplog.text
+    said = f"1 of {table['caption'].nunique()} captions have more than {limit} tokens (features.max_tokens)"
+    assert said in caplog.text
 
 
 def test_only_captioned_pictures_train(train):
