@@ -118,6 +118,14 @@ def test_an_image_without_a_text_in_the_metadata_has_that_of_its_caption_file(tm
     assert read()[0] == {"a.png": ("a star",), "b.png": ("b",)}
 
 
+def test_caption_files_that_metadata_replaces_are_reported(tmp_path, images, read, caplog):
+    names = images(n_images=3)
+    write_metadata(tmp_path / "metadata.csv", names)
+    (tmp_path / "p01.txt").write_text("moon")
+    assert read()[0]["p01.png"] == ("star p01.png",)
+    assert "1 images have captions in a metadata file: their own caption files are not read" in caplog.text
+
+
 # Folder names
 
 

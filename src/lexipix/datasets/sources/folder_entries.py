@@ -58,6 +58,16 @@ def list_entries(
     governed = tuple(listing.prefix for listing in listings if listing.metadata)
     _check_unused(root, listings, caption_files, bool(governed))
     named = _add_named(root, listings, splits, parameters, caption_files, entries)
+    n_ignored = sum(
+        bool(entry.texts) and entry.file in caption_files.of_image
+        for part in entries.values()
+        for entry in part
+        if isinstance(entry, Entry)
+    )
+    if n_ignored:
+        _log.warning(
+            "%s images have captions in a metadata file: their own caption files are not read.", n_ignored
+        )
     orphans = set(caption_files.orphans)
     for listing in listings:
         owner = part_of(listing.prefix, splits)
