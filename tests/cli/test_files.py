@@ -45,11 +45,13 @@ def test_text_beside_an_image(tmp_path):
     picture = tmp_path / "star.png"
     assert text_beside(picture) is None
     (tmp_path / "star.txt").write_bytes("\ufeffein großer\r\n Stern \n".encode())
-    assert text_beside(picture) == "ein großer Stern"
+    assert text_beside(picture) == ("ein großer Stern", "star.txt")
     (tmp_path / "star.txt").write_text(" \n")
     assert text_beside(picture) is None
     (tmp_path / "star.txt").write_bytes(b"caf\xe9")
-    with pytest.raises(LexipixError, match=r"star.txt is not UTF-8 text \(line 1\): save it as UTF-8"):
+    with pytest.raises(
+        LexipixError, match=r"star.png has a text that cannot be used, its caption file star.txt is not"
+    ):
         text_beside(picture)
     assert text_beside(tmp_path / "star.txt") is None  # a text is not its own description
 

@@ -9,7 +9,7 @@ from kedro.io import DatasetError
 from lexipix.datasets import image_store as picture_store
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SPLITS, Reject, SourceImage
+from lexipix.utils.types import SPLITS, Duplicate, Reject, SourceImage
 
 
 class Stream:
@@ -87,6 +87,49 @@ def test_round_trip(store, monkeypatch, chunk):
     ]
     assert image_splits.summary["source"] == "test"
     assert beside(store) == ["pictures"]
+
+
+def test_captions_of_copies_are_added_to_the_image(store):
+    class Copies(Stream):
+        def __iter__(self):
+            *items, summary = super().__iter__()
+            yield from items
+            yield Duplicate("x", "duplicate", digest=f"{0:032x}", texts=("first", "second"))
+            yield Duplicate("y", "duplicate", digest=f"{1:032x}", texts=("third",))
+            yield Duplicate("z", "duplicate", digest=f"{1:032x}", texts=("fourth",))
+            yield summary
+
+    store.save(Copies())
+    tables = store.load()
+    table = tables.train.captions
+    assert (table.caption[0], table.caption_source[0], table.paraphrases[0]) == ("first", "given", ["second"])
+    table = tables.val.captions
+    assert (table.caption[0], table.paraphrases[0]) == ("ein Bild, 第1", ["a", "b", "third", "fourth"])
+    assert table.paraphrases[1] == ["a", "b"] and len(tables.rejects) == 4
+
+
+@pytest.mark.parametrize(
+    ("source", "counts", "said"),
+    [
+        (
+            "folder",
+            {"class_captions": 10, "uncaptioned": 5},
+            "25 captions from files, 10 captions from folder names, 5 ",
+        ),
+        ("folder", {"described": 40}, "rejected; 40 captions from ingestion.captioner)"),
+        ("scenes", {"uncaptioned": 8}, "32 captions from the source, 8 images without a caption)"),
+    ],
+)
+def test_the_log_says_where_the_captions_come_from(store, caplog, source, counts, said):
+    class Counted(Stream):
+        def __iter__(self):
+            *items, summary = super().__iter__()
+            yield from items
+            yield summary | counts | {"source": source}
+
+    with caplog.at_level("INFO"):
+        store.save(Counted())
+    assert said in caplog.text
 
 
 def test_plain_numpy_reads_the_images(store):

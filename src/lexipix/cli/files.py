@@ -33,12 +33,23 @@ def read_image_file(
         raise LexipixError(f"{path} cannot be used as an image: {error}.") from None
 
 
-def text_beside(path: Path) -> str | None:
-    """The text of ``NAME.txt`` beside an image; None if there is none or it is blank."""
-    beside = path.with_suffix(".txt")
-    if beside == path or not beside.is_file():
-        return None
-    return " ".join(_text(beside, _MAX_LINE_BYTES).split()) or None
+def text_beside(path: Path) -> tuple[str, str] | None:
+    """The first caption in a caption file beside an image, as the ingestion reads it, and the file's name.
+
+    None if there is none or it is blank.
+    """
+    from lexipix.datasets.sources.caption_files import caption_files_beside, read_captions
+    from lexipix.datasets.sources.images import Unusable
+
+    try:
+        for file in caption_files_beside(path):
+            if captions := read_captions(file):
+                return captions[0], file.name
+    except Unusable as error:
+        raise LexipixError(
+            f"{path} has a text that cannot be used, {error}: fix it, or use --text."
+        ) from None
+    return None
 
 
 def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:

@@ -87,8 +87,9 @@ def redraw(
     pipe = context.text_to_image(generation.model)
     _, generator = pipe.generator("best")
     pixels = read_image_file(image, context.parameters.ingestion, generator)
-    source = "given" if text is not None else image.with_suffix(".txt").name
-    text = text if text is not None else text_beside(image)
+    source = "given"
+    if text is None and (beside := text_beside(image)):
+        text, source = beside
     if text is not None:
         checked = check_prompt(text, generator)
         show_warnings([checked.warning] if checked.warning else [])

@@ -64,6 +64,7 @@ class FolderSourceParameters(Parameters):
     caption_templates: tuple[Annotated[str, AfterValidator(_field_template)], ...] = Field(min_length=1)
     caption_values: dict[str, dict[str, str]]
     label_template: Annotated[str, _template("label", "a_label")] | None
+    min_named_share: float = Field(ge=0, le=1)
 
 
 class SourceParameters(Parameters):

@@ -16,7 +16,7 @@ from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import read_array
 from lexipix.datasets.previews import ImagePreview, preview_images
 from lexipix.utils.progress import track
-from lexipix.utils.types import SPLITS, ImageSplits, Reject, SourceImage, Split
+from lexipix.utils.types import SPLITS, Duplicate, ImageSplits, Reject, SourceImage, Split
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class ImageStoreDataset(FolderDataset[Any]):
 
     def _write(self, path: Path, data: Any) -> None:
         summary: Mapping[str, Any] = {}
+        further: dict[str, list[str]] = {}  # captions of copies, by the digest of the image
         with ExitStack() as stack:
             splits = {name: _SplitWriter(path / name, stack) for name in SPLITS}
             file = stack.enter_context((path / _REJECTS).open("w", encoding="utf-8", newline=""))
@@ -46,17 +47,25 @@ class ImageStoreDataset(FolderDataset[Any]):
                     splits[item.split].add(item)
                 elif isinstance(item, Reject):
                     rejects.writerow([item.file, item.reason])
+                    if isinstance(item, Duplicate) and item.texts:
+                        further.setdefault(item.digest, []).extend(item.texts)
                 else:
                     summary = item
             shape = next((writer.shape for writer in splits.values() if writer.shape), (1, 1, 3))
             for writer in splits.values():
                 writer.finish(shape)
+        if further:
+            for name in SPLITS:
+                _add_captions(path / name / _CAPTIONS, further)
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (path / _SUMMARY).write_text(text + "\n", encoding="utf-8")
         counts = {name: summary[f"n_{name}"] for name in SPLITS}
         listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         n_images, n_rejected = sum(counts.values()), summary["rejected"]
-        _log.info(f"Ingested {n_images:,} images ({listed}; {n_rejected:,} rejected) into {self.path}")
+        captions = _captions_of(n_images, summary)
+        _log.info(
+            f"Ingested {n_images:,} images ({listed}; {n_rejected:,} rejected; {captions}) into {self.path}"
+        )
 
     def _read(self, path: Path) -> ImageSplits:
         import pandas as pd
@@ -71,6 +80,21 @@ class ImageStoreDataset(FolderDataset[Any]):
         return preview_images(self.load().train.images)
 
 
+def _captions_of(n_images: int, summary: Mapping[str, Any]) -> str:
+    """Where the captions come from."""
+    n_classes, n_described, n_without = (
+        summary.get(key, 0) for key in ("class_captions", "described", "uncaptioned")
+    )
+    source = "files" if summary.get("source") == "folder" else "the source"
+    counts = {
+        f"captions from {source}": n_images - n_classes - n_described - n_without,
+        "captions from folder names": n_classes,
+        "captions from ingestion.captioner": n_described,
+        "images without a caption": n_without,
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
 def _read_split(folder: Path) -> Split:
     import pyarrow.parquet as pq
 
@@ -82,6 +106,23 @@ def _read_split(folder: Path) -> Split:
         raise ValueError(f"{folder.name} holds {len(images)} images and {len(captions)} captions")
     captions["paraphrases"] = [list(texts) for texts in captions["paraphrases"]]
     return Split(images, captions)
+
+
+def _add_captions(path: Path, further: Mapping[str, list[str]]) -> None:
+    """Give images the captions of their copies, which were read after they had been written."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    for row in rows:
+        texts = further.get(row["digest"], [])
+        if texts and (row["caption"] is None or row["caption_source"] == "generated"):
+            row |= {"caption": texts[0], "caption_source": "given"}
+            texts = texts[1:]
+        row["paraphrases"] = [*row["paraphrases"], *texts]
+    changed = pa.Table.from_pylist(rows, schema=table.schema)
+    pq.write_table(changed, path, compression="zstd", row_group_size=_CHUNK_ROWS)
 
 
 class _SplitWriter:

@@ -6,7 +6,7 @@ from tests.support.parameters import section
 
 from lexipix.data.ingestion.stream import PictureStream
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import OpenedSource, Reject, SourceImage
+from lexipix.utils.types import Duplicate, OpenedSource, Reject, SourceImage
 
 
 def image(seed):
@@ -176,3 +176,50 @@ def test_stopping_early_closes_the_source():
     next(items)
     items.close()
     assert closed
+
+
+def copies(*captions):
+    """The images of ``ENOUGH``, and copies of one."""
+    twins = [SourceImage(f"twin{n}.png", image(5), text) for n, text in enumerate(captions)]
+    return [*ENOUGH, *twins]
+
+
+def test_a_copy_gives_its_captions_to_the_image():
+    items = copies("another", "number 5", "another")
+    source = OpenedSource(lambda: (item for item in items), frozenset(), len(items))
+    change = {"image_size": 8, "source": {"kind": "folder"}}
+    results = list(PictureStream(source, section("ingestion", change)))
+    twins = [item for item in results if isinstance(item, Duplicate)]
+    assert [item.texts for item in twins] == [("another",), (), ()]
+    assert twins[0].reason == "duplicate of 5.png, which gets its caption too"
+    assert twins[0].digest == results[5].digest and not twins[0].is_first_caption
+    without = run(copies("number 5"), source={"kind": "folder"})[2]["digest"]
+    assert without == run(ENOUGH)[2]["digest"] != results[-1]["digest"]
+
+
+def test_a_copy_gives_a_caption_to_an_image_without_one():
+    bare = SourceImage("bare.png", image(5), None)
+    kept, rejects, summary = run([bare, *ENOUGH], source={"kind": "folder"})
+    assert kept[0].caption is None and summary["uncaptioned"] == 0
+    assert rejects["5.png"] == "duplicate of bare.png, which gets its caption too"
+
+
+def test_a_copy_in_another_split_keeps_its_captions():
+    own = image_splits(40, split="test")
+    twins = [SourceImage(f"twin{n}.png", image(n), "another", split="train") for n in range(40)]
+    _, rejects, _ = run([*own, *image_splits(200, 1000), *twins], own={"test"}, source={"kind": "folder"})
+    reason = "duplicate of 7.png, which is in another split: its caption is not used"
+    assert rejects["twin7.png"] == reason and len(rejects) == 40
+
+
+def test_names_of_folders_are_counted_apart_and_not_given_to_copies():
+    named = [SourceImage(f"cat/{n}.png", image(1000 + n), "a cat", from_folder_name=True) for n in range(7)]
+    twin = SourceImage("dog/twin.png", image(1000), "a dog", from_folder_name=True)
+    _, rejects, summary = run([*ENOUGH, *named, twin], source={"kind": "folder"})
+    assert summary["class_captions"] == 7 and rejects == {"dog/twin.png": "duplicate of cat/0.png"}
+
+
+def test_rejects_without_a_loss_do_not_count():
+    items = [Reject(f"link{n}", "a link", is_counted=False) for n in range(50)]
+    _, rejects, summary = run([*ENOUGH, *items], max_reject_share=0)
+    assert len(rejects) == summary["rejected"] == 50

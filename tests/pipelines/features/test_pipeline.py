@@ -76,6 +76,19 @@ def test_captions_that_all_say_the_same_are_told(train, caplog):
     )
 
 
+def test_captions_that_are_too_long_are_counted(train, caplog):
+    data, limit = image_splits(), features().max_tokens
+    table = data.train.captions
+    table["paraphrases"] = [[] for _ in table["paraphrases"]]
+    table.loc[table["caption"].notna(), "caption"] = [f"star {n}" for n in range(table["caption"].count())]
+    train(data=data)
+    assert "captions have more than" not in caplog.text
+    table.loc[table["caption"].notna().idxmax(), "caption"] = "a red star " * 30
+    train(data=data, folder="long")
+    said = f"1 of {table['caption'].nunique()} captions have more than {limit} tokens (features.max_tokens)"
+    assert said in caplog.text
+
+
 def test_only_captioned_pictures_train(train):
     """Changing a picture without a caption changes no weight."""
     data, other = image_splits(), image_splits()

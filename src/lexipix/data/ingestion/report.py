@@ -7,13 +7,9 @@ from typing import Any
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SPLITS, Reject, SourceImage
+from lexipix.utils.types import SPLITS, Duplicate, Reject, SourceImage
 
 _N_EXAMPLES = 48
-
-
-class Duplicate(Reject):
-    """A duplicate image; it does not count towards ``max_reject_share``."""
 
 
 class IngestReport:
@@ -29,9 +25,12 @@ class IngestReport:
     def add(self, item: SourceImage | Reject) -> None:
         """Count one item."""
         if isinstance(item, Reject):
-            self._counts["duplicates" if isinstance(item, Duplicate) else "rejected"] += 1
-            if not isinstance(item, Duplicate) and len(self._reasons) < 3:
+            kind = "rejected" if item.is_counted else "skipped"
+            self._counts["duplicates" if isinstance(item, Duplicate) else kind] += 1
+            if item.is_counted and len(self._reasons) < 3:
                 self._reasons.append(f"{item.file}: {item.reason}")
+            if isinstance(item, Duplicate) and item.texts:
+                self._add_captions(item)
             return
         assert item.digest is not None and item.split is not None
         if item.split == "train":
@@ -41,8 +40,17 @@ class IngestReport:
             del self._examples[_N_EXAMPLES:]
         self._counts[item.split] += 1
         self._counts["uncaptioned"] += item.caption is None
+        self._counts["class_captions"] += item.from_folder_name and item.caption_source == "given"
         self._counts["described"] += item.caption_source == "generated"
         self._digest.update(f"{item.split}\t{item.digest}\t{item.caption or ''}\n".encode())
+
+    def _add_captions(self, item: Duplicate) -> None:
+        self._digest.update(f"{item.digest}\t{item.texts}\n".encode())
+        if item.is_first_caption:
+            self._counts["uncaptioned" if self._parameters.captioner is None else "described"] -= 1
+            for digest, example in self._examples:
+                if digest == item.digest:
+                    example["caption"] = item.texts[0]
 
     def summary(self) -> dict[str, Any]:
         """Summary of a finished ingestion; LexipixError if too many were rejected, or a split is empty."""
@@ -53,9 +61,10 @@ class IngestReport:
         return {
             "source": self._parameters.source.kind,
             **{f"n_{split}": counts[split] for split in SPLITS},
-            "rejected": counts["rejected"] + counts["duplicates"],
+            "rejected": counts["rejected"] + counts["skipped"] + counts["duplicates"],
             "duplicates": counts["duplicates"],
             "uncaptioned": counts["uncaptioned"],
+            **({"class_captions": counts["class_captions"]} if counts["class_captions"] else {}),
             **({"described": counts["described"]} if counts["described"] else {}),
             "image_size": self._parameters.size,
             "digest": self._digest.hexdigest()[:32],

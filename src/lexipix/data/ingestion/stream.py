@@ -11,8 +11,17 @@ import numpy as np
 
 from lexipix.config.ingestion import IngestionParameters, SplitParameters
 from lexipix.data.ingestion.captioning import ImageCaptioner, captioned
-from lexipix.data.ingestion.report import Duplicate, IngestReport
-from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
+from lexipix.data.ingestion.report import IngestReport
+from lexipix.utils.types import Duplicate, OpenedSource, Reject, SourceImage, SplitName
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An accepted image; only hashes of its captions, as these stay in memory."""
+
+    file: str
+    split: SplitName
+    texts: set[int]
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,10 @@ class PictureStream:
         return self.source.n_images
 
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
-        files: dict[bytes, str] = {}
+        seen: dict[bytes, _Seen] = {}
         report = IngestReport(self.parameters)
         with closing(self.source.read()) as items:  # the source's threads end with the generator
-            results: Iterator[SourceImage | Reject] = (self._check(item, files) for item in items)
+            results: Iterator[SourceImage | Reject] = (self._check(item, seen) for item in items)
             if self.captioner is not None:
                 results = captioned(results, self.captioner)
             for result in results:
@@ -44,10 +53,10 @@ class PictureStream:
                 yield result
         yield {**report.summary(), **self.source.facts}
 
-    def _check(self, item: SourceImage | Reject, files: dict[bytes, str]) -> SourceImage | Reject:
+    def _check(self, item: SourceImage | Reject, seen: dict[bytes, _Seen]) -> SourceImage | Reject:
         file = _printable(item.file)
         if isinstance(item, Reject):
-            return Reject(file, _printable(item.reason))
+            return replace(item, file=file, reason=_printable(item.reason))
         if file != item.file:
             return Reject(file, "its name is not valid UTF-8: rename it")
         try:
@@ -62,22 +71,42 @@ class PictureStream:
             reason = f"its caption has {longest:,} characters, ingestion.max_caption_chars is {allowed:,}"
             return Reject(file, reason)
         digest = hashlib.sha256(np.ascontiguousarray(item.image).data).digest()[:16]
-        if digest in files:
-            return Duplicate(file, f"duplicate of {files[digest]}")
-        files[digest] = file
-        return replace(
+        split = choose_split(
+            digest if item.group is None else hashlib.sha256(item.group.encode()).digest(),
+            item.split,
+            self.source.splits,
+            self.parameters.splits,
+            item.is_held_out_pair,
+        )
+        item = replace(
             item,
+            file=file,
             caption=caption,
             paraphrases=tuple(paraphrases),
-            split=choose_split(
-                digest if item.group is None else hashlib.sha256(item.group.encode()).digest(),
-                item.split,
-                self.source.splits,
-                self.parameters.splits,
-                item.is_held_out_pair,
-            ),
+            split=split,
             digest=digest.hex(),
         )
+        if digest in seen:
+            return self._duplicate(item, seen[digest])
+        texts = set() if caption is None else {hash(text) for text in (caption, *paraphrases)}
+        seen[digest] = _Seen(file, split, texts)
+        return item
+
+    def _duplicate(self, item: SourceImage, first: _Seen) -> Duplicate:
+        """A copy of an image; the first one gets captions that a file gives the copy."""
+        assert item.digest is not None
+        reason = f"duplicate of {first.file}"
+        captions = () if item.caption is None or item.from_folder_name else (item.caption, *item.paraphrases)
+        further = tuple(text for text in captions if hash(text) not in first.texts)
+        # Other sources have captions of their own for equal images
+        if not further or self.parameters.source.kind != "folder":
+            return Duplicate(item.file, reason)
+        if item.split != first.split:  # captions of the test split must not be trained on
+            return Duplicate(item.file, f"{reason}, which is in another split: its caption is not used")
+        is_first = not first.texts
+        first.texts.update(map(hash, further))
+        reason = f"{reason}, which gets its caption too"
+        return Duplicate(item.file, reason, digest=item.digest, texts=further, is_first_caption=is_first)
 
 
 def choose_split(

@@ -1,13 +1,15 @@
-"""The layout of a folder of images: its splits, images, and caption files."""
+"""The layout of a folder of images: its splits, images, caption files and metadata files."""
 
 import os
-from dataclasses import dataclass
+import re
+import stat
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import NoReturn
 
+from lexipix.datasets.sources.file_names import fold
 from lexipix.datasets.sources.images import suffixes
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import SplitName
+from lexipix.utils.types import Reject, SplitName
 
 # Folder names that mean a split, as in Hugging Face's ImageFolder.
 SPLIT_FOLDERS: dict[str, SplitName] = {
@@ -20,13 +22,24 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "validation": "val",
     "dev": "val",
 }
-METADATA = ("metadata.jsonl", "metadata.csv")
+METADATA_STEMS = ("metadata", "captions")  # the first of them that a folder has is read
+METADATA_SUFFIXES = (".jsonl", ".csv", ".tsv", ".json", ".parquet")
+CAPTION_SUFFIXES = (".txt", ".caption")  # in the order in which the captions of one image are read
+# Other files that often hold captions; they are reported if no captions are found.
+_DOCUMENTS = frozenset(
+    {*METADATA_SUFFIXES, ".ndjson", ".json1", ".arrow", ".captions", ".cap", ".tags", ".prompt"}
+)
 # Image formats that cannot be read; they are rejected instead of ignored.
 _UNREADABLE = frozenset({".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".heic", ".heif", ".jxl", ".raw"}) | {
     ".cr2", ".cr3", ".nef", ".arw", ".dng", ".xcf", ".kra", ".mp4", ".webm",
 }  # fmt: skip
-# Text files that are usually not captions.
-_NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
+# Folders in which systems, file managers, NAS and sync tools keep thumbnails, versions and deleted files.
+_FOREIGN = re.compile(
+    r"__macosx|lost\+found|lost\.dir|found\.\d{3}|system volume information|recycler|recycled|\$recycle\.bin|"
+    r"#recycle|#snapshot|@recycle|@recently-snapshot|@eadir|@tmp|@sharebin|@synologyworkingdirectory|@sharesnap|"
+    r"@__thumb|~snapshot|\$extend|_vti_.*|network trash folder|temporary items|.*\.lrdata|.*\.photoslibrary",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -35,25 +48,117 @@ class Listing:
 
     prefix: str  # the folder relative to the root: "" or "train/owl/"
     images: list[str]
-    sidecars: dict[str, str]  # caption files beside an image, by the common stem
-    orphans: list[str]  # caption files without an image
-    unreadable: list[str]  # images in formats that cannot be read
-    metadata: str | None
+    texts: list[str] = field(default_factory=list)  # caption files, or other texts
+    unreadable: list[str] = field(default_factory=list)  # images in formats that cannot be read
+    metadata: str | None = None
+    documents: list[str] = field(default_factory=list)  # other files that may hold captions
+    rejects: list[Reject] = field(default_factory=list)  # what the file system could not read, or read twice
 
 
-def list_folders(root: Path) -> list[Listing]:
-    """Listings of a folder and its subfolders in the order of their names, without hidden ones and links.
+@dataclass(frozen=True)
+class Layout:
+    """A folder with its subfolders."""
+
+    listings: list[Listing]
+    foreign: list[str]  # skipped folders of other programs
+
+
+def read_layout(root: Path) -> Layout:
+    """Listings of a folder and its subfolders in the order of their names, without hidden ones.
+
+    Links to folders are followed, and each folder is read once. What the file system cannot read is a reject.
 
     Raises:
-        LexipixError: A folder has two metadata files.
+        LexipixError: The folder or a metadata file cannot be read, or a folder has two metadata files.
     """
-    listings = []
-    for folder, subfolders, names in os.walk(root, onerror=_raise):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "__MACOSX")))
-        files = [name for name in names if not name.startswith(".") and Path(folder, name).is_file()]
-        relative = Path(folder).relative_to(root).as_posix()
-        listings.append(_listing(Path(folder), "" if relative == "." else f"{relative}/", sorted(files)))
-    return listings
+    listings, foreign = [], list[str]()
+    waiting, links = [""], list[str]()
+    seen = _around(root)
+    while waiting or links:
+        # Links come last, so that a folder and not a link to it gives the names.
+        prefix, is_link = (waiting.pop(), False) if waiting else (links.pop(0), True)
+        rejects: list[Reject] = []
+        if prefix and (reason := _seen_before(root / prefix, seen, is_link)):
+            listings.append(Listing(prefix, [], rejects=[Reject(prefix, reason, is_counted=False)]))
+            continue
+        try:
+            names = sorted(path.name for path in (root / prefix).iterdir())
+        except OSError as error:
+            if not prefix:
+                raise LexipixError(_unreadable_root(root, error)) from None
+            listings.append(Listing(prefix, [], rejects=[Reject(prefix, _reason(error))]))
+            continue
+        files, folders = [], []
+        for name in names:
+            if name.startswith("."):
+                continue
+            try:
+                kind = _kind(root / prefix / name)
+            except OSError as error:
+                if _is_metadata(name):
+                    raise LexipixError(f"{root / prefix / name}: {_reason(error)}.") from None
+                rejects.append(Reject(prefix + name, _reason(error)))
+                continue
+            if kind == "file":
+                files.append(name)
+            elif kind == "other" and _is_metadata(name):
+                raise LexipixError(f"{root / prefix / name} is no file: delete it.")
+            elif kind == "other" and _is_relevant(name):
+                rejects.append(Reject(prefix + name, "it is no file: a device, pipe or socket"))
+            elif kind in ("folder", "link") and _FOREIGN.fullmatch(name):
+                foreign.append(prefix + name)
+            elif kind == "folder":
+                folders.append(f"{prefix}{name}/")
+            elif kind == "link":
+                links.append(f"{prefix}{name}/")
+        waiting += reversed(folders)
+        listings.append(_listing(root, prefix, files, rejects))
+    return Layout(sorted(listings, key=lambda listing: listing.prefix.split("/")[:-1]), sorted(foreign))
+
+
+def _around(root: Path) -> set[tuple[int, int]]:
+    """The folder itself and those that hold it: a link to one of them would lead outside and back."""
+    try:
+        return {_identity(folder.stat()) for folder in (root, *root.resolve().parents)}
+    except OSError as error:
+        raise LexipixError(_unreadable_root(root, error)) from None
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _seen_before(folder: Path, seen: set[tuple[int, int]], is_link: bool) -> str | None:
+    """Why a folder is not read again, if it was seen before; else it is added."""
+    try:
+        status = folder.stat()
+    except OSError:  # the listing gives the reason
+        return None
+    identity = _identity(status)
+    if identity in seen and status.st_ino:
+        return f"{'a link to ' if is_link else ''}a folder that is read already, or that holds this one"
+    seen.add(identity)
+    return None
+
+
+def _kind(path: Path) -> str:
+    """What a path is: file, folder, link (to a folder) or other; OSError if a link leads nowhere."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        return "link" if path.is_symlink() else "folder"
+    return "file" if stat.S_ISREG(mode) else "other"
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it is a link to something that does not exist"
+    if isinstance(error, PermissionError):
+        return "permission denied: check the permissions of the file or folder"
+    return f"it cannot be read: {error.strerror}"
+
+
+def _unreadable_root(root: Path, error: OSError) -> str:
+    return f"ingestion.source.path is {root}, which cannot be read: {error.strerror}."
 
 
 def find_splits(root: Path, listings: list[Listing]) -> dict[str, SplitName | None]:
@@ -86,27 +191,41 @@ def find_splits(root: Path, listings: list[Listing]) -> dict[str, SplitName | No
     }
 
 
-def _raise(error: OSError) -> NoReturn:
-    raise error
+def is_like_metadata(name: str) -> bool:
+    """Whether a file is called like a metadata file, whatever its suffix."""
+    return fold(name).startswith(METADATA_STEMS)
 
 
-def _listing(folder: Path, prefix: str, names: list[str]) -> Listing:
+def _is_metadata(name: str) -> bool:
+    path = PurePath(fold(name))
+    return path.stem in METADATA_STEMS and path.suffix in METADATA_SUFFIXES
+
+
+def _is_relevant(name: str) -> bool:
+    suffix = PurePath(name).suffix.lower()
+    return suffix in suffixes() or suffix in CAPTION_SUFFIXES
+
+
+def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -> Listing:
     by_suffix = [(name, PurePath(name).suffix.lower()) for name in names]
-    images = [name for name, suffix in by_suffix if suffix in suffixes()]
-    texts = {PurePath(name).stem: name for name, suffix in by_suffix if suffix == ".txt"}
-    metadata = [name for name in METADATA if name in names]
+    metadata: list[str] = []
+    for stem in METADATA_STEMS:
+        metadata = metadata or [name for name in names if _is_metadata(name) and fold(name).startswith(stem)]
+    metadata.sort(key=lambda name: METADATA_SUFFIXES.index(PurePath(fold(name)).suffix))
     if len(metadata) > 1:
-        raise LexipixError(f"{folder} has both {' and '.join(METADATA)}: delete one of them.")
-    stems = {PurePath(name).stem for name in images}
-    sidecars = {stem: name for stem, name in texts.items() if stem in stems}
-    orphans = [
-        name for stem, name in texts.items() if stem not in stems and not stem.lower().startswith(_NOTES)
+        raise LexipixError(f"{root / prefix} has both {' and '.join(metadata)}: delete one of them.")
+    documents = [
+        name
+        for name, suffix in by_suffix
+        if name not in metadata and suffix not in CAPTION_SUFFIXES and suffix not in suffixes()
+        if suffix in _DOCUMENTS or is_like_metadata(name)
     ]
     return Listing(
         prefix,
-        images,
-        sidecars,
-        orphans if sidecars else [],  # without any caption file, text files are not captions
+        [name for name, suffix in by_suffix if suffix in suffixes()],
+        [name for name, suffix in by_suffix if suffix in CAPTION_SUFFIXES],
         [name for name, suffix in by_suffix if suffix in _UNREADABLE],
         metadata[0] if metadata else None,
+        documents,
+        rejects,
     )

@@ -1,27 +1,22 @@
-"""Reads captions from ``metadata.jsonl`` or ``metadata.csv`` (layout of Hugging Face's ImageFolder)."""
+"""Captions in the rows of a metadata file (layout of Hugging Face's ImageFolder)."""
 
-import csv
-import json
 import logging
-import re
 import string
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import count, product
+from itertools import product
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from lexipix.config.ingestion import FolderSourceParameters
 from lexipix.datasets.sources.concepts import CaptionedRow
+from lexipix.datasets.sources.metadata_records import FILE_NAME, Fault, read_records
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Reject
 
 _log = logging.getLogger(__name__)
 
 CAPTION = "caption"  # the name of ``caption_field`` in templates
 MAX_VALUE = 64  # characters of a field that can name a style
-MAX_BYTES = 2**20  # of a line here, and of a caption file; longer ones are something else
-_INVALID = re.compile("[\ud800-\udfff]")
 _FIELD_KEY = "ingestion.source.folder.caption_field"
 _TEMPLATES_KEY = "ingestion.source.folder.caption_templates"
 
@@ -33,35 +28,52 @@ class Row:
     place: str  # the metadata file and the line, for error messages
     file_name: str  # path of the image relative to the metadata file
     texts: tuple[str, ...]  # the caption, then other captions of the same image
-    label: str | None  # the field ``label``, if it is a text
+    label: str | None  # the field ``label``, if it has one
     captioned: CaptionedRow | None = None  # to find its concept; None without a caption
 
 
-def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> Iterator[Row | Reject]:
-    """Rows of a metadata file, and rejects for invalid lines.
+@dataclass(frozen=True)
+class FailedRow:
+    """A row that cannot be used."""
 
-    Each field is a text, a list of texts, or null; ``shown`` is the file's name in rejects.
+    place: str
+    reason: str
+    file_name: str | None = None  # the image that it names, if that can be read
+
+
+def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> list[Row | FailedRow]:
+    """Rows of a metadata file.
+
+    Each field is a text, a number, a list of them, or null; ``shown`` is the file's name in places.
 
     Raises:
-        LexipixError: The file has no file names, or neither labels nor the fields of any template.
+        LexipixError: No row can be used, or the file has no file names, or neither labels nor the fields of
+            any template.
     """
-    records = list(_records(path))
+    records = read_records(path, parameters.caption_field)
     fields: dict[str, None] = {}
     for _, record in records:
         if isinstance(record, dict):
             fields |= dict.fromkeys(record)
     if fields:
         _check_fields(path, fields, parameters)
-    for line, record in records:
-        row = _row(f"{shown} line {line}", record, parameters)
-        yield Reject(f"{shown}:{line}", row) if isinstance(row, str) else row
+    rows = [_row(f"{shown} {place}", record, parameters) for place, record in records]
+    if not any(isinstance(row, Row) for row in rows):
+        first = next(
+            (f" The first, {row.place}: {row.reason}." for row in rows if isinstance(row, FailedRow)), ""
+        )
+        raise LexipixError(
+            f"{path} has no row that can be used.{first} Write one row with the field {FILE_NAME} for each "
+            "image, or delete the file."
+        )
+    return rows
 
 
 def _check_fields(path: Path, fields: Collection[str], parameters: FolderSourceParameters) -> None:
     found = f"(found: {', '.join(fields)})"
-    if "file_name" not in fields:
+    if FILE_NAME not in fields:
         raise LexipixError(
-            f"{path} has no field file_name {found}: each row must have the image's path in it."
+            f"{path} has no field {FILE_NAME} {found}: each row must have the image's path in it."
         )
     missing = {
         template: [name for name in fields_of(template, parameters) if name not in fields]
@@ -84,19 +96,30 @@ def _check_fields(path: Path, fields: Collection[str], parameters: FolderSourceP
             _log.info(message, _TEMPLATES_KEY, template, path.name, ", ".join(names))
 
 
-def _row(place: str, record: dict[str, Any] | str, parameters: FolderSourceParameters) -> Row | str:
-    """The row, or the reason why it is invalid."""
-    if isinstance(record, str):
-        return record
-    name, label = record.get("file_name"), record.get("label")
+def _row(place: str, record: dict[str, Any] | Fault, parameters: FolderSourceParameters) -> Row | FailedRow:
+    if isinstance(record, Fault):
+        return FailedRow(place, record.reason, record.file_name)
+    name = record.get(FILE_NAME)
     if not isinstance(name, str) or not name.strip():
-        return "the row has no file name in the field file_name"
+        return FailedRow(place, f"the row has no file name in the field {FILE_NAME}")
     try:
         texts = fill_templates(record, parameters)
+        label = _label(record, is_needed=not texts)
     except ValueError as error:
-        return f"the caption of {name!r} {error}"
-    label = label if isinstance(label, str) and label.strip() else None
+        return FailedRow(place, f"the caption of {name!r} {error}", name)
     return Row(place, name, texts, label, _captioned(record, parameters) if texts else None)
+
+
+def _label(record: dict[str, Any], is_needed: bool) -> str | None:
+    """The class of a row; numbers count as their digits."""
+    label = record.get("label")
+    if isinstance(label, float) and label.is_integer():  # a table with gaps has floats
+        label = int(label)
+    if label is None or label != label or isinstance(label, str | int | float):
+        return str(label) if label is not None and label == label and str(label).strip() else None
+    if is_needed:
+        raise ValueError("in the field 'label' is not a text or a number")
+    return None
 
 
 def _captioned(record: dict[str, Any], parameters: FolderSourceParameters) -> CaptionedRow | None:
@@ -105,58 +128,9 @@ def _captioned(record: dict[str, Any], parameters: FolderSourceParameters) -> Ca
         field: value
         for field, value in record.items()
         if isinstance(value, str) and 0 < len(value) <= MAX_VALUE
-        if field not in ("file_name", "label", parameters.caption_field)
+        if field not in (FILE_NAME, "label", parameters.caption_field)
     }
     return CaptionedRow(captions[0], fields) if captions else None
-
-
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Line numbers and rows; in place of an invalid row the reason."""
-    # Invalid bytes become lone surrogates, so that they invalidate their row and not the whole file.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        lines = _lines(path, file)
-        if path.suffix != ".csv":
-            for line, text in enumerate(lines, 1):
-                if text.strip():
-                    yield line, _json_record(text)
-            return
-        reader = csv.DictReader(lines)
-        try:
-            for record in reader:
-                yield reader.line_num, _csv_record(record)
-        except csv.Error as error:
-            raise LexipixError(f"{path} is not valid CSV at line {reader.line_num}: {error}.") from error
-
-
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    for line in count(1):
-        text = file.readline(MAX_BYTES + 1)
-        if len(text) > MAX_BYTES:
-            raise LexipixError(
-                f"{path} ({path.stat().st_size:,} bytes) has a line {line} of more than {MAX_BYTES:,} bytes: "
-                "it must have one small row for each image."
-            )
-        if not text:
-            return
-        yield text
-
-
-def _json_record(text: str) -> dict[str, Any] | str:
-    if _INVALID.search(text):
-        return "the line is not valid UTF-8"
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return f"the line is not valid JSON: {error}"
-    return record if isinstance(record, dict) else "the line is not a JSON object"
-
-
-def _csv_record(record: dict[str, Any]) -> dict[str, Any] | str:
-    if None in record:
-        return "the row has more fields than the header"
-    if any(_INVALID.search(value or "") for value in record.values()):
-        return "the row is not valid UTF-8"
-    return {key: value or None for key, value in record.items()}
 
 
 def fields_of(template: str, parameters: FolderSourceParameters) -> list[str]:

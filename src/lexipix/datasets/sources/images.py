@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lexipix.config.ingestion import IngestionParameters, ResizeParameters
+from lexipix.datasets.sources.color_profiles import to_srgb
 from lexipix.utils.alpha import opaque
 
 # EPS would run Ghostscript on the file; Pillow recognizes the other formats but cannot decode them.
@@ -28,6 +29,9 @@ _TURNS = {
 
 _SAME_COLOR, _PLAIN_SHARE = 8, 0.9  # levels within which, and share in which, a border has one color
 _PIXEL_ART_SIDE, _PIXEL_ART_COLORS = 128, 64  # pixels of the longer side, and colors, of pixel art at most
+
+
+MISSING = "the file does not exist"  # the reason of a file that is not there
 
 
 class Unusable(Exception):
@@ -82,6 +86,8 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
     except MemoryError:
         raise Unusable("too large: not enough memory to decode it") from None
     except Exception as error:  # Pillow's decoders raise many types of errors
+        if isinstance(error, OSError) and error.errno is not None:
+            raise Unusable(f"it cannot be read: {error.strerror}") from None
         detail = " ".join(str(error).split()) or type(error).__name__
         raise Unusable(f"damaged or cut short: {detail}") from None
 
@@ -91,7 +97,7 @@ def _content(path: Path | str | BytesIO) -> BytesIO:
     if isinstance(path, BytesIO):
         return path
     if not Path(path).is_file():
-        raise Unusable("the file does not exist")
+        raise Unusable(MISSING)
     content = Path(path).read_bytes()
     if not content:
         raise Unusable("empty file")
@@ -101,12 +107,12 @@ def _content(path: Path | str | BytesIO) -> BytesIO:
 def to_square(
     image: Image.Image, size: int, resize: ResizeParameters, keep_alpha: bool = False
 ) -> NDArray[np.uint8]:
-    """An image of any color mode as an upright square, uint8 (size, size, 3), cropped or padded.
+    """An image of any color mode and profile as an upright square, uint8 (size, size, 3), cropped or padded.
 
     With ``keep_alpha`` it is (size, size, 4), with premultiplied colors.
     """
     turn = _TURNS.get(_orientation(image))
-    image = _plain_mode(image)
+    image = _plain_mode(to_srgb(image))
     background = _padding(image, resize)
     new_size, box, resample = _target(image, size, resize, background is not None)
     if image.size != new_size:

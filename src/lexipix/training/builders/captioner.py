@@ -15,7 +15,7 @@ from lexipix.models.captioner import PREFIX_SIDE, Captioner
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.image_encoder import ImageEncoder
 from lexipix.models.language_model import small_gpt2
-from lexipix.training.builders.common import PretrainedModels, TrainingSetup
+from lexipix.training.builders.common import PretrainedModels, TrainingSetup, report_cut_captions
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.captioner import CaptionerTask
@@ -51,6 +51,8 @@ def build_captioner(
                 else train_tokenizer(learn.all_captions(), own.vocabulary)
             )
             start = eos_id(tokenizer)
+            key = "features.max_tokens" if own is None else "captioner.tokenizer.max_tokens"
+            report_cut_captions(tokenizer, learn.all_captions(), max_tokens, key)
             model = small_gpt2(
                 tokenizer.get_vocab_size(),
                 max_tokens + 1 + (PREFIX_SIDE**2 if has_prefix else 0),

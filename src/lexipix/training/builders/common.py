@@ -1,16 +1,20 @@
 """A training before its first step, and its run to a trained model."""
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.data.images import ImageRows, Images
+from lexipix.data.tokenization import n_tokens
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.loop import train
@@ -25,6 +29,8 @@ from lexipix.utils.types import (
     PretrainedLanguageModel,
     PretrainedSentenceEncoder,
 )
+
+logger = logging.getLogger(__name__)
 
 PCA_IMAGES = 2000  # more make no visible difference
 Outputs = tuple[ModelBundle, pd.DataFrame, dict[str, Any], SampleGrid]
@@ -103,6 +109,22 @@ def skipped_outputs(key: str) -> Outputs:
 
 def _empty_grid() -> SampleGrid:
     return np.full((8, 8, 3), 255, np.uint8)
+
+
+def report_cut_captions(tokenizer: Tokenizer, captions: Iterable[str], max_tokens: int, key: str) -> None:
+    """Log how many captions are longer than ``max_tokens``, of which a network reads the beginning only."""
+    distinct = list(dict.fromkeys(captions))
+    # A token has a byte at least, and the ends of a text have two tokens at most
+    long = (caption for caption in distinct if len(caption.encode()) + 2 > max_tokens)
+    n_cut = sum(n_tokens(tokenizer, caption) > max_tokens for caption in long)
+    if n_cut:
+        logger.warning(
+            "%s of %s captions have more than %d tokens (%s): the rest of them is not read.",
+            f"{n_cut:,}",
+            f"{len(distinct):,}",
+            max_tokens,
+            key,
+        )
 
 
 def image_shape(image_splits: ImageSplits) -> dict[str, int]:

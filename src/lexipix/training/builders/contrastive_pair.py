@@ -17,7 +17,12 @@ from lexipix.data.captioned import for_training
 from lexipix.data.tokenization import train_feature_tokenizer, train_tokenizer
 from lexipix.models.blocks import folding
 from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.builders.common import PretrainedModels, TrainingSetup, image_shape
+from lexipix.training.builders.common import (
+    PretrainedModels,
+    TrainingSetup,
+    image_shape,
+    report_cut_captions,
+)
 from lexipix.training.bundles import known_words
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.contrastive import ContrastiveTask
@@ -61,6 +66,7 @@ def build_contrastive_pair(
             "embed_dim": PRETRAINED_EMBED_DIM,
         }
     tokenizer, text_encoder = _text_input(parameters, learn.all_captions(), pretrained)
+    report_cut_captions(tokenizer, learn.all_captions(), parameters.max_tokens, "features.max_tokens")
     config: dict[str, Any] = {
         "image_encoder": image_encoder,
         "text_encoder": {**text_encoder, "embed_dim": image_encoder["embed_dim"]},

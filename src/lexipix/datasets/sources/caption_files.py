@@ -1,0 +1,144 @@
+"""Caption files of single images, such as ``NAME.txt``: which image each belongs to, and their captions."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from lexipix.datasets.sources.file_names import GENERIC_FOLDERS, fold
+from lexipix.datasets.sources.folder_layout import CAPTION_SUFFIXES, Listing
+from lexipix.datasets.sources.images import Unusable
+from lexipix.datasets.sources.text_files import encoding_of
+
+MAX_BYTES = 2**20  # of a caption file; longer ones are something else
+# Folders of caption files beside a folder of images.
+_CAPTION_FOLDERS = frozenset({"caption", "captions", "text", "texts", "txt", "tags", "prompt", "prompts"})
+# Text files that are usually not captions.
+_NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
+
+
+@dataclass(frozen=True)
+class CaptionFiles:
+    """The caption files of a folder; all paths are relative to its root."""
+
+    of_image: dict[str, tuple[str, ...]]  # caption files by image
+    orphans: list[str]  # caption files without an image, beside others that have one
+    unused: list[str]  # caption files where no image has one
+
+
+def find_caption_files(listings: Sequence[Listing]) -> CaptionFiles:
+    """Pair images and caption files.
+
+    ``a.png`` has the captions of ``a.txt``, ``a.png.txt`` and ``a.caption`` in its folder. Where there is no
+    such file, names can differ in case and Unicode form, or the file lies in another folder, such as
+    ``captions/a.txt`` for ``images/a.png``.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    used: set[str] = set()
+
+    def pair(listing: Listing, key: Callable[[str], str]) -> None:
+        texts = defaultdict(list)
+        for name in sorted(listing.texts, key=_suffix_rank):
+            if listing.prefix + name not in used:
+                texts[key(PurePath(name).stem)].append(listing.prefix + name)
+        for name in listing.images:
+            file = listing.prefix + name
+            if file not in found and (own := [*texts[key(PurePath(name).stem)], *texts[key(name)]]):
+                found[file] = tuple(own)
+        used.update(text for name in listing.images for text in found.get(listing.prefix + name, ()))
+
+    for listing in listings:
+        if listing.texts:
+            pair(listing, lambda name: name)
+            pair(listing, fold)
+    _pair_folders(listings, found, used)
+    orphans, unused = list[str](), list[str]()
+    for listing in listings:
+        left = [name for name in listing.texts if listing.prefix + name not in used]
+        has_captions = len(left) < len(listing.texts)
+        captions = [name for name in left if not PurePath(name).stem.lower().startswith(_NOTES)]
+        (orphans if has_captions else unused).extend(listing.prefix + name for name in captions)
+    return CaptionFiles(found, orphans, unused)
+
+
+def _pair_folders(listings: Sequence[Listing], found: dict[str, tuple[str, ...]], used: set[str]) -> None:
+    """Pair the images and caption files that are left, over folders such as ``images`` and ``captions``."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for listing in listings:
+        for name in sorted(listing.texts, key=_suffix_rank):
+            if (file := listing.prefix + name) not in used:
+                texts[_key(listing.prefix, PurePath(name).stem, _CAPTION_FOLDERS)].append(file)
+    if not texts:
+        return
+    images: dict[str, list[str]] = defaultdict(list)
+    for listing in listings:
+        for name in listing.images:
+            if listing.prefix + name not in found:
+                for key in dict.fromkeys((PurePath(name).stem, name)):
+                    images[_key(listing.prefix, key, GENERIC_FOLDERS)].append(listing.prefix + name)
+    for key, files in images.items():
+        # Of several images in different folders it is unclear which one is meant.
+        if key in texts and len({PurePath(file).parent for file in files}) == 1:
+            found |= {file: tuple(texts[key]) for file in files}
+            used.update(texts[key])
+
+
+def _key(prefix: str, name: str, dropped: Iterable[str]) -> str:
+    folders = [folder for folder in fold(prefix).split("/") if folder and folder not in dropped]
+    return "/".join([*folders, fold(name)])
+
+
+def _suffix_rank(name: str) -> int:
+    return CAPTION_SUFFIXES.index(PurePath(name).suffix.lower())
+
+
+def caption_files_beside(image: Path) -> list[Path]:
+    """The caption files beside one image, as the ingestion finds them."""
+    texts = [
+        path.name
+        for path in sorted(image.parent.glob("*"))
+        if path != image and is_caption_file(path.name) and path.is_file()
+    ]
+    listing = Listing("", [image.name], texts)
+    return [image.with_name(name) for name in find_caption_files([listing]).of_image.get(image.name, ())]
+
+
+def is_caption_file(name: str) -> bool:
+    """Whether a file of this name can be a caption file."""
+    return PurePath(name).suffix.lower() in CAPTION_SUFFIXES
+
+
+def read_captions(path: Path) -> tuple[str, ...]:
+    """The captions in a caption file; see :func:`captions_in`.
+
+    Raises:
+        Unusable: It cannot be read, is too large or no text.
+    """
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise Unusable(f"its caption file {path.name} has {size:,} bytes, allowed are {MAX_BYTES:,}")
+        content = path.read_bytes()
+        encoding = encoding_of(content[:4])
+        return captions_in(content.decode(encoding))
+    except UnicodeDecodeError:
+        name = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
+        raise Unusable(f"its caption file {path.name} is not valid {name}") from None
+    except OSError as error:
+        raise Unusable(f"its caption file {path.name} cannot be read: {error.strerror}") from None
+
+
+def captions_in(text: str) -> tuple[str, ...]:
+    r"""The captions in the text of a caption file: blank lines separate them, other line breaks do not.
+
+    >>> captions_in("a big\nred star\n\na star\n")
+    ('a big red star', 'a star')
+    """
+    captions: list[str] = []
+    current: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        if words := line.split():
+            current += words
+        elif current:
+            captions.append(" ".join(current))
+            current = []
+    return tuple(captions)

@@ -1,0 +1,226 @@
+"""The images of a folder before they are read, with their captions or the files that hold these."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from lexipix.config.ingestion import IngestionParameters
+from lexipix.datasets.sources.caption_files import CaptionFiles, find_caption_files
+from lexipix.datasets.sources.concepts import CaptionedRow
+from lexipix.datasets.sources.file_names import ImageNames, class_name
+from lexipix.datasets.sources.folder_layout import (
+    METADATA_STEMS,
+    METADATA_SUFFIXES,
+    Listing,
+    is_like_metadata,
+)
+from lexipix.datasets.sources.folder_metadata import FailedRow, Row, read_rows
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import Reject, SplitName
+
+_log = logging.getLogger(__name__)
+
+_MIN_UNUSED = 5  # unused caption files that stop the run, if they are half as many as the images
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An image to read, with its captions or their files."""
+
+    file: str
+    split: SplitName | None
+    texts: tuple[str, ...] = ()
+    label: str | None = None
+    caption_files: tuple[str, ...] = ()
+    named_in: str | None = None
+    captioned: CaptionedRow | None = None
+    group: str | None = None
+    is_held_out_pair: bool = False
+
+
+Entries = dict[str, list[Entry | Reject]]  # by the prefix of their part
+
+
+def list_entries(
+    root: Path,
+    listings: list[Listing],
+    splits: Mapping[str, SplitName | None],
+    parameters: IngestionParameters,
+) -> Entries:
+    """Entries of each part: images in metadata files, then all other images.
+
+    Raises:
+        LexipixError: A metadata file names too few images, or captions lie in files that are not read.
+    """
+    entries: Entries = {prefix: [] for prefix in splits}
+    caption_files = find_caption_files(listings)
+    governed = tuple(listing.prefix for listing in listings if listing.metadata)
+    _check_unused(root, listings, caption_files, bool(governed))
+    named = _add_named(root, listings, splits, parameters, caption_files, entries)
+    n_ignored = sum(
+        bool(entry.texts) and entry.file in caption_files.of_image
+        for part in entries.values()
+        for entry in part
+        if isinstance(entry, Entry)
+    )
+    if n_ignored:
+        _log.warning(
+            "%s images have captions in a metadata file: their own caption files are not read.", n_ignored
+        )
+    orphans = set(caption_files.orphans)
+    for listing in listings:
+        owner = part_of(listing.prefix, splits)
+        # What is wrong above all parts is reported with the first part
+        entries[owner or next(iter(splits))] += listing.rejects
+        if owner is not None:
+            is_class = listing.prefix != owner and not listing.prefix.startswith(governed)
+            has_label = is_class and parameters.source.folder.label_template is not None
+            label = class_name(listing.prefix.removeprefix(owner)) if has_label else None
+            entries[owner] += _listed(listing, splits[owner], label, named, caption_files.of_image)
+            entries[owner] += [
+                Reject(listing.prefix + name, "a caption file without an image beside it")
+                for name in listing.texts
+                if listing.prefix + name in orphans
+            ]
+    return entries
+
+
+def part_of(path: str, splits: Iterable[str]) -> str | None:
+    """The prefix of the part that a path belongs to."""
+    return next((prefix for prefix in splits if path.startswith(prefix)), None)
+
+
+def _add_named(
+    root: Path,
+    listings: list[Listing],
+    splits: Mapping[str, SplitName | None],
+    parameters: IngestionParameters,
+    caption_files: CaptionFiles,
+    entries: Entries,
+) -> set[str]:
+    """Add the images that metadata files name; returns their files, and those whose rows failed."""
+    images = ImageNames(root, (listing.prefix + name for listing in listings for name in listing.images))
+    places: dict[str, tuple[str, int]] = {}  # part and position of the entries that are named
+    failed: set[str] = set()
+    for listing in listings:
+        if listing.metadata is None:
+            continue
+        shown = listing.prefix + listing.metadata
+        # Errors of a file above all parts are reported with the first part
+        part = part_of(listing.prefix, splits) or next(iter(splits))
+        rows = read_rows(root / shown, shown, parameters.source.folder)
+        files = [
+            None if row.file_name is None else images.find(listing.prefix, row.file_name) for row in rows
+        ]
+        good = {file for row, file in zip(rows, files, strict=True) if isinstance(row, Row)}
+        for row, file in zip(rows, files, strict=True):
+            if isinstance(row, FailedRow):
+                # The image of a failed row is itself the reject, if no other row names it
+                is_image = file is not None and file in images and file not in good and file not in places
+                owner = part_of(file, splits) if is_image and file is not None else None
+                if file is None or owner is None:
+                    entries[part].append(Reject(f"{shown}:{row.place.rpartition(' ')[2]}", row.reason))
+                elif file not in failed:
+                    failed.add(file)
+                    entries[owner].append(Reject(file, f"{row.place}: {row.reason}"))
+                continue
+            assert file is not None
+            owner = None if file.startswith(("../", "/")) else part_of(file, splits)
+            if owner is None or (listing.prefix and owner != part):
+                location = "outside of the folder" if owner is None else "in another split"
+                reason = f"{row.place} names it, but it is {location}"
+                entries[part].append(Reject(row.file_name, reason))
+            elif file in places:
+                part_entries, position = entries[places[file][0]], places[file][1]
+                part_entries[position] = _with_row(part_entries[position], row)
+            else:
+                places[file] = owner, len(entries[owner])
+                own = () if row.texts else caption_files.of_image.get(file, ())
+                entry = Entry(file, splits[owner], row.texts, row.label, own, row.place, row.captioned)
+                entries[owner].append(entry)
+        known = failed | set(places) | set(caption_files.of_image)
+        _check_share(root / shown, listing.prefix, listings, known, parameters.source.folder.min_named_share)
+    return failed | set(places)
+
+
+def _with_row(entry: Entry | Reject, row: Row) -> Entry | Reject:
+    """An entry with the captions of a further row of its image."""
+    assert isinstance(entry, Entry)
+    texts = tuple(dict.fromkeys((*entry.texts, *row.texts)))
+    return replace(
+        entry,
+        texts=texts,
+        label=entry.label or row.label,
+        caption_files=() if texts else entry.caption_files,
+        captioned=entry.captioned or row.captioned,
+    )
+
+
+def _check_share(path: Path, prefix: str, listings: list[Listing], known: set[str], allowed: float) -> None:
+    """Stop if a metadata file names too few of the images in its folder and below."""
+    inner = tuple(
+        listing.prefix
+        for listing in listings
+        if listing.metadata and listing.prefix != prefix and listing.prefix.startswith(prefix)
+    )
+    files = [
+        listing.prefix + name
+        for listing in listings
+        if listing.prefix.startswith(prefix) and not listing.prefix.startswith(inner)
+        for name in listing.images
+    ]
+    missing = [file for file in files if file not in known]
+    if len(files) - len(missing) < allowed * len(files):
+        raise LexipixError(
+            f"{path} names {len(files) - len(missing):,} of {len(files):,} images of its folder, not "
+            f"{', '.join(missing[:3])}{' and others' if missing[3:] else ''}. Add rows for them (without "
+            "a text for an image without a caption), or set ingestion.source.folder.min_named_share, "
+            f"which is {allowed:g}, to 0."
+        )
+
+
+def _check_unused(
+    root: Path, listings: list[Listing], caption_files: CaptionFiles, has_metadata: bool
+) -> None:
+    """Report files that may hold captions and are not read; stop if no captions are read at all."""
+    documents = [listing.prefix + name for listing in listings for name in listing.documents]
+    unused = [*documents, *caption_files.unused]
+    if not unused:
+        return
+    shown = f"{', '.join(unused[:3])}{f' and {len(unused) - 3:,} others' if unused[3:] else ''}"
+    n_images = sum(len(listing.images) for listing in listings)
+    is_metadata = any(is_like_metadata(PurePath(name).name) for name in unused)
+    if (
+        has_metadata
+        or caption_files.of_image
+        or not (is_metadata or len(unused) >= max(_MIN_UNUSED, n_images / 2))
+    ):
+        _log.warning("These files in %s are not read for captions: %s.", root, shown)
+        return
+    raise LexipixError(
+        f"{root} has files that may hold captions, and none of them can be used: {shown}. Captions are read "
+        f"from {' or '.join(METADATA_STEMS)} with the suffix {', '.join(METADATA_SUFFIXES)} in the folder of "
+        "the images or above it, and from NAME.txt or NAME.caption for each image NAME.png. Rename them, "
+        "or move them out of the folder."
+    )
+
+
+def _listed(
+    listing: Listing,
+    split: SplitName | None,
+    label: str | None,
+    named: set[str],
+    caption_files: Mapping[str, tuple[str, ...]],
+) -> Iterator[Entry | Reject]:
+    """Entries of a folder's files that no metadata file names."""
+    files = [listing.prefix + name for name in listing.images]
+    if any(file in caption_files for file in files):
+        label = None  # the folder is no class, and the other images have no caption
+    for file in files:
+        if file not in named:
+            captioned = CaptionedRow(label, {}) if label else None
+            yield Entry(file, split, (), label, caption_files.get(file, ()), captioned=captioned)
+    for name in listing.unreadable:
+        reason = f"{PurePath(name).suffix} files are not supported: save the image as PNG, JPEG or WebP"
+        yield Reject(listing.prefix + name, reason)

@@ -1,0 +1,185 @@
+"""Records of metadata files: JSON Lines, JSON, CSV, TSV and Parquet, as dictionaries of their fields."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path, PurePath
+from typing import Any, TextIO
+
+from lexipix.datasets.sources.images import suffixes
+from lexipix.datasets.sources.text_files import encoding_of
+from lexipix.utils.errors import LexipixError
+
+FILE_NAME = "file_name"  # the field with the path of the image
+MAX_BYTES = 2**20  # of a line; longer ones are something else
+_INVALID = re.compile("[\ud800-\udfff]")
+_NAMED = re.compile(r'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
+_DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}  # spreadsheets write semicolons or tabs in some languages
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What stands in place of a record that cannot be read."""
+
+    reason: str
+    file_name: str | None = None  # the image that it names, if that can be read
+
+
+Record = dict[str, Any] | Fault
+
+
+def read_records(path: Path, caption_field: str) -> list[tuple[str, Record]]:
+    """Records with their places, such as ``line 3``.
+
+    Raises:
+        LexipixError: The file cannot be read as a whole.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            return [(f"row {number}", record) for number, record in enumerate(_parquet_records(path), 1)]
+        with path.open("rb") as start:
+            encoding = encoding_of(start.read(4))
+        # Invalid bytes become lone surrogates, so that they invalidate their row and not the whole file.
+        with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+            if suffix == ".json":
+                found = _json_records(path, file.read(), caption_field)
+                return [(f"row {number}", record) for number, record in enumerate(found, 1)]
+            lines = _lines(path, file)
+            records = _csv_records(path, lines) if suffix in _DELIMITERS else _json_lines(lines)
+            return [(f"line {number}", record) for number, record in records]
+    except UnicodeError as error:
+        raise LexipixError(f"{path} is no text in {encoding} ({error.args[-1]}): save it as UTF-8.") from None
+    except OSError as error:
+        raise LexipixError(f"{path} cannot be read ({error.strerror or error}): check the file.") from None
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    for line in count(1):
+        text = file.readline(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise LexipixError(
+                f"{path} ({path.stat().st_size:,} bytes) has a line {line} of more than {MAX_BYTES:,} bytes: "
+                "it must have one small row for each image."
+            )
+        if not text:
+            return
+        yield text
+
+
+def _json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
+    for line, text in enumerate(lines, 1):
+        if text.strip():
+            yield line, _json_line(text)
+
+
+def _json_line(text: str) -> Record:
+    if _INVALID.search(text):
+        return Fault("the line is not valid UTF-8", _named(text))
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Fault(f"the line is not valid JSON: {error}", _named(text))
+    return record if isinstance(record, dict) else Fault("the line is not a JSON object")
+
+
+def _named(text: str) -> str | None:
+    """The image that a damaged line of JSON names."""
+    match = _NAMED.search(text)
+    try:
+        return None if match is None else str(json.loads(match[1]))
+    except ValueError:
+        return None
+
+
+def _json_records(path: Path, text: str, caption_field: str) -> Iterator[Record]:
+    """A list of objects, or an object with the captions or the fields of each image by its name."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LexipixError(f"{path} is not valid JSON: {error}.") from None
+    if isinstance(document, dict):
+        document = [
+            {FILE_NAME: name, **(value if isinstance(value, dict) else {caption_field: value})}
+            for name, value in document.items()
+        ]
+    if not isinstance(document, list):
+        raise LexipixError(f"{path} is neither a list of objects nor an object: write one object per image.")
+    for record in document:
+        yield record if isinstance(record, dict) else Fault("the row is not a JSON object")
+
+
+def _csv_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record]]:
+    first = next(lines, "")
+    delimiters = _DELIMITERS[path.suffix.lower()]
+    delimiter = next((sign for sign in delimiters if FILE_NAME in _cells(first, sign)), delimiters[0])
+    reader = csv.reader(
+        chain([first], lines), strict=True, delimiter=delimiter, skipinitialspace=f"{delimiter} " in first
+    )
+    line, header = 1, None
+    try:
+        for cells in reader:
+            line, begun = reader.line_num + 1, line
+            if not cells:
+                continue
+            if header is None:
+                header = [name.strip() for name in cells]
+                if twice := [name for name in header if name and header.count(name) > 1]:
+                    raise LexipixError(f"{path} has two fields {twice[0]!r}: rename or delete one of them.")
+                continue
+            _check_no_row_inside(path, begun, cells, delimiter)
+            yield begun, _csv_record(header, cells)
+    except csv.Error as error:
+        raise LexipixError(
+            f"{path} is not valid CSV at line {line}: {error}. Write a quotation mark inside of a text "
+            "twice, and the text in quotation marks."
+        ) from None
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return [cell.strip().strip('"') for cell in line.split(delimiter)]
+
+
+def _check_no_row_inside(path: Path, line: int, cells: list[str], delimiter: str) -> None:
+    """A stray quotation mark swallows the rows up to the next one."""
+    for cell in cells:
+        for inner in cell.splitlines()[1:]:
+            if any(PurePath(part).suffix.lower() in suffixes() for part in _cells(inner, delimiter)):
+                raise LexipixError(
+                    f"{path} is not valid CSV at line {line}: a text that begins there with a quotation mark "
+                    f"contains the row {inner[:60]!r}. Delete the quotation mark, or write it twice."
+                )
+
+
+def _csv_record(header: list[str], cells: list[str]) -> Record:
+    record = {key: value or None for key, value in zip(header, cells, strict=False)}
+    name = record.get(FILE_NAME)
+    name = None if name is None or _INVALID.search(name) else name
+    if len(cells) > len(header):
+        return Fault("the row has more fields than the header", name)
+    if any(_INVALID.search(cell) for cell in cells):
+        return Fault("the row is not valid UTF-8", name)
+    return dict(record)
+
+
+def _parquet_records(path: Path) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            # Fields of other types, such as the images themselves, are no captions.
+            names = [field.name for field in file.schema_arrow if not _holds_bytes(field.type)]
+            records: list[dict[str, Any]] = file.read(columns=names).to_pylist()
+            return records
+    except pa.ArrowException as error:
+        raise LexipixError(f"{path} is not a valid Parquet file: {' '.join(str(error).split())}.") from None
+
+
+def _holds_bytes(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind))
