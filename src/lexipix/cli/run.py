@@ -9,6 +9,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.utils import find_kedro_project
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.parameters import params_option
 from lexipix.cli.project_context import require_environment
 from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
 
@@ -31,9 +32,5 @@ def _run(context: click.Context, /, **options: Any) -> Any:
 
 
 # It takes every option that Kedro's command has, now or later
-run = click.Command("run", params=list(kedro_run.params), callback=_run, help=kedro_run.help)
-
-
-def kedro_option(name: str) -> click.Parameter:
-    """An option of Kedro's run command, for other commands that take the same."""
-    return next(option for option in kedro_run.params if option.name == name)
+_options = [params_option() if option.name == "params" else option for option in kedro_run.params]
+run = click.Command("run", params=_options, callback=_run, help=kedro_run.help)

@@ -9,6 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 from lexipix.utils.atomic import replace_file, replace_folder
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.permissions import not_readable
+from lexipix.utils.project_paths import exists
 
 T = TypeVar("T")
 
@@ -32,11 +33,7 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
     def load(self) -> T:
         what = f"{self.kind} {self.path.name}"
         command = f"run `{self.made_by}`" if self.made_by else "run the stage that makes it"
-        try:
-            exists = self.path.exists()
-        except PermissionError:
-            exists = False
-        if not exists:
+        if not exists(self.path):
             self._require_readable(what)
             raise LexipixError(f"There is no {what} at {self.path}: {command} first.")
         if missing := self._missing():

@@ -1,7 +1,9 @@
 """The tags of an MLflow run: its code, command, environment, machine, seed and DVC stage."""
 
+import json
 import os
 import platform
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,4 +102,7 @@ def _word(value: Any) -> str:
     """A value as ``--params`` reads it back."""
     if value is None:
         return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    shown = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+    return re.sub(r"(?:\\)+\$\{", "${", shown)  # as the user typed it
