@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from lexipix.cli.parameters import params_option, read_params
+from lexipix.cli.parameters import read_params, typed_option
 from lexipix.tracking.lineage import command
 from lexipix.utils.nested import flatten, lookup
 
@@ -86,7 +86,7 @@ def test_values_are_read_by_the_type_of_their_parameter(text, expected):
     assert repeated.output.strip() == str(params), "the command of a run says the same"
 
 
-@click.command(params=[params_option()])
+@click.command(params=[typed_option("params")])
 def show(params):
     click.echo(str(params))
 
@@ -130,4 +130,4 @@ def test_the_option_of_every_command_is_this_one():
 
     for command_of_lexipix in (run, estimate):
         (option,) = (one for one in command_of_lexipix.params if one.name == "params")
-        assert option.callback is params_option().callback
+        assert option.callback is typed_option("params").callback

@@ -25,9 +25,12 @@ _NEXT = re.compile(r",\s*(?=(\w[\w.]*)\s*=)")
 _OPEN, _CLOSE = "[{(", "]})"
 
 
-def params_option() -> click.Parameter:
-    """Kedro's option ``--params``, which reads text as it was typed."""
-    option = copy.copy(next(option for option in kedro_run.params if option.name == "params"))
+TYPED = ("params", "runner_params")
+
+
+def typed_option(name: str) -> click.Parameter:
+    """Kedro's option ``--params`` or ``--runner-params``, which reads text as it was typed."""
+    option = copy.copy(next(option for option in kedro_run.params if option.name == name))
     option.callback = _read
     return option
 
@@ -96,7 +99,7 @@ def _value(key: str, text: str) -> Any:
             return yaml.load(text, yaml.BaseLoader)  # makes text of everything
         return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]  # type: ignore[index, call-overload]
     except (yaml.YAMLError, OmegaConfBaseException) as error:
-        reason = " ".join(str(error).split())[:100]
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())[:100]
         raise ValueError(f"{key} = {text!r} is not valid YAML ({reason}): put text in quotes") from error
 
 

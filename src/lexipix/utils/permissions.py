@@ -56,7 +56,9 @@ def reading(path: Path, *damages: type[Exception]) -> Iterator[None]:
         yield
     except LexipixError:
         raise
-    except (*damages, OSError, ValueError) as error:
+    except Exception as error:
+        if not isinstance(error, (OSError, ValueError, *damages)):
+            raise
         if reason := not_readable(path, error):
             raise LexipixError(f"{reason}.") from error
         raise LexipixError(f"{path} is damaged or incomplete ({error}).") from error
