@@ -155,6 +155,7 @@ def test_finished_run_is_in_mlflow_and_is_not_repeated(toy):
     assert client.get_experiment(run.info.experiment_id).name == "lexipix"
     assert run.data.params == {
         "run.seed": "9",
+        "run.training_share": "1.0",
         "run.threads": "0",
         "run.device": "auto",
         "run.precision": "auto",

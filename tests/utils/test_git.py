@@ -8,7 +8,10 @@ import sys
 import pytest
 from tests.support.project import REPOSITORY, commit_all
 
-SHOW = "from lexipix.utils import git; print(repr(git.git_revision()), repr(git.uncommitted()), git.code_revision())"
+SHOW = """
+from lexipix.utils import git
+print(repr(git.git_revision()), repr(git.uncommitted()), git.code_revision())
+"""
 
 
 @pytest.fixture
