@@ -1,6 +1,7 @@
 """``kedro reproduce``: run a tracked run again and compare its files."""
 
 import datetime
+import shlex
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -61,7 +62,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     revision = todo[0].tags["git.revision"][:12] + (" with changes" if todo[0].changes else "")
     for stage in todo:
         n_inputs, n_outputs = (len(stage.lineage[key]) for key in ("inputs", "outputs"))
-        click.echo(f"{stage.name} at {revision}: kedro {' '.join(stage.command)}")
+        click.echo(f"{stage.name} at {revision}: kedro {shlex.join(stage.command)}")
         click.echo(f"  {n_inputs} inputs found, {n_outputs} outputs to compare")
     if check:
         click.echo("It can be reproduced.")
@@ -70,7 +71,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     rerun.prepare(project, todo, folder.absolute())
     for stage in todo:
         if code := rerun.run_again(stage, folder, project):
-            raise LexipixError(f"`kedro {' '.join(stage.command)}` ended with {code} in {folder}.")
+            raise LexipixError(f"`kedro {shlex.join(stage.command)}` ended with {code} in {folder}.")
     verdicts = list(rerun.compare(todo, folder))
     for path, verdict in verdicts:
         if verdict not in (rerun.IDENTICAL, rerun.COMPARABLE):

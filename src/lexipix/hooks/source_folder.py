@@ -36,7 +36,7 @@ class SourceFolderHooks:
         folder = located(source.path, self._project, Path.cwd())
         if source.kind == "folder":
             require_pictures_only(folder, self._project, _written(pipeline, catalog))
-        _log.info("Reading images from %s (%s = %s)", folder, KEY, source.path)
+        _log.info("Reading images from %s (%s = %s)", folder.resolve(), KEY, source.path)
 
 
 def located(path: str, project: Path, working: Path) -> Path:
