@@ -11,6 +11,7 @@ from lexipix.hooks.interrupts import InterruptHooks
 from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
 from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.hooks.parameter_validation import ParameterValidationHooks
+from lexipix.hooks.source_folder import SourceFolderHooks
 
 # No telemetry leaves a user's machine. `setdefault`: a user's own value takes precedence.
 for _name, _value in {
@@ -25,7 +26,9 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 _timing = NodeTimingHooks()
-HOOKS = (ParameterValidationHooks(), InterruptHooks(), _timing, MlflowTrackingHooks(_timing))
+HOOKS = (
+    ParameterValidationHooks(), InterruptHooks(), _timing, MlflowTrackingHooks(_timing), SourceFolderHooks(),
+)  # fmt: skip
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",

@@ -30,6 +30,8 @@ def test_a_mistake_is_found_behind_the_error_that_kedro_makes_of_it():
 def test_a_full_disk_is_reported_and_a_defect_keeps_its_traceback():
     with pytest.raises(click.ClickException, match="disk is full"), user_errors():
         raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(click.ClickException, match=r"x\.db cannot be used, permission denied"), user_errors():
+        raise PermissionError(errno.EACCES, "Permission denied", "x.db")
     with pytest.raises(KeyError), user_errors():
         raise KeyError("x")
 

@@ -1,10 +1,12 @@
 import logging
+import os
 
 import pytest
 import torch
 from kedro.io import DatasetError
 
 from lexipix.datasets.checkpoints import CheckpointStoreDataset
+from lexipix.utils.errors import LexipixError
 
 
 @pytest.fixture
@@ -48,6 +50,14 @@ def test_a_damaged_checkpoint_is_reported_and_ignored(dataset, caplog, keep):
     with caplog.at_level(logging.WARNING):
         assert store.load() is None
     assert "training starts again" in caplog.text
+
+
+def test_a_checkpoint_of_another_user_is_not_replaced(dataset, monkeypatch):
+    store = dataset.load()
+    store.save({"weight": torch.zeros(2)}, {})
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(dataset.path))
+    with pytest.raises(LexipixError, match=r"permission denied.* or delete it to train from the start"):
+        store.load()
 
 
 def test_node_cannot_return_one(dataset):

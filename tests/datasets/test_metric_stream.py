@@ -2,12 +2,13 @@ import logging
 import os
 import subprocess
 import sys
+from threading import Thread
 
 import mlflow
 import numpy as np
 import pytest
 
-from lexipix.datasets.metric_stream import MetricStreamDataset
+from lexipix.datasets.metric_stream import MetricStreamDataset, stream_to
 from lexipix.utils.types import NullMetricStream
 
 
@@ -17,8 +18,11 @@ def run(tmp_path, monkeypatch, empty_mlflow_store):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     mlflow.set_tracking_uri(empty_mlflow_store)
     experiment = mlflow.create_experiment("stream", artifact_location=(tmp_path / "artifacts").as_uri())
-    with mlflow.start_run(experiment_id=experiment) as run:
-        yield run
+    client = mlflow.MlflowClient()
+    run = client.create_run(experiment)
+    stream_to(client, run.info.run_id)
+    yield run
+    stream_to(None)
 
 
 def history(run, key):
@@ -70,8 +74,18 @@ def test_broken_store_never_stops_a_training(run, caplog, monkeypatch):
     assert caplog.text.count("store is gone") == 2
 
 
+def test_a_stream_of_another_thread_reaches_the_same_run(run):
+    def train():
+        MetricStreamDataset(name="vae").load().log(64, {"loss": 1})
+
+    thread = Thread(target=train)
+    thread.start()
+    thread.join()
+    assert history(run, "vae/loss") == [(64, 1)]
+    assert len(mlflow.MlflowClient().search_runs([run.info.experiment_id])) == 1
+
+
 def test_nobody_listens_without_a_run():
-    assert mlflow.active_run() is None
     assert isinstance(MetricStreamDataset(name="vae").load(), NullMetricStream)
 
 

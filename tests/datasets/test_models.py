@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -102,3 +104,16 @@ def test_text_instead_of_tensors_is_reported(tmp_path):
     (tmp_path / "a.safetensors").write_text(json.dumps({"no": "tensors"}))
     with pytest.raises(LexipixError, match="damaged or incomplete"):
         read_tensors(tmp_path / "a.safetensors")
+
+
+def test_weights_of_another_user_are_no_damage(dataset, bundle, monkeypatch):
+    dataset.save(bundle)
+    file, real = dataset.path / "model.safetensors", os.access
+    assert file.stat().st_mode == (dataset.path / "config.json").stat().st_mode
+    file.write_bytes(b"")  # as safetensors reports a file that it may not read
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != file and real(path, mode))
+    with pytest.raises(DatasetError, match="permission denied") as caught:
+        dataset.load()
+    assert "damaged" not in str(caught.value) and "again" not in str(caught.value)
+    with pytest.raises(LexipixError, match="permission denied"):
+        read_tensors(file)

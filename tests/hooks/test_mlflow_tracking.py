@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 from kedro.io import DataCatalog
 
-from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
+from lexipix.hooks.mlflow_tracking import SOURCE, MlflowTrackingHooks
 from lexipix.hooks.node_timing import NodeTimingHooks
+from lexipix.tracking import provenance
 
 CATALOG = {
     "{model}_metrics": {
@@ -63,6 +64,48 @@ def test_a_finished_run_has_costs_and_lineage_and_is_ended_once(hooks):
     assert run.calls[-1] == ("end", "FINISHED", None)
     hooks.on_pipeline_error(ValueError("late"))
     assert len(run.calls) == 3
+
+
+def test_nothing_after_the_last_node_fails_a_run(hooks, monkeypatch, caplog):
+    def broken(*_):
+        raise OSError("the disk has an error")
+
+    monkeypatch.setattr(hooks._provenance, "as_dict", broken)
+    monkeypatch.setattr(hooks, "_register", broken)
+    run = hooks._run
+    hooks.after_pipeline_run(DataCatalog())
+    assert run.calls[-1] == ("end", "FINISHED", None)
+    assert caplog.text.count("the disk has an error") == 2
+
+
+def test_what_a_parameter_names_is_an_input_once_it_is_read(hooks, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.png").write_bytes(b"a")
+    (tmp_path / "model").mkdir()
+    hooks._paths = {SOURCE: "mine", "features.tokenizer": "gpt2", "ingestion.captioner": "model"}
+    hooks.after_dataset_loaded("sources")
+    first = hooks._provenance.as_dict()["inputs"]
+    assert list(first) == [SOURCE] and first[SOURCE]["path"] == "mine"
+    assert first[SOURCE]["md5"].endswith(".dir")
+    (tmp_path / "mine" / "a.png").write_bytes(b"b")
+    assert hooks._provenance.as_dict()["inputs"] == first, "as it was when it was read"
+    hooks.after_dataset_loaded("sources")
+    hooks.after_dataset_loaded("pretrained_models")
+    second = hooks._provenance.as_dict()["inputs"]
+    assert sorted(second) == ["ingestion.captioner", SOURCE], "a name to download is no file"
+    assert second[SOURCE]["md5"] != first[SOURCE]["md5"]
+
+
+def test_a_source_without_a_digest_is_a_warning(hooks, tmp_path, monkeypatch, caplog):
+    def broken(_):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setattr(provenance, "dvc_digest", broken)
+    hooks._paths = {SOURCE: "mine"}
+    hooks.after_dataset_loaded("sources")
+    assert hooks._provenance.as_dict()["inputs"] == {SOURCE: {"path": "mine"}}
+    assert "has no digest, so that a change will not be noticed" in caplog.text
 
 
 def test_a_failed_run_ends_with_the_reason(hooks):

@@ -24,18 +24,36 @@ def test_long_nodes_are_in_the_table_beside_their_plan():
 
 def test_a_training_says_itself_what_it_plans():
     hooks, node = NodeTimingHooks(), SimpleNamespace(name="train_vae")
-    hooks.before_node_run()
+    hooks.before_node_run(node)
     hooks.after_node_run(node, {"vae": object(), "vae_metrics": {"planned_seconds": 12.0}})
     assert hooks.planned == {"train_vae": 12.0}
     hooks.before_pipeline_run()
     assert hooks.planned == {}
 
 
+def test_nodes_that_run_at_the_same_time_are_measured_apart(monkeypatch):
+    clock = iter((10.0, 11.0, 15.0, 17.0))
+    monkeypatch.setattr("lexipix.hooks.node_timing.time.perf_counter", lambda: next(clock))
+    hooks, nodes = NodeTimingHooks(), [SimpleNamespace(name=name) for name in "ab"]
+    for one in nodes:
+        hooks.before_node_run(one)
+    for one in nodes:
+        hooks.after_node_run(one, {})
+    assert [hooks.costs[name]["seconds"] for name in "ab"] == [5, 6]
+
+
+def test_an_estimate_that_is_damaged_is_a_warning(tmp_path, caplog):
+    (tmp_path / "estimate.json").write_text("{")
+    entry = {"type": "lexipix.datasets.files.JsonDataset", "filepath": str(tmp_path / "estimate.json")}
+    assert load_estimate(DataCatalog.from_config({"estimate": entry})) == {}
+    assert "The estimate cannot be used" in caplog.text
+
+
 def test_the_time_of_saving_a_stream_counts(monkeypatch):
     clock = iter((10.0, 11.0, 15.0))
     monkeypatch.setattr("lexipix.hooks.node_timing.time.perf_counter", lambda: next(clock))
     hooks, node = NodeTimingHooks(), SimpleNamespace(name="ingest")
-    hooks.before_node_run()
+    hooks.before_node_run(node)
     hooks.after_node_run(node, {})
     assert hooks.costs["ingest"]["seconds"] == 1
     hooks.after_dataset_saved(node)

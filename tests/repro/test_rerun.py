@@ -3,12 +3,19 @@
 import json
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import mlflow
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.project import Project, commit_all, copy_project, run_kedro
+from tests.support.project import REPOSITORY, Project, commit_all, copy_project, run_kedro
+
+from lexipix.repro import rerun
+from lexipix.repro.digests import dvc_digest
+from lexipix.utils.git import run_git
+
+MINE = "my-pictures"
 
 
 def store(path):
@@ -64,19 +71,19 @@ def test_stages_give_the_same_bytes_again(smoke, tmp_path):
 def project(tmp_path_factory):
     """A project under version control, with pictures of its own and no run yet."""
     path = copy_project(tmp_path_factory.mktemp("reproduce"))
+    commit_all(path)
     draw = np.random.default_rng(5)
-    (path / "data" / "mine").mkdir(parents=True)
+    (path / MINE).mkdir()
     for number in range(30):
         pixels = draw.integers(0, 255, (40, 40, 3), np.uint8)
-        Image.fromarray(pixels).save(path / "data" / "mine" / f"{number}.png")
-        (path / "data" / "mine" / f"{number}.txt").write_text(f"noise number {number}", encoding="utf-8")
-    commit_all(path)
+        Image.fromarray(pixels).save(path / MINE / f"{number}.png")
+        (path / MINE / f"{number}.txt").write_text(f"noise number {number}", encoding="utf-8")
     return path
 
 
 def ingest(project):
     params = ",".join(
-        ("ingestion.source.kind=folder", "ingestion.source.path=data/mine", "ingestion.image_size=32")
+        ("ingestion.source.kind=folder", f"ingestion.source.path={MINE}", "ingestion.image_size=32")
     )
     answer = run_kedro(project, "run", "--env=smoke", "--pipelines=ingestion", f"--params={params}")
     assert answer.returncode == 0, answer.stderr
@@ -123,14 +130,100 @@ def test_a_run_that_cannot_be_done_again_is_told_why(project, run):
     assert "has no run 'nonsense': copy the id" in answer.stderr
 
 
-def test_other_pictures_are_noticed(project, run):
-    (project / "data" / "mine" / "3.txt").write_text("something else", encoding="utf-8")
+def test_other_pictures_are_noticed_before_anything_runs(project, run):
+    caption, hidden = project / MINE / "3.txt", project / "elsewhere"
+    caption.write_text("something else", encoding="utf-8")
     answer = run_kedro(project, "reproduce", run.info.run_id)
+    caption.write_text("noise number 3", encoding="utf-8")
     assert answer.returncode == 1
-    assert "data/smoke/03_primary/images: different" in answer.stdout
-    assert "is not reproduced" in answer.stderr
-    kept = next(line for line in answer.stdout.splitlines() if line.startswith("The new files are in "))
-    shutil.rmtree(kept.split()[5].rstrip(";"))
+    assert f"ingestion.source.path = {MINE} has changed since the run" in answer.stdout
+    (project / MINE).rename(hidden)
+    answer = run_kedro(project, "reproduce", run.info.run_id, "--check")
+    hidden.rename(project / MINE)
+    assert answer.returncode == 1
+    assert f"ingestion.source.path = {MINE} does not exist any more" in answer.stdout
+    assert "It can be reproduced" not in answer.stdout
+
+
+def test_the_pictures_are_an_input_with_their_digest(run):
+    lineage = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/lineage.json"))
+    found = lineage["inputs"]["ingestion.source.path"]
+    assert found["path"] == MINE and found["md5"].endswith(".dir")
+
+
+def stage(**changes):
+    """A finished run of the ingestion, as the store keeps it."""
+    revision = run_git(REPOSITORY, "rev-parse", "HEAD")
+    files = {"images": {"path": "data/images", "md5": "a"}}
+    facts = {
+        "name": "ingestion@folder",
+        "status": "FINISHED",
+        "tags": {
+            "git.revision": revision,
+            "git.dirty": "false",
+            "command": "kedro run --pipelines ingestion",
+        },
+        "parameters": {"ingestion.source.kind": "folder", "ingestion.source.path": "null"},
+        "lineage": {"nodes": ["ingest"], "measured": [], "pins": {}, "inputs": {}, "outputs": files},
+        "changes": "",
+    }
+    return rerun.Stage(**facts | changes)
+
+
+def test_a_run_that_can_be_done_again_has_no_obstacle():
+    assert rerun.obstacles(REPOSITORY, [stage()]) == []
+
+
+def test_a_run_that_recorded_nothing_is_no_success():
+    empty = {"nodes": [], "measured": [], "pins": {}, "inputs": {}, "outputs": {}}
+    (line,) = rerun.obstacles(REPOSITORY, [stage(lineage=empty)])
+    assert "recorded no file that it wrote: there is nothing to compare with" in line
+
+
+def test_code_of_which_git_could_not_tell_is_an_obstacle():
+    tags = stage().tags | {"git.dirty": "unknown"}
+    (line,) = rerun.obstacles(REPOSITORY, [stage(tags=tags, changes=None)])
+    assert "git could not tell" in line
+
+
+def test_a_source_of_an_earlier_version_is_looked_for(tmp_path):
+    parameters = {"ingestion.source.kind": "folder", "ingestion.source.path": str(tmp_path / "gone")}
+    (line,) = rerun.obstacles(REPOSITORY, [stage(parameters=parameters)])
+    assert "does not exist any more" in line
+
+
+def test_a_folder_outside_of_the_project_may_be_read_but_not_written(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    named = {"ingestion.source.path": {"path": str(tmp_path), "md5": dvc_digest(tmp_path)}}
+    lineage = stage().lineage | {"inputs": named}
+    assert rerun.obstacles(REPOSITORY, [stage(lineage=lineage)]) == []
+    outputs = {"images": {"path": str(tmp_path), "md5": "a"}}
+    (line,) = rerun.obstacles(REPOSITORY, [stage(lineage=lineage | {"outputs": outputs})])
+    assert "outside the project" in line
+
+
+@pytest.mark.parametrize("name", ["mine", "my pictures", "set #2", "a,b", "deep/er", "007"])
+def test_the_worktree_has_what_parameters_name_whatever_it_looks_like(tmp_path, name):
+    project, folder = tmp_path / "project", tmp_path / "again"
+    (project / name).mkdir(parents=True)
+    (project / "file").write_text("a")
+    commit_all(project)
+    tags = {"git.revision": run_git(project, "rev-parse", "HEAD"), "command": "kedro run"}
+    one = stage(tags=tags, parameters={"ingestion.source.path": name, "features.tokenizer": "gpt2"})
+    rerun.prepare(project, [one], folder)
+    assert (folder / name).resolve() == project / name
+    assert not (folder / "gpt2").exists()
+
+
+def test_a_path_that_leads_out_of_the_project_is_given_absolute(tmp_path, monkeypatch):
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "project").mkdir()
+    one, started = stage(parameters={"ingestion.source.path": "../beside"}), []
+    monkeypatch.setattr(
+        rerun.subprocess, "run", lambda words, **_: started.append(words) or SimpleNamespace(returncode=0)
+    )
+    assert rerun.run_again(one, tmp_path / "again", tmp_path / "project") == 0
+    assert started[0][-1] == f"--params=ingestion.source.path={tmp_path / 'beside'}"
 
 
 def test_lineage_names_inputs_outputs_and_who_made_them(smoke):

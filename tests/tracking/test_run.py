@@ -30,6 +30,8 @@ FILES = {
     "src/toy/pipeline_registry.py": """
         import os
         import signal
+        import subprocess
+        import sys
         import time
 
         import numpy as np
@@ -61,6 +63,11 @@ FILES = {
             for images_seen in (10, 20):
                 stream.log(images_seen, {"loss": 1 / images_seen})
                 stream.image("samples", images_seen, np.zeros((4, 4, 3), np.uint8))
+            if os.environ.get("TOY") == "locked":  # by another process, until after the last node
+                hold = "import sqlite3, time; c = sqlite3.connect('mlflow.db', isolation_level=None); "
+                hold += "c.execute('BEGIN EXCLUSIVE'); print(flush=True); time.sleep(12)"
+                holder = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
+                holder.stdout.readline()
             if os.environ.get("TOY") == "mistake":
                 raise LexipixError("The caption file words.csv names no picture: add the column file_name.")
             if os.environ.get("TOY") == "defect":
@@ -148,6 +155,7 @@ def test_finished_run_is_in_mlflow_and_is_not_repeated(toy):
     assert client.get_experiment(run.info.experiment_id).name == "lexipix"
     assert run.data.params == {
         "run.seed": "9",
+        "run.training_share": "1.0",
         "run.threads": "0",
         "run.device": "auto",
         "run.precision": "auto",
@@ -174,6 +182,46 @@ def test_finished_run_is_in_mlflow_and_is_not_repeated(toy):
     assert "Running node: train" in said and "Running node: look" not in said
     assert (toy / "data" / "sheet.png").is_file()
     assert len(runs(toy)[1]) == 2  # the last one was not to be tracked
+
+
+@pytest.mark.parametrize("option", ["--runner-params=is_async=True", "--runner=ThreadRunner"])
+def test_a_runner_with_threads_logs_everything_to_one_run(toy, option):
+    code, said = kedro(toy, "run", option)
+    assert code == 0, said
+    client, (run,) = runs(toy)
+    assert run.info.status == "FINISHED"
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "toy/loss")] == [10, 20]
+    assert run.data.metrics["psnr.vae"] == 20.5
+    assert "figures=" in run.data.tags["outputs"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--runner=ParallelRunner"], "ParallelRunner starts processes that tell MLflow nothing"),
+        (["--runner=Quick"], "there is no runner Quick: choose SequentialRunner, or ThreadRunner"),
+        (["--runner=AbstractRunner"], "AbstractRunner is no runner"),
+        (["--runner-params=max_workers=2"], "unexpected keyword argument 'max_workers'"),
+        (["--runner-params=@"], "is not KEY=VALUE"),
+    ],
+)
+def test_a_runner_that_cannot_work_is_refused_before_anything_happens(toy, options, sentence):
+    code, said = kedro(toy, "run", *options)
+    assert code == 2
+    assert sentence in " ".join(said.split())
+    assert "Traceback" not in said
+    assert runs(toy)[1] == []
+
+
+def test_a_store_that_is_locked_after_the_last_node_does_not_fail_the_run(toy):
+    code, said = kedro(toy, "run", TOY="locked")
+    assert code == 0, said
+    assert "Traceback" not in said
+    assert (toy / "data" / "sheet.png").is_file()
+    _, (run,) = runs(toy)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["psnr.vae"] == 20.5
+    assert "figures=" in run.data.tags["outputs"]
 
 
 def test_users_mistake_is_one_sentence_and_a_failed_run(toy):

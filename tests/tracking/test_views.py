@@ -68,10 +68,10 @@ def test_a_table_keeps_one_file_for_each_thumbnail(empty_mlflow_store, tmp_path)
     experiment = mlflow.create_experiment("tables", artifact_location=(tmp_path / "artifacts").as_uri())
     image_splits = list(np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), np.uint8))
     table = pd.DataFrame({"what it is": image_splits, "caption": ["a", "b", "c"]})
-    with mlflow.start_run(experiment_id=experiment) as run:
-        log_table(table, "captions/test.json")
-        log_table(table[["caption"]], "captions/plain.json")
     client = mlflow.MlflowClient(empty_mlflow_store)
+    run = client.create_run(experiment)
+    log_table(client, run.info.run_id, table, "captions/test.json")
+    log_table(client, run.info.run_id, table[["caption"]], "captions/plain.json")
     files = [file.path for file in client.list_artifacts(run.info.run_id, "table_images/captions/test")]
     loaded = client.load_table(experiment, "captions/test.json")
     assert [cell["filepath"] for cell in loaded["what it is"]] == sorted(files)

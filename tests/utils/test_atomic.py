@@ -105,3 +105,30 @@ def test_folder_comes_back_when_the_last_rename_fails(tmp_path, monkeypatch):
         (temporary / "fresh").write_text("new")
     assert names(target) == ["stale"]
     assert names(tmp_path) == ["model"]
+
+
+def written_privately(path):
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_have_the_permissions_of_the_umask_whoever_wrote_them(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with replace_file(tmp_path / "weights") as temporary:
+            written_privately(temporary)
+        with replace_folder(tmp_path / "model") as temporary:
+            (temporary / "deep").mkdir()
+            written_privately(temporary / "weights")
+            written_privately(temporary / "deep" / "weights")
+    finally:
+        os.umask(before)
+    files = [tmp_path / "weights", tmp_path / "model" / "weights", tmp_path / "model" / "deep" / "weights"]
+    assert [file.stat().st_mode & 0o777 for file in files] == [mode] * 3
+    assert names(tmp_path / "model") == ["deep", "weights"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_folder_that_may_not_be_written_is_told(tmp_path, number):
+    with pytest.raises(LexipixError, match="permission denied"), replace_file(tmp_path / "a"):
+        raise OSError(number, "no")

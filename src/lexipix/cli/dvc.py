@@ -79,6 +79,7 @@ def link(metadata: ProjectMetadata) -> None:
     from lexipix.repro.dvc_runs import LOCK, find_links, recorded_stages, save_links
     from lexipix.tracking import run as tracking
     from lexipix.tracking.lineage import experiment_name
+    from lexipix.tracking.relocation import relocate
 
     if not tracking.enabled():
         raise LexipixError("LEXIPIX_MLFLOW=0 switches tracking off: unset it to link stages to their runs.")
@@ -88,6 +89,7 @@ def link(metadata: ProjectMetadata) -> None:
         raise LexipixError("DVC has recorded no stage yet (there is no dvc.lock): run `make repro` first.")
     import mlflow
 
+    relocate(tracking.store(project))
     client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
     for env, stages in sorted(recorded_stages(lock).items()):
         experiment = client.get_experiment_by_name(experiment_name(env))

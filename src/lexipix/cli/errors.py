@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 
 from lexipix.utils import signals
-from lexipix.utils.errors import LexipixError
+from lexipix.utils.errors import LexipixError, causes, database_error, reason
 
 _MAX_WARNINGS = 5
 
@@ -50,13 +50,16 @@ def user_errors(how_to_continue: str = "") -> Iterator[None]:
 
 def sentence(error: BaseException) -> str | None:
     """The message for the user in an error or in its causes; None for a defect of lexipix."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes(error):
         if isinstance(cause, LexipixError):
             return str(cause)
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             return "The disk is full: free some space and run the same command again."
-        cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, PermissionError):
+            place = cause.filename or "A file"
+            return f"{place} cannot be used, permission denied: check its owner and permissions."
+    if database_error(error) is not None:
+        return f"The MLflow store cannot be used: {reason(error)}."
     return None
 
 

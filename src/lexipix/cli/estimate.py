@@ -7,8 +7,8 @@ from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.cli.options import env_option
+from lexipix.cli.parameters import typed_option
 from lexipix.cli.project_context import ProjectContext
-from lexipix.cli.run import kedro_option
 from lexipix.tracking import run as tracking
 from lexipix.utils.types import SPLITS
 
@@ -59,7 +59,7 @@ def estimate(metadata: ProjectMetadata, env: str | None, params: dict[str, Any])
     click.echo(f"Written to {context.path('estimate')}; the run reports its own figures beside it.")
 
 
-estimate.params.append(kedro_option("params"))
+estimate.params.append(typed_option("params"))
 
 
 def _counts(context: ProjectContext) -> dict[str, int]:

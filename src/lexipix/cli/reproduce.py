@@ -1,6 +1,7 @@
 """``kedro reproduce``: run a tracked run again and compare its files."""
 
 import datetime
+import shlex
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.tracking import run as tracking
+from lexipix.tracking.relocation import relocate
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import run_git
 
@@ -46,6 +48,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     if out is not None and out.exists():
         raise LexipixError(f"--out {out} exists already: name a new folder.")
     project = Path(metadata.project_path)
+    relocate(tracking.store(project))
     client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
     mlflow.set_tracking_uri(tracking.store(project))
     todo = rerun.stages(client, run_id)
@@ -59,7 +62,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     revision = todo[0].tags["git.revision"][:12] + (" with changes" if todo[0].changes else "")
     for stage in todo:
         n_inputs, n_outputs = (len(stage.lineage[key]) for key in ("inputs", "outputs"))
-        click.echo(f"{stage.name} at {revision}: kedro {' '.join(stage.command)}")
+        click.echo(f"{stage.name} at {revision}: kedro {shlex.join(stage.command)}")
         click.echo(f"  {n_inputs} inputs found, {n_outputs} outputs to compare")
     if check:
         click.echo("It can be reproduced.")
@@ -67,12 +70,14 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     folder = out or Path(tempfile.mkdtemp(prefix="lexipix-")) / "reproduced"
     rerun.prepare(project, todo, folder.absolute())
     for stage in todo:
-        if code := rerun.run_again(stage, folder):
-            raise LexipixError(f"`kedro {' '.join(stage.command)}` ended with {code} in {folder}.")
+        if code := rerun.run_again(stage, folder, project):
+            raise LexipixError(f"`kedro {shlex.join(stage.command)}` ended with {code} in {folder}.")
     verdicts = list(rerun.compare(todo, folder))
     for path, verdict in verdicts:
         if verdict not in (rerun.IDENTICAL, rerun.COMPARABLE):
             click.echo(f"{path}: {verdict}")
+    if not verdicts:
+        raise LexipixError(f"Run {run_id} recorded no file that it wrote: there is nothing to compare with.")
     counts = Counter(verdict for _, verdict in verdicts)
     result = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     client.set_tag(run_id, "reproduced", f"{datetime.date.today()}: {result}")

@@ -1,17 +1,22 @@
 """``kedro run``: Kedro's own command, with checks before it and errors as sentences."""
 
+import logging
 import os
+from inspect import isabstract
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.utils import find_kedro_project
+from kedro.runner import AbstractRunner, ParallelRunner, ThreadRunner
+from kedro.utils import find_kedro_project, load_obj
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.parameters import TYPED, typed_option
 from lexipix.cli.project_context import require_environment
 from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
 
+_log = logging.getLogger(__name__)
 CONTINUE = "Finished nodes are kept: the same command with --only-missing-outputs continues."
 
 
@@ -24,6 +29,7 @@ def _run(context: click.Context, /, **options: Any) -> Any:
             param_hint="--pipelines",
         )
     with user_errors(CONTINUE):
+        options["runner_params"] = _runner_params(options["runner"], options["runner_params"])
         project = find_kedro_project(Path.cwd())
         if project is not None and not options["conf_source"]:
             require_environment(Path(project, "conf"), options["env"] or os.environ.get("KEDRO_ENV") or None)
@@ -31,9 +37,30 @@ def _run(context: click.Context, /, **options: Any) -> Any:
 
 
 # It takes every option that Kedro's command has, now or later
-run = click.Command("run", params=list(kedro_run.params), callback=_run, help=kedro_run.help)
+def _runner_params(name: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments for the runner; a UsageError names runners that work where this one cannot."""
+    choice = "choose SequentialRunner, or ThreadRunner"
+    try:
+        runner = load_obj(name or "SequentialRunner", "kedro.runner")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise click.BadParameter(f"there is no runner {name}: {choice}.", param_hint="--runner") from error
+    if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)) or isabstract(runner):
+        raise click.BadParameter(f"{name} is no runner: {choice}.", param_hint="--runner")
+    if issubclass(runner, ParallelRunner):
+        raise click.BadParameter(
+            f"{name} starts processes that tell MLflow nothing of their results: {choice}. Every stage uses "
+            "all cores by itself.",
+            param_hint="--runner",
+        )
+    if issubclass(runner, ThreadRunner) and given.get("max_workers") != 1:
+        _log.warning("%s runs one node at a time: nodes share torch's random numbers.", name)
+        given = {**given, "max_workers": 1}
+    try:
+        runner(**{"is_async": False, **given})
+    except (TypeError, ValueError) as error:
+        raise click.BadParameter(f"{error}.", param_hint="--runner-params") from error
+    return given
 
 
-def kedro_option(name: str) -> click.Parameter:
-    """An option of Kedro's run command, for other commands that take the same."""
-    return next(option for option in kedro_run.params if option.name == name)
+_options = [typed_option(name) if (name := option.name) in TYPED else option for option in kedro_run.params]
+run = click.Command("run", params=_options, callback=_run, help=kedro_run.help)

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from lexipix.config.run import Parameters
+from lexipix.config.run import Parameters, PathText
 from lexipix.config.training import TrainingParameters
 
 
@@ -27,7 +27,7 @@ class LanguageModelParameters(Parameters):
 
     source: Literal["scratch", "pretrained"]
     size: Literal["nano", "small", "medium"]
-    path: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    path: PathText | None
     frozen: bool
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from lexipix.config.run import Parameters
+from lexipix.config.run import Parameters, PathText
 from lexipix.config.training import TrainingParameters
 
 NETWORKS = ("pruned", "small")
@@ -90,4 +90,4 @@ class CompressionParameters(Parameters):
     verification: VerificationParameters
     measurement: MeasurementParameters
     champion: ChampionParameters
-    sentence_encoder: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    sentence_encoder: PathText | None

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from lexipix.config.run import Parameters
+from lexipix.config.run import Parameters, PathText
 from lexipix.config.training import TrainingParameters
 
 
@@ -30,7 +30,7 @@ class ImageEncoderParameters(Parameters):
 
     source: Literal["scratch", "pretrained"]
     size: Literal["tiny", "small", "base", "large"]
-    path: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    path: PathText | None
 
     @model_validator(mode="after")
     def _has_path(self) -> "ImageEncoderParameters":
@@ -52,7 +52,7 @@ class FeaturesParameters(Parameters):
 
     image_encoder: ImageEncoderParameters
     text_encoder: TextEncoderParameters
-    tokenizer: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    tokenizer: PathText | None
     vocabulary: int = Field(ge=258, le=65536)
     max_tokens: int = Field(ge=4, le=512)
     words_weight: float = Field(ge=0, le=10)

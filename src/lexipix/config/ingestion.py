@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from lexipix.config.run import Parameters
+from lexipix.config.run import Parameters, PathText
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
@@ -71,7 +71,7 @@ class SourceParameters(Parameters):
     """Where the pictures come from (``ingestion.source.*``)."""
 
     kind: Literal["scenes", "cifar10", "folder"]
-    path: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    path: PathText | None
     max_images: int | None = Field(ge=1)
     scenes: SceneSourceParameters
     cifar10: Cifar10SourceParameters
@@ -114,7 +114,7 @@ class IngestionParameters(Parameters):
     max_caption_chars: int = Field(ge=1)
     max_reject_share: float = Field(ge=0, le=1)
     allow_uncaptioned: bool
-    captioner: str | None = Field(min_length=1, coerce_numbers_to_str=True)
+    captioner: PathText | None
     workers: int = Field(ge=0, le=64)
 
     @property

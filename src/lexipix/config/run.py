@@ -1,6 +1,6 @@
 """What holds for a whole run: the seed, the threads and device, the numerical precision."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +9,13 @@ class Parameters(BaseModel):
     """Base of all parameter models: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NamesPath:
+    """Marks a type whose values may name a file or folder; a relative one starts at the project."""
+
+
+PathText = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True), NamesPath()]
 
 
 class RunParameters(Parameters):

@@ -8,6 +8,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from lexipix.utils.atomic import replace_file, replace_folder
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.permissions import not_readable
+from lexipix.utils.project_paths import exists
 
 T = TypeVar("T")
 
@@ -31,15 +33,18 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
     def load(self) -> T:
         what = f"{self.kind} {self.path.name}"
         command = f"run `{self.made_by}`" if self.made_by else "run the stage that makes it"
-        if not self.path.exists():
+        if not exists(self.path):
+            self._require_readable(what)
             raise LexipixError(f"There is no {what} at {self.path}: {command} first.")
         if missing := self._missing():
+            self._require_readable(what)
             raise LexipixError(
                 f"The {what} at {self.path} is incomplete, {', '.join(missing)} missing: {command} again."
             )
         try:
             return self._read(self.path)
         except (LexipixError, ValueError, EOFError, OSError, SyntaxError) as error:  # SyntaxError: Pillow
+            self._require_readable(what, error)
             raise LexipixError(
                 f"The {what} at {self.path} is damaged ({error}): delete it and {command} again."
             ) from error
@@ -55,6 +60,10 @@ class PathDataset(AbstractDataset[T, T], Generic[T]):
     @abstractmethod
     def _write(self, path: Path, data: T) -> None:
         """Write to a temporary path, which is renamed afterwards."""
+
+    def _require_readable(self, what: str, error: BaseException | None = None) -> None:
+        if reason := not_readable(self.path, error):
+            raise LexipixError(f"The {what} cannot be read: {reason}.") from error
 
     def _missing(self) -> list[str]:
         """Names of required files that do not exist."""

@@ -11,6 +11,7 @@ from lexipix.datasets.files import plain
 from lexipix.datasets.models import read_tensors, write_tensors
 from lexipix.utils.atomic import replace_file
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.permissions import not_readable
 from lexipix.utils.types import CheckpointStore
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class FileCheckpoints(CheckpointStore):
             write_tensors(temporary, tensors, {"meta": json.dumps(plain(dict(meta)))})
 
     def load(self) -> "tuple[dict[str, Tensor], dict[str, Any]] | None":
+        if reason := not_readable(self.path):
+            raise LexipixError(
+                f"The checkpoint cannot be read: {reason}, or delete it to train from the start."
+            )
         if not self.path.is_file():
             return None
         try:

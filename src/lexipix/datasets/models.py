@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import write_json
 from lexipix.datasets.previews import JSONPreview
-from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import code_revision
 from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
+from lexipix.utils.permissions import reading
 from lexipix.utils.types import ModelBundle, OnnxModel, OnnxPipeline
 
 if TYPE_CHECKING:
@@ -72,11 +72,8 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, str]]":
     """Tensors of a safetensors file, on the CPU, and its header's texts; LexipixError if it is damaged."""
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise LexipixError(f"{path} is damaged or incomplete ({error}).") from error
+    with reading(path, SafetensorError), safe_open(path, framework="pt", device="cpu") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
 
 
 def write_texts(path: Path, data: ModelBundle | OnnxModel | OnnxPipeline) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lexipix.datasets.base import ServiceDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, read_onnx_model
+from lexipix.utils.permissions import not_readable
 from lexipix.utils.types import (
     OnnxModel,
     PretrainedBackbone,
@@ -47,7 +48,7 @@ class PretrainedModels:
         import torch
         from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig
 
-        source = self._source(path)
+        source = self._source(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
             config = AutoConfig.from_pretrained(source)
             if type(config) not in MODEL_FOR_BACKBONE_MAPPING:
@@ -75,7 +76,7 @@ class PretrainedModels:
         import torch
         from transformers import AutoModelForCausalLM
 
-        source = self._source(path)
+        source = self._source(path, key)
         tokenizer, start_id = self._tokenizer(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -98,7 +99,7 @@ class PretrainedModels:
         import torch
         from transformers import AutoConfig, AutoModel, AutoTokenizer, CLIPTextModelWithProjection
 
-        source = self._source(path)
+        source = self._source(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
             is_clip = AutoConfig.from_pretrained(source).model_type in ("clip", "clip_text_model")
             kind = CLIPTextModelWithProjection if is_clip else AutoModel
@@ -121,7 +122,7 @@ class PretrainedModels:
 
     def captioner(self, path: str, key: str) -> OnnxModel:
         """A captioner that another run has trained and exported; LexipixError if the folder is none."""
-        folder = self.root / Path(path).expanduser()
+        folder = self._folder(path, key)
         missing = [name for name in _CAPTIONER_FILES if not (folder / name).is_file()]
         if missing:
             raise LexipixError(
@@ -138,7 +139,7 @@ class PretrainedModels:
         from tokenizers import Tokenizer, processors
         from transformers import AutoConfig, AutoTokenizer
 
-        source = self._source(path)
+        source = self._source(path, key)
         with _readable_errors(key, path):
             n_tokens = AutoConfig.from_pretrained(source).get_text_config().vocab_size
             fast = AutoTokenizer.from_pretrained(source)
@@ -160,10 +161,16 @@ class PretrainedModels:
         tokenizer.enable_padding(pad_id=fast.pad_token_id, pad_token=fast.pad_token)
         return tokenizer, fast.eos_token_id if fast.bos_token is None else fast.bos_token_id
 
-    def _source(self, path: str) -> str:
+    def _source(self, path: str, key: str) -> str:
         """The folder if it exists, else the name."""
-        folder = self.root / Path(path).expanduser()
+        folder = self._folder(path, key)
         return str(folder) if folder.is_dir() else path
+
+    def _folder(self, path: str, key: str) -> Path:
+        folder = self.root / Path(path).expanduser()
+        if denied := not_readable(folder):
+            raise LexipixError(f"{key} = {path!r} cannot be read: {denied}.")
+        return folder
 
     def _normalization(
         self, source: str, key: str

@@ -11,11 +11,17 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lexipix.config.root import validate
+from lexipix.config.text_keys import path_keys
 from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate
+from lexipix.hooks.source_folder import KEY as SOURCE
+from lexipix.hooks.source_folder import SOURCES
 from lexipix.tracking import run as tracking
 from lexipix.tracking.provenance import Provenance
+from lexipix.utils.logging import warn_on_failure
+from lexipix.utils.nested import flatten
 
 SUMMARY, IMAGES, METRICS = "ingestion_summary", "image_splits", "metrics"
+READERS = (SOURCES, "pretrained_models")
 
 
 class MlflowTrackingHooks:
@@ -46,13 +52,21 @@ class MlflowTrackingHooks:
         inputs = (name for name in pipeline.inputs() if name.startswith("params:"))
         sections = {name.removeprefix("params:").partition(".")[0] for name in inputs}
         used = {name: values for name, values in parameters.items() if name in sections}
+        self._paths = {key: value for key, value in flatten(used) if key in path_keys() and value is not None}
+        if parameters["ingestion"]["source"]["kind"] == "scenes":
+            self._paths.pop(SOURCE, None)
         self._run = tracking.TrackedRun(self._project_path, run_params, used)
         if SUMMARY not in pipeline.all_outputs() and SUMMARY in catalog and catalog.exists(SUMMARY):
             self._run.log_data_set(catalog.load(SUMMARY), self._provenance.digest(IMAGES))
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str) -> None:
+        """Note an input; the datasets that read what parameters name have no file of their own."""
         self._provenance.add_input(dataset_name)
+        if self._run is not None and dataset_name in READERS:
+            for key, path in self._paths.items():
+                if (key == SOURCE) == (dataset_name == SOURCES):
+                    self._provenance.add_named_input(key, path)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -61,7 +75,8 @@ class MlflowTrackingHooks:
         if self._run is None:
             return
         if dataset_name == SUMMARY:
-            self._run.log_data_set(data, self._provenance.digest(IMAGES))
+            with warn_on_failure("MLflow: the data set could not be logged"):
+                self._run.log_data_set(data, self._provenance.digest(IMAGES))
         if dataset_name == METRICS:
             self._metrics = data
         entry = self._entry(dataset_name)
@@ -71,21 +86,29 @@ class MlflowTrackingHooks:
 
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Log costs and lineage, register the models of an evaluation, and end the run."""
+        """Log costs and lineage, register the models of an evaluation, and end the run.
+
+        All results are saved: nothing here fails the run.
+        """
         if self._run is not None:
             self._run.log_costs(self._timing.costs, load_estimate(catalog))
-            self._run.log_lineage(self._provenance.as_dict())
-            if self._metrics is not None:
-                from lexipix.tracking.registry import Evaluation, register
-
-                data = str(catalog.load(SUMMARY).get("digest", ""))
-                parameters = validate(catalog.load("parameters"))
-                register(Evaluation(self._run.run_id, self._env, data, self._metrics, parameters, self._path))
+            with warn_on_failure("MLflow: the run's lineage could not be logged"):
+                self._run.log_lineage(self._provenance.as_dict())
+            with warn_on_failure("MLflow: the models could not be registered"):
+                self._register(self._run.run_id, catalog)
         self._end("FINISHED")
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         self._end("FAILED", error)
+
+    def _register(self, run_id: str, catalog: DataCatalog) -> None:
+        if self._metrics is not None:
+            from lexipix.tracking.registry import Evaluation, register
+
+            data = str(catalog.load(SUMMARY).get("digest", ""))
+            parameters = validate(catalog.load("parameters"))
+            register(Evaluation(run_id, self._env, data, self._metrics, parameters, self._path))
 
     def _entry(self, name: str) -> Mapping[str, Any]:
         """A dataset's entry in the catalog, that of a factory included."""

@@ -14,6 +14,7 @@ from kedro.pipeline.node import Node
 from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.tracking.run import Cost
 from lexipix.utils.durations import format_seconds
+from lexipix.utils.logging import warn_on_failure
 
 _log = logging.getLogger(__name__)
 MIN_SECONDS = 5.0  # shorter nodes get no line of their own
@@ -28,7 +29,7 @@ class NodeTimingHooks:
     def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}
         self.planned: dict[str, float] = {}  # seconds, by node
-        self._started = 0.0
+        self._started: dict[str, float] = {}  # by node: a runner may run several at a time
         self._has_peak = False
 
     @hook_impl
@@ -37,9 +38,9 @@ class NodeTimingHooks:
         self.costs, self.planned = {}, {}
 
     @hook_impl(trylast=True)
-    def before_node_run(self) -> None:
+    def before_node_run(self, node: Node) -> None:
         self._has_peak = begin_peak() is not None
-        self._started = time.perf_counter()
+        self._started[node.name] = time.perf_counter()
 
     @hook_impl(tryfirst=True)
     def after_node_run(self, node: Node, outputs: Mapping[str, Any]) -> None:
@@ -56,22 +57,25 @@ class NodeTimingHooks:
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Log the costs and, as the run's last line, where its results are."""
-        estimate = {name: cost["seconds"] or 0.0 for name, cost in load_estimate(catalog).items()}
-        for line in cost_table(self.costs, estimate or self.planned):
-            _log.info(line)
-        if place := results_place(pipeline, catalog):
-            _log.info(place)
+        with warn_on_failure("The costs cannot be shown"):
+            estimate = {name: cost["seconds"] or 0.0 for name, cost in load_estimate(catalog).items()}
+            for line in cost_table(self.costs, estimate or self.planned):
+                _log.info(line)
+        with warn_on_failure("The place of the results cannot be shown"):
+            if place := results_place(pipeline, catalog):
+                _log.info(place)
 
     def _measure(self, node: Node) -> None:
-        seconds = time.perf_counter() - self._started
+        seconds = time.perf_counter() - self._started[node.name]
         self.costs[node.name] = {"seconds": seconds, "peak_mb": peak_mb() if self._has_peak else None}
 
 
 def load_estimate(catalog: CatalogProtocol) -> Mapping[str, Cost]:
-    """The costs that ``kedro estimate`` expects, by node; empty without an estimate."""
-    if "estimate" not in catalog or not catalog.exists("estimate"):
-        return {}
-    estimate: Mapping[str, Cost] = catalog.load("estimate")
+    """The costs that ``kedro estimate`` expects, by node; empty without an estimate that can be read."""
+    estimate: Mapping[str, Cost] = {}
+    with warn_on_failure("The estimate cannot be used"):
+        if "estimate" in catalog and catalog.exists("estimate"):
+            estimate = catalog.load("estimate")
     return estimate
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import CONFIG
+from lexipix.utils.permissions import not_readable
 
 _URIS = ("models:/", "runs:/")
 
@@ -22,6 +23,8 @@ def model_folder(source: str | Path) -> Path:
         artifacts = import_module("mlflow.artifacts")
         download = Path(artifacts.download_artifacts(str(source)))
         folder = next((config.parent for config in download.glob(f"artifacts/*/{CONFIG}")), download)
+    if denied := not_readable(folder):
+        raise LexipixError(f"{denied}.")
     if not (folder / CONFIG).is_file():
         raise LexipixError(
             f"There is no trained model at {source} ({CONFIG} is missing): name the folder that "

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
+from lexipix.config.text_keys import path_keys
 from lexipix.repro import dvc_runs
 from lexipix.repro.digests import comparable_digest, dvc_digest, find
 from lexipix.tracking import provenance
@@ -18,9 +20,11 @@ from lexipix.tracking.lineage import lock_digest, machine
 from lexipix.tracking.run import CHANGES
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import git, run_git
+from lexipix.utils.project_paths import exists
 
 IDENTICAL, COMPARABLE, MEASURED = "identical", "identical except for times", "measured again"
 DIFFERENT, MISSING = "different", "missing"
+SOURCE = "ingestion.source.path"
 GOOD = (IDENTICAL, COMPARABLE, MEASURED)
 
 
@@ -42,10 +46,15 @@ class Stage:
         if "--only-missing-outputs" in words:  # name the nodes that did run
             index = words.index("--only-missing-outputs")
             words[index : index + 1] = ["--nodes", ",".join(self.lineage["nodes"])]
-        pins = ",".join(f"{key}={value}" for key, value in self.lineage["pins"].items())
-        if pins and words[-1].startswith("--params="):
-            return [*words[:-1], f"{words[-1]},{pins}"]
-        return [*words, f"--params={pins}"] if pins else words
+        return _with_params(words, self.lineage["pins"])
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """What the parameters that name files hold, by their keys; a name to download is among them."""
+        found = {key: self.parameters.get(key, "null") for key in path_keys()}
+        if self.parameters.get("ingestion.source.kind") == "scenes":
+            del found[SOURCE]
+        return {key: value for key, value in found.items() if value != "null"}
 
 
 def stages(client: Any, run_id: str) -> list[Stage]:
@@ -78,8 +87,10 @@ def obstacles(project: Path, todo: Sequence[Stage]) -> list[str]:
     if not todo:
         return ["the run has no stages: DVC had nothing to run"]
     found = [f"{stage.name}: {line}" for stage in todo for line in _obstacles(project, stage)]
-    for stage, facts in _given_inputs(todo):
-        if find(project, facts["path"], facts["md5"]) is None:
+    for stage, name, facts in _given_inputs(todo):
+        if name in path_keys():
+            found += [f"{stage.name}: {line}" for line in _changed(project, name, facts)]
+        elif find(project, facts["path"], facts["md5"]) is None:
             maker = f", or reproduce run {facts['made_by']}, which made it" if "made_by" in facts else ""
             found.append(
                 f"{stage.name}: its input {facts['path']} ({facts['md5']}) is neither in the project nor in "
@@ -90,7 +101,10 @@ def obstacles(project: Path, todo: Sequence[Stage]) -> list[str]:
 
 def remarks(todo: Sequence[Stage]) -> list[str]:
     """Reasons why the outputs may differ: another machine, other versions of libraries."""
-    first, found = todo[0], []
+    first, found = todo[0], list[str]()
+    for stage, name, facts in _given_inputs(todo):
+        if name in path_keys() and "md5" not in facts:
+            found.append(f"{stage.name}: whether {facts['path']} ({name}) has changed since is unknown")
     if first.tags.get("machine") != machine():
         found.append(
             f"the run was made on another machine ({first.tags.get('machine')}; this is {machine()}): "
@@ -111,25 +125,31 @@ def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
     run_git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
     if first.changes:
         run_git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
-    for _, facts in _given_inputs(todo):
+    for _, name, facts in _given_inputs(todo):
+        if name in path_keys():
+            continue
         for path, content in find(project, facts["path"], facts["md5"]) or []:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(content, folder / path)
     # Files inside the project that parameters name, such as images that git does not track
-    for value in {value for stage in todo for value in stage.parameters.values() if "/" in value}:
+    for value in {value for stage in todo for value in stage.paths.values()}:
         source, target = project / value, folder / value
-        inside = not Path(value).is_absolute() and ".." not in Path(value).parts
-        if inside and source.exists() and not target.exists():
+        if not _is_outside(value) and exists(source) and not exists(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(source)
 
 
-def run_again(stage: Stage, folder: Path) -> int:
-    """Run a stage's command in the worktree, without tracking; returns its exit code."""
+def run_again(stage: Stage, folder: Path, project: Path) -> int:
+    """Run a stage's command in the worktree, without tracking; returns its exit code.
+
+    A relative path that leads out of the project is given as an absolute one.
+    """
+    beside = {key: project / value for key, value in stage.paths.items() if ".." in Path(value).parts}
+    absolute = {key: str(path.resolve()) for key, path in beside.items() if exists(path)}
     skipped = ("PYTHONPATH", "KEDRO_ENV", "DVC_STAGE", "DVC_ROOT")
     environment = {key: value for key, value in os.environ.items() if key not in skipped}
     environment["LEXIPIX_MLFLOW"] = "0"
-    words = [sys.executable, "-m", "kedro", *stage.command]
+    words = [sys.executable, "-m", "kedro", *_with_params(stage.command, absolute)]
     return subprocess.run(words, cwd=folder, env=environment, check=False).returncode
 
 
@@ -147,25 +167,60 @@ def _stage(client: Any, run: Any) -> Stage:
     def read(path: str) -> str:
         return str(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{path}"))
 
+    place = urlparse(run.info.artifact_uri)
+    if place.scheme == "file" and not exists(Path(unquote(place.path))):
+        raise LexipixError(
+            f"Run {run.info.run_id} has no files at {unquote(place.path)}: restore the folder mlartifacts of "
+            "the project that made it, or set MLFLOW_TRACKING_URI to the store of that project."
+        )
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     lineage = json.loads(read(provenance.FILE)) if provenance.FILE in files else {}
-    unchanged = None if run.data.tags.get("git.dirty") == "true" else ""
+    unchanged = "" if run.data.tags.get("git.dirty") == "false" else None
     changes = read(CHANGES) if CHANGES in files else unchanged
     info, data = run.info, run.data
     return Stage(info.run_name, info.status, data.tags, data.params, lineage, changes)
 
 
-def _given_inputs(todo: Sequence[Stage]) -> Iterator[tuple[Stage, Mapping[str, str]]]:
-    """The inputs that no stage before makes, each with its stage."""
+def _with_params(words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """A command with more values for ``--params``, which is its last word where it has one."""
+    added = ",".join(f"{key}={value}" for key, value in values.items())
+    if added and words[-1].startswith("--params="):
+        return [*words[:-1], f"{words[-1]},{added}"]
+    return [*words, f"--params={added}"] if added else list(words)
+
+
+def _is_outside(path: str) -> bool:
+    return Path(path).expanduser().is_absolute() or ".." in Path(path).parts
+
+
+def _changed(project: Path, key: str, facts: Mapping[str, str]) -> Iterator[str]:
+    """The reason why a file or folder that a parameter names cannot be read as the run read it."""
+    place = project / Path(facts["path"]).expanduser()
+    if not exists(place):
+        yield f"{key} = {facts['path']} does not exist any more: put it back at {place}"
+        return
+    try:
+        same = "md5" not in facts or dvc_digest(place) == facts["md5"]
+    except OSError as error:
+        yield f"{key} = {facts['path']} cannot be read ({error.strerror}): check its owner and permissions"
+        return
+    if not same:
+        yield f"{key} = {facts['path']} has changed since the run (its digest was {facts['md5']}): restore it"
+
+
+def _given_inputs(todo: Sequence[Stage]) -> Iterator[tuple[Stage, str, Mapping[str, str]]]:
+    """The inputs that no stage before makes, each with its stage and name."""
     made = set[str]()
     for stage in todo:
         for name, facts in stage.lineage.get("inputs", {}).items():
             if name not in made:
-                yield stage, facts
+                yield stage, name, facts
         made |= set(stage.lineage.get("outputs", {}))
 
 
 def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
+    if not stage.lineage.get("outputs"):
+        yield "it recorded no file that it wrote: there is nothing to compare with"
     revision = stage.tags.get("git.revision")
     if stage.status != "FINISHED":
         yield f"it ended as {stage.status}: there are no outputs to compare with"
@@ -177,10 +232,16 @@ def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
         yield "its code was not under version control (no tag git.revision)"
     elif git("cat-file", "-e", f"{revision}^{{commit}}", folder=project) is None:
         yield f"its commit {revision} is not in this repository: fetch it (git fetch --all)"
-    if stage.changes is None:
+    if stage.tags.get("git.dirty") == "unknown":
+        yield "git could not tell whether its code had uncommitted changes"
+    elif stage.changes is None:
         yield f"its code had uncommitted changes that were too large to be logged in {CHANGES}"
-    for facts in (*stage.lineage["inputs"].values(), *stage.lineage["outputs"].values()):
-        if Path(facts["path"]).is_absolute() or ".." in Path(facts["path"]).parts:
+    files = {name: facts for name, facts in stage.lineage["inputs"].items() if name not in path_keys()}
+    source = stage.paths.get(SOURCE)
+    if "ingest" in stage.lineage["nodes"] and source is not None and SOURCE not in stage.lineage["inputs"]:
+        yield from _changed(project, SOURCE, {"path": source})  # of an earlier version of lexipix
+    for facts in (*files.values(), *stage.lineage["outputs"].values()):
+        if _is_outside(facts["path"]):
             yield f"{facts['path']} is outside the project, where no file may be overwritten"
 
 

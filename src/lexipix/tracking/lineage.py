@@ -1,7 +1,9 @@
 """The tags of an MLflow run: its code, command, environment, machine, seed and DVC stage."""
 
+import json
 import os
 import platform
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 from lexipix.config.pipelines import PIPELINE_ORDER
 from lexipix.repro.digests import dvc_digest
-from lexipix.utils.git import git
+from lexipix.utils.git import git, git_revision
 from lexipix.utils.machine import cpu_model
 from lexipix.utils.nested import flatten
 
@@ -56,12 +58,14 @@ def command(run_params: Mapping[str, Any]) -> str:
     return shlex.join(words)
 
 
-def tags(run_params: Mapping[str, Any], seed: int | None = None, dirty: bool = False) -> dict[str, str]:
-    """The tags of a run; ``dirty`` says whether the code differs from the git revision."""
-    revision = git("rev-parse", "HEAD")
+def tags(
+    run_params: Mapping[str, Any], seed: int | None = None, changes: str | None = None
+) -> dict[str, str]:
+    """The tags of a run; ``changes`` are those of its code since the git revision, None if unknown."""
+    revision = git_revision()
     known = {
         "git.revision": revision,
-        "git.dirty": str(dirty).lower() if revision else None,
+        "git.dirty": "unknown" if changes is None else str(bool(changes)).lower(),
         "git.branch": git("rev-parse", "--abbrev-ref", "HEAD"),
         "mlflow.source.name": command(run_params),
         "mlflow.source.git.commit": revision,
@@ -100,4 +104,7 @@ def _word(value: Any) -> str:
     """A value as ``--params`` reads it back."""
     if value is None:
         return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    shown = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+    return re.sub(r"(?:\\)+\$\{", "${", shown)  # as the user typed it

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lexipix.repro.digests import MEASURED, comparable_digest, dvc_digest
+from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.model_files import CONFIG
 from lexipix.utils.nested import flatten
+from lexipix.utils.project_paths import exists
 
 FILE = "lineage.json"
 # Tags of the MLflow run. OUTPUTS holds `name=digest` of each output, so that a search finds a file's run.
@@ -35,11 +37,25 @@ class Provenance:
         self._inputs: dict[str, None] = {}  # unlike a set, it keeps the order
         self._outputs: dict[str, str] = {}  # with their nodes
         self._digests: dict[str, str] = {}
+        self._named: dict[str, dict[str, str]] = {}  # by the parameter that names the file or folder
 
     def add_input(self, name: str) -> None:
         """Note that a dataset was loaded; a dataset that the run has written is no input."""
         if name not in self._outputs:
             self._inputs[name] = None
+
+    def add_named_input(self, key: str, path: str) -> None:
+        """Note that the file or folder was read that a parameter names; a name to download is none.
+
+        Its digest is taken now, since it may change until the run ends. Without a digest, as of a folder with
+        files that may not be read, a warning says so.
+        """
+        place = self._project / Path(path).expanduser()
+        if not exists(place):
+            return
+        self._named[key] = {"path": path}
+        with warn_on_failure(f"{key} = {path} has no digest, so that a change will not be noticed"):
+            self._named[key]["md5"] = dvc_digest(place)
 
     def add_output(self, name: str, node: str) -> None:
         """Note that a node's dataset was saved."""
@@ -73,7 +89,8 @@ class Provenance:
             "nodes": list(dict.fromkeys(self._outputs.values())),
             "measured": list(MEASURED),
             "pins": pins,
-            "inputs": {name: self._file(name, path) for name, path in self._paths(self._inputs)},
+            "inputs": self._named
+            | {name: self._file(name, path) for name, path in self._paths(self._inputs)},
             "outputs": outputs,
         }
 
@@ -104,6 +121,7 @@ def find_makers(client: Any, experiment: str, datasets: Datasets) -> dict[str, s
     return {
         name: str(run.info.run_id)
         for name, facts in datasets.items()
+        if "md5" in facts
         for run in runs_with_output(client, experiment, _word(name, facts["md5"]), max_results=1)
     }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 import mlflow
 from mlflow import MlflowClient
@@ -22,8 +23,11 @@ from lexipix.config.root import LexipixParameters
 from lexipix.tracking.lineage import experiment_name
 from lexipix.tracking.model_packages import ModelPackage, captioner, generator
 from lexipix.tracking.promotion import Decision, Measured, decide
-from lexipix.tracking.run import numbers, warn_on_failure
-from lexipix.utils.project_paths import store_exists
+from lexipix.tracking.relocation import relocate
+from lexipix.tracking.run import numbers
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.logging import warn_on_failure
+from lexipix.utils.project_paths import exists, store_exists
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ class Evaluation:
 def register(evaluation: Evaluation) -> None:
     """Register both models. A failure is a warning: the results themselves are saved."""
     for package in (generator, captioner):
-        with warn_on_failure("not all models could be registered"):
+        with warn_on_failure("MLflow: not all models could be registered"):
             version, decision = _register(package(evaluation.path, evaluation.parameters), evaluation)
             _log.info("%s, version %s: %s", version.name, version.version, decision.reason)
 
@@ -63,9 +67,20 @@ def missing(store: str, name: str) -> str | None:
     """The reason why a registered model cannot be served from a store, and what to do; None if it can."""
     if not store_exists(store):
         return f"{store} has no runs yet: `make run` trains and registers the models."
-    found = MlflowClient(tracking_uri=store).search_registered_models()
-    known = [model.name for model in found if CHAMPION in model.aliases]
+    try:
+        relocate(store)
+    except LexipixError as error:
+        return str(error)
+    client = MlflowClient(tracking_uri=store)
+    found = {model.name: model for model in client.search_registered_models()}
+    known = [model_name for model_name, model in found.items() if CHAMPION in model.aliases]
     if name in known:
+        place = urlparse(client.get_model_version_download_uri(name, found[name].aliases[CHAMPION]))
+        if place.scheme == "file" and not exists(Path(unquote(place.path))):
+            return (
+                f"The files of model {name} are not at {unquote(place.path)}: restore the folder mlartifacts "
+                "of the project that made it, or train again with `make run`."
+            )
         return None
     choice = f"choose from {', '.join(known)}" if known else "`make run` registers the first"
     return f"No model {name} with the alias {CHAMPION} is registered in {store}: {choice}."

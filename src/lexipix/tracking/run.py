@@ -5,20 +5,25 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from lexipix.datasets.files import plain
+from lexipix.datasets.metric_stream import stream_to
 from lexipix.repro.dvc_runs import end_parent, start_parent
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import experiment_name, run_name, tags
+from lexipix.tracking.relocation import relocate
 from lexipix.tracking.tables import log_table
 from lexipix.tracking.views import experiment_tags, run_links
-from lexipix.utils.errors import LexipixError
+from lexipix.utils.errors import LexipixError, database_error, reason
 from lexipix.utils.git import uncommitted
+from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.nested import flatten
 from lexipix.utils.project_paths import project_root
 
@@ -28,6 +33,9 @@ _log = logging.getLogger(__name__)
 Cost = Mapping[str, float | None]
 # Artifact with the uncommitted changes of the code, if there are any; its largest size in characters
 CHANGES, MAX_CHANGES = "code.diff", 10_000_000
+# Seconds that a run waits in all for a database that another process has locked, and between two attempts
+PATIENCE, PAUSE = 120.0, 1.0
+_MLFLOW = "MLflow:"  # begins every warning
 
 
 def enabled() -> bool:
@@ -49,7 +57,7 @@ def numbers(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, fl
 
 
 class TrackedRun:
-    """The MLflow run of a Kedro run.
+    """The MLflow run of a Kedro run; every call names it, so that any thread may log.
 
     ``run_params`` is Kedro's description of the run, as its hooks receive it; ``parameters`` are those of the
     sections that the run uses, as plain values.
@@ -64,33 +72,45 @@ class TrackedRun:
         import mlflow
 
         address, changes = store(project_path), uncommitted()
-        own = tags(run_params, parameters.get("run", {}).get("seed"), bool(changes))
+        own = tags(run_params, parameters.get("run", {}).get("seed"), changes)
+        relocate(address)
+        before = mlflow.active_run()
         try:
             mlflow.set_tracking_uri(address)
-            self._client = mlflow.MlflowClient()
-            experiment = _experiment(experiment_name(run_params.get("env")), address, project_path)
+            self._client = mlflow.MlflowClient(tracking_uri=address)
+            experiment = _experiment(
+                self._client, experiment_name(run_params.get("env")), address, project_path
+            )
             self._parent = start_parent(self._client, experiment, own["env"], own)
             run = mlflow.start_run(
                 experiment_id=experiment,
                 run_name=run_name(run_params),
-                nested=mlflow.active_run() is not None,
+                nested=before is not None,
                 parent_run_id=self._parent,
                 tags=own,
                 log_system_metrics=True,
             )
-            mlflow.log_params({key: _text(value) for key, value in flatten(parameters)})
+            self.run_id, self._experiment = str(run.info.run_id), experiment
+            from mlflow.entities import Param
+
+            params = [Param(key, _text(value)) for key, value in flatten(parameters)]
+            self._client.log_batch(self.run_id, params=params)
             if changes and len(changes) <= MAX_CHANGES:
-                mlflow.log_text(changes, CHANGES)
+                self._client.log_text(self.run_id, changes, CHANGES)
         except Exception as error:
+            if mlflow.active_run() is not before:  # otherwise MLflow would call it finished at the end
+                with suppress(Exception):
+                    mlflow.end_run("FAILED")
             raise LexipixError(
-                f"The MLflow store {address} cannot be used ({_first_line(error)}): fix it, set "
+                f"The MLflow store {address} cannot be used ({reason(error)}): fix it, set "
                 "MLFLOW_TRACKING_URI to another one, or set LEXIPIX_MLFLOW=0 to run without tracking."
             ) from error
-        self.run_id, self._experiment = str(run.info.run_id), experiment
+        stream_to(self._client, self.run_id)
         self._command = own["command"]
         self._images: list[str] = []
         self._made_from: dict[str, str] = {}
         self._pages: dict[str, str] = {}
+        self._patience = PATIENCE
         self._open = True
         # MLflow's own exit handler would mark an interrupted run as FINISHED. Handlers run in reverse order,
         # so this one comes first.
@@ -98,17 +118,14 @@ class TrackedRun:
 
     def log_costs(self, costs: Mapping[str, Cost], estimate: Mapping[str, Cost]) -> None:
         """Log what each node took, and what was estimated; ``estimate`` is empty without an estimate."""
-        import mlflow
-
-        for prefix, nodes in (("", costs), ("estimated_", estimate)):
-            mlflow.log_metrics(
-                {
-                    f"{prefix}{metric}.{name}": value
-                    for name, cost in nodes.items()
-                    for metric, value in cost.items()
-                    if value is not None
-                }
-            )
+        figures = {
+            f"{prefix}{metric}.{name}": value
+            for prefix, nodes in (("", costs), ("estimated_", estimate))
+            for name, cost in nodes.items()
+            for metric, value in cost.items()
+            if value is not None
+        }
+        self._attempt("the costs could not be logged", lambda: self._log_metrics(figures))
 
     def log(self, name: str, data: Any, targets: Mapping[str, Any], path: Path | None) -> None:
         """Log a saved dataset with its file or folder. A failure is a warning: the result itself is saved.
@@ -116,74 +133,110 @@ class TrackedRun:
         ``targets`` is ``metadata.mlflow`` of its catalog entry, any of ``image: KEY``, ``artifact: FOLDER``,
         ``metrics: true`` or a prefix, ``table: FILE.json``.
         """
-        import mlflow
-
-        with warn_on_failure(f"{name} could not be logged"):
-            if key := targets.get("image"):
-                mlflow.log_image(data, key=key, step=0)
+        failure = f"{name} could not be logged"
+        if key := targets.get("image"):
+            image = partial(self._client.log_image, self.run_id, data, key=key, step=0)
+            if self._attempt(failure, image):
                 self._images.append(key)
-            if (folder := targets.get("artifact")) and path is not None:
-                mlflow.log_artifact(str(path), artifact_path=folder)
-                if path.suffix == ".html":
-                    self._pages[path.stem] = f"{folder}/{path.name}"
-            if prefix := targets.get("metrics"):
-                mlflow.log_metrics(dict(numbers(data, "" if prefix is True else f"{prefix}.")))
-            if file := targets.get("table"):
-                log_table(data, file)
-                self._pages[Path(file).parent.name] = file
+        if (folder := targets.get("artifact")) and path is not None:
+            artifact = partial(self._client.log_artifact, self.run_id, str(path), folder)
+            if self._attempt(failure, artifact) and path.suffix == ".html":
+                self._pages[path.stem] = f"{folder}/{path.name}"
+        if prefix := targets.get("metrics"):
+            figures = partial(numbers, data, "" if prefix is True else f"{prefix}.")
+            self._attempt(failure, lambda: self._log_metrics(dict(figures())))
+        if (file := targets.get("table")) and self._attempt(
+            failure, partial(log_table, self._client, self.run_id, data, file)
+        ):
+            self._pages[Path(file).parent.name] = file
 
     def log_lineage(self, lineage: Mapping[str, Any]) -> None:
         """Log the run's inputs and outputs, as Provenance gives them, and the runs that made its inputs."""
-        import mlflow
-
-        with warn_on_failure("the run's lineage could not be logged"):
-            makers = provenance.find_makers(self._client, self._experiment, lineage["inputs"])
-            inputs = {
-                name: facts | ({"made_by": makers[name]} if name in makers else {})
-                for name, facts in lineage["inputs"].items()
-            }
-            mlflow.log_text(json.dumps({**lineage, "inputs": inputs}, indent=2) + "\n", provenance.FILE)
-            mlflow.set_tag(provenance.OUTPUTS, provenance.outputs_tag(lineage["outputs"]))
-            if makers:
-                mlflow.set_tag(provenance.MADE_FROM, " ".join(dict.fromkeys(makers.values())))
-            self._made_from = makers
+        self._attempt("the run's lineage could not be logged", lambda: self._log_lineage(lineage))
 
     def log_data_set(self, summary: Mapping[str, Any], digest: str | None) -> None:
         """Log the data set of the run, by the ingestion's summary and, where there is one, DVC's digest."""
-        import mlflow
-        from mlflow.data.code_dataset_source import CodeDatasetSource
-        from mlflow.data.meta_dataset import MetaDataset
-
-        with warn_on_failure("the data set could not be logged"):
-            facts = {
-                key: _text(value) for key, value in summary.items() if not isinstance(value, list | dict)
-            }
-            data_set = MetaDataset(
-                CodeDatasetSource(tags=facts),
-                name=str(summary.get("source", "pictures")),
-                digest=digest or str(summary.get("digest", ""))[:36] or None,
-            )
-            mlflow.log_input(data_set, context="pictures")
+        self._attempt("the data set could not be logged", lambda: self._log_data_set(summary, digest))
 
     def end(self, status: str, error: BaseException | None = None) -> None:
-        """End the run as FINISHED, FAILED or KILLED; a second call does nothing."""
+        """End the run as FINISHED, FAILED or KILLED; a second call does nothing, and none fails."""
         if not self._open:
             return
         self._open = False
         import mlflow
 
-        try:
-            with warn_on_failure("the run is not complete"):
-                mlflow.flush_async_logging()
-                if error is not None:
-                    mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:5000])
-                mlflow.set_tag("mlflow.note.content", self._note())
-        finally:
+        stream_to(None)
+        with warn_on_failure(f"{_MLFLOW} the run is not complete"):
+            mlflow.flush_async_logging()
+        if error is not None:
+            text = f"{type(error).__name__}: {error}"[:5000]
+            self._attempt("the error is not kept", lambda: self._client.set_tag(self.run_id, "error", text))
+        self._attempt(
+            "the run has no description",
+            lambda: self._client.set_tag(self.run_id, "mlflow.note.content", self._note()),
+        )
+        self._attempt(
+            "the run stays RUNNING in the store", lambda: self._client.set_terminated(self.run_id, status)
+        )
+        with suppress(Exception):  # ends what MLflow itself keeps about the run, such as system metrics
             mlflow.end_run(status)
-            atexit.unregister(self.end)
-        if self._parent is not None:
-            with warn_on_failure("the parent run is not complete"):
-                end_parent(self._client, self._parent, self._client.get_run(self.run_id), status)
+        atexit.unregister(self.end)
+        if (parent := self._parent) is not None:
+            self._attempt(
+                "the parent run is not complete",
+                lambda: end_parent(self._client, parent, self._client.get_run(self.run_id), status),
+            )
+
+    def _attempt(self, failure: str, action: Callable[[], Any]) -> bool:
+        """Log something. An error is a warning; a locked database is tried again while patience lasts."""
+        while True:
+            began = time.monotonic()
+            try:
+                action()
+                return True
+            except Exception as error:
+                if self._patience > 0 and "locked" in str(database_error(error)):
+                    time.sleep(PAUSE)
+                    self._patience -= time.monotonic() - began
+                    continue
+                _log.warning("%s %s (%s).", _MLFLOW, failure, reason(error))
+                return False
+
+    def _log_metrics(self, figures: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            self.run_id, [Metric(key, float(value), now, 0) for key, value in figures.items()]
+        )
+
+    def _log_lineage(self, lineage: Mapping[str, Any]) -> None:
+        makers = provenance.find_makers(self._client, self._experiment, lineage["inputs"])
+        inputs = {
+            name: facts | ({"made_by": makers[name]} if name in makers else {})
+            for name, facts in lineage["inputs"].items()
+        }
+        text = json.dumps({**lineage, "inputs": inputs}, indent=2) + "\n"
+        self._client.log_text(self.run_id, text, provenance.FILE)
+        self._client.set_tag(self.run_id, provenance.OUTPUTS, provenance.outputs_tag(lineage["outputs"]))
+        if makers:
+            made_from = " ".join(dict.fromkeys(makers.values()))
+            self._client.set_tag(self.run_id, provenance.MADE_FROM, made_from)
+        self._made_from = makers
+
+    def _log_data_set(self, summary: Mapping[str, Any], digest: str | None) -> None:
+        from mlflow.data.code_dataset_source import CodeDatasetSource
+        from mlflow.data.meta_dataset import MetaDataset
+        from mlflow.entities import DatasetInput, InputTag
+
+        facts = {key: _text(value) for key, value in summary.items() if not isinstance(value, list | dict)}
+        data_set = MetaDataset(
+            CodeDatasetSource(tags=facts),
+            name=str(summary.get("source", "pictures")),
+            digest=digest or str(summary.get("digest", ""))[:36] or None,
+        )
+        context = InputTag("mlflow.data.context", "pictures")
+        self._client.log_inputs(self.run_id, [DatasetInput(data_set._to_mlflow_entity(), [context])])
 
     def _note(self) -> str:
         """The run's description: its command, links, and its images, too small in MLflow's own cards."""
@@ -202,20 +255,10 @@ class TrackedRun:
         return "\n".join(lines)
 
 
-@contextmanager
-def warn_on_failure(failure: str) -> Iterator[None]:
-    """Turn an error of MLflow into a warning."""
-    try:
-        yield
-    except Exception as error:
-        _log.warning("MLflow: %s (%s).", failure, _first_line(error))
-
-
-def _experiment(name: str, address: str, project_path: Path) -> str:
+def _experiment(client: Any, name: str, address: str, project_path: Path) -> str:
     """The experiment's id; the experiment is created or restored where needed."""
     import mlflow
 
-    client = mlflow.MlflowClient()
     if client.get_experiment_by_name(name) is None:
         local = address.startswith("sqlite:")
         root = project_root(project_path) / "mlartifacts" / name
@@ -237,7 +280,3 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(plain(value), ensure_ascii=False, default=str)
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -10,15 +10,14 @@ from lexipix.utils.png import encode_png
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow import MlflowClient
 
 
-def log_table(table: "pd.DataFrame", file: str) -> None:
-    """Log a table to the active run as ``file``; cells with images, uint8 (H, W, 3), become thumbnails.
+def log_table(client: "MlflowClient", run_id: str, table: "pd.DataFrame", file: str) -> None:
+    """Log a table to a run as ``file``; cells with images, uint8 (H, W, 3), become thumbnails.
 
     ``mlflow.log_table`` would store each image as two files, with a call for each; here one call logs all.
     """
-    import mlflow
-
     cells: dict[str, Any] = {}
     with TemporaryDirectory() as temporary:
         folder = PurePosixPath("table_images") / PurePosixPath(file).with_suffix("")
@@ -30,5 +29,5 @@ def log_table(table: "pd.DataFrame", file: str) -> None:
                 place = str(folder / name)
                 cells[column].append({"type": "image", "filepath": place, "compressed_filepath": place})
         if cells:
-            mlflow.log_artifacts(temporary, artifact_path=str(folder))
-    mlflow.log_table(table.assign(**cells), artifact_file=file)
+            client.log_artifacts(run_id, temporary, str(folder))
+    client.log_table(run_id, table.assign(**cells), file)

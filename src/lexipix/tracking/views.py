@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lexipix.tracking.relocation import relocate
+from lexipix.utils.errors import LexipixError
 from lexipix.utils.project_paths import store_exists
 
 VIEW_TAG = "mlflow.sharedViewState."
@@ -72,6 +74,7 @@ def addresses(store: str, server: str) -> dict[str, str]:
         return {}
     import mlflow
 
+    relocate(store)
     experiments = mlflow.MlflowClient(tracking_uri=store).search_experiments(order_by=["name"])
     return {
         experiment.name: f"{server}/{link(experiment.experiment_id, PICTURES, 'CHART')}"
@@ -125,5 +128,8 @@ def _charts() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for name, address in addresses(*sys.argv[1:]).items():
-        print(f"  {name}: {address}", flush=True)  # noqa: T201
+    try:
+        for name, address in addresses(*sys.argv[1:]).items():
+            print(f"  {name}: {address}", flush=True)  # noqa: T201
+    except LexipixError as error:
+        sys.exit(str(error))

@@ -1,17 +1,20 @@
 """Atomic replacement: data is written under a temporary name beside its target and renamed when complete.
 
-A full disk, Ctrl-C or a killed process leaves the old data in place, and never an incomplete file.
+A full disk, Ctrl-C or a killed process leaves the old data in place, and never an incomplete file. Whichever
+library wrote a file, its permissions are those that the user's umask gives to new files.
 """
 
 import errno
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.permissions import DENIED
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +29,9 @@ def replace_file(path: Path) -> Iterator[Path]:
     with _readable_errors(path):
         temporary = _beside(path, "part")
         try:
+            mode = _usual_mode(temporary)
             yield temporary
+            _set_mode(temporary, mode)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -47,7 +52,11 @@ def replace_folder(path: Path) -> Iterator[Path]:
         temporary, old = _beside(path, "part"), _beside(path, "old")
         temporary.mkdir()
         try:
+            mode = _usual_mode(temporary / ".mode")
             yield temporary
+            for folder, _, files in os.walk(temporary):
+                for name in files:
+                    _set_mode(Path(folder, name), mode)
             if path.exists():
                 os.replace(path, old)
             os.replace(temporary, path)
@@ -68,12 +77,27 @@ def _readable_errors(path: Path) -> Iterator[None]:
         reasons = {
             errno.ENOSPC: "the disk is full: free some space and run the same command again",
             errno.EDQUOT: "your disk quota is exceeded: free some space and run the same command again",
-            errno.EACCES: "permission denied: check the folder's owner and permissions",
+            **dict.fromkeys(DENIED, "permission denied: check the folder's owner and permissions"),
             errno.EROFS: "the file system is read-only: move the project to a writable one",
         }
         if error.errno not in reasons:
             raise
         raise LexipixError(f"{path} could not be written, {reasons[error.errno]}.") from error
+
+
+def _usual_mode(unused: Path) -> int:
+    """The permissions of a new file here, by the user's umask and the folder's own rules."""
+    unused.touch()
+    mode = stat.S_IMODE(unused.stat().st_mode)
+    unused.unlink()
+    return mode
+
+
+def _set_mode(file: Path, mode: int) -> None:
+    """Some libraries create files that only their owner can read; a file system may have no permissions."""
+    if not file.is_symlink() and stat.S_IMODE(file.stat().st_mode) != mode:
+        with suppress(OSError):
+            file.chmod(mode)
 
 
 def _beside(path: Path, ending: str) -> Path:

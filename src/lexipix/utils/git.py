@@ -1,5 +1,6 @@
 """The revision of the running code: the git commit, or the version of the installed package."""
 
+import logging
 import os
 import subprocess
 import tempfile
@@ -8,25 +9,53 @@ from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from lexipix.utils.errors import LexipixError
+from lexipix.utils.errors import LexipixError, reason
+
+_log = logging.getLogger(__name__)
 
 # Files that decide the results of a run, untracked files included; the results that DVC records do not count.
 CODE = ("src", "conf", "pyproject.toml", "requirements.lock")
 RECORD = ":(exclude)*dvc.lock"
+# Python files count also where git ignores them
+IGNORED_CODE = ":(glob)src/**/*.py"
 # Files of the user's own settings in conf/local that change the results; git ignores this folder
 SETTINGS = ("catalog", "globals", "parameters")
+# A patch that `git apply` reads, whatever the user's configuration of git
+DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+# Set by git itself for hooks, they would lead every command to another repository
+_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE")
 
 
 @cache
 def code_revision() -> str:
-    """The commit's hash, with ``+dirty`` if the code differs from it; without git, the package's version."""
-    revision = git("rev-parse", "HEAD")
+    """The commit's hash, with ``+dirty`` or ``+unknown`` where the code differs or git does not say.
+
+    Without git it is the package's version.
+    """
+    revision = git_revision()
     if revision is None:
         try:
             return f"lexipix {version('lexipix')}"
         except PackageNotFoundError:
             return "unknown"
-    return f"{revision}+dirty" if uncommitted() else revision
+    changes = uncommitted()
+    return f"{revision}+unknown" if changes is None else f"{revision}+dirty" if changes else revision
+
+
+@cache
+def git_revision() -> str | None:
+    """The commit of the running code; None if no repository keeps it, or git fails, with a warning."""
+    file = Path(__file__)
+    if not any((folder / ".git").exists() for folder in file.parents):
+        return None
+    try:
+        run_git(
+            file.parent, "ls-files", "--error-unmatch", "--", file.name
+        )  # a repository around another one
+        return run_git(file.parent, "rev-parse", "--verify", "HEAD")
+    except LexipixError as error:
+        _log.warning("The revision of the code is unknown: %s", reason(error))
+        return None
 
 
 def git(
@@ -35,7 +64,7 @@ def git(
     """Output of a git command, by default in the checkout that contains this file; None if it fails."""
     try:
         return run_git(folder or Path(__file__).parent, *arguments, environment=environment)
-    except (OSError, LexipixError):
+    except LexipixError:
         return None
 
 
@@ -43,37 +72,49 @@ def run_git(
     folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str | None = None
 ) -> str:
     """Output of a git command in a folder, with more environment variables; LexipixError if it fails."""
-    answer = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env={**os.environ, **(environment or {})},
-        input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
-        capture_output=True,
-        check=False,
-    )
+    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    try:
+        answer = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env={**inherited, "LC_ALL": "C", **(environment or {})},
+            input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        raise LexipixError(f"git cannot be run ({error.strerror}): install it, or check the PATH.") from error
     if answer.returncode != 0:
-        raise LexipixError(f"git {' '.join(arguments[:2])} failed: {answer.stderr.decode().strip()}")
+        said = answer.stderr.decode("utf-8", "replace").strip()
+        raise LexipixError(f"git {' '.join(arguments[:2])} failed: {said}")
     return answer.stdout.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 @cache
 def uncommitted() -> str | None:
-    """Differences between the code and its commit, as a patch for ``git apply``; None without git.
+    """Differences between the code and its commit, as a patch for ``git apply``; None if they are unknown.
 
     Untracked files and the user's settings in ``conf/local`` that change the results (no credentials) are in
-    it. It is empty if nothing differs. The user's index stays unchanged.
+    it. It is empty if nothing differs. The user's index stays unchanged. If git fails, a warning says why.
     """
-    project = Path(__file__).parents[3]
-    with tempfile.TemporaryDirectory() as folder:
-        run = partial(git, folder=project, environment={"GIT_INDEX_FILE": str(Path(folder, "index"))})
-        if run("read-tree", "HEAD") is None:
-            return None
-        run("add", "--all", "--", *(name for name in CODE if (project / name).exists()), RECORD)
-        local = project / "conf" / "local"
-        settings = [str(path) for name in SETTINGS for path in local.glob(f"{name}*.y*ml")]
-        if settings:
-            run("add", "--force", "--", *settings)
-        changes = run("diff", "--cached", "--binary", "HEAD")
-    if changes is None:
+    if git_revision() is None:
         return None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return _changes(Path(__file__).parents[3], Path(folder, "index"))
+    except (LexipixError, OSError) as error:
+        _log.warning("Whether the code differs from its commit is unknown: %s", reason(error))
+        return None
+
+
+def _changes(project: Path, index: Path) -> str:
+    run = partial(run_git, project, environment={"GIT_INDEX_FILE": str(index)})
+    run("read-tree", "HEAD")
+    run("add", "--all", "--", *(name for name in CODE if (project / name).exists()), RECORD)
+    run("add", "--force", "--", IGNORED_CODE)
+    local = project / "conf" / "local"
+    settings = [str(path) for name in SETTINGS for path in local.glob(f"{name}*.y*ml")]
+    if settings:
+        run("add", "--force", "--", *settings)
+    changes = run(*DIFF, "--cached", "--binary", "HEAD")
     return f"{changes}\n" if changes else ""

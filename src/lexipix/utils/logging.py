@@ -1,8 +1,12 @@
-"""Suppresses the log messages of other libraries for a while."""
+"""Suppresses the log messages of other libraries for a while, and turns errors into warnings."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from lexipix.utils.errors import reason
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -17,3 +21,12 @@ def suppress_logs(*names: str) -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def warn_on_failure(failure: str) -> Iterator[None]:
+    """Turn an error inside the ``with`` block into a warning that begins with ``failure``."""
+    try:
+        yield
+    except Exception as error:
+        _log.warning("%s (%s).", failure, reason(error))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.lazy_mapping import LazyMapping
+from lexipix.utils.permissions import reading
 from lexipix.utils.types import OnnxModel, OnnxPipeline
 
 if TYPE_CHECKING:
@@ -16,14 +17,15 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenize
 
 def read_onnx_model(path: Path) -> OnnxModel:
     """An exported model, read from its folder; LexipixError if a file is damaged."""
-    tokenizer = path / TOKENIZER
-    return OnnxModel(
-        config=read_json(path / CONFIG),
-        graphs={file.stem: file.read_bytes() for file in sorted(path.glob("*.onnx"))},
-        tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
-        card=read_json(path / CARD),
-        arrays=_read_arrays(path / WEIGHTS),
-    )
+    with reading(path):
+        tokenizer = path / TOKENIZER
+        return OnnxModel(
+            config=read_json(path / CONFIG),
+            graphs={file.stem: file.read_bytes() for file in sorted(path.glob("*.onnx"))},
+            tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
+            card=read_json(path / CARD),
+            arrays=_read_arrays(path / WEIGHTS),
+        )
 
 
 def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
@@ -33,11 +35,9 @@ def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    try:
+    with reading(path, SafetensorError):
         arrays: dict[str, np.ndarray] = load_file(path)
         return arrays
-    except (SafetensorError, OSError, ValueError) as error:
-        raise LexipixError(f"{path} is damaged or incomplete ({error}).") from error
 
 
 def read_onnx_pipeline(path: Path) -> OnnxPipeline:
@@ -52,8 +52,9 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
             model.arrays = arrays
         return model
 
-    names = sorted(config.parent.name for config in path.glob(f"*/{CONFIG}"))
-    return OnnxPipeline(read_json(path / CONFIG), LazyMapping(names, read), read_json(path / CARD))
+    with reading(path):
+        names = sorted(config.parent.name for config in path.glob(f"*/{CONFIG}"))
+        return OnnxPipeline(read_json(path / CONFIG), LazyMapping(names, read), read_json(path / CARD))
 
 
 def read_json(path: Path) -> dict[str, Any]:

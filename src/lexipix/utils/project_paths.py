@@ -13,6 +13,14 @@ def project_root(project_path: Path) -> Path:
     return Path(root) if root and (Path(root) / ".dvc").is_dir() else project_path
 
 
+def exists(path: Path) -> bool:
+    """Whether there is something at a path; False if the system refuses to say, or the path is no path."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def store_exists(store: str) -> bool:
     """Whether a tracking store exists; opening a missing SQLite store would create it, in seconds."""
     return not store.startswith("sqlite:///") or Path(store.removeprefix("sqlite:///")).is_file()

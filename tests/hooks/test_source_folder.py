@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from lexipix.hooks.source_folder import located, require_pictures_only
+from lexipix.utils.errors import LexipixError
+
+
+@pytest.fixture
+def project(tmp_path):
+    for name in ("conf", "data/folder/03_primary/images", "mine", "notebooks"):
+        (tmp_path / "project" / name).mkdir(parents=True)
+    return tmp_path / "project"
+
+
+def test_a_relative_path_starts_at_the_project(project):
+    assert located("mine", project, project / "notebooks") == project / "mine"
+
+
+def test_both_places_are_named_where_there_is_nothing(project):
+    with pytest.raises(LexipixError) as caught:
+        located("nothing", project, project / "notebooks")
+    assert str(project / "nothing") in str(caught.value)
+    assert str(project / "notebooks" / "nothing") in str(caught.value)
+
+
+def test_an_unknown_user_is_a_sentence(project):
+    with pytest.raises(LexipixError, match="names an unknown user"):
+        located("~nobody-has-this-name/x", project, project)
+
+
+@pytest.mark.parametrize("path", [".", "..", "conf", "data", "data/folder", "data/folder/03_primary", "link"])
+def test_a_source_that_holds_the_project_or_its_results_is_refused(project, path):
+    (project / "link").symlink_to(project.parent)
+    written = iter([project / "data" / "folder" / "03_primary" / "images"])
+    with pytest.raises(LexipixError, match="also holds"):
+        require_pictures_only(project / path, project, written)
+
+
+@pytest.mark.parametrize("path", ["mine", "data/01_raw", "/elsewhere", "../project-pictures"])
+def test_folders_beside_them_are_allowed(project, path):
+    require_pictures_only(project / Path(path), project, iter([project / "data" / "03_primary" / "images"]))

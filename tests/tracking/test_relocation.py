@@ -1,0 +1,83 @@
+import os
+import shutil
+
+import mlflow
+import pytest
+
+from lexipix.tracking import run as tracking
+from lexipix.tracking.relocation import relocate
+from lexipix.utils.errors import LexipixError
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, empty_mlflow_store):
+    """A project with one run, which has a file."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # so that what MLflow makes of it is undone
+    path = tmp_path / "first place"
+    path.mkdir()
+    (path / "pyproject.toml").touch()
+    shutil.move(tmp_path / "mlflow.db", path / "mlflow.db")
+    log(path, "one")
+    return path
+
+
+def log(project, text):
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it to the store of the run before
+    run = tracking.TrackedRun(project, {"env": "smoke"}, {})
+    run._client.log_text(run.run_id, text, "note.txt")
+    run.end("FINISHED")
+    return run.run_id
+
+
+def notes(project):
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("lexipix-smoke")
+    runs = client.search_runs([experiment.experiment_id])
+    return sorted(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/note.txt") for run in runs)
+
+
+def files(project):
+    return sorted(path.read_text() for path in project.rglob("note.txt"))
+
+
+def test_a_copy_has_the_earlier_runs_and_writes_nothing_into_the_original(project, tmp_path):
+    copy = shutil.copytree(project, tmp_path / "copy")
+    log(copy, "two")
+    assert files(copy) == notes(copy) == ["one", "two"]
+    assert files(project) == notes(project) == ["one"]
+
+
+def test_a_moved_project_finds_its_files(project, tmp_path):
+    moved = project.rename(tmp_path / "moved")
+    relocate(f"sqlite:///{moved / 'mlflow.db'}")
+    assert notes(moved) == ["one"]
+    log(moved, "two")
+    assert files(moved) == notes(moved) == ["one", "two"]
+    assert not project.exists()
+
+
+def test_a_project_without_its_artifacts_is_told_what_to_copy(project, tmp_path):
+    copy = shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("mlartifacts"))
+    with pytest.raises(LexipixError, match=r"copied without mlartifacts.*copy that folder to"):
+        log(copy, "two")
+    assert files(project) == ["one"]
+
+
+def test_a_store_that_projects_share_stays_as_it_is(project, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shutil.copy(project / "mlflow.db", shared)
+    relocate(f"sqlite:///{shared / 'mlflow.db'}")
+    assert notes(shared) == ["one"]
+
+
+def test_other_stores_and_missing_ones_are_left_alone(tmp_path):
+    relocate("http://127.0.0.1:9")
+    relocate(f"sqlite:///{tmp_path / 'none.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database_is_a_sentence(tmp_path):
+    (tmp_path / "mlflow.db").write_text("no database, but a text of some length " * 30)
+    with pytest.raises(LexipixError, match=r"cannot be used \(file is not a database\)"):
+        relocate(f"sqlite:///{tmp_path / 'mlflow.db'}")
