@@ -90,7 +90,7 @@ def word_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     special = {pad_id(tokenizer), eos_id(tokenizer), tokenizer.token_to_id(UNKNOWN)}
     is_word = np.ones(tokenizer.get_vocab_size(), np.bool_)
     for token, number in tokenizer.get_vocab().items():
-        is_word[number] = number not in special and (not _reads_features(tokenizer) or _is_word(token))
+        is_word[number] = number not in special and (not reads_features(tokenizer) or _is_word(token))
     return is_word
 
 
@@ -118,7 +118,8 @@ def _most_frequent(counts: Counter[str], limit: int) -> list[str]:
     return sorted(counts, key=lambda feature: (-counts[feature], feature))[: max(0, limit)]
 
 
-def _reads_features(tokenizer: Tokenizer) -> bool:
+def reads_features(tokenizer: Tokenizer) -> bool:
+    """Whether it is a tokenizer of :func:`train_feature_tokenizer`."""
     return tokenizer.token_to_id(UNKNOWN) is not None
 
 
@@ -157,7 +158,7 @@ def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> ND
         return np.empty((0, 1), np.int64)
     # Read the name of a special token in a caption as text; tokenizer.json does not store this setting
     tokenizer.encode_special_tokens = True
-    texts = map(text_features, captions) if _reads_features(tokenizer) else captions
+    texts = map(text_features, captions) if reads_features(tokenizer) else captions
     ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))], np.int64)
     if ids.shape[1] > max_tokens:
         pad, eos = pad_id(tokenizer), eos_id(tokenizer)
@@ -171,7 +172,7 @@ def n_tokens(tokenizer: Tokenizer, caption: str) -> int:
 
     Parts of words come last, and a long caption can do without some.
     """
-    if _reads_features(tokenizer):
+    if reads_features(tokenizer):
         return 1 + sum(map(_is_word, text_features(caption).split(SEPARATOR)))
     return len(tokenizer.encode(caption).ids)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.data.tokenization import encode, pad_id
+from lexipix.data.tokenization import encode, pad_id, reads_features
 from lexipix.inference.onnx_memory import OnnxMemory
 from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors
 from lexipix.metrics.text import tokens
@@ -108,9 +108,16 @@ class OnnxGenerator(OnnxSession):
         )
 
     def _batches(self, prompts: Sequence[str]) -> list[tuple[NDArray[np.int64], list[str]]]:
-        """Batches of prompts with equal numbers of tokens, which need no padding; the largest come first."""
-        ids = encode(self.tokenizer, prompts, self.max_tokens)
-        lengths = (ids != pad_id(self.tokenizer)).sum(1)
+        """Batches of prompts with equal numbers of tokens, which need no padding; the largest come first.
+
+        Text features are summed, so that padding to one length for all changes nothing.
+        """
+        ids, pad = encode(self.tokenizer, prompts, self.max_tokens), pad_id(self.tokenizer)
+        if reads_features(self.tokenizer):
+            ids = np.pad(ids, ((0, 0), (0, self.max_tokens - ids.shape[1])), constant_values=pad)
+            starts = range(0, len(prompts), BATCH)
+            return [(ids[start : start + BATCH], list(prompts[start : start + BATCH])) for start in starts]
+        lengths = (ids != pad).sum(1)
         parts = [
             rows
             for same in (np.flatnonzero(lengths == length) for length in np.unique(lengths))

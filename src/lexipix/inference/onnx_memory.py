@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.inference.onnx_session import Vectors
-from lexipix.models.neighbor_memory import MAX_SIMILARITY, SAME_LOGIT, NeighborMemory
+from lexipix.models.neighbor_memory import MAX_SIMILARITY, MAX_WORDS, SAME_LOGIT, NeighborMemory
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel
 
@@ -26,13 +26,12 @@ class OnnxMemory:
             )
         self._memory = NeighborMemory(model.arrays, (size, size, model.config["image_channels"]))
         self._n_found = min(model.config["noise_dim"], len(self._memory))
-        self._max_tokens: int = model.config["max_tokens"]
         self._n_neighbors: int = options["n_neighbors"]
         self._temperature: float = options["temperature"]
 
     def words(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The different words of captions (B, L), all padded to the same length."""
-        return self._memory.word_sets(ids, self._max_tokens)
+        return self._memory.word_sets(ids, MAX_WORDS)
 
     def search(
         self, words: NDArray[np.int64], query: Vectors, rank: Callable[..., Vectors]

@@ -22,6 +22,7 @@ IDF_SCALE = 32767  # of the rarities of tokens, stored as 16-bit integers
 # Of the cosine of words: among captions that share most of their words those count whose images look as asked
 # for, as another style differs in one word of many
 WORD_LIMIT = 0.65
+MAX_WORDS = 64  # different ones of a caption; further ones are not compared
 MAX_SIMILARITY = WORD_LIMIT + 2.0  # of the sum; larger: the caption is the same
 SAME_BONUS = 10.0  # added to the similarity of an image whose caption has the same words
 SAME_LOGIT = 100.0  # added to the score of such an image, so that it comes before all others
@@ -56,6 +57,7 @@ class NeighborMemory:
         self.text_keys = _unit_vectors(arrays["text_keys"])  # of different wordings
         self.image_keys = _unit_vectors(arrays["image_keys"])
         self._idf: Vectors = (arrays["idf"] / IDF_SCALE).astype(np.float32)
+        self._n_words = int(np.flatnonzero(self._idf).max(initial=0)) + 1  # ids below are words
         self._pad_id = int(arrays["pad_id"][0])
         tokens, counts = arrays["tokens"].astype(np.int64), arrays["token_counts"].astype(np.int64)
         sets, owners = np.split(tokens, counts.cumsum()[:-1]), np.repeat(np.arange(len(counts)), counts)
@@ -69,7 +71,7 @@ class NeighborMemory:
 
     def word_sets(self, ids: Ids, length: int = 1) -> Ids:
         """The different words of captions (B, L), padded to a length or to the longest."""
-        return self._padded([np.unique(row[self._idf[row] > 0]) for row in ids], length)
+        return self._padded([np.unique(row[self._idf[row] > 0])[:MAX_WORDS] for row in ids], length)
 
     def search(self, words: Ids, queries: Vectors, n: int, exclude: Ids | None = None) -> Neighbors:
         """Find the ``n`` images that fit captions best.
@@ -123,7 +125,7 @@ class NeighborMemory:
         weights = self._idf[tokens]
         lengths = np.sqrt(np.bincount(owners, np.square(weights), minlength=n))
         weights = (weights / np.maximum(lengths[owners], 1e-9)).astype(np.float32)
-        return csr_array((weights, (owners, tokens)), shape=(n, len(self._idf)))
+        return csr_array((weights, (owners, tokens)), shape=(n, self._n_words))
 
 
 def memory_arrays(
