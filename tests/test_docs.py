@@ -131,10 +131,11 @@ def project(smoke, tmp_path):
         pixels = np.full((40, 40, 3), color, np.uint8)
         pixels[8:24, 8:24] = draw.integers(0, 255, 3)
         Image.fromarray(pixels).save(path / "my-pictures" / f"{number}.png")
+        row = {"file_name": f"{number}.png"}
         if number % CAPTIONED_EVERY == 0:  # a captioner describes the others
             style = ("noto", "twemoji", "fluent3d")[number // CAPTIONED_EVERY % 3]
-            row = {"file_name": f"{number}.png", "text": "red heart", "text_zh": "红心", "style": style}
-            rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+            row |= {"text": "red heart", "text_zh": "红心", "style": style}
+        rows.append(json.dumps(row, ensure_ascii=False) + "\n")
     (path / "my-pictures" / "metadata.jsonl").write_text("".join(rows), encoding="utf-8")
     return path
 

@@ -4,6 +4,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from lexipix.hooks.node_timing import NodeTimingHooks, cost_table, load_estimate, results_place
+from lexipix.utils.types import ModelBundle
 
 
 def costs(**nodes):
@@ -25,8 +26,15 @@ def test_long_nodes_are_in_the_table_beside_their_plan():
 def test_a_training_says_itself_what_it_plans():
     hooks, node = NodeTimingHooks(), SimpleNamespace(name="train_vae")
     hooks.before_node_run(node)
-    hooks.after_node_run(node, {"vae": object(), "vae_metrics": {"planned_seconds": 12.0}})
+    trained = {"vae": object(), "vae_curves": [1], "vae_metrics": {"planned_seconds": 12.0}}
+    hooks.after_node_run(node, trained)
     assert hooks.planned == {"train_vae": 12.0}
+    hooks.after_node_run(node, trained | {"vae_curves": [], "vae_metrics": {}})  # left out
+    captioner = ModelBundle({}, {}, None, {"metrics": {"planned_seconds": 8.0}})
+    node = SimpleNamespace(name="train_captioner")
+    hooks.before_node_run(node)
+    hooks.after_node_run(node, {"captioner": captioner, "captioner_curves": [1]})
+    assert hooks.planned == {"train_vae": 12.0, "train_captioner": 8.0}
     hooks.before_pipeline_run()
     assert hooks.planned == {}
 

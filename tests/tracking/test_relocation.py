@@ -56,11 +56,11 @@ def test_a_moved_project_finds_its_files(project, tmp_path):
     assert not project.exists()
 
 
-def test_a_project_without_its_artifacts_is_told_what_to_copy(project, tmp_path):
+def test_a_copy_without_artifacts_reads_the_earlier_ones_and_writes_its_own(project, tmp_path):
     copy = shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("mlartifacts"))
-    with pytest.raises(LexipixError, match=r"copied without mlartifacts.*copy that folder to"):
-        log(copy, "two")
-    assert files(project) == ["one"]
+    log(copy, "two")
+    assert notes(copy) == ["one", "two"]
+    assert files(copy) == ["two"] and files(project) == ["one"]
 
 
 def test_a_store_that_projects_share_stays_as_it_is(project, tmp_path):

@@ -15,8 +15,8 @@ from lexipix.models.vae import GRID
 COPY_BIAS = 4.0  # logit of the first image's pixels at the start: a share of 0.95 among four
 PIXEL_FEATURES, PIXEL_WIDTH = 12, 32  # channels of the correction, at the images' own resolution
 RANK_WIDTH = 128  # of the hidden layer that ranks retrieved images
-# Share of the trained opinion in use; the rest is the similarity alone. By itself the trained one prefers what
-# looks alike to what is meant
+# Share of the trained opinion in use; the rest is the similarity alone. By itself the trained one prefers
+# what looks alike to what is meant
 RANK_SHARE = 0.25
 SIMILARITY_SCALE = 8.0  # initial weight of the memory's similarity in the ranking
 
