@@ -54,7 +54,8 @@ def test_nan_is_left_out_with_one_warning(run, caplog):
 def test_picture_reaches_the_open_run(run, tmp_path):
     stream = MetricStreamDataset(name="vae").load()
     stream.image("samples", 64, np.zeros((8, 8, 3), np.uint8))
-    mlflow.flush_artifact_async_logging()
+    with mlflow.start_run(run.info.run_id):  # it flushes the files of an active run
+        mlflow.flush_artifact_async_logging()
     image_splits = list((tmp_path / "artifacts").rglob("*.png"))
     assert len(image_splits) == 1
     assert "vae" in image_splits[0].name and "samples" in image_splits[0].name

@@ -30,7 +30,8 @@ def do(task, parameters, run, stream, checkpoints, fingerprint="same", **more):
 def timeless(result):
     """The result of a training, without the time it took."""
     curves = [{key: value for key, value in row.items() if key != "seconds"} for row in result.curves]
-    metrics = {k: v for k, v in result.metrics.items() if k not in ("seconds", "images_per_s")}
+    measured = ("seconds", "images_per_s", "gflops", "machine_gflops")
+    metrics = {k: v for k, v in result.metrics.items() if k not in measured and not k.endswith("_seconds")}
     return curves, metrics
 
 
