@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 from kedro.io import DataCatalog
 
-from lexipix.hooks.mlflow_tracking import SOURCE, MlflowTrackingHooks
+from lexipix.config.text_keys import SOURCE_PATH
+from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
 from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.tracking import provenance
 
@@ -82,18 +83,18 @@ def test_what_a_parameter_names_is_an_input_once_it_is_read(hooks, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.png").write_bytes(b"a")
     (tmp_path / "model").mkdir()
-    hooks._paths = {SOURCE: "mine", "features.tokenizer": "gpt2", "ingestion.captioner": "model"}
+    hooks._paths = {SOURCE_PATH: "mine", "features.tokenizer": "gpt2", "ingestion.captioner": "model"}
     hooks.after_dataset_loaded("sources")
     first = hooks._provenance.as_dict()["inputs"]
-    assert list(first) == [SOURCE] and first[SOURCE]["path"] == "mine"
-    assert first[SOURCE]["md5"].endswith(".dir")
+    assert list(first) == [SOURCE_PATH] and first[SOURCE_PATH]["path"] == "mine"
+    assert first[SOURCE_PATH]["md5"].endswith(".dir")
     (tmp_path / "mine" / "a.png").write_bytes(b"b")
     assert hooks._provenance.as_dict()["inputs"] == first, "as it was when it was read"
     hooks.after_dataset_loaded("sources")
     hooks.after_dataset_loaded("pretrained_models")
     second = hooks._provenance.as_dict()["inputs"]
-    assert sorted(second) == ["ingestion.captioner", SOURCE], "a name to download is no file"
-    assert second[SOURCE]["md5"] != first[SOURCE]["md5"]
+    assert sorted(second) == ["ingestion.captioner", SOURCE_PATH], "a name to download is no file"
+    assert second[SOURCE_PATH]["md5"] != first[SOURCE_PATH]["md5"]
 
 
 def test_a_source_without_a_digest_is_a_warning(hooks, tmp_path, monkeypatch, caplog):
@@ -102,9 +103,9 @@ def test_a_source_without_a_digest_is_a_warning(hooks, tmp_path, monkeypatch, ca
 
     (tmp_path / "mine").mkdir()
     monkeypatch.setattr(provenance, "dvc_digest", broken)
-    hooks._paths = {SOURCE: "mine"}
+    hooks._paths = {SOURCE_PATH: "mine"}
     hooks.after_dataset_loaded("sources")
-    assert hooks._provenance.as_dict()["inputs"] == {SOURCE: {"path": "mine"}}
+    assert hooks._provenance.as_dict()["inputs"] == {SOURCE_PATH: {"path": "mine"}}
     assert "has no digest, so that a change will not be noticed" in caplog.text
 
 

@@ -26,7 +26,8 @@ def test_long_nodes_are_in_the_table_beside_their_plan():
 def test_a_training_says_itself_what_it_plans():
     hooks, node = NodeTimingHooks(), SimpleNamespace(name="train_vae")
     hooks.before_node_run(node)
-    trained = {"vae": object(), "vae_curves": [1], "vae_metrics": {"planned_seconds": 12.0}}
+    vae = ModelBundle({}, {}, None, {"metrics": {"planned_seconds": 12.0}})
+    trained = {"vae": vae, "vae_curves": [1], "vae_metrics": {"planned_seconds": 12.0}}
     hooks.after_node_run(node, trained)
     assert hooks.planned == {"train_vae": 12.0}
     hooks.after_node_run(node, trained | {"vae_curves": [], "vae_metrics": {}})  # left out

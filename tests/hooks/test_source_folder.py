@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lexipix.hooks.source_folder import located, require_pictures_only
+from lexipix.hooks.source_folder import located, require_images_only
 from lexipix.utils.errors import LexipixError
 
 
@@ -34,9 +34,9 @@ def test_a_source_that_holds_the_project_or_its_results_is_refused(project, path
     (project / "link").symlink_to(project.parent)
     written = iter([project / "data" / "folder" / "03_primary" / "images"])
     with pytest.raises(LexipixError, match="also holds"):
-        require_pictures_only(project / path, project, written)
+        require_images_only(project / path, project, written)
 
 
 @pytest.mark.parametrize("path", ["mine", "data/01_raw", "/elsewhere", "../project-pictures"])
 def test_folders_beside_them_are_allowed(project, path):
-    require_pictures_only(project / Path(path), project, iter([project / "data" / "03_primary" / "images"]))
+    require_images_only(project / Path(path), project, iter([project / "data" / "03_primary" / "images"]))

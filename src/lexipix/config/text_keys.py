@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from lexipix.config.root import LexipixParameters
 from lexipix.config.run import NamesPath
 
+SOURCE_PATH = "ingestion.source.path"  # the folder or archive of the images
+
 
 @dataclass(frozen=True)
 class TextKey:

@@ -11,9 +11,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lexipix.config.root import validate
-from lexipix.config.text_keys import path_keys
+from lexipix.config.text_keys import SOURCE_PATH, path_keys
 from lexipix.hooks.node_timing import NodeTimingHooks, load_estimate
-from lexipix.hooks.source_folder import KEY as SOURCE
 from lexipix.hooks.source_folder import SOURCES
 from lexipix.tracking import run as tracking
 from lexipix.tracking.provenance import Provenance
@@ -21,7 +20,7 @@ from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.nested import flatten
 
 SUMMARY, IMAGES, METRICS = "ingestion_summary", "image_splits", "metrics"
-READERS = (SOURCES, "pretrained_models")
+PRETRAINED = "pretrained_models"
 
 
 class MlflowTrackingHooks:
@@ -54,7 +53,7 @@ class MlflowTrackingHooks:
         used = {name: values for name, values in parameters.items() if name in sections}
         self._paths = {key: value for key, value in flatten(used) if key in path_keys() and value is not None}
         if parameters["ingestion"]["source"]["kind"] == "scenes":
-            self._paths.pop(SOURCE, None)
+            self._paths.pop(SOURCE_PATH, None)
         self._run = tracking.TrackedRun(self._project_path, run_params, used)
         if SUMMARY not in pipeline.all_outputs() and SUMMARY in catalog and catalog.exists(SUMMARY):
             self._run.log_data_set(catalog.load(SUMMARY), self._provenance.digest(IMAGES))
@@ -63,9 +62,10 @@ class MlflowTrackingHooks:
     def after_dataset_loaded(self, dataset_name: str) -> None:
         """Note an input; the datasets that read what parameters name have no file of their own."""
         self._provenance.add_input(dataset_name)
-        if self._run is not None and dataset_name in READERS:
+        if self._run is not None:
             for key, path in self._paths.items():
-                if (key == SOURCE) == (dataset_name == SOURCES):
+                reader = SOURCES if key == SOURCE_PATH else PRETRAINED
+                if reader == dataset_name:
                     self._provenance.add_named_input(key, path)
 
     @hook_impl

@@ -15,7 +15,7 @@ from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.tracking.run import Cost
 from lexipix.utils.durations import format_seconds
 from lexipix.utils.logging import warn_on_failure
-from lexipix.utils.types import ModelBundle
+from lexipix.utils.types import training_metrics
 
 _log = logging.getLogger(__name__)
 MIN_SECONDS = 5.0  # shorter nodes get no line of their own
@@ -46,9 +46,8 @@ class NodeTimingHooks:
     @hook_impl(tryfirst=True)
     def after_node_run(self, node: Node, outputs: Mapping[str, Any]) -> None:
         self._measure(node)
-        found = [metrics for value in outputs.values() if (metrics := _metrics_of(value))]
-        if found and any(len(value) for name, value in outputs.items() if name.endswith("_curves")):
-            self.planned[node.name] = found[0]["planned_seconds"]
+        if metrics := training_metrics(outputs):
+            self.planned[node.name] = metrics["planned_seconds"]
 
     @hook_impl(tryfirst=True)
     def after_dataset_saved(self, node: Node) -> None:
@@ -69,12 +68,6 @@ class NodeTimingHooks:
     def _measure(self, node: Node) -> None:
         seconds = time.perf_counter() - self._started[node.name]
         self.costs[node.name] = {"seconds": seconds, "peak_mb": peak_mb() if self._has_peak else None}
-
-
-def _metrics_of(value: Any) -> Mapping[str, Any]:
-    """What a training measured, from one of its outputs; empty where it is none of these."""
-    metrics = value.card.get("metrics", {}) if isinstance(value, ModelBundle) else value
-    return metrics if isinstance(metrics, Mapping) and "planned_seconds" in metrics else {}
 
 
 def load_estimate(catalog: CatalogProtocol) -> Mapping[str, Cost]:

@@ -11,11 +11,12 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from lexipix.config.root import validate
+from lexipix.config.text_keys import SOURCE_PATH
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.project_paths import exists
 
 _log = logging.getLogger(__name__)
-KEY, SOURCES = "ingestion.source.path", "sources"
+SOURCES = "sources"  # the dataset that reads them
 
 
 class SourceFolderHooks:
@@ -35,8 +36,8 @@ class SourceFolderHooks:
             return
         folder = located(source.path, self._project, Path.cwd())
         if source.kind == "folder":
-            require_pictures_only(folder, self._project, _written(pipeline, catalog))
-        _log.info("Reading images from %s (%s = %s)", folder.resolve(), KEY, source.path)
+            require_images_only(folder, self._project, _written(pipeline, catalog))
+        _log.info("Reading images from %s (%s = %s)", folder.resolve(), SOURCE_PATH, source.path)
 
 
 def located(path: str, project: Path, working: Path) -> Path:
@@ -48,23 +49,26 @@ def located(path: str, project: Path, working: Path) -> Path:
     try:
         place = project / Path(path).expanduser()
     except RuntimeError as error:
-        raise LexipixError(f"{KEY} = {path!r} names an unknown user: give an absolute path.") from error
+        raise LexipixError(
+            f"{SOURCE_PATH} = {path!r} names an unknown user: give an absolute path."
+        ) from error
     if not exists(place) and working.resolve() != project.resolve():
         raise LexipixError(
-            f"{KEY} = {path!r} is neither in the project ({place}) nor in the current folder "
+            f"{SOURCE_PATH} = {path!r} is neither in the project ({place}) nor in the current folder "
             f"({working / path}): give the absolute path of your images."
         )
     return place
 
 
-def require_pictures_only(folder: Path, project: Path, written: Iterator[Path]) -> None:
+def require_images_only(folder: Path, project: Path, written: Iterator[Path]) -> None:
     """Raise a LexipixError if a source holds the project, its configuration, or files that the run writes."""
     root = folder.resolve()
     for place in ((project / "conf").resolve(), *written):
         if place.is_relative_to(root):
             raise LexipixError(
-                f"{KEY} is {folder}, which also holds {place}: reports and results would be taken for your "
-                "images. Give the folder that holds only your images; an absolute path works from any folder."
+                f"{SOURCE_PATH} is {folder}, which also holds {place}: reports and results would be taken "
+                "for your images. Give the folder that holds only your images; an absolute path works from "
+                "any folder."
             )
 
 

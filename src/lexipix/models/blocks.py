@@ -23,7 +23,7 @@ def shrink(images: Tensor, side: int) -> Tensor:
 def folding(image_size: int) -> int:
     """The side of the squares of pixels that become channels, so that larger images cost what 32 pixels do.
 
-    No pixel is lost (``nn.PixelUnshuffle``), and what is left is a multiple of 8 pixels.
+    No pixel is lost (space to depth, ``nn.PixelUnshuffle``), and what is left is a multiple of 8 pixels.
     """
     factor = 1
     while image_size > FINE_SIDE * factor and image_size % (16 * factor) == 0:

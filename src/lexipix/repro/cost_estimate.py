@@ -28,7 +28,7 @@ from lexipix.repro.dry_run import (
 )
 from lexipix.utils.logging import suppress_logs
 from lexipix.utils.nested import lookup
-from lexipix.utils.types import SPLITS, ModelBundle
+from lexipix.utils.types import SPLITS, training_metrics
 
 STEPS, MORE_STEPS = 12, 36
 FEW_IMAGES, MORE_IMAGES = 200, 600
@@ -162,12 +162,7 @@ class Extrapolation:
 
     def _metrics(self, node: Node) -> Mapping[str, Any]:
         """What a node's short training measured; empty if the run leaves it out."""
-        outputs: dict[str, Any] = {output: self.first.data.get(output) for output in node.outputs}
-        if not any(len(curves) for output, curves in outputs.items() if output.endswith("_curves")):
-            return {}
-        model = next(value for value in outputs.values() if isinstance(value, ModelBundle))
-        metrics: Mapping[str, Any] = model.card["metrics"]
-        return metrics
+        return training_metrics({output: self.first.data.get(output) for output in node.outputs})
 
 
 def _counts(dry_run: DryRun) -> dict[str, int]:

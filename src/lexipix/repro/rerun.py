@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from lexipix.config.text_keys import path_keys
+from lexipix.config.text_keys import SOURCE_PATH, path_keys
 from lexipix.repro import dvc_runs
 from lexipix.repro.digests import comparable_digest, dvc_digest, find
 from lexipix.tracking import provenance
@@ -24,7 +24,6 @@ from lexipix.utils.project_paths import exists
 
 IDENTICAL, COMPARABLE, MEASURED = "identical", "identical except for times", "measured again"
 DIFFERENT, MISSING = "different", "missing"
-SOURCE = "ingestion.source.path"
 GOOD = (IDENTICAL, COMPARABLE, MEASURED)
 
 
@@ -53,7 +52,7 @@ class Stage:
         """What the parameters that name files hold, by their keys; a name to download is among them."""
         found = {key: self.parameters.get(key, "null") for key in path_keys()}
         if self.parameters.get("ingestion.source.kind") == "scenes":
-            del found[SOURCE]
+            del found[SOURCE_PATH]
         return {key: value for key, value in found.items() if value != "null"}
 
 
@@ -237,9 +236,13 @@ def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
     elif stage.changes is None:
         yield f"its code had uncommitted changes that were too large to be logged in {CHANGES}"
     files = {name: facts for name, facts in stage.lineage["inputs"].items() if name not in path_keys()}
-    source = stage.paths.get(SOURCE)
-    if "ingest" in stage.lineage["nodes"] and source is not None and SOURCE not in stage.lineage["inputs"]:
-        yield from _changed(project, SOURCE, {"path": source})  # of an earlier version of lexipix
+    source = stage.paths.get(SOURCE_PATH)
+    if (
+        "ingest" in stage.lineage["nodes"]
+        and source is not None
+        and SOURCE_PATH not in stage.lineage["inputs"]
+    ):
+        yield from _changed(project, SOURCE_PATH, {"path": source})  # of an earlier version of lexipix
     for facts in (*files.values(), *stage.lineage["outputs"].values()):
         if _is_outside(facts["path"]):
             yield f"{facts['path']} is outside the project, where no file may be overwritten"

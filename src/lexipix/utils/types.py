@@ -207,3 +207,11 @@ class CheckpointStore(Protocol):
 
     def clear(self) -> None:
         """Delete the checkpoint, after the training has finished."""
+
+
+def training_metrics(outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a training measured, from its node's outputs; empty if the node trains nothing or left it out."""
+    if not any(len(curves) for name, curves in outputs.items() if name.endswith("_curves")):
+        return {}
+    models = (value for value in outputs.values() if isinstance(value, ModelBundle))
+    return next((model.card["metrics"] for model in models), {})

@@ -3,6 +3,9 @@ import pytest
 from PIL import Image
 from tests.support.parameters import section
 
+from lexipix.datasets.sources.folder import open_folder
+from lexipix.utils.types import Reject, SourceImage
+
 
 @pytest.fixture
 def make_picture():
@@ -27,3 +30,16 @@ def parameters():
         return section("ingestion", own | change)
 
     return make
+
+
+@pytest.fixture
+def read(tmp_path, parameters):
+    """Reads the folder at ``tmp_path``: captions by file, rejects by file."""
+
+    def go(**folder):
+        items = list(open_folder(tmp_path, parameters(source={"folder": folder})).read())
+        images = [item for item in items if isinstance(item, SourceImage)]
+        captions = {item.file: (item.caption, *item.paraphrases) for item in images}
+        return captions, {item.file: item.reason for item in items if isinstance(item, Reject)}
+
+    return go

@@ -6,24 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Reject, SourceImage
 
 N_IMAGES = 40
-
-
-@pytest.fixture
-def read(tmp_path, parameters):
-    """Reads the folder at ``tmp_path``: captions by file, rejects by file."""
-
-    def go(**folder):
-        items = list(open_folder(tmp_path, parameters(source={"folder": folder})).read())
-        images = [item for item in items if isinstance(item, SourceImage)]
-        captions = {item.file: (item.caption, *item.paraphrases) for item in images}
-        return captions, {item.file: item.reason for item in items if isinstance(item, Reject)}
-
-    return go
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 
 from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Reject, SourceImage
 
 N_IMAGES = 40
 NAMES = [f"p{number:02}.png" for number in range(N_IMAGES)]
@@ -17,19 +16,6 @@ def folder(tmp_path, make_picture):
     for number, name in enumerate(NAMES):
         make_picture(tmp_path / name, number)
     return tmp_path
-
-
-@pytest.fixture
-def read(tmp_path, parameters):
-    """Reads the folder at ``tmp_path``: captions by file, rejects by file."""
-
-    def go(**change):
-        items = list(open_folder(tmp_path, parameters(source={"folder": change})).read())
-        images = [item for item in items if isinstance(item, SourceImage)]
-        captions = {item.file: (item.caption, *item.paraphrases) for item in images}
-        return captions, {item.file: item.reason for item in items if isinstance(item, Reject)}
-
-    return go
 
 
 def lines(change=None, header="file_name,text", row="{},star {}"):
