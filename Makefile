@@ -2,7 +2,7 @@
 # the command), PORT (of the MLflow UI or of the service), MODEL (the registered model to serve), PYTHON (the
 # interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint format ui serve bench repro lock
+.PHONY: help install run test coverage lint format ui serve bench fuzz repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -62,6 +62,10 @@ bench: install  ## Compare the speed of drawing and of every stage with other to
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock diffusers==0.42.1 datasets==5.2.0
 	$(BIN)/python benchmarks/generation.py $(ARGS)
 	$(BIN)/python benchmarks/stages.py $(ARGS)
+
+# Goes on where it was stopped; --only CAMPAIGN …, --seed N, and --unit N to look at a fault.
+fuzz: install  ## Try 10,000 hostile inputs: pictures, captions, metadata, parameters, commands, requests
+	$(BIN)/python -m tests.campaigns.fuzz $(ARGS)
 
 ui: install  ## Open the MLflow UI: metrics, images, reports, models
 	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; server=http://127.0.0.1:$(PORT); \

@@ -1,7 +1,7 @@
 """Kedro's project settings.
 
 Kedro imports this module before anything else of the project, on every command and in every worker. It
-imports little, and it switches telemetry off.
+imports little, switches telemetry off, and keeps control characters out of the log.
 """
 
 import os
@@ -12,6 +12,7 @@ from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
 from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.hooks.parameter_validation import ParameterValidationHooks
 from lexipix.hooks.source_folder import SourceFolderHooks
+from lexipix.utils.terminal import make_logs_inert
 
 # No telemetry leaves a user's machine. `setdefault`: a user's own value takes precedence.
 for _name, _value in {
@@ -25,6 +26,7 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+make_logs_inert()
 _timing = NodeTimingHooks()
 HOOKS = (
     ParameterValidationHooks(), InterruptHooks(), _timing, MlflowTrackingHooks(_timing), SourceFolderHooks(),

@@ -165,8 +165,7 @@ def saying(ids):
     )
 
 
-@pytest.fixture(scope="session")
-def toys():
+def make_toys():
     """Name in the catalog -> toy model."""
     rng = np.random.default_rng(0)
     tokenizer = train_tokenizer([caption(sample_scene(rng)) for _ in range(500)] + [*words()], VOCABULARY)
@@ -192,7 +191,11 @@ def toys():
 
 
 @pytest.fixture(scope="session")
-def tokens_model(toys):
+def toys():
+    return make_toys()
+
+
+def make_tokens_model(toys):
     """An untrained image-token generator; it has no exported form."""
     text, vocabulary = toys["onnx_gan"].tokenizer, VOCABULARY
     torch.manual_seed(0)
@@ -213,6 +216,11 @@ def tokens_model(toys):
         data_digest="d", metrics={}, image_size=SIZE, image_channels=3, known_words=sorted(words()),
         noise_dim=made.noise_dim,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tokens_model(toys):
+    return make_tokens_model(toys)
 
 
 @pytest.fixture
@@ -240,10 +248,8 @@ def scorer(toys):
     return OnnxScorer(toys["onnx_scorer"])
 
 
-@pytest.fixture(scope="session")
-def _project(toys, tokens_model, tmp_path_factory):
-    root = tmp_path_factory.mktemp("project")
-    shutil.copytree(REPOSITORY / "conf", root / "conf")
+def save_models(root, toys, tokens_model):
+    """Put models where a finished run of the project at ``root`` has put its own."""
     models = root / "data" / "06_models"
     for name, model in toys.items():
         dataset = OnnxPipelineDataset if isinstance(model, OnnxPipeline) else OnnxModelDataset
@@ -251,6 +257,13 @@ def _project(toys, tokens_model, tmp_path_factory):
     ModelFolderDataset(filepath=str(models / "tokens")).save(tokens_model)
     (root / "conf" / "local").mkdir(exist_ok=True)
     (root / "conf" / "local" / "catalog.yml").write_text(TOKENS_ENTRY)
+
+
+@pytest.fixture(scope="session")
+def _project(toys, tokens_model, tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(REPOSITORY / "conf", root / "conf")
+    save_models(root, toys, tokens_model)
     return root
 
 

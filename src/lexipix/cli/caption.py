@@ -9,6 +9,7 @@ from kedro.framework.startup import ProjectMetadata
 from lexipix.cli.errors import user_errors
 from lexipix.cli.files import read_image_file
 from lexipix.cli.options import env_option
+from lexipix.cli.output import show, show_error
 from lexipix.cli.project_context import ProjectContext
 from lexipix.utils.errors import LexipixError
 
@@ -44,9 +45,9 @@ def caption(metadata: ProjectMetadata, images: Sequence[Path], env: str | None) 
                 if len(images) == 1:
                     raise
                 failures += 1
-                click.secho(str(error), fg="red", err=True)
+                show_error(str(error))
         texts = pipe([image for _, image in read])
         for (path, _), text in zip(read, texts, strict=True):
-            click.echo(f"{path}: {text}")
+            show(f"{path}: {text}")
     if failures:
         raise LexipixError(f"{failures} of {len(images)} files could not be captioned.")

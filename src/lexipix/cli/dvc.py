@@ -9,6 +9,7 @@ import yaml
 from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.output import show
 from lexipix.utils.errors import LexipixError
 
 
@@ -57,10 +58,10 @@ def sync(metadata: ProjectMetadata, check: bool) -> None:
         with replace_file(path) as temporary:
             temporary.write_text(as_text(after, head_of(text)), encoding="utf-8")
     for line in found:
-        click.echo(f"dvc.yaml: {line}")
+        show(f"dvc.yaml: {line}")
     if found and check:
         raise LexipixError("dvc.yaml differs from the pipelines: run `kedro dvc sync`.")
-    click.echo("dvc.yaml is written." if found else "dvc.yaml agrees with the pipelines.")
+    show("dvc.yaml is written." if found else "dvc.yaml agrees with the pipelines.")
 
 
 @dvc.command()
@@ -94,15 +95,13 @@ def link(metadata: ProjectMetadata) -> None:
     for env, stages in sorted(recorded_stages(lock).items()):
         experiment = client.get_experiment_by_name(experiment_name(env))
         if experiment is None:
-            click.echo(f"{env}: {client.tracking_uri} has no run of this environment")
+            show(f"{env}: {client.tracking_uri} has no run of this environment")
             continue
         links = find_links(client, experiment.experiment_id, stages)
         for stage, run in links.items():
             maker = f"run {run.info.run_id} ({run.info.run_name})" if run else "no run of this store"
-            click.echo(f"{env}: {stage} was made by {maker}")
-        click.echo(
-            f"{env}: saved with run {save_links(client, experiment.experiment_id, env, stages, links)}"
-        )
+            show(f"{env}: {stage} was made by {maker}")
+        show(f"{env}: saved with run {save_links(client, experiment.experiment_id, env, stages, links)}")
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -1,17 +1,16 @@
-"""Errors and warnings as the user reads them: one sentence each. Ctrl-C shows how to continue."""
+"""Errors as the user reads them: one sentence each. Ctrl-C shows how to continue."""
 
 import errno
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from lexipix.utils import signals
 from lexipix.utils.errors import LexipixError, causes, database_error, reason
-
-_MAX_WARNINGS = 5
+from lexipix.utils.terminal import inert
 
 
 class Stopped(click.ClickException):
@@ -43,7 +42,7 @@ def user_errors(how_to_continue: str = "") -> Iterator[None]:
         message = sentence(error)
         if message is None:
             raise
-        raise click.ClickException(message) from error
+        raise click.ClickException(inert(message)) from error
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -61,12 +60,3 @@ def sentence(error: BaseException) -> str | None:
     if database_error(error) is not None:
         return f"The MLflow store cannot be used: {reason(error)}."
     return None
-
-
-def show_warnings(warnings: Sequence[str]) -> None:
-    """Show the first warnings and the number of the others."""
-    for warning in warnings[:_MAX_WARNINGS]:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
-    if len(warnings) > _MAX_WARNINGS:
-        more = len(warnings) - _MAX_WARNINGS
-        click.secho(f"Warning: {more} more prompts like these.", fg="yellow", err=True)

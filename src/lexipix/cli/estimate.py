@@ -7,6 +7,7 @@ from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
 from lexipix.cli.options import env_option
+from lexipix.cli.output import show
 from lexipix.cli.parameters import typed_option
 from lexipix.cli.project_context import ProjectContext
 from lexipix.tracking import run as tracking
@@ -55,8 +56,8 @@ def estimate(metadata: ProjectMetadata, env: str | None, params: dict[str, Any])
     context.catalog["estimate"].save(figures)
     _show(found)
     for sentence in _advice(found):
-        click.echo(sentence)
-    click.echo(f"Written to {context.path('estimate')}; the run reports its own figures beside it.")
+        show(sentence)
+    show(f"Written to {context.path('estimate')}; the run reports its own figures beside it.")
 
 
 estimate.params.append(typed_option("params"))

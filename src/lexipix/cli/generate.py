@@ -10,9 +10,10 @@ from typing import Any, get_args
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from lexipix.cli.errors import show_warnings, user_errors
+from lexipix.cli.errors import user_errors
 from lexipix.cli.files import read_prompts, save_results
 from lexipix.cli.options import image_options, renamed_option, with_options
+from lexipix.cli.output import show, show_warnings
 from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generation import MAX_CANDIDATES, Quality
 from lexipix.utils.errors import LexipixError
@@ -106,6 +107,4 @@ def generate(
     folder = save_results(files, out or context.path("generated"))
     images = "image" if len(request) == 1 else "images"
     best = f", each the best of {generation.candidates}" if generation.candidates > 1 else ""
-    click.echo(
-        f"{len(request):,} {images} by the {request.model}{best}: {folder} (sheet.png shows them enlarged)"
-    )
+    show(f"{len(request):,} {images} by the {request.model}{best}: {folder} (sheet.png shows them enlarged)")

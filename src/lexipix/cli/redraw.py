@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from lexipix.cli.errors import show_warnings, user_errors
+from lexipix.cli.errors import user_errors
 from lexipix.cli.files import read_image_file, save_results, text_beside
 from lexipix.cli.options import image_options, renamed_option, with_options
+from lexipix.cli.output import show, show_warnings
 from lexipix.cli.project_context import ProjectContext
 from lexipix.config.generation import MAX_BUDGET, MAX_STEPS, Init, Optimize
 
@@ -114,7 +115,7 @@ def redraw(
     folder = save_results(result.files(), out or context.path("generated").parent / "redrawn" / image.stem)
     others = "sheet.png, optimized.png, optimized_sheet.png" if result.inversion else "sheet.png"
     best = f"The best of {len(result.attempts)} images: {folder / 'best.png'}"
-    click.echo(f"{best} (beside it {others} and trail.json)")
+    show(f"{best} (beside it {others} and trail.json)")
 
 
 def _show_attempts(result: "RedrawResult", budget: int) -> None:
@@ -122,22 +123,22 @@ def _show_attempts(result: "RedrawResult", budget: int) -> None:
     for attempt in result.attempts:
         if attempt.text != shown:
             shown = attempt.text
-            click.echo(f'"{shown}" ({result.text_source})')
+            show(f'"{shown}" ({result.text_source})')
         mark = "   best" if attempt.number - 1 == result.best else ""
-        click.echo(f"  {attempt.number:3d}  {attempt.model}: {attempt}{mark}")
+        show(f"  {attempt.number:3d}  {attempt.model}: {attempt}{mark}")
     _show_target(result, f"{len(result.attempts)} of {budget} images")
 
 
 def _show_inversion(inversion: "InversionResult") -> None:
-    click.echo(inversion.summary())
+    show(inversion.summary())
     n_steps, milliseconds = len(inversion.steps) - 1, 1000 * inversion.seconds
     spent = f"{n_steps} steps ({milliseconds:,.0f} ms), path {inversion.path}"
     if inversion.target is None:
-        click.echo(f"Optimized in {spent}.")
+        show(f"Optimized in {spent}.")
     _show_target(inversion, spent)
 
 
 def _show_target(result: "RedrawResult | InversionResult", spent: str) -> None:
     if result.target is not None:
         reached = "reached" if result.reached else "not reached"
-        click.echo(f"{result.target} was {reached} with {spent}.")
+        show(f"{result.target} was {reached} with {spent}.")

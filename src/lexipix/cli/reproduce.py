@@ -10,6 +10,7 @@ import click
 from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.output import show
 from lexipix.tracking import run as tracking
 from lexipix.tracking.relocation import relocate
 from lexipix.utils.errors import LexipixError
@@ -54,18 +55,18 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     todo = rerun.stages(client, run_id)
     obstacles = rerun.obstacles(project, todo)
     for line in obstacles:
-        click.echo(line)
+        show(line)
     if obstacles:
         raise LexipixError(f"Run {run_id} cannot be reproduced here.")
     for line in rerun.remarks(todo):
-        click.echo(f"Note: {line}.")
+        show(f"Note: {line}.")
     revision = todo[0].tags["git.revision"][:12] + (" with changes" if todo[0].changes else "")
     for stage in todo:
         n_inputs, n_outputs = (len(stage.lineage[key]) for key in ("inputs", "outputs"))
-        click.echo(f"{stage.name} at {revision}: kedro {shlex.join(stage.command)}")
-        click.echo(f"  {n_inputs} inputs found, {n_outputs} outputs to compare")
+        show(f"{stage.name} at {revision}: kedro {shlex.join(stage.command)}")
+        show(f"  {n_inputs} inputs found, {n_outputs} outputs to compare")
     if check:
-        click.echo("It can be reproduced.")
+        show("It can be reproduced.")
         return
     folder = out or Path(tempfile.mkdtemp(prefix="lexipix-")) / "reproduced"
     rerun.prepare(project, todo, folder.absolute())
@@ -75,7 +76,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     verdicts = list(rerun.compare(todo, folder))
     for path, verdict in verdicts:
         if verdict not in (rerun.IDENTICAL, rerun.COMPARABLE):
-            click.echo(f"{path}: {verdict}")
+            show(f"{path}: {verdict}")
     if not verdicts:
         raise LexipixError(f"Run {run_id} recorded no file that it wrote: there is nothing to compare with.")
     counts = Counter(verdict for _, verdict in verdicts)
@@ -86,7 +87,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
         run_git(project, "worktree", "remove", "--force", str(folder))
         folder.parent.rmdir()
     else:
-        click.echo(f"The new files are in {folder}; git worktree remove --force {folder} removes them.")
+        show(f"The new files are in {folder}; git worktree remove --force {folder} removes them.")
     if not good:
         raise LexipixError(f"Run {run_id} is not reproduced: {result}.")
-    click.echo(f"Reproduced: {result}.")
+    show(f"Reproduced: {result}.")

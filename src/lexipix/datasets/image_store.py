@@ -1,7 +1,7 @@
 """The ingested images on disk: neither writing nor reading holds all of them in memory.
 
-The folder holds ``{train,val,test,pairs}/images.npy`` and ``captions.parquet``, ``rejects.csv`` and
-``summary.json``.
+The folder holds ``{train,val,test,pairs}/images.npy`` and ``captions.parquet``, ``rejects.csv`` (cells that a
+spreadsheet would take for formulas start with a quotation mark) and ``summary.json``.
 """
 
 import csv
@@ -46,7 +46,7 @@ class ImageStoreDataset(FolderDataset[Any]):
                     assert item.split is not None
                     splits[item.split].add(item)
                 elif isinstance(item, Reject):
-                    rejects.writerow([item.file, item.reason])
+                    rejects.writerow([_no_formula(item.file), _no_formula(item.reason)])
                     if isinstance(item, Duplicate) and item.texts:
                         further.setdefault(item.digest, []).extend(item.texts)
                 else:
@@ -78,6 +78,11 @@ class ImageStoreDataset(FolderDataset[Any]):
     def preview(self) -> ImagePreview:
         """The first training images, for Kedro-Viz."""
         return preview_images(self.load().train.images)
+
+
+def _no_formula(cell: str) -> str:
+    """The cell as spreadsheets show it: with a quotation mark before what they would take for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _captions_of(n_images: int, summary: Mapping[str, Any]) -> str:

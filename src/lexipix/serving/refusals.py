@@ -1,5 +1,6 @@
 """Refusals of a service: a fitting HTTP status and one sentence."""
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from lexipix.utils.errors import LexipixError
 _log = logging.getLogger(__name__)
 
 MEGA = 1e6
+_MAX_DEPTH = 500  # brackets of a request that are surely not nested too deeply for Python's parser
 # Set by MLflow in the process that `mlflow models serve` starts, before it loads the model
 _SERVED_MODEL = "__pyfunc_model_path__"
 
@@ -94,8 +96,21 @@ def limit_requests(max_bytes: int) -> None:
             if "content-type" not in request.headers:
                 text = "The request has no Content-Type: send JSON, as application/json."
                 raise Refused(text, status=415)
-            request._body = b"".join(chunks)
-        content: bytes = request._body
-        return content
+            content = b"".join(chunks)
+            if content.count(b"[") + content.count(b"{") > _MAX_DEPTH:
+                _require_shallow(content)
+            request._body = content
+        whole: bytes = request._body
+        return whole
 
     Request.body = body  # type: ignore[assignment, method-assign]
+
+
+def _require_shallow(content: bytes) -> None:
+    """Refuse JSON that is nested too deeply for Python's parser."""
+    try:
+        json.loads(content)
+    except RecursionError:
+        raise Refused("The request is nested too deeply: send a table of prompts or images.") from None
+    except ValueError:  # the server reports it
+        return

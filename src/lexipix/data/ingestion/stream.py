@@ -14,6 +14,11 @@ from lexipix.data.ingestion.captioning import ImageCaptioner, captioned
 from lexipix.data.ingestion.report import IngestReport
 from lexipix.utils.types import Duplicate, OpenedSource, Reject, SourceImage, SplitName
 
+# Control characters separate words; marks of a text's direction are left out, as nothing is drawn for them.
+_NOT_TEXT = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ") | dict.fromkeys(
+    [0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], ""
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
@@ -135,7 +140,7 @@ def choose_split(
 
 
 def _tidy(texts: tuple[str | None, ...]) -> list[str]:
-    """Texts in NFC with single spaces, without empty ones and repetitions."""
+    """Texts in NFC with single spaces, without control characters, empty ones and repetitions."""
     tidy = []
     for text in texts:
         if not text:
@@ -143,7 +148,7 @@ def _tidy(texts: tuple[str | None, ...]) -> list[str]:
         if not text.isascii():
             text.encode("utf-8")  # fails for invalid bytes, kept as surrogates
             text = unicodedata.normalize("NFC", text)
-        text = " ".join(text.replace("\0", " ").split())
+        text = " ".join(text.translate(_NOT_TEXT).split())
         if text:
             tidy.append(text)
     return list(dict.fromkeys(tidy))

@@ -31,7 +31,8 @@ _DOCUMENTS = frozenset(
 )
 # Image formats that cannot be read; they are rejected instead of ignored.
 _UNREADABLE = frozenset({".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".heic", ".heif", ".jxl", ".raw"}) | {
-    ".cr2", ".cr3", ".nef", ".arw", ".dng", ".xcf", ".kra", ".mp4", ".webm",
+    ".cr2", ".cr3", ".nef", ".arw", ".dng", ".xcf", ".kra", ".mp4", ".mpg", ".mpeg", ".webm",
+    ".wmf", ".emf", ".palm",
 }  # fmt: skip
 # Folders in which systems, file managers, NAS and sync tools keep thumbnails, versions and deleted files.
 _FOREIGN = re.compile(

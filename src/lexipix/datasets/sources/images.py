@@ -48,7 +48,7 @@ def formats() -> tuple[str, ...]:
 @cache
 def suffixes() -> frozenset[str]:
     """File suffixes of images that are read, in lower case with the dot."""
-    readable = set(formats())
+    readable = {*formats(), "MPO"}  # a JPEG file with further images, which Pillow opens as JPEG
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in readable)
 
 
