@@ -2,7 +2,7 @@
 # the command), PORT (of the MLflow UI or of the service), MODEL (the registered model to serve), PYTHON (the
 # interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint format ui serve bench fuzz repro lock
+.PHONY: help install run test coverage lint format ui serve bench fuzz chaos repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -66,6 +66,10 @@ bench: install  ## Compare the speed of drawing and of every stage with other to
 # Goes on where it was stopped; --only CAMPAIGN …, --seed N, and --unit N to look at a fault.
 fuzz: install  ## Try 10,000 hostile inputs: pictures, captions, metadata, parameters, commands, requests
 	$(BIN)/python -m tests.campaigns.fuzz $(ARGS)
+
+# Goes on where it was stopped; --kills N, --only CHAIN ….
+chaos: install  ## Kill runs 1,000 times and compare what they end in with undisturbed runs; takes hours
+	$(BIN)/python -m tests.campaigns.chaos $(ARGS)
 
 ui: install  ## Open the MLflow UI: metrics, images, reports, models
 	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; server=http://127.0.0.1:$(PORT); \

@@ -11,6 +11,7 @@ from lexipix.hooks.interrupts import InterruptHooks
 from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
 from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.hooks.parameter_validation import ParameterValidationHooks
+from lexipix.hooks.run_lock import RunLockHooks
 from lexipix.hooks.source_folder import SourceFolderHooks
 from lexipix.utils.terminal import make_logs_inert
 
@@ -29,7 +30,8 @@ for _name, _value in {
 make_logs_inert()
 _timing = NodeTimingHooks()
 HOOKS = (
-    ParameterValidationHooks(), InterruptHooks(), _timing, MlflowTrackingHooks(_timing), SourceFolderHooks(),
+    ParameterValidationHooks(), InterruptHooks(), RunLockHooks(), _timing, MlflowTrackingHooks(_timing),
+    SourceFolderHooks(),
 )  # fmt: skip
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {

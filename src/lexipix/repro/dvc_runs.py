@@ -16,16 +16,18 @@ import yaml
 
 from lexipix.tracking import provenance
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.processes import process_name
 
 LOCK = "dvc.lock"
 TAG = "dvc.repro"  # on a parent run: the DVC process it stands for
+PROCESS = "process"  # on every run: the process that writes it
 PARENT = "mlflow.parentRunId"
 MADE = "dvc.made."  # prefix of a parent's tags: stage -> the run that made its outputs
 RUN_NAME = "dvc repro"
 
 
 def dvc_process() -> str | None:
-    """The DVC process that started this one, as its id and start time; None without one."""
+    """The DVC process that started this one, by its name; None without one."""
     if not os.environ.get("DVC_STAGE"):
         return None
     import psutil
@@ -36,7 +38,7 @@ def dvc_process() -> str | None:
             if words[1:3] == ["-m", "dvc"] or any(
                 Path(word).name in ("dvc", "dvc.exe") for word in words[:2]
             ):
-                return f"{process.pid}@{process.create_time():.0f}"
+                return process_name(process)
     except psutil.Error:  # it has ended, or belongs to another user
         pass
     return None
@@ -52,7 +54,7 @@ def start_parent(client: Any, experiment: str, env: str, tags: Mapping[str, str]
         client.update_run(runs[0].info.run_id, status="RUNNING")
         return str(runs[0].info.run_id)
     shared = {key: value for key, value in tags.items() if key not in ("dvc.stage", "command")}
-    shared |= {TAG: name, "mlflow.source.name": RUN_NAME}
+    shared |= {TAG: name, PROCESS: name, "mlflow.source.name": RUN_NAME}
     title = f"{tags.get('dvc.experiment') or RUN_NAME}@{env}"
     run = client.create_run(experiment, run_name=title, tags=shared)
     return str(run.info.run_id)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from lexipix.datasets.files import plain
 from lexipix.datasets.metric_stream import stream_to
-from lexipix.repro.dvc_runs import end_parent, start_parent
+from lexipix.repro.dvc_runs import PROCESS, end_parent, start_parent
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import experiment_name, run_name, tags
 from lexipix.tracking.relocation import relocate
@@ -25,6 +25,7 @@ from lexipix.utils.errors import LexipixError, database_error, reason
 from lexipix.utils.git import uncommitted
 from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.nested import flatten
+from lexipix.utils.processes import has_ended, process_name
 from lexipix.utils.project_paths import project_root
 
 _log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class TrackedRun:
         import mlflow
 
         address, changes = store(project_path), uncommitted()
-        own = tags(run_params, parameters.get("run", {}).get("seed"), changes)
+        own = tags(run_params, parameters.get("run", {}).get("seed"), changes) | {PROCESS: process_name()}
         relocate(address)
         before = mlflow.active_run()
         try:
@@ -81,6 +82,7 @@ class TrackedRun:
             experiment = _experiment(
                 self._client, experiment_name(run_params.get("env")), address, project_path
             )
+            _end_killed(self._client, experiment)
             self._parent = start_parent(self._client, experiment, own["env"], own)
             run = mlflow.start_run(
                 experiment_id=experiment,
@@ -274,6 +276,13 @@ def _experiment(client: Any, name: str, address: str, project_path: Path) -> str
         if key not in known.tags:  # a user may have changed it
             client.set_experiment_tag(known.experiment_id, key, value)
     return str(known.experiment_id)
+
+
+def _end_killed(client: Any, experiment: str) -> None:
+    """End the runs whose process was killed on this machine, and with them their parent runs."""
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=1000):
+        if has_ended(run.data.tags.get(PROCESS, "")):
+            client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _text(value: Any) -> str:

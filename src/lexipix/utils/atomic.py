@@ -7,6 +7,7 @@ library wrote a file, its permissions are those that the user's umask gives to n
 import errno
 import logging
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.permissions import DENIED
 
 _log = logging.getLogger(__name__)
+_LEFTOVER = re.compile(r"\..*\.(\d+)\.(?:part|old)(?:\..*)?")  # the number is that of the process
 
 
 @contextmanager
@@ -100,17 +102,34 @@ def _set_mode(file: Path, mode: int) -> None:
             file.chmod(mode)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes that no longer run, from a data folder's layers of results."""
+    layers = [layer for layer in folder.glob("0[2-9]_*") if layer.is_dir()]  # the first holds the user's data
+    for path, folders, files in (found for layer in layers for found in os.walk(layer)):
+        for name in [*folders, *files]:
+            if _LEFTOVER.fullmatch(name):
+                _remove_leftover(Path(path, name))
+
+
 def _beside(path: Path, ending: str) -> Path:
     """A temporary name beside ``path``; those of processes that no longer run are removed."""
-    import psutil
-
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.stem}.*.{ending}{path.suffix}"):
-        pid = leftover.name.removeprefix(f".{path.stem}.").split(".")[0]
-        if pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
-            _log.warning("Removing %s, a leftover of an interrupted run.", leftover)
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+        if _LEFTOVER.fullmatch(leftover.name):
+            _remove_leftover(leftover)
     return path.with_name(f".{path.stem}.{os.getpid()}.{ending}{path.suffix}")
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove a temporary file or folder, if this process or one that no longer runs made it."""
+    import psutil
+
+    match = _LEFTOVER.fullmatch(path.name)
+    assert match is not None
+    if int(match[1]) != os.getpid() and psutil.pid_exists(int(match[1])):
+        return
+    _log.warning("Removing %s, a leftover of an interrupted run.", path)
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,229 @@
+"""The campaign of killed runs: ``make chaos``.
+
+Each chain is a series of commands. A command is killed at random moments and started again until it ends by
+itself. At the end of a chain, its files must be those of an undisturbed one, without anything half-done. The
+same command goes on where it was stopped, with a new chain.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.fuzz import REPOSITORY, Journal
+from tests.support.dvc_project import introduce, save
+from tests.support.project import (
+    commit_all,
+    copy_project,
+    environment_without_settings,
+    listen_to_interrupts,
+)  # fmt: skip
+
+SIGNALS = {"SIGKILL": 6, "SIGTERM": 2, "SIGINT": 2, "SIGSTOP": 1}  # how often each, of eleven
+SAME = ("*.safetensors", "*.onnx", "*.npy", "*.parquet", "tokenizer.json", "*.png", "*.tar")
+PROMPT = "a big red circle at the left on white"
+RUN = ("kedro", "run", "--env", "smoke", "--only-missing-outputs")
+# Each chain: its commands, and whether its results are compared with those of the undisturbed run
+CHAINS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "plain": (RUN,),
+    "registration": ((*RUN, "--pipelines", "evaluation"),),
+    "dvc": (("dvc", "repro", "evaluation@smoke"),),
+    "generate": (
+        ("kedro", "generate", PROMPT, "-n", "4000", "--env", "smoke", "--out", "drawn"),
+        ("kedro", "generate", PROMPT, "-n", "4000", "--env", "smoke", "--no-score", "--out", "drawn.tar"),
+    ),
+    "reproduce": (("kedro", "reproduce", "RUN_ID", "--out", "again"),),
+}
+_LIMIT = 60  # starts of a command
+
+
+@dataclass
+class Chain:
+    """What happened to a chain of commands."""
+
+    name: str
+    kills: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+
+class Chaos:
+    """Chains of commands in copies of a project whose undisturbed run is known."""
+
+    def __init__(self, work: Path, dice: random.Random, wait: tuple[float, float]) -> None:
+        self.work, self.dice, self.wait = work, dice, wait
+        self.model = work / "undisturbed"
+        done = work / "undisturbed.done"
+        if not done.exists():
+            shutil.rmtree(self.model, ignore_errors=True)
+            self.model.mkdir(parents=True)
+            copy_project(self.model)
+            commit_all(self.model)
+            for command in (RUN, *CHAINS["generate"]):
+                answer = self._start(self.model, command)
+                said = answer.communicate()[1]
+                assert answer.returncode == 0, said
+            done.touch()
+
+    def run(self, name: str) -> Chain:
+        """Run one chain to its end."""
+        chain, project = Chain(name), self.work / f"{name} {time.time_ns()}"
+        commands = CHAINS[name]
+        if name in ("plain", "dvc"):
+            project.mkdir()
+            copy_project(project)
+            commit_all(project)
+        else:
+            shutil.copytree(self.model, project, symlinks=True)
+        if name == "registration":
+            shutil.rmtree(project / "data" / "smoke" / "08_reporting")
+        if name == "generate":
+            for path in project.glob("drawn*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if name == "dvc":
+            for words in (["dvc", "init", "--quiet"],):
+                subprocess.run([sys.executable, "-m", *words], cwd=project, check=True, env=_environment())
+            introduce(project)
+            save(project, "DVC")
+        began = time.time()
+        for command in commands:
+            self._until_done(
+                chain, project, [_run_id(project) if word == "RUN_ID" else word for word in command]
+            )
+        self._check(chain, project, began)
+        if not chain.faults:
+            shutil.rmtree(project, ignore_errors=True)
+        return chain
+
+    def _until_done(self, chain: Chain, project: Path, command: Sequence[str]) -> None:
+        said = ""
+        for _ in range(_LIMIT):
+            if "reproduce" in command:  # it makes a new folder each time
+                shutil.rmtree(project / "again", ignore_errors=True)
+                subprocess.run(["git", "worktree", "prune"], cwd=project, check=True)
+            process = self._start(project, command)
+            name = self.dice.choices(list(SIGNALS), list(SIGNALS.values()))[0]
+            try:
+                said = process.communicate(timeout=self.dice.uniform(*self.wait))[1]
+            except subprocess.TimeoutExpired:
+                chain.kills[name] += 1
+                said = self._hit(process, name)
+            if process.returncode == 0:
+                return
+            if "Traceback" in said:
+                chain.faults.append(f"{name}: a traceback: {said[-1500:]}")
+            elif process.returncode not in (130, 143, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+                chain.faults.append(f"status {process.returncode} after {name}: {said[-1500:]}")
+                return
+        chain.faults.append(f"{' '.join(command)} did not end in {_LIMIT} starts: {said[-1500:]}")
+
+    def _hit(self, process: "subprocess.Popen[str]", name: str) -> str:
+        """Send the signal to the whole group of processes, as a terminal or the system does."""
+        how = getattr(signal, name)
+        if name == "SIGINT" or name == "SIGKILL":
+            os.killpg(process.pid, how)
+        else:
+            process.send_signal(how)
+        if name == "SIGSTOP":
+            time.sleep(self.dice.uniform(0.5, 3))
+            process.send_signal(signal.SIGCONT)
+        try:
+            return process.communicate(timeout=600 if name == "SIGSTOP" else 60)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.communicate()[1] + f"\nTraceback: still running 60 s after {name}"
+
+    def _start(self, project: Path, command: Sequence[str]) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=project, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            start_new_session=True, preexec_fn=listen_to_interrupts,
+        )  # fmt: skip
+
+    def _check(self, chain: Chain, project: Path, began: float) -> None:
+        for place in ("data/smoke", "drawn", "drawn.tar") if chain.name == "generate" else ("data/smoke",):
+            mine, theirs = _contents(project / place), _contents(self.model / place)
+            for name in sorted(mine.keys() | theirs.keys()):
+                if mine.get(name) != theirs.get(name):
+                    chain.faults.append(f"{place}/{name}: other bytes than without kills, or missing")
+        chain.faults += [
+            f"left over: {path.relative_to(project)}"
+            for path in (project / "data").rglob(".*")
+            if ".part" in path.name or ".old" in path.name
+        ]
+        with sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True) as store:
+            (verdict,) = store.execute("PRAGMA integrity_check").fetchone()
+            running = [name for (name,) in store.execute("SELECT name FROM runs WHERE status = 'RUNNING'")]
+        if verdict != "ok":
+            chain.faults.append(f"mlflow.db: {verdict}")
+        if running:
+            chain.faults.append(f"runs that stay RUNNING: {', '.join(running)}")
+
+
+def _environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return environment_without_settings() | {"PATH": path}
+
+
+def _run_id(project: Path) -> str:
+    """The undisturbed run."""
+    with sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True) as store:
+        (found,) = store.execute("SELECT run_uuid FROM runs ORDER BY start_time").fetchone()
+    return str(found)
+
+
+def _contents(place: Path) -> dict[str, bytes]:
+    """Bytes of everything that the same run must give again."""
+    if place.is_file():
+        return {"": place.read_bytes()}
+    files: Iterator[Path] = (path for pattern in SAME for path in place.rglob(pattern))
+    return {
+        str(path.relative_to(place)): path.read_bytes()
+        for path in files
+        if "checkpoints" not in path.parts and path.parts[-2] != "08_reporting"
+    }
+
+
+def main() -> None:
+    """Run chains until there were enough kills, and print what came of them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=1000, help="in all, those of earlier calls included")
+    parser.add_argument("--only", nargs="+", choices=CHAINS, default=list(CHAINS))
+    parser.add_argument("--seconds", type=float, nargs=2, default=(3.0, 20.0), help="between two kills")
+    parser.add_argument("--journal", type=Path, default=REPOSITORY / "data" / "campaigns" / "chaos.jsonl")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "lexipix-chaos")
+    arguments = parser.parse_args()
+    journal = Journal(arguments.journal)
+    rows: list[dict[str, Any]] = list(journal)
+    chaos = Chaos(arguments.work, random.Random(len(rows)), tuple(arguments.seconds))
+    while (done := sum(sum(row["kills"].values()) for row in rows)) < arguments.kills:
+        names = [name for name in CHAINS if name in arguments.only]
+        chain = chaos.run(names[len(rows) % len(names)])
+        row = {"chain": chain.name, "kills": dict(chain.kills), "faults": chain.faults}
+        rows.append(row)
+        journal.add(row)
+        print(f"{done + chain.kills.total()} of {arguments.kills} kills; {json.dumps(row)}", flush=True)
+    print(f"{'chain':<14}{'chains':>8}{'kills':>7}{'faults':>8}")
+    for name in CHAINS:
+        mine = [row for row in rows if row["chain"] == name]
+        kills = sum(sum(row["kills"].values()) for row in mine)
+        print(f"{name:<14}{len(mine):>8}{kills:>7}{sum(len(row['faults']) for row in mine):>8}")
+    print(f"The journal: {journal.path}")
+    sys.exit(any(row["faults"] for row in rows))
+
+
+if __name__ == "__main__":
+    main()
