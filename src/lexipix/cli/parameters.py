@@ -96,7 +96,7 @@ def _value(key: str, text: str) -> Any:
         return text.strip() if known.is_choice else text
     try:
         if known is not None:
-            return yaml.load(text, yaml.BaseLoader)  # makes text of everything
+            return yaml.load(text, yaml.BaseLoader)  # noqa: S506 - it makes text of everything, and no objects
         return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]  # type: ignore[index, call-overload]
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         reason = getattr(error, "problem", None) or " ".join(str(error).split())[:100]

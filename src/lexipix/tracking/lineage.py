@@ -14,6 +14,7 @@ from lexipix.repro.digests import dvc_digest
 from lexipix.utils.git import git, git_revision
 from lexipix.utils.machine import cpu_model
 from lexipix.utils.nested import flatten
+from lexipix.utils.secrets import without_secrets
 
 
 def run_name(run_params: Mapping[str, Any]) -> str:
@@ -32,7 +33,10 @@ def experiment_name(env: str | None) -> str:
 
 
 def command(run_params: Mapping[str, Any]) -> str:
-    """The command line that repeats a run; Kedro's own record lacks environment and parameters."""
+    """The command line that repeats a run, without secrets.
+
+    Kedro's own record lacks environment and parameters.
+    """
     words = ["kedro", "run"]
     env = run_params.get("env")
     if env and env != "local":
@@ -55,7 +59,7 @@ def command(run_params: Mapping[str, Any]) -> str:
     params = [f"{key}={_word(value)}" for key, value in flatten(run_params.get("runtime_params") or {})]
     if params:
         words.append(f"--params={','.join(params)}")
-    return shlex.join(words)
+    return without_secrets(shlex.join(words))
 
 
 def tags(

@@ -72,7 +72,9 @@ def _rewrite(connection: sqlite3.Connection, old: Path, new: Path, places: Seque
         if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
             continue
         for before, after in ((old.as_uri(), new.as_uri()), (str(old), str(new))):
+            # Tables and columns are those of PLACES, values are parameters
             connection.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
+                f"WHERE substr({column}, 1, ?) = ?",
                 (f"{after}/", len(before) + 2, len(before) + 1, f"{before}/"),
             )

@@ -18,6 +18,7 @@ from lexipix.datasets.metric_stream import stream_to
 from lexipix.repro.dvc_runs import PROCESS, end_parent, start_parent
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import experiment_name, run_name, tags
+from lexipix.tracking.reachability import Server
 from lexipix.tracking.relocation import relocate
 from lexipix.tracking.tables import log_table
 from lexipix.tracking.views import experiment_tags, run_links
@@ -27,6 +28,7 @@ from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.nested import flatten
 from lexipix.utils.processes import has_ended, process_name
 from lexipix.utils.project_paths import project_root
+from lexipix.utils.secrets import without_secrets
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,9 @@ class TrackedRun:
 
         address, changes = store(project_path), uncommitted()
         own = tags(run_params, parameters.get("run", {}).get("seed"), changes) | {PROCESS: process_name()}
+        self._server = Server(address)
+        if problem := self._server.problem():
+            raise LexipixError(_unusable(address, problem))
         relocate(address)
         before = mlflow.active_run()
         try:
@@ -95,18 +100,15 @@ class TrackedRun:
             self.run_id, self._experiment = str(run.info.run_id), experiment
             from mlflow.entities import Param
 
-            params = [Param(key, _text(value)) for key, value in flatten(parameters)]
+            params = [Param(key, without_secrets(_text(value))) for key, value in flatten(parameters)]
             self._client.log_batch(self.run_id, params=params)
             if changes and len(changes) <= MAX_CHANGES:
-                self._client.log_text(self.run_id, changes, CHANGES)
+                self._client.log_text(self.run_id, without_secrets(changes), CHANGES)
         except Exception as error:
             if mlflow.active_run() is not before:  # otherwise MLflow would call it finished at the end
                 with suppress(Exception):
                     mlflow.end_run("FAILED")
-            raise LexipixError(
-                f"The MLflow store {address} cannot be used ({reason(error)}): fix it, set "
-                "MLFLOW_TRACKING_URI to another one, or set LEXIPIX_MLFLOW=0 to run without tracking."
-            ) from error
+            raise LexipixError(_unusable(address, reason(error))) from error
         stream_to(self._client, self.run_id)
         self._command = own["command"]
         self._images: list[str] = []
@@ -169,9 +171,10 @@ class TrackedRun:
 
         stream_to(None)
         with warn_on_failure(f"{_MLFLOW} the run is not complete"):
-            mlflow.flush_async_logging()
+            if self._server.answers():
+                mlflow.flush_async_logging()
         if error is not None:
-            text = f"{type(error).__name__}: {error}"[:5000]
+            text = without_secrets(f"{type(error).__name__}: {error}")[:5000]
             self._attempt("the error is not kept", lambda: self._client.set_tag(self.run_id, "error", text))
         self._attempt(
             "the run has no description",
@@ -192,6 +195,9 @@ class TrackedRun:
     def _attempt(self, failure: str, action: Callable[[], Any]) -> bool:
         """Log something. An error is a warning; a locked database is tried again while patience lasts."""
         while True:
+            if not self._server.answers():
+                _log.warning("%s %s (the server does not answer).", _MLFLOW, failure)
+                return False
             began = time.monotonic()
             try:
                 action()
@@ -255,6 +261,13 @@ class TrackedRun:
                 image = f"get-artifact?path={quote(path)}&run_uuid={self.run_id}"
                 lines += ["", f"**{key}**", "", f"![{key}]({image})"]
         return "\n".join(lines)
+
+
+def _unusable(address: str, problem: str) -> str:
+    return (
+        f"The MLflow store {address} cannot be used ({problem}): fix it, set MLFLOW_TRACKING_URI to "
+        "another one, or set LEXIPIX_MLFLOW=0 to run without tracking."
+    )
 
 
 def _experiment(client: Any, name: str, address: str, project_path: Path) -> str:

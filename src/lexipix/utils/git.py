@@ -75,7 +75,7 @@ def run_git(
     inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     try:
         answer = subprocess.run(
-            ["git", *arguments],
+            ["git", *arguments],  # noqa: S607 - the user's git
             cwd=folder,
             env={**inherited, "LC_ALL": "C", **(environment or {})},
             input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),

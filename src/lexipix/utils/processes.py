@@ -7,6 +7,7 @@ import psutil
 
 _CLOCK_SECONDS = 5.0
 
+
 def process_name(process: psutil.Process | None = None) -> str:
     """A process, by default this one, as number, start time and machine: ``123@1764453600 laptop``."""
     process = process or psutil.Process()

@@ -3,6 +3,8 @@
 import logging
 import re
 
+from lexipix.utils.secrets import without_secrets
+
 # All control characters but tab and line feed, and those that change the direction of the text after them
 # ("Trojan Source", arXiv 2111.00169).
 _CONTROL = re.compile(
@@ -11,12 +13,14 @@ _CONTROL = re.compile(
 
 
 def inert(text: str) -> str:
-    r"""The text with control characters written as escapes, such as ``\x1b``.
+    r"""The text without secrets in addresses, and with control characters as escapes, such as ``\x1b``.
 
     >>> inert("a\x1b[31mstar\n")
     'a\\x1b[31mstar\n'
     """
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
+    return _CONTROL.sub(
+        lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), without_secrets(text)
+    )
 
 
 class InertFormatter(logging.Formatter):

@@ -1,0 +1,42 @@
+"""Whether an MLflow server answers: MLflow itself tries again for about four minutes at each request."""
+
+import time
+from urllib.parse import urlsplit
+
+_SECONDS = 5.0  # that a server may take to answer
+_PATIENCE = 10.0  # seconds that a run waits in all for a server that has stopped answering
+
+
+class Server:
+    """The server of a tracking store; a store without a server always answers."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address if urlsplit(address).scheme in ("http", "https") else None
+        self._patience = _PATIENCE
+
+    def problem(self) -> str | None:
+        """Why the server gives no answer now; None if it does, whatever it answers."""
+        import requests
+
+        if self._address is None:
+            return None
+        try:
+            requests.get(f"{self._address.rstrip('/')}/health", timeout=_SECONDS)
+        except requests.Timeout:
+            return f"no answer within {_SECONDS:.0f} seconds"
+        except (requests.RequestException, ValueError) as error:
+            inner = getattr(error.args[0] if error.args else None, "reason", error)
+            return str(inner).partition(": ")[2] or str(inner)
+        return None
+
+    def answers(self) -> bool:
+        """Whether requests should be sent; False for good once waiting for an answer took too long."""
+        if self._address is None:
+            return True
+        if self._patience <= 0:
+            return False
+        began = time.monotonic()
+        if self.problem() is None:
+            return True
+        self._patience -= max(1.0, time.monotonic() - began)
+        return False
