@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lexipix.config.ingestion import IngestionParameters, ResizeParameters
+from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.images import Unusable, read_image, to_square
+from lexipix.inference.exported_config import ChosenCaptionerConfig, checked
 from lexipix.inference.onnx_captioner import OnnxCaptioner
 from lexipix.inference.onnx_session import Pixels, image_format
 from lexipix.inference.pretrained import model_folder
@@ -36,7 +37,7 @@ class CaptionPipeline:
         # The other parameters of the ingestion have nothing to do with a single image
         known: dict[str, Any] = {
             **image_format(self.captioner),
-            "resize": ResizeParameters(**model.config["resize"]),
+            "resize": checked(ChosenCaptionerConfig, model.config).resize,
             "min_side": min_side,
             "max_pixels": max_pixels,
         }

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lexipix.data.tokenization import decode
+from lexipix.inference.exported_config import CaptionerConfig
 from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, normalize_pixels
 from lexipix.utils.threads import on_all_cores
 
@@ -11,6 +12,8 @@ class OnnxCaptioner(OnnxSession):
     """Writes captions of images: the graph ``see`` encodes them, ``next_word`` gives a token's logits."""
 
     graphs = ("see", "next_word")
+    kind = CaptionerConfig
+    config: CaptionerConfig
 
     def encode_images(self, images: Pixels) -> Vectors:
         """Image features (B, cells, width) of images, uint8 (B, S, S, 3)."""
@@ -31,10 +34,10 @@ class OnnxCaptioner(OnnxSession):
 
         Temperature 0 takes the most probable token; more samples from the softmax, with ``rng``.
         """
-        pad, eos = self.config["pad_id"], self.config["eos_id"]
-        ids = np.full((len(features), 1), self.config["start_id"], np.int64)
+        pad, eos = self.config.pad_id, self.config.eos_id
+        ids = np.full((len(features), 1), self.config.start_id, np.int64)
         written = np.full((len(features), self.max_tokens), pad, np.int64)
-        layers, heads, width = self.config.get("memory") or (0, 0, 0)
+        layers, heads, width = self.config.memory or (0, 0, 0)
         memory = np.zeros((len(features), layers, heads, 0, width), np.float32)  # the attention cache
         rows = np.arange(len(features))
         for place in range(self.max_tokens):

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.data.tokenization import encode, pad_id, reads_features
+from lexipix.inference.exported_config import ExportedConfig, GeneratorConfig
 from lexipix.inference.onnx_memory import OnnxMemory
-from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors
+from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, damaged
 from lexipix.metrics.text import tokens
 from lexipix.utils.threads import on_all_cores
 from lexipix.utils.types import OnnxModel
@@ -29,20 +30,24 @@ class OnnxGenerator(OnnxSession):
     """
 
     graphs: ClassVar[Sequence[str]] = ("read", "draw")
+    kind: ClassVar[type[ExportedConfig]] = GeneratorConfig
+    config: GeneratorConfig
 
     def __init__(self, model: OnnxModel, nearest_words: Mapping[str, str] | None = None) -> None:
         """``nearest_words`` are known words by words that mean about the same and are not known."""
         super().__init__(model)
-        self.noise_dim: int = model.config["noise_dim"]
+        self.noise_dim = self.config.noise_dim
         self.nearest_words = nearest_words or {}
-        self._memory = OnnxMemory(model) if "retrieval" in model.config else None
+        self._memory = None
+        if self.config.retrieval is not None:
+            self._memory = OnnxMemory(model.arrays, self.config, self.config.retrieval)
         # What the text encoder computes from a prompt, by the names of the graph's outputs
         self._cache: dict[str, Arrays] = {}
 
     @cached_property
     def known_words(self) -> frozenset[str]:
         """Words of the captions that the model was trained on."""
-        return frozenset(word for entry in self.config["known_words"] for word in tokens(entry))
+        return frozenset(word for entry in self.config.known_words for word in tokens(entry))
 
     def generate(self, prompts: Sequence[str], noise: Vectors) -> Pixels:
         """Images of prompts (N) from noise (N, Z): uint8 (N, S, S, C)."""
@@ -87,7 +92,10 @@ class OnnxGenerator(OnnxSession):
         def draw(start: int) -> None:
             rows = slice(start, start + BATCH)
             inputs = self.draw_inputs(stacked(prompts[rows]), noise[rows])
-            pixels[rows] = self.run("draw", "pixels", **inputs)["pixels"]
+            drawn = self.run("draw", "pixels", **inputs)["pixels"]
+            if drawn.shape != pixels[rows].shape or drawn.dtype != np.uint8:
+                raise damaged("draw.onnx", f"its images are {drawn.dtype} of shape {drawn.shape}")
+            pixels[rows] = drawn
 
         on_all_cores(read, self._batches(new))
         if (memory := self._memory) is not None:

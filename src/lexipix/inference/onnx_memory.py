@@ -6,28 +6,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexipix.inference.onnx_session import Vectors
+from lexipix.inference.exported_config import GeneratorConfig, RetrievalConfig
+from lexipix.inference.onnx_session import Vectors, damaged
 from lexipix.models.neighbor_memory import MAX_SIMILARITY, MAX_WORDS, SAME_LOGIT, NeighborMemory
-from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import OnnxModel
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 class OnnxMemory:
-    """The memory of an exported generator whose configuration has ``retrieval``."""
+    """The memory of an exported generator whose configuration has ``retrieval``.
 
-    def __init__(self, model: OnnxModel) -> None:
-        options, size = model.config["retrieval"], model.config["image_size"]
-        if not model.arrays:
-            raise LexipixError(
-                "An exported model lacks model.safetensors, which holds the images that it retrieves: run "
-                "`kedro run --pipelines compression` again, with the same --env."
-            )
-        self._memory = NeighborMemory(model.arrays, (size, size, model.config["image_channels"]))
-        self._n_found = min(model.config["noise_dim"], len(self._memory))
-        self._n_neighbors: int = options["n_neighbors"]
-        self._temperature: float = options["temperature"]
+    Raises:
+        LexipixError: The arrays are not there, or are not those of a memory.
+    """
+
+    def __init__(self, arrays: Arrays, config: GeneratorConfig, retrieval: RetrievalConfig) -> None:
+        size = config.image_size
+        try:
+            self._memory = NeighborMemory(arrays, (size, size, config.image_channels))
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            raise damaged("model.safetensors", error) from error
+        self._n_found = min(config.noise_dim, len(self._memory))
+        self._n_neighbors, self._temperature = retrieval.n_neighbors, retrieval.temperature
 
     def words(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The different words of captions (B, L), all padded to the same length."""

@@ -1,6 +1,7 @@
 """The graphs of an exported model in ONNX Runtime, without torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lexipix.data.tokenization import encode
+from lexipix.inference.exported_config import ExportedConfig, checked
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel
 
@@ -27,6 +29,7 @@ class OnnxSession:
     """
 
     graphs: ClassVar[Sequence[str]] = ()  # that the model must have
+    kind: ClassVar[type[ExportedConfig]] = ExportedConfig
 
     def __init__(self, model: OnnxModel) -> None:
         missing = [f"{name}.onnx" for name in self.graphs if name not in model.graphs]
@@ -35,17 +38,19 @@ class OnnxSession:
                 f"An exported model lacks {' and '.join(missing)}. It is damaged or from an earlier version: "
                 "run `kedro run --pipelines compression` again, with the same --env."
             )
-        self.config = model.config
-        self.max_tokens: int = model.config["max_tokens"]
-        self.image_size: int = model.config["image_size"]
-        self.image_channels: int = model.config.get("image_channels", 3)
+        self.config = checked(self.kind, model.config)
+        self.max_tokens = self.config.max_tokens
+        self.image_size, self.image_channels = self.config.image_size, self.config.image_channels
         self.model = model
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""
-        return Tokenizer.from_str(self.model.tokenizer or "")
+        try:
+            return Tokenizer.from_str(self.model.tokenizer or "")
+        except Exception as error:  # tokenizers has no class of its own for it
+            raise damaged("tokenizer.json", error) from error
 
     def token_ids(self, text: str) -> NDArray[np.int64]:
         """Token ids (1, L) of a text, truncated to the model's maximum length."""
@@ -58,10 +63,33 @@ class OnnxSession:
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
             content = self.model.graphs[graph]
-            self._sessions[graph] = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+            with _readable(graph):
+                self._sessions[graph] = onnxruntime.InferenceSession(
+                    content, options, ["CPUExecutionProvider"]
+                )
         session = self._sessions[graph]
-        names = outputs or [value.name for value in session.get_outputs()]
-        return dict(zip(names, session.run(names, inputs), strict=True))
+        with _readable(graph):
+            names = outputs or [value.name for value in session.get_outputs()]
+            return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+@contextmanager
+def _readable(graph: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ValueError) or type(error).__module__.startswith(onnxruntime.__name__):
+            raise damaged(f"{graph}.onnx", error) from error
+        raise
+
+
+def damaged(file: str, error: object) -> LexipixError:
+    """The error of an exported model with a file that cannot be used."""
+    reason = " ".join(str(error).split())[:300]
+    return LexipixError(
+        f"The {file} of an exported model cannot be used ({reason}). It is damaged or from another version: "
+        "run `kedro run --pipelines compression` again, with the same --env."
+    )
 
 
 def image_format(model: OnnxSession) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from lexipix.config.generation import Quality
+from lexipix.inference.exported_config import ChampionConfig, checked
 from lexipix.inference.image_request import ImageOptions, ImageRequest
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.inference.onnx_scorer import OnnxScorer
@@ -72,16 +73,16 @@ class TextToImagePipeline:
     @classmethod
     def from_champion(cls, champion: OnnxPipeline) -> "TextToImagePipeline":
         """Use a champion that is read already."""
-        variants, models = champion.config.get("qualities"), champion.models
-        if variants is None or not {*variants.values(), SCORER} <= set(models):  # reads none of them
+        config, models = checked(ChampionConfig, champion.config), champion.models
+        if missing := {*config.qualities.values(), SCORER} - set(models):  # reads none of them
             raise LexipixError(
-                "The model's config.json lists no variants for the qualities fast, balanced and best, or one "
-                "of their folders is missing: run `kedro run --pipelines compression` again."
+                f"The champion lacks the folder {sorted(missing)[0]}: run "
+                "`kedro run --pipelines compression` again."
             )
         return cls(
-            champion.config["family"],
-            variants,
-            lambda variant: OnnxGenerator(models[variant], champion.config.get("nearest_words")),
+            config.family,
+            {str(quality): variant for quality, variant in config.qualities.items()},
+            lambda variant: OnnxGenerator(models[variant], config.nearest_words),
             lambda: OnnxScorer(models[SCORER]),
         )
 

@@ -12,6 +12,7 @@ from lexipix.utils.types import OnnxModel, OnnxPipeline
 if TYPE_CHECKING:
     import numpy as np
 
+MAX_FILE_BYTES = 2**30  # of an exported model; those of the default recipes have 40 MB
 CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "card.json"
 
 
@@ -21,11 +22,22 @@ def read_onnx_model(path: Path) -> OnnxModel:
         tokenizer = path / TOKENIZER
         return OnnxModel(
             config=read_json(path / CONFIG),
-            graphs={file.stem: file.read_bytes() for file in sorted(path.glob("*.onnx"))},
-            tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
+            graphs={file.stem: _limited(file).read_bytes() for file in sorted(path.glob("*.onnx"))},
+            tokenizer=_limited(tokenizer).read_text(encoding="utf-8") if tokenizer.is_file() else None,
             card=read_json(path / CARD),
             arrays=_read_arrays(path / WEIGHTS),
         )
+
+
+def _limited(path: Path) -> Path:
+    """The path of a file that memory can hold; a LexipixError if it is larger, or a device or pipe."""
+    if path.exists() and not path.is_file():
+        raise LexipixError(f"{path} is no file: it cannot be a part of a model.")
+    if (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise LexipixError(
+            f"{path} has {size:,} bytes, more than the {MAX_FILE_BYTES:,} of any exported model: it is none."
+        )
+    return path
 
 
 def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
@@ -36,7 +48,7 @@ def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
     from safetensors.numpy import load_file
 
     with reading(path, SafetensorError):
-        arrays: dict[str, np.ndarray] = load_file(path)
+        arrays: dict[str, np.ndarray] = load_file(_limited(path))
         return arrays
 
 
@@ -47,7 +59,7 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
     def read(name: str) -> OnnxModel:
         model, shared = read_onnx_model(path / name), path / TOKENIZER
         if model.tokenizer is None and shared.is_file():
-            model.tokenizer = shared.read_text(encoding="utf-8")
+            model.tokenizer = _limited(shared).read_text(encoding="utf-8")
         if "retrieval" in model.config:
             model.arrays = arrays
         return model
@@ -60,8 +72,10 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; LexipixError if it holds something else."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        data = json.loads(_limited(path).read_text(encoding="utf-8"))
+    except LexipixError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise LexipixError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(data, dict):
         raise LexipixError(f"{path} holds a {type(data).__name__} instead of a JSON object.")
