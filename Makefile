@@ -2,7 +2,7 @@
 # the command), PORT (of the MLflow UI or of the service), MODEL (the registered model to serve), PYTHON (the
 # interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint format ui serve bench fuzz chaos repro lock
+.PHONY: help install run test coverage lint format ui serve bench fuzz chaos disk repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -70,6 +70,9 @@ fuzz: install  ## Try 10,000 hostile inputs: pictures, captions, metadata, param
 # Goes on where it was stopped; --kills N, --only CHAIN ….
 chaos: install  ## Kill runs 1,000 times and compare what they end in with undisturbed runs; takes hours
 	$(BIN)/python -m tests.campaigns.chaos $(ARGS)
+
+disk: install  ## Let the disk be full at one write after the other; needs the right to mount a file system
+	$(BIN)/python -m tests.campaigns.disk $(ARGS)
 
 ui: install  ## Open the MLflow UI: metrics, images, reports, models
 	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; server=http://127.0.0.1:$(PORT); \

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from lexipix.hooks.interrupts import InterruptHooks
+from lexipix.hooks.memory_check import MemoryCheckHooks
 from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
 from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.hooks.parameter_validation import ParameterValidationHooks
@@ -30,8 +31,8 @@ for _name, _value in {
 make_logs_inert()
 _timing = NodeTimingHooks()
 HOOKS = (
-    ParameterValidationHooks(), InterruptHooks(), RunLockHooks(), _timing, MlflowTrackingHooks(_timing),
-    SourceFolderHooks(),
+    ParameterValidationHooks(), InterruptHooks(), RunLockHooks(), MemoryCheckHooks(), _timing,
+    MlflowTrackingHooks(_timing), SourceFolderHooks(),
 )  # fmt: skip
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {

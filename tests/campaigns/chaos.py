@@ -153,7 +153,7 @@ class Chaos:
 
     def _check(self, chain: Chain, project: Path, began: float) -> None:
         for place in ("data/smoke", "drawn", "drawn.tar") if chain.name == "generate" else ("data/smoke",):
-            mine, theirs = _contents(project / place), _contents(self.model / place)
+            mine, theirs = contents(project / place), contents(self.model / place)
             for name in sorted(mine.keys() | theirs.keys()):
                 if mine.get(name) != theirs.get(name):
                     chain.faults.append(f"{place}/{name}: other bytes than without kills, or missing")
@@ -183,7 +183,7 @@ def _run_id(project: Path) -> str:
     return str(found)
 
 
-def _contents(place: Path) -> dict[str, bytes]:
+def contents(place: Path) -> dict[str, bytes]:
     """Bytes of everything that the same run must give again."""
     if place.is_file():
         return {"": place.read_bytes()}

@@ -31,3 +31,14 @@ def test_other_systems_have_a_name(tmp_path, monkeypatch):
 
 def test_there_is_at_least_one_core():
     assert machine.n_cores() >= 1
+
+
+def test_available_memory_is_the_smallest_limit(tmp_path, monkeypatch):
+    limit, used = tmp_path / "max", tmp_path / "current"
+    monkeypatch.setattr(machine, "_CGROUPS", ((limit, used), (tmp_path / "none", tmp_path / "none")))
+    without = machine.available_mb()
+    limit.write_text("max\n")
+    used.write_text(f"{5 * 2**20}\n")
+    assert machine.available_mb() == pytest.approx(without, rel=0.2)
+    limit.write_text(f"{8 * 2**20}\n")
+    assert machine.available_mb() == 3.0

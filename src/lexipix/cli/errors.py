@@ -1,6 +1,7 @@
 """Errors as the user reads them: one sentence each. Ctrl-C shows how to continue."""
 
 import errno
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ import click
 from lexipix.utils import signals
 from lexipix.utils.errors import LexipixError, causes, database_error, reason
 from lexipix.utils.terminal import inert
+
+# What torch and ONNX Runtime say, which have no class of their own for it
+_NO_MEMORY = re.compile(r"not enough memory|can't allocate memory|out of memory|Failed to allocate memory")
 
 
 class Stopped(click.ClickException):
@@ -54,6 +58,11 @@ def sentence(error: BaseException) -> str | None:
             return str(cause)
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             return "The disk is full: free some space and run the same command again."
+        if isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)):
+            return (
+                "There is not enough memory: stop other programs, or choose a smaller batch_size for the "
+                "training that the log names last."
+            )
         if isinstance(cause, PermissionError):
             place = cause.filename or "A file"
             return f"{place} cannot be used, permission denied: check its owner and permissions."

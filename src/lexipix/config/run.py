@@ -26,3 +26,4 @@ class RunParameters(Parameters):
     threads: int = Field(ge=0, le=512)
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "fp32", "bf16"]
+    memory_mb: int = Field(ge=0)

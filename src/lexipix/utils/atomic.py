@@ -79,6 +79,7 @@ def _readable_errors(path: Path) -> Iterator[None]:
         reasons = {
             errno.ENOSPC: "the disk is full: free some space and run the same command again",
             errno.EDQUOT: "your disk quota is exceeded: free some space and run the same command again",
+            errno.EFBIG: "it is larger than the system lets a file be (ulimit -f): raise that limit",
             **dict.fromkeys(DENIED, "permission denied: check the folder's owner and permissions"),
             errno.EROFS: "the file system is read-only: move the project to a writable one",
         }

@@ -2,9 +2,18 @@
 
 import os
 import platform
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+# Limit and use of memory of a process in a container, of both versions of Linux's control groups
+_CGROUPS = tuple(
+    (Path("/sys/fs/cgroup", limit), Path("/sys/fs/cgroup", used))
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    )
+)
 CPU_INFO = Path("/proc/cpuinfo")  # Linux only
 
 
@@ -21,6 +30,26 @@ def cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine() or "unknown processor"
+
+
+def available_mb() -> float | None:
+    """Memory that this process may still take, in MB of 2^20 bytes; None where the system does not say.
+
+    It is what the machine has free, or what is left of a container's limit (cgroup) or of ``ulimit -v``.
+    """
+    import psutil
+
+    limits = [float(psutil.virtual_memory().available)]
+    for limit, used in _CGROUPS:
+        with suppress(OSError, ValueError):  # no such group, or "max"
+            limits.append(int(limit.read_text()) - int(used.read_text()))
+    with suppress(ImportError, OSError):
+        import resource
+
+        allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if allowed != resource.RLIM_INFINITY:
+            limits.append(allowed - psutil.Process().memory_info().vms)
+    return min(limits) / 2**20
 
 
 def describe_machine() -> str:

@@ -1,0 +1,109 @@
+"""The campaign of full disks: ``make disk``, on a machine that lets this user mount a file system.
+
+A project lies in a small file system in memory. Whenever a run ends because it is full, the file system
+grows by a little and the same command goes on, so that one write after the other finds it full. At the end,
+the results are those of an undisturbed run.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.campaigns.chaos import RUN, contents
+from tests.campaigns.fuzz import REPOSITORY, Journal
+from tests.support.project import commit_all, copy_project, environment_without_settings
+
+_SAID = (
+    "The disk is full",
+    "the disk is full",
+    "database or disk is full",
+    "No space left",
+    "disk I/O error",
+)
+_MAX_RUNS = 400
+
+
+def fill(kind: str, first: int, step: int, reference: Path, work: Path) -> dict[str, object]:
+    """Run the smoke chain in a file system that grows whenever it is full.
+
+    Args:
+        kind: ``size``, in KiB, or ``nr_inodes``, the number of files.
+        first: The size at first, beside what the project itself takes.
+        step: How much it grows.
+        reference: Project of an undisturbed run.
+        work: Where to mount it.
+    """
+    project, faults, n_full = work / "project", [], 0
+    project.mkdir(parents=True)
+    unit = "k" if kind == "size" else ""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(project)], check=True)
+    try:
+        copy_project(project)
+        commit_all(project)
+        size = _used(project, kind) + first
+        for _ in range(_MAX_RUNS):
+            subprocess.run(["mount", "-o", f"remount,{kind}={size}{unit}", str(project)], check=True)
+            answer = subprocess.run(
+                [sys.executable, "-m", *RUN], cwd=project, capture_output=True, text=True, check=False,
+                env=environment_without_settings() | {"TMPDIR": str(work)},
+            )  # fmt: skip
+            if answer.returncode == 0:
+                break
+            n_full += 1
+            said = answer.stderr
+            if "Traceback" in said or not any(words in said for words in _SAID):
+                faults.append(f"{kind} {size}: status {answer.returncode}: {said[-1500:]}")
+            size += step
+        else:
+            faults.append(f"not done after {_MAX_RUNS} runs")
+        mine, theirs = contents(project / "data" / "smoke"), contents(reference / "data" / "smoke")
+        names = mine.keys() | theirs.keys()
+        faults += [f"{name}: other bytes" for name in names if mine.get(name) != theirs.get(name)]
+        faults += [f"left over: {path.name}" for path in project.rglob(".*.part*")]
+    finally:
+        subprocess.run(["umount", str(project)], check=False)
+    return {"kind": kind, "full": n_full, "faults": faults}
+
+
+def _used(project: Path, kind: str) -> int:
+    state = os.statvfs(project)
+    if kind == "size":
+        return (state.f_blocks - state.f_bfree) * state.f_frsize // 1024
+    return state.f_files - state.f_ffree
+
+
+def main() -> None:
+    """Fill the space, then the number of files, and print what came of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--step-mb", type=float, default=2.0)
+    parser.add_argument("--step-files", type=int, default=10)
+    parser.add_argument("--journal", type=Path, default=REPOSITORY / "data" / "campaigns" / "disk.jsonl")
+    arguments = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="lexipix-disk-"))
+    reference = work / "undisturbed"
+    reference.mkdir()
+    copy_project(reference)
+    commit_all(reference)
+    subprocess.run(
+        [sys.executable, "-m", *RUN], cwd=reference, check=True, capture_output=True,
+        env=environment_without_settings(),
+    )  # fmt: skip
+    journal, results = Journal(arguments.journal), []
+    for kind, step in (("size", round(arguments.step_mb * 1024)), ("nr_inodes", arguments.step_files)):
+        results.append(fill(kind, step, step, reference, work / kind))
+        journal.add(results[-1])
+        print(json.dumps(results[-1]), flush=True)
+    shutil.rmtree(work, ignore_errors=True)
+    print(f"The journal: {journal.path}")
+    sys.exit(any(result["faults"] for result in results))
+
+
+if __name__ == "__main__":
+    main()
