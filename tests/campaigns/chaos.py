@@ -61,11 +61,13 @@ class Chain:
 class Chaos:
     """Chains of commands in copies of a project whose undisturbed run is known."""
 
-    def __init__(self, work: Path, dice: random.Random, wait: tuple[float, float]) -> None:
+    def __init__(
+        self, work: Path, dice: random.Random, wait: tuple[float, float], undisturbed: Path | None = None
+    ) -> None:
         self.work, self.dice, self.wait = work, dice, wait
-        self.model = work / "undisturbed"
+        self.model = undisturbed or work / "undisturbed"
         done = work / "undisturbed.done"
-        if not done.exists():
+        if undisturbed is None and not done.exists():
             shutil.rmtree(self.model, ignore_errors=True)
             self.model.mkdir(parents=True)
             copy_project(self.model)
@@ -76,8 +78,8 @@ class Chaos:
                 assert answer.returncode == 0, said
             done.touch()
 
-    def run(self, name: str) -> Chain:
-        """Run one chain to its end."""
+    def run(self, name: str, max_kills: int = 10**6) -> Chain:
+        """Run one chain to its end, undisturbed after ``max_kills``."""
         chain, project = Chain(name), self.work / f"{name} {time.time_ns()}"
         commands = CHAINS[name]
         if name in ("plain", "dvc"):
@@ -92,21 +94,19 @@ class Chaos:
             for path in project.glob("drawn*"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         if name == "dvc":
-            for words in (["dvc", "init", "--quiet"],):
-                subprocess.run([sys.executable, "-m", *words], cwd=project, check=True, env=_environment())
+            start = [sys.executable, "-m", "dvc", "init", "--quiet"]
+            subprocess.run(start, cwd=project, check=True, env=_environment())
             introduce(project)
             save(project, "DVC")
-        began = time.time()
         for command in commands:
-            self._until_done(
-                chain, project, [_run_id(project) if word == "RUN_ID" else word for word in command]
-            )
-        self._check(chain, project, began)
+            words = [_run_id(project) if word == "RUN_ID" else word for word in command]
+            self._until_done(chain, project, words, max_kills)
+        self._check(chain, project)
         if not chain.faults:
             shutil.rmtree(project, ignore_errors=True)
         return chain
 
-    def _until_done(self, chain: Chain, project: Path, command: Sequence[str]) -> None:
+    def _until_done(self, chain: Chain, project: Path, command: Sequence[str], max_kills: int) -> None:
         said = ""
         for _ in range(_LIMIT):
             if "reproduce" in command:  # it makes a new folder each time
@@ -114,8 +114,9 @@ class Chaos:
                 subprocess.run(["git", "worktree", "prune"], cwd=project, check=True)
             process = self._start(project, command)
             name = self.dice.choices(list(SIGNALS), list(SIGNALS.values()))[0]
+            seconds = self.dice.uniform(*self.wait) if chain.kills.total() < max_kills else None
             try:
-                said = process.communicate(timeout=self.dice.uniform(*self.wait))[1]
+                said = process.communicate(timeout=seconds)[1]
             except subprocess.TimeoutExpired:
                 chain.kills[name] += 1
                 said = self._hit(process, name)
@@ -151,7 +152,7 @@ class Chaos:
             start_new_session=True, preexec_fn=listen_to_interrupts,
         )  # fmt: skip
 
-    def _check(self, chain: Chain, project: Path, began: float) -> None:
+    def _check(self, chain: Chain, project: Path) -> None:
         for place in ("data/smoke", "drawn", "drawn.tar") if chain.name == "generate" else ("data/smoke",):
             mine, theirs = contents(project / place), contents(self.model / place)
             for name in sorted(mine.keys() | theirs.keys()):
