@@ -1,6 +1,7 @@
 """The MLflow UI in a real browser: what a person sees who opens the project's runs.
 
-The screenshots are the documentation's: ``LEXIPIX_SCREENSHOTS=docs/images`` refreshes them.
+The screenshots are the documentation's: ``LEXIPIX_SCREENSHOTS=docs/images`` refreshes them, if it is set from the
+store ``LEXIPIX_STORE=sqlite:///DIR/mlflow.db`` with two whole runs of the environment ``LEXIPIX_ENV``.
 """
 
 import os
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium h
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 SECONDS = 30  # a busy machine may take for a page
 expect.set_options(timeout=SECONDS * 1000)
+STORE, ENV = os.environ.get("LEXIPIX_STORE"), os.environ.get("LEXIPIX_ENV", "smoke")
+EXPERIMENT, MODEL = f"lexipix-{ENV}", f"lexipix-generator-{ENV}"
 TRAINING = "workflowType=machine_learning"
 # MLflow greets a new browser with a chat panel over a third of the page; a person closes it once
 PANEL_CLOSED = """
@@ -36,17 +39,20 @@ SHOWN = "images => images.length > 0 && images.every(image => image.complete && 
 
 
 @pytest.fixture(scope="module")
-def store(smoke, tmp_path_factory):
+def store(request, tmp_path_factory):
     """A store of two runs: the whole chain, and a second VAE with another seed.
 
     It is a copy, as other tests run what they like in the project's own.
     """
+    if STORE:
+        return mlflow.MlflowClient(tracking_uri=STORE, registry_uri=STORE)
+    smoke = request.getfixturevalue("smoke")
     project = copy_project(tmp_path_factory.mktemp("second"))
     shutil.copytree(smoke.data / "03_primary", project / "data" / "smoke" / "03_primary")
     shutil.copy(smoke.path / "mlflow.db", project / "mlflow.db")
     address = f"sqlite:///{project / 'mlflow.db'}"
     client = mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
-    experiment = client.get_experiment_by_name("lexipix-smoke").experiment_id
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     first, *later = client.search_runs([experiment], order_by=["attributes.start_time ASC"])
     assert first.info.run_name == "all@smoke"
     for run in later:
@@ -60,10 +66,11 @@ def store(smoke, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(store):
-    """The whole run and the second VAE, by their names."""
-    experiment = store.get_experiment_by_name("lexipix-smoke")
-    found = {run.info.run_name: run for run in store.search_runs([experiment.experiment_id])}
-    return found["all@smoke"], found["generator[vae]@smoke"]
+    """The whole run and the second one."""
+    experiment = store.get_experiment_by_name(EXPERIMENT)
+    found = store.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    assert len(found) == 2
+    return tuple(found)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +94,7 @@ def ui(store):
     try:
         assert server.stdout is not None
         told = (line.split() for line in server.stdout)
-        address = next((words[-1] for words in told if words[:1] == ["lexipix-smoke:"]), None)
+        address = next((words[-1] for words in told if words[:1] == [f"{EXPERIMENT}:"]), None)
         assert address is not None, "make ui ended without naming the experiment"
         wait_until_healthy(address.partition("#")[0] + "health", server)
         yield address
@@ -226,7 +233,7 @@ def test_a_run_shows_its_pictures_and_leads_to_captions_and_report(page, ui, run
 
 
 def test_the_models_page_shows_signature_and_lineage(page, ui, store, runs, keep):
-    version = store.get_model_version("lexipix-generator-smoke", "1")
+    version = store.get_model_version(MODEL, "1")
     page.goto(f"{ui.partition('#')[0]}#/models/{version.name}/versions/{version.version}?{TRAINING}")
     expect(page.get_by_text("Inputs (")).to_be_visible()
     expect(page.get_by_text("Outputs (")).to_be_visible()
