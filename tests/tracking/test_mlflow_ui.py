@@ -1,7 +1,7 @@
 """The MLflow UI in a real browser: what a person sees who opens the project's runs.
 
-The screenshots are the documentation's: ``LEXIPIX_SCREENSHOTS=docs/images`` refreshes them, if it is set from the
-store ``LEXIPIX_STORE=sqlite:///DIR/mlflow.db`` with two whole runs of the environment ``LEXIPIX_ENV``.
+``LEXIPIX_SCREENSHOTS=docs/images`` refreshes the screenshots of the documentation, if it is set from the store
+``LEXIPIX_STORE=sqlite:///DIR/mlflow.db`` with two whole runs of the environment ``LEXIPIX_ENV``.
 """
 
 import os
