@@ -1,6 +1,6 @@
 """The MLflow UI in a real browser: what a person sees who opens the project's runs.
 
-``LEXIPIX_SCREENSHOTS=docs/images`` refreshes the screenshots of the documentation, if it is set from the store
+``LEXIPIX_SCREENSHOTS=docs/images`` refreshes the screenshots of the documentation, if it is set from
 ``LEXIPIX_STORE=sqlite:///DIR/mlflow.db`` with two whole runs of the environment ``LEXIPIX_ENV``.
 """
 
