@@ -83,7 +83,10 @@ def test_the_memory_is_written_once_for_all_variants(exported, tmp_path):
 
 
 def test_a_model_without_its_memory_is_an_error(exported):
-    with pytest.raises(LexipixError, match=r"lacks model\.safetensors.*compression` again"):
+    with pytest.raises(
+        LexipixError,
+        match=r"model\.safetensors of an exported model cannot be used \(there is none.*compression` again",
+    ):
         OnnxGenerator(replace(exported, arrays={}))
 
 

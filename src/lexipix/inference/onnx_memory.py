@@ -22,6 +22,8 @@ class OnnxMemory:
 
     def __init__(self, arrays: Arrays, config: GeneratorConfig, retrieval: RetrievalConfig) -> None:
         size = config.image_size
+        if not arrays:
+            raise damaged("model.safetensors", "there is none, and it holds the images that it retrieves")
         try:
             self._memory = NeighborMemory(arrays, (size, size, config.image_channels))
         except (KeyError, ValueError, IndexError, TypeError) as error:

@@ -106,13 +106,12 @@ class Editor(nn.Module):
         """
         compared = self._compare(query, words, keys, key_words)
         conditions = self.condition(torch.cat(compared, dim=-1))  # (B, K, W)
-        patches = F.pixel_unshuffle(images.flatten(0, 1), self.patch)
         scale, shift = self.modulation(conditions.flatten(0, 1))[..., None, None].chunk(2, dim=1)
-        cells = F.silu(self.embed(patches) * (1 + scale) + shift)
-        relevance = self.relevance(cells).unflatten(0, keys.shape[:2]).softmax(1)
+        cells = F.silu(self._of_patches(self.embed, images.flatten(0, 1)) * (1 + scale) + shift)
+        relevance = _softmax(self.relevance(cells).unflatten(0, keys.shape[:2]))
         cells = cells.unflatten(0, keys.shape[:2])
-        first = patches.unflatten(0, keys.shape[:2])[:, 0]
-        x = (cells * relevance).sum(1) + cells[:, 0] + self.embed_first(first) + self.grid_bias
+        first = self._of_patches(self.embed_first, images[:, 0])
+        x = (cells * relevance).sum(1) + cells[:, 0] + first + self.grid_bias
         for block in self.blocks:
             x = block(x, conditions[:, 0])
         return self._draw(x, conditions[:, 0], images)
@@ -131,12 +130,20 @@ class Editor(nn.Module):
         total: Tensor = self.words(words).sum(-2)
         return total
 
+    def _of_patches(self, embed: nn.Conv2d, images: Tensor) -> Tensor:
+        """A linear map of each patch of images (B, C, S, S): (B, W, 8, 8).
+
+        As a convolution with a stride it needs no transposition, which takes longer in ONNX Runtime.
+        """
+        weight = embed.weight.view(-1, self.image_channels, self.patch, self.patch)
+        return F.conv2d(images, weight, embed.bias, stride=self.patch)
+
     def _draw(self, x: Tensor, condition: Tensor, images: Tensor) -> Tensor:
         """Mix, recolor and correct ``images`` (B, K, C, S, S) as ``x`` (B, W, 8, 8) says."""
         logits, features = F.pixel_shuffle(self.pixels(x), self.patch).split(
             [self.n_neighbors, PIXEL_FEATURES], dim=1
         )
-        shares = torch.cat([logits[:, :1] + COPY_BIAS, logits[:, 1:]], dim=1).softmax(1)
+        shares = _softmax(torch.cat([logits[:, :1] + COPY_BIAS, logits[:, 1:]], dim=1))
         drawn = (images * shares.unsqueeze(2)).sum(1)  # (B, C, S, S)
         colors = self.local_colors(x) + self.colors(condition)[..., None, None]
         colors = F.interpolate(colors, scale_factor=float(self.patch), mode="bilinear")
@@ -145,3 +152,9 @@ class Editor(nn.Module):
         scale, shift = self.pixel_modulation(condition)[..., None, None].chunk(2, dim=1)
         hidden = self.pixel_in(torch.cat([drawn, images[:, 0], features], dim=1))
         return torch.add(drawn, self.pixel_out(F.silu(hidden * (1 + scale) + shift)))
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """The softmax over dimension 1, for whose own form ONNX Runtime would transpose."""
+    weights = (logits - logits.amax(1, keepdim=True).detach()).exp()
+    return weights / weights.sum(1, keepdim=True)

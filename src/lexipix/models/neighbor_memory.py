@@ -84,8 +84,11 @@ class NeighborMemory:
         """
         by_wording = self.text_keys @ queries.T  # (W, B), which is faster to search than (B, W)
         shared = self._word_similarities(words)
-        by_wording += np.minimum(shared, WORD_LIMIT) + SAME_BONUS * (shared > SAME)
-        by_image = np.maximum.reduceat(by_wording[self._wordings], self.starts, axis=0)
+        by_wording += np.minimum(shared, WORD_LIMIT)
+        by_wording[shared > SAME] += SAME_BONUS
+        by_image = by_wording[self._wordings]
+        if len(by_image) > len(self.starts):  # images with several wordings
+            by_image = np.maximum.reduceat(by_image, self.starts, axis=0)
         by_image += self.image_keys @ queries.T
         similarities = np.ascontiguousarray(by_image.T)
         if exclude is not None:
