@@ -25,7 +25,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # threads that wait for each other's co
 # Files of minutes come first, so that no worker is without work at the end. The first one makes the
 # finished project for all; the next three do not need it and run meanwhile.
 LONG = (
-    "test_interruption.py", "test_dvc_lineage.py", "test_cost_estimate.py", "test_dry_run.py",
+    "test_campaigns.py", "test_dvc_lineage.py", "test_cost_estimate.py", "test_dry_run.py",
     "test_dvc_experiments.py", "test_docs.py", "test_dvc_repro.py", "test_rerun.py", "test_smoke.py",
     "test_mlflow_ui.py", "test_run.py", "test_dvc_remotes.py", "test_shared_server.py", "test_serving.py",
 )  # fmt: skip

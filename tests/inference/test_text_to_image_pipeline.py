@@ -144,7 +144,7 @@ def test_a_champion_with_a_missing_folder_is_an_error(toys):
     champion = toys["champion"]
     for name in champion.models:
         rest = {other: model for other, model in champion.models.items() if other != name}
-        with pytest.raises(LexipixError, match="one of their folders is missing: run `kedro run"):
+        with pytest.raises(LexipixError, match=r"The champion lacks the folder .*: run `kedro run"):
             TextToImagePipeline.from_champion(replace(champion, models=rest))
 
 
@@ -152,5 +152,5 @@ def test_a_folder_that_is_no_champion_is_an_error(toys, tmp_path):
     with pytest.raises(LexipixError, match=r"no trained model at .*config.json is missing"):
         TextToImagePipeline.from_pretrained(tmp_path)
     OnnxModelDataset(filepath=str(tmp_path / "gan")).save(toys["onnx_gan"])
-    with pytest.raises(LexipixError, match="lists no variants for the qualities"):
+    with pytest.raises(LexipixError, match=r"config\.json is not valid"):
         TextToImagePipeline.from_pretrained(tmp_path / "gan")

@@ -157,6 +157,7 @@ def test_finished_run_is_in_mlflow_and_is_not_repeated(toy):
         "run.seed": "9",
         "run.training_share": "1.0",
         "run.threads": "0",
+        "run.memory_mb": "2600",
         "run.device": "auto",
         "run.precision": "auto",
     }
@@ -254,7 +255,7 @@ def test_interrupted_run_is_killed_and_leaves_nothing_half(toy, number, expected
         assert "--only-missing-outputs continues" in err
     _, (run,) = runs(toy)
     assert run.info.status == "KILLED"
-    assert sorted(path.name for path in (toy / "data").iterdir()) == ["summary.json"]
+    assert sorted(path.name for path in (toy / "data").iterdir()) == [".run.lock", "summary.json"]
 
 
 @pytest.mark.parametrize("library", ["finaliser", "deaf", "translates"])
@@ -287,7 +288,7 @@ def test_store_that_cannot_be_used_is_told_before_the_first_node(toy):
     assert "The MLflow store sqlite:////dev/null/mlflow.db cannot be used" in said
     assert "LEXIPIX_MLFLOW=0" in said
     assert "Traceback" not in said
-    assert not (toy / "data").exists()
+    assert [path.name for path in (toy / "data").iterdir()] == [".run.lock"]
     assert time.monotonic() - began < 60
 
 

@@ -15,8 +15,10 @@ from lexipix.cli.errors import user_errors
 from lexipix.cli.parameters import TYPED, typed_option
 from lexipix.cli.project_context import require_environment
 from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
+from lexipix.utils.errors import LexipixError
 
 _log = logging.getLogger(__name__)
+_NO_SUCH_PART = "Pipeline does not contain"  # begins what Kedro says of unknown nodes, tags and datasets
 CONTINUE = "Finished nodes are kept: the same command with --only-missing-outputs continues."
 
 
@@ -33,7 +35,12 @@ def _run(context: click.Context, /, **options: Any) -> Any:
         project = find_kedro_project(Path.cwd())
         if project is not None and not options["conf_source"]:
             require_environment(Path(project, "conf"), options["env"] or os.environ.get("KEDRO_ENV") or None)
-        return context.forward(kedro_run)
+        try:
+            return context.forward(kedro_run)
+        except ValueError as error:
+            if not str(error).startswith(_NO_SUCH_PART):
+                raise
+            raise LexipixError(f"{error} `kedro registry describe __default__` lists the nodes.") from error
 
 
 # It takes every option that Kedro's command has, now or later

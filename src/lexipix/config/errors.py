@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from lexipix.config.renamed import REMOVED, new_name
 
+MAX_SHOWN, MAX_MESSAGE = 200, 600  # characters of a value, and of what is wrong with it
 Where = Callable[[str], str]
 
 
@@ -36,6 +37,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _sentence(details: Any, known: list[str], where: Where) -> str:
     loc, kind, value = details["loc"], details["type"], details["input"]
     key = ".".join(map(str, loc))
+    key = key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…"
     if kind == "extra_forbidden":
         return f"{_unknown(key, known)} ({where(key)})"
     if kind == "missing" and isinstance(loc[-1], int):
@@ -47,8 +49,17 @@ def _sentence(details: Any, known: list[str], where: Where) -> str:
         return f"{key} is missing: add it ({_fix(key, where)})"
     if not key:  # two sections contradict each other; the validator's sentence names both
         return str(details["msg"].partition(", ")[2])
-    found = "" if isinstance(value, Mapping | list | tuple) else f" = {value!r}"
+    found = "" if isinstance(value, Mapping | list | tuple) else f" = {_shown(value)}"
     return f"{key}{found} {_complaint(kind, details['msg'])} ({_fix(key, where)})"
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written, cut after some characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        text = "a number"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -74,6 +85,7 @@ def _fix(key: str, where: Where) -> str:
 
 
 def _complaint(kind: str, message: str) -> str:
+    message = message[:MAX_MESSAGE]
     if kind == "value_error":  # a validator's own sentence
         return f"is not valid: {message.partition(', ')[2].rstrip('.')}"
     if kind == "model_type":

@@ -1,14 +1,23 @@
 """What holds for a whole run: the seed, the threads and device, the numerical precision."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+MAX_NUMBER = 10**12  # of any parameter
 
 
 class Parameters(BaseModel):
-    """Base of all parameter models: immutable, and an unknown key is an error."""
+    """Base of all parameter models: immutable, and unknown keys and numbers without meaning are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_of_this_world(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and abs(value) > MAX_NUMBER:
+            raise ValueError(f"at most {MAX_NUMBER:,} is allowed")
+        return value
 
 
 class NamesPath:

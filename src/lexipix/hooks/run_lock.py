@@ -1,5 +1,6 @@
 """One run at a time writes an environment's results, and removes what a killed run left there."""
 
+import atexit
 import json
 import logging
 import time
@@ -28,7 +29,8 @@ class RunLockHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        self._folder = Path(context.project_path, context.config_loader["globals"]["data_root"])
+        known = context.config_loader["globals"]
+        self._folder = Path(context.project_path, known.get("data_root", "data"))
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
@@ -44,6 +46,7 @@ class RunLockHooks:
             _log.warning("%s could not be locked (%s): start no second run there.", self._folder, error)
             return
         self._lock = lock
+        atexit.register(self._release)  # Kedro tells no hook of Ctrl-C
         remove_leftovers(self._folder)
         holder = {"process": process_name(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         with replace_file(self._folder / HOLDER) as file:
@@ -63,6 +66,7 @@ class RunLockHooks:
             (self._folder / HOLDER).unlink(missing_ok=True)
             self._lock.release()
             self._lock = None
+            atexit.unregister(self._release)
 
 
 def _held_by(folder: Path) -> str:

@@ -20,6 +20,7 @@ from lexipix.tracking import provenance
 from lexipix.tracking.lineage import experiment_name, run_name, tags
 from lexipix.tracking.reachability import Server
 from lexipix.tracking.relocation import relocate
+from lexipix.tracking.store_creation import create_store
 from lexipix.tracking.tables import log_table
 from lexipix.tracking.views import experiment_tags, run_links
 from lexipix.utils.errors import LexipixError, database_error, reason
@@ -82,6 +83,7 @@ class TrackedRun:
         relocate(address)
         before = mlflow.active_run()
         try:
+            create_store(address)
             mlflow.set_tracking_uri(address)
             self._client = mlflow.MlflowClient(tracking_uri=address)
             experiment = _experiment(
