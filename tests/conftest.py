@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
-from tests.support.project import Project, commit_all, copy_project, run_kedro
+from tests.support.project import Project, new_clone, run_kedro
 
 for name, value in {
     "DO_NOT_TRACK": "1",
@@ -82,9 +82,7 @@ def smoke(shared_folder) -> Project:
     path, log = shared_folder / "smoke", shared_folder / "smoke.log"
     with FileLock(shared_folder / "smoke.lock"):
         if not log.is_file():
-            path.mkdir()
-            copy_project(path)
-            commit_all(path)
+            new_clone(path)
             answer = run_kedro(path, "run", "--env", "smoke")
             log.write_text(f"{answer.returncode}\n{answer.stdout}{answer.stderr}", encoding="utf-8")
     code, _, said = log.read_text(encoding="utf-8").partition("\n")

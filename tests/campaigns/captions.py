@@ -17,7 +17,7 @@ _ENCODINGS = {
     "utf-8": b"", "utf-8-sig": b"", "utf-16": b"", "utf-32": b"", "utf-16-le": codecs.BOM_UTF16_LE,
     "utf-16-be": codecs.BOM_UTF16_BE, "utf-32-be": codecs.BOM_UTF32_BE,
 }  # fmt: skip
-_TEXTS = (
+TEXTS = (
     "a red star", "=HYPERLINK(\"http://x\")", "@SUM(A1)", "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
     "{{ 7 * 7 }}", "{% raw %}", "{caption}", "{0.__class__}", "${jndi:ldap://x}", "%s %n", "null", "true",
@@ -88,15 +88,15 @@ class Campaign:
     def _content(self, rng: np.random.Generator, number: int, i: int) -> tuple[bytes, tuple[str, ...] | None]:
         """Bytes of a caption file, and its captions; None where the bytes are no valid text."""
         case = number * N_CASES + i
-        if case < len(_TEXTS):
-            text = _TEXTS[case]
+        if case < len(TEXTS):
+            text = TEXTS[case]
         elif rng.random() < 0.1:
             return rng.integers(0, 256, rng.integers(1, 200), np.uint8).tobytes(), None
         elif rng.random() < 0.05:
             return b"a" * 2**20 + b"b", None
         else:
             text = "".join(_piece(rng) for _ in range(rng.integers(1, 12)))
-        encoding = list(_ENCODINGS)[rng.integers(len(_ENCODINGS))] if case >= len(_TEXTS) else "utf-8"
+        encoding = list(_ENCODINGS)[rng.integers(len(_ENCODINGS))] if case >= len(TEXTS) else "utf-8"
         content = _ENCODINGS[encoding] + text.encode(encoding)
         if rng.random() < 0.1 and content:
             at = int(rng.integers(len(content)))
@@ -110,7 +110,7 @@ class Campaign:
 def _piece(rng: np.random.Generator) -> str:
     kind = rng.integers(5)
     if kind == 0:
-        return _TEXTS[rng.integers(36)]
+        return TEXTS[rng.integers(36)]
     if kind == 1:  # a script of Unicode
         start = int(rng.integers(0x80, 0x2FA1F))
         letters = [chr(start + int(step)) for step in rng.integers(0, 60, 6)]

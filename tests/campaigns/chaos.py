@@ -22,20 +22,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.campaigns.findings import leftovers
 from tests.campaigns.fuzz import REPOSITORY, Journal
-from tests.support.dvc_project import introduce, save
-from tests.support.project import (
-    commit_all,
-    copy_project,
-    environment_without_settings,
-    listen_to_interrupts,
-)  # fmt: skip
+from tests.support.dvc_project import dvc, introduce, save
+from tests.support.project import activated_environment, listen_to_interrupts, new_clone
 
 SIGNALS = {"SIGKILL": 6, "SIGTERM": 2, "SIGINT": 2, "SIGSTOP": 1}  # how often each, of eleven
 SAME = ("*.safetensors", "*.onnx", "*.npy", "*.parquet", "tokenizer.json", "*.png", "*.tar")
 PROMPT = "a big red circle at the left on white"
 RUN = ("kedro", "run", "--env", "smoke", "--only-missing-outputs")
-# Each chain: its commands, and whether its results are compared with those of the undisturbed run
+# The commands of each chain
 CHAINS: dict[str, tuple[tuple[str, ...], ...]] = {
     "plain": (RUN,),
     "trainings": ((*RUN, "--pipelines", "ingestion,features,captioner,generator"),),
@@ -66,15 +62,13 @@ class Chaos:
         self, work: Path, dice: random.Random, wait: tuple[float, float], undisturbed: Path | None = None
     ) -> None:
         self.work, self.dice, self.wait = work, dice, wait
-        self.model = undisturbed or work / "undisturbed"
+        self.undisturbed = undisturbed or work / "undisturbed"
         done = work / "undisturbed.done"
         if undisturbed is None and not done.exists():
-            shutil.rmtree(self.model, ignore_errors=True)
-            self.model.mkdir(parents=True)
-            copy_project(self.model)
-            commit_all(self.model)
+            shutil.rmtree(self.undisturbed, ignore_errors=True)
+            new_clone(self.undisturbed)
             for command in (RUN, *CHAINS["generate"]):
-                answer = self._start(self.model, command)
+                answer = self._start(self.undisturbed, command)
                 said = answer.communicate()[1]
                 assert answer.returncode == 0, said
             done.touch()
@@ -84,19 +78,16 @@ class Chaos:
         chain, project = Chain(name), self.work / f"{name} {time.time_ns()}"
         commands = CHAINS[name]
         if name in ("plain", "trainings", "dvc"):
-            project.mkdir()
-            copy_project(project)
-            commit_all(project)
+            new_clone(project)
         else:
-            shutil.copytree(self.model, project, symlinks=True)
+            shutil.copytree(self.undisturbed, project, symlinks=True)
         if name == "registration":
             shutil.rmtree(project / "data" / "smoke" / "08_reporting")
         if name == "generate":
             for path in project.glob("drawn*"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         if name == "dvc":
-            start = [sys.executable, "-m", "dvc", "init", "--quiet"]
-            subprocess.run(start, cwd=project, check=True, env=_environment())
+            dvc(project, "init", "--quiet")
             introduce(project)
             save(project, "DVC")
         for command in commands:
@@ -120,7 +111,7 @@ class Chaos:
                 said = process.communicate(timeout=seconds)[1]
             except subprocess.TimeoutExpired:
                 chain.kills[name] += 1
-                said = self._hit(process, name)
+                said = self._hit(chain, process, name)
             if process.returncode == 0:
                 return
             if "Traceback" in said:
@@ -130,10 +121,10 @@ class Chaos:
                 return
         chain.faults.append(f"{' '.join(command)} did not end in {_LIMIT} starts: {said[-1500:]}")
 
-    def _hit(self, process: "subprocess.Popen[str]", name: str) -> str:
-        """Send the signal to the whole group of processes, as a terminal or the system does."""
+    def _hit(self, chain: Chain, process: "subprocess.Popen[str]", name: str) -> str:
+        """Send a signal and wait for the end; a terminal sends SIGINT to all processes of a command."""
         how = getattr(signal, name)
-        if name == "SIGINT" or name == "SIGKILL":
+        if name in ("SIGINT", "SIGKILL"):
             os.killpg(process.pid, how)
         else:
             process.send_signal(how)
@@ -144,29 +135,21 @@ class Chaos:
             return process.communicate(timeout=600 if name == "SIGSTOP" else 60)[1]
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            return process.communicate()[1] + f"\nTraceback: still running 60 s after {name}"
+            chain.faults.append(f"still running long after {name}")
+            return process.communicate()[1]
 
     def _start(self, project: Path, command: Sequence[str]) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-m", *command],
-            cwd=project, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, preexec_fn=listen_to_interrupts,
+            cwd=project, env=activated_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, start_new_session=True, preexec_fn=listen_to_interrupts,
         )  # fmt: skip
 
     def _check(self, chain: Chain, project: Path) -> None:
         for place in ("data/smoke", "drawn", "drawn.tar") if chain.name == "generate" else ("data/smoke",):
-            mine, theirs = contents(project / place), contents(self.model / place)
-            names = mine.keys() if chain.name == "trainings" else mine.keys() | theirs.keys()
-            if not names:
-                chain.faults.append(f"{place} has no results")
-            for name in sorted(names):
-                if mine.get(name) != theirs.get(name):
-                    chain.faults.append(f"{place}/{name}: other bytes than without kills, or missing")
-        chain.faults += [
-            f"left over: {path.relative_to(project)}"
-            for path in (project / "data").rglob(".*")
-            if ".part" in path.name or ".old" in path.name
-        ]
+            whole = chain.name != "trainings"
+            chain.faults += differences(project / place, self.undisturbed / place, whole)
+        chain.faults += leftovers(project / "data")
         with sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True) as store:
             (verdict,) = store.execute("PRAGMA integrity_check").fetchone()
             running = [name for (name,) in store.execute("SELECT name FROM runs WHERE status = 'RUNNING'")]
@@ -176,11 +159,6 @@ class Chaos:
             chain.faults.append(f"runs that stay RUNNING: {', '.join(running)}")
 
 
-def _environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return environment_without_settings() | {"PATH": path}
-
-
 def _run_id(project: Path) -> str:
     """The undisturbed run."""
     with sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True) as store:
@@ -188,7 +166,17 @@ def _run_id(project: Path) -> str:
     return str(found)
 
 
-def contents(place: Path) -> dict[str, bytes]:
+def differences(place: Path, undisturbed: Path, whole: bool = True) -> list[str]:
+    """Faults of results beside those of an undisturbed run, of which there are more if they are not whole."""
+    mine, theirs = _contents(place), _contents(undisturbed)
+    names = mine.keys() | theirs.keys() if whole else mine.keys()
+    if not names:
+        return [f"{place.name} has no results"]
+    wrong = (name for name in sorted(names) if mine.get(name) != theirs.get(name))
+    return [f"{place.name}/{name}: other bytes than undisturbed, or missing" for name in wrong]
+
+
+def _contents(place: Path) -> dict[str, bytes]:
     """Bytes of all that the same run must give again: not of the champion, which is chosen by speed."""
     if place.is_file():
         return {"": place.read_bytes()}

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tests.campaigns.captions import _TEXTS
+from tests.campaigns.captions import TEXTS
 from tests.campaigns.findings import Findings
 from tests.campaigns.picture_files import damaged, whole_files
-from tests.support.exported_models import make_tokens_model, make_toys, save_models
+from tests.support.exported_models import save_models
 from tests.support.project import copy_project, environment_without_settings
 
 N_UNITS, N_CASES = 120, 5
@@ -35,8 +35,6 @@ class Campaign:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._toys = make_toys()
-        self._tokens = make_tokens_model(self._toys)
 
     def unit(self, number: int, work: Path) -> Findings:
         """Run five commands; each ends with a result or one sentence."""
@@ -44,7 +42,7 @@ class Campaign:
         project = work / "project"
         project.mkdir()
         copy_project(project)
-        save_models(project, self._toys, self._tokens)
+        save_models(project)
         for name in ("existing", "read_only"):
             (project / name).mkdir()
         (project / "existing" / "mine.txt").write_text("mine")
@@ -75,7 +73,7 @@ class Campaign:
 
 
 def _command(rng: np.random.Generator, project: Path, case: int) -> tuple[list[str], bytes | None]:
-    texts = [text for text in _TEXTS if "\0" not in text and "\ud800" not in text]
+    texts = [text for text in TEXTS if "\0" not in text and "\ud800" not in text]
     text, number, place = (some[rng.integers(len(some))] for some in (texts, _NUMBERS, _PLACES))
     kind = int(rng.integers(7))
     if kind == 0:

@@ -14,9 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.campaigns.chaos import RUN, contents
+from tests.campaigns.chaos import RUN, differences
+from tests.campaigns.findings import leftovers
 from tests.campaigns.fuzz import REPOSITORY, Journal
-from tests.support.project import commit_all, copy_project, environment_without_settings
+from tests.support.project import new_clone, run_kedro
 
 _SAID = (
     "The disk is full",
@@ -43,15 +44,11 @@ def fill(kind: str, first: int, step: int, reference: Path, work: Path) -> dict[
     unit = "k" if kind == "size" else ""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(project)], check=True)
     try:
-        copy_project(project)
-        commit_all(project)
+        new_clone(project)
         size = _used(project, kind) + first
         for _ in range(_MAX_RUNS):
             subprocess.run(["mount", "-o", f"remount,{kind}={size}{unit}", str(project)], check=True)
-            answer = subprocess.run(
-                [sys.executable, "-m", *RUN], cwd=project, capture_output=True, text=True, check=False,
-                env=environment_without_settings() | {"TMPDIR": str(work)},
-            )  # fmt: skip
+            answer = run_kedro(project, *RUN[1:], TMPDIR=str(work))
             if answer.returncode == 0:
                 break
             n_full += 1
@@ -61,10 +58,8 @@ def fill(kind: str, first: int, step: int, reference: Path, work: Path) -> dict[
             size += step
         else:
             faults.append(f"not done after {_MAX_RUNS} runs")
-        mine, theirs = contents(project / "data" / "smoke"), contents(reference / "data" / "smoke")
-        names = mine.keys() | theirs.keys()
-        faults += [f"{name}: other bytes" for name in names if mine.get(name) != theirs.get(name)]
-        faults += [f"left over: {path.name}" for path in project.rglob(".*.part*")]
+        faults += differences(project / "data" / "smoke", reference / "data" / "smoke")
+        faults += leftovers(project)
     finally:
         subprocess.run(["umount", str(project)], check=False)
     return {"kind": kind, "full": n_full, "faults": faults}
@@ -87,14 +82,8 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, default=REPOSITORY / "data" / "campaigns" / "disk.jsonl")
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="lexipix-disk-"))
-    reference = work / "undisturbed"
-    reference.mkdir()
-    copy_project(reference)
-    commit_all(reference)
-    subprocess.run(
-        [sys.executable, "-m", *RUN], cwd=reference, check=True, capture_output=True,
-        env=environment_without_settings(),
-    )  # fmt: skip
+    reference = new_clone(work / "undisturbed")
+    run_kedro(reference, *RUN[1:]).check_returncode()
     journal, results = Journal(arguments.journal), []
     for kind, step in (("size", round(arguments.step_mb * 1024)), ("nr_inodes", arguments.step_files)):
         results.append(fill(kind, step, step, reference, work / kind))

@@ -22,11 +22,7 @@ class Findings:
 
     def check_leftovers(self, folder: Path) -> None:
         """Note files that were left half-written."""
-        self.faults += [
-            f"left over: {path.name}"
-            for path in folder.rglob("*")
-            if ".part" in path.name or ".old" in path.name
-        ]
+        self.faults += leftovers(folder)
 
     def check_sentence(self, name: str, code: int, said: str) -> None:
         """Note a command that failed in another way than with one sentence and status 1 or 2."""
@@ -42,3 +38,12 @@ class Findings:
             {c for c in said if (ord(c) < 32 and c not in "\n\t\r") or c in "\x7f\u202e\u2066"}
         ):
             self.faults.append(f"{name}: printed {controls}")
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Temporary files in a folder, as faults."""
+    return [
+        f"left over: {path.relative_to(folder)}"
+        for path in folder.rglob("*")
+        if ".part" in path.name or ".old" in path.name
+    ]

@@ -46,7 +46,7 @@ def run_units(name: str, seed: int, numbers: Sequence[int]) -> Iterator[dict[str
     while waiting:
         command = [sys.executable, "-m", "tests.campaigns.worker", name, str(seed), *map(str, waiting)]
         with subprocess.Popen(
-            command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         ) as process:
             assert process.stdout is not None
             current = None
@@ -74,8 +74,11 @@ def run_units(name: str, seed: int, numbers: Sequence[int]) -> Iterator[dict[str
             }
 
 
-def _line(process: "subprocess.Popen[str]") -> str | None:
-    """The next line of the worker; None if it ended or was silent for too long."""
+def _line(process: "subprocess.Popen[bytes]") -> bytes | None:
+    """The next line of the worker; None if it ended or was silent for too long.
+
+    Its pipe has no buffer, where a second line would wait that ``select`` does not see.
+    """
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], _SECONDS)
     return (process.stdout.readline() or None) if ready else None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tests.campaigns.findings import Findings
@@ -21,16 +22,17 @@ SIDE = 32
 
 
 def ingest_folder(
-    work: Path, findings: Findings, changes: dict[str, object] | None = None
+    work: Path, findings: Findings, changes: dict[str, Any] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     """Run the ingestion's nodes on ``work / "images"``.
 
     Returns:
         Captions of all splits, and rejects; None if the ingestion ended with a sentence.
     """
-    source = {"kind": "folder", "path": "images", **(changes or {}).pop("source", {})}
-    own = {"source": source, "image_size": SIDE, "max_reject_share": 1.0, "workers": 2}
-    parameters = section("ingestion", own | (changes or {}))
+    changes = changes or {}
+    source = {"kind": "folder", "path": "images", **changes.get("source", {})}
+    own = {"image_size": SIDE, "max_reject_share": 1.0, "workers": 2}
+    parameters = section("ingestion", own | changes | {"source": source})
     store = ImageStoreDataset(filepath=str(work / "store"))
     with _timed(findings):
         try:

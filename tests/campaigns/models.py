@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tests.campaigns.findings import Findings
 from tests.campaigns.picture_files import damaged
-from tests.support.exported_models import make_tokens_model, make_toys, save_models
+from tests.support.exported_models import save_models
 
 from lexipix.cli.errors import sentence
 from lexipix.inference.caption_pipeline import CaptionPipeline
@@ -27,14 +27,11 @@ class Campaign:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._toys = make_toys()
-        self._tokens = make_tokens_model(self._toys)
 
     def unit(self, number: int, work: Path) -> Findings:
         """Load and use each model; it works, or says in a sentence what is wrong with it."""
         findings = Findings()
-        (work / "conf" / "local").mkdir(parents=True)
-        save_models(work, self._toys, self._tokens)
+        save_models(work)
         for case in range(N_CASES):
             rng = np.random.default_rng([self.seed, 7, number, case])
             name = ["champion", "captioner_champion"][rng.integers(2)]

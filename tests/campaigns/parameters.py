@@ -1,6 +1,5 @@
 """Wrong parameters: every key with wrong types, ranges and sizes; unknown keys; quoting of --params."""
 
-import copy
 import math
 import time
 from collections.abc import Iterator
@@ -8,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from tests.campaigns.findings import Findings
+from tests.support.parameters import base_tree
 from tests.support.project import REPOSITORY
 
 from lexipix.cli.parameters import read_params
@@ -35,14 +34,11 @@ _WORDS = (
 
 
 class Campaign:
-    """Each case is one validation of the parameters of an environment, or one reading of --params."""
+    """Each case is one validation of the parameters of ``conf/base``, or one reading of --params."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._trees = {env: _tree(env) for env in ("base", "cifar10", "folder", "smoke")}
-        self._cases = [
-            (env, *case) for env, tree in self._trees.items() for case in _wrong(tree) if env == "base"
-        ]
+        self._cases = list(_wrong(base_tree()))
         np.random.default_rng([seed, 4]).shuffle(self._cases)  # type: ignore[arg-type]
 
     def unit(self, number: int, work: Path) -> Findings:
@@ -57,19 +53,19 @@ class Campaign:
             return findings
         per_unit = -(-len(self._cases) // (N_UNITS - N_UNITS // 8))
         first = (number - number // 8) * per_unit
-        for env, path, value in self._cases[first : first + per_unit]:
-            self._validate(env, path, value, findings)
+        for path, value in self._cases[first : first + per_unit]:
+            self._validate(path, value, findings)
         return findings
 
-    def _validate(self, env: str, path: tuple[str, ...], value: Any, findings: Findings) -> None:
-        tree = copy.deepcopy(self._trees[env])
+    def _validate(self, path: tuple[str, ...], value: Any, findings: Findings) -> None:
+        tree = base_tree()
         node = tree
         for part in path[:-1]:
             node = node[part]
         node[path[-1]] = value
         name, start = f"{'.'.join(path)} = {value!r:.60}", time.perf_counter()
         try:
-            validate(tree, lambda key: place_of(REPOSITORY / "conf", env, {}, key))
+            validate(tree, lambda key: place_of(REPOSITORY / "conf", "base", {}, key))
         except LexipixError as error:
             said = str(error)
             if len(said) > 20_000:
@@ -91,20 +87,6 @@ class Campaign:
                 findings.faults.append(f"--params={text!r}: an empty sentence")
             findings.outcomes["sentence"] += 1
         findings.check_time(f"--params={text!r}", time.perf_counter() - start)
-
-
-def _tree(env: str) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for folder in dict.fromkeys(("base", env)):
-        for file in sorted((REPOSITORY / "conf" / folder).glob("parameters*.yml")):
-            tree = _merged(tree, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    return tree
-
-
-def _merged(old: Any, new: Any) -> Any:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return old | {name: _merged(old.get(name), value) for name, value in new.items()}
-    return new
 
 
 def _wrong(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

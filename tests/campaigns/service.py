@@ -1,22 +1,27 @@
 """Hostile requests to the service: bodies, headers, methods, paths, and clients that are slow or leave."""
 
+import atexit
 import http.client
 import json
-import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import psutil
-from tests.campaigns.captions import _TEXTS
+from tests.campaigns.captions import TEXTS
 from tests.campaigns.findings import MAX_BYTES, Findings
-from tests.support.project import environment_without_settings
+from tests.support.exported_models import save_models
+from tests.support.parameters import base_parameters
+from tests.support.project import activated_environment
+from tests.support.servers import free_port, running_server
+
+from lexipix.tracking.model_packages import generator
 
 N_UNITS, N_CASES = 100, 20
 _VALUES: tuple[Any, ...] = (
@@ -76,7 +81,7 @@ class Campaign:
 
     def _send(self, server: "_Server", rng: np.random.Generator) -> tuple[str, int, str]:
         kind = int(rng.integers(8))
-        value, text = _VALUES[rng.integers(len(_VALUES))], _TEXTS[rng.integers(len(_TEXTS))]
+        value, text = _VALUES[rng.integers(len(_VALUES))], TEXTS[rng.integers(len(TEXTS))]
         if kind == 0:
             name = ["seed", "count", "quality", "candidates", "unknown"][rng.integers(5)]
             body = {"inputs": {"prompt": ["a star"]}, "params": {name: value}}
@@ -129,45 +134,28 @@ class Campaign:
 
 
 class _Server:
-    """The generator's service as `mlflow models serve` starts it."""
+    """The generator's service as `mlflow models serve` starts it; it ends with this process."""
 
     def __init__(self) -> None:
-        import mlflow
-        from tests.support.exported_models import make_tokens_model, make_toys, save_models
-        from tests.support.parameters import base_parameters
-
-        from lexipix.tracking.model_packages import generator
-
-        folder = Path(tempfile.mkdtemp(prefix="lexipix-service-"))
-        project, toys = folder / "project", make_toys()
-        (project / "conf" / "local").mkdir(parents=True)
-        save_models(project, toys, make_tokens_model(toys))
+        ending = ExitStack()
+        atexit.register(ending.close)
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="lexipix-service-")))
+        project = folder / "project"
+        save_models(project)
         package = generator(
             lambda name: project / "data" / "06_models" / name,
             base_parameters({"generation.prompts": ["a red star"]}),
         )
         mlflow.pyfunc.save_model(folder / "model", **package.content(folder / "code"))
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = one.getsockname()[1]
-        environment = environment_without_settings()
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        self.log = folder / "log.txt"
-        with self.log.open("w") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model"),
-                 "--env-manager", "local", "--host", "127.0.0.1", "--port", str(self.port)],
-                cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        until = time.monotonic() + 120
-        while self.post(b"", method="GET", path="/ping")[0] != 200:
-            if time.monotonic() > until or self._process.poll() is not None:
-                raise RuntimeError(f"the server does not answer: {self.log.read_text()[-2000:]}")
-            time.sleep(0.2)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_process"):
-            os.killpg(self._process.pid, signal.SIGTERM)
+        self.port = free_port()
+        command = [
+            sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model"),
+            "--env-manager", "local", "--host", "127.0.0.1", "--port", str(self.port),
+        ]  # fmt: skip
+        address = f"http://127.0.0.1:{self.port}/ping"
+        self._process, _ = ending.enter_context(
+            running_server(command, address, folder, activated_environment())
+        )
 
     def post(
         self,

@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.project import REPOSITORY, Project, commit_all, copy_project, run_kedro
+from tests.support.project import REPOSITORY, Project, commit_all, new_clone, run_kedro
 
 from lexipix.repro import rerun
 from lexipix.repro.digests import dvc_digest
@@ -70,8 +70,7 @@ def test_stages_give_the_same_bytes_again(smoke, tmp_path):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A project under version control, with pictures of its own and no run yet."""
-    path = copy_project(tmp_path_factory.mktemp("reproduce"))
-    commit_all(path)
+    path = new_clone(tmp_path_factory.mktemp("reproduce"))
     draw = np.random.default_rng(5)
     (path / MINE).mkdir()
     for number in range(30):

@@ -4,13 +4,9 @@ import base64
 import http.client
 import io
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.project import environment_without_settings
+from tests.support.project import activated_environment
+from tests.support.servers import free_port, running_server
 
 GENERATOR, CAPTIONER = "lexipix-generator-smoke", "lexipix-captioner-smoke"
 PROMPT = "a big red circle at the left on white"
@@ -75,20 +72,13 @@ class Server:
             return False
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @contextmanager
 def serving(smoke, name, folder):
     """A server of the champion of that name."""
     (folder / "sitecustomize.py").write_text(BLOCKER, encoding="utf-8")
-    log, port = folder / "log.txt", free_port()
-    environment = environment_without_settings() | {
+    port = free_port()
+    environment = activated_environment() | {
         "PYTHONPATH": str(folder),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "MLFLOW_TRACKING_URI": f"sqlite:///{smoke.path / 'mlflow.db'}",
     }
     code = "import importlib, sys\nfor name in sys.argv[1:]:\n    try: importlib.import_module(name)\n"
@@ -97,23 +87,12 @@ def serving(smoke, name, folder):
         [sys.executable, "-c", code, *MISSING], env=environment, capture_output=True, text=True, check=True
     )
     assert said.stdout.split() == list(MISSING)
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{name}@champion",
-             "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True,
-        )  # fmt: skip
-    try:
-        server = Server(port, log)
-        until = time.monotonic() + 120
-        while not server.answers():
-            if process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"the server does not answer:\n{log.read_text(encoding='utf-8')[-3000:]}")
-            time.sleep(0.1)
-        yield server
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
+    command = [
+        sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{name}@champion",
+        "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port),
+    ]  # fmt: skip
+    with running_server(command, f"http://127.0.0.1:{port}/ping", folder, environment) as (_, log):
+        yield Server(port, log)
 
 
 @pytest.fixture(scope="module")

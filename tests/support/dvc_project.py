@@ -1,6 +1,5 @@
 """A DVC project in which every stage of the base environment has run."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import yaml
 from dvc.repo import Repo
 from kedro.config import OmegaConfigLoader
-from tests.support.project import REPOSITORY, Project, copy_project, environment_without_settings
+from tests.support.project import REPOSITORY, Project, activated_environment, copy_project
 
 from lexipix.settings import CONFIG_LOADER_ARGS
 
@@ -118,8 +117,7 @@ def stages_run(said: str) -> list[str]:
 
 
 def _run(project: Path, more: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    environment = environment_without_settings() | more
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment = activated_environment() | more
     answer = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=False
     )

@@ -1,6 +1,7 @@
 """Toy models written as ONNX by hand: they compute next to nothing, and what they do can be worked out."""
 
 import shutil
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -165,6 +166,7 @@ def saying(ids):
     )
 
 
+@cache
 def make_toys():
     """Name in the catalog -> toy model."""
     rng = np.random.default_rng(0)
@@ -195,9 +197,10 @@ def toys():
     return make_toys()
 
 
-def make_tokens_model(toys):
+@cache
+def make_tokens_model():
     """An untrained image-token generator; it has no exported form."""
-    text, vocabulary = toys["onnx_gan"].tokenizer, VOCABULARY
+    text, vocabulary = make_toys()["onnx_gan"].tokenizer, VOCABULARY
     torch.manual_seed(0)
     model = small_gpt2(vocabulary + 24 + 4 + 2, MAX_TOKENS + CELLS, 32, 1, EOS_ID, cross_attention=False)
     network = {
@@ -219,8 +222,8 @@ def make_tokens_model(toys):
 
 
 @pytest.fixture(scope="session")
-def tokens_model(toys):
-    return make_tokens_model(toys)
+def tokens_model():
+    return make_tokens_model()
 
 
 @pytest.fixture
@@ -248,22 +251,22 @@ def scorer(toys):
     return OnnxScorer(toys["onnx_scorer"])
 
 
-def save_models(root, toys, tokens_model):
-    """Put models where a finished run of the project at ``root`` has put its own."""
+def save_models(root):
+    """Put the toy models where a finished run of the project at ``root`` has put its own."""
     models = root / "data" / "06_models"
-    for name, model in toys.items():
+    for name, model in make_toys().items():
         dataset = OnnxPipelineDataset if isinstance(model, OnnxPipeline) else OnnxModelDataset
         dataset(filepath=str(models / name.replace("onnx_", "onnx/"))).save(model)
-    ModelFolderDataset(filepath=str(models / "tokens")).save(tokens_model)
-    (root / "conf" / "local").mkdir(exist_ok=True)
+    ModelFolderDataset(filepath=str(models / "tokens")).save(make_tokens_model())
+    (root / "conf" / "local").mkdir(parents=True, exist_ok=True)
     (root / "conf" / "local" / "catalog.yml").write_text(TOKENS_ENTRY)
 
 
 @pytest.fixture(scope="session")
-def _project(toys, tokens_model, tmp_path_factory):
+def _project(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(REPOSITORY / "conf", root / "conf")
-    save_models(root, toys, tokens_model)
+    save_models(root)
     return root
 
 

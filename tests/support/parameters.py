@@ -18,9 +18,14 @@ def _base() -> dict[str, Any]:
     return merged
 
 
+def base_tree() -> dict[str, Any]:
+    """All parameters of ``conf/base`` as plain values, which the caller may change."""
+    return copy.deepcopy(_base())
+
+
 def base_parameters(changes: dict[str, Any] | None = None) -> LexipixParameters:
     """All parameters of ``conf/base``; ``changes`` maps dotted keys to other values or parts of groups."""
-    tree = copy.deepcopy(_base())
+    tree = base_tree()
     for key, value in (changes or {}).items():
         *parents, last = key.split(".")
         node = tree

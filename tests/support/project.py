@@ -47,6 +47,14 @@ def copy_project(target: Path) -> Path:
     return target
 
 
+def new_clone(target: Path) -> Path:
+    """A copy of the project under version control."""
+    target.mkdir(parents=True, exist_ok=True)
+    copy_project(target)
+    commit_all(target)
+    return target
+
+
 def commit_all(project: Path) -> None:
     """Put a copy of the project under version control, as a clone is."""
     git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
@@ -77,6 +85,12 @@ def environment_without_settings() -> dict[str, str]:
     """This process's environment without what a developer may have set for runs of their own."""
     unset = {"MLFLOW_TRACKING_URI", "LEXIPIX_MLFLOW", "DVC_ROOT", "KEDRO_ENV", "PYTHONPATH"}
     return {name: value for name, value in os.environ.items() if name not in unset}
+
+
+def activated_environment() -> dict[str, str]:
+    """The same as in an activated virtual environment: its programs are found first."""
+    environment = environment_without_settings()
+    return environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"}
 
 
 def run_kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

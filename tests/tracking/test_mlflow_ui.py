@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import mlflow
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from tests.support.project import REPOSITORY, copy_project, environment_without_settings, run_kedro
+from tests.support.servers import free_port
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (apt install chromium)")
@@ -76,9 +76,7 @@ def runs(store):
 @pytest.fixture(scope="module")
 def ui(store):
     """The address that ``make ui`` names for the experiment, when it serves."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         # What is installed is what runs this test; `make test` has seen to that
         ["make", "--assume-old=.venv/.lexipix-installed", "ui", f"PORT={port}",

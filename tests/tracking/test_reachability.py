@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from tests.support.servers import free_port
 
 from lexipix.tracking import reachability
 from lexipix.tracking.reachability import Server
@@ -40,14 +41,8 @@ def refusing():
     server.server_close()
 
 
-def free_address():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{one.getsockname()[1]}"
-
-
 def test_a_run_without_its_server_ends_at_once_with_a_sentence(monkeypatch, tmp_path):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", free_address().replace("://", "://me:secret@"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{free_port()}")
     began = time.monotonic()
     with pytest.raises(
         LexipixError, match=r"cannot be used \(.*refused.*\): fix it, set MLFLOW_TRACKING_URI"

@@ -1,20 +1,15 @@
 """Runs and models on a shared server: PostgreSQL behind it, artifacts in an S3-compatible store."""
 
-import os
-import signal
-import subprocess
 import sys
-import time
 from contextlib import contextmanager
-from urllib.request import urlopen
 
 import boto3
 import mlflow
 import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image, ImageChops
-from tests.serving.test_serving import free_port
 from tests.support.project import copy_project, environment_without_settings, run_kedro
+from tests.support.servers import free_port, running_server
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.tracking.registry import CHAMPION, Evaluation, register
@@ -66,37 +61,19 @@ def shared(tmp_path_factory):
     """Address of an MLflow server, and the bucket behind it; whoever uses it needs no key to either store."""
     folder = tmp_path_factory.mktemp("shared")
     with s3() as store, postgres(folder / "pg") as database:
-        port, log = free_port(), folder / "log.txt"
+        port = free_port()
         environment = environment_without_settings() | KEYS | {
             "MLFLOW_S3_ENDPOINT_URL": store,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }  # fmt: skip
-        with log.open("w", encoding="utf-8") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", "server", "--workers", "1",
-                 "--backend-store-uri", database, "--artifacts-destination", f"s3://{BUCKET}",
-                 "--host", "127.0.0.1", "--port", str(port)],
-                cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True,
-            )  # fmt: skip
+        command = [
+            sys.executable, "-m", "mlflow", "server", "--workers", "1",
+            "--backend-store-uri", database, "--artifacts-destination", f"s3://{BUCKET}",
+            "--host", "127.0.0.1", "--port", str(port),
+        ]  # fmt: skip
         address = f"http://127.0.0.1:{port}"
-        try:
-            until = time.monotonic() + 120
-            while not is_healthy(address):
-                if process.poll() is not None or time.monotonic() > until:
-                    pytest.fail(f"no MLflow server:\n{log.read_text(encoding='utf-8')[-3000:]}")
-                time.sleep(0.2)
+        with running_server(command, f"{address}/health", folder, environment):
             yield address, bucket_at(store)
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(20)
-
-
-def is_healthy(address):
-    try:
-        with urlopen(f"{address}/health", timeout=2) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 @pytest.fixture

@@ -42,3 +42,5 @@ def test_available_memory_is_the_smallest_limit(tmp_path, monkeypatch):
     assert machine.available_mb() == pytest.approx(without, rel=0.2)
     limit.write_text(f"{8 * 2**20}\n")
     assert machine.available_mb() == 3.0
+    (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {2 * 2**20}\n")
+    assert machine.available_mb() == 5.0, "files that the system keeps in memory can be dropped"

@@ -36,8 +36,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def _sentence(details: Any, known: list[str], where: Where) -> str:
     loc, kind, value = details["loc"], details["type"], details["input"]
-    key = ".".join(map(str, loc))
-    key = key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…"
+    key = _shortened(".".join(map(str, loc)), MAX_SHOWN)
     if kind == "extra_forbidden":
         return f"{_unknown(key, known)} ({where(key)})"
     if kind == "missing" and isinstance(loc[-1], int):
@@ -54,12 +53,15 @@ def _sentence(details: Any, known: list[str], where: Where) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as it is written, cut after some characters."""
+    """A value as it is written, shortened if it is long."""
     try:
-        text = repr(value)
+        return _shortened(repr(value), MAX_SHOWN)
     except ValueError:  # Python writes no integer of more than 4,300 digits
-        text = "a number"
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+        return "a number"
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -85,7 +87,7 @@ def _fix(key: str, where: Where) -> str:
 
 
 def _complaint(kind: str, message: str) -> str:
-    message = message[:MAX_MESSAGE]
+    message = _shortened(message, MAX_MESSAGE)
     if kind == "value_error":  # a validator's own sentence
         return f"is not valid: {message.partition(', ')[2].rstrip('.')}"
     if kind == "model_type":

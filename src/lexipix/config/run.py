@@ -4,19 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-MAX_NUMBER = 10**12  # of any parameter
+MAX_NUMBER = 10**12  # largest absolute value of any parameter
 
 
 class Parameters(BaseModel):
-    """Base of all parameter models: immutable, and unknown keys and numbers without meaning are errors."""
+    """Base of all parameter models: immutable; unknown keys, NaN, infinity and huge numbers are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*")
     @classmethod
-    def _is_of_this_world(cls, value: Any) -> Any:
+    def _is_within_limits(cls, value: Any) -> Any:
         if isinstance(value, int | float) and abs(value) > MAX_NUMBER:
-            raise ValueError(f"at most {MAX_NUMBER:,} is allowed")
+            raise ValueError(f"numbers from -{MAX_NUMBER:,} to {MAX_NUMBER:,} are allowed")
         return value
 
 

@@ -5,9 +5,8 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
@@ -15,6 +14,9 @@ from lexipix.tracking.lineage import command
 from lexipix.utils.atomic import remove_leftovers, replace_file
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.processes import process_name
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ class RunLockHooks:
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
         """Lock the folder; a LexipixError names the run that holds it."""
+        from filelock import FileLock, Timeout
+
         self._release()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

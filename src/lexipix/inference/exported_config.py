@@ -9,6 +9,8 @@ from lexipix.config.generation import Quality
 from lexipix.config.ingestion import ResizeParameters
 from lexipix.utils.errors import LexipixError
 
+_AGAIN = "run `kedro run --pipelines compression` again, with the same --env."
+REMEDY = f"It is damaged or from another version: {_AGAIN}"  # ends the errors of exported models
 Id = Annotated[int, Field(ge=0, lt=2**31)]
 Size = Annotated[int, Field(ge=1, le=4096)]
 
@@ -72,6 +74,5 @@ def checked(kind: type[Config], config: Mapping[str, Any]) -> Config:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise LexipixError(
-            f"An exported model's config.json is not valid ({key}: {first['msg']}). It is damaged or from "
-            "another version: run `kedro run --pipelines compression` again, with the same --env."
+            f"An exported model's config.json is not valid ({key}: {first['msg']}). {REMEDY}"
         ) from None

@@ -12,7 +12,7 @@ class OnnxCaptioner(OnnxSession):
     """Writes captions of images: the graph ``see`` encodes them, ``next_word`` gives a token's logits."""
 
     graphs = ("see", "next_word")
-    kind = CaptionerConfig
+    config_type = CaptionerConfig
     config: CaptionerConfig
 
     def encode_images(self, images: Pixels) -> Vectors:

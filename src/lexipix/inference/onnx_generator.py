@@ -30,7 +30,7 @@ class OnnxGenerator(OnnxSession):
     """
 
     graphs: ClassVar[Sequence[str]] = ("read", "draw")
-    kind: ClassVar[type[ExportedConfig]] = GeneratorConfig
+    config_type: ClassVar[type[ExportedConfig]] = GeneratorConfig
     config: GeneratorConfig
 
     def __init__(self, model: OnnxModel, nearest_words: Mapping[str, str] | None = None) -> None:

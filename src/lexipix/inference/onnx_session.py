@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lexipix.data.tokenization import encode
-from lexipix.inference.exported_config import ExportedConfig, checked
+from lexipix.inference.exported_config import REMEDY, ExportedConfig, checked
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OnnxModel
 
@@ -29,16 +29,13 @@ class OnnxSession:
     """
 
     graphs: ClassVar[Sequence[str]] = ()  # that the model must have
-    kind: ClassVar[type[ExportedConfig]] = ExportedConfig
+    config_type: ClassVar[type[ExportedConfig]] = ExportedConfig
 
     def __init__(self, model: OnnxModel) -> None:
         missing = [f"{name}.onnx" for name in self.graphs if name not in model.graphs]
         if missing:
-            raise LexipixError(
-                f"An exported model lacks {' and '.join(missing)}. It is damaged or from an earlier version: "
-                "run `kedro run --pipelines compression` again, with the same --env."
-            )
-        self.config = checked(self.kind, model.config)
+            raise LexipixError(f"An exported model lacks {' and '.join(missing)}. {REMEDY}")
+        self.config = checked(self.config_type, model.config)
         self.max_tokens = self.config.max_tokens
         self.image_size, self.image_channels = self.config.image_size, self.config.image_channels
         self.model = model
@@ -63,18 +60,19 @@ class OnnxSession:
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
             content = self.model.graphs[graph]
-            with _readable(graph):
+            with _usable(graph):
                 self._sessions[graph] = onnxruntime.InferenceSession(
                     content, options, ["CPUExecutionProvider"]
                 )
         session = self._sessions[graph]
-        with _readable(graph):
+        with _usable(graph):
             names = outputs or [value.name for value in session.get_outputs()]
             return dict(zip(names, session.run(names, inputs), strict=True))
 
 
 @contextmanager
-def _readable(graph: str) -> Iterator[None]:
+def _usable(graph: str) -> Iterator[None]:
+    """Report a graph that ONNX Runtime cannot load or run as a damaged file."""
     try:
         yield
     except Exception as error:
@@ -86,10 +84,7 @@ def _readable(graph: str) -> Iterator[None]:
 def damaged(file: str, error: object) -> LexipixError:
     """The error of an exported model with a file that cannot be used."""
     reason = " ".join(str(error).split())[:300]
-    return LexipixError(
-        f"The {file} of an exported model cannot be used ({reason}). It is damaged or from another version: "
-        "run `kedro run --pipelines compression` again, with the same --env."
-    )
+    return LexipixError(f"The {file} of an exported model cannot be used ({reason}). {REMEDY}")
 
 
 def image_format(model: OnnxSession) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lexipix.utils.errors import LexipixError
 _log = logging.getLogger(__name__)
 
 MEGA = 1e6
-_MAX_DEPTH = 500  # brackets of a request that are surely not nested too deeply for Python's parser
+_MAX_BRACKETS = 500  # of a request that Python's parser reads however they are nested
 # Set by MLflow in the process that `mlflow models serve` starts, before it loads the model
 _SERVED_MODEL = "__pyfunc_model_path__"
 
@@ -96,18 +96,18 @@ def limit_requests(max_bytes: int) -> None:
             if "content-type" not in request.headers:
                 text = "The request has no Content-Type: send JSON, as application/json."
                 raise Refused(text, status=415)
-            content = b"".join(chunks)
-            if content.count(b"[") + content.count(b"{") > _MAX_DEPTH:
-                _require_shallow(content)
-            request._body = content
-        whole: bytes = request._body
-        return whole
+            request._body = b"".join(chunks)
+            _require_shallow(request._body)
+        content: bytes = request._body
+        return content
 
     Request.body = body  # type: ignore[assignment, method-assign]
 
 
 def _require_shallow(content: bytes) -> None:
     """Refuse JSON that is nested too deeply for Python's parser."""
+    if content.count(b"[") + content.count(b"{") <= _MAX_BRACKETS:
+        return
     try:
         json.loads(content)
     except RecursionError:

@@ -16,10 +16,10 @@ class Server:
 
     def problem(self) -> str | None:
         """Why the server gives no answer now; None if it does, whatever it answers."""
-        import requests
-
         if self._address is None:
             return None
+        import requests
+
         try:
             requests.get(f"{self._address.rstrip('/')}/health", timeout=_SECONDS)
         except requests.Timeout:

@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.project_paths import exists
+from lexipix.utils.project_paths import exists, sqlite_file
 
 _log = logging.getLogger(__name__)
-SQLITE, FOLDER = "sqlite:///", "mlartifacts"
+FOLDER = "mlartifacts"
 _PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -30,8 +30,8 @@ def relocate(store: str) -> None:
     Raises:
         LexipixError: The database cannot be used.
     """
-    database = Path(store.removeprefix(SQLITE).partition("?")[0])
-    if not store.startswith(SQLITE) or not exists(database):
+    database = sqlite_file(store)
+    if database is None or not exists(database):
         return
     try:
         with closing(sqlite3.connect(database)) as connection:

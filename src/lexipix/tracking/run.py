@@ -28,7 +28,7 @@ from lexipix.utils.git import uncommitted
 from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.nested import flatten
 from lexipix.utils.processes import has_ended, process_name
-from lexipix.utils.project_paths import project_root
+from lexipix.utils.project_paths import SQLITE, project_root
 from lexipix.utils.secrets import without_secrets
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def enabled() -> bool:
 def store(project_path: Path) -> str:
     """The tracking store's address: ``MLFLOW_TRACKING_URI``, else SQLite in the project."""
     # Absolute: with a relative path, a notebook would create a second store in its own folder
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root(project_path) / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{project_root(project_path) / 'mlflow.db'}"
 
 
 def numbers(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

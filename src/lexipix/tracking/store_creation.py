@@ -1,12 +1,7 @@
 """Creates the SQLite store of a project as a whole."""
 
-from pathlib import Path
-
-from filelock import FileLock
-
 from lexipix.utils.atomic import replace_file
-
-_SQLITE = "sqlite:///"
+from lexipix.utils.project_paths import SQLITE, exists, sqlite_file
 
 
 def create_store(address: str) -> None:
@@ -15,13 +10,14 @@ def create_store(address: str) -> None:
     MLflow creates the tables one after the other in place: a process that is killed meanwhile leaves a store
     that nothing can use or complete.
     """
-    path = Path(address.removeprefix(_SQLITE).partition("?")[0])
-    if not address.startswith(_SQLITE) or path.exists():
+    path = sqlite_file(address)
+    if path is None or exists(path):
         return
     import mlflow
+    from filelock import FileLock
 
     with FileLock(path.with_name(f"{path.name}.lock")):
-        if path.exists():  # another run has just created it
+        if exists(path):  # another run has just created it
             return
         with replace_file(path) as temporary:
-            mlflow.MlflowClient(tracking_uri=f"{_SQLITE}{temporary}").search_experiments(max_results=1)
+            mlflow.MlflowClient(tracking_uri=f"{SQLITE}{temporary}").search_experiments(max_results=1)

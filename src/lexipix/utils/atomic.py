@@ -108,25 +108,24 @@ def remove_leftovers(folder: Path) -> None:
     layers = [layer for layer in folder.glob("0[2-9]_*") if layer.is_dir()]  # the first holds the user's data
     for path, folders, files in (found for layer in layers for found in os.walk(layer)):
         for name in [*folders, *files]:
-            if _LEFTOVER.fullmatch(name):
-                _remove_leftover(Path(path, name))
+            _remove_leftover(Path(path, name))
 
 
 def _beside(path: Path, ending: str) -> Path:
     """A temporary name beside ``path``; those of processes that no longer run are removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.stem}.*.{ending}{path.suffix}"):
-        if _LEFTOVER.fullmatch(leftover.name):
-            _remove_leftover(leftover)
+        _remove_leftover(leftover)
     return path.with_name(f".{path.stem}.{os.getpid()}.{ending}{path.suffix}")
 
 
 def _remove_leftover(path: Path) -> None:
-    """Remove a temporary file or folder, if this process or one that no longer runs made it."""
+    """Remove a path if it is temporary, and this process or one that no longer runs made it."""
+    match = _LEFTOVER.fullmatch(path.name)
+    if match is None:
+        return
     import psutil
 
-    match = _LEFTOVER.fullmatch(path.name)
-    assert match is not None
     if int(match[1]) != os.getpid() and psutil.pid_exists(int(match[1])):
         return
     _log.warning("Removing %s, a leftover of an interrupted run.", path)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ _CGROUPS = tuple(
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     )
 )
+_DROPPABLE = re.compile(r"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)  # bytes of files kept in memory
 CPU_INFO = Path("/proc/cpuinfo")  # Linux only
 
 
@@ -42,7 +44,7 @@ def available_mb() -> float | None:
     limits = [float(psutil.virtual_memory().available)]
     for limit, used in _CGROUPS:
         with suppress(OSError, ValueError):  # no such group, or "max"
-            limits.append(int(limit.read_text()) - int(used.read_text()))
+            limits.append(int(limit.read_text()) - int(used.read_text()) + _droppable(limit.parent))
     with suppress(ImportError, OSError):
         import resource
 
@@ -50,6 +52,15 @@ def available_mb() -> float | None:
         if allowed != resource.RLIM_INFINITY:
             limits.append(allowed - psutil.Process().memory_info().vms)
     return min(limits) / 2**20
+
+
+def _droppable(group: Path) -> int:
+    """Bytes in use by a control group that the system drops when a process needs them."""
+    try:
+        found = _DROPPABLE.findall((group / "memory.stat").read_text())
+    except OSError:
+        return 0
+    return max(map(int, found), default=0)
 
 
 def describe_machine() -> str:

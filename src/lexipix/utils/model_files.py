@@ -22,14 +22,14 @@ def read_onnx_model(path: Path) -> OnnxModel:
         tokenizer = path / TOKENIZER
         return OnnxModel(
             config=read_json(path / CONFIG),
-            graphs={file.stem: _limited(file).read_bytes() for file in sorted(path.glob("*.onnx"))},
-            tokenizer=_limited(tokenizer).read_text(encoding="utf-8") if tokenizer.is_file() else None,
+            graphs={file.stem: _checked_file(file).read_bytes() for file in sorted(path.glob("*.onnx"))},
+            tokenizer=_checked_file(tokenizer).read_text(encoding="utf-8") if tokenizer.is_file() else None,
             card=read_json(path / CARD),
             arrays=_read_arrays(path / WEIGHTS),
         )
 
 
-def _limited(path: Path) -> Path:
+def _checked_file(path: Path) -> Path:
     """The path of a file that memory can hold; a LexipixError if it is larger, or a device or pipe."""
     if path.exists() and not path.is_file():
         raise LexipixError(f"{path} is no file: it cannot be a part of a model.")
@@ -48,7 +48,7 @@ def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
     from safetensors.numpy import load_file
 
     with reading(path, SafetensorError):
-        arrays: dict[str, np.ndarray] = load_file(_limited(path))
+        arrays: dict[str, np.ndarray] = load_file(_checked_file(path))
         return arrays
 
 
@@ -59,7 +59,7 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
     def read(name: str) -> OnnxModel:
         model, shared = read_onnx_model(path / name), path / TOKENIZER
         if model.tokenizer is None and shared.is_file():
-            model.tokenizer = _limited(shared).read_text(encoding="utf-8")
+            model.tokenizer = _checked_file(shared).read_text(encoding="utf-8")
         if "retrieval" in model.config:
             model.arrays = arrays
         return model
@@ -72,7 +72,7 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; LexipixError if it holds something else."""
     try:
-        data = json.loads(_limited(path).read_text(encoding="utf-8"))
+        data = json.loads(_checked_file(path).read_text(encoding="utf-8"))
     except LexipixError:
         raise
     except (ValueError, RecursionError) as error:

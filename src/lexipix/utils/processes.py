@@ -1,21 +1,29 @@
 """Names of processes that stay clear when the system gives a process number to another process."""
 
+from __future__ import annotations
+
 import platform
 import re
+from typing import TYPE_CHECKING
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 _CLOCK_SECONDS = 5.0
 
 
 def process_name(process: psutil.Process | None = None) -> str:
     """A process, by default this one, as number, start time and machine: ``123@1764453600 laptop``."""
+    import psutil
+
     process = process or psutil.Process()
     return f"{process.pid}@{process.create_time():.0f} {platform.node()}"
 
 
 def has_ended(name: str) -> bool:
     """Whether the process of a name has ended; False if it is unknown, as on another machine."""
+    import psutil
+
     match = re.fullmatch(r"(\d+)@(\d+) (.*)", name)
     if match is None or match[3] != platform.node():
         return False

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+SQLITE = "sqlite:///"  # begins the address of a tracking store in SQLite
+
 
 def project_root(project_path: Path) -> Path:
     """The folder that keeps the MLflow store.
@@ -21,6 +23,12 @@ def exists(path: Path) -> bool:
         return False
 
 
+def sqlite_file(store: str) -> Path | None:
+    """The file of a tracking store in SQLite, without the options of its address; None for another store."""
+    return Path(store.removeprefix(SQLITE).partition("?")[0]) if store.startswith(SQLITE) else None
+
+
 def store_exists(store: str) -> bool:
     """Whether a tracking store exists; opening a missing SQLite store would create it, in seconds."""
-    return not store.startswith("sqlite:///") or Path(store.removeprefix("sqlite:///")).is_file()
+    file = sqlite_file(store)
+    return file is None or file.is_file()

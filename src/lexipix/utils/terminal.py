@@ -5,11 +5,10 @@ import re
 
 from lexipix.utils.secrets import without_secrets
 
-# All control characters but tab and line feed, and those that change the direction of the text after them
-# ("Trojan Source", arXiv 2111.00169).
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+# Characters that change the direction of the text after them ("Trojan Source", arXiv 2111.00169).
+DIRECTION_MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# These, line separators, lone surrogates, and all control characters but tab and line feed.
+_CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{DIRECTION_MARKS}]")
 
 
 def inert(text: str) -> str:

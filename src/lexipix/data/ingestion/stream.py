@@ -12,11 +12,12 @@ import numpy as np
 from lexipix.config.ingestion import IngestionParameters, SplitParameters
 from lexipix.data.ingestion.captioning import ImageCaptioner, captioned
 from lexipix.data.ingestion.report import IngestReport
+from lexipix.utils.terminal import DIRECTION_MARKS
 from lexipix.utils.types import Duplicate, OpenedSource, Reject, SourceImage, SplitName
 
 # Control characters separate words; marks of a text's direction are left out, as nothing is drawn for them.
 _NOT_TEXT = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ") | dict.fromkeys(
-    [0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], ""
+    map(ord, DIRECTION_MARKS), ""
 )
 
 
