@@ -164,3 +164,11 @@ def test_any_nonsense_is_told_one_sentence_for_each_mistake(raw):
         assert all(line.startswith("parameters: ") and line.endswith(".") for line in told)
     else:
         pytest.fail("nonsense was accepted") if "strange" in raw else None
+
+
+def test_of_thousands_of_errors_some_are_told_and_the_others_counted():
+    widths = {"generator": {"steps": 1, "vae": {"widths": [-1] * 10_000}}}
+    told = sentences(widths)
+    assert len(told) == 51
+    assert told[0].startswith("parameters: generator.vae.widths.0 = -1 is out of range")
+    assert told[-1] == "parameters: 9,950 more errors."

@@ -10,20 +10,26 @@ from pydantic import BaseModel, ValidationError
 from lexipix.config.renamed import REMOVED, new_name
 
 MAX_SHOWN, MAX_MESSAGE = 200, 600  # characters of a value, and of what is wrong with it
+MAX_ERRORS = 50  # a list can hold thousands
 Where = Callable[[str], str]
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: Where) -> list[str]:
-    """A sentence for each error, in pydantic's order; ``where`` gives the place where the user sets a key."""
+    """A sentence for each error, in pydantic's order, and for more than some of them their number.
+
+    ``where`` gives the place where the user sets a key.
+    """
     known = list(keys(model))
     found = error.errors(include_url=False)
     # If all values of a list are wrong, pydantic also reports that the list is empty
     wrong_inside = {details["loc"][:-1] for details in found}
-    return [
-        f"parameters: {_sentence(details, known, where)}."
-        for details in found
-        if details["type"] != "too_short" or details["loc"] not in wrong_inside
+    told = [
+        details for details in found if details["type"] != "too_short" or details["loc"] not in wrong_inside
     ]
+    sentences = [f"parameters: {_sentence(details, known, where)}." for details in told[:MAX_ERRORS]]
+    if len(told) > MAX_ERRORS:
+        sentences.append(f"parameters: {len(told) - MAX_ERRORS:,} more errors.")
+    return sentences
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
