@@ -34,7 +34,7 @@ RUN = ("kedro", "run", "--env", "smoke", "--only-missing-outputs")
 # The commands of each chain
 CHAINS: dict[str, tuple[tuple[str, ...], ...]] = {
     "plain": (RUN,),
-    "trainings": ((*RUN, "--pipelines", "ingestion,features,captioner,generator"),),
+    "features": ((*RUN, "--pipelines", "ingestion,features"),),
     "registration": ((*RUN, "--pipelines", "evaluation"),),
     "dvc": (("dvc", "repro", "evaluation@smoke"),),
     "generate": (
@@ -77,7 +77,7 @@ class Chaos:
         """Run one chain to its end, undisturbed after ``max_kills``."""
         chain, project = Chain(name), self.work / f"{name} {time.time_ns()}"
         commands = CHAINS[name]
-        if name in ("plain", "trainings", "dvc"):
+        if name in ("plain", "features", "dvc"):
             new_clone(project)
         else:
             shutil.copytree(self.undisturbed, project, symlinks=True)
@@ -147,7 +147,7 @@ class Chaos:
 
     def _check(self, chain: Chain, project: Path) -> None:
         for place in ("data/smoke", "drawn", "drawn.tar") if chain.name == "generate" else ("data/smoke",):
-            whole = chain.name != "trainings"
+            whole = chain.name != "features"
             chain.faults += differences(project / place, self.undisturbed / place, whole)
         chain.faults += leftovers(project / "data")
         with sqlite3.connect(f"file:{project / 'mlflow.db'}?mode=ro", uri=True) as store:

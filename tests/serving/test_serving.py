@@ -42,17 +42,21 @@ class Server:
     def __init__(self, port, log):
         self.port, self.log = port, log
 
+    def request(self, method, path, body, headers, timeout=60):
+        """Send a request; gives the answer and its text."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer, answer.read().decode()
+        finally:
+            connection.close()
+
     def post(self, body, content_type="application/json", timeout=60):
         """Send a request; gives the status and the answer."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
-            headers = {"Content-Type": content_type} if content_type else {}
-            connection.request("POST", "/invocations", data, headers)
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        finally:
-            connection.close()
+        headers = {"Content-Type": content_type} if content_type else {}
+        answer, text = self.request("POST", "/invocations", data, headers, timeout)
         try:
             return answer.status, json.loads(text)
         except ValueError:
@@ -208,6 +212,19 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence(generator, prompts, param
 )
 def test_garbage_is_refused(generator, body, content_type, status):
     assert generator.post(body, content_type)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/ping", 200), ("GET", "/docs", 200), ("GET", "/nothing", 404), ("POST", "/invocations", 415)],
+)
+def test_a_browser_that_is_led_here_runs_frames_and_keeps_nothing(generator, method, path, status):
+    answer, _ = generator.request(method, path, b"", {})
+    assert answer.status == status
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in answer.headers
 
 
 def test_body_that_is_too_large_is_refused_and_not_kept(generator):

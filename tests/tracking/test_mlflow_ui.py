@@ -15,10 +15,15 @@ import urllib.request
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from tests.support.project import REPOSITORY, copy_project, environment_without_settings, run_kedro
 from tests.support.servers import free_port
+
+from lexipix.reporting.report import Gallery, render_report
+from lexipix.tracking.tables import log_table
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (apt install chromium)")
@@ -246,3 +251,54 @@ def test_the_models_page_shows_signature_and_lineage(page, ui, store, runs, keep
     expect(page.get_by_text(f"(#{data[:8]}").first).to_be_visible()
     expect(page.get_by_text(version.name, exact=True).first).to_be_visible()
     keep("mlflow-model", page)
+
+
+HOSTILE = (
+    "<script>window.hacked = 1</script>", "<img src=x onerror='window.hacked = 1'>",
+    "\"><svg onload='window.hacked = 1'>", "</style></script></table>",
+    "<iframe srcdoc='<script>window.top.hacked = 1</script>'></iframe>",
+    "{{constructor.constructor('window.hacked = 1')()}}", "[a](javascript:window.hacked=1)",
+    "![a](http://hacked.example/a.png)", "<meta http-equiv=refresh content='0;url=http://hacked.example'>",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(STORE is not None, reason="the store of a real run stays as it is")
+def test_captions_from_strangers_do_nothing_in_report_and_table(browser, page, ui, store, tmp_path):
+    text = " ".join(HOSTILE)
+    images = np.zeros((len(HOSTILE), 32, 32, 3), np.uint8)
+    report = tmp_path / "report.html"
+    report.write_text(
+        render_report(
+            summary={"source": text}, metrics={}, captioner={}, sheets={}, curves={},
+            paths={"extras": {}, "real_vs_real": {}, "n_images": 0, "n_candidates": None},
+            galleries=[Gallery(text, text, {"original": images, "caption": list(HOSTILE)}, list(HOSTILE))],
+            captions=[(image, one, one) for image, one in zip(images, HOSTILE, strict=True)],
+            run={"seed": 7, "machine": text, "code_revision": text},
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    run = store.create_run(store.create_experiment("hostile"), run_name=HOSTILE[0])
+    store.log_param(run.info.run_id, "ingestion.source.path", text)
+    store.set_tag(run.info.run_id, "error", text)
+    table = pd.DataFrame({"image": list(images), "truth": HOSTILE, HOSTILE[1]: HOSTILE})
+    log_table(store, run.info.run_id, table, "captions/captions.json")
+    store.log_artifact(run.info.run_id, str(report), "report")
+
+    page.close()  # the first page may have asked for the UI's own fonts and icons
+    context = browser.new_context()
+    context.add_init_script(PANEL_CLOSED)
+    page, asked, dialogs = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
+    page.goto(report.as_uri())
+    expect(page.get_by_text(HOSTILE[0]).first).to_be_visible()
+    assert not page.evaluate("window.hacked")
+    for place in ((), ("artifacts", "captions/captions.json"), ("artifacts", "report/report.html")):
+        open_run(page, ui, run, *place)
+        inside = page.frame_locator("iframe") if place[1:] == ("report/report.html",) else page
+        expect(inside.get_by_text("window.hacked").first).to_be_visible()
+        page.wait_for_timeout(500)  # for what would run late
+        assert not any(frame.evaluate("window.hacked") for frame in page.frames), place
+    assert dialogs == []
+    assert not [address for address in asked if "hacked.example" in address]
+    context.close()

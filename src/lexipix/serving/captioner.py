@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lexipix.config.generation import ServingParameters
 from lexipix.inference.caption_pipeline import CaptionPipeline
-from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, user_errors
+from lexipix.serving.refusals import MEGA, protect_server, require_at_most, user_errors
 from lexipix.utils.errors import LexipixError
 
 PICTURE = "picture"
@@ -35,7 +35,7 @@ class CaptionerService(PythonModel):  # type: ignore[misc]
         self._lock = threading.Lock()
         size = self._pipe.captioner.image_size
         self._pipe([np.zeros((size, size, 3), np.uint8)])
-        limit_requests(int(self._limits.max_request_mb * MEGA))
+        protect_server(int(self._limits.max_request_mb * MEGA))
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -13,7 +13,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from lexipix.config.generation import MAX_SEED, ServingParameters
 from lexipix.inference.prompt_checks import shown
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
-from lexipix.serving.refusals import MEGA, limit_requests, require_at_most, user_errors
+from lexipix.serving.refusals import MEGA, protect_server, require_at_most, user_errors
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.png import encode_png
 
@@ -38,7 +38,7 @@ class GeneratorService(PythonModel):  # type: ignore[misc]
             _, generator = self._pipe.generator(quality)
             image = generator.generate([""], np.zeros((1, generator.noise_dim), np.float32))
             self._pipe.scorer.embed_images(image)
-        limit_requests(int(self._limits.max_request_mb * MEGA))
+        protect_server(int(self._limits.max_request_mb * MEGA))
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Refusals of a service: a fitting HTTP status and one sentence."""
+"""What protects a service: refusals with a status and one sentence, limits, and security headers."""
 
 import json
 import logging
@@ -18,6 +18,16 @@ MEGA = 1e6
 _MAX_BRACKETS = 500  # of a request that Python's parser reads however they are nested
 # Set by MLflow in the process that `mlflow models serve` starts, before it loads the model
 _SERVED_MODEL = "__pyfunc_model_path__"
+# Of every answer: a browser that is led to the service shows it in no frame, runs nothing and keeps nothing
+# (OWASP HTTP Headers Cheat Sheet, for APIs)
+_SECURITY_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
 
 
 class Refused(MlflowException):  # type: ignore[misc]
@@ -67,15 +77,33 @@ def require_at_most(n_images: int, max_images: int) -> None:
         raise LexipixError(f"The request asks for {n_images:,} images: 1 to {max_images:,} are allowed.")
 
 
-def limit_requests(max_bytes: int) -> None:
-    """Let MLflow's server refuse larger bodies, if this process is such a server.
+def protect_server(max_bytes: int) -> None:
+    """Limit what MLflow's server reads, and add security headers, if this process is such a server."""
+    if _SERVED_MODEL in os.environ:
+        _limit_requests(max_bytes)
+        _add_security_headers()
+
+
+def _add_security_headers() -> None:
+    from starlette.responses import Response
+
+    init_headers = Response.init_headers
+
+    def with_security(response: Any, headers: Any = None) -> None:
+        init_headers(response, headers)
+        for name, value in _SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+
+    Response.init_headers = with_security  # type: ignore[method-assign]
+
+
+def _limit_requests(max_bytes: int) -> None:
+    """Refuse larger bodies.
 
     The server has no limit of its own and keeps a body of any length in memory. Bytes after the limit are
     received, so that the client can read the answer, and dropped. A body without a Content-Type, which the
     server cannot handle, is refused as well.
     """
-    if _SERVED_MODEL not in os.environ:
-        return
     from starlette.requests import Request
 
     async def body(request: Any) -> bytes:

@@ -7,7 +7,8 @@ from lexipix.config.captioner import CaptionerParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.captioner import Captioner
-from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
+from lexipix.training.muon import Muon
+from lexipix.training.tasks.base import Metrics, NetworkTask, trainable
 
 
 class CaptionerTask(NetworkTask):
@@ -30,11 +31,14 @@ class CaptionerTask(NetworkTask):
         captioner.image_encoder.set_trainable(encoder_factor > 0)
         learning_rate = parameters.training.learning_rate
         groups = [
-            {"params": [captioner.positions, *captioner.adapter.parameters()], "lr": learning_rate},
-            {"params": trainable(captioner.language_model), "lr": learning_rate},
+            {"params": [captioner.positions, *captioner.adapter.parameters()]},
+            {
+                "params": trainable(captioner.language_model),
+                "muon": parameters.language_model.source == "scratch",
+            },
             {"params": trainable(captioner.image_encoder), "lr": learning_rate * encoder_factor},
         ]
-        optimizer = adamw([group for group in groups if group["params"]], learning_rate, 0.98, 0.02)
+        optimizer = Muon(captioner, groups, learning_rate, 0.98, 0.02)
         super().__init__("captioner", captioner, optimizer, len(images))
         self.captioner, self.parameters = captioner, parameters
         self.images, self.captions = ImageRows(images, captions.device), captions

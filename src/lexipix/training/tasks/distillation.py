@@ -12,8 +12,9 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
 from lexipix.training.losses.latents import channel_weights, latent_errors
 from lexipix.training.losses.ssim import structural_dissimilarity
+from lexipix.training.muon import Muon
 from lexipix.training.sample_grid import two_rows
-from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw, trainable
+from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, trainable
 from lexipix.utils.progress import track
 
 AT_ONCE = 64  # images or captions of the teacher in one batch
@@ -75,7 +76,7 @@ class DistillationTask(NetworkTask):
         for text_part in (student.prior.proj_in, student.prior.text_layers, student.prior.text_norm):
             text_part.requires_grad_(False)
         student.decoder.requires_grad_(True)
-        optimizer = adamw(trainable(student), learning_rate, 0.98, 0.01)
+        optimizer = Muon(student, [{"params": trainable(student)}], learning_rate, 0.98, 0.01)
         super().__init__("student", student, optimizer, len(targets.noise))
         self.student, self.primary_caption_prob = student, primary_caption_prob
         self.targets, self.validation_targets = targets, validation_targets

@@ -9,7 +9,8 @@ from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder, Encoder
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.losses.latents import channel_weights, latent_errors
-from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw, trainable
+from lexipix.training.muon import Muon
+from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, trainable
 
 
 class PriorTask(NetworkTask):
@@ -32,7 +33,7 @@ class PriorTask(NetworkTask):
         model.prior.train()
         model.prior.requires_grad_(True)
         training, n_images = parameters.training, len(data.images)
-        optimizer = adamw(trainable(model.prior), training.learning_rate, 0.98, 0.02)
+        optimizer = Muon(model, [{"params": trainable(model.prior)}], training.learning_rate, 0.98, 0.02)
         super().__init__("prior", model.prior, optimizer, n_images, training.gradient_accumulation_steps)
         self.modules = {"prior": model.prior, "fixed": model, "encoder": self.encoder}
         device = data.captions.device

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION
 from lexipix.models.text_to_image import TextToImage
-from lexipix.training.tasks.base import Metrics, NetworkTask, adamw
+from lexipix.training.muon import Muon
+from lexipix.training.tasks.base import Metrics, NetworkTask
 from lexipix.utils.progress import track
 
 AT_ONCE = 64  # captions of the teacher in one batch
@@ -72,7 +73,7 @@ class TextDistillationTask(NetworkTask):
         for module in trained:
             module.requires_grad_(True)
         weights = [weight for module in trained for weight in module.parameters()]
-        optimizer = adamw(weights, learning_rate, 0.98, 0.01)
+        optimizer = Muon(student, [{"params": weights}], learning_rate, 0.98, 0.01)
         super().__init__("student", student, optimizer, len(targets.ids))
         self.student, self.targets, self.validation = student, targets, validation
         self.variance = float(targets.words[targets.ids != student.pad_id].float().var(0).mean())

@@ -18,7 +18,8 @@ from lexipix.training.losses.tokens import (
     token_losses,
     tokens_to_predict,
 )
-from lexipix.training.tasks.base import Metrics, adamw, micro_batches, optimizer_step
+from lexipix.training.muon import Muon
+from lexipix.training.tasks.base import Metrics, micro_batches, optimizer_step
 from lexipix.training.tasks.gan import GANTask
 
 GRAD_CLIP = 1.0
@@ -31,7 +32,7 @@ class TokenGeneratorTask(GANTask):
         super().__init__(model, *data)
         hp = self.hyperparameters
         self.tokens_to_image = model
-        prediction = adamw(model.unfreeze(), hp.pretrain_learning_rate, 0.98, 0.02)
+        prediction = Muon(model, [{"params": model.unfreeze()}], hp.pretrain_learning_rate, 0.98, 0.02)
         self.optimizers = {**self.optimizers, "prediction": prediction}
         self.lr_restarts = (hp.pretrain_fraction,) if hp.pretrain_fraction < 1 else ()
         self.uses_cuda_graphs = False  # each decoding step branches on whether any token is left to write

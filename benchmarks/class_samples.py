@@ -1,0 +1,58 @@
+"""Images of every class in one sheet without gaps or scaling, so that any classifier can judge them.
+
+    python benchmarks/class_samples.py [--env cifar10] [--per-class 100]
+
+Needs a whole run of an environment whose images have classes. Each row of the sheet is a class, in the order
+of their names. Captions are those of test images of the class, evenly spaced. What is drawn of them is shown,
+whatever it looks like.
+"""
+
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from record import REPOSITORY
+
+from lexipix.cli.project_context import ProjectContext
+from lexipix.data.images import evenly_spaced
+from lexipix.utils.errors import LexipixError
+
+
+def main() -> None:
+    """Print the path of the sheet."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--env", default="cifar10", help="environment of the run [default: cifar10]")
+    parser.add_argument("--model", default="champion", help="champion, vae or gan [default: champion]")
+    parser.add_argument("--per-class", type=int, default=100, help="images of each class [default: 100]")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn images [default: 0]")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder of the sheet [default: here]")
+    arguments = parser.parse_args()
+    context = ProjectContext(REPOSITORY, arguments.env)
+    split = context.load("image_splits").test
+    labels = split.captions["label"]
+    if labels.isna().any():
+        raise LexipixError(
+            f"Test images of {arguments.env} have no classes: choose an environment whose images have labels."
+        )
+    pipe = context.text_to_image(arguments.model)
+    rows = []
+    for label in sorted(labels.unique()):
+        captions = split.captions.loc[labels == label, "caption"].to_numpy(object)
+        chosen = captions[evenly_spaced(len(captions), arguments.per_class)]
+        texts = [
+            str(text) for text in np.resize(chosen, arguments.per_class)
+        ]  # from the start if they are few
+        rows.append(np.concatenate(list(pipe(texts, seed=arguments.seed, score=False).pixels), axis=1))
+    path = arguments.out / f"{arguments.env}_samples.png"
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
+    print(f"Written to {path}: {len(rows)} classes, {arguments.per_class} images each.")
+
+
+if __name__ == "__main__":
+    main()
