@@ -94,7 +94,7 @@ def _add_security_headers() -> None:
         for name, value in _SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
 
-    Response.init_headers = with_security  # type: ignore[method-assign]
+    Response.init_headers = with_security  # type: ignore[assignment, method-assign]
 
 
 def _limit_requests(max_bytes: int) -> None:

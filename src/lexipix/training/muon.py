@@ -108,5 +108,5 @@ def orthogonalize(matrices: Tensor) -> Tensor:
         product = factor @ product
         if step < ITERATIONS - 1:
             gram = factor @ gram @ factor
-    x = product @ x
-    return x if matrices.shape[1] <= matrices.shape[2] else x.mT
+    orthogonal: Tensor = product @ x
+    return orthogonal if matrices.shape[1] <= matrices.shape[2] else orthogonal.mT

@@ -1,5 +1,7 @@
 """Training of the captioner: next-token prediction, with the image and without."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,7 @@ class CaptionerTask(NetworkTask):
         captioner.language_model.requires_grad_(not is_frozen)
         captioner.image_encoder.set_trainable(encoder_factor > 0)
         learning_rate = parameters.training.learning_rate
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [captioner.positions, *captioner.adapter.parameters()]},
             {
                 "params": trainable(captioner.language_model),
