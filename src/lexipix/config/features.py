@@ -18,6 +18,7 @@ class ImageEncoderSize(NamedTuple):
 
 IMAGE_ENCODER_SIZES = {
     "tiny": ImageEncoderSize((16, 32, 64), (0, 1, 0), 64),
+    "compact": ImageEncoderSize((32, 64, 128), (1, 1, 1), 128),
     "small": ImageEncoderSize((48, 96, 192), (1, 2, 1), 128),
     "base": ImageEncoderSize((64, 128, 256), (1, 3, 2), 128),
     "large": ImageEncoderSize((128, 256, 512), (2, 4, 3), 256),
@@ -29,7 +30,7 @@ class ImageEncoderParameters(Parameters):
     """The image encoder (``features.image_encoder.*``)."""
 
     source: Literal["scratch", "pretrained"]
-    size: Literal["tiny", "small", "base", "large"]
+    size: Literal["tiny", "compact", "small", "base", "large"]
     path: PathText | None
 
     @model_validator(mode="after")
