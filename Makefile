@@ -64,7 +64,7 @@ bench: install  ## Compare the speed of drawing and of every stage with other to
 	$(BIN)/python benchmarks/stages.py $(ARGS)
 
 # Goes on where it was stopped; --only CAMPAIGN …, --seed N, and --unit N to look at a fault.
-fuzz: install  ## Try 10,000 hostile inputs: pictures, captions, metadata, parameters, commands, requests
+fuzz: install  ## Try 10,000 hostile inputs: pictures, captions, metadata, archives, parameters, commands, requests
 	$(BIN)/python -m tests.campaigns.fuzz $(ARGS)
 
 # Goes on where it was stopped; --kills N, --only CHAIN ….

@@ -8,7 +8,14 @@ from tests.campaigns.fuzz import run_units
 
 SEED = 7
 # Commands and the service take longest to start, and have tests of their own
-UNITS = {"pictures": [2, 6], "captions": [0], "metadata": [0], "parameters": [7], "models": [0]}
+UNITS = {
+    "pictures": [2, 6],
+    "captions": [0],
+    "metadata": [0],
+    "packed": [0],
+    "parameters": [7],
+    "models": [0],
+}
 
 
 def test_a_run_killed_a_dozen_times_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):

@@ -209,7 +209,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", ["docs/architecture.md", "docs/models.md", "CONTRIBUTING.md"])
 def test_files_that_a_page_names_exist(page):
     text = (REPOSITORY / page).read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^\d+\. .*(flow|webdataset).*$", "", text)  # files of the examples in CONTRIBUTING.md
+    text = re.sub(r"(?m)^\d+\. .*(flow|video).*$", "", text)  # files of the examples in CONTRIBUTING.md
     for name in set(re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|yml))`", text)):
         places = [REPOSITORY / name, REPOSITORY / "src" / "lexipix" / name]
         assert any(place.exists() for place in places), name

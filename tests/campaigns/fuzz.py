@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
-CAMPAIGNS = ("pictures", "captions", "metadata", "parameters", "commands", "models", "service")
+CAMPAIGNS = ("pictures", "captions", "metadata", "packed", "parameters", "commands", "models", "service")
 _SECONDS = 600  # of a unit
 
 

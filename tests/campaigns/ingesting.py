@@ -13,7 +13,7 @@ from tests.support.parameters import section
 from lexipix.cli.errors import sentence
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.pretrained import PretrainedModelsDataset
-from lexipix.datasets.sources import folder as folder_source
+from lexipix.datasets.sources import entry_reading
 from lexipix.datasets.sources.sources import SourcesDataset
 from lexipix.pipelines.ingestion.nodes import describe_images, ingest
 from lexipix.utils.types import SPLITS
@@ -77,17 +77,17 @@ def account(findings: Findings, files: Iterable[str], captions: pd.DataFrame, re
 
 @contextmanager
 def _timed(findings: Findings):
-    read = folder_source.read_image
+    read = entry_reading.read_image
 
     def timed(path, parameters):
         start = time.perf_counter()
         try:
             return read(path, parameters)
         finally:
-            findings.check_time(Path(path).name, time.perf_counter() - start)
+            findings.check_time(str(path)[-40:], time.perf_counter() - start)
 
-    folder_source.read_image = timed
+    entry_reading.read_image = timed
     try:
         yield
     finally:
-        folder_source.read_image = read
+        entry_reading.read_image = read

@@ -38,12 +38,12 @@ def text_beside(path: Path) -> tuple[str, str] | None:
 
     None if there is none or it is blank.
     """
-    from lexipix.datasets.sources.caption_files import caption_files_beside, read_captions
+    from lexipix.datasets.sources.caption_files import caption_files_beside, captions_in, read_text
     from lexipix.datasets.sources.images import Unusable
 
     try:
         for file in caption_files_beside(path):
-            if captions := read_captions(file):
+            if captions := captions_in(read_text(file, file.name)):
                 return captions[0], file.name
     except Unusable as error:
         raise LexipixError(

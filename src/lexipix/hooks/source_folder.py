@@ -12,6 +12,7 @@ from kedro.pipeline import Pipeline
 
 from lexipix.config.root import validate
 from lexipix.config.text_keys import SOURCE_PATH
+from lexipix.datasets.sources.hub import is_repository
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.project_paths import exists
 
@@ -33,6 +34,8 @@ class SourceFolderHooks:
             return
         source = validate(catalog.load("parameters")).ingestion.source
         if source.kind == "scenes" or source.path is None:
+            return
+        if source.kind == "folder" and is_repository(source.path, self._project):
             return
         folder = located(source.path, self._project, Path.cwd())
         if source.kind == "folder":

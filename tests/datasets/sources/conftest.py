@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -43,3 +45,31 @@ def read(tmp_path, parameters):
         return captions, {item.file: item.reason for item in items if isinstance(item, Reject)}
 
     return go
+
+
+@pytest.fixture
+def read_source(tmp_path, parameters):
+    """Reads a path below ``tmp_path``: images by file, rejects by file, and the source."""
+
+    def go(path=".", **change):
+        source = open_folder(tmp_path / path, parameters(**change))
+        items = list(source.read())
+        images = {item.file: item for item in items if isinstance(item, SourceImage)}
+        rejects = {item.file: item.reason for item in items if isinstance(item, Reject)}
+        assert len(images) + len(rejects) == len(items) == source.n_images
+        return images, rejects, source
+
+    return go
+
+
+@pytest.fixture
+def png():
+    """The bytes of a picture whose pixels depend on the seed alone."""
+
+    def make(seed=0, size=(16, 16)):
+        pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return file.getvalue()
+
+    return make

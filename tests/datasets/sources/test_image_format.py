@@ -15,10 +15,10 @@ def found(tmp_path, parameters):
         for number, size in enumerate(sizes):
             image = Image.new("RGBA", size, (200, 10, 10, 0 if number < transparent else 255))
             image.save(tmp_path / f"{number}.png")
-            files.append(tmp_path / f"{number}.png")
+            files.append(f"{number}.png")
         (tmp_path / "bad.png").write_bytes(b"no image")
         own = parameters(**({"image_size": None, "alpha": "auto"} | change))
-        with_format = with_found_format(own, [*files, tmp_path / "bad.png"])
+        with_format = with_found_format(own, [*files, "bad.png"], lambda name: tmp_path / name)
         return with_format.image_size, with_format.alpha
 
     return go

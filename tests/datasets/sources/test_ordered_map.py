@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from lexipix.datasets.sources.folder import ordered_map
+from lexipix.datasets.sources.entry_reading import ordered_map
 
 
 def test_results_come_in_order():

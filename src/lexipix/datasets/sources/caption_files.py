@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path, PurePath
 
 from lexipix.datasets.sources.file_names import GENERIC_FOLDERS, fold
-from lexipix.datasets.sources.folder_layout import CAPTION_SUFFIXES, Listing
+from lexipix.datasets.sources.folder_layout import CAPTION_SUFFIXES, RECORD_SUFFIX, Listing
 from lexipix.datasets.sources.images import Unusable
 from lexipix.datasets.sources.text_files import encoding_of
 
@@ -31,7 +32,7 @@ def find_caption_files(listings: Sequence[Listing]) -> CaptionFiles:
 
     ``a.png`` has the captions of ``a.txt``, ``a.png.txt`` and ``a.caption`` in its folder. Where there is no
     such file, names can differ in case and Unicode form, or the file lies in another folder, such as
-    ``captions/a.txt`` for ``images/a.png``.
+    ``captions/a.txt`` for ``images/a.png``. Without any of them, it has the fields in ``a.json``.
     """
     found: dict[str, tuple[str, ...]] = {}
     used: set[str] = set()
@@ -44,7 +45,7 @@ def find_caption_files(listings: Sequence[Listing]) -> CaptionFiles:
         for name in listing.images:
             file = listing.prefix + name
             if file not in found and (own := [*texts[key(PurePath(name).stem)], *texts[key(name)]]):
-                found[file] = tuple(own)
+                found[file] = tuple(text for text in own if not is_record(text)) or tuple(own)
         used.update(text for name in listing.images for text in found.get(listing.prefix + name, ()))
 
     for listing in listings:
@@ -56,7 +57,11 @@ def find_caption_files(listings: Sequence[Listing]) -> CaptionFiles:
     for listing in listings:
         left = [name for name in listing.texts if listing.prefix + name not in used]
         has_captions = len(left) < len(listing.texts)
-        captions = [name for name in left if not PurePath(name).stem.lower().startswith(_NOTES)]
+        captions = [
+            name
+            for name in left
+            if not is_record(name) and not PurePath(name).stem.lower().startswith(_NOTES)
+        ]
         (orphans if has_captions else unused).extend(listing.prefix + name for name in captions)
     return CaptionFiles(found, orphans, unused)
 
@@ -66,7 +71,7 @@ def _pair_folders(listings: Sequence[Listing], found: dict[str, tuple[str, ...]]
     texts: dict[str, list[str]] = defaultdict(list)
     for listing in listings:
         for name in sorted(listing.texts, key=_suffix_rank):
-            if (file := listing.prefix + name) not in used:
+            if (file := listing.prefix + name) not in used and not is_record(name):
                 texts[_key(listing.prefix, PurePath(name).stem, _CAPTION_FOLDERS)].append(file)
     if not texts:
         return
@@ -89,7 +94,12 @@ def _key(prefix: str, name: str, dropped: Iterable[str]) -> str:
 
 
 def _suffix_rank(name: str) -> int:
-    return CAPTION_SUFFIXES.index(PurePath(name).suffix.lower())
+    return (*CAPTION_SUFFIXES, RECORD_SUFFIX).index(PurePath(name).suffix.lower())
+
+
+def is_record(name: str) -> bool:
+    """Whether a caption file of this name holds fields instead of captions."""
+    return PurePath(name).suffix.lower() == RECORD_SUFFIX
 
 
 def caption_files_beside(image: Path) -> list[Path]:
@@ -108,23 +118,24 @@ def is_caption_file(name: str) -> bool:
     return PurePath(name).suffix.lower() in CAPTION_SUFFIXES
 
 
-def read_captions(path: Path) -> tuple[str, ...]:
-    """The captions in a caption file; see :func:`captions_in`.
+def read_text(file: Path | BytesIO, name: str) -> str:
+    """The text in a caption file, or in its content.
 
     Raises:
         Unusable: It cannot be read, is too large or no text.
     """
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise Unusable(f"its caption file {path.name} has {size:,} bytes, allowed are {MAX_BYTES:,}")
-        content = path.read_bytes()
+        size = file.stat().st_size if isinstance(file, Path) else len(file.getbuffer())
+        if size > MAX_BYTES:
+            raise Unusable(f"its caption file {name} has {size:,} bytes, allowed are {MAX_BYTES:,}")
+        content = file.read_bytes() if isinstance(file, Path) else file.getvalue()
         encoding = encoding_of(content[:4])
-        return captions_in(content.decode(encoding))
+        return content.decode(encoding)
     except UnicodeDecodeError:
-        name = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
-        raise Unusable(f"its caption file {path.name} is not valid {name}") from None
+        shown = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
+        raise Unusable(f"its caption file {name} is not valid {shown}") from None
     except OSError as error:
-        raise Unusable(f"its caption file {path.name} cannot be read: {error.strerror}") from None
+        raise Unusable(f"its caption file {name} cannot be read: {error.strerror}") from None
 
 
 def captions_in(text: str) -> tuple[str, ...]:

@@ -1,14 +1,16 @@
 """The images of a folder before they are read, with their captions or the files that hold these."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path, PurePath
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.caption_files import CaptionFiles, find_caption_files
 from lexipix.datasets.sources.concepts import CaptionedRow
 from lexipix.datasets.sources.file_names import ImageNames, class_name
+from lexipix.datasets.sources.file_tree import FileTree
 from lexipix.datasets.sources.folder_layout import (
     METADATA_STEMS,
     METADATA_SUFFIXES,
@@ -16,6 +18,8 @@ from lexipix.datasets.sources.folder_layout import (
     is_like_metadata,
 )
 from lexipix.datasets.sources.folder_metadata import FailedRow, Row, read_rows
+from lexipix.datasets.sources.images import Unusable
+from lexipix.datasets.sources.repeat_folders import RepeatFolder
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject, SplitName
 
@@ -35,6 +39,7 @@ class Entry:
     caption_files: tuple[str, ...] = ()
     named_in: str | None = None
     captioned: CaptionedRow | None = None
+    label_template: str | None = None  # of this image; None: that of the parameters
     group: str | None = None
     is_held_out_pair: bool = False
 
@@ -43,9 +48,9 @@ Entries = dict[str, list[Entry | Reject]]  # by the prefix of their part
 
 
 def list_entries(
-    root: Path,
-    listings: list[Listing],
+    tree: FileTree,
     splits: Mapping[str, SplitName | None],
+    repeats: Mapping[str, RepeatFolder],
     parameters: IngestionParameters,
 ) -> Entries:
     """Entries of each part: images in metadata files, then all other images.
@@ -53,11 +58,12 @@ def list_entries(
     Raises:
         LexipixError: A metadata file names too few images, or captions lie in files that are not read.
     """
+    listings = tree.listings
     entries: Entries = {prefix: [] for prefix in splits}
     caption_files = find_caption_files(listings)
     governed = tuple(listing.prefix for listing in listings if listing.metadata)
-    _check_unused(root, listings, caption_files, bool(governed))
-    named = _add_named(root, listings, splits, parameters, caption_files, entries)
+    _check_unused(tree.root, listings, caption_files, bool(governed))
+    named = _add_named(tree, splits, parameters, caption_files, entries)
     n_ignored = sum(
         bool(entry.texts) and entry.file in caption_files.of_image
         for part in entries.values()
@@ -77,7 +83,8 @@ def list_entries(
             is_class = listing.prefix != owner and not listing.prefix.startswith(governed)
             has_label = is_class and parameters.source.folder.label_template is not None
             label = class_name(listing.prefix.removeprefix(owner)) if has_label else None
-            entries[owner] += _listed(listing, splits[owner], label, named, caption_files.of_image)
+            repeat = repeats.get(label) if label else None
+            entries[owner] += _listed(listing, splits[owner], repeat or label, named, caption_files.of_image)
             entries[owner] += [
                 Reject(listing.prefix + name, "a caption file without an image beside it")
                 for name in listing.texts
@@ -92,14 +99,14 @@ def part_of(path: str, splits: Iterable[str]) -> str | None:
 
 
 def _add_named(
-    root: Path,
-    listings: list[Listing],
+    tree: FileTree,
     splits: Mapping[str, SplitName | None],
     parameters: IngestionParameters,
     caption_files: CaptionFiles,
     entries: Entries,
 ) -> set[str]:
     """Add the images that metadata files name; returns their files, and those whose rows failed."""
+    root, listings = tree.root, tree.listings
     images = ImageNames(root, (listing.prefix + name for listing in listings for name in listing.images))
     places: dict[str, tuple[str, int]] = {}  # part and position of the entries that are named
     failed: set[str] = set()
@@ -109,7 +116,7 @@ def _add_named(
         shown = listing.prefix + listing.metadata
         # Errors of a file above all parts are reported with the first part
         part = part_of(listing.prefix, splits) or next(iter(splits))
-        rows = read_rows(root / shown, shown, parameters.source.folder)
+        rows = read_rows(root / shown, shown, parameters.source.folder, _packed(tree, shown))
         files = [
             None if row.file_name is None else images.find(listing.prefix, row.file_name) for row in rows
         ]
@@ -144,6 +151,15 @@ def _add_named(
     return failed | set(places)
 
 
+def _packed(tree: FileTree, file: str) -> BytesIO | None:
+    """The content of a metadata file in an archive; None for one on disk."""
+    try:
+        content = tree.content(file)
+    except Unusable as reason:
+        raise LexipixError(f"{tree.root / file} cannot be read, it is {reason}.") from None
+    return content if isinstance(content, BytesIO) else None
+
+
 def _with_row(entry: Entry | Reject, row: Row) -> Entry | Reject:
     """An entry with the captions of a further row of its image."""
     assert isinstance(entry, Entry)
@@ -157,7 +173,9 @@ def _with_row(entry: Entry | Reject, row: Row) -> Entry | Reject:
     )
 
 
-def _check_share(path: Path, prefix: str, listings: list[Listing], known: set[str], allowed: float) -> None:
+def _check_share(
+    path: Path, prefix: str, listings: Sequence[Listing], known: set[str], allowed: float
+) -> None:
     """Stop if a metadata file names too few of the images in its folder and below."""
     inner = tuple(
         listing.prefix
@@ -181,7 +199,7 @@ def _check_share(path: Path, prefix: str, listings: list[Listing], known: set[st
 
 
 def _check_unused(
-    root: Path, listings: list[Listing], caption_files: CaptionFiles, has_metadata: bool
+    root: Path, listings: Sequence[Listing], caption_files: CaptionFiles, has_metadata: bool
 ) -> None:
     """Report files that may hold captions and are not read; stop if no captions are read at all."""
     documents = [listing.prefix + name for listing in listings for name in listing.documents]
@@ -209,18 +227,24 @@ def _check_unused(
 def _listed(
     listing: Listing,
     split: SplitName | None,
-    label: str | None,
+    label: RepeatFolder | str | None,
     named: set[str],
     caption_files: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Entry | Reject]:
     """Entries of a folder's files that no metadata file names."""
     files = [listing.prefix + name for name in listing.images]
-    if any(file in caption_files for file in files):
+    template = None
+    if isinstance(label, RepeatFolder):
+        label, template = label.name, "{label}"
+    elif any(file in caption_files for file in files):
         label = None  # the folder is no class, and the other images have no caption
     for file in files:
-        if file not in named:
-            captioned = CaptionedRow(label, {}) if label else None
-            yield Entry(file, split, (), label, caption_files.get(file, ()), captioned=captioned)
+        if file in named:
+            continue
+        own = caption_files.get(file, ())
+        known = None if own else label
+        captioned = CaptionedRow(known, {}) if known else None
+        yield Entry(file, split, (), known, own, captioned=captioned, label_template=template)
     for name in listing.unreadable:
         reason = f"{PurePath(name).suffix} files are not supported: save the image as PNG, JPEG or WebP"
         yield Reject(listing.prefix + name, reason)

@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -25,6 +26,9 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
 METADATA_STEMS = ("metadata", "captions")  # the first of them that a folder has is read
 METADATA_SUFFIXES = (".jsonl", ".csv", ".tsv", ".json", ".parquet")
 CAPTION_SUFFIXES = (".txt", ".caption")  # in the order in which the captions of one image are read
+RECORD_SUFFIX = ".json"  # the fields of one image, in a file beside it (WebDataset)
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+TABLE_SUFFIXES = (".parquet", ".arrow")  # which may hold images
 # Other files that often hold captions; they are reported if no captions are found.
 _DOCUMENTS = frozenset(
     {*METADATA_SUFFIXES, ".ndjson", ".json1", ".arrow", ".captions", ".cap", ".tags", ".prompt"}
@@ -49,10 +53,11 @@ class Listing:
 
     prefix: str  # the folder relative to the root: "" or "train/owl/"
     images: list[str]
-    texts: list[str] = field(default_factory=list)  # caption files, or other texts
+    texts: list[str] = field(default_factory=list)  # caption files, records beside images, or other texts
     unreadable: list[str] = field(default_factory=list)  # images in formats that cannot be read
     metadata: str | None = None
     documents: list[str] = field(default_factory=list)  # other files that may hold captions
+    packed: list[str] = field(default_factory=list)  # archives and tables that may hold images
     rejects: list[Reject] = field(default_factory=list)  # what the file system could not read, or read twice
 
 
@@ -104,9 +109,9 @@ def read_layout(root: Path) -> Layout:
                 files.append(name)
             elif kind == "other" and _is_metadata(name):
                 raise LexipixError(f"{root / prefix / name} is no file: delete it.")
-            elif kind == "other" and _is_relevant(name):
+            elif kind == "other" and is_relevant(name):
                 rejects.append(Reject(prefix + name, "it is no file: a device, pipe or socket"))
-            elif kind in ("folder", "link") and _FOREIGN.fullmatch(name):
+            elif kind in ("folder", "link") and is_foreign(name):
                 foreign.append(prefix + name)
             elif kind == "folder":
                 folders.append(f"{prefix}{name}/")
@@ -114,7 +119,28 @@ def read_layout(root: Path) -> Layout:
                 links.append(f"{prefix}{name}/")
         waiting += reversed(folders)
         listings.append(_listing(root, prefix, files, rejects))
-    return Layout(sorted(listings, key=lambda listing: listing.prefix.split("/")[:-1]), sorted(foreign))
+    return Layout(_in_order(listings), sorted(foreign))
+
+
+def listings_of(root: Path, names: Iterable[str], rejects: Sequence[Reject] = ()) -> list[Listing]:
+    """Listings of the files of an archive, as :func:`read_layout` makes them of a folder.
+
+    Raises:
+        LexipixError: A folder has two metadata files.
+    """
+    folders: dict[str, list[str]] = {"": []}
+    for name in sorted(names):
+        *parents, last = name.split("/")
+        is_hidden = any(part.startswith(".") for part in (*parents, last))
+        if not is_hidden and not any(map(is_foreign, parents)):
+            folders.setdefault("".join(f"{part}/" for part in parents), []).append(last)
+    listings = [_listing(root, prefix, files, []) for prefix, files in folders.items()]
+    listings[0].rejects.extend(rejects)
+    return _in_order(listings)
+
+
+def _in_order(listings: list[Listing]) -> list[Listing]:
+    return sorted(listings, key=lambda listing: listing.prefix.split("/")[:-1])
 
 
 def _around(root: Path) -> set[tuple[int, int]]:
@@ -162,7 +188,7 @@ def _unreadable_root(root: Path, error: OSError) -> str:
     return f"ingestion.source.path is {root}, which cannot be read: {error.strerror}."
 
 
-def find_splits(root: Path, listings: list[Listing]) -> dict[str, SplitName | None]:
+def find_splits(root: Path, listings: Sequence[Listing]) -> dict[str, SplitName | None]:
     """The parts of a folder by their prefix with the splits that they mean, the training part last.
 
     ``train`` beside ``test`` or ``validation`` are splits of the source. Any other folder is one part, with
@@ -202,7 +228,13 @@ def _is_metadata(name: str) -> bool:
     return path.stem in METADATA_STEMS and path.suffix in METADATA_SUFFIXES
 
 
-def _is_relevant(name: str) -> bool:
+def is_foreign(name: str) -> bool:
+    """Whether a folder of this name belongs to another program."""
+    return _FOREIGN.fullmatch(name) is not None
+
+
+def is_relevant(name: str) -> bool:
+    """Whether a file of this name is an image or a caption file."""
     suffix = PurePath(name).suffix.lower()
     return suffix in suffixes() or suffix in CAPTION_SUFFIXES
 
@@ -215,18 +247,25 @@ def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -
     metadata.sort(key=lambda name: METADATA_SUFFIXES.index(PurePath(fold(name)).suffix))
     if len(metadata) > 1:
         raise LexipixError(f"{root / prefix} has both {' and '.join(metadata)}: delete one of them.")
+    stems = {fold(PurePath(name).stem) for name, suffix in by_suffix if suffix in suffixes()}
+    records = {
+        name for name, suffix in by_suffix if suffix == RECORD_SUFFIX if fold(PurePath(name).stem) in stems
+    }
+    records.difference_update(metadata)
     documents = [
         name
         for name, suffix in by_suffix
-        if name not in metadata and suffix not in CAPTION_SUFFIXES and suffix not in suffixes()
+        if name not in metadata and name not in records
+        if suffix not in CAPTION_SUFFIXES and suffix not in suffixes()
         if suffix in _DOCUMENTS or is_like_metadata(name)
     ]
     return Listing(
         prefix,
         [name for name, suffix in by_suffix if suffix in suffixes()],
-        [name for name, suffix in by_suffix if suffix in CAPTION_SUFFIXES],
+        [name for name, suffix in by_suffix if suffix in CAPTION_SUFFIXES or name in records],
         [name for name, suffix in by_suffix if suffix in _UNREADABLE],
         metadata[0] if metadata else None,
         documents,
+        [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES + TABLE_SUFFIXES)],
         rejects,
     )

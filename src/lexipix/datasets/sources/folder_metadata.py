@@ -1,15 +1,18 @@
 """Captions in the rows of a metadata file (layout of Hugging Face's ImageFolder)."""
 
+import json
 import logging
 import string
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from lexipix.config.ingestion import FolderSourceParameters
 from lexipix.datasets.sources.concepts import CaptionedRow
+from lexipix.datasets.sources.images import Unusable
 from lexipix.datasets.sources.metadata_records import FILE_NAME, Fault, read_records
 from lexipix.utils.errors import LexipixError
 
@@ -17,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 CAPTION = "caption"  # the name of ``caption_field`` in templates
 MAX_VALUE = 64  # characters of a field that can name a style
+_USUAL = ("caption", "captions", "prompt", "description")  # fields of captions in tables and records
+_MAX_SHOWN = 12  # names of fields in a message
 _FIELD_KEY = "ingestion.source.folder.caption_field"
 _TEMPLATES_KEY = "ingestion.source.folder.caption_templates"
 
@@ -41,8 +46,10 @@ class FailedRow:
     file_name: str | None = None  # the image that it names, if that can be read
 
 
-def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> list[Row | FailedRow]:
-    """Rows of a metadata file.
+def read_rows(
+    path: Path, shown: str, parameters: FolderSourceParameters, content: BytesIO | None = None
+) -> list[Row | FailedRow]:
+    """Rows of a metadata file, or of its ``content`` if it lies in an archive.
 
     Each field is a text, a number, a list of them, or null; ``shown`` is the file's name in places.
 
@@ -50,14 +57,19 @@ def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> lis
         LexipixError: No row can be used, or the file has no file names, or neither labels nor the fields of
             any template.
     """
-    records = read_records(path, parameters.caption_field)
+    records = read_records(path, parameters.caption_field, content)
     fields: dict[str, None] = {}
     for _, record in records:
         if isinstance(record, dict):
             fields |= dict.fromkeys(record)
+    if fields and FILE_NAME not in fields:
+        raise LexipixError(
+            f"{path} has no field {FILE_NAME} (found: {', '.join(fields)}): each row must have the image's "
+            "path in it."
+        )
     if fields:
-        _check_fields(path, fields, parameters)
-    rows = [_row(f"{shown} {place}", record, parameters) for place, record in records]
+        check_templates(path, fields, parameters)
+    rows = [row_of(f"{shown} {place}", record, parameters) for place, record in records]
     if not any(isinstance(row, Row) for row in rows):
         first = next(
             (f" The first, {row.place}: {row.reason}." for row in rows if isinstance(row, FailedRow)), ""
@@ -69,12 +81,13 @@ def read_rows(path: Path, shown: str, parameters: FolderSourceParameters) -> lis
     return rows
 
 
-def _check_fields(path: Path, fields: Collection[str], parameters: FolderSourceParameters) -> None:
+def check_templates(path: Path, fields: Collection[str], parameters: FolderSourceParameters) -> None:
+    """Check that some row can have a caption by its fields.
+
+    Raises:
+        LexipixError: There are neither labels nor the fields of any template.
+    """
     found = f"(found: {', '.join(fields)})"
-    if FILE_NAME not in fields:
-        raise LexipixError(
-            f"{path} has no field {FILE_NAME} {found}: each row must have the image's path in it."
-        )
     missing = {
         template: [name for name in fields_of(template, parameters) if name not in fields]
         for template in parameters.caption_templates
@@ -96,7 +109,8 @@ def _check_fields(path: Path, fields: Collection[str], parameters: FolderSourceP
             _log.info(message, _TEMPLATES_KEY, template, path.name, ", ".join(names))
 
 
-def _row(place: str, record: dict[str, Any] | Fault, parameters: FolderSourceParameters) -> Row | FailedRow:
+def row_of(place: str, record: dict[str, Any] | Fault, parameters: FolderSourceParameters) -> Row | FailedRow:
+    """The row of a record; ``place`` is where it stands."""
     if isinstance(record, Fault):
         return FailedRow(place, record.reason, record.file_name)
     name = record.get(FILE_NAME)
@@ -108,6 +122,42 @@ def _row(place: str, record: dict[str, Any] | Fault, parameters: FolderSourcePar
     except ValueError as error:
         return FailedRow(place, f"the caption of {name!r} {error}", name)
     return Row(place, name, texts, label, _captioned(record, parameters) if texts else None)
+
+
+def with_usual_field(fields: Collection[str], parameters: FolderSourceParameters) -> FolderSourceParameters:
+    """The parameters, with the first usual name of a caption among fields that lack ``caption_field``."""
+    usual = next((name for name in _USUAL if name in fields), None)
+    if parameters.caption_field in fields or usual is None:
+        return parameters
+    return parameters.model_copy(update={"caption_field": usual})
+
+
+def texts_of_record(
+    text: str, name: str, parameters: FolderSourceParameters
+) -> tuple[tuple[str, ...], str | None]:
+    """The captions and the label in a file with the fields of one image (``NAME.json``).
+
+    Raises:
+        Unusable: It is no JSON object, or has no field for a caption.
+    """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unusable(f"its caption file {name} is not valid JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise Unusable(f"its caption file {name} is not a JSON object")
+    parameters = with_usual_field(record, parameters)
+    if parameters.caption_field not in record and "label" not in record:
+        found = ", ".join(list(record)[:_MAX_SHOWN])
+        raise Unusable(
+            f"its caption file {name} has no field {parameters.caption_field!r} (found: {found}): "
+            f"set {_FIELD_KEY}"
+        )
+    try:
+        texts = fill_templates(record, parameters)
+        return texts, _label(record, is_needed=not texts)
+    except ValueError as error:
+        raise Unusable(f"the caption in {name} {error}") from None
 
 
 def _label(record: dict[str, Any], is_needed: bool) -> str | None:

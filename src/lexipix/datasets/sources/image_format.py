@@ -1,12 +1,12 @@
 """What all images of a folder have in common: their size in pixels, and whether they are transparent."""
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from PIL import Image
 
 from lexipix.config.ingestion import IngestionParameters
+from lexipix.datasets.sources.file_tree import Content
 from lexipix.datasets.sources.images import formats
 
 _log = logging.getLogger(__name__)
@@ -17,7 +17,9 @@ _MIN_SHARE = 0.1  # of the images that must be larger than SMALL, or transparent
 _VISIBLE = 128  # a pixel of a lower alpha is transparent
 
 
-def with_found_format(parameters: IngestionParameters, files: Sequence[Path]) -> IngestionParameters:
+def with_found_format(
+    parameters: IngestionParameters, files: Sequence[str], content: Callable[[str], Content]
+) -> IngestionParameters:
     """The parameters with what is found in some files where ``image_size`` is null or ``alpha`` is ``auto``.
 
     Images are 64 pixels where a tenth are larger than 32, else 32. Alpha is kept where a tenth of the images
@@ -26,7 +28,7 @@ def with_found_format(parameters: IngestionParameters, files: Sequence[Path]) ->
     if parameters.image_size is not None and parameters.alpha != "auto":
         return parameters
     step = max(1, -(-len(files) // _N_SAMPLED))
-    facts = [fact for file in files[::step] if (fact := _look(file, parameters.max_pixels)) is not None]
+    facts = [fact for file in files[::step] if (fact := _look(content, file, parameters.max_pixels))]
     size, alpha = parameters.image_size, parameters.alpha
     if size is None:
         size = LARGE if _share([side > SMALL for side, _ in facts]) >= _MIN_SHARE else SMALL
@@ -41,10 +43,10 @@ def _share(values: Sequence[bool]) -> float:
     return sum(values) / max(1, len(values))
 
 
-def _look(file: Path, max_pixels: int) -> tuple[int, bool] | None:
+def _look(content: Callable[[str], Content], file: str, max_pixels: int) -> tuple[int, bool] | None:
     """The longer side of an image, and whether some of its pixels are transparent; None if unreadable."""
     try:
-        with Image.open(file, formats=formats()) as image:
+        with Image.open(content(file), formats=formats()) as image:
             width, height = image.size
             if width * height > max_pixels:
                 return None

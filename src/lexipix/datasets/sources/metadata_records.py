@@ -1,6 +1,7 @@
 """Records of metadata files: JSON Lines, JSON, CSV, TSV and Parquet, as dictionaries of their fields."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -31,8 +32,10 @@ class Fault:
 Record = dict[str, Any] | Fault
 
 
-def read_records(path: Path, caption_field: str) -> list[tuple[str, Record]]:
-    """Records with their places, such as ``line 3``.
+def read_records(
+    path: Path, caption_field: str, content: io.BytesIO | None = None
+) -> list[tuple[str, Record]]:
+    """Records with their places, such as ``line 3``; ``content`` is that of a file in an archive.
 
     Raises:
         LexipixError: The file cannot be read as a whole.
@@ -40,15 +43,18 @@ def read_records(path: Path, caption_field: str) -> list[tuple[str, Record]]:
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
-            return [(f"row {number}", record) for number, record in enumerate(_parquet_records(path), 1)]
-        with path.open("rb") as start:
-            encoding = encoding_of(start.read(4))
-        # Invalid bytes become lone surrogates, so that they invalidate their row and not the whole file.
-        with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+            found = _parquet_records(path, content)
+            return [(f"row {number}", record) for number, record in enumerate(found, 1)]
+        with path.open("rb") if content is None else content as stream:
+            encoding = encoding_of(stream.read(4))
+            n_bytes = stream.seek(0, io.SEEK_END)
+            stream.seek(0)
+            # Invalid bytes become lone surrogates, so that they invalidate their row and not the whole file.
+            file = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
             if suffix == ".json":
-                found = _json_records(path, file.read(), caption_field)
-                return [(f"row {number}", record) for number, record in enumerate(found, 1)]
-            lines = _lines(path, file)
+                rows = _json_records(path, file.read(), caption_field)
+                return [(f"row {number}", record) for number, record in enumerate(rows, 1)]
+            lines = _lines(path, file, n_bytes)
             records = _csv_records(path, lines) if suffix in _DELIMITERS else _json_lines(lines)
             return [(f"line {number}", record) for number, record in records]
     except UnicodeError as error:
@@ -57,12 +63,12 @@ def read_records(path: Path, caption_field: str) -> list[tuple[str, Record]]:
         raise LexipixError(f"{path} cannot be read ({error.strerror or error}): check the file.") from None
 
 
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
+def _lines(path: Path, file: TextIO, n_bytes: int) -> Iterator[str]:
     for line in count(1):
         text = file.readline(MAX_BYTES + 1)
         if len(text) > MAX_BYTES:
             raise LexipixError(
-                f"{path} ({path.stat().st_size:,} bytes) has a line {line} of more than {MAX_BYTES:,} bytes: "
+                f"{path} ({n_bytes:,} bytes) has a line {line} of more than {MAX_BYTES:,} bytes: "
                 "it must have one small row for each image."
             )
         if not text:
@@ -165,12 +171,12 @@ def _csv_record(header: list[str], cells: list[str]) -> Record:
     return dict(record)
 
 
-def _parquet_records(path: Path) -> list[dict[str, Any]]:
+def _parquet_records(path: Path, content: io.BytesIO | None) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(content or path) as file:
             # Fields of other types, such as the images themselves, are no captions.
             names = [field.name for field in file.schema_arrow if not _holds_bytes(field.type)]
             records: list[dict[str, Any]] = file.read(columns=names).to_pylist()

@@ -1,6 +1,7 @@
 """The catalog entry ``sources``: opens the image source that the parameters name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,8 @@ class SourcesDataset(ServiceDataset[Callable[[IngestionParameters, int], OpenedS
 def open_source(root: Path, parameters: IngestionParameters, seed: int) -> OpenedSource:
     """The source, checked to be readable; its images are read later, one by one.
 
-    A relative ``ingestion.source.path`` starts from ``root``; only the scenes are random and need the seed.
+    A relative ``ingestion.source.path`` starts from ``root``; where there is nothing, it may name a data set
+    of the Hugging Face Hub. Only the scenes are random and need the seed.
     """
     source = parameters.source
     if source.kind == "scenes":
@@ -41,5 +43,11 @@ def open_source(root: Path, parameters: IngestionParameters, seed: int) -> Opene
 
         return open_cifar10(path, parameters)
     from lexipix.datasets.sources.folder import open_folder
+    from lexipix.datasets.sources.hub import download, is_repository
 
-    return open_folder(path, parameters)
+    if not is_repository(source.path, root):
+        return open_folder(path, parameters)
+    folder = download(source.path)
+    opened = open_folder(folder, parameters)
+    facts = {"repository": source.path, "revision": folder.name}
+    return replace(opened, facts={**opened.facts, **facts})

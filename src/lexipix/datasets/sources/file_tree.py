@@ -1,0 +1,56 @@
+"""The files of a source by their names: on disk, or in archives, whose members are read one by one."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from lexipix.datasets.sources.folder_layout import Listing
+from lexipix.datasets.sources.images import MISSING, Unusable
+
+MAX_BYTES = 256 * 2**20  # of a member; an image of ingestion.max_pixels has less
+Named = TypeVar("Named")
+Content = Path | BytesIO  # a file on disk, or what a member holds
+
+
+class Member(Protocol):
+    """A file in an archive."""
+
+    def read(self) -> bytes:
+        """Its content; :class:`.Unusable` if it is damaged or too large."""
+
+
+@dataclass(frozen=True)
+class FileTree:
+    """Files with names relative to a folder or an archive."""
+
+    root: Path
+    listings: Sequence[Listing]
+    members: Mapping[str, Member] | None = None  # by name; None: the files lie in the folder
+
+    def content(self, file: str) -> Content:
+        """The content of a file; :class:`.Unusable` if an archive lacks it or holds it damaged."""
+        if self.members is None:
+            return self.root / file
+        if file not in self.members:
+            raise Unusable(MISSING)
+        return BytesIO(self.members[file].read())
+
+    def tasks(self, entries: Iterable[Named]) -> Iterator[tuple[Named, Callable[[str], Content]]]:
+        """Entries, each with what gives the content of its files."""
+        return ((entry, self.content) for entry in entries)
+
+    def sample(self, files: Sequence[str]) -> tuple[Sequence[str], Callable[[str], Content]]:
+        """All files: those to look at are chosen among them."""
+        return files, self.content
+
+    def prefixes(self) -> Iterator[str]:
+        """The folders with images, as the beginnings of their files' names."""
+        return (listing.prefix for listing in self.listings if listing.images)
+
+
+def require_small(n_bytes: int) -> None:
+    """Raise :class:`.Unusable` if a member is larger than any image."""
+    if n_bytes > MAX_BYTES:
+        raise Unusable(f"too large: {n_bytes:,} bytes in an archive, allowed are {MAX_BYTES:,}")
