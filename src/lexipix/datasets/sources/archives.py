@@ -4,7 +4,6 @@ import posixpath
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +73,15 @@ def read_index(path: Path) -> Index:
                 members[name] = member
             elif reason is not None and is_relevant(name):
                 rejects.append(Reject(name, reason))
-    except (tarfile.TarError, zipfile.BadZipFile, NotImplementedError, UnicodeError, EOFError) as error:
+    except LexipixError:
+        raise
+    except Exception as error:  # the readers of archives raise many types of errors
+        if isinstance(error, OSError) and error.errno is not None:
+            raise LexipixError(f"{path} cannot be read ({error.strerror}): check the file.") from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise LexipixError(
-            f"{path} is no archive, or damaged ({reason}): make or download it again."
+            f"{path} is no archive, or damaged ({reason:.300}): make or download it again."
         ) from None
-    except OSError as error:
-        raise LexipixError(f"{path} cannot be read ({error.strerror or error}): check the file.") from None
     return members, rejects
 
 
@@ -109,15 +110,8 @@ class _ZipMember:
             # By pieces: reading all at once unpacks more than the member claims to have
             with self.archive.open(self.info) as file:
                 return b"".join(iter(lambda: file.read(_CHUNK), b""))
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
-            raise Unusable(f"damaged in the archive: {' '.join(str(error).split())}") from None
+        except Exception as error:  # the readers of archives raise many types of errors
+            raise Unusable(f"damaged in the archive: {' '.join(str(error).split()):.300}") from None
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, Member | str]]:
@@ -204,6 +198,8 @@ def _tar_members(path: Path) -> Iterator[tuple[str, Member | str]]:
         for member in archive:
             if member.isdir():
                 continue
+            if member.size < 0:
+                raise tarfile.ReadError(f"{member.name!r} has a negative size")
             if member.isreg() and not member.issparse():
                 yield member.name, _TarMember(path, member.offset_data, member.size)
             else:

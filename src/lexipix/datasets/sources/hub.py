@@ -40,6 +40,7 @@ def download(name: str) -> Path:
     match = _NAME.fullmatch(name)
     assert match is not None
     repository, revision = f"{match[1]}/{match[2]}", match[3]
+    _log.info("There is no folder %s here: asking the Hugging Face Hub for a data set of this name.", name)
     named = f"ingestion.source.path is {name}, which does not exist here"
     try:
         n_bytes = _size(repository, revision)

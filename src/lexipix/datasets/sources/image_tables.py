@@ -124,11 +124,11 @@ class TableSet:
 @contextmanager
 def reading_table(path: Path) -> Iterator[None]:
     """Report a damaged table in one sentence."""
-    import pyarrow as pa
-
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeError) as error:
+    except LexipixError:
+        raise
+    except Exception as error:  # hostile files have many ways to fail
         reason = " ".join(str(error).split()) or type(error).__name__
         raise LexipixError(
             f"{path} is damaged or no table ({reason:.300}): make or download it again."
