@@ -55,6 +55,8 @@ COVERED_ELSEWHERE = {
     ("serve", "curl"): "serving/test_serving.py::test_prompts_are_answered_in_order_each_with_its_warning",
     ("serve", "echo"): "serving/test_serving.py::test_captions_are_those_of_kedro_caption",
     ("serve", "python"): "tracking/test_registry.py::test_run_that_evaluates_registers_both_models",
+    ("serve", "mlflow"): "test_packaging.py::test_what_is_installed_is_pinned_and_without_torch",
+    ("serve", "docker"): "test_packaging.py::test_its_command_serves_the_model",
     ("share", "pip"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
     ("share", "export"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
     ("share", "mlflow"): "tracking/test_shared_server.py::test_models_are_registered_there_and_can_be_used",

@@ -5,6 +5,7 @@ import click
 from lexipix.cli.caption import caption
 from lexipix.cli.dvc import dvc
 from lexipix.cli.estimate import estimate
+from lexipix.cli.export import export
 from lexipix.cli.generate import generate
 from lexipix.cli.redraw import redraw
 from lexipix.cli.reproduce import reproduce
@@ -16,5 +17,5 @@ def cli() -> None:
     """Commands of lexipix."""
 
 
-for _command in (run, generate, caption, redraw, estimate, dvc, reproduce):
+for _command in (run, generate, caption, redraw, estimate, export, dvc, reproduce):
     cli.add_command(_command)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +20,7 @@ from lexipix.inference.pretrained import model_folder
 from lexipix.inference.prompt_checks import check_prompts
 from lexipix.utils.alpha import straight
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.model_files import read_onnx_pipeline
+from lexipix.utils.model_files import holds_networks, read_onnx_pipeline
 from lexipix.utils.types import BASELINE, SCORER, OnnxPipeline
 
 
@@ -42,7 +43,7 @@ class TextToImageOutput:
 
 
 class TextToImagePipeline:
-    """Draws images of prompts with a trained and exported generator. It needs no torch.
+    """Draws images of prompts with a trained generator. Exported graphs need no torch, safetensors do.
 
     Args:
         family: ``vae``, ``gan`` or ``tokens``.
@@ -67,8 +68,13 @@ class TextToImagePipeline:
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "TextToImagePipeline":
-        """Load the champion that ``kedro run`` chose; ``source`` as for :func:`.pretrained.model_folder`."""
-        return cls.from_champion(read_onnx_pipeline(model_folder(source)))
+        """Load a champion of ``kedro run`` or ``kedro export``; ``source`` as for :func:`.model_folder`."""
+        folder = model_folder(source)
+        if holds_networks(folder):
+            # By name: exported graphs need no torch, and code that uses them does not depend on it
+            pipeline: TextToImagePipeline = import_module("lexipix.inference.torch_pipeline").load(folder)
+            return pipeline
+        return cls.from_champion(read_onnx_pipeline(folder))
 
     @classmethod
     def from_champion(cls, champion: OnnxPipeline) -> "TextToImagePipeline":

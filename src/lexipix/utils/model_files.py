@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 2**30  # of an exported model; those of the default recipes have 40 MB
 CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "card.json"
+GENERATOR = "generator"  # the folder with the network of a champion in safetensors
 
 
 def read_onnx_model(path: Path) -> OnnxModel:
@@ -67,6 +68,11 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
     with reading(path):
         names = sorted(config.parent.name for config in path.glob(f"*/{CONFIG}"))
         return OnnxPipeline(read_json(path / CONFIG), LazyMapping(names, read), read_json(path / CARD))
+
+
+def holds_networks(folder: Path) -> bool:
+    """Whether a champion's folder holds networks, which need torch, instead of exported graphs."""
+    return (folder / GENERATOR / WEIGHTS).is_file()
 
 
 def read_json(path: Path) -> dict[str, Any]:
