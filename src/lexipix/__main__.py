@@ -40,8 +40,8 @@ def _run_packaged(folder: Path) -> None:
         project_path=folder,
         kedro_init_version=__version__,
         source_dir=folder,
-        tools=None,
-        example_pipeline=None,
+        tools=[],
+        example_pipeline="False",
     )
     cli(obj=metadata, prog_name=package)
 

@@ -1,6 +1,7 @@
 """The exported scorer: how well images agree with texts and with other images, without torch."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from lexipix.utils.threads import on_all_cores
 class OnnxScorer(OnnxSession):
     """An image encoder and a text encoder with one embedding space; agreement is a cosine in [-1, 1]."""
 
-    graphs = ("image", "text")
+    graphs: ClassVar[Sequence[str]] = ("image", "text")
 
     def embed_images(self, images: Pixels) -> Vectors:
         """Unit vectors (N, D) of images, uint8 (N, S, S, 3), N > 0. Batches would be no faster."""

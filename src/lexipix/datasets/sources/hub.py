@@ -93,4 +93,4 @@ def _size(repository: str, revision: str | None) -> int:
         )
     except DryRunError:
         return 0
-    return sum(file.file_size for file in files if file.will_download)
+    return sum(file.file_size or 0 for file in files if file.will_download)
