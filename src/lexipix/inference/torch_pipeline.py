@@ -10,6 +10,7 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
+from kedro.io import DatasetError
 
 from lexipix.config.generation import Quality
 from lexipix.data.images import normalize, to_uint8
@@ -140,7 +141,9 @@ def _usable(folder: Path) -> Iterator[None]:
         yield
     except LexipixError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (DatasetError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        while isinstance(error, DatasetError | LexipixError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__  # what a dataset says of a stage does not help here
         reason = " ".join(str(error).split())[:200]
         raise LexipixError(
             f"The model in {folder} is damaged or from another version ({type(error).__name__}: {reason}): "
