@@ -1,8 +1,8 @@
 # Each target works as the first command in a fresh clone. Variables: ENV (Kedro environment), ARGS (appended to
-# the command), PORT (of the MLflow UI or of the service), MODEL (the registered model to serve), PYTHON (the
-# interpreter for .venv).
+# the command), PORT (of the MLflow UI, the service or the page), MODEL (the registered model to serve), PYTHON
+# (the interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint format ui serve bench fuzz chaos disk repro lock
+.PHONY: help install run test coverage lint format ui serve play bench fuzz chaos disk repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -18,6 +18,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
+export GRADIO_ANALYTICS_ENABLED := False
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## Show this list
@@ -89,6 +90,11 @@ serve: install  ## Serve the champion of the registered models; needs a finished
 	echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (requests: docs/serve.md; stop it with Ctrl-C)" && \
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
 	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)
+
+play: PORT := 7860
+play: install  ## Open a page that draws while you type; needs a finished `make run`
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-play.lock
+	$(BIN)/kedro play --env $(ENV) --port $(PORT) $(ARGS)
 
 repro: install  ## Run the stages of dvc.yaml that are out of date, of the environment ENV
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS) evaluation@$(ENV)

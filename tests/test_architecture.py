@@ -10,7 +10,7 @@ import pytest
 from tests.support.project import REPOSITORY
 
 LAYERS = (
-    {"cli", "hooks", "serving", "settings", "pipeline_registry", "__main__"},
+    {"cli", "hooks", "play", "serving", "settings", "pipeline_registry", "__main__"},
     {"pipelines"},
     {"compression", "evaluation", "tracking", "repro"},
     {"inference", "reporting", "training"},

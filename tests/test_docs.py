@@ -51,6 +51,11 @@ COVERED_ELSEWHERE = {
     ("browse", "LEXIPIX_SCREENSHOTS"): "tracking/test_mlflow_ui.py::test_the_list_of_runs_shows_the_figures",
     ("browse", "pip"): "datasets/test_previews.py::test_",
     ("browse", "kedro viz"): "datasets/test_previews.py::test_",
+    ("play", "make"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
+    ("play", "kedro play"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
+    ("play", "pip"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
+    ("play", "python"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
+    ("play", "LEXIPIX"): "play/test_page.py::test_sixteen_sessions_at_once",
     ("serve", "make"): "serving/test_serving.py::test_the_same_seed_gives_the_bytes_of_kedro_generate",
     ("serve", "curl"): "serving/test_serving.py::test_prompts_are_answered_in_order_each_with_its_warning",
     ("serve", "echo"): "serving/test_serving.py::test_captions_are_those_of_kedro_caption",
@@ -80,7 +85,7 @@ OTHER = (
 )
 LONG = {"kedro run --env folder --params=ingestion.source.path=my-pictures": f",{SHORT},{OTHER}"}
 N_IMAGES, CAPTIONED_EVERY = 140, 10
-PAGES = ("run", "own-data", "reproduce", "browse", "serve", "share")
+PAGES = ("run", "own-data", "reproduce", "browse", "serve", "play", "share")
 
 
 @dataclass(frozen=True)

@@ -97,3 +97,15 @@ def test_a_model_folder_holds_its_memory(exported, tmp_path):
     assert np.array_equal(
         OnnxGenerator(loaded).generate(NEW, noise(3)), OnnxGenerator(exported).generate(NEW, noise(3))
     )
+
+
+def test_images_between_two_captions_are_retrieved_at_each_step(exported):
+    generator, one = OnnxGenerator(exported), noise(1)
+    ends = generator.generate([CAPTIONS[0], CAPTIONS[5]], np.repeat(one, 2, 0))
+    shares = np.linspace(0, 1, 20, dtype=np.float32)
+    between = generator.interpolate(CAPTIONS[0], CAPTIONS[5], shares, one)
+    assert np.array_equal(between[[0, -1]], ends)
+    assert (between[..., :3] <= between[..., 3:]).all()
+    assert len({image.tobytes() for image in between}) > 2
+    same = generator.interpolate(CAPTIONS[0], CAPTIONS[0], shares[:3], one)
+    assert np.array_equal(same, ends[[0, 0, 0]])

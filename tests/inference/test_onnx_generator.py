@@ -58,3 +58,14 @@ def test_noise_is_standard_normal_and_differs_by_index():
     assert noise.dtype == np.float32
     assert abs(noise.mean()) < 0.03 and abs(noise.std() - 1) < 0.03
     assert len(np.unique(noise[:, 0])) == 200
+
+
+def test_images_between_two_prompts_go_from_one_to_the_other(generator):
+    noise, (first, last) = sample_noise(7, 0, generator.noise_dim), PROMPTS
+    shares = np.linspace(0, 1, 35, dtype=np.float32)  # more than one batch
+    between = generator.interpolate(first, last, shares, noise)
+    ends = generator.generate(PROMPTS, np.repeat(noise, 2, 0))
+    assert between.shape == (35, 16, 16, 3) and between.dtype == np.uint8
+    assert np.array_equal(between[[0, -1]], ends)
+    steps = np.abs(np.diff(between.astype(int), axis=0)).mean((1, 2, 3))
+    assert (steps > 0).all() and steps.max() < 0.2 * np.abs(ends[1].astype(int) - ends[0]).mean()

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexipix.inference.onnx_generator import OnnxGenerator
-from lexipix.inference.prompt_checks import check_prompt, check_prompts, shown
+from lexipix.inference.prompt_checks import check_prompt, check_prompts, shown, unknown_words
 from lexipix.utils.errors import LexipixError
 
 
@@ -112,3 +112,14 @@ def test_a_new_word_is_drawn_as_the_nearest_known_one_and_that_is_said(toys):
     assert check_prompt("disc", generator).text == "circle"
     both = check_prompt("a disc and a xylophone", generator).warning
     assert '"disc" as "circle"' in both and 'never saw "xylophone"' in both
+
+
+def test_unknown_words_come_with_those_nearest_by_meaning_and_by_spelling(toys):
+    generator = OnnxGenerator(toys["onnx_vae"], {"crimson": "red"})
+    assert unknown_words("A circel, a crimson circel on white", generator) == [
+        ("circel", ("circle",)),
+        ("crimson", ("red",)),
+    ]
+    assert unknown_words("a big red circle", generator) == []
+    silent = replace(toys["onnx_vae"], config={**toys["onnx_vae"].config, "known_words": []})
+    assert unknown_words("anything", OnnxGenerator(silent)) == []

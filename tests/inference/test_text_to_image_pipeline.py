@@ -12,6 +12,7 @@ from lexipix.inference import pretrained
 from lexipix.inference.image_request import ImageOptions
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
+from lexipix.inference.token_generator import TokenImageGenerator
 from lexipix.utils.errors import LexipixError
 
 PROMPTS = ["a big red circle at the left on white", "a small blue star at the top on black"]
@@ -154,3 +155,24 @@ def test_a_folder_that_is_no_champion_is_an_error(toys, tmp_path):
     OnnxModelDataset(filepath=str(tmp_path / "gan")).save(toys["onnx_gan"])
     with pytest.raises(LexipixError, match=r"config\.json is not valid"):
         TextToImagePipeline.from_pretrained(tmp_path / "gan")
+
+
+def test_interpolation_starts_and_ends_with_the_first_images_of_the_prompts(pipe):
+    images = pipe.interpolate(*PROMPTS, num_images=5, seed=7, quality="fast")
+    ends = pipe(PROMPTS, seed=7, quality="fast", score=False).pixels
+    assert len(images) == 5 and np.array_equal(images[[0, -1]], ends)
+    with pytest.raises(LexipixError, match="num_images is 1: it must be 2 or more"):
+        pipe.interpolate(*PROMPTS, num_images=1)
+    with pytest.raises(LexipixError, match=r"Prompt 2: The prompt is empty"):
+        pipe.interpolate(PROMPTS[0], " ")
+
+
+def test_image_tokens_cannot_be_interpolated(tokens_model, scorer):
+    generator = TokenImageGenerator(tokens_model)
+    pipe = TextToImagePipeline.from_generator("tokens", generator, lambda: scorer)
+    with pytest.raises(LexipixError, match="nothing between two prompts for the model tokens"):
+        pipe.interpolate(*PROMPTS)
+
+
+def test_unknown_words_are_those_of_the_qualitys_generator(pipe):
+    assert pipe.unknown_words("a red circel") == [("circel", ("circle",))]

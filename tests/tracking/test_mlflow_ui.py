@@ -19,18 +19,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from tests.support.browser import CHROMIUM, FLAGS, NO_CHROMIUM, SECONDS, screenshots
 from tests.support.project import REPOSITORY, copy_project, environment_without_settings, run_kedro
 from tests.support.servers import free_port
 
 from lexipix.reporting.report import Gallery, render_report
 from lexipix.tracking.tables import log_table
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (apt install chromium)")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
-# Nothing of the browser's own leaves the machine; root, as in a container, has no sandbox
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-SECONDS = 30  # a busy machine may take for a page
 expect.set_options(timeout=SECONDS * 1000)
 STORE, ENV = os.environ.get("LEXIPIX_STORE"), os.environ.get("LEXIPIX_ENV", "smoke")
 EXPERIMENT, MODEL = f"lexipix-{ENV}", f"lexipix-generator-{ENV}"
@@ -140,13 +137,7 @@ def page(browser, ui):
 @pytest.fixture
 def keep(tmp_path):
     """Take a screenshot into the documentation's folder, or one that pytest clears."""
-    folder = Path(os.environ.get("LEXIPIX_SCREENSHOTS") or tmp_path)
-
-    def keep(name, page):
-        page.mouse.move(0, 0)
-        page.screenshot(path=folder / f"{name}.png")
-
-    return keep
+    return screenshots(tmp_path)
 
 
 def open_run(page, ui, run, *rest):

@@ -18,7 +18,16 @@ from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
 from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.tracking import registry
-from lexipix.tracking.registry import CHALLENGER, CHAMPION, Evaluation, missing, register, registered_name
+from lexipix.tracking.registry import (
+    CHALLENGER,
+    CHAMPION,
+    Evaluation,
+    missing,
+    register,
+    registered_name,
+    registered_versions,
+    report_of,
+)
 from lexipix.utils.png import encode_png
 
 GENERATOR, CAPTIONER = "lexipix-generator-smoke", "lexipix-captioner-smoke"
@@ -214,3 +223,37 @@ def test_a_model_that_is_not_there_is_told_with_those_that_are(smoke, tmp_path):
     said = missing(store, "lexipix-painter")
     assert said is not None and "choose from" in said and "lexipix-captioner-smoke" in said
     assert "make run" in str(missing(f"sqlite:///{tmp_path / 'none.db'}", "lexipix-generator"))
+
+
+def test_registered_versions_come_with_the_captioner_of_their_run(empty_mlflow_store, tmp_path):
+    client = mlflow.MlflowClient(tracking_uri=empty_mlflow_store, registry_uri=empty_mlflow_store)
+    experiment = client.create_experiment("lexipix-smoke", (tmp_path / "files").as_uri())
+    runs = [client.create_run(experiment).info.run_id for _ in range(2)]
+    for name in (GENERATOR, CAPTIONER, "lexipix-generator", "another"):
+        client.create_registered_model(name)
+    for name, run in (
+        (GENERATOR, 0),
+        (GENERATOR, 1),
+        (CAPTIONER, 1),
+        ("lexipix-generator", 0),
+        ("another", 0),
+    ):
+        client.create_model_version(name, tmp_path.as_uri(), runs[run], description=f"of run {run}")
+    client.set_registered_model_alias(GENERATOR, CHAMPION, "1")
+    found = registered_versions(empty_mlflow_store)
+    assert [(one.uri, one.env, one.aliases, one.reason, one.captioner) for one in found] == [
+        ("models:/lexipix-generator/1", "base", (), "of run 0", None),
+        (f"models:/{GENERATOR}/2", "smoke", (), "of run 1", f"models:/{CAPTIONER}/1"),
+        (f"models:/{GENERATOR}/1", "smoke", (CHAMPION,), "of run 0", None),
+    ]
+    (tmp_path / "report.html").write_text("a report")
+    client.log_artifact(runs[1], str(tmp_path / "report.html"), "report")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(empty_mlflow_store)
+    assert [report and report.read_text() for report in map(report_of, found)] == [None, "a report", None]
+    mlflow.set_tracking_uri(before)
+
+
+def test_a_store_that_does_not_exist_has_no_versions(tmp_path):
+    assert registered_versions(f"sqlite:///{tmp_path / 'none.db'}") == []
+    assert not (tmp_path / "none.db").exists()

@@ -7,6 +7,7 @@ from lexipix.cli.dvc import dvc
 from lexipix.cli.estimate import estimate
 from lexipix.cli.export import export
 from lexipix.cli.generate import generate
+from lexipix.cli.play import play
 from lexipix.cli.redraw import redraw
 from lexipix.cli.reproduce import reproduce
 from lexipix.cli.run import run
@@ -17,5 +18,5 @@ def cli() -> None:
     """Commands of lexipix."""
 
 
-for _command in (run, generate, caption, redraw, estimate, export, dvc, reproduce):
+for _command in (run, generate, caption, redraw, play, estimate, export, dvc, reproduce):
     cli.add_command(_command)

@@ -19,9 +19,12 @@ _MAX_LINE_BYTES = 10_000
 
 
 def read_image_file(
-    path: Path, parameters: "IngestionParameters", model: "OnnxSession"
+    path: Path, parameters: "IngestionParameters", model: "OnnxSession", name: str = ""
 ) -> "NDArray[np.uint8]":
-    """An image file as the ingestion reads it, at a model's size; a LexipixError if it cannot be used."""
+    """An image file as the ingestion reads it, at a model's size; a LexipixError if it cannot be used.
+
+    An error calls it ``name``, by default its path.
+    """
     from lexipix.datasets.sources.images import Unusable, read_image
     from lexipix.inference.onnx_session import image_format
 
@@ -30,7 +33,7 @@ def read_image_file(
     try:
         return read_image(path, parameters.model_copy(update=image_format(model)))
     except Unusable as error:
-        raise LexipixError(f"{path} cannot be used as an image: {error}.") from None
+        raise LexipixError(f"{name or path} cannot be used as an image: {error}.") from None
 
 
 def text_beside(path: Path) -> tuple[str, str] | None:

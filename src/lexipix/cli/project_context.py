@@ -86,9 +86,14 @@ class ProjectContext:
         return CaptionPipeline(self.load("captioner_champion"), ingestion.min_side, ingestion.max_pixels)
 
 
+def environments(conf: Path) -> list[str]:
+    """The names of the environments in a folder ``conf``, but ``local``."""
+    return sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
+
+
 def require_environment(conf: Path, env: str | None) -> None:
     """Check that an environment has a folder, else a LexipixError; None is the default of ``kedro run``."""
-    known = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
+    known = environments(conf)
     if env is not None and env not in {*known, "local"}:
         raise LexipixError(f"There is no environment {env!r}: choose from {', '.join(known)}.")
 

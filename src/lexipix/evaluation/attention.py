@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from os.path import commonprefix
 from typing import Any
@@ -11,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.data.images import normalize
-from lexipix.data.tokenization import eos_id
+from lexipix.data.tokenization import encode, eos_id
 from lexipix.models.captioner import Captioner
 from lexipix.reporting.contact_sheet import contact_sheet, enlarge
 from lexipix.reporting.text import first_drawable
@@ -42,11 +44,33 @@ def attention_maps(
     """
     if not len(images):
         return [], []
-    captioner, tokenizer = load_network(bundle, Captioner).to(resolve_device(run)), tokenizer_of(bundle)
-    unit = normalize(torch.from_numpy(np.array(images)).to(captioner.positions.device))
-    with torch.inference_mode():
-        ids = captioner.generate(unit, bundle.config["max_tokens"], beams)
-        attention = captioner.attention(unit, ids).cpu().numpy()
+    captioner, unit = _prepared(bundle, images, run)
+    return _maps(captioner, bundle, unit, captioner.generate(unit, bundle.config["max_tokens"], beams))
+
+
+def attention_of_captions(
+    bundle: ModelBundle, images: NDArray[np.uint8], captions: Sequence[str], run: RunParameters
+) -> tuple[list[list[str]], Maps]:
+    """Returns the attention for given captions of images, uint8 (N, S, S, 3), N > 0; too long ones are cut.
+
+    The words and maps are those of :func:`attention_maps`.
+    """
+    captioner, unit = _prepared(bundle, images, run)
+    ids = encode(tokenizer_of(bundle), captions, bundle.config["max_tokens"])
+    return _maps(captioner, bundle, unit, torch.from_numpy(ids).to(unit.device))
+
+
+def _prepared(bundle: ModelBundle, images: NDArray[np.uint8], run: RunParameters) -> tuple[Captioner, Tensor]:
+    """The network, and images in [-1, 1] where it computes."""
+    captioner = load_network(bundle, Captioner).to(resolve_device(run))
+    return captioner, normalize(torch.from_numpy(np.array(images)).to(captioner.positions.device))
+
+
+@torch.inference_mode()
+def _maps(
+    captioner: Captioner, bundle: ModelBundle, images: Tensor, ids: Tensor
+) -> tuple[list[list[str]], Maps]:
+    tokenizer, attention = tokenizer_of(bundle), captioner.attention(images, ids).cpu().numpy()
     side = round(attention.shape[-1] ** 0.5)
     words, maps = [], []
     for tokens, cells in zip(ids.tolist(), attention, strict=True):
@@ -97,7 +121,7 @@ def attention_sheet(images: NDArray[np.uint8], words: list[list[str]], maps: Map
         return contact_sheet(images)
     sheets = [
         contact_sheet(
-            _highlighted(image, attention),
+            highlighted(image, attention),
             ["", *map(_drawable, texts)],
             COLUMNS,
             scale=1,
@@ -117,7 +141,7 @@ def _drawable(word: str) -> str:
     return first_drawable([word], " ".join(f"U+{ord(character):04X}" for character in word))
 
 
-def _highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+def highlighted(image: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The enlarged image, then a copy for each map, which is divided by its maximum and enlarged smoothly."""
     large = enlarge(on_checkerboard(image), max(1, SHOWN_PIXELS // image.shape[0]))
     # In a pale gray copy the image stays recognizable, and only the attention has a color

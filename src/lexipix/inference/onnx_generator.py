@@ -69,6 +69,27 @@ class OnnxGenerator(OnnxSession):
             return self._memory.inputs(encoded, noise)
         return {**encoded, "noise": noise}
 
+    def interpolate(self, start: str, end: str, shares: Vectors, noise: Vectors) -> Pixels:
+        """Images between two prompts with one noise (1, Z): uint8 (N, S, S, C).
+
+        Each has its share of ``end``, (N,) in [0, 1]; 0 gives the image of ``start`` and 1 that of ``end``.
+        What the text encoder computes is interpolated linearly. A generator with a memory retrieves images
+        for each step, with the words of the nearer prompt, so that its images change at some steps only.
+        """
+        first, last = (self._read(self._batches([prompt])[0][0]) for prompt in (start, end))
+
+        def draw(block: Vectors) -> Pixels:
+            encoded = {name: _mixed(first[name], last[name], block) for name in first}
+            if self._memory is not None:
+                lengths = np.linalg.norm(encoded["query"], axis=1, keepdims=True)
+                is_unit = np.abs(lengths - 1) < 1e-6  # as they are at both ends, which stay the same bits
+                encoded["query"] = np.where(is_unit, encoded["query"], encoded["query"] / lengths)
+                encoded = self._retrieve(self._memory, encoded)
+            return self._draw(self.draw_inputs(encoded, np.repeat(noise, len(block), axis=0)))
+
+        blocks = [shares[row : row + BATCH] for row in range(0, len(shares), BATCH)]
+        return np.concatenate(on_all_cores(draw, blocks))
+
     def clear_cache(self) -> None:
         """Drop all encoded prompts, so that a measurement includes the text encoder."""
         self._cache.clear()
@@ -91,11 +112,7 @@ class OnnxGenerator(OnnxSession):
 
         def draw(start: int) -> None:
             rows = slice(start, start + BATCH)
-            inputs = self.draw_inputs(stacked(prompts[rows]), noise[rows])
-            drawn = self.run("draw", "pixels", **inputs)["pixels"]
-            if drawn.shape != pixels[rows].shape or drawn.dtype != np.uint8:
-                raise damaged("draw.onnx", f"its images are {drawn.dtype} of shape {drawn.shape}")
-            pixels[rows] = drawn
+            pixels[rows] = self._draw(self.draw_inputs(stacked(prompts[rows]), noise[rows]))
 
         on_all_cores(read, self._batches(new))
         if (memory := self._memory) is not None:
@@ -105,6 +122,14 @@ class OnnxGenerator(OnnxSession):
         self._cache.update({prompt: encodings[prompt] for prompt in new[:MAX_CACHED]})
         while len(self._cache) > MAX_CACHED:
             del self._cache[next(iter(self._cache))]
+
+    def _draw(self, inputs: Arrays) -> Pixels:
+        """Images, uint8 (B, S, S, C), of what :meth:`draw_inputs` returns."""
+        drawn: Pixels = self.run("draw", "pixels", **inputs)["pixels"]
+        shape = (self.image_size, self.image_size, self.image_channels)
+        if drawn.shape[1:] != shape or drawn.dtype != np.uint8:
+            raise damaged("draw.onnx", f"its images are {drawn.dtype} of shape {drawn.shape}")
+        return drawn
 
     def _read(self, ids: NDArray[np.int64]) -> Arrays:
         outputs = self.run("read", ids=ids)
@@ -133,6 +158,15 @@ class OnnxGenerator(OnnxSession):
         ]
         parts.sort(key=len, reverse=True)
         return [(ids[rows, : lengths[rows[0]]], [prompts[row] for row in rows]) for rows in parts]
+
+
+def _mixed(first: NDArray[Any], last: NDArray[Any], shares: Vectors) -> NDArray[Any]:
+    """Arrays (N, …) from one (1, …) to another by the shares (N,) of the other; ids are the nearer one's."""
+    weights = shares.reshape(-1, *[1] * (first.ndim - 1))
+    if not np.issubdtype(first.dtype, np.floating):
+        return np.where(weights < 0.5, first, last)
+    mixed: NDArray[Any] = ((1 - weights) * first + weights * last).astype(first.dtype)
+    return mixed
 
 
 def sample_noise(seed: int, index: int, noise_dim: int, candidate: int = 0) -> Vectors:

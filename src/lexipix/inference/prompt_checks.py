@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import NamedTuple
 
 from lexipix.data.tokenization import n_tokens
@@ -20,6 +21,13 @@ class CheckedPrompt(NamedTuple):
 
     text: str  # with single spaces between words and none at its ends
     warning: str  # what will probably not be drawn well, or an empty text
+
+
+class UnknownWord(NamedTuple):
+    """A word that no caption of the training has."""
+
+    word: str  # in lower case
+    nearest: tuple[str, ...]  # words of captions, the nearest one first: by meaning, then by spelling
 
 
 def check_prompts(
@@ -64,6 +72,18 @@ def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
     return CheckedPrompt(text, warning)
 
 
+def unknown_words(prompt: str, generator: OnnxGenerator) -> list[UnknownWord]:
+    """The different words of a prompt that the model never saw, in their order; none if it knows no words."""
+    known = generator.known_words
+    unknown = dict.fromkeys(word for word in _words(prompt) if word not in known) if known else {}
+    found = []
+    for word in unknown:
+        by_meaning = generator.nearest_words.get(word)
+        nearest = ((by_meaning,) if by_meaning else ()) + _similar(word, known)
+        found.append(UnknownWord(word, tuple(dict.fromkeys(nearest))))
+    return found
+
+
 def shown(prompt: str) -> str:
     """A prompt in quotation marks, shortened if it is long."""
     return f'"{prompt if len(prompt) <= _MAX_SHOWN else prompt[: _MAX_SHOWN - 1] + "…"}"'
@@ -87,7 +107,7 @@ def _with_known_words(text: str, known: frozenset[str], nearest: Mapping[str, st
 
 
 def _unknown_words(text: str, known: frozenset[str]) -> str:
-    used = [word for word in tokens(text) if word.isalnum()]
+    used = _words(text)
     if not used:
         raise LexipixError(f"The prompt {shown(text)} has no words: name what to draw, such as {_EXAMPLE}.")
     unknown = [word for word in dict.fromkeys(used) if word not in known]
@@ -95,7 +115,7 @@ def _unknown_words(text: str, known: frozenset[str]) -> str:
         return ""
     hints = []
     for word in unknown[:5]:
-        similar = get_close_matches(word, known, n=3, cutoff=0.6)
+        similar = _similar(word, known)
         hints.append(f'"{word}"' + (f" (similar: {', '.join(similar)})" if similar else ""))
     if len(unknown) > 5:
         hints.append(f"{len(unknown) - 5} more")
@@ -106,6 +126,16 @@ def _unknown_words(text: str, known: frozenset[str]) -> str:
             f"captions, such as {', '.join(_examples(known))}."
         )
     return f"The model never saw {listed} in training and will probably ignore it."
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in tokens(text) if word.isalnum()]
+
+
+@lru_cache(maxsize=1024)  # a prompt that is being typed is checked again with each key
+def _similar(word: str, known: frozenset[str]) -> tuple[str, ...]:
+    """Known words that are spelled nearly the same, at most three."""
+    return tuple(get_close_matches(word, known, n=3, cutoff=0.6))
 
 
 def _examples(known: frozenset[str]) -> list[str]:

@@ -13,11 +13,11 @@ from PIL import Image
 from lexipix.config.generation import Quality
 from lexipix.inference.exported_config import ChampionConfig, checked
 from lexipix.inference.image_request import ImageOptions, ImageRequest
-from lexipix.inference.onnx_generator import OnnxGenerator
+from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.onnx_scorer import OnnxScorer
 from lexipix.inference.onnx_session import Pixels
 from lexipix.inference.pretrained import model_folder
-from lexipix.inference.prompt_checks import check_prompts
+from lexipix.inference.prompt_checks import UnknownWord, check_prompts, unknown_words
 from lexipix.utils.alpha import straight
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.model_files import holds_networks, read_onnx_pipeline
@@ -149,6 +149,33 @@ class TextToImagePipeline:
             raise LexipixError(f'quality is "{quality}": choose from {", ".join(self.variants)}.')
         variant = self.variants[quality]
         return self.family if variant == BASELINE else f"{self.family} {variant}", self._load(variant)
+
+    def interpolate(
+        self, start: str, end: str, num_images: int = 31, seed: int = 0, quality: str = "balanced"
+    ) -> Pixels:
+        """Images from one prompt to another in equal steps, uint8 (num_images, S, S, C), at least two.
+
+        They share their noise. The first and the last are the first images of the prompts with the seed.
+        Colors of four channels are premultiplied.
+
+        Raises:
+            LexipixError: A prompt cannot be drawn, an argument is out of range, or the model has no exported
+                form (image tokens).
+        """
+        if num_images < 2:
+            raise LexipixError(f"num_images is {num_images}: it must be 2 or more, with both ends.")
+        model, generator = self.generator(quality)
+        if not generator.graphs:
+            raise LexipixError(f"There is nothing between two prompts for the model {model}: choose another.")
+        first, last = check_prompts([start, end], generator)
+        shares = np.linspace(0, 1, num_images, dtype=np.float32)
+        return generator.interpolate(
+            first.text, last.text, shares, sample_noise(seed, 0, generator.noise_dim)
+        )
+
+    def unknown_words(self, prompt: str, quality: str = "balanced") -> list[UnknownWord]:
+        """The words of a prompt that no caption of the training has, each with the nearest ones that do."""
+        return unknown_words(prompt, self.generator(quality)[1])
 
     @property
     def scorer(self) -> OnnxScorer:

@@ -142,10 +142,11 @@ def _usable(folder: Path) -> Iterator[None]:
     except LexipixError:
         raise
     except (DatasetError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        while isinstance(error, DatasetError | LexipixError) and isinstance(error.__cause__, Exception):
-            error = error.__cause__  # what a dataset says of a stage does not help here
-        reason = " ".join(str(error).split())[:200]
+        cause: BaseException = error
+        while isinstance(cause, DatasetError | LexipixError) and cause.__cause__ is not None:
+            cause = cause.__cause__  # what a dataset says of a stage does not help here
+        reason = " ".join(str(cause).split())[:200]
         raise LexipixError(
-            f"The model in {folder} is damaged or from another version ({type(error).__name__}: {reason}): "
+            f"The model in {folder} is damaged or from another version ({type(cause).__name__}: {reason}): "
             "run `kedro export` again."
         ) from error

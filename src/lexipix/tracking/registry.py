@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlparse
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
@@ -61,6 +61,73 @@ def register(evaluation: Evaluation) -> None:
 def registered_name(kind: str, env: str | None) -> str:
     """A registered model's name: ``lexipix-generator``, or ``lexipix-generator-ENV`` outside of base."""
     return f"lexipix-{kind}{experiment_name(env).removeprefix('lexipix')}"
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered generator, and the captioner that the same run registered, if any."""
+
+    name: str
+    number: str
+    aliases: tuple[str, ...]
+    run_id: str
+    reason: str  # why it became the champion or not
+    captioner: str | None  # URI
+
+    @property
+    def uri(self) -> str:
+        """What ``TextToImagePipeline.from_pretrained`` takes."""
+        return f"models:/{self.name}/{self.number}"
+
+    @property
+    def env(self) -> str:
+        """The environment of its run."""
+        return self.name.removeprefix(registered_name("generator", None)).removeprefix("-") or "base"
+
+
+def registered_versions(store: str) -> list[RegisteredVersion]:
+    """All versions of the generators of a store, the newest of each name first; none without a store."""
+    if not store_exists(store):
+        return []
+    relocate(store)
+    client = MlflowClient(tracking_uri=store, registry_uri=store)
+    models = {model.name: model for model in client.search_registered_models()}
+    versions = sorted(
+        (version for name in models for version in client.search_model_versions(f"name='{name}'")),
+        key=lambda version: (version.name, -int(version.version)),
+    )
+    prefix, other = (registered_name(kind, None) for kind in ("generator", "captioner"))
+    captioners = {
+        (version.name.removeprefix(other), version.run_id): f"models:/{version.name}/{version.version}"
+        for version in versions
+        if version.name.startswith(other)
+    }
+    return [
+        RegisteredVersion(
+            version.name,
+            version.version,
+            tuple(
+                alias for alias, number in models[version.name].aliases.items() if number == version.version
+            ),
+            version.run_id,
+            version.description or "",
+            captioners.get((version.name.removeprefix(prefix), version.run_id)),
+        )
+        for version in versions
+        if version.name.startswith(prefix)
+    ]
+
+
+def _aliases(model: RegisteredModel, version: ModelVersion) -> tuple[str, ...]:
+    return tuple(alias for alias, number in model.aliases.items() if str(number) == str(version.version))
+
+
+def report_of(version: RegisteredVersion) -> Path | None:
+    """The report of the run that registered a version, as a file here; None if the run has none."""
+    place = f"runs:/{version.run_id}/report/report.html"
+    with suppress(MlflowException, OSError):
+        return Path(mlflow.artifacts.download_artifacts(place))
+    return None
 
 
 def missing(store: str, name: str) -> str | None:

@@ -20,6 +20,7 @@ from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.models import ModelFolderDataset
 from lexipix.datasets.pretrained import PretrainedModels
 from lexipix.datasets.tables import ParquetDataset
+from lexipix.evaluation.attention import attention_of_captions
 from lexipix.models.captioner import Captioner
 from lexipix.pipelines.captioner.nodes import caption_missing, caption_test, show_attention, train_captioner
 from lexipix.pipelines.captioner.pipeline import create_pipeline
@@ -214,3 +215,12 @@ def test_parameters_that_exclude_each_other():
             **{"language_model.source": "pretrained", "language_model.path": "x"},
             conditioning="cross_attention",
         )
+
+
+def test_attention_for_a_caption_that_is_given(trained):
+    images = np.array(image_splits().test.images[:2])
+    words, maps = attention_of_captions(trained, images, ["a big red circle", "star"], RUN)
+    assert words == [["a", "big", "red", "circle"], ["star"]]
+    assert [len(one) for one in maps] == [4, 1]
+    assert all(np.allclose(one.sum((1, 2)), 1, atol=1e-3) for one in maps)
+    assert not np.array_equal(maps[0][0], maps[0][3])

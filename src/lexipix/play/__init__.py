@@ -1,0 +1,1 @@
+"""The page of ``kedro play``: it holds the layout, and the public API does the work. It needs Gradio."""

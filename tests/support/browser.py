@@ -1,0 +1,24 @@
+"""A real browser for the tests of pages."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_CHROMIUM = "there is no Chromium here (apt install chromium)"
+# Nothing of the browser's own leaves the machine; root, as in a container, has no sandbox
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+SECONDS = 30  # a busy machine may take for a page
+
+
+def screenshots(otherwise: Path) -> Callable[[str, Any], None]:
+    """What takes a screenshot into the documentation's folder (``LEXIPIX_SCREENSHOTS``), or another one."""
+    folder = Path(os.environ.get("LEXIPIX_SCREENSHOTS") or otherwise)
+
+    def keep(name: str, page: Any) -> None:
+        page.mouse.move(0, 0)
+        page.screenshot(path=folder / f"{name}.png")
+
+    return keep
