@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 import torch
 
+from lexipix.data import caption_batches
 from lexipix.data.caption_batches import CaptionGroups, CaptionRows
 from lexipix.data.captioned import captioned, for_training
 from lexipix.data.images import ImageRows, Subset, normalize, random_hflip, random_shift, to_uint8
-from lexipix.data.tokenization import decode, train_tokenizer
+from lexipix.data.tokenization import decode, encode, train_tokenizer
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Split
 
@@ -34,6 +35,29 @@ def test_samples_are_all_captions_of_an_image_and_none_of_another(rows):
     for row, texts in enumerate(WORDINGS):
         drawn = decode(tokenizer, captions.sample(torch.full((60,), row)).numpy())
         assert set(drawn) == set(texts)
+
+
+@pytest.mark.parametrize("max_tokens", [3, 24])
+@pytest.mark.parametrize("chunk", [1, 2, 8192])
+def test_ids_are_those_of_one_array(monkeypatch, chunk, max_tokens):
+    monkeypatch.setattr(caption_batches, "CHUNK", chunk)
+    texts = [text for several in WORDINGS for text in several]
+    tokenizer = train_tokenizer(texts, 280)
+    captions = CaptionRows(
+        [several[0] for several in WORDINGS],
+        [several[1:] for several in WORDINGS],
+        tokenizer,
+        max_tokens,
+        torch.device("cpu"),
+    )
+    together = torch.from_numpy(encode(tokenizer, texts, max_tokens))
+    assert captions.n_captions == len(together)
+    for chosen in ([0, 1, 2, 3, 4, 5], [2], [5, 2, 2]):
+        expected = together[chosen]
+        longest = int((expected != captions.pad_id).sum(1).max())
+        assert torch.equal(captions.select(torch.tensor(chosen)), expected[:, :longest])
+    assert isinstance(captions._ids, np.memmap) and captions._ids.dtype == np.uint16
+    assert captions._ids.nbytes == 2 * int((together != captions.pad_id).sum())
 
 
 def test_normalize_and_to_uint8_are_inverse():
@@ -86,9 +110,10 @@ def table(captions):
 def test_rows_without_a_caption_are_left_out():
     images = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
     part = captioned(Split(images, table(["a", None, "b", "a"])))
-    assert part.captions == ["a", "b", "a"] and part.paraphrases == [["a!"], ["b!"], ["a!"]]
+    assert list(part.captions) == ["a", "b", "a"] and list(part.paraphrases) == [["a!"], ["b!"], ["a!"]]
+    assert part.captions[1] == "b" and part.captions[1:] == ["b", "a"] and part.paraphrases[-1] == ["a!"]
     assert part.images[np.array([1])].max() == 2
-    assert part.groups().tolist() == [0, 1, 0]
+    assert part.groups().tolist() == [0, 1, 0] and part.groups().dtype == np.int64
     assert sorted(part.all_captions()) == ["a", "a", "a!", "a!", "b", "b!"]
 
 
@@ -97,7 +122,7 @@ def test_training_images_replace_a_missing_validation_split():
     learn, none = Split(images, table(["a", "b", None, "c"])), Split(images[:1], table([None]))
     assert for_training(learn, none, "features")[1].captions == ["a", "b", "c"]
     other = Split(images[:2], table(["d", "e"]))
-    assert for_training(learn, other, "features")[1].captions == ["d", "e"]
+    assert list(for_training(learn, other, "features")[1].captions) == ["d", "e"]
 
 
 def test_too_few_captions_for_training_are_an_error():

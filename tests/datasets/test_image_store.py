@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from lexipix.datasets import image_store as picture_store
+from lexipix.datasets import split_files
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SPLITS, Duplicate, Reject, SourceImage
@@ -14,6 +14,8 @@ from lexipix.utils.types import SPLITS, Duplicate, Reject, SourceImage
 
 class Stream:
     """Pictures dealt to the four splits in turn, a reject, the summary; or an end before it."""
+
+    shard_rows = None
 
     def __init__(self, n_images=40, size=8, breaks=None, seed=0):
         self.n_images, self.size, self.breaks, self.seed = n_images, size, breaks, seed
@@ -60,7 +62,7 @@ def beside(store):
 
 @pytest.mark.parametrize("chunk", [1, 3, 4096])
 def test_round_trip(store, monkeypatch, chunk):
-    monkeypatch.setattr(picture_store, "_CHUNK_ROWS", chunk)
+    monkeypatch.setattr(split_files, "_CHUNK_ROWS", chunk)
     stream = Stream()
     store.save(stream)
     image_splits = store.load()

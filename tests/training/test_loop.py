@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -86,6 +87,17 @@ def test_rows_of_a_batch_over_the_end_of_an_epoch():
     assert sorted(two[1][2:] + two[2]) == list(range(6))
     assert rows_of_step(4, 4, 6, 0).tolist() == two[1]
     assert rows_of_step(4, 4, 6, 1).tolist() != two[1]
+
+
+def test_the_order_of_an_epoch_is_drawn_once_and_is_that_of_numpy(monkeypatch):
+    drawn, default_rng = [], np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawn.append(seed) or default_rng(seed))
+    rows = torch.cat([rows_of_step(at, 8, 1001, 77) for at in range(0, 3003, 8)])
+    assert drawn == [(77, 0), (77, 1), (77, 2), (77, 3)]  # the last step reaches into a fourth epoch
+    epochs = [default_rng((77, epoch)).permutation(1001) for epoch in range(4)]
+    assert rows.tolist() == np.concatenate(epochs)[: len(rows)].tolist()
+    rows_of_step(0, 8, 1001, 77)[:] = -1
+    assert rows_of_step(0, 8, 1001, 77).tolist() == rows[:8].tolist(), "a batch is the caller's own"
 
 
 def test_a_fraction_of_the_rows_evenly_spread_is_drawn_from_the_distribution():

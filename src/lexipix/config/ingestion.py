@@ -115,6 +115,7 @@ class IngestionParameters(Parameters):
     max_reject_share: float = Field(ge=0, le=1)
     allow_uncaptioned: bool
     captioner: PathText | None
+    shard_rows: int | None = Field(ge=1)
     workers: int = Field(ge=0, le=64)
 
     @property

@@ -4,6 +4,7 @@ They have three channels, or four where the folder's images are transparent: the
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -54,6 +55,29 @@ class Joined:
         return images
 
 
+def shard_ends(images: Images) -> tuple[int, ...] | None:
+    """The rows before which the shards end that images are in, ascending; None where they are in none.
+
+    Rows of a :class:`Subset` in another order are one shard.
+    """
+    if isinstance(images, Subset):
+        if (inner := shard_ends(images.images)) is None:
+            return None
+        if not (np.diff(images.rows) > 0).all():
+            return (len(images),)
+        ends = np.unique(np.searchsorted(images.rows, inner))
+        return tuple(ends[ends > 0].tolist())
+    if isinstance(images, Joined):
+        parts = [shard_ends(part) for part in images.parts]
+        if all(part is None for part in parts):
+            return None
+        starts = [0, *images.ends.tolist()]
+        own = [(len(one),) if part is None else part for one, part in zip(images.parts, parts, strict=True)]
+        return tuple(start + end for start, part in zip(starts, own, strict=False) for end in part)
+    ends_in_store: NDArray[np.int64] | None = getattr(images, "shard_ends", None)
+    return None if ends_in_store is None else tuple(ends_in_store.tolist())
+
+
 def normalize(images: Tensor) -> Tensor:
     """uint8 (B, H, W, C) to float (B, C, H, W) in [-1, 1], channels_last in memory."""
     return (images.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
@@ -83,6 +107,11 @@ class ImageRows:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @cached_property
+    def shard_ends(self) -> tuple[int, ...] | None:
+        """Those of :func:`shard_ends`."""
+        return shard_ends(self.images)
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         """Images ``rows`` in [-1, 1], (B, C, H, W)."""

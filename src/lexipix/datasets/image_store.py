@@ -1,20 +1,32 @@
 """The ingested images on disk: neither writing nor reading holds all of them in memory.
 
 The folder holds ``{train,val,test,pairs}/images.npy`` and ``captions.parquet``, ``rejects.csv`` (cells that a
-spreadsheet would take for formulas start with a quotation mark) and ``summary.json``.
+spreadsheet would take for formulas start with a quotation mark) and ``summary.json``. With
+``ingestion.shard_rows`` it holds ``images-00000.npy``, ``captions-00000.parquet`` and so on, and, written
+last, ``shards.json``.
 """
 
 import csv
+import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from lexipix.datasets.base import FolderDataset
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from lexipix.datasets.base import FolderDataset, ServiceDataset
 from lexipix.datasets.files import read_array
 from lexipix.datasets.previews import ImagePreview, preview_images
+from lexipix.datasets.shard_reader import is_sharded, read_shards
+from lexipix.datasets.shard_writer import write_shards
+from lexipix.datasets.shards import MANIFEST
+from lexipix.datasets.split_files import SplitWriter, with_captions, write_captions
+from lexipix.utils.errors import LexipixError
 from lexipix.utils.progress import track
 from lexipix.utils.types import SPLITS, Duplicate, ImageSplits, Reject, SourceImage, Split
 
@@ -22,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 _IMAGES, _CAPTIONS = "images.npy", "captions.parquet"
 _REJECTS, _SUMMARY = "rejects.csv", "summary.json"
-_COLUMNS = ("file", "caption", "caption_source", "paraphrases", "label", "digest", "withheld_caption")
-_CHUNK_ROWS = 4096  # captions in a row group of Parquet
 
 
 class ImageStoreDataset(FolderDataset[Any]):
@@ -32,33 +42,22 @@ class ImageStoreDataset(FolderDataset[Any]):
     required = (_SUMMARY,)
 
     def _write(self, path: Path, data: Any) -> None:
-        summary: Mapping[str, Any] = {}
-        further: dict[str, list[str]] = {}  # captions of copies, by the digest of the image
-        with ExitStack() as stack:
-            splits = {name: _SplitWriter(path / name, stack) for name in SPLITS}
-            file = stack.enter_context((path / _REJECTS).open("w", encoding="utf-8", newline=""))
+        manifest = None
+        with (path / _REJECTS).open("w", encoding="utf-8", newline="") as file:
             rejects = csv.writer(file, lineterminator="\n")
             rejects.writerow(["file", "reason"])
-            # A source's threads end when its generator is closed.
-            items = stack.enter_context(closing(data.__iter__()))
-            for item in track(items, data.n_images, "Ingesting"):
-                if isinstance(item, SourceImage):
-                    assert item.split is not None
-                    splits[item.split].add(item)
-                elif isinstance(item, Reject):
-                    rejects.writerow([_no_formula(item.file), _no_formula(item.reason)])
-                    if isinstance(item, Duplicate) and item.texts:
-                        further.setdefault(item.digest, []).extend(item.texts)
-                else:
-                    summary = item
-            shape = next((writer.shape for writer in splits.values() if writer.shape), (1, 1, 3))
-            for writer in splits.values():
-                writer.finish(shape)
-        if further:
-            for name in SPLITS:
-                _add_captions(path / name / _CAPTIONS, further)
+
+            def on_reject(item: Reject) -> None:
+                rejects.writerow([_no_formula(item.file), _no_formula(item.reason)])
+
+            if data.shard_rows is None:
+                summary = _write_splits(path, data, on_reject)
+            else:
+                summary, manifest = write_shards(path, data, on_reject)
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (path / _SUMMARY).write_text(text + "\n", encoding="utf-8")
+        if manifest is not None:
+            (path / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         counts = {name: summary[f"n_{name}"] for name in SPLITS}
         listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         n_images, n_rejected = sum(counts.values()), summary["rejected"]
@@ -68,16 +67,48 @@ class ImageStoreDataset(FolderDataset[Any]):
         )
 
     def _read(self, path: Path) -> ImageSplits:
-        import pandas as pd
-
-        summary = json.loads((path / _SUMMARY).read_text(encoding="utf-8"))
-        rejects = pd.read_csv(path / _REJECTS, dtype=str, keep_default_na=False)
-        splits = {name: _read_split(path / name) for name in SPLITS}
-        return ImageSplits(**splits, summary=summary, rejects=rejects)
+        return _read_store(LocalFileSystem(), str(path.absolute()))
 
     def preview(self) -> ImagePreview:
         """The first training images, for Kedro-Viz."""
         return preview_images(self.load().train.images)
+
+
+class RemoteImageStoreDataset(ServiceDataset[ImageSplits]):
+    """Loads a store in shards from another machine, such as ``s3://bucket/images``, by ranges of bytes.
+
+    fsspec reads the address; credentials come from the environment. The ingestion writes to a local folder,
+    which is copied there.
+    """
+
+    def __init__(self, *, filepath: str) -> None:
+        self.path = filepath
+
+    def load(self) -> ImageSplits:
+        try:
+            fs, root = url_to_fs(self.path)
+            return _read_store(fs, root.rstrip("/"))
+        except LexipixError:
+            raise
+        except Exception as error:  # each kind of storage raises its own
+            reason = " ".join(str(error).split())
+            raise LexipixError(
+                f"The images at {self.path} cannot be read ({reason}): check address and credentials, or run "
+                "the ingestion with ingestion.shard_rows set and copy its folder there again."
+            ) from error
+
+
+def _read_store(fs: AbstractFileSystem, root: str) -> ImageSplits:
+    import pandas as pd
+
+    is_local = isinstance(fs, LocalFileSystem)
+    if is_local and not is_sharded(fs, root):
+        splits = {name: _read_split(Path(root, name)) for name in SPLITS}
+    else:
+        splits = read_shards(fs, root)
+    summary = json.loads(fs.cat_file(f"{root}/{_SUMMARY}"))
+    rejects = pd.read_csv(io.BytesIO(fs.cat_file(f"{root}/{_REJECTS}")), dtype=str, keep_default_na=False)
+    return ImageSplits(**splits, summary=summary, rejects=rejects)
 
 
 def _no_formula(cell: str) -> str:
@@ -100,6 +131,36 @@ def _captions_of(n_images: int, summary: Mapping[str, Any]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
+def _write_splits(path: Path, data: Any, on_reject: Callable[[Reject], None]) -> Mapping[str, Any]:
+    """Write one file of images and one of captions for each split; return the summary."""
+    import pyarrow.parquet as pq
+
+    summary: Mapping[str, Any] = {}
+    further: dict[str, list[str]] = {}  # captions of copies, by the digest of the image
+    for name in SPLITS:
+        (path / name).mkdir()
+    with ExitStack() as stack:
+        splits = {name: SplitWriter(path / name / _IMAGES, path / name / _CAPTIONS, stack) for name in SPLITS}
+        # A source's threads end when its generator is closed.
+        items = stack.enter_context(closing(data.__iter__()))
+        for item in track(items, data.n_images, "Ingesting"):
+            if isinstance(item, SourceImage):
+                assert item.split is not None
+                splits[item.split].add(item)
+            elif isinstance(item, Reject):
+                on_reject(item)
+                if isinstance(item, Duplicate) and item.texts:
+                    further.setdefault(item.digest, []).extend(item.texts)
+            else:
+                summary = item
+        shape = next((writer.shape for writer in splits.values() if writer.shape), (1, 1, 3))
+        for writer in splits.values():
+            writer.finish(shape)
+    for file in (path / name / _CAPTIONS for name in SPLITS if further):
+        write_captions(file, with_captions(pq.read_table(file), further))
+    return summary
+
+
 def _read_split(folder: Path) -> Split:
     import pyarrow.parquet as pq
 
@@ -111,70 +172,3 @@ def _read_split(folder: Path) -> Split:
         raise ValueError(f"{folder.name} holds {len(images)} images and {len(captions)} captions")
     captions["paraphrases"] = [list(texts) for texts in captions["paraphrases"]]
     return Split(images, captions)
-
-
-def _add_captions(path: Path, further: Mapping[str, list[str]]) -> None:
-    """Give images the captions of their copies, which were read after they had been written."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    rows = table.to_pylist()
-    for row in rows:
-        texts = further.get(row["digest"], [])
-        if texts and (row["caption"] is None or row["caption_source"] == "generated"):
-            row |= {"caption": texts[0], "caption_source": "given"}
-            texts = texts[1:]
-        row["paraphrases"] = [*row["paraphrases"], *texts]
-    changed = pa.Table.from_pylist(rows, schema=table.schema)
-    pq.write_table(changed, path, compression="zstd", row_group_size=_CHUNK_ROWS)
-
-
-class _SplitWriter:
-    """Writes one split: images one by one, captions in row groups; the stack closes its files."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        folder.mkdir()
-        kinds = dict.fromkeys(_COLUMNS, pa.string()) | {"paraphrases": pa.list_(pa.string())}
-        self._schema = pa.schema(kinds)
-        self._images = stack.enter_context((folder / _IMAGES).open("wb", buffering=2**20))
-        captions = stack.enter_context((folder / _CAPTIONS).open("wb"))
-        self._captions = stack.enter_context(pq.ParquetWriter(captions, self._schema, compression="zstd"))
-        self._rows: list[dict[str, Any]] = []
-        self.n_images = 0
-        self.shape: tuple[int, ...] | None = None
-
-    def add(self, image: SourceImage) -> None:
-        if self.shape is None:
-            self.shape = image.image.shape
-            self._write_header(self.shape)
-        if image.image.shape != self.shape:
-            raise ValueError(f"{image.file} has the shape {image.image.shape}, the other images {self.shape}")
-        self._images.write(image.image.tobytes())
-        self.n_images += 1
-        row = {name: getattr(image, name) for name in _COLUMNS}
-        self._rows.append(row if image.caption is not None else row | {"caption_source": None})
-        if len(self._rows) >= _CHUNK_ROWS:
-            self._write_rows()
-
-    def finish(self, shape: tuple[int, ...]) -> None:
-        """Write what remains; an empty split takes the ``shape`` of the other splits' images."""
-        self._write_rows()
-        # NumPy's header has room for any number of images, so it can be overwritten.
-        self._images.seek(0)
-        self._write_header(self.shape or shape)
-
-    def _write_rows(self) -> None:
-        import pyarrow as pa
-
-        self._captions.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
-        self._rows.clear()
-
-    def _write_header(self, shape: tuple[int, ...]) -> None:
-        import numpy as np
-
-        header = {"descr": "|u1", "fortran_order": False, "shape": (self.n_images, *shape)}
-        np.lib.format.write_array_header_1_0(self._images, header)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NewType
 from lexipix.utils.png import encode_png
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
+
+    from lexipix.utils.types import StoredImages
 
 ImagePreview = NewType("ImagePreview", str)
 JSONPreview = NewType("JSONPreview", str)
@@ -24,7 +25,7 @@ def preview_png(content: bytes) -> ImagePreview:
     return ImagePreview(base64.b64encode(content).decode("ascii"))
 
 
-def preview_images(images: "np.ndarray") -> ImagePreview:
+def preview_images(images: "StoredImages") -> ImagePreview:
     """A grid of the first images, uint8 (N, H, W, C), with every pixel enlarged to a square."""
     import numpy as np
 

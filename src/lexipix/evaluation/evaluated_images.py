@@ -55,7 +55,7 @@ def select_evaluated_images(
     indices = evenly_spaced(len(test), evaluation.n_images)
     table = test.captions.iloc[indices].reset_index(drop=True)
     references = reference_captions(table)
-    images = test.images if len(indices) == len(test) else test.images[indices]
+    images = test.images[slice(None) if len(indices) == len(test) else indices]
     prompts = [str(text) for text in test_captions["caption"].iloc[indices]]
     scenes = None
     if is_scenes(image_splits.summary) and all(references):

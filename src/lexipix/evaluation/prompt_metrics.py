@@ -40,7 +40,8 @@ def choose_prompts(split: Split, limit: int, *, unique: bool = False) -> Caption
         alone = np.array([i for i, text in enumerate(data.captions) if counts[text] == 1], np.intp)
         indices = alone if len(alone) >= limit else indices
     indices = indices[evenly_spaced(len(indices), limit)]
-    captions, paraphrases = [data.captions[i] for i in indices], [data.paraphrases[i] for i in indices]
+    rows = indices.tolist()
+    captions, paraphrases = [data.captions[i] for i in rows], [data.paraphrases[i] for i in rows]
     return CaptionedImages(data.images[indices], captions, paraphrases)
 
 

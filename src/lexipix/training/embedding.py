@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 
 from lexipix.data.images import ImageRows, Images
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.utils.mapped_array import mapped_array
 
 BATCH = 256
 
 
 def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:
-    """Return unit embeddings of images, uint8 (N, S, S, C): float32 (N, D)."""
+    """Return unit embeddings of images, uint8 (N, S, S, C), memory-mapped: float32 (N, D)."""
     encoder, rows = pair.image_encoder.to(device), ImageRows(images, device)
     batches = torch.arange(len(rows)).split(BATCH)
     with torch.inference_mode():
-        embeddings = torch.cat([encoder(rows[batch]).embedding.float().cpu() for batch in batches])
-    return embeddings.numpy()
+        return mapped_array(encoder(rows[batch]).embedding.float().cpu().numpy() for batch in batches)

@@ -4,6 +4,7 @@ Progress is counted in images seen, so a batch size never changes the meaning of
 are seeded per step from the seed and the images seen, so that resuming changes nothing.
 """
 
+import hashlib
 import logging
 import math
 import time
@@ -46,7 +47,7 @@ def train(
 
     The modules in ``task.averaged`` hold their best (or last) averaged weights afterwards. Messages contain
     ``name`` and ``key``, the full key of ``parameters``. The ``fingerprint`` is that of parameters and data;
-    a checkpoint with another one is not resumed.
+    a checkpoint with another one is not resumed, and none of rows in other shards.
 
     Raises:
         LexipixError: A loss became NaN or infinite; the last checkpoint remains.
@@ -54,6 +55,8 @@ def train(
     device = resolve_device(run)
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):
         # Resume an interrupted training of the same thing, or start
+        if task.shard_ends is not None:
+            fingerprint += f"-{hashlib.sha256(repr(task.shard_ends).encode()).hexdigest()[:16]}"
         saved = checkpoints.load()
         if saved is not None and saved[1].get("fingerprint") != fingerprint:
             saved = None
@@ -126,7 +129,7 @@ def _step(state: TrainingState, graphs: CudaGraphRunner | None) -> Metrics:
     images_seen, progress = state.images_seen, state.images_seen / parameters.num_images
     factor = learning_rate_factor(progress_since_restart(progress, task.lr_restarts), parameters.warmup)
     factor *= task.feedback.lr_factor
-    rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, seed)
+    rows = rows_of_step(images_seen, parameters.batch_size, task.n_rows, seed, task.shard_ends)
     if task.feedback.sampling_cdf is not None:
         rows = resample(rows, task.feedback.sampling_cdf, task.feedback.resampled_fraction, images_seen, seed)
     for name, optimizer in task.optimizers.items():

@@ -15,6 +15,17 @@ SplitName = Literal["train", "val", "test", "pairs"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test", "pairs")
 
 
+class StoredImages(Protocol):
+    """Images, uint8 (N, H, W, 3 or 4): an array, or shards that are read on access as an array is."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Split:
     """One split of a data set.
@@ -26,7 +37,7 @@ class Split:
             withheld; only the evaluation uses it).
     """
 
-    images: np.ndarray
+    images: StoredImages
     captions: pd.DataFrame
 
     def __len__(self) -> int:

@@ -79,6 +79,15 @@ def test_a_second_run_gives_the_same_and_another_seed_does_not(run):
     assert run(source=SMALL, seed=4)[1]["digest"] != digest
 
 
+def test_shards_hold_the_same_images(run):
+    whole = run(source=SMALL)
+    sharded = run(source=SMALL, shard_rows=32)
+    for split in SPLITS:
+        np.testing.assert_array_equal(sharded[0][split].images, whole[0][split].images)
+    assert sharded[1] == whole[1] and np.array_equal(sharded[3], whole[3])
+    assert len(sharded[0].train.images.shard_ends) == 4
+
+
 def write_folder(root, n_images=150):
     root.mkdir()
     rng = np.random.default_rng(0)

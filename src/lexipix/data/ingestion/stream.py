@@ -2,32 +2,25 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from lexipix.config.ingestion import IngestionParameters, SplitParameters
 from lexipix.data.ingestion.captioning import ImageCaptioner, captioned
+from lexipix.data.ingestion.duplicates import Deduplicator
 from lexipix.data.ingestion.report import IngestReport
 from lexipix.utils.terminal import DIRECTION_MARKS
-from lexipix.utils.types import Duplicate, OpenedSource, Reject, SourceImage, SplitName
+from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
 # Control characters separate words; marks of a text's direction are left out, as nothing is drawn for them.
 _NOT_TEXT = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ") | dict.fromkeys(
     map(ord, DIRECTION_MARKS), ""
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """An accepted image; only hashes of its captions, as these stay in memory."""
-
-    file: str
-    split: SplitName
-    texts: set[int]
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,9 @@ class PictureStream:
     Iterating reads the source from its beginning. It yields each accepted image (with split, digest and tidy
     caption), each reject, and last the summary, a dict. Only one image is held at a time, and a few bytes for
     each earlier one. The class is iterable but no iterator, so that Kedro saves it as one object.
+
+    A store in shards reads ``parts`` instead, which keep copies, and gives what it knows of their items to
+    the ``settlement`` afterwards. Results and summary are the same.
     """
 
     source: OpenedSource
@@ -47,11 +43,14 @@ class PictureStream:
     def n_images(self) -> int | None:
         return self.source.n_images
 
+    @property
+    def shard_rows(self) -> int | None:
+        return self.parameters.shard_rows
+
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
-        seen: dict[bytes, _Seen] = {}
-        report = IngestReport(self.parameters)
+        settle, report = self._deduplicator(), IngestReport(self.parameters)
         with closing(self.source.read()) as items:  # the source's threads end with the generator
-            results: Iterator[SourceImage | Reject] = (self._check(item, seen) for item in items)
+            results: Iterator[SourceImage | Reject] = (settle(self._check(item)) for item in items)
             if self.captioner is not None:
                 results = captioned(results, self.captioner)
             for result in results:
@@ -59,7 +58,27 @@ class PictureStream:
                 yield result
         yield {**report.summary(), **self.source.facts}
 
-    def _check(self, item: SourceImage | Reject, seen: dict[bytes, _Seen]) -> SourceImage | Reject:
+    def parts(self) -> Generator[Iterator[SourceImage | Reject], None, None]:
+        """Yield the items of the source, copies included, ``shard_rows`` at a time.
+
+        Each part must be read to its end before the next.
+        """
+        assert self.shard_rows is not None
+        with closing(self.source.read()) as items:
+            checked = map(self._check, items)
+            for first in checked:
+                part = chain([first], islice(checked, self.shard_rows - 1))
+                yield part if self.captioner is None else captioned(part, self.captioner)
+
+    def settlement(self) -> "Settlement":
+        """What decides about the items of ``parts``."""
+        return Settlement(self._deduplicator(), IngestReport(self.parameters), self.source.facts)
+
+    def _deduplicator(self) -> Deduplicator:
+        # Other sources have captions of their own for equal images
+        return Deduplicator(share_captions=self.parameters.source.kind == "folder")
+
+    def _check(self, item: SourceImage | Reject) -> SourceImage | Reject:
         file = _printable(item.file)
         if isinstance(item, Reject):
             return replace(item, file=file, reason=_printable(item.reason))
@@ -84,7 +103,7 @@ class PictureStream:
             self.parameters.splits,
             item.is_held_out_pair,
         )
-        item = replace(
+        return replace(
             item,
             file=file,
             caption=caption,
@@ -92,27 +111,25 @@ class PictureStream:
             split=split,
             digest=digest.hex(),
         )
-        if digest in seen:
-            return self._duplicate(item, seen[digest])
-        texts = set() if caption is None else {hash(text) for text in (caption, *paraphrases)}
-        seen[digest] = _Seen(file, split, texts)
-        return item
 
-    def _duplicate(self, item: SourceImage, first: _Seen) -> Duplicate:
-        """A copy of an image; the first one gets captions that a file gives the copy."""
-        assert item.digest is not None
-        reason = f"duplicate of {first.file}"
-        captions = () if item.caption is None or item.from_folder_name else (item.caption, *item.paraphrases)
-        further = tuple(text for text in captions if hash(text) not in first.texts)
-        # Other sources have captions of their own for equal images
-        if not further or self.parameters.source.kind != "folder":
-            return Duplicate(item.file, reason)
-        if item.split != first.split:  # captions of the test split must not be trained on
-            return Duplicate(item.file, f"{reason}, which is in another split: its caption is not used")
-        is_first = not first.texts
-        first.texts.update(map(hash, further))
-        reason = f"{reason}, which gets its caption too"
-        return Duplicate(item.file, reason, digest=item.digest, texts=further, is_first_caption=is_first)
+
+@dataclass(frozen=True)
+class Settlement:
+    """Decides about the items of a stream's parts, in their order; the images need no pixels."""
+
+    deduplicator: Deduplicator
+    report: IngestReport
+    facts: Mapping[str, Any]
+
+    def add(self, item: SourceImage | Reject, recurs: bool) -> SourceImage | Reject:
+        """Return the item, or a `Duplicate` for a copy; ``recurs`` says whether an equal image follows."""
+        result = self.deduplicator(item, recurs)
+        self.report.add(result)
+        return result
+
+    def summary(self) -> dict[str, Any]:
+        """Summary of all items; LexipixError if too many were rejected, or a split is empty."""
+        return {**self.report.summary(), **self.facts}
 
 
 def choose_split(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from lexipix.data.images import ImageRows
+
 Metrics = dict[str, Tensor]
 SampleGrid = NDArray[np.uint8]
 Batch = TypeVar("Batch")
@@ -60,6 +62,12 @@ class TrainingTask(ABC):
     learns_from: float = 0.0  # progress from which the shipped model learns and may be the best
     feedback: Feedback = Feedback()
     uses_cuda_graphs: bool = False  # whether ``graph_step`` returns steps
+
+    @property
+    def shard_ends(self) -> tuple[int, ...] | None:
+        """The training rows before which the shards of the task's ``images`` end; None without shards."""
+        images = getattr(self, "images", None)
+        return images.shard_ends if isinstance(images, ImageRows) else None
 
     @abstractmethod
     def step(self, rows: Tensor, progress: float) -> Metrics:

@@ -1,0 +1,167 @@
+"""Writes the images of a source in shards, one or none of each split for every part of the source.
+
+A part is a number of images that follow each other in the source, so that parts can be written in any order.
+Copies of images are found when all parts are there: only shards that hold some are written again.
+"""
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from lexipix.datasets.digest_buckets import recurring
+from lexipix.datasets.part_items import ItemWriter, read_digests, read_items
+from lexipix.datasets.shards import Manifest, Shard, describe_shard, shard_names
+from lexipix.datasets.split_files import SplitWriter, with_captions, write_captions, write_images
+from lexipix.utils.atomic import replace_file
+from lexipix.utils.progress import Progress
+from lexipix.utils.types import SPLITS, Duplicate, Reject, SourceImage, SplitName
+
+_ITEMS = ".items"  # folder of what is known about the items of each part, until copies are found
+
+Place = tuple[SplitName, int]  # split and part of a shard
+
+
+class Settlement(Protocol):
+    """Decides about items in the order of the source: that of :mod:`lexipix.data.ingestion.stream`."""
+
+    def add(self, item: SourceImage | Reject, recurs: bool) -> SourceImage | Reject: ...
+
+    def summary(self) -> dict[str, Any]: ...
+
+
+class PartStream(Protocol):
+    """A source in parts."""
+
+    @property
+    def n_images(self) -> int | None: ...
+
+    def parts(self) -> Generator[Iterator[SourceImage | Reject], None, None]: ...
+
+    def settlement(self) -> Settlement: ...
+
+
+@dataclass
+class _Changes:
+    """What copies change in a shard."""
+
+    dropped: list[int] = field(default_factory=list)  # rows
+    further: dict[str, list[str]] = field(default_factory=dict)  # captions by digest
+
+
+def write_shards(
+    folder: Path, stream: PartStream, on_reject: Callable[[Reject], None]
+) -> tuple[dict[str, Any], Manifest]:
+    """Write all shards into an empty folder; return summary and manifest, which is not written yet."""
+    items, shards, number = folder / _ITEMS, dict[Place, Shard](), -1
+    items.mkdir()
+    for split in SPLITS:
+        (folder / split).mkdir()
+    with closing(stream.parts()) as parts, Progress("Ingesting", stream.n_images) as progress:
+        for number, part in enumerate(parts):
+            written = write_part(folder, number, _counted(part, progress))
+            shards |= {(split, number): shard for split, shard in written.items()}
+    changes, summary = _settle(items, number + 1, stream.settlement(), on_reject)
+    for place, change in changes.items():
+        if (shard := _rewrite(folder, place, shards.pop(place), change)) is not None:
+            shards[place] = shard
+    shutil.rmtree(items)
+    by_split = {
+        split: tuple(shard for (own, _), shard in sorted(shards.items()) if own == split) for split in SPLITS
+    }
+    return summary, Manifest(image_shape=_image_shape(folder, shards.values()), splits=by_split)
+
+
+def write_part(folder: Path, number: int, items: Iterable[SourceImage | Reject]) -> dict[SplitName, Shard]:
+    """Write the shards of one part of the source, copies included, and what is known about its items."""
+    writers: dict[SplitName, SplitWriter] = {}
+    with ExitStack() as stack:
+        known = stack.enter_context(ItemWriter(_items_file(folder / _ITEMS, number)))
+        for item in items:
+            known.add(item)
+            if isinstance(item, SourceImage):
+                assert item.split is not None
+                if item.split not in writers:
+                    images, captions = (folder / name for name in shard_names(item.split, number))
+                    writers[item.split] = SplitWriter(images, captions, stack)
+                writers[item.split].add(item)
+        for writer in writers.values():
+            writer.finish(writer.shape or ())
+    return {
+        split: describe_shard(folder, split, number, writer.n_images) for split, writer in writers.items()
+    }
+
+
+def _settle(
+    items: Path, n_parts: int, settlement: Settlement, on_reject: Callable[[Reject], None]
+) -> tuple[Mapping[Place, _Changes], dict[str, Any]]:
+    """What copies change in which shards, and the summary."""
+    changes, homes = defaultdict[Place, _Changes](_Changes), dict[str, Place]()
+    files = [_items_file(items, number) for number in range(n_parts)]
+    followed = recurring(map(read_digests, files), items)
+    n_images = 0
+    for number, file in enumerate(files):
+        rows = Counter[SplitName]()
+        for item in read_items(file):
+            if isinstance(item, Reject):
+                on_reject(settlement.add(item, recurs=False))  # type: ignore[arg-type]
+                continue
+            assert item.split is not None and item.digest is not None
+            place, row = (item.split, number), rows[item.split]
+            index = followed.searchsorted(n_images)
+            recurs = bool(index < len(followed) and followed[index] == n_images)
+            rows[item.split] += 1
+            n_images += 1
+            result = settlement.add(item, recurs)
+            if isinstance(result, Reject):
+                on_reject(result)
+                changes[place].dropped.append(row)
+                if isinstance(result, Duplicate) and result.texts:
+                    further = changes[homes[item.digest]].further
+                    further.setdefault(item.digest, []).extend(result.texts)
+            elif recurs:
+                homes[item.digest] = place
+            if not recurs:
+                homes.pop(item.digest, None)
+    return changes, settlement.summary()
+
+
+def _rewrite(folder: Path, place: Place, shard: Shard, change: _Changes) -> Shard | None:
+    """Write a shard without the dropped rows and with further captions; None if no row is left."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    images, captions = (folder / name for name in shard_names(*place))
+    rows = np.delete(np.arange(shard.rows), change.dropped)
+    if not len(rows):
+        images.unlink()
+        captions.unlink()
+        return None
+    if change.dropped:
+        with replace_file(images) as temporary:
+            write_images(temporary, np.load(images, mmap_mode="r", allow_pickle=False), rows)
+    with replace_file(captions) as temporary:
+        table = pq.read_table(captions).take(rows)
+        write_captions(temporary, with_captions(table, change.further) if change.further else table)
+    return describe_shard(folder, *place, len(rows))
+
+
+def _image_shape(folder: Path, shards: Iterable[Shard]) -> tuple[int, int, int]:
+    import numpy as np
+
+    first = next(iter(shards))
+    height, width, channels = np.load(folder / first.images.name, mmap_mode="r", allow_pickle=False).shape[1:]
+    return int(height), int(width), int(channels)
+
+
+def _items_file(items: Path, number: int) -> Path:
+    return items / f"{number:05}.parquet"
+
+
+def _counted(items: Iterable[SourceImage | Reject], progress: Progress) -> Iterator[SourceImage | Reject]:
+    for item in items:
+        yield item
+        progress.advance(1)
