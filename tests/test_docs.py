@@ -109,7 +109,9 @@ def commands(page):
 def use_templates_of(page, file):
     """Add the page's example of parameters to a file."""
     text = (REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    example = next(
+        text for text in re.findall(r"```yaml\n(.*?)```", text, re.S) if "caption_templates" in text
+    )
     parameters = yaml.safe_load(file.read_text(encoding="utf-8"))
     folder = yaml.safe_load(example)["ingestion"]["source"]["folder"]
     parameters["ingestion"]["source"]["folder"] = folder

@@ -52,7 +52,9 @@ class Campaign:
             if found is not None:
                 findings.outcomes["result"] += 1
             if found is not None and is_whole:
-                names = [name for name in files if name.startswith("good/")]
+                names = [f"good/{image}.png" for image in range(_N_IMAGES)]
+                if not set(names) & set(found[0]["file"]):  # it was the only folder, which is left out
+                    names = [name.removeprefix("good/") for name in names]
                 if suffix in ("parquet", "arrow"):
                     names = [f"images.{suffix}:{row}" for row in range(1, len(files) + 1)]
                 one = Findings()

@@ -268,7 +268,8 @@ def test_captions_from_strangers_do_nothing_in_report_and_table(browser, page, u
         ),
         encoding="utf-8",
     )  # fmt: skip
-    run = store.create_run(store.create_experiment("hostile"), run_name=HOSTILE[0])
+    experiment = store.create_experiment("hostile", artifact_location=(tmp_path / "artifacts").as_uri())
+    run = store.create_run(experiment, run_name=HOSTILE[0])
     store.log_param(run.info.run_id, "ingestion.source.path", text)
     store.set_tag(run.info.run_id, "error", text)
     table = pd.DataFrame({"image": list(images), "truth": HOSTILE, HOSTILE[1]: HOSTILE})
@@ -287,7 +288,7 @@ def test_captions_from_strangers_do_nothing_in_report_and_table(browser, page, u
     for place in ((), ("artifacts", "captions/captions.json"), ("artifacts", "report/report.html")):
         open_run(page, ui, run, *place)
         inside = page.frame_locator("iframe") if place[1:] == ("report/report.html",) else page
-        expect(inside.get_by_text("window.hacked").first).to_be_visible()
+        expect(inside.get_by_text("window.hacked").filter(visible=True).first).to_be_visible()
         page.wait_for_timeout(500)  # for what would run late
         assert not any(frame.evaluate("window.hacked") for frame in page.frames), place
     assert dialogs == []

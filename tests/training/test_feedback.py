@@ -154,7 +154,7 @@ def test_a_gan_with_feedback_ships_its_best():
 
 def test_feedback_changes_a_training_from_the_first_validation_on():
     with_feedback, without = (
-        Training(make, images=96)()[0].curves for make in (prior, lambda: world().prior_task())
+        Training(make, images=192)()[0].curves for make in (prior, lambda: world().prior_task())
     )
     assert with_feedback[0]["loss"] == without[0]["loss"]
     assert with_feedback[-1]["loss"] != without[-1]["loss"]

@@ -195,10 +195,10 @@ def test_too_many_rejects_leave_no_store(run, tmp_path):
 
 
 def test_interrupted_while_reading(run, tmp_path, monkeypatch):
-    from lexipix.datasets.sources import folder
+    from lexipix.datasets.sources import entry_reading
 
     write_folder(tmp_path / "in")
-    read_image, n_read = folder.read_image, 0
+    read_image, n_read = entry_reading.read_image, 0
 
     def interrupted(*args):
         nonlocal n_read
@@ -208,7 +208,7 @@ def test_interrupted_while_reading(run, tmp_path, monkeypatch):
         return read_image(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "read_image", interrupted)
+        patch.setattr(entry_reading, "read_image", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(source={"kind": "folder", "path": "in"}, image_size=16)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]

@@ -34,7 +34,7 @@ def wide_vector():
 
 
 def task():
-    return TextDistillationTask(student(), targets(), targets(), learning_rate=3e-3)
+    return TextDistillationTask(student(), targets(), targets(), learning_rate=1e-2)
 
 
 def test_targets_are_what_the_teacher_makes_of_each_token():
