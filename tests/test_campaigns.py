@@ -19,7 +19,7 @@ UNITS = {
 
 
 def test_a_run_killed_a_dozen_times_ends_in_the_bytes_of_one_that_ran_through(smoke, tmp_path):
-    chaos = Chaos(tmp_path, random.Random(SEED), (2.5, 4.5), undisturbed=smoke.path)
+    chaos = Chaos(tmp_path, random.Random(SEED), (2.2, 3.6), undisturbed=smoke.path)
     chain = chaos.run("features", max_kills=12)
     assert chain.faults == []
     assert chain.kills.total() >= 5

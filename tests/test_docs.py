@@ -19,7 +19,7 @@ import pytest
 import yaml
 from PIL import Image
 from tests.support.project import REPOSITORY, environment_without_settings, make_folder_environment_small
-from tests.support.small_world import save_language_model, save_sentence_encoder
+from tests.support.small_world import save_language_model
 
 # Page and pattern of a command -> the test that covers it
 COVERED_ELSEWHERE = {
@@ -30,6 +30,10 @@ COVERED_ELSEWHERE = {
     ("run", "kedro estimate"): "repro/test_cost_estimate.py::test_",
     ("run", "kedro redraw .*--optimize(-steps 8$| noise)"): "inference/test_inversion.py::test_steps_lead",
     ("own-data", "kedro run .*captioner="): "test_docs.py::check_described_images",
+    (
+        "own-data",
+        "kedro run .*sentence_encoder=",
+    ): "pipelines/compression/test_pipeline.py::test_champion_draws_a_new_word_as_the_nearest_known_one",
     ("own-data", "pip"): "compression/test_nearest_words.py::test_a_new_word_gets_the_known_word",
     ("own-data", "python"): "compression/test_nearest_words.py::test_a_new_word_gets_the_known_word",
     ("reproduce", "dvc repro"): "repro/test_dvc_lineage.py::test_stages_of_one_repro_have_one_parent",
@@ -159,7 +163,6 @@ def test_every_command_of_a_page_works(page, project):
     if page == "own-data":
         make_folder_environment_small(project)
         save_language_model(project / "models" / "gpt2", positions=200)
-        save_sentence_encoder(project / "data/01_raw/all-MiniLM-L6-v2", ["red", "crimson"])
         use_templates_of(page, project / "conf" / "folder" / "parameters_ingestion.yml")
     for command in found:
         if test := covering_test(page, command.line):
