@@ -15,8 +15,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from record import REPOSITORY
+from record import REPOSITORY, save_sheet
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.data.images import evenly_spaced
@@ -48,9 +47,7 @@ def main() -> None:
             str(text) for text in np.resize(chosen, arguments.per_class)
         ]  # from the start if they are few
         rows.append(np.concatenate(list(pipe(texts, seed=arguments.seed, score=False).pixels), axis=1))
-    path = arguments.out / f"{arguments.env}_samples.png"
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
+    path = save_sheet(np.concatenate(rows), arguments.out, f"{arguments.env}_samples")
     print(f"Written to {path}: {len(rows)} classes, {arguments.per_class} images each.")
 
 

@@ -16,8 +16,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from record import REPOSITORY
+from record import REPOSITORY, save_sheet
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.data.captioned import captioned
@@ -61,9 +60,7 @@ def main() -> None:
     padded = [
         np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts
     ]
-    path = arguments.out / f"prompts_{arguments.prompts.stem}.png"
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(padded)).save(path, optimize=True)
+    path = save_sheet(np.concatenate(padded), arguments.out, f"prompts_{arguments.prompts.stem}")
     print(f"Written to {path}.")
 
 

@@ -206,6 +206,14 @@ def plot_growth(
     return rendered(figure)
 
 
+def save_sheet(image: NDArray[np.uint8], folder: Path, name: str) -> Path:
+    """Write a sheet, uint8 (H, W, 3 or 4), as a PNG file into a folder, which is made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    Image.fromarray(image).save(path, optimize=True)
+    return path
+
+
 def _log(name: str, content: Mapping[str, Any], files: Sequence[Path]) -> None:
     import mlflow
 

@@ -1,6 +1,8 @@
 """What became of hostile inputs."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,13 @@ class Findings:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def case(self, name: str) -> Iterator[None]:
+        """Begin the faults that are found inside with a name."""
+        before = len(self.faults)
+        yield
+        self.faults[before:] = [f"{name}: {fault}" for fault in self.faults[before:]]
 
     def check_time(self, name: str, seconds: float) -> None:
         """Note an input that took too long."""

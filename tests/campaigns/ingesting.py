@@ -75,6 +75,13 @@ def account(findings: Findings, files: Iterable[str], captions: pd.DataFrame, re
             findings.faults.append(f"{shown}: neither an image nor a reject")
 
 
+def unaccounted(files: Iterable[str], captions: pd.DataFrame, rejects: pd.DataFrame) -> list[str]:
+    """Faults of files that are neither, where the whole ingestion counts as one outcome."""
+    findings = Findings()
+    account(findings, files, captions, rejects)
+    return findings.faults
+
+
 @contextmanager
 def _timed(findings: Findings):
     read = entry_reading.read_image

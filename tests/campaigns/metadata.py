@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tests.campaigns.findings import Findings
-from tests.campaigns.ingesting import account, ingest_folder
+from tests.campaigns.ingesting import ingest_folder, unaccounted
 from tests.campaigns.picture_files import drawing
 
 N_UNITS, N_CASES = 50, 20
@@ -47,16 +47,11 @@ class Campaign:
             suffix = _SUFFIXES[rng.integers(len(_SUFFIXES))]
             content = _metadata(rng, suffix)
             (folder / "images" / "train" / f"metadata{suffix}").write_bytes(content)
-            before = len(findings.faults)
-            found = ingest_folder(folder, findings, {"source": {"folder": {"min_named_share": 0.0}}})
-            if found is not None:
-                one = Findings()
-                account(one, [f"train/{i}.png" for i in range(_N_ROWS)], *found)
-                findings.outcomes["result"] += 1
-                findings.faults += one.faults
-            findings.faults[before:] = [
-                f"case {case} ({suffix}): {fault}" for fault in findings.faults[before:]
-            ]
+            with findings.case(f"case {case} ({suffix})"):
+                found = ingest_folder(folder, findings, {"source": {"folder": {"min_named_share": 0.0}}})
+                if found is not None:
+                    findings.outcomes["result"] += 1
+                    findings.faults += unaccounted([f"train/{i}.png" for i in range(_N_ROWS)], *found)
         return findings
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tests.campaigns.captions import TEXTS
 from tests.campaigns.findings import Findings
-from tests.campaigns.ingesting import account, ingest_folder
+from tests.campaigns.ingesting import ingest_folder, unaccounted
 from tests.campaigns.picture_files import drawing
 
 N_UNITS, N_CASES = 50, 20
@@ -45,26 +46,29 @@ class Campaign:
             folder = work / str(case)
             folder.mkdir()
             (folder / f"images.{suffix}").write_bytes(content if is_whole else _damaged(rng, content))
-            before = len(findings.faults)
-            found = ingest_folder(
-                folder, findings, {"source": {"path": f"images.{suffix}"}, "splits": _SPLITS}
-            )
-            if found is not None:
-                findings.outcomes["result"] += 1
-            if found is not None and is_whole:
-                names = [f"good/{image}.png" for image in range(_N_IMAGES)]
-                if not set(names) & set(found[0]["file"]):  # it was the only folder, which is left out
-                    names = [name.removeprefix("good/") for name in names]
-                if suffix in ("parquet", "arrow"):
-                    names = [f"images.{suffix}:{row}" for row in range(1, len(files) + 1)]
-                one = Findings()
-                account(one, names, *found)
-                findings.faults += one.faults
-            allowed = {f"images.{suffix}", "store"}
-            findings.faults += [f"written: {path}" for path in folder.iterdir() if path.name not in allowed]
-            findings.faults += [f"written: {path}" for path in work.iterdir() if not path.name.isdigit()]
-            findings.faults[before:] = [f"case {case} ({suffix}): {one}" for one in findings.faults[before:]]
+            with findings.case(f"case {case} ({suffix})"):
+                found = ingest_folder(
+                    folder, findings, {"source": {"path": f"images.{suffix}"}, "splits": _SPLITS}
+                )
+                if found is not None:
+                    findings.outcomes["result"] += 1
+                    if is_whole:
+                        findings.faults += unaccounted(_expected(suffix, files, found[0]), *found)
+                allowed = {f"images.{suffix}", "store"}
+                written = [path for path in folder.iterdir() if path.name not in allowed]
+                written += [path for path in work.iterdir() if not path.name.isdigit()]
+                findings.faults += [f"written: {path}" for path in written]
         return findings
+
+
+def _expected(suffix: str, files: dict[str, bytes], captions: pd.DataFrame) -> list[str]:
+    """What the images of a whole archive or table are called."""
+    if suffix in ("parquet", "arrow"):
+        return [f"images.{suffix}:{row}" for row in range(1, len(files) + 1)]
+    names = [f"good/{image}.png" for image in range(_N_IMAGES)]
+    if not set(names) & set(captions["file"]):  # it was the only folder, which is left out
+        names = [name.removeprefix("good/") for name in names]
+    return names
 
 
 def _files(rng: np.random.Generator) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from PIL import Image
-from tests.support.browser import CHROMIUM, FLAGS, NO_CHROMIUM, SECONDS, screenshots
+from tests.support.browser import CHROMIUM, NO_CHROMIUM, SECONDS, chromium, screenshots
 from tests.support.exported_models import SIZE, _project, project, said, toys  # noqa: F401
 from tests.support.project import REPOSITORY, environment_without_settings
 from tests.support.servers import free_port, running_server
@@ -75,13 +75,8 @@ def address(toy_address):
 def browser():
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=SECONDS * 1000)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture

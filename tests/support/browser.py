@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,18 @@ NO_CHROMIUM = "there is no Chromium here (apt install chromium)"
 # Nothing of the browser's own leaves the machine; root, as in a container, has no sandbox
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 SECONDS = 30  # a busy machine may take for a page
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A running browser; what is expected on a page may take :data:`SECONDS`."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=SECONDS * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def screenshots(otherwise: Path) -> Callable[[str, Any], None]:

@@ -18,8 +18,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from tests.support.browser import CHROMIUM, FLAGS, NO_CHROMIUM, SECONDS, screenshots
+from playwright.sync_api import expect
+from tests.support.browser import CHROMIUM, NO_CHROMIUM, SECONDS, chromium, screenshots
 from tests.support.project import REPOSITORY, copy_project, environment_without_settings, run_kedro
 from tests.support.servers import free_port
 
@@ -28,7 +28,6 @@ from lexipix.tracking.tables import log_table
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
-expect.set_options(timeout=SECONDS * 1000)
 STORE, ENV = os.environ.get("LEXIPIX_STORE"), os.environ.get("LEXIPIX_ENV", "smoke")
 EXPERIMENT, MODEL = f"lexipix-{ENV}", f"lexipix-generator-{ENV}"
 TRAINING = "workflowType=machine_learning"
@@ -116,10 +115,8 @@ def wait_until_healthy(address, server):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ _ITEMS = ".items"  # folder of what is known about the items of each part, until
 Place = tuple[SplitName, int]  # split and part of a shard
 
 
-class Settlement(Protocol):
+class DuplicateResolver(Protocol):
     """Decides about items in the order of the source: that of :mod:`lexipix.data.ingestion.stream`."""
 
     def add(self, item: SourceImage | Reject, recurs: bool) -> SourceImage | Reject: ...
@@ -41,7 +41,7 @@ class PartStream(Protocol):
 
     def parts(self) -> Generator[Iterator[SourceImage | Reject], None, None]: ...
 
-    def settlement(self) -> Settlement: ...
+    def duplicate_resolver(self) -> DuplicateResolver: ...
 
 
 @dataclass
@@ -64,7 +64,7 @@ def write_shards(
         for number, part in enumerate(parts):
             written = write_part(folder, number, _counted(part, progress))
             shards |= {(split, number): shard for split, shard in written.items()}
-    changes, summary = _settle(items, number + 1, stream.settlement(), on_reject)
+    changes, summary = _resolve_duplicates(items, number + 1, stream.duplicate_resolver(), on_reject)
     for place, change in changes.items():
         if (shard := _rewrite(folder, place, shards.pop(place), change)) is not None:
             shards[place] = shard
@@ -95,8 +95,8 @@ def write_part(folder: Path, number: int, items: Iterable[SourceImage | Reject])
     }
 
 
-def _settle(
-    items: Path, n_parts: int, settlement: Settlement, on_reject: Callable[[Reject], None]
+def _resolve_duplicates(
+    items: Path, n_parts: int, resolver: DuplicateResolver, on_reject: Callable[[Reject], None]
 ) -> tuple[Mapping[Place, _Changes], dict[str, Any]]:
     """What copies change in which shards, and the summary."""
     changes, homes = defaultdict[Place, _Changes](_Changes), dict[str, Place]()
@@ -107,7 +107,7 @@ def _settle(
         rows = Counter[SplitName]()
         for item in read_items(file):
             if isinstance(item, Reject):
-                on_reject(settlement.add(item, recurs=False))  # type: ignore[arg-type]
+                on_reject(resolver.add(item, recurs=False))  # type: ignore[arg-type]
                 continue
             assert item.split is not None and item.digest is not None
             place, row = (item.split, number), rows[item.split]
@@ -115,7 +115,7 @@ def _settle(
             recurs = bool(index < len(followed) and followed[index] == n_images)
             rows[item.split] += 1
             n_images += 1
-            result = settlement.add(item, recurs)
+            result = resolver.add(item, recurs)
             if isinstance(result, Reject):
                 on_reject(result)
                 changes[place].dropped.append(row)
@@ -126,7 +126,7 @@ def _settle(
                 homes[item.digest] = place
             if not recurs:
                 homes.pop(item.digest, None)
-    return changes, settlement.summary()
+    return changes, resolver.summary()
 
 
 def _rewrite(folder: Path, place: Place, shard: Shard, change: _Changes) -> Shard | None:

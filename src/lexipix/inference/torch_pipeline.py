@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 import torch
 from kedro.io import DatasetError
+from torch import Tensor
 
 from lexipix.config.generation import Quality
 from lexipix.data.images import normalize, to_uint8
@@ -76,24 +77,20 @@ class TorchScorer(OnnxScorer):
         self._pad_id = pad_id(self.tokenizer)
 
     def embed_images(self, images: Pixels) -> Vectors:
-        vectors: list[Vectors] = [np.empty(0, np.float32)] * len(images)
-
-        def embed(row: int) -> None:
+        def embed(row: int) -> Tensor:
             image = normalize(torch.from_numpy(images[row : row + 1]))
-            vectors[row] = self._pair.image_encoder(image).embedding.float().numpy()
+            embedding: Tensor = self._pair.image_encoder(image).embedding
+            return embedding
 
-        _on_all_cores(embed, len(images))
-        return np.concatenate(vectors)
+        return _vectors(embed, len(images))
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        vectors: list[Vectors] = [np.empty(0, np.float32)] * len(texts)
-
-        def embed(row: int) -> None:
+        def embed(row: int) -> Tensor:
             ids = torch.from_numpy(self.token_ids(texts[row]))
-            vectors[row] = self._pair.text_encoder(ids, ids != self._pad_id).float().numpy()
+            embedding: Tensor = self._pair.text_encoder(ids, ids != self._pad_id)
+            return embedding
 
-        _on_all_cores(embed, len(texts))
-        return np.concatenate(vectors)
+        return _vectors(embed, len(texts))
 
 
 def load(folder: Path) -> TextToImagePipeline:
@@ -119,6 +116,17 @@ def load(folder: Path) -> TextToImagePipeline:
     return TextToImagePipeline(champion.family, qualities, generator, scorer)
 
 
+def _vectors(embed: Callable[[int], Tensor], n_vectors: int) -> Vectors:
+    """The results (1, V) of a function for each number below ``n_vectors``, as float32 (n_vectors, V)."""
+    vectors: list[Vectors] = [np.empty(0, np.float32)] * n_vectors
+
+    def keep(row: int) -> None:
+        vectors[row] = embed(row).float().numpy()
+
+    _on_all_cores(keep, n_vectors)
+    return np.concatenate(vectors)
+
+
 def _on_all_cores(function: Callable[[int], None], n_tasks: int) -> None:
     """Call a function for each number below ``n_tasks``, on one thread each, without gradients."""
 
@@ -136,7 +144,7 @@ def _on_all_cores(function: Callable[[int], None], n_tasks: int) -> None:
 
 @contextmanager
 def _usable(folder: Path) -> Iterator[None]:
-    """Report a configuration that describes no network as damage."""
+    """Report a damaged file, or a configuration that describes no network, in one sentence."""
     try:
         yield
     except LexipixError:

@@ -81,12 +81,10 @@ class Muon(AdamW):
 
 def _matrices(network: nn.Module) -> set[int]:
     """The ids of the weights that Muon updates."""
-    layers = [(layer, isinstance(layer, nn.Embedding)) for layer in network.modules()]
-    embeddings = {id(layer.weight) for layer, is_embedding in layers if is_embedding}
+    embeddings = {id(layer.weight) for layer in network.modules() if isinstance(layer, nn.Embedding)}
     return {
         id(weight)
-        for layer, _ in layers
-        for name, weight in layer.named_parameters(recurse=False)
+        for name, weight in network.named_parameters()
         if name.endswith("weight") and weight.ndim in (2, 4) and min(weight.flatten(1).shape) >= MIN_SIDE
     } - embeddings
 
@@ -100,13 +98,16 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
     x = wide / wide.flatten(1).norm(dim=1).clamp_min(1e-7)[:, None, None]
     a, b, c = COEFFICIENTS
-    gram = x @ x.mT
     scaled_identity = a * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    product = scaled_identity / a
-    for step in range(ITERATIONS):
-        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + scaled_identity
+
+    def factor_of(gram: Tensor) -> Tensor:
+        return torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + scaled_identity
+
+    gram = x @ x.mT
+    product = factor = factor_of(gram)
+    for _ in range(ITERATIONS - 1):
+        gram = factor @ gram @ factor
+        factor = factor_of(gram)
         product = factor @ product
-        if step < ITERATIONS - 1:
-            gram = factor @ gram @ factor
     orthogonal: Tensor = product @ x
     return orthogonal if matrices.shape[1] <= matrices.shape[2] else orthogonal.mT

@@ -11,20 +11,22 @@ def item(file, digest, caption=None, **more):
 
 
 def test_what_is_kept_of_an_image_is_forgotten_after_its_last_copy():
-    settle = Deduplicator(share_captions=True)
-    assert settle(item("alone", 1), recurs=False).file == "alone" and not settle._seen
-    settle(item("first", 2, "one"), recurs=True)
-    assert settle(item("second", 2, "two"), recurs=True).texts == ("two",) and len(settle._seen) == 1
-    last = settle(item("third", 2, "two"), recurs=False)
-    assert isinstance(last, Duplicate) and last.texts == () and not settle._seen
+    deduplicate = Deduplicator(share_captions=True)
+    assert deduplicate(item("alone", 1), recurs=False).file == "alone" and not deduplicate._seen
+    deduplicate(item("first", 2, "one"), recurs=True)
+    assert (
+        deduplicate(item("second", 2, "two"), recurs=True).texts == ("two",) and len(deduplicate._seen) == 1
+    )
+    last = deduplicate(item("third", 2, "two"), recurs=False)
+    assert isinstance(last, Duplicate) and last.texts == () and not deduplicate._seen
 
 
 def test_a_generated_caption_counts_as_none():
-    settle = Deduplicator(share_captions=True)
-    settle(item("first", 1, "written by a model", caption_source="generated"))
-    copy = settle(item("second", 1, "also written", caption_source="generated"))
+    deduplicate = Deduplicator(share_captions=True)
+    deduplicate(item("first", 1, "written by a model", caption_source="generated"))
+    copy = deduplicate(item("second", 1, "also written", caption_source="generated"))
     assert (copy.reason, copy.texts) == ("duplicate of first", ())
-    copy = settle(item("third", 1, "given"))
+    copy = deduplicate(item("third", 1, "given"))
     assert copy.texts == ("given",) and copy.is_first_caption
 
 

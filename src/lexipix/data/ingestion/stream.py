@@ -32,7 +32,7 @@ class PictureStream:
     each earlier one. The class is iterable but no iterator, so that Kedro saves it as one object.
 
     A store in shards reads ``parts`` instead, which keep copies, and gives what it knows of their items to
-    the ``settlement`` afterwards. Results and summary are the same.
+    the ``duplicate_resolver`` afterwards. Results and summary are the same.
     """
 
     source: OpenedSource
@@ -48,9 +48,9 @@ class PictureStream:
         return self.parameters.shard_rows
 
     def __iter__(self) -> Generator[SourceImage | Reject | dict[str, Any], None, None]:
-        settle, report = self._deduplicator(), IngestReport(self.parameters)
+        deduplicate, report = self._deduplicator(), IngestReport(self.parameters)
         with closing(self.source.read()) as items:  # the source's threads end with the generator
-            results: Iterator[SourceImage | Reject] = (settle(self._check(item)) for item in items)
+            results: Iterator[SourceImage | Reject] = (deduplicate(self._check(item)) for item in items)
             if self.captioner is not None:
                 results = captioned(results, self.captioner)
             for result in results:
@@ -70,9 +70,9 @@ class PictureStream:
                 part = chain([first], islice(checked, self.shard_rows - 1))
                 yield part if self.captioner is None else captioned(part, self.captioner)
 
-    def settlement(self) -> "Settlement":
+    def duplicate_resolver(self) -> "DuplicateResolver":
         """What decides about the items of ``parts``."""
-        return Settlement(self._deduplicator(), IngestReport(self.parameters), self.source.facts)
+        return DuplicateResolver(self._deduplicator(), IngestReport(self.parameters), self.source.facts)
 
     def _deduplicator(self) -> Deduplicator:
         # Other sources have captions of their own for equal images
@@ -114,7 +114,7 @@ class PictureStream:
 
 
 @dataclass(frozen=True)
-class Settlement:
+class DuplicateResolver:
     """Decides about the items of a stream's parts, in their order; the images need no pixels."""
 
     deduplicator: Deduplicator

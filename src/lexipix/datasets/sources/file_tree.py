@@ -9,9 +9,7 @@ from typing import Protocol, TypeVar
 from lexipix.datasets.sources.folder_layout import Listing
 from lexipix.datasets.sources.images import MISSING, Unusable
 
-MAX_BYTES = (
-    128 * 2**20
-)  # of a member; 25 million pixels (ingestion.max_pixels) have 100 MB without compression
+MAX_BYTES = 128 * 2**20  # of a member; 25 million pixels (ingestion.max_pixels) have 100 MB uncompressed
 Named = TypeVar("Named")
 Content = Path | BytesIO  # a file on disk, or what a member holds
 
