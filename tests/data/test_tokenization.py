@@ -138,5 +138,6 @@ def test_a_feature_tokenizer_has_at_most_so_many_ids_and_those_that_occur_most()
 
 def test_a_prompt_is_as_long_as_its_words_if_it_is_read_by_features():
     made = train_feature_tokenizer(["a red swordfish"], 100)
-    assert n_tokens(made.tokenizer, "a red swordfish, twice") == 4 + 1
-    assert n_tokens(TOKENIZER, "x" * 30) == len(TOKENIZER.encode("x" * 30).ids)
+    assert n_tokens(made.tokenizer, ["a red swordfish, twice", ""]).tolist() == [4 + 1, 1]
+    captions = ["x" * 30, "x", ""]
+    assert n_tokens(TOKENIZER, captions).tolist() == [len(TOKENIZER.encode(text).ids) for text in captions]

@@ -41,12 +41,12 @@ def step(network, optimizer, seed=0):
     optimizer.step()
 
 
-@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 200), (2, 200, 16)])
-def test_matrices_become_nearly_orthogonal_and_keep_their_singular_vectors(shape):
-    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    made = orthogonalize(matrices)
-    assert made.shape == shape
-    for before, after in zip(matrices, made, strict=True):
+def test_matrices_become_nearly_orthogonal_and_keep_their_singular_vectors():
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(16, 16), (16, 200), (200, 16), (24, 40), (16, 16)]
+    matrices = [torch.randn(shape, generator=generator) for shape in shapes]
+    for before, after in zip(matrices, orthogonalize(matrices), strict=True):
+        assert after.shape == before.shape
         u, _, v = torch.linalg.svd(before, full_matrices=False)
         inside = u.T @ after @ v.T
         values = inside.diag()
@@ -67,6 +67,24 @@ def test_an_update_is_that_of_torch():
         moved, other_moved = (weight - before).detach(), (other - other_before).detach()
         assert F.cosine_similarity(moved.flatten(), other_moved.flatten(), dim=0) > 0.98  # torch's has 8 bits
         assert moved.norm() == pytest.approx(float(other_moved.norm()), rel=0.05)
+
+
+def test_an_update_is_the_same_in_the_autocast_of_a_training():
+    moved = []
+    for enabled in (False, True):
+        network, optimizer = made()
+        network.hidden.weight.grad = torch.randn(48, 512, generator=torch.Generator().manual_seed(0))
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            optimizer.step()
+        moved.append(network.hidden.weight.detach())
+    assert torch.equal(*moved)
+
+
+def test_weights_without_a_gradient_stay_as_they_are():
+    network, optimizer = made()
+    before = {name: one.clone() for name, one in network.state_dict().items()}
+    optimizer.step()
+    assert all(torch.equal(one, before[name]) for name, one in network.state_dict().items())
 
 
 def test_embeddings_norms_biases_and_small_outputs_are_left_to_adamw():

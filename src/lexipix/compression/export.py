@@ -196,8 +196,9 @@ class Exporter:
     def _ids(self, bundle: ModelBundle) -> list[Tensor]:
         """The captions as one padded batch, and the shortest and the longest of them by themselves."""
         tokenizer = tokenizer_of(bundle)
-        by_length = sorted(self.captions, key=lambda text: n_tokens(tokenizer, text))
-        return [token_ids(bundle, texts) for texts in (self.captions, by_length[:1], by_length[-1:])]
+        by_length = n_tokens(tokenizer, self.captions).argsort(kind="stable")
+        shortest, longest = (self.captions[place] for place in (by_length[0], by_length[-1]))
+        return [token_ids(bundle, texts) for texts in (self.captions, [shortest], [longest])]
 
     def _images(self) -> dict[str, Tensor]:
         return {"images": normalize(torch.from_numpy(self.images)).contiguous()}

@@ -4,6 +4,7 @@ All tokenizers, also those of pretrained language models, append EOS to a text a
 ``tokenizer.json`` alone turns text into a network's input.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -202,14 +203,14 @@ def _vocabulary(tokenizer: Tokenizer) -> dict[str, int]:
     return dict(tokenizer.get_vocab())
 
 
-def n_tokens(tokenizer: Tokenizer, caption: str) -> int:
-    """The number of ids that say what a caption says, EOS included: of features only the words count.
+def n_tokens(tokenizer: Tokenizer, captions: Sequence[str]) -> NDArray[np.int64]:
+    """The number of ids that say what each caption says, EOS included: of features only the words count.
 
     Parts of words come last, and a long caption can do without some.
     """
     if reads_features(tokenizer):
-        return 1 + sum(map(_is_word, text_features(caption).split(SEPARATOR)))
-    return len(tokenizer.encode(caption).ids)
+        return np.array([1 + len(_marked_words(caption)) for caption in captions], np.int64)
+    return (encode(tokenizer, captions, sys.maxsize) != pad_id(tokenizer)).sum(1)
 
 
 def decode(tokenizer: Tokenizer, ids: NDArray[np.int64]) -> list[str]:

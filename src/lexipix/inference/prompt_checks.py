@@ -58,7 +58,7 @@ def check_prompt(prompt: str, generator: OnnxGenerator) -> CheckedPrompt:
         text.encode()
     except UnicodeEncodeError:
         raise LexipixError("The prompt is not valid UTF-8: type it again.") from None
-    length = n_tokens(generator.tokenizer, text)
+    length = int(n_tokens(generator.tokenizer, [text])[0])
     if length > generator.max_tokens:
         raise LexipixError(
             f"The prompt {shown(text)} is too long: it has {length - 1} tokens (words and parts of words), "

@@ -28,6 +28,7 @@ def small_gpt2(
         n_embd=width,
         n_layer=depth,
         n_head=width // HEAD_DIM,
+        activation_function="gelu_pytorch_tanh",  # GPT-2's own, in one kernel
         add_cross_attention=cross_attention,
         resid_pdrop=0.0,
         embd_pdrop=0.0,

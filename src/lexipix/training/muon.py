@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -59,24 +59,24 @@ class Muon(AdamW):
             self.param_groups = groups
         for group in groups:
             if group["muon"]:
-                self._update_matrices(group)
+                # A training's autocast would compute the products in bfloat16, too coarse for those of Grams
+                with torch.autocast(group["params"][0].device.type, enabled=False):
+                    self._update_matrices(group)
         return loss
 
     def _update_matrices(self, group: dict[str, Any]) -> None:
-        by_shape: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
-        for weight in group["params"]:
-            if weight.grad is not None:
-                state = self.state[weight]
-                if not state:  # AdamW expects a step in every state that it loads
-                    state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
-                state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
-                matrix = weight.grad.lerp(state["momentum"], MOMENTUM).flatten(1)
-                by_shape[matrix.shape[0], matrix.shape[1]].append((weight, matrix))
-        for shape, found in by_shape.items():
-            updates = orthogonalize(torch.stack([matrix for _, matrix in found]))
-            for (weight, _), update in zip(found, updates, strict=True):
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.sub_(group["lr"] * RMS * math.sqrt(max(shape)) * update.view(weight.shape))
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        if not weights:
+            return  # such as those of an image encoder after a batch of text
+        for weight in weights:
+            if not self.state[weight]:  # AdamW expects a step in every state that it loads
+                self.state[weight] |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
+        gradients, momenta = [w.grad for w in weights], [self.state[w]["momentum"] for w in weights]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        matrices = [one.flatten(1) for one in torch._foreach_lerp(gradients, momenta, MOMENTUM)]
+        for weight, update in zip(weights, orthogonalize(matrices), strict=True):
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            weight.sub_(group["lr"] * RMS * math.sqrt(max(update.shape)) * update.view(weight.shape))
 
 
 def _matrices(network: nn.Module) -> set[int]:
@@ -89,25 +89,38 @@ def _matrices(network: nn.Module) -> set[int]:
     } - embeddings
 
 
-def orthogonalize(matrices: Tensor) -> Tensor:
-    """Return matrices (B, M, N) with the same singular vectors, and singular values from 0.5 to 1.5.
+def orthogonalize(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Return matrices (M, N) with the same singular vectors, and singular values from 0.5 to 1.5.
 
     Only values below a thousandth of the norm stay smaller. An iteration is ``X = (a + b A + c A A) X`` with
-    ``A = X X^T``. All factors are made from the first ``A``, which is smaller than ``X``.
+    ``A = X X^T``, of the wide form of a matrix. All factors are made from the first ``A``, which is smaller
+    than ``X``, for all matrices with the same shorter side at once.
     """
-    wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
-    x = wide / wide.flatten(1).norm(dim=1).clamp_min(1e-7)[:, None, None]
+    wide = [matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T for matrix in matrices]
+    by_side: dict[int, list[int]] = defaultdict(list)
+    for number, matrix in enumerate(wide):
+        by_side[len(matrix)].append(number)
+    orthogonal = list(matrices)
+    for numbers in by_side.values():
+        scaled = [wide[n] / wide[n].norm().clamp_min(1e-7) for n in numbers]
+        products = _product_of_factors(torch.stack([x @ x.T for x in scaled]))
+        for n, x, product in zip(numbers, scaled, products, strict=True):
+            made = product @ x
+            orthogonal[n] = made if wide[n] is matrices[n] else made.T
+    return orthogonal
+
+
+def _product_of_factors(grams: Tensor) -> Tensor:
+    """The product of the factors of all iterations, from ``X X^T`` of each matrix (B, M, M)."""
     a, b, c = COEFFICIENTS
-    scaled_identity = a * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    scaled_identity = a * torch.eye(grams.shape[1], dtype=grams.dtype, device=grams.device)
 
-    def factor_of(gram: Tensor) -> Tensor:
-        return torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + scaled_identity
+    def factor_of(grams: Tensor) -> Tensor:
+        return torch.baddbmm(grams, grams, grams, beta=b, alpha=c) + scaled_identity
 
-    gram = x @ x.mT
-    product = factor = factor_of(gram)
+    product = factor = factor_of(grams)
     for _ in range(ITERATIONS - 1):
-        gram = factor @ gram @ factor
-        factor = factor_of(gram)
+        grams = factor @ grams @ factor
+        factor = factor_of(grams)
         product = factor @ product
-    orthogonal: Tensor = product @ x
-    return orthogonal if matrices.shape[1] <= matrices.shape[2] else orthogonal.mT
+    return product

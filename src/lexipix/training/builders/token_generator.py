@@ -12,7 +12,7 @@ from lexipix.config.tokens import TokenTransformerParameters
 from lexipix.models.captioner import Captioner
 from lexipix.models.discriminator import Discriminator
 from lexipix.models.image_tokenizer import ImageTokenizer
-from lexipix.models.language_model import language_model_from_config, small_gpt2
+from lexipix.models.language_model import small_gpt2
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.token_generator import CELLS
 from lexipix.models.tokens_to_image import PriorHint, TokensToImage, token_generator_from_config
@@ -111,10 +111,7 @@ def extended_gpt2(
     from transformers import GPT2LMHeadModel
 
     sizes = vocabulary + n_image_tokens, max_tokens + CELLS, width, depth
-    small = small_gpt2(*sizes, captioner.eos_id, cross_attention=False)
-    config = small.config.to_dict() | {"activation_function": "gelu_pytorch_tanh"}  # the same, in one kernel
-    model = language_model_from_config(config)
-    assert isinstance(model, GPT2LMHeadModel)
+    model = small_gpt2(*sizes, captioner.eos_id, cross_attention=False)
     known = captioner.language_model
     if not isinstance(known, GPT2LMHeadModel) or known.config.n_embd != width:
         return model
