@@ -61,17 +61,20 @@ def test_where_shapes_differ_the_target_is_the_retrieved_image():
     assert other.any() and torch.equal(target[other], model._images(encoding.rows[:, :1])[other, 0])
 
 
-def test_every_weight_of_the_editor_learns():
+@pytest.mark.parametrize("bf16", [False, True])
+def test_every_weight_of_the_editor_learns(bf16):
     model, _, images = make()
     optimizer = torch.optim.SGD(model.unfreeze(), 0.1)
     for _ in range(3):  # branches that start at zero block gradients at first
-        found = model.retrieve(IDS, exclude=torch.arange(N_IMAGES))
-        scores = model.rank(found)
-        pairs = model.training_pairs(found, model.score(found), torch.arange(N_IMAGES), images)
-        encoding, target, likeness = pairs
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            found = model.retrieve(IDS, exclude=torch.arange(N_IMAGES))
+            scores = model.rank(found)
+            pairs = model.training_pairs(found, model.score(found), torch.arange(N_IMAGES), images)
+            encoding, target, likeness = pairs
+            drawn = model.decode(encoding, torch.zeros(N_IMAGES, 4))
         optimizer.zero_grad()
-        loss = (model.decode(encoding, torch.zeros(N_IMAGES, 4)) - target).square().mean()
-        (loss - (likeness * scores.log_softmax(1)).sum()).backward()
+        loss = (drawn.float() - target).square().mean()
+        (loss - (likeness * scores.float().log_softmax(1)).sum()).backward()
         optimizer.step()
     silent = [name for name, weight in model.editor.named_parameters() if not weight.grad.abs().sum() > 0]
     assert silent == []

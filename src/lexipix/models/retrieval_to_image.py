@@ -258,8 +258,10 @@ class RetrievalToImage(ConditionalGenerator):
         if self._outlines is None:
             parts = torch.arange(len(self.memory)).split(OUTLINES_BATCH)
             small = [shrink(self._images(rows[:, None])[:, 0], OUTLINES_SIDE) for rows in parts]
-            images, edges = torch.cat([part.half() for part in small]), torch.cat([*map(edges_of, small)])
             device = self.editor.grid_bias.device
+            with torch.autocast("cpu", enabled=False):  # it joins no halves
+                images = torch.cat([part.half() for part in small])
+                edges = torch.cat([*map(edges_of, small)])
             self._outlines = Outlines(images.to(device), edges.to(device))
         return self._outlines
 
