@@ -98,7 +98,7 @@ play: install  ## Open a page that draws while you type; needs a finished `make 
 
 docs: install  ## Build the documentation as a site that opens from disk: site/index.html
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements-docs.lock
-	$(BIN)/python -m mkdocs build --quiet --strict $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict $(ARGS)
 
 repro: install  ## Run the stages of dvc.yaml that are out of date, of the environment ENV
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS) evaluation@$(ENV)

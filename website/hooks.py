@@ -21,7 +21,7 @@ from website.pages import GENERATED, OF_ROOT, REPOSITORY
 from lexipix.config.pipelines import PIPELINE_ORDER
 from lexipix.pipeline_registry import register_pipelines
 
-STYLE, FONT = "assets/site.css", "assets/math.ttf"
+ASSETS, FONT = ("site.css", "iframe-worker.js"), "assets/math.ttf"
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 PIPELINE = re.compile(r"<!-- pipeline: (\w+) -->")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[([](.*?)\\[)\]]</\1>', re.DOTALL)
@@ -35,7 +35,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, place, abs_src_path=str(REPOSITORY / source)))
     for place, generate in GENERATED.items():
         files.append(File.generated(config, place, content=generate()))
-    files.append(File.generated(config, STYLE, abs_src_path=str(Path(__file__).parent / "site.css")))
+    for name in ASSETS:
+        files.append(File.generated(config, f"assets/{name}", abs_src_path=str(Path(__file__).parent / name)))
     # STIX Two Math (SIL Open Font License): system fonts lack brackets that grow with what they enclose
     font = next(Path(ziamath.__file__).parent.rglob("STIXTwoMath-Regular.ttf"))
     files.append(File.generated(config, FONT, abs_src_path=str(font)))
