@@ -22,11 +22,13 @@ API = {
     "Images from prompts": (
         "lexipix.inference.text_to_image_pipeline.TextToImagePipeline",
         "lexipix.inference.text_to_image_pipeline.TextToImageOutput",
+        "lexipix.inference.image_request.ImageOptions",
         "lexipix.inference.prompt_checks.UnknownWord",
         "lexipix.inference.prompt_suggestions.PromptSuggestions",
         "lexipix.reporting.animation.encode_animation",
     ),
     "Captions of images": ("lexipix.inference.caption_pipeline.CaptionPipeline",),
+    "Folders of models": ("lexipix.inference.pretrained.model_folder",),
     "Data": (
         "lexipix.datasets.image_store.RemoteImageStoreDataset",
         "lexipix.scenes.truth.SceneTruth",

@@ -25,7 +25,9 @@ def parameters_page(conf: Path) -> str:
     models = dict(_models(LexipixParameters))
     files = {section: conf.parent / default_place(section) for section in LexipixParameters.model_fields}
     base = {section: yaml.safe_load(file.read_text("utf-8"))[section] for section, file in files.items()}
-    comments = reduce(dict.__or__, (read_comments(file.read_text("utf-8")) for file in files.values()))
+    comments = {
+        key: text for file in files.values() for key, text in read_comments(file.read_text("utf-8")).items()
+    }
     of_field = {
         _owner(models[parent], name): comment
         for key, comment in reversed(comments.items())
@@ -124,8 +126,8 @@ def _sentence(model: type[BaseModel]) -> str:
 
 
 def _environment(folder: Path) -> dict[str, Any]:
-    texts = (file.read_text("utf-8") for file in sorted(folder.glob("parameters*.yml")))
-    return reduce(dict.__or__, (yaml.safe_load(text) or {} for text in texts), {})
+    trees = [yaml.safe_load(file.read_text("utf-8")) or {} for file in sorted(folder.glob("parameters*.yml"))]
+    return {section: values for tree in trees for section, values in tree.items()}
 
 
 def _value(tree: Mapping[str, Any], key: str) -> Any:
@@ -145,9 +147,8 @@ def _schema_of(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "$ref" in node:
-        return schema["$defs"][node["$ref"].rpartition("/")[2]]
-    return node
+    resolved: Mapping[str, Any] = schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    return resolved
 
 
 def _code(value: Any) -> str:
