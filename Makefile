@@ -2,7 +2,7 @@
 # the command), PORT (of the MLflow UI, the service or the page), MODEL (the registered model to serve), PYTHON
 # (the interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint format ui serve play bench fuzz chaos disk repro lock
+.PHONY: help install run test coverage lint format ui serve play docs bench fuzz chaos disk repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -95,6 +95,10 @@ play: PORT := 7860
 play: install  ## Open a page that draws while you type; needs a finished `make run`
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements-play.lock
 	$(BIN)/kedro play --env $(ENV) --port $(PORT) $(ARGS)
+
+docs: install  ## Build the documentation as a site that opens from disk: site/index.html
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-docs.lock
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict $(ARGS)
 
 repro: install  ## Run the stages of dvc.yaml that are out of date, of the environment ENV
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro $(ARGS) evaluation@$(ENV)

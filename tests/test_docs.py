@@ -7,6 +7,7 @@ covered by another test.
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,12 +24,23 @@ from tests.support.small_world import save_language_model
 
 # Page and pattern of a command -> the test that covers it
 COVERED_ELSEWHERE = {
+    ("README", "kedro (run|generate) .*--env folder"): "test_docs.py::test_every_command_of_a_page_works",
+    ("CONTRIBUTING", "pre-commit"): "test_docs.py::test_hooks_before_a_commit_run_what_make_lint_runs",
+    ("CONTRIBUTING", "kedro run"): "test_smoke.py::test_every_output_is_there",
     ("run", "kedro run$"): "test_smoke.py::test_every_output_is_there",
     ("run", "kedro run --pipelines captioner$"): "test_smoke.py::test_every_output_is_there",
     ("run", "kedro run --pipelines generator --tags"): "repro/test_rerun.py::test_stages_give_the_same_bytes",
     ("run", "kedro run --only-missing-outputs"): "test_smoke.py::test_second_run_goes_on_from_what_is_there",
     ("run", "kedro estimate"): "repro/test_cost_estimate.py::test_",
-    ("run", "kedro redraw .*--optimize(-steps 8$| noise)"): "inference/test_inversion.py::test_steps_lead",
+    (
+        "generate",
+        "kedro redraw .*--optimize(-steps 8$| noise)",
+    ): "inference/test_inversion.py::test_steps_lead",
+    ("cifar10", "dvc update"): "datasets/sources/test_cifar10.py::test_dvc_import_is_the_one_that_is_checked",
+    ("cifar10", "kedro run"): "datasets/sources/test_cifar10.py::test_archive_and_folders_give_the_same",
+    ("cifar10", "kedro generate"): "cli/test_generate.py::test_the_best_candidate_is_kept",
+    ("scale", ".*python benchmarks"): "test_benchmarks.py::test_imports_of_a_script_exist",
+    ("speed", ".*python benchmarks"): "test_benchmarks.py::test_imports_of_a_script_exist",
     ("own-data", "kedro run .*captioner="): "test_docs.py::check_described_images",
     (
         "own-data",
@@ -89,7 +101,10 @@ OTHER = (
 )
 LONG = {"kedro run --env folder --params=ingestion.source.path=my-pictures": f",{SHORT},{OTHER}"}
 N_IMAGES, CAPTIONED_EVERY = 140, 10
-PAGES = ("run", "own-data", "reproduce", "browse", "serve", "play", "share")
+PAGES = (
+    "README", "CONTRIBUTING", "run", "own-data", "cifar10", "generate", "play", "serve", "reproduce",
+    "browse", "share", "scale", "speed", "reliability",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,8 +115,12 @@ class Command:
     output: tuple[str, ...]
 
 
+def file_of(page):
+    return REPOSITORY / ("" if page.isupper() else "docs") / f"{page}.md"
+
+
 def commands(page):
-    text = (REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    text = file_of(page).read_text(encoding="utf-8")
     found = []
     for block in re.findall(r"```console\n(.*?)```", text, re.S):
         for part in re.split(r"(?m)^\$ ", block)[1:]:
@@ -112,7 +131,7 @@ def commands(page):
 
 def use_templates_of(page, file):
     """Add the page's example of parameters to a file."""
-    text = (REPOSITORY / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    text = file_of(page).read_text(encoding="utf-8")
     example = next(
         text for text in re.findall(r"```yaml\n(.*?)```", text, re.S) if "caption_templates" in text
     )
@@ -160,6 +179,8 @@ def test_every_command_of_a_page_works(page, project):
     environment |= {"KEDRO_ENV": "smoke", "LEXIPIX_MLFLOW": "0"}
     found = commands(page)
     assert found
+    if page.isupper():
+        (project / ".venv").symlink_to(sys.prefix)
     if page == "own-data":
         make_folder_environment_small(project)
         save_language_model(project / "models" / "gpt2", positions=200)
@@ -168,6 +189,9 @@ def test_every_command_of_a_page_works(page, project):
         if test := covering_test(page, command.line):
             file, _, name = test.partition("::")
             assert f"def {name}" in (REPOSITORY / "tests" / file).read_text(encoding="utf-8"), test
+            continue
+        if command.line.startswith("make "):
+            check_target(command.line)
             continue
         line = command.line + LONG.get(command.line, "")
         result = subprocess.run(
@@ -181,6 +205,16 @@ def test_every_command_of_a_page_works(page, project):
             assert " ".join(text.split()) in shown, line
         if line.endswith(OTHER):
             check_described_images(project / "data" / "folder")
+
+
+def check_target(line):
+    """Check that make knows the target, and would run what it says."""
+    words = shlex.split(line)
+    result = subprocess.run(
+        [words[0], "--dry-run", *words[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    given = [word.removeprefix("ARGS=") for word in words if word.startswith("ARGS=")]
+    assert result.returncode == 0 and all(text in result.stdout for text in given), result.stderr
 
 
 def check_described_images(data):
@@ -218,13 +252,38 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(linked), target
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/models.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/architecture.md",
+        "CONTRIBUTING.md",
+        *(f"docs/how-it-works/{page.name}" for page in sorted((REPOSITORY / "docs/how-it-works").iterdir())),
+    ],
+)
 def test_files_that_a_page_names_exist(page):
     text = (REPOSITORY / page).read_text(encoding="utf-8")
     text = re.sub(r"(?m)^\d+\. .*(flow|video).*$", "", text)  # files of the examples in CONTRIBUTING.md
     for name in set(re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|yml))`", text)):
         places = [REPOSITORY / name, REPOSITORY / "src" / "lexipix" / name]
         assert any(place.exists() for place in places), name
+
+
+def test_every_page_with_commands_is_read():
+    with_commands = {
+        page.id for page in pages() if "```console" in page.values[0].read_text(encoding="utf-8")
+    }
+    assert with_commands == {str(file_of(page).relative_to(REPOSITORY)) for page in PAGES}
+
+
+def test_hooks_before_a_commit_run_what_make_lint_runs():
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
+    lint = subprocess.run(
+        ["make", "--dry-run", "lint"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    assert entries
+    for entry in entries:
+        assert entry.replace(" --fix", "") in lint, entry
 
 
 def test_every_picture_of_the_docs_is_shown():
