@@ -16,11 +16,12 @@ from tests.support.exported_retrieval import CAPTIONS, NEW, export_bundle, make_
 from tests.support.project import environment_without_settings
 from tests.support.servers import free_port, running_server
 
-from lexipix import PromptSuggestions, TextToImagePipeline
+from lexipix import TextToImagePipeline
 from lexipix.cli.export_page import export_page
 from lexipix.data.tokenization import encode, n_tokens, train_feature_tokenizer, train_tokenizer
 from lexipix.inference.onnx_generator import OnnxGenerator, sample_noise
 from lexipix.inference.prompt_checks import check_prompt, unknown_words
+from lexipix.inference.prompt_suggestions import PromptSuggestions
 from lexipix.play.static_page import PageSettings, write_page
 from lexipix.scenes import caption, sample_scene
 from lexipix.utils.alpha import straight
@@ -264,10 +265,6 @@ def test_suggestions_are_those_of_python(page):
         [suggest.captions, prompts],
     )
     assert dict(zip(prompts, found, strict=True)) == {prompt: suggest(prompt) for prompt in prompts}
-
-
-def label(page):
-    return page.locator("#drawn canvas").first.get_attribute("aria-label")
 
 
 def wait_for_text(page, text):

@@ -6,7 +6,6 @@ import { sampleNoise } from "./noise.js";
 import { Tokenizer } from "./tokenization.js";
 
 ort.env.wasm.numThreads = 1; // several need headers that a plain file server does not send
-ort.env.wasm.wasmPaths = new URL("./onnxruntime/", import.meta.url).href;
 
 const MAX_CACHED = 256; // encoded prompts that are kept
 

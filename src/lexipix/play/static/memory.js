@@ -1,6 +1,6 @@
 // The training images that prompts retrieve, as lexipix.models.neighbor_memory and onnx_memory search them.
 
-const KEY_TYPES = { U8: Uint8Array, I8: Int8Array, I16: Int16Array, I32: Int32Array };
+const TYPES = { U8: Uint8Array, I8: Int8Array, I16: Int16Array, I32: Int32Array };
 const IDF_SCALE = 32767; // of the rarities of tokens
 const WORD_LIMIT = 0.65; // of the cosine of words
 const MAX_WORDS = 64; // different ones of a caption
@@ -16,7 +16,7 @@ export function readArrays(buffer) {
   delete header.__metadata__;
   const read = ({ dtype, shape, data_offsets: [start, end] }) => ({
     shape,
-    values: new KEY_TYPES[dtype](buffer.slice(8 + length + start, 8 + length + end)),
+    values: new TYPES[dtype](buffer.slice(8 + length + start, 8 + length + end)),
   });
   return Object.fromEntries(Object.entries(header).map(([name, entry]) => [name, read(entry)]));
 }
@@ -47,8 +47,7 @@ export class Memory {
     this.#wordLengths = this.#wordSets.map((words) => this.#length(words));
     this.#pad = pad;
     this.#options = options;
-    const first = Array.from(this.#arrays.starts, (start) => this.#wordsOf(start).length);
-    this.#width = Math.max(1, ...first);
+    this.#width = this.#arrays.starts.reduce((most, start) => Math.max(most, this.#wordsOf(start).length), 1);
   }
 
   get size() {
@@ -109,7 +108,7 @@ export class Memory {
   }
 
   #length(words) {
-    return Math.hypot(...Array.from(words, (word) => this.#idf[word]));
+    return norm(Array.from(words, (word) => this.#idf[word]));
   }
 
   /** How well each image fits a prompt: a sum of three cosines, of several wordings the best. */
@@ -135,6 +134,8 @@ export class Memory {
 
 const vector = (vectors, row, dimension) => vectors.subarray(row * dimension, (row + 1) * dimension);
 
+const norm = (values) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+
 function dot(vectors, row, query) {
   const start = row * query.length;
   let sum = 0;
@@ -146,7 +147,7 @@ function dot(vectors, row, query) {
 function unitVectors(quantized, dimension) {
   const vectors = Float32Array.from(quantized);
   for (let start = 0; start < vectors.length; start += dimension) {
-    const length = Math.max(Math.hypot(...vectors.subarray(start, start + dimension)), 1);
+    const length = Math.max(norm(vectors.subarray(start, start + dimension)), 1);
     for (let place = start; place < start + dimension; place++) vectors[place] /= length;
   }
   return vectors;

@@ -29,10 +29,10 @@ export class PromptChecks {
   /** A prompt as the model reads it, and a warning or an empty text; a PromptError if it cannot be drawn. */
   check(prompt) {
     const { maxTokens, maxChars } = this.#limits;
-    const n_chars = Array.from(prompt).length;
-    if (n_chars > maxChars) {
+    const nChars = Array.from(prompt).length;
+    if (nChars > maxChars) {
       throw new PromptError(
-        `The prompt ${shown(prompt)} has ${counted(n_chars)} characters, more than ${counted(maxChars)}: shorten it.`,
+        `The prompt ${shown(prompt)} has ${counted(nChars)} characters, more than ${counted(maxChars)}: shorten it.`,
       );
     }
     const given = singleSpaced(prompt);
