@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from contextlib import ExitStack
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,16 +44,27 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def scenes_page(smoke, tmp_path_factory):
-    """The page of a smoke run, which draws from latents."""
-    folder = tmp_path_factory.mktemp("scenes") / "page"
-    project = SimpleNamespace(project_path=smoke.path)
-    answer = CliRunner().invoke(export_page, ["--env", "smoke", "--out", str(folder)], obj=project)
-    if "npm could not fetch" in answer.output:
-        pytest.skip(answer.output)
-    assert answer.exit_code == 0, answer.output
-    assert f"--directory {folder}" in answer.output
-    return folder
+def export_scenes(smoke, tmp_path_factory):
+    """Export the page of a smoke run, which draws from latents."""
+
+    @cache
+    def export(quality):
+        folder = tmp_path_factory.mktemp("scenes") / "page"
+        arguments = ["--env", "smoke", "--out", str(folder), "--quality", quality]
+        project = SimpleNamespace(project_path=smoke.path)
+        answer = CliRunner().invoke(export_page, arguments, obj=project)
+        if "npm could not fetch" in answer.output:
+            pytest.skip(answer.output)
+        assert answer.exit_code == 0, answer.output
+        assert f"--directory {folder}" in answer.output
+        return folder
+
+    return export
+
+
+@pytest.fixture(scope="module")
+def scenes_page(export_scenes):
+    return export_scenes("balanced")
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +158,11 @@ def drawn_in(page, prompts, n, seed=SEED):
     return np.array(page.evaluate(DRAW, [prompts, seed, n])).reshape(-1)
 
 
-def test_scenes_have_the_pixels_of_python(page, smoke):
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+def test_scenes_have_the_pixels_of_python(open_page, serve, export_scenes, smoke, quality):
     champion = TextToImagePipeline.from_pretrained(smoke.data / "06_models/champion")
-    expected = champion(SCENES, 4, SEED, score=False).pixels
+    expected = champion(SCENES, 4, SEED, quality, score=False).pixels
+    page = open_page(serve(export_scenes(quality)))
     apart = np.abs(drawn_in(page, SCENES, 4) - expected.reshape(-1).astype(int))
     assert apart.max() <= MAX_LEVELS
     assert np.ptp(expected) > 100
