@@ -77,7 +77,7 @@ def _write_model(generator: OnnxGenerator, folder: Path) -> None:
     (folder / "tokenizer.json").write_text(generator.tokenizer.to_str(), encoding="utf-8")
     if generator.config.retrieval is not None:
         side, channels = generator.image_size, generator.image_channels
-        arrays = browser_arrays(generator.model.arrays, (side, side, channels))
+        arrays = _browser_arrays(generator.model.arrays, (side, side, channels))
         save_file(arrays, folder / "memory.safetensors")
 
 
@@ -93,7 +93,7 @@ def _config(generator: OnnxGenerator) -> dict[str, Any]:
     }
 
 
-def browser_arrays(arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+def _browser_arrays(arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
     """A memory's arrays as the page reads them: whole numbers of 32 bits, and images that zlib packed.
 
     A browser decodes WebP files too, but changes colors under alpha 0.
