@@ -69,6 +69,8 @@ COVERED_ELSEWHERE = {
     ("browse", "kedro viz"): "datasets/test_previews.py::test_",
     ("play", "make"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
     ("play", "kedro play"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
+    ("play", "kedro export-page"): "play/test_static_page.py::test_scenes_have_the_pixels_of_python",
+    ("play", "python -m http"): "play/test_static_page.py::test_scenes_have_the_pixels_of_python",
     ("play", "pip"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
     ("play", "python"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
     ("play", "LEXIPIX"): "play/test_page.py::test_sixteen_sessions_at_once",

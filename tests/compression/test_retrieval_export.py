@@ -2,49 +2,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from tests.support.parameters import section
-from tests.support.retrieval import N_IMAGES, SIZE, make_retrieval_generator
+from tests.support.exported_retrieval import CAPTIONS, NEW, export_bundle, make_bundle
+from tests.support.retrieval import SIZE
 
-from lexipix.compression.export import Exporter
 from lexipix.compression.quantization import quantize_generator
 from lexipix.compression.runtimes import load_generator
-from lexipix.data.tokenization import encode, eos_id, pad_id, train_tokenizer
 from lexipix.datasets.onnx_models import OnnxModelDataset, OnnxPipelineDataset
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.metrics.images import psnr
-from lexipix.training.bundles import to_bundle
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ImageSplits, OnnxPipeline, Split
-
-CAPTIONS = [f"{color} {thing}, pixel art" for color in ("red", "blue") for thing in ("duck", "dog", "star")]
-NEW = ["red dog", "blue", "a duck of pixel art that is both red and blue, and a star"]
-MAX_TOKENS = 40
+from lexipix.utils.types import OnnxPipeline
 
 
 @pytest.fixture(scope="module")
 def bundle():
-    tokenizer = train_tokenizer(CAPTIONS, 300)
-    ids = torch.from_numpy(encode(tokenizer, CAPTIONS, MAX_TOKENS))
-    model, config, _ = make_retrieval_generator(
-        ids, tokenizer.get_vocab_size(), pad_id(tokenizer), eos_id(tokenizer)
-    )
-    torch.nn.init.normal_(model.editor.pixel_out.weight, std=0.1)
-    torch.nn.init.normal_(model.editor.rank_mlp[2].weight, std=0.1)
-    return to_bundle(
-        model.kind, model, config, tokenizer=tokenizer, max_tokens=MAX_TOKENS, card_parameters={},
-        data_digest="d", metrics={}, image_size=SIZE, image_channels=4, noise_dim=4, known_words=["red"],
-    )  # fmt: skip
+    return make_bundle()
 
 
 @pytest.fixture(scope="module")
 def exported(bundle):
-    import pandas as pd
-
-    table = pd.DataFrame({"caption": CAPTIONS})
-    split = Split(np.zeros((N_IMAGES, SIZE, SIZE, 4), np.uint8), table)
-    splits = ImageSplits(split, split, split, split, {}, table)
-    return Exporter(splits, section("compression.verification")).generator(bundle)
+    return export_bundle(bundle)
 
 
 def noise(n):

@@ -6,6 +6,7 @@ from lexipix.cli.caption import caption
 from lexipix.cli.dvc import dvc
 from lexipix.cli.estimate import estimate
 from lexipix.cli.export import export
+from lexipix.cli.export_page import export_page
 from lexipix.cli.generate import generate
 from lexipix.cli.play import play
 from lexipix.cli.redraw import redraw
@@ -18,5 +19,5 @@ def cli() -> None:
     """Commands of lexipix."""
 
 
-for _command in (run, generate, caption, redraw, play, estimate, export, dvc, reproduce):
+for _command in (run, generate, caption, redraw, play, estimate, export, export_page, dvc, reproduce):
     cli.add_command(_command)

@@ -9,6 +9,7 @@ import click
 from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
+from lexipix.cli.files import require_new
 from lexipix.cli.options import env_option
 from lexipix.cli.output import show
 from lexipix.cli.project_context import ProjectContext
@@ -57,15 +58,13 @@ def export(metadata: ProjectMetadata, form: str, out: Path, license_id: str, env
     from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
     from lexipix.reporting.model_card import CardFacts, render_model_card
     from lexipix.utils.atomic import replace_folder
-    from lexipix.utils.project_paths import exists
 
     if _LICENSE.fullmatch(license_id) is None:
         raise LexipixError(
             f"--license is {license_id!r}: write an identifier of the Hugging Face Hub in small letters, "
             "such as apache-2.0, cc-by-4.0 or other."
         )
-    if exists(out) or out.is_symlink():
-        raise LexipixError(f"{out} exists already: choose another folder with --out, or remove it.")
+    require_new(out)
     context = ProjectContext(metadata.project_path, env)
     champion, metrics = context.load("champion"), context.load("metrics")
     summary, image_splits = context.load("ingestion_summary"), context.load("image_splits")

@@ -64,6 +64,14 @@ def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:
     return prompts
 
 
+def require_new(folder: Path) -> None:
+    """Check that nothing lies where a command makes a folder, else a LexipixError."""
+    from lexipix.utils.project_paths import exists
+
+    if exists(folder) or folder.is_symlink():
+        raise LexipixError(f"{folder} exists already: choose another folder with --out, or remove it.")
+
+
 def save_results(files: dict[str, Any] | Iterable[tuple[str, Any]], folder: Path) -> Path:
     """Write results into a folder, or into an archive if the name ends in .tar; returns the path to show."""
     from lexipix.datasets.results import ARCHIVE, ResultsArchiveDataset, ResultsFolderDataset
