@@ -66,6 +66,9 @@ COVERED_ELSEWHERE = {
     ("serve", "python"): "tracking/test_registry.py::test_run_that_evaluates_registers_both_models",
     ("serve", "mlflow"): "test_packaging.py::test_what_is_installed_is_pinned_and_without_torch",
     ("serve", "docker"): "test_packaging.py::test_its_command_serves_the_model",
+    ("scale", "pip"): "engines/test_dataset.py::test_ray_without_the_extra_is_one_sentence",
+    ("scale", "make"): "cluster/test_smoke.py::test_a_whole_run_on_two_workers",
+    ("scale", "kedro run"): "cluster/test_smoke.py::test_a_whole_run_on_two_workers",
     ("share", "pip"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
     ("share", "export"): "tracking/test_shared_server.py::test_run_and_its_artifacts_are_there",
     ("share", "mlflow"): "tracking/test_shared_server.py::test_models_are_registered_there_and_can_be_used",
@@ -89,7 +92,7 @@ OTHER = (
 )
 LONG = {"kedro run --env folder --params=ingestion.source.path=my-pictures": f",{SHORT},{OTHER}"}
 N_IMAGES, CAPTIONED_EVERY = 140, 10
-PAGES = ("run", "own-data", "reproduce", "browse", "serve", "play", "share")
+PAGES = ("run", "own-data", "reproduce", "browse", "serve", "play", "scale", "share")
 
 
 @dataclass(frozen=True)
