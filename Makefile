@@ -2,7 +2,7 @@
 # the command), PORT (of the MLflow UI, the service or the page), MODEL (the registered model to serve), PYTHON
 # (the interpreter for .venv).
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage lint format ui serve play docs bench fuzz chaos disk repro lock
+.PHONY: help install run test test-cluster coverage lint format ui serve play docs bench fuzz chaos disk repro lock
 
 SHELL := /bin/bash
 VENV := .venv
@@ -19,10 +19,11 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
+export RAY_USAGE_STATS_ENABLED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*##\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*##\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 install: $(STAMP)  ## Create .venv from requirements.lock, if it is out of date
 
@@ -41,6 +42,10 @@ run: install  ## Train every model on the embedded scenes and write data/08_repo
 
 test: install  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-cluster: install  ## Run the tests that start Ray clusters on this machine
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-ray.lock
+	$(BIN)/python -m pytest -m cluster $(ARGS)
 
 coverage: install  ## Run all tests and report the covered lines; fewer than 90 % are an error
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)

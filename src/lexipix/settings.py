@@ -7,6 +7,7 @@ imports little, switches telemetry off, and keeps control characters out of the 
 import os
 from typing import Any
 
+from lexipix.hooks.engine import EngineHooks
 from lexipix.hooks.interrupts import InterruptHooks
 from lexipix.hooks.memory_check import MemoryCheckHooks
 from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
@@ -24,6 +25,7 @@ for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "RAY_USAGE_STATS_ENABLED": "0",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # its lower levels report nothing that a user acts upon
 }.items():
@@ -33,7 +35,7 @@ make_logs_inert()
 _timing = NodeTimingHooks()
 HOOKS = (
     ParameterValidationHooks(), InterruptHooks(), RunLockHooks(), MemoryCheckHooks(), _timing,
-    MlflowTrackingHooks(_timing), SourceFolderHooks(),
+    MlflowTrackingHooks(_timing), SourceFolderHooks(), EngineHooks(),
 )  # fmt: skip
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {

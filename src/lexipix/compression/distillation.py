@@ -1,6 +1,8 @@
 """Distillation of the chosen generator into smaller networks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -8,15 +10,22 @@ import pandas as pd
 from lexipix.compression.champion import choose_family
 from lexipix.compression.students import make_student
 from lexipix.compression.variants import split_name
-from lexipix.config.compression import ChampionParameters, CompressionParameters, PrunedParameters
+from lexipix.config.compression import (
+    ChampionParameters,
+    CompressionParameters,
+    PrunedParameters,
+    SmallParameters,
+)
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.data.images import N_VALIDATION
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
 from lexipix.models.text_to_image import TextToImage
 from lexipix.reporting.plots import note
-from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
+from lexipix.training.builders.common import Outputs, TrainingJob, TrainingSetup, run_training
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.base import TrainingTask
@@ -39,6 +48,7 @@ class DistillationData:
     gan: ModelBundle
     stream: MetricStream
     checkpoints: CheckpointStore
+    engine: Engine = LOCAL
 
     def teacher(self, champion: ChampionParameters) -> ModelBundle:
         """The generator that is distilled."""
@@ -46,53 +56,51 @@ class DistillationData:
         return {"vae": self.prior, "gan": self.gan}[family]
 
 
+@dataclass(frozen=True)
+class DistillationSetup:
+    """What a student learns from; it can cross to another process."""
+
+    name: str
+    parameters: PrunedParameters
+    run: RunParameters
+    image_splits: ImageSplits
+    captions_complete: pd.DataFrame
+    teacher: ModelBundle
+    text_student: ModelBundle | None = None  # from which the training starts, if any
+
+
 class _Distillation:
     """The training of one student, with the teacher's network and the wordings of the images."""
 
-    def __init__(
-        self,
-        name: str,
-        parameters: PrunedParameters,
-        run: RunParameters,
-        data: DistillationData,
-        teacher: ModelBundle,
-    ) -> None:
-        image_splits = data.image_splits
-        self.name, self.parameters, self.run, self.data, self.teacher = name, parameters, run, data, teacher
+    def __init__(self, plan: DistillationSetup) -> None:
+        self.plan, image_splits, run = plan, plan.image_splits, plan.run
+        teacher = plan.teacher
         device = resolve_device(run)
         self.network = load_network(teacher, TextToImage).requires_grad_(False)
         # The students read captions as often in their first wording as the teacher did
         self.primary_caption_prob = float(teacher.card["parameters"]["primary_caption_prob"])
         splits = for_training(
-            Split(image_splits.train.images, data.captions_complete), image_splits.val, "compression"
+            Split(image_splits.train.images, plan.captions_complete), image_splits.val, "compression"
         )
         tokenizer, max_tokens = tokenizer_of(teacher), int(teacher.config["max_tokens"])
         self.captions, self.validation = (
             CaptionRows(split.captions, split.paraphrases, tokenizer, max_tokens, device) for split in splits
         )
 
-    def train(
-        self,
-        task: TrainingTask,
-        training: TrainingParameters,
-        student: TextToImage,
-        student_config: dict[str, Any],
-        text_student: ModelBundle | None = None,
-    ) -> Outputs:
-        """Train the student; ``text_student`` is the model that its training starts from, if any."""
-        data, teacher = self.data, self.teacher
+    def setup(
+        self, task: TrainingTask, student: TextToImage, student_config: dict[str, Any]
+    ) -> TrainingSetup:
+        """Return the training of the student."""
+        teacher = self.plan.teacher
         keys = ("image_size", "image_channels", "known_words", "noise_dim", "max_tokens")
-        setup = TrainingSetup(
+        return TrainingSetup(
             task,
             student,
             student_config,
-            self.parameters,
-            inputs=(self.primary_caption_prob, teacher, text_student or teacher),
+            self.plan.parameters,
+            inputs=(self.primary_caption_prob, teacher, self.plan.text_student or teacher),
             bundle={"tokenizer": teacher.tokenizer, **{key: teacher.config[key] for key in keys}},
-            training=training,
         )
-        key, digest = f"compression.{self.name.replace('_', '.')}", data.image_splits.digest
-        return run_training(self.name, key, setup, self.run, digest, data.stream, data.checkpoints)
 
 
 def distill_text_encoder(
@@ -104,20 +112,38 @@ def distill_text_encoder(
         The small network, the curves and metrics of the training. Where no variant of it is asked for, the
         teacher itself without metrics.
     """
-    parameters, reader = compression.small, compression.small.reader
     bundle = data.teacher(compression.champion)
     if not _is_wanted(compression, "small"):
         return bundle, *untrained()
-    distillation = _Distillation("small_reader", parameters, run, data, bundle)
+    plan = DistillationSetup(
+        "small_reader", compression.small, run, data.image_splits, data.captions_complete, bundle
+    )
+    training, build = compression.small.reader.training, partial(_build_reader, compression.small, plan)
+    return _train(plan, build, training, data)[:3]
+
+
+def _build_reader(parameters: SmallParameters, plan: DistillationSetup) -> TrainingSetup:
+    distillation, reader, run = _Distillation(plan), parameters.reader, plan.run
     teacher, prob = distillation.network, distillation.primary_caption_prob
     with seeded(run.seed):
-        config, student = make_student(teacher, bundle.config["network"], parameters)
+        config, student = make_student(teacher, plan.teacher.config["network"], parameters)
         teacher.to(distillation.captions.device)
         n_validation, shown = min(N_VALIDATION, len(distillation.validation)), "small reader: targets"
         targets = encode_captions(teacher, distillation.captions, reader.n_captions, prob, shown)
         validation = encode_captions(teacher, distillation.validation, n_validation, prob, shown)
     task = TextDistillationTask(student, targets, validation, learning_rate=reader.training.learning_rate)
-    return distillation.train(task, reader.training, student, config)[:3]
+    return distillation.setup(task, student, config)
+
+
+def _train(
+    plan: DistillationSetup,
+    build: Callable[[], TrainingSetup],
+    training: TrainingParameters,
+    data: DistillationData,
+) -> Outputs:
+    key, digest = f"compression.{plan.name.replace('_', '.')}", data.image_splits.digest
+    job = TrainingJob(plan.name, key, build, training, plan.run, digest)
+    return run_training(job, data.stream, data.checkpoints, data.engine)
 
 
 def distill(
@@ -140,12 +166,20 @@ def distill(
         reason = "compression.variants names no variant of it: not trained"
         return bundle, *untrained(), note(name, reason)
     parameters: PrunedParameters = getattr(compression, name)
-    distillation = _Distillation(name, parameters, run, data, bundle)
+    plan = DistillationSetup(
+        name, parameters, run, data.image_splits, data.captions_complete, bundle, text_student
+    )
+    return _train(plan, partial(_build_student, plan), parameters.training, data)
+
+
+def _build_student(plan: DistillationSetup) -> TrainingSetup:
+    distillation = _Distillation(plan)
+    name, parameters, run, text_student = plan.name, plan.parameters, plan.run, plan.text_student
     teacher = distillation.network
     if text_student is not None:
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)
     else:
-        config, student = make_student(teacher, bundle.config["network"], parameters)
+        config, student = make_student(teacher, plan.teacher.config["network"], parameters)
     with seeded(run.seed):
         teacher.to(distillation.captions.device)
         shown = f"{name}: targets"
@@ -160,7 +194,7 @@ def distill(
         learning_rate=parameters.training.learning_rate,
         primary_caption_prob=distillation.primary_caption_prob,
     )
-    return distillation.train(task, parameters.training, student, config, text_student)
+    return distillation.setup(task, student, config)
 
 
 def _is_wanted(compression: CompressionParameters, name: str) -> bool:

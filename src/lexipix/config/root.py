@@ -7,6 +7,7 @@ from pydantic import ValidationError, model_validator
 
 from lexipix.config.captioner import CaptionerParameters
 from lexipix.config.compression import CompressionParameters
+from lexipix.config.engine import EngineParameters
 from lexipix.config.errors import Where, explain
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.features import FeaturesParameters
@@ -18,9 +19,10 @@ from lexipix.utils.errors import LexipixError
 
 
 class LexipixParameters(Parameters):
-    """Every parameter of the project: one section for the whole run, and one for each pipeline."""
+    """Every parameter of the project: two sections for the whole run, and one for each pipeline."""
 
     run: RunParameters
+    engine: EngineParameters
     ingestion: IngestionParameters
     features: FeaturesParameters
     captioner: CaptionerParameters

@@ -12,6 +12,8 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,8 @@ class ImageStoreDataset(FolderDataset[Any]):
         )
 
     def _read(self, path: Path) -> ImageSplits:
-        return _read_store(LocalFileSystem(), str(path.absolute()))
+        root = str(path.absolute())
+        return replace(_read_store(LocalFileSystem(), root), reopen=partial(reopen_store, root))
 
     def preview(self) -> ImagePreview:
         """The first training images, for Kedro-Viz."""
@@ -87,7 +90,7 @@ class RemoteImageStoreDataset(ServiceDataset[ImageSplits]):
     def load(self) -> ImageSplits:
         try:
             fs, root = url_to_fs(self.path)
-            return _read_store(fs, root.rstrip("/"))
+            return replace(_read_store(fs, root.rstrip("/")), reopen=partial(reopen_store, self.path))
         except LexipixError:
             raise
         except Exception as error:  # each kind of storage raises its own
@@ -96,6 +99,13 @@ class RemoteImageStoreDataset(ServiceDataset[ImageSplits]):
                 f"The images at {self.path} cannot be read ({reason}): check address and credentials, or run "
                 "the ingestion with ingestion.shard_rows set and copy its folder there again."
             ) from error
+
+
+@lru_cache(maxsize=1)  # one worker reads many parts of a store
+def reopen_store(address: str) -> ImageSplits:
+    """The store at an address that was loaded before, in another process."""
+    fs, root = url_to_fs(address)
+    return replace(_read_store(fs, root.rstrip("/")), reopen=partial(reopen_store, address))
 
 
 def _read_store(fs: AbstractFileSystem, root: str) -> ImageSplits:
@@ -108,7 +118,8 @@ def _read_store(fs: AbstractFileSystem, root: str) -> ImageSplits:
         splits = read_shards(fs, root)
     summary = json.loads(fs.cat_file(f"{root}/{_SUMMARY}"))
     rejects = pd.read_csv(io.BytesIO(fs.cat_file(f"{root}/{_REJECTS}")), dtype=str, keep_default_na=False)
-    return ImageSplits(**splits, summary=summary, rejects=rejects)
+    train, val, test, pairs = (splits[name] for name in SPLITS)
+    return ImageSplits(train, val, test, pairs, summary, rejects)
 
 
 def _no_formula(cell: str) -> str:

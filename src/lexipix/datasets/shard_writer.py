@@ -6,11 +6,11 @@ Copies of images are found when all parts are there: only shards that hold some 
 
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from lexipix.datasets.digest_buckets import recurring
 from lexipix.datasets.part_items import ItemWriter, read_digests, read_items
@@ -20,8 +20,10 @@ from lexipix.utils.atomic import replace_file
 from lexipix.utils.progress import Progress
 from lexipix.utils.types import SPLITS, Duplicate, Reject, SourceImage, SplitName
 
+_LEFTOVERS = ".*.part.*"  # temporary names of `replace_file`
 _ITEMS = ".items"  # folder of what is known about the items of each part, until copies are found
 
+Result = TypeVar("Result")
 Place = tuple[SplitName, int]  # split and part of a shard
 
 
@@ -33,13 +35,24 @@ class DuplicateResolver(Protocol):
     def summary(self) -> dict[str, Any]: ...
 
 
+class PartEngine(Protocol):
+    """What the parts are written on: an engine of :mod:`lexipix.engines`."""
+
+    def map(
+        self, function: Callable[..., Result], parts: Sequence[Any], *arguments: Any
+    ) -> Iterator[Result]: ...
+
+
 class PartStream(Protocol):
-    """A source in parts."""
+    """A source in parts, and what they are written on; it can cross to another process."""
 
     @property
-    def n_images(self) -> int | None: ...
+    def engine(self) -> PartEngine: ...
 
-    def parts(self) -> Generator[Iterator[SourceImage | Reject], None, None]: ...
+    @property
+    def part_sizes(self) -> list[int]: ...
+
+    def part(self, number: int) -> Generator[SourceImage | Reject, None, None]: ...
 
     def duplicate_resolver(self) -> DuplicateResolver: ...
 
@@ -56,36 +69,45 @@ def write_shards(
     folder: Path, stream: PartStream, on_reject: Callable[[Reject], None]
 ) -> tuple[dict[str, Any], Manifest]:
     """Write all shards into an empty folder; return summary and manifest, which is not written yet."""
-    items, shards, number = folder / _ITEMS, dict[Place, Shard](), -1
+    items, shards, sizes = folder / _ITEMS, dict[Place, Shard](), stream.part_sizes
     items.mkdir()
     for split in SPLITS:
         (folder / split).mkdir()
-    with closing(stream.parts()) as parts, Progress("Ingesting", stream.n_images) as progress:
-        for number, part in enumerate(parts):
-            written = write_part(folder, number, _counted(part, progress))
+    with Progress("Ingesting", sum(sizes)) as progress:
+        for number, written in enumerate(stream.engine.map(write_part, range(len(sizes)), folder, stream)):
             shards |= {(split, number): shard for split, shard in written.items()}
-    changes, summary = _resolve_duplicates(items, number + 1, stream.duplicate_resolver(), on_reject)
-    for place, change in changes.items():
+            progress.advance(sizes[number])
+    changes, summary = _resolve_duplicates(items, len(sizes), stream.duplicate_resolver(), on_reject)
+    for place, change in changes.items():  # not on the engine: done twice, it would drop other rows
         if (shard := _rewrite(folder, place, shards.pop(place), change)) is not None:
             shards[place] = shard
     shutil.rmtree(items)
+    for leftover in folder.rglob(_LEFTOVERS):  # of workers that were killed; others did their parts
+        leftover.unlink()
     by_split = {
         split: tuple(shard for (own, _), shard in sorted(shards.items()) if own == split) for split in SPLITS
     }
     return summary, Manifest(image_shape=_image_shape(folder, shards.values()), splits=by_split)
 
 
-def write_part(folder: Path, number: int, items: Iterable[SourceImage | Reject]) -> dict[SplitName, Shard]:
-    """Write the shards of one part of the source, copies included, and what is known about its items."""
+def write_part(number: int, folder: Path, stream: PartStream) -> dict[SplitName, Shard]:
+    """Write the shards of one part of the source, copies included, and what is known about its items.
+
+    Files have temporary names until all of them are complete.
+    """
     writers: dict[SplitName, SplitWriter] = {}
     with ExitStack() as stack:
-        known = stack.enter_context(ItemWriter(_items_file(folder / _ITEMS, number)))
-        for item in items:
+        items_file = stack.enter_context(replace_file(_items_file(folder / _ITEMS, number)))
+        known = stack.enter_context(ItemWriter(items_file))
+        for item in stack.enter_context(closing(stream.part(number))):
             known.add(item)
             if isinstance(item, SourceImage):
                 assert item.split is not None
                 if item.split not in writers:
-                    images, captions = (folder / name for name in shard_names(item.split, number))
+                    images, captions = (
+                        stack.enter_context(replace_file(folder / name))
+                        for name in shard_names(item.split, number)
+                    )
                     writers[item.split] = SplitWriter(images, captions, stack)
                 writers[item.split].add(item)
         for writer in writers.values():
@@ -159,9 +181,3 @@ def _image_shape(folder: Path, shards: Iterable[Shard]) -> tuple[int, int, int]:
 
 def _items_file(items: Path, number: int) -> Path:
     return items / f"{number:05}.parquet"
-
-
-def _counted(items: Iterable[SourceImage | Reject], progress: Progress) -> Iterator[SourceImage | Reject]:
-    for item in items:
-        yield item
-        progress.advance(1)

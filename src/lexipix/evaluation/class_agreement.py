@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from lexipix.config.evaluation import ClassifierParameters, EvaluationParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.images import Images, Subset, evenly_spaced
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
 from lexipix.evaluation.evaluated_images import reference_captions
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.models.classifier import Classifier
-from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
+from lexipix.training.builders.common import TrainingJob, TrainingSetup, run_training
 from lexipix.training.bundles import fingerprint
 from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.precision import resolve_device
@@ -30,6 +33,8 @@ from lexipix.utils.types import (
     NullMetricStream,
     Split,
 )
+
+KEY = "evaluation.classifier"
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ def train_real_classifier(
     image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
     """Trains the classifier on the real images of the training split.
 
@@ -102,9 +108,9 @@ def train_real_classifier(
         wanted = f"evaluation.classifier.min_images = {parameters.min_images}"
         return skipped(f"fewer than two classes have {wanted} and a test picture"), *untrained()
     images, validation = (labeled_images(split, classes) for split in (image_splits.train, image_splits.val))
-    return _train_classifier(
-        "classifier", images, validation, parameters, run, image_splits.digest, stream, checkpoints
-    )[:3]
+    build = partial(_build_classifier, images, validation, parameters, run)
+    job = TrainingJob("classifier", KEY, build, parameters.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)[:3]
 
 
 def class_metrics(
@@ -114,6 +120,7 @@ def class_metrics(
     evaluation: EvaluationParameters,
     run: RunParameters,
     checkpoints: CheckpointSequence,
+    engine: Engine = LOCAL,
 ) -> dict[str, Any]:
     """Measures images drawn from the true captions of the test split by their class.
 
@@ -154,12 +161,12 @@ def class_metrics(
             by_class[path] = _agreement_by_class(predicted, prompts)
             if parameters.cas_images:
                 images = LabeledImages(drawn, cas_prompts.labels, cas_prompts.captions, classes)
-                text[path]["cas"] = _accuracy_score(path, images, test, evaluation, run, checkpoints)
+                text[path]["cas"] = _accuracy_score(path, images, test, evaluation, run, checkpoints, engine)
         if parameters.cas_images:
             train_images = labeled_images(image_splits.train, classes)
             order = np.random.default_rng(run.seed).permutation(len(train_images))
             as_many = train_images.select(np.sort(order[:n_cas]))
-            real["cas"] = _accuracy_score("real", as_many, test, evaluation, run, checkpoints)
+            real["cas"] = _accuracy_score("real", as_many, test, evaluation, run, checkpoints, engine)
             shuffled["cas"] = float(shares.max())
     return {
         "text": text,
@@ -177,6 +184,7 @@ def _accuracy_score(
     evaluation: EvaluationParameters,
     run: RunParameters,
     checkpoints: CheckpointSequence,
+    engine: Engine,
 ) -> float:
     """Accuracy on real test images of a classifier that is trained on the given images alone.
 
@@ -188,9 +196,9 @@ def _accuracy_score(
     parameters = parameters.model_copy(update={"training": training})
 
     def accuracy() -> float:
-        bundle, *_ = _train_classifier(
-            f"cas_{name}", images, images, parameters, run, digest, NullMetricStream(), checkpoints
-        )
+        build = partial(_build_classifier, images, images, parameters, run)
+        job = TrainingJob(f"cas_{name}", KEY, build, training, run, digest)
+        bundle, *_ = run_training(job, NullMetricStream(), checkpoints, engine)
         answers = classify(bundle, test.images, run, evaluation.batch_size)
         return float((answers == test.labels).mean())
 
@@ -203,17 +211,13 @@ def _agreement_by_class(predicted: Numbers, images: LabeledImages) -> dict[str, 
     return {str(name): float(share) for name, share in shares.items()}
 
 
-def _train_classifier(
-    name: str,
+def _build_classifier(
     images: LabeledImages,
     validation: LabeledImages,
     parameters: ClassifierParameters,
     run: RunParameters,
-    data_digest: str,
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
-) -> Outputs:
-    """Trains a classifier; without validation images, training images validate it."""
+) -> TrainingSetup:
+    """Returns a classifier and its training; without validation images, training images validate it."""
     network = {
         "width": parameters.width,
         "n_classes": len(images.classes),
@@ -231,5 +235,4 @@ def _train_classifier(
         resolve_device(run),
     )
     bundle = {"classes": images.classes, "flip": parameters.flip}
-    setup = TrainingSetup(task, module, network, parameters, bundle=bundle)
-    return run_training(name, "evaluation.classifier", setup, run, data_digest, stream, checkpoints)
+    return TrainingSetup(task, module, network, parameters, bundle=bundle)

@@ -1,5 +1,6 @@
 """Trains the evaluator on every captioned image that no figure is measured on."""
 
+from functools import partial
 from typing import Any
 
 from lexipix.config.evaluation import EvaluatorParameters
@@ -7,8 +8,10 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import joined
 from lexipix.data.tokenization import FeatureTokenizer, train_feature_tokenizer
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
 from lexipix.models.evaluator import Evaluator
-from lexipix.training.builders.common import Outputs, TrainingSetup, run_training
+from lexipix.training.builders.common import Outputs, TrainingJob, TrainingSetup, run_training
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.evaluator import EvaluatorTask
 from lexipix.utils.errors import LexipixError
@@ -24,6 +27,7 @@ def train_contrastive_evaluator(
     run: RunParameters,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Outputs:
     """Trains the evaluator on the captioned images of train and val, with a shifted seed.
 
@@ -35,6 +39,14 @@ def train_contrastive_evaluator(
         LexipixError: Too few images have a caption.
     """
     run = run.model_copy(update={"seed": (run.seed + parameters.seed_offset) % 2**31})
+    build, key = partial(_build_evaluator, image_splits, parameters, run), "evaluation.evaluator"
+    job = TrainingJob("evaluator", key, build, parameters.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)
+
+
+def _build_evaluator(
+    image_splits: ImageSplits, parameters: EvaluatorParameters, run: RunParameters
+) -> TrainingSetup:
     data = joined([image_splits.train, image_splits.val])
     if len(data) < MIN_CAPTIONED:
         raise LexipixError(
@@ -49,10 +61,7 @@ def train_contrastive_evaluator(
     rows = CaptionRows(data.captions, data.paraphrases, made.tokenizer, parameters.max_tokens, device)
     task = EvaluatorTask(evaluator, data.images, rows, parameters)
     bundle = {"tokenizer": made.tokenizer, "max_tokens": parameters.max_tokens}
-    setup = TrainingSetup(task, evaluator, network, parameters, bundle=bundle)
-    return run_training(
-        "evaluator", "evaluation.evaluator", setup, run, image_splits.digest, stream, checkpoints
-    )
+    return TrainingSetup(task, evaluator, network, parameters, bundle=bundle)
 
 
 def _network_config(

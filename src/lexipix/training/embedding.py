@@ -1,14 +1,22 @@
 """Embeddings of all images of an array by the contrastive pair."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lexipix.data.images import ImageRows, Images
+from lexipix.config.run import RunParameters
+from lexipix.data.images import ImageRows, Images, Subset
+from lexipix.engines.base import Engine, ranges
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.training.bundles import fingerprint, load_network
+from lexipix.training.precision import resolve_device
 from lexipix.utils.mapped_array import mapped_array
+from lexipix.utils.types import ImageSplits, ModelBundle, SplitName
 
 BATCH = 256
+PART_ROWS = 16 * BATCH  # images in a part of a split
 
 
 def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:
@@ -17,3 +25,32 @@ def embed_images(pair: ContrastivePair, images: Images, device: torch.device) ->
     batches = torch.arange(len(rows)).split(BATCH)
     with torch.inference_mode():
         return mapped_array(encoder(rows[batch]).embedding.float().cpu().numpy() for batch in batches)
+
+
+def embed_splits(
+    bundle: ModelBundle,
+    image_splits: ImageSplits,
+    splits: Sequence[SplitName],
+    run: RunParameters,
+    engine: Engine,
+) -> dict[str, NDArray[np.float32]]:
+    """Return unit embeddings of the images of some splits, memory-mapped: float32 (N, D) each."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for split in splits:
+        parts = ranges(len(image_splits[split]), PART_ROWS)
+        key = f"embeddings-{split}/{fingerprint(bundle, run, image_splits.digest)}"
+        found[split] = mapped_array(
+            engine.contents(key, _embed_rows, parts, bundle, image_splits, split, run)
+        )
+    return found
+
+
+def _embed_rows(
+    rows: NDArray[np.int64],
+    bundle: ModelBundle,
+    image_splits: ImageSplits,
+    split: SplitName,
+    run: RunParameters,
+) -> NDArray[np.float32]:
+    pair = load_network(bundle, ContrastivePair)
+    return embed_images(pair, Subset(image_splits[split].images, rows), resolve_device(run))

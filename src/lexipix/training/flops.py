@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexipix.config.run import RunParameters
+from lexipix.training import workers
 from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
@@ -41,7 +42,7 @@ def step_flops(task: TrainingTask, batch_size: int, run: RunParameters, precisio
     One step of each phase counts by the phase's length. Matrix products, convolutions and attention are
     counted, forwards and backwards; the fused inference kernels of a frozen network are not.
     """
-    rows = torch.arange(batch_size) % task.n_rows
+    rows = workers.own_rows(torch.arange(batch_size) % task.n_rows)
     total = 0.0
     for start, end in pairwise([*task.phases, 1.0]):
         if end > start:
@@ -50,7 +51,7 @@ def step_flops(task: TrainingTask, batch_size: int, run: RunParameters, precisio
                 with precision.autocast():
                     task.step(rows, start)
             total += (end - start) * counter.get_total_flops()
-    return total / batch_size
+    return total / len(rows)
 
 
 @contextmanager

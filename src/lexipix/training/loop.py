@@ -1,18 +1,22 @@
 """The one training loop: every model is trained by :func:`train`.
 
 Progress is counted in images seen, so a batch size never changes the meaning of a schedule. Random numbers
-are seeded per step from the seed and the images seen, so that resuming changes nothing.
+are seeded per step from the seed and the images seen, so that resuming changes nothing. Where several
+:mod:`workers <lexipix.training.workers>` train a model, each runs the loop on its part of every batch.
 """
 
 import hashlib
 import logging
 import math
 import time
+from collections.abc import Mapping
+from functools import partial
 
 import torch
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
+from lexipix.training import workers
 from lexipix.training.cuda_graphs import CudaGraphRunner, set_lr
 from lexipix.training.precision import resolve_device
 from lexipix.training.schedule import (
@@ -61,12 +65,13 @@ def train(
         if saved is not None and saved[1].get("fingerprint") != fingerprint:
             saved = None
         state = TrainingState(task, parameters, run, saved)
-        graphs = None
-        if device.type == "cuda" and task.uses_cuda_graphs:
+        _require_same_start(state)
+        graphs, is_first = None, workers.rank() == 0
+        if device.type == "cuda" and task.uses_cuda_graphs and workers.n_workers() == 1:
             graphs = CudaGraphRunner(task.optimizers.values())
 
         # Samples of the untrained network: the MLflow UI shows step 0 first
-        if not state.images_seen:
+        if not state.images_seen and is_first:
             with state.evaluating():
                 sample_grid = task.sample_grid()
             if sample_grid is not None:
@@ -78,7 +83,7 @@ def train(
         with Progress(name, parameters.num_images, state.images_seen) as bar:
             while state.images_seen < parameters.num_images and not stopped_early:
                 # One step
-                metrics = _step(state, graphs)
+                metrics = workers.mean(_step(state, graphs))
                 state.images_seen += parameters.batch_size
                 state.ema.update(state.images_seen, parameters.batch_size)
                 state.averager.add(metrics)
@@ -94,8 +99,8 @@ def train(
                     if not all(math.isfinite(value) for value in row.values()):
                         raise _diverged(row, name, key, state)
                     with state.step_timer.paused("validation"):
-                        validation, sample_grid = _validate(state)
-                    row |= validation
+                        validation, sample_grid = workers.agreed(partial(_validate, state))
+                    row |= validation | _learn_from(validation, state)
                     stream.log(state.images_seen, row)
                     if sample_grid is not None:
                         stream.image("samples", state.images_seen, sample_grid)
@@ -105,7 +110,7 @@ def train(
 
                 # Save a checkpoint, never one of a broken state
                 is_due = time.monotonic() - last_saved > parameters.checkpoint_seconds
-                if is_due and not stopped_early and state.averager.is_finite():
+                if is_first and is_due and not stopped_early and state.averager.is_finite():
                     with state.step_timer.paused("checkpoint"):
                         checkpoints.save(*state.pack(fingerprint))
                     last_saved = time.monotonic()
@@ -113,7 +118,8 @@ def train(
         result = _ship(state, stopped_early)
         taken, share = format_seconds(state.seconds), result.metrics["gflops"] / state.machine_gflops
         _log.info("%s: trained in %s, at %.0f%% of the rate of matrix products", name, taken, 100 * share)
-        checkpoints.clear()
+        if is_first:
+            checkpoints.clear()
         return result
 
 
@@ -134,7 +140,8 @@ def _step(state: TrainingState, graphs: CudaGraphRunner | None) -> Metrics:
         rows = resample(rows, task.feedback.sampling_cdf, task.feedback.resampled_fraction, images_seen, seed)
     for name, optimizer in task.optimizers.items():
         set_lr(optimizer, [peak * factor for peak in state.peak_lrs[name]])
-    torch.manual_seed((seed * 1_000_003 + images_seen) % 2**63)
+    rows = workers.own_rows(rows)
+    torch.manual_seed((seed * 1_000_003 + images_seen + (workers.rank() << 48)) % 2**63)
     with state.precision.autocast():
         graph_step = task.graph_step(rows, progress) if graphs else None
         if graphs is None or graph_step is None:
@@ -143,16 +150,37 @@ def _step(state: TrainingState, graphs: CudaGraphRunner | None) -> Metrics:
 
 
 def _validate(state: TrainingState) -> tuple[dict[str, float], SampleGrid | None]:
-    """Validate the averages and keep them if they are the best; return metrics and samples."""
+    """Validate the averages; return metrics and samples."""
     task = state.task
     with state.evaluating():
         row = {f"val_{key}": value for key, value in task.validate().items()}
         torch.manual_seed(state.run.seed)  # the noise of every other sample grid
         sample_grid = task.sample_grid()
-    learns = state.images_seen / state.parameters.num_images > task.learns_from
+    return row, sample_grid
+
+
+def _learn_from(validation: Mapping[str, float], state: TrainingState) -> dict[str, float]:
+    """Keep the averages if they are the best, and let the feedback react; return the feedback's metrics."""
+    feedback = state.task.feedback
+    learns = state.images_seen / state.parameters.num_images > state.task.learns_from
     if learns:
-        state.record_objective(row["val_objective"])
-    return row | task.feedback.on_validation(learns, state.bad_validations), sample_grid
+        state.record_objective(validation["val_objective"])
+    metrics, changed = workers.agreed(
+        lambda: (feedback.on_validation(learns, state.bad_validations), feedback.state())
+    )
+    if workers.rank():
+        feedback.load_state(*changed)
+    return metrics
+
+
+def _require_same_start(state: TrainingState) -> None:
+    """Raise a LexipixError if this worker did not find the checkpoint of the first one."""
+    first = workers.agreed(lambda: state.images_seen)
+    if state.images_seen != first:
+        raise LexipixError(
+            f"A worker starts at {state.images_seen:,} images, the first one at {first:,}: engine.kind = ray "
+            "needs the project on a disk that all machines share, since checkpoints are read from there."
+        )
 
 
 def _diverged(row: dict[str, float], name: str, key: str, state: TrainingState) -> LexipixError:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
+from lexipix.training import workers
 from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
 from lexipix.training.flops import TYPICAL_SHARE, matmul_gflops, step_flops
 from lexipix.training.precision import Precision
@@ -141,7 +142,9 @@ class TrainingState:
         self.task, self.parameters, self.run = task, parameters, run
         self.precision = Precision.from_name(saved[1]["precision"], run) if saved else Precision.of_run(run)
         self.precision.prepare(task.modules)
-        self.machine_gflops = matmul_gflops(self.precision)
+        if self.precision.device.type == "cuda":
+            workers.synchronize_batch_norm(task.modules)
+        self.machine_gflops = workers.n_workers() * matmul_gflops(self.precision)
         fixed = fixed_names(task.modules, task.optimizers)
         averaged = {name: task.modules[name] for name in task.averaged}
         self.ema = ExponentialMovingAverage(averaged, parameters.ema_halflife_fraction, fixed)

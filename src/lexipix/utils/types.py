@@ -48,7 +48,9 @@ class Split:
 class ImageSplits:
     """The splits of a data set.
 
-    ``pairs`` are images of concepts that are trained on in another style only; it may be empty.
+    ``pairs`` are images of concepts that are trained on in another style only; it may be empty. Where they
+    come from a disk, ``reopen``, a function that can be imported, reads them again: that is what another
+    process gets in their place.
     """
 
     train: Split
@@ -57,6 +59,13 @@ class ImageSplits:
     pairs: Split
     summary: Mapping[str, Any] = field(default_factory=dict)  # JSON-able; source, counts, digest of the data
     rejects: pd.DataFrame | None = None  # rejected files, with the columns file and reason
+    reopen: Callable[[], ImageSplits] | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., ImageSplits], tuple[Any, ...]]:
+        if self.reopen is not None:
+            return self.reopen, ()
+        splits = (self.train, self.val, self.test, self.pairs)
+        return ImageSplits, (*splits, self.summary, self.rejects)
 
     @property
     def digest(self) -> str:
@@ -108,11 +117,11 @@ class Duplicate(Reject):
 class OpenedSource:
     """A source whose images can be read one by one, always in the same order.
 
-    ``read`` yields the images of one pass. The splits that the source decides come before the training
-    images, so that the test split keeps its copy of two equal images.
+    ``read`` yields the images of one pass, or those from a position up to another. The splits that the source
+    decides come before the training images, so that the test split keeps its copy of two equal images.
     """
 
-    read: Callable[[], Generator[SourceImage | Reject, None, None]]
+    read: Callable[..., Generator[SourceImage | Reject, None, None]]
     splits: frozenset[SplitName] = (
         frozenset()
     )  # decided by the source; the others come from "train" by a hash

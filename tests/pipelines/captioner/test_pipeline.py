@@ -6,6 +6,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.support.pickling_engine import PicklingEngine
 from tests.support.small_world import (
     RUN,
     ListStream,
@@ -78,6 +79,7 @@ def test_pipeline_on_an_in_memory_catalog(pair, tmp_path):
             "image_splits": MemoryDataset(image_splits(), copy_mode="assign"),
             "contrastive_pair": MemoryDataset(pair, copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
+            "engine": MemoryDataset(PicklingEngine(), copy_mode="assign"),
             "captioner_stream": MemoryDataset(stream, copy_mode="assign"),
             "captioner_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
             "captioner": ModelFolderDataset(filepath=str(tmp_path / "captioner")),

@@ -10,6 +10,7 @@ from kedro.runner import SequentialRunner
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 from tests.support.exported_models import draw_one
 from tests.support.parameters import section
+from tests.support.pickling_engine import PicklingEngine
 from tests.support.small_world import save_sentence_encoder
 
 from lexipix.compression.export import Exporter, largest_difference
@@ -94,6 +95,7 @@ def made(image_splits, prior, gan, make, tmp_path_factory):
     data["pretrained_models"] = PretrainedModels(folder)
     for name in ("small_reader", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
+    data["engine"] = PicklingEngine()
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
     kinds = dict.fromkeys(VARIANTS, OnnxVariantsDataset) | {"champion": OnnxPipelineDataset}
     kinds |= dict.fromkeys(TABLES, JsonDataset)

@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
+from tests.support.pickling_engine import PicklingEngine
 
 from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
 from lexipix.evaluation.text_paths import Generators
@@ -37,7 +38,7 @@ def results(image_splits, test_captions, run, evaluation, vae, prior, tokens, sh
         "ingestion_sheet": np.zeros((8, 8, 3), np.uint8), "evaluator_stream": ListStream(),
         "evaluator_checkpoints": NoCheckpoints(), "speed_table": SPEED,
         "classifier_stream": ListStream(), "classifier_checkpoints": NoCheckpoints(),
-        "classes_checkpoints": NoCheckpoints(),
+        "classes_checkpoints": NoCheckpoints(), "engine": PicklingEngine(),
         "captioner_speed_table": SPEED,
         "champion": OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped, SCORER: shipped}),
     }  # fmt: skip

@@ -3,6 +3,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.support.pickling_engine import PicklingEngine
 from tests.support.small_world import RUN, ListStream, NoPretrained, features, image_splits, save_backbone
 
 from lexipix.datasets.checkpoints import FileCheckpoints
@@ -41,6 +42,7 @@ def test_pipeline_on_an_in_memory_catalog(tmp_path):
             "params:run": MemoryDataset(RUN.model_copy(update={"precision": "auto"})),
             "image_splits": MemoryDataset(image_splits(), copy_mode="assign"),
             "pretrained_models": MemoryDataset(NoPretrained(), copy_mode="assign"),
+            "engine": MemoryDataset(PicklingEngine(), copy_mode="assign"),
             "features_stream": MemoryDataset(stream, copy_mode="assign"),
             "features_checkpoints": MemoryDataset(FileCheckpoints(tmp_path / "c"), copy_mode="assign"),
             "contrastive_pair": ModelFolderDataset(filepath=str(tmp_path / "features")),

@@ -11,6 +11,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.support.generator_world import pair_on
 from tests.support.parameters import section
+from tests.support.pickling_engine import PicklingEngine
 from tokenizers import Tokenizer
 
 from lexipix.config.generator import GENERATOR_SIZES
@@ -169,6 +170,7 @@ def catalog(image_splits, contrastive_pair, captioner):
         for name in (*MODELS, *TOKEN_MODELS)
         for kind in ("", "_curves", "_metrics", "_sample_grid")
     ]
+    entries["engine"] = PicklingEngine()
     catalog = DataCatalog(
         {name: Kept(value, copy_mode="assign") for name, value in entries.items()}
         | {name: Kept(copy_mode="assign") for name in outputs}

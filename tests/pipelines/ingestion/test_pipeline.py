@@ -8,6 +8,7 @@ from kedro.runner import SequentialRunner
 from PIL import Image
 from tests.support.exported_models import MAX_TOKENS, SAID, SIZE, saying, seeing
 from tests.support.parameters import section
+from tests.support.pickling_engine import PicklingEngine
 
 from lexipix.data.tokenization import EOS_ID, PAD_ID, encode, train_tokenizer
 from lexipix.datasets.image_store import ImageStoreDataset
@@ -30,6 +31,7 @@ def run(tmp_path):
             {
                 "params:ingestion": MemoryDataset(section("ingestion", parameters)),
                 "params:run": MemoryDataset(section("run", {"seed": seed})),
+                "engine": MemoryDataset(PicklingEngine(), copy_mode="assign"),
                 "sources": SourcesDataset(path=str(tmp_path)),
                 "pretrained_models": PretrainedModelsDataset(path=str(tmp_path)),
                 "image_splits": ImageStoreDataset(filepath=str(tmp_path / "store")),

@@ -2,10 +2,10 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from lexipix.config.ingestion import IngestionParameters, SplitParameters
 from lexipix.data.ingestion.captioning import ImageCaptioner, captioned
 from lexipix.data.ingestion.duplicates import Deduplicator
 from lexipix.data.ingestion.report import IngestReport
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
 from lexipix.utils.terminal import DIRECTION_MARKS
 from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
@@ -31,13 +33,20 @@ class PictureStream:
     caption), each reject, and last the summary, a dict. Only one image is held at a time, and a few bytes for
     each earlier one. The class is iterable but no iterator, so that Kedro saves it as one object.
 
-    A store in shards reads ``parts`` instead, which keep copies, and gives what it knows of their items to
-    the ``duplicate_resolver`` afterwards. Results and summary are the same.
+    A store in shards reads each ``part`` instead, which keeps copies, on the ``engine``, and gives what it
+    knows of the items to the ``duplicate_resolver`` afterwards. Results and summary are the same. Another
+    process gets what ``reopen``, a function that can be imported, returns.
     """
 
     source: OpenedSource
     parameters: IngestionParameters
     captioner: ImageCaptioner | None = None  # writes the captions of images without captions
+    engine: Engine = LOCAL
+    reopen: Callable[[], "PictureStream"] | None = None
+
+    def __reduce__(self) -> tuple[Callable[[], "PictureStream"], tuple[()]]:
+        assert self.reopen is not None
+        return self.reopen, ()
 
     @property
     def n_images(self) -> int | None:
@@ -58,20 +67,24 @@ class PictureStream:
                 yield result
         yield {**report.summary(), **self.source.facts}
 
-    def parts(self) -> Generator[Iterator[SourceImage | Reject], None, None]:
-        """Yield the items of the source, copies included, ``shard_rows`` at a time.
-
-        Each part must be read to its end before the next.
-        """
+    @cached_property
+    def part_sizes(self) -> list[int]:
+        """How many items each part of the source has: ``shard_rows``, the last one fewer."""
         assert self.shard_rows is not None
-        with closing(self.source.read()) as items:
+        n_items = sum(1 for _ in self.source.read()) if self.n_images is None else self.n_images
+        starts = range(0, max(1, n_items), self.shard_rows)
+        return [min(self.shard_rows, n_items - start) for start in starts]
+
+    def part(self, number: int) -> Generator[SourceImage | Reject, None, None]:
+        """Yield the items of one part, copies included."""
+        assert self.shard_rows is not None
+        start = number * self.shard_rows
+        with closing(self.source.read(start, start + self.shard_rows)) as items:
             checked = map(self._check, items)
-            for first in checked:
-                part = chain([first], islice(checked, self.shard_rows - 1))
-                yield part if self.captioner is None else captioned(part, self.captioner)
+            yield from checked if self.captioner is None else captioned(checked, self.captioner)
 
     def duplicate_resolver(self) -> "DuplicateResolver":
-        """What decides about the items of ``parts``."""
+        """What decides about the items of all parts."""
         return DuplicateResolver(self._deduplicator(), IngestReport(self.parameters), self.source.facts)
 
     def _deduplicator(self) -> Deduplicator:
@@ -111,6 +124,28 @@ class PictureStream:
             split=split,
             digest=digest.hex(),
         )
+
+
+_reopened: dict[str, PictureStream] = {}  # in a worker, which reads many parts of one source
+
+
+def open_stream(
+    parameters: IngestionParameters,
+    seed: int,
+    sources: Callable[[IngestionParameters, int], OpenedSource],
+    load_captioner: Callable[[], ImageCaptioner | None],
+) -> PictureStream:
+    """The stream of a source; all arguments can cross to another process, which opens it again."""
+    reopen = partial(_reopen_stream, parameters, seed, sources, load_captioner)
+    return PictureStream(sources(parameters, seed), parameters, load_captioner(), reopen=reopen)
+
+
+def _reopen_stream(parameters: IngestionParameters, seed: int, *rest: Any) -> PictureStream:
+    key = f"{parameters.model_dump_json()} {seed} {rest}"
+    if key not in _reopened:
+        _reopened.clear()
+        _reopened[key] = open_stream(parameters, seed, *rest)
+    return _reopened[key]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html), from its archive or folder."""
 
 import re
+import sys
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
@@ -54,8 +55,10 @@ def caption_of(file: str, label: str, parameters: Cifar10SourceParameters) -> st
     return caption_from(parameters.caption_template, noun=noun, **{"class": label})
 
 
-def _read(path: Path, parameters: IngestionParameters) -> Generator[SourceImage, None, None]:
-    source = parameters.source
+def _read(
+    path: Path, parameters: IngestionParameters, start: int = 0, stop: int = sys.maxsize
+) -> Generator[SourceImage, None, None]:
+    source, n_read = parameters.source, 0
     for batch in read_batches(path, n_classes=len(CLASSES)):
         split: SplitName = "test" if batch.name == "test_batch" else "train"
         n_images = len(batch.labels)
@@ -66,7 +69,9 @@ def _read(path: Path, parameters: IngestionParameters) -> Generator[SourceImage,
             upto, before = (source.max_images * done // len(names) for done in (position + 1, position))
             n_images = min(n_images, upto - before)
         images = batch.pixels.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-        for row in range(n_images):
+        wanted = range(n_images)[max(0, start - n_read) : max(0, stop - n_read)]
+        n_read += n_images
+        for row in wanted:
             file, label = batch.files[row], CLASSES[batch.labels[row]]
             image = Image.fromarray(np.ascontiguousarray(images[row]))
             yield SourceImage(

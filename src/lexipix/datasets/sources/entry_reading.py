@@ -1,6 +1,7 @@
 """Reads the entries of a source: their images, in several threads, and what those have in common."""
 
 import logging
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -66,10 +67,10 @@ def opened(
     workers = parameters.workers or n_cores()
     read = partial(_read_entry, parameters)
 
-    def read_all() -> Generator[SourceImage | Reject, None, None]:
-        return ordered_map(read, reader.tasks(entries), workers)
+    def read_some(start: int = 0, stop: int = sys.maxsize) -> Generator[SourceImage | Reject, None, None]:
+        return ordered_map(read, reader.tasks(entries[start:stop]), workers)
 
-    return OpenedSource(read_all, decided, len(entries), found)
+    return OpenedSource(read_some, decided, len(entries), found)
 
 
 def _grouped(

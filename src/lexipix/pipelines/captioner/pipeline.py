@@ -14,14 +14,14 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.train_captioner,
-                [*LEARNED_FROM, "captioner_stream", "captioner_checkpoints"],
+                [*LEARNED_FROM, "captioner_stream", "captioner_checkpoints", "engine"],
                 ["captioner", "captioner_curves"],
                 name="train_captioner",
             ),
-            node(nodes.caption_missing, TRAINED, "captions_complete", name="caption_missing"),
+            node(nodes.caption_missing, [*TRAINED, "engine"], "captions_complete", name="caption_missing"),
             node(
                 nodes.caption_test,
-                [*TRAINED, "captions_complete"],
+                [*TRAINED, "captions_complete", "engine"],
                 ["captioner_test_captions", "captioner_metrics"],
                 name="caption_test",
             ),

@@ -24,7 +24,7 @@ def _distillation(
     settings = {"compression": "params:compression", "run": "params:run"}
     data = {key: key for key in ("image_splits", "captions_complete", *GENERATORS)}
     start = {"small_reader": "small_reader"} if name == "small" else {}
-    resources = {"stream": f"{name}_stream", "checkpoints": f"{name}_checkpoints"}
+    resources = {"stream": f"{name}_stream", "checkpoints": f"{name}_checkpoints", "engine": "engine"}
     return node(
         function,
         {**settings, **data, **resources, **start},

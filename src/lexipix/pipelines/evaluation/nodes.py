@@ -7,6 +7,8 @@ import pandas as pd
 
 from lexipix.config.evaluation import EvaluationParameters
 from lexipix.config.run import RunParameters
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
 from lexipix.evaluation.class_agreement import class_metrics, train_real_classifier
 from lexipix.evaluation.direct_path import LatentCodec, measure_token_round_trip
 from lexipix.evaluation.embedding import Embedder
@@ -39,10 +41,11 @@ def train_evaluator(
     image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Trained:
     """Trains the evaluator, with a network, a seed and a text input that nothing else uses."""
     bundle, curves, metrics, _ = train_contrastive_evaluator(
-        image_splits, evaluation.evaluator, run, stream, checkpoints
+        image_splits, evaluation.evaluator, run, stream, checkpoints, engine
     )
     return bundle, curves, metrics
 
@@ -53,9 +56,10 @@ def train_classifier(
     image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Trained:
     """Trains the classifier of real images, the second evaluator, if the images have classes."""
-    return train_real_classifier(evaluation.classifier, run, image_splits, stream, checkpoints)
+    return train_real_classifier(evaluation.classifier, run, image_splits, stream, checkpoints, engine)
 
 
 def redraw(
@@ -118,6 +122,7 @@ def measure_classes(
     image_splits: ImageSplits,
     classifier: ModelBundle,
     checkpoints: CheckpointStore,
+    engine: Engine,
     *generators: Any,
 ) -> dict[str, Any]:
     """Draws from the true captions of the test split and measures classes; empty for a skipped classifier."""
@@ -125,7 +130,7 @@ def measure_classes(
         return {}
     sequence = CheckpointSequence(checkpoints)
     paths = text_paths(Generators(*generators), run, evaluation.batch_size)
-    metrics = class_metrics(paths, image_splits, classifier, evaluation, run, sequence)
+    metrics = class_metrics(paths, image_splits, classifier, evaluation, run, sequence, engine)
     sequence.close()
     return metrics
 

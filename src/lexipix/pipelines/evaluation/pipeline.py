@@ -22,13 +22,13 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.train_evaluator,
-                [*PARAMETERS, "image_splits", "evaluator_stream", "evaluator_checkpoints"],
+                [*PARAMETERS, "image_splits", "evaluator_stream", "evaluator_checkpoints", "engine"],
                 ["evaluator", "evaluator_curves", "evaluator_metrics"],
                 name="train_evaluator",
             ),
             node(
                 nodes.train_classifier,
-                [*PARAMETERS, "image_splits", "classifier_stream", "classifier_checkpoints"],
+                [*PARAMETERS, "image_splits", "classifier_stream", "classifier_checkpoints", "engine"],
                 ["classifier", "classifier_curves", "classifier_metrics"],
                 name="train_classifier",
             ),
@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
             node(nodes.measure, [*TEST, "evaluator", "vae", *IMAGES], "evaluation_metrics", name="measure"),
             node(
                 nodes.measure_classes,
-                [*PARAMETERS, "image_splits", "classifier", "classes_checkpoints", *GENERATORS],
+                [*PARAMETERS, "image_splits", "classifier", "classes_checkpoints", "engine", *GENERATORS],
                 "classes_metrics",
                 name="measure_classes",
             ),

@@ -1,5 +1,6 @@
 """Steps of the features stage."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,11 @@ from numpy.typing import NDArray
 
 from lexipix.config.features import FeaturesParameters
 from lexipix.config.run import RunParameters
-from lexipix.models.contrastive_pair import ContrastivePair
-from lexipix.training.builders.common import PretrainedModels, run_training
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
+from lexipix.training.builders.common import PretrainedModels, TrainingJob, run_training
 from lexipix.training.builders.contrastive_pair import build_contrastive_pair
-from lexipix.training.bundles import load_network
-from lexipix.training.embedding import embed_images
-from lexipix.training.precision import resolve_device
+from lexipix.training.embedding import embed_splits
 from lexipix.utils.types import CheckpointStore, ImageSplits, MetricStream, ModelBundle
 
 
@@ -24,16 +24,16 @@ def train_features(
     pretrained_models: PretrainedModels,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> tuple[ModelBundle, pd.DataFrame, dict[str, Any]]:
     """Trains image encoder and text encoder on the captioned images; also returns curves and metrics."""
-    setup = build_contrastive_pair(run, features, image_splits, pretrained_models)
-    return run_training("features", "features", setup, run, image_splits.digest, stream, checkpoints)[:3]
+    build = partial(build_contrastive_pair, run, features, image_splits, pretrained_models)
+    job = TrainingJob("features", "features", build, features.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)[:3]
 
 
 def export_features(
-    run: RunParameters, contrastive_pair: ModelBundle, image_splits: ImageSplits
+    run: RunParameters, contrastive_pair: ModelBundle, image_splits: ImageSplits, engine: Engine = LOCAL
 ) -> dict[str, NDArray[np.float32]]:
     """Returns unit embeddings, float32 (N, D), of the images of train, val and test."""
-    pair = load_network(contrastive_pair, ContrastivePair)
-    splits = ("train", "val", "test")
-    return {name: embed_images(pair, image_splits[name].images, resolve_device(run)) for name in splits}
+    return embed_splits(contrastive_pair, image_splits, ("train", "val", "test"), run, engine)

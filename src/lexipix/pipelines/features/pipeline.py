@@ -13,13 +13,13 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.train_features,
-                [*LEARNED_FROM, "features_stream", "features_checkpoints"],
+                [*LEARNED_FROM, "features_stream", "features_checkpoints", "engine"],
                 ["contrastive_pair", "features_curves", "features_metrics"],
                 name="train_features",
             ),
             node(
                 nodes.export_features,
-                ["params:run", "contrastive_pair", "image_splits"],
+                ["params:run", "contrastive_pair", "image_splits", "engine"],
                 "image_features",
                 name="export_features",
             ),

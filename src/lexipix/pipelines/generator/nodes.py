@@ -1,12 +1,16 @@
 """Nodes of the generator stage: each returns a model, the curves and metrics of its training, and samples."""
 
+from functools import partial
+
 import pandas as pd
 
 from lexipix.config.generator import FeedbackParameters, GANParameters, PriorParameters, VAEParameters
 from lexipix.config.run import RunParameters
 from lexipix.config.tokens import ImageTokenizerParameters, TokenTransformerParameters
-from lexipix.training.builders.captions import generator_data
-from lexipix.training.builders.common import Outputs, run_training, skipped_outputs
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
+from lexipix.training.builders.captions import build_conditional
+from lexipix.training.builders.common import Outputs, TrainingJob, run_training, skipped_outputs
 from lexipix.training.builders.gan import build_gan
 from lexipix.training.builders.image_tokenizer import build_image_tokenizer
 from lexipix.training.builders.prior import build_prior
@@ -23,10 +27,12 @@ def train_vae(
     image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Outputs:
     """Train the VAE on all training images, with captions or without."""
-    setup = build_vae(run, parameters, image_splits)
-    return run_training("vae", "generator.vae", setup, run, image_splits.digest, stream, checkpoints)
+    build = partial(build_vae, run, parameters, image_splits)
+    job = TrainingJob("vae", "generator.vae", build, parameters.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)
 
 
 def train_prior(
@@ -41,14 +47,17 @@ def train_prior(
     vae: ModelBundle,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Outputs:
     """Train the prior from the captioner's encoding of a caption to a latent of the VAE.
 
     The model is the whole text-to-image model: language model, text encoder, prior, decoder.
     """
-    data = generator_data(image_splits, captions_complete, contrastive_pair, run)
-    setup = build_prior(run, parameters, feedback, flip, data, contrastive_pair, captioner, vae)
-    return run_training("prior", "generator.prior", setup, run, image_splits.digest, stream, checkpoints)
+    data = image_splits, captions_complete, contrastive_pair, run
+    captioned = partial(build_conditional, build_prior, *data, captioner=captioner, vae=vae)
+    build = partial(captioned, parameters=parameters, feedback=feedback, flip=flip)
+    job = TrainingJob("prior", "generator.prior", build, parameters.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)
 
 
 def train_gan(
@@ -62,11 +71,14 @@ def train_gan(
     prior: ModelBundle,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Outputs:
     """Train a text-to-image model against a discriminator on the image encoder of the features stage."""
-    data = generator_data(image_splits, captions_complete, contrastive_pair, run)
-    setup = build_gan(run, parameters, feedback, flip, data, contrastive_pair, prior)
-    return run_training("gan", "generator.gan", setup, run, image_splits.digest, stream, checkpoints)
+    data = image_splits, captions_complete, contrastive_pair, run
+    captioned = partial(build_conditional, build_gan, *data, prior=prior)
+    build = partial(captioned, parameters=parameters, feedback=feedback, flip=flip)
+    job = TrainingJob("gan", "generator.gan", build, parameters.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)
 
 
 def train_image_tokenizer(
@@ -76,12 +88,14 @@ def train_image_tokenizer(
     image_splits: ImageSplits,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Outputs:
     """Train the image tokenizer on all training images, with captions or without; skipped if disabled."""
     if not enabled:
         return skipped_outputs(TOKENS_KEY)
-    setup, key = build_image_tokenizer(run, parameters, image_splits), "generator.tokens.tokenizer"
-    return run_training("image_tokenizer", key, setup, run, image_splits.digest, stream, checkpoints)
+    build, key = partial(build_image_tokenizer, run, parameters, image_splits), "generator.tokens.tokenizer"
+    job = TrainingJob("image_tokenizer", key, build, parameters.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)
 
 
 def train_token_generator(
@@ -98,6 +112,7 @@ def train_token_generator(
     image_tokenizer: ModelBundle,
     stream: MetricStream,
     checkpoints: CheckpointStore,
+    engine: Engine = LOCAL,
 ) -> Outputs:
     """Train the captioner's language model to generate image tokens; skipped if disabled.
 
@@ -105,8 +120,9 @@ def train_token_generator(
     """
     if not enabled:
         return skipped_outputs(TOKENS_KEY)
-    data = generator_data(image_splits, captions_complete, contrastive_pair, run)
-    models = (contrastive_pair, captioner, prior, image_tokenizer)
-    setup = build_token_generator(run, parameters, gan, flip, data, *models)
+    data = image_splits, captions_complete, contrastive_pair, run
+    captioned = partial(build_conditional, build_token_generator, *data, captioner=captioner, prior=prior)
+    build = partial(captioned, parameters=parameters, gan=gan, flip=flip, image_tokenizer=image_tokenizer)
     key = "generator.tokens.transformer"
-    return run_training("tokens", key, setup, run, image_splits.digest, stream, checkpoints)
+    job = TrainingJob("tokens", key, build, parameters.training, run, image_splits.digest)
+    return run_training(job, stream, checkpoints, engine)

@@ -15,7 +15,7 @@ CAPTIONS = ["image_splits", "captions_complete", "contrastive_pair"]
 def _training(function: Callable, name: str, inputs: list[str]) -> Node:
     return node(
         function,
-        [*inputs, f"{name}_stream", f"{name}_checkpoints"],
+        [*inputs, f"{name}_stream", f"{name}_checkpoints", "engine"],
         [name, f"{name}_curves", f"{name}_metrics", f"{name}_sample_grid"],
         name=function.__name__,
         tags=name,

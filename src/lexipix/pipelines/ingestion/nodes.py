@@ -1,6 +1,8 @@
 """Nodes of the ingestion."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,7 +10,10 @@ from numpy.typing import NDArray
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
-from lexipix.data.ingestion.stream import PictureStream
+from lexipix.data.ingestion.captioning import ImageCaptioner
+from lexipix.data.ingestion.stream import PictureStream, open_stream
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
 from lexipix.reporting.contact_sheet import contact_sheet
 from lexipix.reporting.text import first_drawable
 from lexipix.utils.types import SPLITS, ImageSplits, OnnxModel, OpenedSource
@@ -25,15 +30,20 @@ def ingest(
     run: RunParameters,
     sources: Callable[[IngestionParameters, int], OpenedSource],
     pretrained_models: Captioners,
+    engine: Engine = LOCAL,
 ) -> PictureStream:
     """The stream of images with their splits; the image store reads it while it saves it."""
-    captioner = None
-    if ingestion.captioner is not None:
-        # It imports onnxruntime, which the others need not
-        from lexipix.inference.onnx_captioner import OnnxCaptioner
+    captioner = partial(load_captioner, ingestion.captioner, pretrained_models)
+    return replace(open_stream(ingestion, run.seed, sources, captioner), engine=engine)
 
-        captioner = OnnxCaptioner(pretrained_models.captioner(ingestion.captioner, "ingestion.captioner"))
-    return PictureStream(sources(ingestion, run.seed), ingestion, captioner)
+
+def load_captioner(path: str | None, pretrained_models: Captioners) -> ImageCaptioner | None:
+    """The exported captioner in a folder; None without a folder."""
+    if path is None:
+        return None
+    from lexipix.inference.onnx_captioner import OnnxCaptioner  # it imports onnxruntime
+
+    return OnnxCaptioner(pretrained_models.captioner(path, "ingestion.captioner"))
 
 
 def describe_images(image_splits: ImageSplits) -> tuple[dict[str, Any], Any, NDArray[np.uint8]]:

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 ingest,
-                ["params:ingestion", "params:run", "sources", "pretrained_models"],
+                ["params:ingestion", "params:run", "sources", "pretrained_models", "engine"],
                 "image_splits",
                 name="ingest",
             ),

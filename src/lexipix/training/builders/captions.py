@@ -1,5 +1,6 @@
 """The captions that conditional generators learn from."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.captioned import for_training
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.models.text_encoder import TextEncoder
+from lexipix.training.builders.common import TrainingSetup
 from lexipix.training.bundles import load_network, tokenizer_of
 from lexipix.training.generator_validation import GeneratorData, GeneratorValidation
 from lexipix.training.precision import resolve_device
@@ -33,6 +35,19 @@ def generator_data(
     encoder = load_network(contrastive_pair, ContrastivePair).image_encoder
     validation = GeneratorValidation(validate.images, val_rows, validate.groups(), encoder)
     return GeneratorData(learn.images, rows, learn.groups(), validation)
+
+
+def build_conditional(
+    build: Callable[..., TrainingSetup],
+    image_splits: ImageSplits,
+    captions_complete: pd.DataFrame,
+    contrastive_pair: ModelBundle,
+    run: RunParameters,
+    **arguments: Any,
+) -> TrainingSetup:
+    """Return what the builder of a conditional generator makes of :func:`generator_data`."""
+    data = generator_data(image_splits, captions_complete, contrastive_pair, run)
+    return build(run=run, data=data, contrastive_pair=contrastive_pair, **arguments)
 
 
 def text_bundle(contrastive_pair: ModelBundle, noise_dim: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A training before its first step, and its run to a trained model."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from lexipix.config.training import TrainingParameters
 from lexipix.data.caption_batches import CHUNK
 from lexipix.data.images import ImageRows, Images
 from lexipix.data.tokenization import n_tokens
+from lexipix.engines.base import Engine
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.training.bundles import fingerprint, to_bundle
 from lexipix.training.loop import train
@@ -63,29 +64,42 @@ class TrainingSetup:
     parameters: Any
     inputs: tuple[Any, ...] = ()
     bundle: dict[str, Any] = field(default_factory=dict)
-    training: TrainingParameters | None = None  # where it is not ``parameters.training``
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """A training that can cross to another process, where ``build`` makes the setup.
+
+    ``build`` is a partial of a function that can be imported. ``key`` is that of the parameters, ``digest``
+    that of the data.
+    """
+
+    name: str
+    key: str
+    build: Callable[[], TrainingSetup]
+    training: TrainingParameters
+    run: RunParameters
+    digest: str
 
 
 def run_training(
-    name: str,
-    key: str,
-    setup: TrainingSetup,
-    run: RunParameters,
-    digest: str,
-    stream: MetricStream,
-    checkpoints: CheckpointStore,
+    job: TrainingJob, stream: MetricStream, checkpoints: CheckpointStore, engine: Engine
 ) -> Outputs:
-    """Train a model; return it, its curves and metrics, and the last sample grid, empty if it shows none.
+    """Train a model; return it, its curves and metrics, and the last sample grid, empty if it shows none."""
+    micro_batches = getattr(job.training, "gradient_accumulation_steps", 1)
+    return engine.train(train_job, job, job.training.batch_size // micro_batches, stream, checkpoints)
 
-    ``key`` is that of its parameters; for the other arguments see :func:`train`.
-    """
-    parameters = setup.parameters
+
+def train_job(job: TrainingJob, stream: MetricStream, checkpoints: CheckpointStore) -> Outputs:
+    """Build a model and train it, alone or as one of several :mod:`workers <lexipix.training.workers>`."""
+    name, run, setup = job.name, job.run, job.build()
+    parameters, digest = setup.parameters, job.digest
     result = train(
         setup.task,
-        (setup.training or parameters.training).shortened(run.training_share),
+        job.training.shortened(run.training_share),
         run,
         name=name,
-        key=f"{key}.training",
+        key=f"{job.key}.training",
         fingerprint=fingerprint(name, parameters, run, digest, *setup.inputs),
         stream=stream,
         checkpoints=checkpoints,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from lexipix.data.images import ImageRows
+from lexipix.training import workers
 
 Metrics = dict[str, Tensor]
 SampleGrid = NDArray[np.uint8]
@@ -130,13 +131,13 @@ def optimizer_step(
     """Take one optimizer step on the mean loss of several micro-batches; return the mean of their metrics.
 
     ``losses`` returns the loss of a micro-batch, and scalar metrics. ``clip`` is the largest norm of the
-    accumulated gradient.
+    accumulated gradient. Several :mod:`workers <lexipix.training.workers>` average their gradients.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     optimizer.zero_grad()
     metrics = []
     for batch in batches:
-        loss, values = losses(batch)
+        loss, values = workers.compute_losses(optimizer, losses, batch)
         (loss / len(batches)).backward()
         metrics.append({key: value.detach().float() for key, value in values.items()})
     if clip is not None:

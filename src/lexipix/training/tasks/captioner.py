@@ -9,6 +9,7 @@ from lexipix.config.captioner import CaptionerParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.captioner import Captioner
+from lexipix.training import workers
 from lexipix.training.muon import Muon
 from lexipix.training.tasks.base import Metrics, NetworkTask, trainable
 
@@ -51,7 +52,7 @@ class CaptionerTask(NetworkTask):
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         captioner = self.captioner
         captioner.image_encoder.train(self.parameters.finetune_image_encoder > 0)
-        if torch.rand(()) < self.text_only_share:
+        if workers.agreed(lambda: bool(torch.rand(()) < self.text_only_share)):
             loss = captioner.loss(self.captions.sample(rows), None)
             return loss, {"text_loss": loss}
         images = self.images[rows]

@@ -8,6 +8,7 @@ from torch import Tensor
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.contrastive_pair import ContrastivePair
+from lexipix.training import workers
 from lexipix.training.losses.contrastive import bag_of_tokens_loss, contrastive_loss
 from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
 
@@ -50,10 +51,10 @@ class ContrastiveTask(NetworkTask):
         if self.flip:
             images = random_hflip(images, torch.rand(len(rows)))
         ids = self.captions.sample(rows)
-        groups = self.groups[rows].to(images.device)
+        groups = workers.gather(self.groups[rows].to(images.device))
         features = self.pair.image_encoder(images)
         embeddings = self.pair.text_encoder(ids, ids != self.captions.pad_id)
-        similarities = self.pair.similarities(features.embedding, embeddings)
+        similarities = self.pair.similarities(workers.gather(features.embedding), workers.gather(embeddings))
         loss = contrastive_loss(similarities, groups[:, None] == groups[None])
         accuracy = (groups[similarities.argmax(1)] == groups).float().mean()
         metrics = {"loss": loss, "accuracy": accuracy}

@@ -10,6 +10,7 @@ from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import N_VALIDATION, ImageRows, Images, random_hflip, random_shift
 from lexipix.models.blocks import FINE_SIDE
 from lexipix.models.evaluator import Evaluator
+from lexipix.training import workers
 from lexipix.training.losses.contrastive import contrastive_loss
 from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
 
@@ -46,7 +47,10 @@ class EvaluatorTask(NetworkTask):
         if self.parameters.augmentations:
             images = augment(images, self.parameters.augmentations)
             images = images.contiguous(memory_format=torch.channels_last)
-        similarities, same = self._compare(images, self.captions.sample(rows))
+        ids = self.captions.sample(rows)
+        image_embeddings, texts = map(workers.gather, self._embed(images, ids))
+        all_ids = workers.gather_ids(ids, self.captions.pad_id)
+        similarities, same = self._compare(image_embeddings, texts, all_ids)
         loss = contrastive_loss(similarities, same, self.parameters.label_smoothing)
         return loss, {"loss": loss, "accuracy": _accuracy(similarities, same).mean()}
 
@@ -54,15 +58,20 @@ class EvaluatorTask(NetworkTask):
         """Return loss and top-1 accuracy within batches of 128 among up to 512 of the training pairs."""
         losses, found = [], []
         for rows in self.shown.split(128):
-            similarities, same = self._compare(self.images[rows], self.captions.primary(rows))
+            ids = self.captions.primary(rows)
+            similarities, same = self._compare(*self._embed(self.images[rows], ids), ids)
             losses.append(contrastive_loss(similarities, same))
             found.append(_accuracy(similarities, same))
         return {"objective": float(torch.stack(losses).mean()), "accuracy": float(torch.cat(found).mean())}
 
-    def _compare(self, images: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Similarities (B, B) of images and captions, and where two captions are the same."""
-        embeddings = self.evaluator.text_encoder(ids, ids != self.captions.pad_id)
-        similarities = self.evaluator.similarities(self.evaluator.image_encoder(images).embedding, embeddings)
+    def _embed(self, images: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, V) of images and of captions."""
+        texts = self.evaluator.text_encoder(ids, ids != self.captions.pad_id)
+        return self.evaluator.image_encoder(images).embedding, texts
+
+    def _compare(self, images: Tensor, texts: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Similarities (B, B) of embedded images and captions, and where two captions are the same."""
+        similarities = self.evaluator.similarities(images, texts)
         return similarities, (ids[:, None] == ids[None]).all(-1)
 
 

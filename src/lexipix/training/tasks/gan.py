@@ -17,6 +17,7 @@ from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.discriminator import Discriminator, DiscriminatorFeatures, DiscriminatorLogits
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import Decoder
+from lexipix.training import workers
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.losses.contrastive import caption_matching_loss
 from lexipix.training.losses.energy import energy_loss
@@ -208,7 +209,7 @@ class GANTask(TrainingTask):
         is_mismatch = groups != groups.roll(1, 0)
         loss = loss + discriminator_loss(kind, on_real.match_logits, on_real.mismatch_logits, is_mismatch)
         hp = self.hyperparameters
-        if hp.penalty_weight and torch.rand(()) < 1 / hp.penalty_interval:
+        if hp.penalty_weight and workers.agreed(lambda: bool(torch.rand(()) < 1 / hp.penalty_interval)):
             loss = loss + hp.penalty_interval * hp.penalty_weight * self._penalty(batch)
         return loss, {"loss_d": loss}
 
@@ -242,7 +243,9 @@ class GANTask(TrainingTask):
         if gan.contrastive_weight:
             encoded = self.discriminator.image_encoder.features_from_maps(batch.fake_features.maps)
             embeddings, caption = encoded.embedding.float(), batch.caption.float()
-            metrics["contrastive_loss"] = caption_matching_loss(embeddings, caption, batch.groups)
+            metrics["contrastive_loss"] = caption_matching_loss(
+                *map(workers.gather, (embeddings, caption, batch.groups))
+            )
             loss = loss + gan.contrastive_weight * metrics["contrastive_loss"]
         if gan.ssim_weight:
             loss = loss + gan.ssim_weight * structural_dissimilarity(target, fake)
@@ -256,7 +259,7 @@ class GANTask(TrainingTask):
         losses, pool = [], self.hyperparameters.energy_pool
         for scales in zip(batch.real_features.maps, batch.fake_features.maps, strict=True):
             real, fake = (F.adaptive_avg_pool2d(maps.float(), pool).flatten(1) for maps in scales)
-            losses.append(energy_loss(real, fake, batch.groups))
+            losses.append(energy_loss(*map(workers.gather, (real, fake, batch.groups))))
         return torch.stack(losses).mean()
 
     def validate(self) -> dict[str, float]:

@@ -1,0 +1,163 @@
+"""The engine of a Ray cluster: parts are Ray Core tasks, trainings run under Ray Train.
+
+Only functions that can be imported, plain values and paths go to the workers; results that are large go to a
+disk that all machines share.
+"""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lexipix.config.engine import EngineParameters
+from lexipix.engines.base import Content, Engine, Part, Result, Trained
+from lexipix.engines.mapped_files import arrays_cross_as_paths
+from lexipix.engines.part_files import read_part_file, write_part_file
+from lexipix.engines.ray_training import Workers, train
+from lexipix.utils.errors import LexipixError
+from lexipix.utils.types import CheckpointStore, MetricStream
+
+_log = logging.getLogger(__name__)
+
+MAX_RETRIES = 5  # of a part whose worker was lost
+CONNECT_SECONDS = 10.0
+AHEAD = 2  # parts that wait for each worker, so that none is idle while the first result is awaited
+
+
+class RayEngine(Engine):
+    """Runs parts and trainings on a cluster, which is started or connected to at the first of them.
+
+    ``folder`` is for the files of parts.
+    """
+
+    def __init__(self, parameters: EngineParameters, folder: Path) -> None:
+        self.parameters, self.folder = parameters, folder.absolute()
+        self._ray: ModuleType | None = None
+        self._is_ours = False  # whether this engine connected, and must disconnect
+
+    def map(
+        self, function: Callable[..., Result], parts: Sequence[Part], *arguments: Any
+    ) -> Iterator[Result]:
+        ray, workers = self.connect(), self.workers()
+        task = ray.remote(_run_part).options(
+            num_cpus=workers.cpus, num_gpus=workers.gpus, max_retries=MAX_RETRIES
+        )
+        shared, pending = ray.put(arguments), deque[Any]()
+        for part in parts:
+            pending.append(task.remote(function, part, shared))
+            if len(pending) >= AHEAD * workers.count:
+                yield _result(ray, pending.popleft())
+        while pending:
+            yield _result(ray, pending.popleft())
+
+    def contents(
+        self, key: str, function: Callable[..., Content], parts: Sequence[Part], *arguments: Any
+    ) -> Iterator[Content]:
+        folder = self.folder / key
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.parent.iterdir():  # of a run that was interrupted and never continued
+            if other != folder:
+                shutil.rmtree(other)
+        for file in self.map(write_part_file, list(enumerate(parts)), folder, function, *arguments):
+            yield read_part_file(file)
+        shutil.rmtree(folder)
+
+    def train(
+        self,
+        function: Callable[..., Trained],
+        job: Any,
+        batch_size: int,
+        stream: MetricStream,
+        checkpoints: CheckpointStore,
+    ) -> Trained:
+        return train(self.connect(), self.workers, function, job, batch_size, stream, checkpoints)
+
+    def connect(self) -> ModuleType:
+        """Return the module ``ray``, connected to the cluster.
+
+        Raises:
+            LexipixError: The cluster cannot be reached.
+        """
+        if self._ray is not None:
+            return self._ray
+        address = self.parameters.address or os.environ.get("RAY_ADDRESS") or "local"
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else whoever reaches a node runs code on it
+        options: dict[str, Any] = {}
+        if address == "local":
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # it listens on 127.0.0.1 alone
+            options = {"include_dashboard": False}
+        import ray
+
+        arrays_cross_as_paths()
+        if not ray.is_initialized():
+            try:
+                _require_answer(address)
+                ray.init(address, namespace="lexipix", **options)
+            except (OSError, ValueError, RuntimeError) as error:
+                reason = " ".join(str(error).split())
+                raise LexipixError(
+                    f"engine.address = {self.parameters.address}: the Ray cluster at {address} cannot be "
+                    f"reached ({reason:.300}): start it (docs/scale.md), or set engine.kind to local."
+                ) from error
+            self._is_ours = True
+        self._ray = ray
+        return self._ray
+
+    def workers(self) -> Workers:
+        """Return how many workers the cluster has room for now, and what each of them gets."""
+        ray = self.connect()
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        wanted, gpus = self.parameters.workers, self.parameters.gpus_per_worker
+        n_cpus = [int(node.get("CPU", 0)) for node in nodes]
+        cpus = max(1, min(sum(n_cpus) // wanted, max(n_cpus, default=1))) if wanted and not gpus else 1
+        rooms = (
+            min(n // cpus, int(node.get("GPU", 0)) // gpus if gpus else n)
+            for n, node in zip(n_cpus, nodes, strict=True)
+        )
+        count = sum(rooms)
+        if not count:
+            raise LexipixError(
+                f"The Ray cluster has no room for a worker with {cpus} CPUs and {gpus} GPUs: lower "
+                "engine.gpus_per_worker, or add machines."
+            )
+        return Workers(min(wanted, count) if wanted else count, cpus, gpus)
+
+    def close(self) -> None:
+        if self._ray is not None and self._is_ours:
+            self._ray.shutdown()
+        self._ray, self._is_ours = None, False
+
+
+def _require_answer(address: str) -> None:
+    """Raise an OSError if nothing listens at HOST:PORT, which Ray would say after minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+
+
+def _run_part(function: Callable[..., Any], part: Any, arguments: tuple[Any, ...]) -> Any:
+    """What a task runs."""
+    return function(part, *arguments)
+
+
+def _result(ray: ModuleType, reference: Any) -> Any:
+    """The result of a task; an error of our own as it was raised there."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, LexipixError):
+            raise LexipixError(str(error.cause)) from error
+        raise
+    except ray.exceptions.RayError as error:
+        reason = str(error).splitlines()[0]
+        raise LexipixError(
+            f"The Ray cluster lost the same part of the work {MAX_RETRIES + 1} times ({reason:.300}): look "
+            "at the memory and the logs of its machines, then run the same command again."
+        ) from error

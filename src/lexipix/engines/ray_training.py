@@ -1,0 +1,172 @@
+"""Trainings under Ray Train: workers on a cluster train one model together."""
+
+import logging
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from lexipix.engines.base import Trained
+from lexipix.utils.errors import LexipixError, causes
+from lexipix.utils.types import CheckpointStore, MetricStream, NullMetricStream
+
+_log = logging.getLogger(__name__)
+
+MAX_STARTS = 8  # of the workers of a training
+START_SECONDS = "30"  # until workers that cannot be placed are given up: their machine is gone
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers of a cluster."""
+
+    count: int
+    cpus: int  # of each
+    gpus: int
+
+
+class RelayedStream(MetricStream):
+    """Sends metrics and images to the process of the run, which alone knows the MLflow run."""
+
+    def __init__(self, messages: Any) -> None:
+        self._messages = messages
+
+    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
+        self._messages.put(("log", (images_seen, dict(values))))
+
+    def image(self, key: str, images_seen: int, image: np.ndarray) -> None:
+        self._messages.put(("image", (key, images_seen, image)))
+
+
+def train(
+    ray: ModuleType,
+    find_workers: Callable[[], Workers],
+    function: Callable[..., Trained],
+    job: Any,
+    batch_size: int,
+    stream: MetricStream,
+    checkpoints: CheckpointStore,
+) -> Trained:
+    """Return what the first of the workers returns; for the other arguments see :meth:`.Engine.train`.
+
+    ``find_workers`` gives the workers that the cluster has room for now. When one is lost, all start again
+    from the last checkpoint, as many as are left: the largest number that divides the batch.
+
+    Raises:
+        LexipixError: A worker raised one, or workers were lost too often.
+    """
+    from ray.train import TrainingFailedError
+    from ray.util.queue import Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    messages = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+    shared = ray.put((function, job, checkpoints))
+    listener = threading.Thread(target=_listen, args=(messages, stream), daemon=True)
+    listener.start()
+    result = None
+    try:
+        for start in range(1, MAX_STARTS + 1):
+            workers = find_workers()
+            count = max(n for n in range(1, workers.count + 1) if batch_size % n == 0)
+            _log.info("Training with %d workers on the Ray cluster", count)
+            try:
+                result = _fit(workers, count, {"shared": [shared], "messages": messages})
+                break
+            except TrainingFailedError as error:
+                ours = next((one for one in _failures(error) if isinstance(one, LexipixError)), None)
+                if ours is not None:
+                    raise LexipixError(str(ours)) from error
+                reason = next(iter(str(list(_failures(error))[-1]).splitlines()), "")
+                if start == MAX_STARTS:
+                    raise LexipixError(
+                        f"The workers of a training were lost {MAX_STARTS} times ({reason:.300}): look at "
+                        "the memory and the logs of the cluster's machines, then run the same command again, "
+                        "which continues from the last checkpoint."
+                    ) from error
+                _log.warning("A training lost its workers (%.300s): it starts from its checkpoint.", reason)
+    finally:
+        messages.put(None)
+        listener.join()
+        messages.shutdown()
+    if result is None:  # Ray Train ended the training at Ctrl-C
+        raise KeyboardInterrupt
+    trained: Trained = result
+    return trained
+
+
+def _fit(workers: Workers, count: int, config: dict[str, Any]) -> Any:
+    """What the first of the workers returns."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", START_SECONDS)
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    # The folder is for Ray's notes about the attempt
+    with _restored_interrupts(), tempfile.TemporaryDirectory(prefix="lexipix-train-") as folder:
+        trainer = TorchTrainer(
+            _work,
+            train_loop_config=config,
+            torch_config=TorchConfig(backend="nccl" if workers.gpus else "gloo"),
+            scaling_config=ScalingConfig(
+                num_workers=count,
+                use_gpu=bool(workers.gpus),
+                resources_per_worker={"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {}),
+            ),
+            run_config=RunConfig(
+                storage_path=folder,
+                name="training",
+                failure_config=FailureConfig(
+                    max_failures=0, controller_failure_limit=0, max_preemption_failures=0
+                ),
+            ),
+        )
+        return trainer.fit().return_value
+
+
+@contextmanager
+def _restored_interrupts() -> Iterator[None]:
+    """Undo what Ray Train, which ends a training gracefully, makes of Ctrl-C from then on."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+
+
+def _work(config: dict[str, Any]) -> Any:
+    """What each worker runs, in a process group; the first one returns the result."""
+    import ray
+    import ray.train
+
+    is_first = ray.train.get_context().get_world_rank() == 0
+    if is_first:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+    function, job, checkpoints = ray.get(config["shared"][0])
+    messages = config["messages"]
+    result = function(job, RelayedStream(messages) if is_first else NullMetricStream(), checkpoints)
+    return result if is_first else None
+
+
+def _listen(messages: Any, stream: MetricStream) -> None:
+    """Pass on what the first worker sends, until the run sends None."""
+    while (message := messages.get()) is not None:
+        kind, values = message
+        getattr(stream, kind)(*values)
+
+
+def _failures(error: Exception) -> list[BaseException]:
+    """An error of Ray Train, and those of its workers with what caused them."""
+    found = list(causes(error))
+    for one in getattr(error, "worker_failures", {}).values():
+        found += causes(one)
+        found += causes(getattr(one, "_base_exc", one))
+    return found

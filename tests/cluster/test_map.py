@@ -1,0 +1,132 @@
+"""Parts on a cluster: the same bytes for any number of workers, and whatever is lost in between."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.support import cluster_work
+from tests.support.cluster import wait_until
+from tests.support.parameters import section
+from tests.support.project import REPOSITORY
+
+from lexipix.datasets.image_store import ImageStoreDataset
+from lexipix.datasets.pretrained import PretrainedModels
+from lexipix.datasets.sources.sources import open_source
+from lexipix.engines.local import LOCAL
+from lexipix.pipelines.ingestion.nodes import ingest
+from lexipix.utils.errors import LexipixError
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder of pictures, every seventh a copy of another."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(300):
+        pixels = np.random.default_rng(number % 43 if number % 7 == 0 else number).integers(
+            0, 256, (16, 16, 3), np.uint8
+        )
+        Image.fromarray(pixels).save(folder / f"{number:03}.png")
+        if number % 3:
+            (folder / f"{number:03}.txt").write_text(f"number {number}")
+    return folder
+
+
+def stored(pictures, folder, engine):
+    """SHA-256 of every file of the store that an engine makes."""
+    parameters = {
+        "source": {"kind": "folder", "path": str(pictures)}, "image_size": 16, "shard_rows": 32,
+        "min_side": 8, "splits": {"by": "image"},
+    }  # fmt: skip
+    stream = ingest(
+        section("ingestion", parameters),
+        section("run"),
+        partial(open_source, pictures),
+        PretrainedModels(pictures),
+        engine,
+    )
+    store = ImageStoreDataset(filepath=str(folder))
+    store.save(stream)
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
+
+
+def test_an_ingestion_gives_the_same_bytes_on_any_number_of_workers(machines, pictures, tmp_path):
+    expected = stored(pictures, tmp_path / "local", LOCAL)
+    assert len(expected) > 40
+    cluster = machines(2)
+    for n_workers in (1, 2):
+        engine = cluster.engine(tmp_path / "parts", workers=n_workers)
+        assert engine.workers().count == n_workers
+        assert stored(pictures, tmp_path / f"on {n_workers}", engine) == expected
+
+
+def test_the_parts_of_a_lost_node_are_done_again_and_no_others(machines, tmp_path):
+    cluster = machines(2)
+    engine, results = cluster.engine(tmp_path / "parts"), []
+    contents = engine.contents("squares/1", cluster_work.slow_square, range(12), tmp_path)
+
+    def work():
+        results.extend(np.array(one) for one in contents)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    folder = tmp_path / "parts" / "squares" / "1"
+    wait_until(lambda: len(list(folder.glob("*.npy"))) >= 3)
+    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    cluster.lose(cluster.nodes[0])
+    for name in finished:  # until the end, when the folder is removed
+        assert (folder / name).stat().st_mtime_ns == finished[name]
+    thread.join(120)
+    assert [int(one[0, 0]) for one in results] == [number**2 for number in range(12)]
+    attempts = [int(line) for line in (tmp_path / "attempts").read_text().split()]
+    again = {number for number in attempts if attempts.count(number) > 1}
+    assert 1 <= len(again) <= 2 and not {f"{number:05}.npy" for number in again} & finished.keys()
+    assert not (tmp_path / "parts" / "squares" / "1").exists(), "no file of a part is left"
+
+
+def test_what_a_killed_driver_finished_is_not_done_again(machines, tmp_path):
+    cluster = machines(1)
+    code = (
+        "from pathlib import Path\n"
+        "from tests.support import cluster_work\n"
+        "from tests.support.parameters import section\n"
+        "from lexipix.engines.ray_engine import RayEngine\n"
+        f"engine = RayEngine(section('engine', {{'kind': 'ray', 'address': {cluster.address!r}}}), "
+        f"Path({str(tmp_path / 'parts')!r}))\n"
+        f"list(engine.contents('squares/1', cluster_work.slow_square, range(8), {str(tmp_path)!r}))\n"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env=dict(os.environ))
+    folder = tmp_path / "parts" / "squares" / "1"
+    wait_until(lambda: len(list(folder.glob("*.npy"))) >= 3)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    attempts = tmp_path / "attempts"
+    wait_until(lambda: not list(folder.glob(".*")), 30)  # its workers end after it
+    finished = {path.name for path in folder.glob("*.npy")}
+    attempts.unlink()
+    engine = cluster.engine(tmp_path / "parts")
+    found = engine.contents("squares/1", cluster_work.slow_square, range(8), str(tmp_path))
+    assert [int(one[0, 0]) for one in found] == [number**2 for number in range(8)]
+    done = {f"{int(line):05}.npy" for line in attempts.read_text().split()}
+    assert 3 <= len(finished) < 8 and not done & finished and len(done) == 8 - len(finished)
+
+
+def test_a_mistake_that_a_worker_finds_is_one_sentence(machines, tmp_path):
+    engine = machines(1).engine(tmp_path)
+    with pytest.raises(LexipixError, match=r"^part 1 cannot be done: do another\.$"):
+        list(engine.map(cluster_work.refuse, [1]))
+
+
+def test_a_cluster_that_cannot_be_reached_is_one_sentence(tmp_path):
+    from lexipix.engines.ray_engine import RayEngine
+
+    engine = RayEngine(section("engine", {"kind": "ray", "address": "127.0.0.1:1"}), tmp_path)
+    with pytest.raises(LexipixError, match=r"engine\.address = 127\.0\.0\.1:1.*docs/scale\.md"):
+        engine.connect()
