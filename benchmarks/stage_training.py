@@ -23,7 +23,7 @@ from lexipix.config.training import TrainingParameters
 from lexipix.training.builders.captions import generator_data
 from lexipix.training.builders.prior import build_prior
 from lexipix.training.builders.vae import build_vae
-from lexipix.training.flops import step_flops
+from lexipix.training.flops import step_cost
 from lexipix.training.loop import train
 from lexipix.training.losses.ssim import structural_dissimilarity
 from lexipix.training.losses.vae import vae_loss
@@ -103,7 +103,7 @@ def beside(
     """
     batch, run = parameters.batch_size, cpu_run(ProjectContext(REPOSITORY, None))
     CPU_FP32.prepare(task.modules)
-    flops = step_flops(task, batch, run, CPU_FP32)
+    flops = step_cost(task, batch, run, CPU_FP32).flops
     found, step = torch.arange(batch), task.step
     ours, theirs = take_both(task, bare)
     n_images = batch * (n_steps * repeats + SET_UP)

@@ -25,7 +25,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.caption_batches import CaptionRows
 from lexipix.data.images import ImageRows, Images, to_uint8
 from lexipix.models.text_to_image import TextEncoding
-from lexipix.training.flops import step_flops
+from lexipix.training.flops import step_cost
 from lexipix.training.precision import Precision
 from lexipix.training.schedule import learning_rate_factor, rows_of_step
 from lexipix.training.state import ExponentialMovingAverage
@@ -280,7 +280,7 @@ def train(task: UNetTask, seconds: float, batch: int, run: RunParameters) -> dic
     with seeded(run.seed), shown:
         machine = Precision.of_run(run)
         machine.prepare(task.modules)
-        flops = step_flops(task, batch, run, machine)
+        flops = step_cost(task, batch, run, machine).flops
         averages = ExponentialMovingAverage(task.modules, EMA_SHARE)
         bar = shown.add_task("", total=seconds)
         start = time.monotonic()

@@ -1,9 +1,11 @@
+import time
+
 import pytest
 import torch
 from tests.support.parameters import section
 from tests.support.toy import ToyTask
 
-from lexipix.training.flops import step_flops
+from lexipix.training.flops import step_cost
 from lexipix.training.precision import Precision
 
 # Forward and backward of the linear layers 4-8, 8-8, 8-1 per row; the first needs no gradient of its input,
@@ -12,7 +14,7 @@ PER_ROW = 2 * (2 * 4 * 8 + 3 * 8 * 8 + 3 * 8 * 1)
 
 
 def flops(task):
-    return step_flops(task, 10, section("run", {"device": "cpu"}), Precision(torch.device("cpu"), False))
+    return step_cost(task, 10, section("run", {"device": "cpu"}), Precision(torch.device("cpu"), False)).flops
 
 
 def test_a_linear_network_by_hand():
@@ -30,7 +32,7 @@ def test_phases_count_by_their_length():
 
     task.step = half
     assert flops(task) == pytest.approx(0.75 * PER_ROW)
-    assert progress == [0.0, 0.25]
+    assert sorted(set(progress)) == [0.0, 0.25]
 
 
 def test_the_task_is_left_unchanged():
@@ -42,3 +44,17 @@ def test_the_task_is_left_unchanged():
     assert not any(optimizer.state for optimizer in task.optimizers.values())
     assert all(weight.grad is None for module in task.modules.values() for weight in module.parameters())
     assert all(module.training for module in task.modules.values())
+
+
+def test_the_time_is_that_of_an_average_step():
+    task = ToyTask()
+    task.phases = (0.0, 0.5)
+    step = task.step
+
+    def slow(rows, at):
+        time.sleep(0.04 if at else 0.01)
+        return step(rows, at)
+
+    task.step = slow
+    cost = step_cost(task, 10, section("run", {"device": "cpu"}), Precision(torch.device("cpu"), False))
+    assert 0.0025 <= cost.seconds < 0.004

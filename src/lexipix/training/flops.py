@@ -1,12 +1,14 @@
-"""The number of arithmetic operations of a training step, and how many a machine does in a second."""
+"""What a training step costs, operations and time, and how many operations a machine does in a second."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexipix.config.run import RunParameters
@@ -15,9 +17,16 @@ from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, p
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
 
-TYPICAL_SHARE = 0.6  # of the rate of matrix products that a training reaches: 0.48 to 0.72 on two AVX2 cores
 MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
 N_PRODUCTS = 5
+N_TIMED = 2  # steps of each phase, of which the fastest counts
+
+
+class StepCost(NamedTuple):
+    """The cost per image of an average step."""
+
+    flops: float  # multiplications plus additions
+    seconds: float
 
 
 @cache
@@ -36,22 +45,31 @@ def matmul_gflops(precision: Precision) -> float:
     return 2 * side**3 / max(fastest, 1e-9) / 1e9
 
 
-def step_flops(task: TrainingTask, batch_size: int, run: RunParameters, precision: Precision) -> float:
-    """Return the multiplications plus additions per image of an average step; the task is left unchanged.
+def step_cost(task: TrainingTask, batch_size: int, run: RunParameters, precision: Precision) -> StepCost:
+    """Return the cost per image of an average step; the task is left unchanged.
 
-    One step of each phase counts by the phase's length. Matrix products, convolutions and attention are
-    counted, forwards and backwards; the fused inference kernels of a frozen network are not.
+    Each phase counts by its length. Matrix products, convolutions and attention are counted, forwards and
+    backwards; the fused inference kernels of a frozen network are not.
     """
     rows = workers.own_rows(torch.arange(batch_size) % task.n_rows)
-    total = 0.0
+    flops = seconds = 0.0
     for start, end in pairwise([*task.phases, 1.0]):
         if end > start:
-            with _unchanged(task), FlopCounterMode(display=False) as counter:
+            with _unchanged(task), precision.autocast():
                 torch.manual_seed(run.seed)
-                with precision.autocast():
+                with FlopCounterMode(display=False) as counter:  # the first step prepares the others
                     task.step(rows, start)
-            total += (end - start) * counter.get_total_flops()
-    return total / len(rows)
+                fastest = min(_seconds_of_step(task, rows, start, precision) for _ in range(N_TIMED))
+            flops += (end - start) * counter.get_total_flops()
+            seconds += (end - start) * fastest
+    return StepCost(flops / len(rows), seconds / len(rows))
+
+
+def _seconds_of_step(task: TrainingTask, rows: Tensor, progress: float, precision: Precision) -> float:
+    start = time.perf_counter()
+    task.step(rows, progress)
+    precision.synchronize()
+    return time.perf_counter() - start
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
 from lexipix.training import workers
 from lexipix.training.checkpoint_state import cloned, fixed_names, live_state, pack_state, unpack_state
-from lexipix.training.flops import TYPICAL_SHARE, matmul_gflops, step_flops
+from lexipix.training.flops import StepCost, matmul_gflops, step_cost
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.base import TrainingTask
 
@@ -128,8 +128,8 @@ class TrainingState:
 
     ``averager`` has the metrics since the last validation, ``curves`` a row for each. The ``best_weights``
     are the averages at the validation of the ``best_objective``, and ``bad_validations`` the number since.
-    ``peak_lrs`` are those of each optimizer's groups, ``flops`` the operations per image of an average step,
-    ``machine_gflops`` the rate of matrix products on this machine.
+    ``peak_lrs`` are those of each optimizer's groups, ``cost`` that of an average step, ``machine_gflops``
+    the rate of matrix products on this machine.
     """
 
     def __init__(
@@ -161,13 +161,13 @@ class TrainingState:
                 name: [float(group["lr"]) for group in optimizer.param_groups]
                 for name, optimizer in task.optimizers.items()
             }
-            self.flops = step_flops(task, parameters.batch_size, run, self.precision)
+            self.cost = step_cost(task, parameters.batch_size, run, self.precision)
             self._start = time.monotonic()
 
     @property
     def planned_seconds(self) -> float:
-        """What the whole training takes at a typical share of the machine's rate."""
-        return self.flops * self.parameters.num_images / (1e9 * TYPICAL_SHARE * self.machine_gflops)
+        """What all steps take at the pace of those that were tried."""
+        return self.cost.seconds * self.parameters.num_images
 
     @property
     def seconds(self) -> float:
@@ -208,7 +208,7 @@ class TrainingState:
             "curves": self.curves,
             "metric_counts": self.averager.counts,
             "peak_lrs": self.peak_lrs,
-            "flops": self.flops,
+            "cost": list(self.cost),
             "feedback": feedback,
         }
         return tensors | feedback_tensors, meta
@@ -217,7 +217,7 @@ class TrainingState:
         unpack_state(tensors, self._weights(), self.task.optimizers)
         self.images_seen, self.bad_validations = meta["images_seen"], meta["bad_validations"]
         self.best_objective = meta["best_objective"]
-        self.curves, self.flops, self.peak_lrs = meta["curves"], meta["flops"], meta["peak_lrs"]
+        self.curves, self.cost, self.peak_lrs = meta["curves"], StepCost(*meta["cost"]), meta["peak_lrs"]
         self._start = time.monotonic() - meta["seconds"]
         self.averager.counts = meta["metric_counts"]
         self.averager.sums = {key: tensors[f"metrics/{key}"].clone() for key in self.averager.counts}

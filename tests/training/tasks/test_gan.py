@@ -12,7 +12,7 @@ from tests.support.generator_world import (
 from tests.support.parameters import section
 
 from lexipix.data.caption_batches import CaptionGroups
-from lexipix.training.flops import step_flops
+from lexipix.training.flops import step_cost
 from lexipix.training.precision import Precision
 from lexipix.training.tasks import gan
 
@@ -84,7 +84,7 @@ def test_the_arithmetic_of_a_penalty_is_counted(changes):
 
 
 def count(task):
-    return step_flops(task, 4, section("run", {"device": "cpu"}), Precision(CPU, bf16=False))
+    return step_cost(task, 4, section("run", {"device": "cpu"}), Precision(CPU, bf16=False)).flops
 
 
 def test_operations_are_those_of_an_average_step():

@@ -18,7 +18,7 @@ from lexipix.models.text_encoder import TextEncoder
 from lexipix.models.token_generator import CELLS, TokenGenerator
 from lexipix.models.tokens_to_image import TokensToImage
 from lexipix.training.builders.common import pca_sample
-from lexipix.training.flops import step_flops
+from lexipix.training.flops import step_cost
 from lexipix.training.precision import Precision
 from lexipix.training.tasks.token_generator import TokenGeneratorTask
 
@@ -76,7 +76,7 @@ def test_operations_of_every_phase_are_counted(monkeypatch, pretrain_fraction, c
     for name, optimizer in task.optimizers.items():
         step = optimizer.step
         monkeypatch.setattr(optimizer, "step", lambda n=name, s=step: stepped.add(n) or s())
-    assert step_flops(task, 4, section("run"), Precision(CPU, False)) > 0
+    assert step_cost(task, 4, section("run"), Precision(CPU, False)).flops > 0
     assert stepped == counted
 
 
