@@ -89,7 +89,7 @@ def describe(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return " or ".join(describe(one, schema) for one in field["anyOf"])
     if "enum" in field or "const" in field:
         return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
-    kind = field.get("type")
+    kind = str(field.get("type"))
     if kind == "null":
         return "`null`"
     if kind == "array":

@@ -20,6 +20,7 @@ PAD_ID, EOS_ID = 0, 1
 UNKNOWN = "<unknown-feature>"  # only feature tokenizers have it
 _SPECIAL = [PAD, EOS, UNKNOWN]
 SEPARATOR = "\n"  # of features; in no word, since words end at white space
+CHUNK = 8192  # captions that are encoded at a time
 PART_LENGTHS = (3, 4, 5)  # characters, with the marks of a word's ends
 # Chinese has no spaces: whole phrases would become tokens, of no use for new phrases
 _HAN = pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
@@ -208,9 +209,14 @@ def n_tokens(tokenizer: Tokenizer, captions: Sequence[str]) -> NDArray[np.int64]
 
     Parts of words come last, and a long caption can do without some.
     """
-    if reads_features(tokenizer):
-        return np.array([1 + len(_marked_words(caption)) for caption in captions], np.int64)
-    return (encode(tokenizer, captions, sys.maxsize) != pad_id(tokenizer)).sum(1)
+    counts = np.zeros(len(captions), np.int64)
+    for start in range(0, len(captions), CHUNK):
+        some = captions[start : start + CHUNK]
+        if reads_features(tokenizer):
+            counts[start : start + CHUNK] = [1 + len(_marked_words(caption)) for caption in some]
+        else:
+            counts[start : start + CHUNK] = (encode(tokenizer, some, sys.maxsize) != pad_id(tokenizer)).sum(1)
+    return counts
 
 
 def decode(tokenizer: Tokenizer, ids: NDArray[np.int64]) -> list[str]:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from lexipix.config.run import RunParameters
 from lexipix.config.training import TrainingParameters
-from lexipix.data.caption_batches import CHUNK
 from lexipix.data.images import ImageRows, Images
 from lexipix.data.tokenization import n_tokens
 from lexipix.engines.base import Engine
@@ -131,8 +130,7 @@ def report_cut_captions(tokenizer: Tokenizer, captions: Iterable[str], max_token
     distinct = list(dict.fromkeys(captions))
     # A token has a byte at least, and the ends of a text have two tokens at most
     long = [caption for caption in distinct if len(caption.encode()) + 2 > max_tokens]
-    parts = (long[start : start + CHUNK] for start in range(0, len(long), CHUNK))
-    n_cut = sum(int((n_tokens(tokenizer, part) > max_tokens).sum()) for part in parts)
+    n_cut = int((n_tokens(tokenizer, long) > max_tokens).sum())
     if n_cut:
         logger.warning(
             "%s of %s captions have more than %d tokens (%s): the rest of them is not read.",
