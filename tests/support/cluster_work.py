@@ -5,10 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tests.support.parameters import section
 
-from lexipix.training.builders.common import TrainingSetup
-from lexipix.training.builders.vae import build_vae
 from lexipix.utils.errors import LexipixError
 
 
@@ -24,8 +21,9 @@ def refuse(number):
     raise LexipixError(f"part {number} cannot be done: do another.")
 
 
-def diverging_vae(run, image_splits):
-    setup = build_vae(run, section("generator.vae"), image_splits)
+def diverging(build):
+    """A training whose metrics are no numbers."""
+    setup = build()
     step = setup.task.step
     setup.task.step = lambda rows, progress: {
         key: value * torch.nan for key, value in step(rows, progress).items()
@@ -33,9 +31,9 @@ def diverging_vae(run, image_splits):
     return setup
 
 
-def slow_vae(run, parameters, image_splits, seconds):
-    """A VAE whose steps take a while."""
-    setup: TrainingSetup = build_vae(run, parameters, image_splits)
+def slowed(build, seconds):
+    """A training whose steps take a while."""
+    setup = build()
     step = setup.task.step
 
     def slow(rows, progress):
