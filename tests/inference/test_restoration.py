@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from lexipix.data.images import to_uint8
 from lexipix.data.tokenization import PAD_ID, encode
 from lexipix.inference.onnx_generator import sample_noise
-from lexipix.inference.restoration import RestorationModel, restore
+from lexipix.inference.restoration import RestorationModel, restore, sum_of_scales
 from lexipix.inference.restoration_result import DamagedImages
 from lexipix.metrics.images import psnr
 from lexipix.models.text_to_image import TextToImage
@@ -89,26 +89,51 @@ def test_the_latent_is_the_most_probable_one(model, scenes, holes):
     texts, images = scenes
     start = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     fixed = SimpleNamespace(
-        device=model.device, variance=model.variance, vae=model.vae, is_smooth=False,
+        device=model.device, variance=model.variance, vae=model.vae,
         generator=SimpleNamespace(noise_dim=2), condition=lambda texts: lambda noise: start,
     )  # fmt: skip
     damaged = DamagedImages(images[:1], holes[:1], noise=20.0)
     found = restored(damaged, texts[:1], fixed, steps=1000, learning_rate=0.05)
+    sides = (8, 4, 2, 1)
+    units = torch.eye(4 * sum(side**2 for side in sides)).split([4 * side**2 for side in sides], dim=1)
+    shaped = [part.reshape(-1, 4, side, side) for part, side in zip(units, sides, strict=True)]
     with torch.no_grad():
-        offset = model.vae.decoder(torch.zeros(1, 4, 8, 8)).double().flatten()
-        basis = torch.eye(4 * 64).reshape(-1, 4, 8, 8)
-        matrix = (model.vae.decoder(basis).double().flatten(1) - offset).T
+        drawn = model.vae.decoder(start).double().flatten()
+        matrix = (model.vae.decoder(start + sum_of_scales(shaped)).double().flatten(1) - drawn).T
     known = torch.from_numpy(np.broadcast_to(~holes[0], (3, SIZE, SIZE)).copy()).flatten()
     target = torch.from_numpy(images[0].transpose(2, 0, 1).copy()).double().flatten() / 127.5 - 1
-    variance, mean = 4 * (model.variance + (20 / 255) ** 2), start.double().flatten()
-    rows = matrix[known]
-    normal = rows.T @ rows / variance + torch.eye(4 * 64, dtype=torch.float64)
-    error = target[known] - offset[known] - rows @ mean
-    latent = mean + torch.linalg.solve(normal, rows.T @ error / variance)
-    decoded = ((matrix @ latent + offset).reshape(3, SIZE, SIZE).permute(1, 2, 0).numpy() + 1) * 127.5
+    variance, rows = 4 * (model.variance + (20 / 255) ** 2), matrix[known]
+    normal = rows.T @ rows / variance + torch.eye(matrix.shape[1], dtype=torch.float64)
+    best = torch.linalg.solve(normal, rows.T @ (target - drawn)[known] / variance)
+    decoded = ((matrix @ best + drawn).reshape(3, SIZE, SIZE).permute(1, 2, 0).numpy() + 1) * 127.5
     trust = (20 / 255) ** 2 / (model.variance + (20 / 255) ** 2)
     expected = np.where(holes[0][..., None], decoded, trust * decoded + (1 - trust) * images[0])
     assert np.abs(found.images[0] - expected.clip(0, 255)).max() < 1.5
+
+
+def test_scales_share_the_variance():
+    draw = torch.Generator().manual_seed(0)
+    parts = [torch.randn(4000, 1, side, side, generator=draw) for side in (8, 4, 2, 1)]
+    values = sum_of_scales(parts)
+    assert values.shape == (4000, 1, 8, 8)
+    assert 0.6 < float(values.var(0).mean()) < 1
+    corners = values[:, 0, 0, 0], values[:, 0, 7, 7]  # what is far apart is alike, but less than neighbours
+    apart, near = (float(torch.corrcoef(torch.stack([corners[0], some]))[0, 1]) for some in (
+        corners[1], values[:, 0, 0, 1],
+    ))  # fmt: skip
+    assert 0.15 < apart < near < 0.9
+
+
+def test_a_hole_follows_what_is_around_it(model, scenes, holes):
+    """A picture that is darker than the text's image is darker in the hole as well."""
+    texts, images = scenes
+    drawn = restored(DamagedImages(images, holes), texts, model, steps=0, candidates=1).drawn
+    darker = (drawn * 0.4).astype(np.uint8)
+    found = restored(DamagedImages(darker, holes), texts, model, candidates=1)
+    before, after = (
+        np.abs(some[holes].astype(float) - darker[holes]).mean() for some in (drawn, found.images)
+    )
+    assert np.array_equal(found.drawn, drawn) and after < 0.7 * before
 
 
 def test_noise_is_removed(model, scenes):

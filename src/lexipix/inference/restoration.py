@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from lexipix.config.generation import RestoreParameters
 from lexipix.config.run import RunParameters
@@ -42,11 +43,6 @@ class RestorationModel:
         networks: tuple[type[ConditionalGenerator], ...] = (TextToImage, RetrievalToImage)
         self.generator = load_network(prior, *networks).to(self.device).requires_grad_(False)
         self._prior = prior
-
-    @property
-    def is_smooth(self) -> bool:
-        """Whether latents are a smooth function of the noise; that of a retrieval chooses among images."""
-        return isinstance(self.generator, TextToImage)
 
     def condition(self, texts: Sequence[str]) -> Callable[[Tensor], Tensor]:
         """The function from noise (N, Z) to the latents of N captions, (N, C, G, G)."""
@@ -103,11 +99,12 @@ def restore(
 ) -> RestorationResult:
     """Restore images: the most probable latent of each, given its text and what is known of it, decoded.
 
-    In this model a latent is that of the text for some noise, plus a deviation; noise and deviation are
-    standard normal, as latents are in the VAE's loss, and the decoder has the variance of that loss. So Adam
-    minimizes the squared error of the known pixels over twice the variance of decoder and image noise, plus
-    half the squared norms of noise and deviation. It starts without a deviation, at the noise of several
-    whose image is nearest to the known pixels. A retrieval chooses by its noise, which then stays.
+    In this model a latent is that of the text plus a deviation, which has the variance 1 as latents have in
+    the VAE's loss, and the decoder has the variance of that loss. So Adam minimizes the squared error of the
+    known pixels over twice the variance of decoder and image noise, plus half the squared norm of the
+    deviation's parts. These have all scales, from a cell to the whole grid: where an image is lighter than
+    its text's image around a hole, the hole becomes lighter too. The text's latent is the one of several,
+    each with another noise, whose image is nearest to the known pixels.
 
     Known pixels of images without noise stay as they are, bit by bit. The same arguments give the same bytes
     on the same machine.
@@ -116,33 +113,29 @@ def restore(
         damaged: N images of the model's size and channels.
         texts: What each shows.
         model: Networks of one environment.
-        parameters: Number of noises at the start, steps, and learning rate.
-        seed: Of these noises.
+        parameters: Number of latents of each text, steps, and learning rate.
+        seed: Of their noise.
 
     Raises:
         LexipixError: The images have another size or number of channels than the model's.
     """
-    began, seen, latents_of = time.perf_counter(), _Observation(damaged, model), model.condition(texts)
+    began, seen = time.perf_counter(), _Observation(damaged, model)
     with torch.no_grad():
-        noise = _nearest_noise(latents_of, model, seen, parameters.candidates, seed)
-        start = latents_of(noise)
+        start = _nearest_latents(model.condition(texts), model, seen, parameters.candidates, seed)
         drawn = model.vae.decoder(start)
-    deviation = torch.zeros_like(start).requires_grad_()
-    variables = [deviation]
-    if model.is_smooth:
-        variables.append(noise.requires_grad_())
+    parts = [torch.zeros_like(start[..., :side, :side]).requires_grad_() for side in _sides(start.shape[-1])]
 
     def decode() -> Tensor:
-        image: Tensor = model.vae.decoder((latents_of(noise) if model.is_smooth else start) + deviation)
+        image: Tensor = model.vae.decoder(start + sum_of_scales(parts))
         return image
 
-    optimizer = torch.optim.Adam(variables, parameters.learning_rate)
+    optimizer = torch.optim.Adam(parts, parameters.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, parameters.steps))
     with Progress("Restoring", parameters.steps, unit="steps") as progress:
         for _ in range(parameters.steps):
             optimizer.zero_grad()
-            loss = seen.misfit(decode()).sum() + sum(one.square().sum() for one in variables) / 2
-            loss.backward()
+            penalty = torch.stack([part.square().sum() for part in parts]).sum() / 2
+            (seen.misfit(decode()).sum() + penalty).backward()
             optimizer.step()
             schedule.step()
             progress.advance()
@@ -162,21 +155,34 @@ def restore(
     )
 
 
-def _nearest_noise(
+def sum_of_scales(parts: Sequence[Tensor]) -> Tensor:
+    """A grid (N, C, G, G) of variance 1 or less from parts (N, C, g, g) of variance 1, the finest one first.
+
+    The parts have equal shares of the variance and are enlarged smoothly.
+    """
+    size = parts[0].shape[-2:]
+    enlarged = [F.interpolate(part, size=size, mode="bilinear", align_corners=False) for part in parts]
+    return torch.stack(enlarged).sum(0) / len(parts) ** 0.5
+
+
+def _sides(side: int) -> list[int]:
+    """The side of a grid, half of it, and so on to 1."""
+    return [side >> level for level in range(side.bit_length())]
+
+
+def _nearest_latents(
     latents_of: Callable[[Tensor], Tensor],
     model: RestorationModel,
     seen: _Observation,
     candidates: int,
     seed: int,
 ) -> Tensor:
-    """The noise (N, Z), of several for each image, whose image is nearest to the known pixels."""
-    n_images, dim = len(seen.images), model.generator.noise_dim
-    best = torch.zeros(n_images, dim, device=model.device)
-    lowest = torch.full((n_images,), torch.inf, device=model.device)
+    """The latents (N, C, G, G), of several for each text, whose images are nearest to the known pixels."""
+    found, misfits = [], []
     for number in range(candidates):
-        rows = [sample_noise(seed, index, dim, number) for index in range(n_images)]
-        noise = torch.from_numpy(np.concatenate(rows)).to(model.device)
-        misfit = seen.misfit(model.vae.decoder(latents_of(noise)))
-        is_nearer = misfit < lowest
-        best, lowest = torch.where(is_nearer[:, None], noise, best), torch.where(is_nearer, misfit, lowest)
-    return best
+        indices = range(len(seen.images))
+        rows = [sample_noise(seed, index, model.generator.noise_dim, number) for index in indices]
+        found.append(latents_of(torch.from_numpy(np.concatenate(rows)).to(model.device)))
+        misfits.append(seen.misfit(model.vae.decoder(found[-1])))
+    nearest = torch.stack(misfits).argmin(0)
+    return torch.stack(found)[nearest, torch.arange(len(nearest), device=nearest.device)]
