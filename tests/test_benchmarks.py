@@ -3,24 +3,15 @@
 import ast
 import importlib
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
+from tests.support.benchmark_scripts import scripts  # noqa: F401
 from tests.support.project import REPOSITORY
 from tests.support.toy import ToyTask, fast
 
-
-@pytest.fixture(autouse=True)
-def scripts(monkeypatch):
-    """Make the scripts import each other, as they do when one is started."""
-    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(REPOSITORY / "benchmarks") in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("scripts")
 
 
 def test_a_row_has_the_median_of_paired_ratios():

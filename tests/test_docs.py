@@ -74,6 +74,8 @@ COVERED_ELSEWHERE = {
     ("play", "pip"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
     ("play", "python"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
     ("play", "LEXIPIX"): "play/test_page.py::test_sixteen_sessions_at_once",
+    ("restoration", "pip"): "test_benchmark_uses.py::test_opencv_fills_holes_and_removes_noise",
+    ("restoration", "python benchmarks"): "test_benchmark_uses.py::test_every_method_restores_every_damage",
     ("serve", "make"): "serving/test_serving.py::test_the_same_seed_gives_the_bytes_of_kedro_generate",
     ("serve", "curl"): "serving/test_serving.py::test_prompts_are_answered_in_order_each_with_its_warning",
     ("serve", "echo"): "serving/test_serving.py::test_captions_are_those_of_kedro_caption",
@@ -108,7 +110,7 @@ LONG = {"kedro run --env folder --params=ingestion.source.path=my-pictures": f",
 N_IMAGES, CAPTIONED_EVERY = 140, 10
 PAGES = (
     "README", "CONTRIBUTING", "run", "own-data", "cifar10", "generate", "play", "serve", "reproduce",
-    "browse", "share", "scale", "speed", "reliability",
+    "browse", "share", "restoration", "scale", "speed", "reliability",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from tests.support.parameters import section
 
-from lexipix.cli.files import read_image_file, read_prompts, text_beside
+from lexipix.cli.files import read_image_file, read_masked_image, read_prompts, text_beside
 from lexipix.utils.errors import LexipixError
 
 MODEL = SimpleNamespace(image_size=16, image_channels=3)
@@ -85,3 +85,18 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     file.chmod(0)
     with pytest.raises(LexipixError, match="cannot be read: check the file's permissions"):
         read_prompts(file, 2)
+
+
+def test_a_mask_marks_pixels_of_the_upright_image(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 3), np.uint8)
+    turned = Image.fromarray(pixels)
+    turned.getexif()[0x0112] = 6  # a camera that was held upright
+    turned.save(tmp_path / "photo.png", exif=turned.getexif())
+    mask = Image.new("L", (16, 32))
+    mask.paste(255, (0, 8, 4, 12))  # top left of the middle square
+    mask.save(tmp_path / "mask.png")
+    parameters = section("ingestion", {"resize.fit": "crop"})
+    read, marked = read_masked_image(tmp_path / "photo.png", tmp_path / "mask.png", parameters, MODEL)
+    whole = read_image_file(tmp_path / "photo.png", parameters, MODEL)
+    assert np.array_equal(read[~marked], whole[~marked])
+    assert marked[:4, :4].all() and marked.sum() == 16

@@ -13,6 +13,7 @@ from PIL import Image
 from lexipix.cli.caption import caption
 from lexipix.cli.generate import generate
 from lexipix.cli.redraw import redraw
+from lexipix.cli.restore import restore
 from lexipix.datasets.onnx_models import OnnxModelDataset
 
 TEXT = "a big red circle at the left on white"
@@ -312,7 +313,7 @@ def test_mistakes_of_redraw(told, arguments, sentence):
 
 
 def test_help_has_examples(run):
-    for command in (generate, caption, redraw):
+    for command in (generate, caption, redraw, restore):
         output = run(command, "--help").output
         assert "Examples:\n" in output and f"  kedro {command.name} " in output
 

@@ -4,66 +4,33 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.support.latent_models import CHANNELS, NOISE, SIZE, latent_models, latent_scenes
 from tests.support.parameters import section
 from tokenizers import Tokenizer
 
 from lexipix.data.images import to_uint8
-from lexipix.data.tokenization import PAD_ID, encode, train_tokenizer
+from lexipix.data.tokenization import encode
 from lexipix.inference.inversion import invert, start_from_text
 from lexipix.inference.onnx_generator import sample_noise
 from lexipix.inference.redraw_result import Attempt, RedrawResult
 from lexipix.inference.targets import Target
 from lexipix.models.text_to_image import TextToImage
 from lexipix.models.vae import VAE as AutoEncoder
-from lexipix.scenes import caption, render_many, sample_scene
-from lexipix.training.bundles import load_network, to_bundle
+from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
 
 RUN = section("run", {"device": "cpu", "precision": "fp32", "seed": 3})
-SIZE, CHANNELS, NOISE = 16, 4, 8
 LATENT = CHANNELS * 8 * 8
-VAE = {"patch": SIZE // 8, "latent_channels": CHANNELS, "width": 16, "depth": 1}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def scenes():
-    rng = np.random.default_rng(0)
-    some = [sample_scene(rng) for _ in range(12)]
-    return [caption(one) for one in some], render_many(some, rng, SIZE)
+    return latent_scenes()
 
 
-@pytest.fixture(scope="module")
-def models(scenes):
-    """Trained networks by their names in the catalog; the VAE is the best linear one of these pictures."""
-    texts, images = scenes
-    tokenizer = train_tokenizer(texts, 300)
-    text_encoder = {
-        "vocabulary": tokenizer.get_vocab_size(), "max_tokens": 40, "width": 32, "depth": 1,
-        "embed_dim": 16,
-    }  # fmt: skip
-    prior = {
-        "text_width": 32, "embed_dim": 16, "latent_channels": CHANNELS, "width": 32, "depth": 1,
-        "noise_dim": NOISE,
-    }  # fmt: skip
-    config = {
-        "language_model": None, "text_encoder": text_encoder, "prior": prior, "decoder": VAE,
-        "pad_id": PAD_ID,
-    }  # fmt: skip
-
-    def bundle(kind, network, own, **extra):
-        return to_bundle(
-            kind, network, own, max_tokens=40, card_parameters={}, data_digest="d", metrics={}, **extra
-        )
-
-    torch.manual_seed(0)
-    vae = AutoEncoder(**VAE)
-    vae.init_from_pca(torch.from_numpy(images.transpose(0, 3, 1, 2)).float() / 127.5 - 1)
-    found = {"vae": bundle("vae", vae, VAE, tokenizer=None)}
-    for name in ("prior", "gan"):
-        network = TextToImage.from_config(config)
-        network.decoder.load_state_dict(vae.decoder.state_dict())
-        found[name] = bundle("text_to_image", network, config, tokenizer=tokenizer)
-    return found
+@pytest.fixture
+def models():
+    return latent_models()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from lexipix.cli.generate import generate
 from lexipix.cli.play import play
 from lexipix.cli.redraw import redraw
 from lexipix.cli.reproduce import reproduce
+from lexipix.cli.restore import restore
 from lexipix.cli.run import run
 
 
@@ -19,5 +20,17 @@ def cli() -> None:
     """Commands of lexipix."""
 
 
-for _command in (run, generate, caption, redraw, play, estimate, export, export_page, dvc, reproduce):
+for _command in (
+    run,
+    generate,
+    caption,
+    redraw,
+    restore,
+    play,
+    estimate,
+    export,
+    export_page,
+    dvc,
+    reproduce,
+):
     cli.add_command(_command)

@@ -36,6 +36,33 @@ def read_image_file(
         raise LexipixError(f"{name or path} cannot be used as an image: {error}.") from None
 
 
+def read_masked_image(
+    path: Path, mask: Path, parameters: "IngestionParameters", model: "OnnxSession"
+) -> "tuple[NDArray[np.uint8], NDArray[np.bool_]]":
+    """An image file as :func:`read_image_file` reads it, and which of its pixels a mask file marks: (S, S).
+
+    The mask is as large as the upright image, and white where pixels are marked.
+    """
+    from lexipix.datasets.sources.images import Unusable, masked_to_square, opened_image
+    from lexipix.inference.onnx_session import image_format
+
+    parameters = parameters.model_copy(update=image_format(model))
+    opened = []
+    for file in (path, mask):
+        if file.is_dir():
+            raise LexipixError(f"{file} is a folder: name an image in it.")
+        try:
+            with opened_image(file, parameters) as image:
+                opened.append(image)  # decoded: it can be used after its file is closed
+        except Unusable as error:
+            raise LexipixError(f"{file} cannot be used as an image: {error}.") from None
+    try:
+        size, resize = parameters.size, parameters.resize
+        return masked_to_square(opened[0], opened[1], size, resize, parameters.alpha == "keep")
+    except Unusable as error:
+        raise LexipixError(f"{path} cannot be restored with the mask {mask}: {error}.") from None
+
+
 def text_beside(path: Path) -> tuple[str, str] | None:
     """The first caption in a caption file beside an image, as the ingestion reads it, and the file's name.
 

@@ -27,33 +27,30 @@ env_option = click.option(
     help="Environment of the run or of the models, such as cifar10 or folder [default: base, the scenes].",
 )  # fmt: skip
 
-_IMAGE_OPTIONS = (
-    click.option(
-        "--out",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Folder for the results, or FILE.tar for one archive, which is faster for many images "
-        "[default: data/ENV/07_model_output, replaced each time].",
-    ),
-    env_option,
-    click.option(
-        "--model",
-        type=_Model((*get_args(ModelChoice), "tokens")),
-        help="Generator: the champion that the compression chose, the uncompressed vae or gan, or tokens "
-        "(image tokens; slower, needs torch) [default: generation.model].",
-    ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, MAX_SEED),
-        metavar="N",
-        help="The same seed gives the same images, byte by byte [default: generation.seed, or run.seed].",
-    ),
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the results, or FILE.tar for one archive, which is faster for many images "
+    "[default: data/ENV/07_model_output, replaced each time].",
+)
+model_option = click.option(
+    "--model",
+    type=_Model((*get_args(ModelChoice), "tokens")),
+    help="Generator: the champion that the compression chose, the uncompressed vae or gan, or tokens "
+    "(image tokens; slower, needs torch) [default: generation.model].",
+)
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    metavar="N",
+    help="The same seed gives the same images, byte by byte [default: generation.seed, or run.seed].",
 )
 
 
 def image_options(command: Command) -> Command:
-    """The options of all commands that draw images."""
-    for option in _IMAGE_OPTIONS:
+    """The options of all commands that draw images of a chosen generator."""
+    for option in (out_option, env_option, model_option, seed_option):
         command = option(command)
     return command
 

@@ -8,10 +8,11 @@ import click
 from kedro.framework.startup import ProjectMetadata
 
 from lexipix.cli.errors import user_errors
-from lexipix.cli.files import read_image_file, save_results, text_beside
+from lexipix.cli.files import read_image_file, save_results
 from lexipix.cli.options import image_options, renamed_option, with_options
-from lexipix.cli.output import show, show_warnings
+from lexipix.cli.output import show
 from lexipix.cli.project_context import ProjectContext
+from lexipix.cli.texts import text_of_image
 from lexipix.config.generation import MAX_BUDGET, MAX_STEPS, Init, Optimize
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ def redraw(
       kedro redraw star.png --optimize-steps 8
       kedro redraw star.png --text "a big red star at the center on white" --model gan
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from lexipix.inference.prompt_checks import check_prompt
     from lexipix.inference.redraw import redraw as redraw_image
 
     context = ProjectContext(metadata.project_path, env)
@@ -88,13 +88,7 @@ def redraw(
     pipe = context.text_to_image(generation.model)
     _, generator = pipe.generator("best")
     pixels = read_image_file(image, context.parameters.ingestion, generator)
-    source = "given"
-    if text is None and (beside := text_beside(image)):
-        text, source = beside
-    if text is not None:
-        checked = check_prompt(text, generator)
-        show_warnings([checked.warning] if checked.warning else [])
-        text = checked.text
+    text, source = text_of_image(image, text, generator)
     result = redraw_image(
         pixels,
         text,

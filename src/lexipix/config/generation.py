@@ -1,4 +1,4 @@
-"""Parameters of the generation: what is drawn, how long a redrawing continues, what a service refuses."""
+"""Parameters of the generation: what is drawn, redrawn and restored, and what a service refuses."""
 
 from typing import Annotated, Literal
 
@@ -30,6 +30,14 @@ class RedrawParameters(Parameters):
     init: Init
 
 
+class RestoreParameters(Parameters):
+    """Holes and noise to pictures (``generation.restore.*``)."""
+
+    candidates: int = Field(ge=1, le=MAX_CANDIDATES)
+    steps: int = Field(ge=0, le=MAX_STEPS)
+    learning_rate: float = Field(gt=0, le=1)
+
+
 class ServingParameters(Parameters):
     """Limits of a service (``generation.serving.*``); a registered model keeps those of its run."""
 
@@ -52,4 +60,5 @@ class GenerationParameters(Parameters):
     max_prompts: int = Field(ge=1)
     max_images: int = Field(ge=1)
     redraw: RedrawParameters
+    restore: RestoreParameters
     serving: ServingParameters

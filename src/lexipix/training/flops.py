@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexipix.config.run import RunParameters
@@ -19,7 +18,7 @@ from lexipix.training.tasks.base import TrainingTask
 
 MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
 N_PRODUCTS = 5
-N_TIMED = 2  # steps of each phase, of which the fastest counts
+N_TIMED = 3  # steps of each phase, which may differ: a captioner reads some batches of text alone
 
 
 class StepCost(NamedTuple):
@@ -59,17 +58,15 @@ def step_cost(task: TrainingTask, batch_size: int, run: RunParameters, precision
                 torch.manual_seed(run.seed)
                 with FlopCounterMode(display=False) as counter:  # the first step prepares the others
                     task.step(rows, start)
-                fastest = min(_seconds_of_step(task, rows, start, precision) for _ in range(N_TIMED))
+                precision.synchronize()
+                began = time.perf_counter()
+                for _ in range(N_TIMED):
+                    task.step(rows, start)
+                precision.synchronize()
+                taken = time.perf_counter() - began
             flops += (end - start) * counter.get_total_flops()
-            seconds += (end - start) * fastest
+            seconds += (end - start) * taken / N_TIMED
     return StepCost(flops / len(rows), seconds / len(rows))
-
-
-def _seconds_of_step(task: TrainingTask, rows: Tensor, progress: float, precision: Precision) -> float:
-    start = time.perf_counter()
-    task.step(rows, progress)
-    precision.synchronize()
-    return time.perf_counter() - start
 
 
 @contextmanager

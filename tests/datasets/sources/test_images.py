@@ -6,7 +6,15 @@ import pytest
 from PIL import Image
 from tests.support.parameters import section
 
-from lexipix.datasets.sources.images import Unusable, formats, read_image, suffixes, to_square
+from lexipix.datasets.sources.images import (
+    _TURNS,
+    Unusable,
+    formats,
+    masked_to_square,
+    read_image,
+    suffixes,
+    to_square,
+)
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -291,3 +299,98 @@ def test_formats_and_endings():
     assert "EPS" not in formats() and "PNG" in formats()
     assert {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"} <= suffixes()
     assert not {".eps", ".pdf", ".txt"} & suffixes()
+
+
+def resize(**changes):
+    return section("ingestion.resize", changes)
+
+
+def square_mask(size, box, mode="L", color=255):
+    mask = Image.new(mode, size)
+    mask.paste(color, box)
+    return mask
+
+
+def marked(mask, image=None, size=16, **changes):
+    return masked_to_square(image or quarters(), mask, size, resize(**changes))[1]
+
+
+def test_at_the_final_size_image_and_mask_stay():
+    pixels, hole = masked_to_square(quarters(), square_mask((16, 16), (2, 3, 7, 5)), 16, resize())
+    expected = np.zeros((16, 16), bool)
+    expected[3:5, 2:7] = True
+    assert np.array_equal(hole, expected)
+    assert np.array_equal(pixels[~hole], np.asarray(quarters())[~hole])
+
+
+@pytest.mark.parametrize(
+    ("mode", "color"), [("1", 1), ("RGB", (255, 255, 255)), ("RGBA", (255, 255, 255, 255)), ("I;16", 65535)]
+)
+def test_masks_of_all_modes_mark_the_same(mode, color):
+    box = (2, 3, 7, 5)
+    assert np.array_equal(marked(square_mask((16, 16), box, mode, color)), marked(square_mask((16, 16), box)))
+
+
+def test_dark_and_transparent_pixels_mark_nothing():
+    for mode, color in (("L", 127), ("RGBA", (255, 255, 255, 0)), ("RGBA", (255, 255, 255, 90))):
+        assert not marked(square_mask((16, 16), (2, 3, 7, 5), mode, color)).any()
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "auto"])
+@pytest.mark.parametrize("filter", ["auto", "lanczos", "box", "nearest"])
+@pytest.mark.parametrize("shape", [(90, 60), (60, 90), (12, 8)])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_what_an_image_has_under_a_mask_changes_nothing(fit, filter, shape, channels):
+    height, width = shape
+    y, x = np.mgrid[:height, :width]
+    levels = (2 * y + x) % 200 if max(shape) < 20 else y + x
+    pixels = np.repeat(levels[..., None], channels, axis=2).astype(np.uint8)
+    if channels == 4:
+        pixels[..., 3] = 255 - x
+    hole = np.zeros(shape, bool)
+    hole[height // 3 : height // 2, width // 3 : width // 2 + 1] = True
+    contents = [pixels, 255 - pixels, np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)]
+    parameters, mask = resize(fit=fit, filter=filter), Image.fromarray(hole)
+    pictures = [Image.fromarray(np.where(hole[..., None], one, pixels)) for one in contents]
+    found = [masked_to_square(picture, mask, 32, parameters, channels == 4) for picture in pictures]
+    intact, kept = to_square(pictures[0], 32, parameters, channels == 4), ~found[0][1]
+    assert 0.3 < kept.mean() < 1
+    for image, own in found:
+        assert np.array_equal(image, found[0][0]) and np.array_equal(own, ~kept)
+        assert np.abs(image[kept].astype(int) - intact[kept]).max() <= 4
+
+
+def test_transparent_images_keep_what_is_known():
+    image = square_mask((16, 16), (0, 0, 8, 16), "RGBA", (90, 60, 30, 128))
+    pixels, hole = masked_to_square(image, square_mask((16, 16), (2, 3, 7, 5)), 16, resize(), True)
+    assert np.array_equal(pixels[~hole], to_square(image, 16, resize(), True)[~hole])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_is_that_of_the_upright_image(orientation):
+    """Image and mask may each be stored turned, as a camera does it."""
+    shape = np.zeros((16, 24), bool)
+    shape[2:6, 5:12] = True
+    noise = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    stored_by = {5: 5, 6: 8, 7: 7, 8: 6}.get(orientation, orientation)  # the turn that this one takes back
+
+    def stored(image):
+        turned = image if stored_by == 1 else image.transpose(_TURNS[stored_by])
+        turned.getexif()[0x0112] = orientation
+        return turned
+
+    parameters = resize(fit="pad", filter="nearest")
+    expected = masked_to_square(Image.fromarray(noise), Image.fromarray(shape), 24, parameters)
+    assert expected[1].sum() == shape.sum()
+    for mask in (Image.fromarray(shape), stored(Image.fromarray(shape))):
+        pixels, hole = masked_to_square(stored(Image.fromarray(noise)), mask, 24, parameters)
+        assert np.array_equal(pixels, expected[0]) and np.array_equal(hole, expected[1])
+
+
+def test_a_mask_of_everything_marks_everything():
+    assert marked(Image.new("L", (16, 16), 255)).all()
+
+
+def test_a_mask_of_another_size_is_unusable():
+    with pytest.raises(Unusable, match="image and mask have 16x16 and 8x16 pixels"):
+        marked(Image.new("L", (8, 16)))

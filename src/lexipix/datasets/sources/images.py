@@ -1,5 +1,7 @@
 """Reads image files as square uint8 arrays; first resized, then turned, as small images are cheap."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +30,7 @@ _TURNS = {
 
 
 _SAME_COLOR, _PLAIN_SHARE = 8, 0.9  # levels within which, and share in which, a border has one color
+_MARKED, _HALF_A_LEVEL = 128, 0.5 / 255  # level from which a mask marks a pixel; share that changes no level
 _PIXEL_ART_SIDE, _PIXEL_ART_COLORS = 128, 64  # pixels of the longer side, and colors, of pixel art at most
 
 
@@ -61,6 +64,23 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
     Raises:
         Unusable: The file is missing, damaged, not an image, too small or too large.
     """
+    size = parameters.size
+    # For JPEG, this decodes at 1/8, 1/4 or 1/2 of the size if that is large enough.
+    with opened_image(path, parameters, draft=2 * size) as image:
+        return to_square(image, size, parameters.resize, parameters.alpha == "keep")
+
+
+@contextmanager
+def opened_image(
+    path: Path | str | BytesIO, parameters: IngestionParameters, draft: int | None = None
+) -> Iterator[Image.Image]:
+    """Decode an image file or its content, and report what goes wrong with it inside the block as well.
+
+    A JPEG file may be decoded at a smaller size with sides of ``draft`` pixels at least.
+
+    Raises:
+        Unusable: The file is missing, damaged, not an image, too small or too large.
+    """
     try:
         with Image.open(_content(path), formats=formats()) as image:
             width, height = image.size
@@ -70,11 +90,10 @@ def read_image(path: Path | str | BytesIO, parameters: IngestionParameters) -> N
             if min(width, height) < parameters.min_side:
                 limit = f"ingestion.min_side is {parameters.min_side}"
                 raise Unusable(f"too small: {width}x{height} pixels, {limit}")
-            # For JPEG, this decodes at 1/8, 1/4 or 1/2 of the size if that is large enough.
-            size = parameters.size
-            image.draft(None, (2 * size, 2 * size))
+            if draft is not None:
+                image.draft(None, (draft, draft))
             image.load()
-            return to_square(image, size, parameters.resize, parameters.alpha == "keep")
+            yield image
     except Unusable:
         raise
     except UnidentifiedImageError:
@@ -114,11 +133,7 @@ def to_square(
     turn = _TURNS.get(_orientation(image))
     image = _plain_mode(to_srgb(image))
     background = _padding(image, resize)
-    new_size, box, resample = _target(image, size, resize, background is not None)
-    if image.size != new_size:
-        # A reducing gap averages large images first, which is faster; "nearest" must not average.
-        gap = None if resample == Image.Resampling.NEAREST else 3.0
-        image = image.resize(new_size, resample, box, gap)
+    image = _resized(image, *_target(image, size, resize, background is not None))
     if turn is not None:
         image = image.transpose(turn)
     pixels = np.array(image if image.mode == "RGBa" else image.convert("RGB"))
@@ -132,6 +147,34 @@ def to_square(
     top, left = (size - pixels.shape[0]) // 2, (size - pixels.shape[1]) // 2
     canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return canvas if keep_alpha else opaque(canvas, resize.background)
+
+
+def masked_to_square(
+    image: Image.Image, mask: Image.Image, size: int, resize: ResizeParameters, keep_alpha: bool = False
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The result of :func:`to_square`, and which of its pixels depend on marked ones, bool (size, size).
+
+    The mask marks pixels by white; what is nearer to black, or transparent, is not marked. Marked pixels are
+    first filled with the mean color of the others, so that what the image has there changes no pixel.
+
+    Raises:
+        Unusable: The mask has another size than the upright image.
+    """
+    image, mask = _upright(to_srgb(image)), _upright(mask)
+    if mask.size != image.size:
+        sizes = " and ".join("x".join(map(str, one.size)) for one in (image, mask))
+        raise Unusable(f"image and mask have {sizes} pixels, and must have the same size")
+    levels, pixels = np.asarray(mask.convert("RGBA")).astype(np.float32), np.array(image)
+    marked = levels[..., :3].mean(axis=-1) * levels[..., 3] >= _MARKED * 255
+    if not marked.all():
+        pixels[marked] = pixels[~marked].mean(axis=0).round()
+    filled = _plain_mode(Image.fromarray(pixels))
+    target = _target(filled, size, resize, _padding(filled, resize) is not None)
+    shares = np.abs(np.asarray(_resized(Image.fromarray(marked.astype(np.float32)), *target)))
+    top, left = (size - shares.shape[0]) // 2, (size - shares.shape[1]) // 2
+    hole = np.zeros((size, size), np.bool_)
+    hole[top : top + shares.shape[0], left : left + shares.shape[1]] = shares >= _HALF_A_LEVEL
+    return to_square(Image.fromarray(pixels), size, resize, keep_alpha), hole
 
 
 def _padding(image: Image.Image, resize: ResizeParameters) -> tuple[int, int, int] | None:
@@ -170,6 +213,26 @@ def _target(
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return (size, size), (left, top, left + side, top + side), resample
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as a camera held it, as RGB or RGBA."""
+    turn, plain = _TURNS.get(_orientation(image)), _plain_mode(image)
+    plain = image.convert("RGBA") if plain.mode == "RGBa" else plain.convert("RGB")
+    return plain if turn is None else plain.transpose(turn)
+
+
+def _resized(
+    image: Image.Image,
+    new_size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    resample: Image.Resampling,
+) -> Image.Image:
+    if image.size == new_size:
+        return image
+    # A reducing gap averages large images first, which is faster; "nearest" must not average.
+    gap = None if resample == Image.Resampling.NEAREST else 3.0
+    return image.resize(new_size, resample, box, gap)
 
 
 def _is_pixel_art(image: Image.Image) -> bool:

@@ -52,12 +52,15 @@ class ClassifierTask(NetworkTask):
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         numbers = self.numbers[rows.to(self.numbers.device)]
-        images = random_shift(self.images[rows], SHIFT, border="reflect")
-        if self.flip:
-            images = random_hflip(images, torch.rand(len(rows)))
+        images = self.augment(self.images[rows])
         logits = self.classifier(images.contiguous(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, numbers, label_smoothing=LABEL_SMOOTHING)
         return loss, {"loss": loss, "accuracy": (logits.argmax(1) == numbers).float().mean()}
+
+    def augment(self, images: Tensor) -> Tensor:
+        """Return images (B, C, S, S), each shifted by its own draw and perhaps mirrored."""
+        images = random_shift(images, SHIFT, border="reflect")
+        return random_hflip(images, torch.rand(len(images))) if self.flip else images
 
     def validate(self) -> dict[str, float]:
         """Return cross-entropy and accuracy on up to 2,000 validation images."""
