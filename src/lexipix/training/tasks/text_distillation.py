@@ -1,6 +1,7 @@
 """Distillation of the text encoding: a small text encoder regresses what a trained model makes of each token.
 
-20 seconds of it teach what images, one target for a whole caption, had not in two minutes (docs/how-it-works/compression.md).
+20 seconds of it teach what images, one target for a whole caption, had not in two minutes
+(docs/how-it-works/compression.md).
 """
 
 from typing import NamedTuple
