@@ -112,9 +112,9 @@ class TestClassMetrics:
     ):
         trainings = []
 
-        def record(name, key, setup, *rest):
-            training = setup.parameters.training
-            trainings.append((name, training.num_images, training.num_validations, training.keep_best))
+        def record(job, *rest):
+            training = job.training
+            trainings.append((job.name, training.num_images, training.num_validations, training.keep_best))
             raise KeyboardInterrupt
 
         monkeypatch.setattr(class_agreement, "run_training", record)
