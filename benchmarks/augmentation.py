@@ -42,9 +42,10 @@ from lexipix.cli.project_context import ProjectContext
 from lexipix.config.evaluation import ClassifierParameters
 from lexipix.config.run import RunParameters
 from lexipix.datasets.sources.cifar10 import CLASSES, open_cifar10
+from lexipix.engines.local import LOCAL
 from lexipix.evaluation.text_paths import draw_captions
 from lexipix.models.classifier import Classifier
-from lexipix.training.builders.common import TrainingSetup, run_training
+from lexipix.training.builders.common import TrainingJob, TrainingSetup, run_training
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.classifier import ClassifierTask, classify
 from lexipix.utils.atomic import replace_file
@@ -200,7 +201,8 @@ def accuracy(
     task = kind(module, images, labels, (images, labels), parameters, resolve_device(run))
     setup = TrainingSetup(task, module, network, parameters, bundle={"classes": CLASSES, "flip": augmented})
     checkpoints, stream = NoCheckpoints(), NullMetricStream()
-    bundle, *_ = run_training("classifier", "evaluation.classifier", setup, run, "", stream, checkpoints)
+    job = TrainingJob("classifier", "evaluation.classifier", lambda: setup, parameters.training, run, "")
+    bundle, *_ = run_training(job, stream, checkpoints, LOCAL)
     return float((classify(bundle, test.images, run, BATCH) == test.labels).mean())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from tests.support.browser import CHROMIUM, NO_CHROMIUM, chromium
 from tests.support.project import Project, new_clone, run_kedro
 
 for name, value in {
@@ -67,6 +68,15 @@ def empty_mlflow_store(_migrated_mlflow_store, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
     shutil.copy(_migrated_mlflow_store, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser; a process can have one only."""
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from itertools import combinations
 
 import pytest
 import yaml
-from tests.support.browser import CHROMIUM, NO_CHROMIUM, chromium
 from tests.support.project import REPOSITORY
 from website.diagrams import read_flowchart, to_svg, without_implied
 from website.pages import API, GENERATED, METRICS_AND_LOSSES, OF_ROOT
@@ -245,24 +244,22 @@ def test_references_show_commands_parameters_and_docstrings(site):
 
 
 @needs_extra
-@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_shows_it_from_disk_and_asks_no_one(site, scheme):
+def test_a_browser_shows_it_from_disk_and_asks_no_one(browser, site, scheme):
     asked, errors = [], []
-    with chromium() as browser:
-        context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        for name in ("index", "how-it-works/generator", "reference/parameters"):
-            page.goto((site / f"{name}.html").as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
-        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        brightness = sum(map(int, re.findall(r"\d+", background)[:3]))
-        assert (brightness > 384) == (scheme == "light")
-        page.locator("label[for=__search]").first.click()
-        page.locator(".md-search__input").fill("energy distance")
-        page.locator(".md-search-result__item").first.wait_for()
-        context.close()
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for name in ("index", "how-it-works/generator", "reference/parameters"):
+        page.goto((site / f"{name}.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(map(int, re.findall(r"\d+", background)[:3]))
+    assert (brightness > 384) == (scheme == "light")
+    page.locator("label[for=__search]").first.click()
+    page.locator(".md-search__input").fill("energy distance")
+    page.locator(".md-search-result__item").first.wait_for()
+    context.close()
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []

@@ -93,7 +93,7 @@ def test_the_latent_is_the_most_probable_one(model, scenes, holes):
         generator=SimpleNamespace(noise_dim=2), condition=lambda texts: lambda noise: start,
     )  # fmt: skip
     damaged = DamagedImages(images[:1], holes[:1], noise=20.0)
-    found = restored(damaged, texts[:1], fixed, steps=1000, learning_rate=0.05)
+    found = restored(damaged, texts[:1], fixed, steps=1000, learning_rate=0.2)
     sides = (8, 4, 2, 1)
     units = torch.eye(4 * sum(side**2 for side in sides)).split([4 * side**2 for side in sides], dim=1)
     shaped = [part.reshape(-1, 4, side, side) for part, side in zip(units, sides, strict=True)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from PIL import Image
-from tests.support.browser import CHROMIUM, NO_CHROMIUM, SECONDS, chromium, screenshots
+from tests.support.browser import SECONDS, screenshots
 from tests.support.exported_models import SIZE, _project, project, said, toys  # noqa: F401
 from tests.support.project import REPOSITORY, environment_without_settings
 from tests.support.servers import free_port, running_server
@@ -69,14 +69,6 @@ def toy_address(play_project):
 def address(toy_address):
     """The address of the page that a test visits."""
     return toy_address
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip(NO_CHROMIUM)
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import expect
-from tests.support.browser import CHROMIUM, NO_CHROMIUM, SECONDS, chromium, screenshots
+from tests.support.browser import CHROMIUM, NO_CHROMIUM, SECONDS, screenshots
 from tests.support.project import REPOSITORY, copy_project, environment_without_settings, run_kedro
 from tests.support.servers import free_port
 
@@ -111,12 +111,6 @@ def wait_until_healthy(address, server):
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"make ui does not answer at {address}")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

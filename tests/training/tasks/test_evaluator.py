@@ -45,5 +45,6 @@ def test_images_of_one_caption_share_its_target(task):
         torch.arange(8), 0.5
     )  # one color only: two wordings, each right for its images
     assert torch.isfinite(loss) and 0 <= float(metrics["accuracy"]) <= 1
-    same = task._compare(task.images[torch.arange(8)], task.captions.primary(torch.arange(8)))[1]
+    ids = task.captions.primary(torch.arange(8))
+    same = task._compare(*task._embed(task.images[torch.arange(8)], ids), ids)[1]
     assert bool(same.all())
