@@ -258,7 +258,7 @@ def test_a_browser_shows_it_from_disk_and_asks_no_one(browser, site, scheme):
     brightness = sum(map(int, re.findall(r"\d+", background)[:3]))
     assert (brightness > 384) == (scheme == "light")
     page.locator("label[for=__search]").first.click()
-    page.locator(".md-search__input").fill("energy distance")
+    page.locator(".md-search__input").press_sequentially("energy distance")
     page.locator(".md-search-result__item").first.wait_for()
     context.close()
     assert errors == []
