@@ -41,7 +41,7 @@ run: install  ## Train every model on the embedded scenes and write data/08_repo
 	$(BIN)/kedro run --env $(ENV) $(ARGS)
 
 test: install  ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-cluster: install  ## Run the tests that start Ray clusters on this machine
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements-ray.lock

@@ -74,6 +74,10 @@ COVERED_ELSEWHERE = {
     ("play", "pip"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
     ("play", "python"): "play/test_draw_tab.py::test_pictures_appear_while_the_prompt_is_typed",
     ("play", "LEXIPIX"): "play/test_page.py::test_sixteen_sessions_at_once",
+    (
+        "restoration",
+        "kedro restore .*--(text|noise)",
+    ): "cli/test_restore.py::test_the_hole_is_filled_from_the_text",
     ("restoration", "pip"): "test_benchmark_uses.py::test_opencv_fills_holes_and_removes_noise",
     ("restoration", "python benchmarks"): "test_benchmark_uses.py::test_every_method_restores_every_damage",
     ("serve", "make"): "serving/test_serving.py::test_the_same_seed_gives_the_bytes_of_kedro_generate",
