@@ -1,6 +1,9 @@
 """What a user reads when a command ends before its time."""
 
 import errno
+import os
+import signal
+import time
 
 import click
 import pytest
@@ -44,3 +47,13 @@ def test_an_unknown_environment_names_the_known_ones(options, env, monkeypatch):
     assert (
         answer.output == "Error: There is no environment 'nope': choose from base, cifar10, folder, smoke.\n"
     )
+
+
+def test_a_library_that_turns_sigterm_into_an_error_does_not_hide_it():
+    with pytest.raises(SystemExit) as ended, user_errors():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except SystemExit as error:
+            raise AttributeError("half made") from error
+    assert ended.value.code == 128 + signal.SIGTERM

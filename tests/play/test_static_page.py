@@ -5,8 +5,8 @@ import json
 import shutil
 import sys
 from contextlib import ExitStack
-from itertools import product
 from functools import cache
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np

@@ -33,8 +33,15 @@ def user_errors(how_to_continue: str = "") -> Iterator[None]:
         how_to_continue: What remains after Ctrl-C, and which command continues, if one can.
     """
     stopped = Stopped(f"Stopped. {how_to_continue}".rstrip())
+    terminated = False
+
+    def terminate(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        sys.exit(128 + signal.SIGTERM)
+
     # SIGTERM unwinds like Ctrl-C: temporary files are removed, the MLflow run is closed
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         with signals.remembered():
             yield
@@ -43,6 +50,8 @@ def user_errors(how_to_continue: str = "") -> Iterator[None]:
     except Exception as error:
         if signals.interrupted():  # some libraries turn Ctrl-C into an error of their own
             raise stopped from error
+        if terminated:
+            sys.exit(128 + signal.SIGTERM)
         message = sentence(error)
         if message is None:
             raise
