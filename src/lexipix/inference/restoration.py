@@ -162,7 +162,8 @@ def sum_of_scales(parts: Sequence[Tensor]) -> Tensor:
     """
     size = parts[0].shape[-2:]
     enlarged = [F.interpolate(part, size=size, mode="bilinear", align_corners=False) for part in parts]
-    return torch.stack(enlarged).sum(0) / len(parts) ** 0.5
+    total: Tensor = torch.stack(enlarged).sum(0)
+    return total / len(parts) ** 0.5
 
 
 def _sides(side: int) -> list[int]:
