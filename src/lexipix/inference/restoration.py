@@ -1,5 +1,6 @@
 """Restoration: fill holes in images and remove noise, by the VAE and the text prior. It needs torch."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -162,8 +163,8 @@ def sum_of_scales(parts: Sequence[Tensor]) -> Tensor:
     """
     size = parts[0].shape[-2:]
     enlarged = [F.interpolate(part, size=size, mode="bilinear", align_corners=False) for part in parts]
-    total: Tensor = torch.stack(enlarged).sum(0)
-    return total / len(parts) ** 0.5
+    total: Tensor = torch.stack(enlarged).sum(0) / math.sqrt(len(parts))
+    return total
 
 
 def _sides(side: int) -> list[int]:
