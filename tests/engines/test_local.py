@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 
-from lexipix.engines.base import ranges
+from lexipix.engines.base import row_parts
 from lexipix.engines.local import LOCAL
 
 calls = Counter()
@@ -14,13 +14,13 @@ def squares(rows, offset):
 
 
 def test_parts_hold_every_row_once_in_order():
-    assert [rows.tolist() for rows in ranges(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert [rows.tolist() for rows in ranges(0, 3)] == [[]], "an empty split has results too: of no rows"
+    assert [rows.tolist() for rows in row_parts(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [rows.tolist() for rows in row_parts(0, 3)] == [[]], "an empty split has results too: of no rows"
 
 
 def test_the_loop_gives_results_in_order_one_at_a_time():
     calls.clear()
-    results = LOCAL.contents("squares/1", squares, ranges(7, 3), 10)
+    results = LOCAL.contents("squares/1", squares, row_parts(7, 3), 10)
     assert calls["squares"] == 0
     assert next(results).tolist() == [10, 11, 14] and calls["squares"] == 1
     assert np.concatenate(list(results)).tolist() == [19, 26, 35, 46]

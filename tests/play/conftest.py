@@ -2,12 +2,13 @@
 
 import shutil
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
 from PIL import Image
-from tests.support.browser import SECONDS, screenshots
+from tests.support.browser import screenshots, visitors
 from tests.support.exported_models import SIZE, _project, project, said, toys  # noqa: F401
 from tests.support.project import REPOSITORY, environment_without_settings
 from tests.support.servers import free_port, running_server
@@ -73,27 +74,9 @@ def address(toy_address):
 
 @pytest.fixture
 def visit(browser, address):
-    """Open the page as a new visitor; afterwards nothing was asked from outside, and no script failed."""
-    contexts, wrong = [], []
-
-    def visit(**options):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        context.set_default_timeout(SECONDS * 1000)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(address)
-        page.locator("#drawn img").first.wait_for()
-        contexts.append(context)
-        return page
-
-    requests: list[str] = []
-    yield visit
-    for context in contexts:
-        context.close()
-    assert requests and [one for one in requests if not one.startswith((address, "data:", "blob:"))] == []
-    assert wrong == []
+    """Open the page as a new visitor."""
+    with visitors(browser, "#drawn img", (address, "data:", "blob:")) as open_page:
+        yield partial(open_page, address)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from tests.support.browser import SECONDS
+from tests.support.browser import visitors
 from tests.support.exported_retrieval import CAPTIONS, NEW, export_bundle, make_bundle
 from tests.support.project import environment_without_settings
 from tests.support.servers import free_port, running_server
@@ -104,25 +104,8 @@ def serve(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser):
-    """Open an address as a new visitor; afterwards nothing was asked from outside, and no script failed."""
-    requests, wrong = [], []
-    with ExitStack() as contexts:
-
-        def open_page(address, **options):
-            context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-            contexts.callback(context.close)
-            context.set_default_timeout(SECONDS * 1000)
-            page = context.new_page()
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-            page.on("request", lambda request: requests.append(request.url))
-            page.goto(address)
-            page.locator("#drawn canvas").first.wait_for()
-            return page
-
-        yield open_page
-    assert requests and [one for one in requests if not one.startswith(("http://127.0.0.1:", "blob:"))] == []
-    assert wrong == []
+    with visitors(browser, "#drawn canvas", ("http://127.0.0.1:", "blob:")) as visit:
+        yield visit
 
 
 @pytest.fixture(scope="module")

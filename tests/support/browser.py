@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,33 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def visitors(browser: Any, shown: str, allowed: tuple[str, ...]) -> Iterator[Callable[..., Any]]:
+    """What opens an address as a new visitor, and waits until the selector ``shown`` is on the page.
+
+    Afterwards no script has failed, and every address that was asked for begins with one of ``allowed``.
+    """
+    requests: list[str] = []
+    wrong: list[str] = []
+    with ExitStack() as contexts:
+
+        def visit(address: str, **options: Any) -> Any:
+            context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+            contexts.callback(context.close)
+            context.set_default_timeout(SECONDS * 1000)
+            page = context.new_page()
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
+            page.on("request", lambda request: requests.append(request.url))
+            page.goto(address)
+            page.locator(shown).first.wait_for()
+            return page
+
+        yield visit
+    assert requests and [one for one in requests if not one.startswith(allowed)] == []
+    assert wrong == []
 
 
 def screenshots(otherwise: Path) -> Callable[[str, Any], None]:

@@ -3,7 +3,6 @@
 import errno
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,31 +32,19 @@ def user_errors(how_to_continue: str = "") -> Iterator[None]:
         how_to_continue: What remains after Ctrl-C, and which command continues, if one can.
     """
     stopped = Stopped(f"Stopped. {how_to_continue}".rstrip())
-    terminated = False
-
-    def terminate(*_: object) -> None:
-        nonlocal terminated
-        terminated = True
-        sys.exit(128 + signal.SIGTERM)
-
-    # SIGTERM unwinds like Ctrl-C: temporary files are removed, the MLflow run is closed
-    before = signal.signal(signal.SIGTERM, terminate)
     try:
         with signals.remembered():
             yield
     except KeyboardInterrupt:
         raise stopped from None
     except Exception as error:
-        if signals.interrupted():  # some libraries turn Ctrl-C into an error of their own
-            raise stopped from error
-        if terminated:
-            sys.exit(128 + signal.SIGTERM)
+        # Some libraries turn Ctrl-C or SIGTERM into an error of their own
+        if (received := signals.received()) is not None:
+            raise stopped if isinstance(received, KeyboardInterrupt) else received from error
         message = sentence(error)
         if message is None:
             raise
         raise click.ClickException(inert(message)) from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def sentence(error: BaseException) -> str | None:

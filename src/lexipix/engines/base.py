@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lexipix.utils.types import CheckpointStore, MetricStream
 
+PART_ROWS = 4096  # of a split in a part: whole batches of every stage
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 Content = TypeVar("Content", NDArray[Any], list[Any])
@@ -61,7 +62,7 @@ class Engine(ABC):
         """End what the engine has started."""
 
 
-def ranges(n_rows: int, part_rows: int) -> list[NDArray[np.int64]]:
+def row_parts(n_rows: int, part_rows: int = PART_ROWS) -> list[NDArray[np.int64]]:
     """Return the rows below ``n_rows`` in parts of ``part_rows``, the last one shorter; at least one part."""
     rows = np.arange(n_rows)
     return [rows[start : start + part_rows] for start in range(0, max(1, n_rows), part_rows)]

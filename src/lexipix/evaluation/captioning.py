@@ -15,7 +15,7 @@ from lexipix.config.run import RunParameters
 from lexipix.data.captioned import with_generated
 from lexipix.data.images import ImageRows, Images, Subset
 from lexipix.data.tokenization import decode, encode
-from lexipix.engines.base import Engine, ranges
+from lexipix.engines.base import Engine, row_parts
 from lexipix.models.captioner import Captioner
 from lexipix.training.bundles import fingerprint, load_network, tokenizer_of
 from lexipix.training.precision import Precision, resolve_device
@@ -25,7 +25,6 @@ from lexipix.utils.types import ImageSplits, ModelBundle, SplitName
 logger = logging.getLogger(__name__)
 
 BATCH = 256
-PART_ROWS = 16 * BATCH  # images in a part of a split
 
 
 def write_captions(
@@ -90,7 +89,7 @@ class SplitCaptioning:
         """Returns captions of the ``rows`` (n,) with their confidence, or 1 without ``with_confidence``."""
         digest, options = self.image_splits.digest, f"{self.beams} {self.with_confidence} {len(rows)}"
         key = f"captions-{self.split}/{fingerprint(self.bundle, self.run, digest, options)}"
-        parts = [rows[part] for part in ranges(len(rows), PART_ROWS)]
+        parts = [rows[part] for part in row_parts(len(rows))]
         contents = engine.contents(key, _caption_rows, parts, self)
         return [(text, confidence) for content in contents for text, confidence in content]
 

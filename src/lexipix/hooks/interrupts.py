@@ -1,4 +1,4 @@
-"""Ctrl-C stops a run even where a library swallowed it."""
+"""Ctrl-C and SIGTERM stop a run even where a library swallowed them."""
 
 from kedro.framework.hooks import hook_impl
 
@@ -6,10 +6,10 @@ from lexipix.utils import signals
 
 
 class InterruptHooks:
-    """Stops before the next node if Ctrl-C was pressed during the previous one."""
+    """Stops before the next node if Ctrl-C or SIGTERM came during the previous one."""
 
     @hook_impl
     def before_node_run(self) -> None:
-        """Raise the KeyboardInterrupt that a library swallowed."""
-        if signals.interrupted():
-            raise KeyboardInterrupt
+        """Raise what a library swallowed."""
+        if (received := signals.received()) is not None:
+            raise received

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows, Images, Subset
-from lexipix.engines.base import Engine, ranges
+from lexipix.engines.base import Engine, row_parts
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training.bundles import fingerprint, load_network
 from lexipix.training.precision import resolve_device
@@ -16,7 +16,6 @@ from lexipix.utils.mapped_array import mapped_array
 from lexipix.utils.types import ImageSplits, ModelBundle, SplitName
 
 BATCH = 256
-PART_ROWS = 16 * BATCH  # images in a part of a split
 
 
 def embed_images(pair: ContrastivePair, images: Images, device: torch.device) -> NDArray[np.float32]:
@@ -37,7 +36,7 @@ def embed_splits(
     """Return unit embeddings of the images of some splits, memory-mapped: float32 (N, D) each."""
     found: dict[str, NDArray[np.float32]] = {}
     for split in splits:
-        parts = ranges(len(image_splits[split]), PART_ROWS)
+        parts = row_parts(len(image_splits[split]))
         key = f"embeddings-{split}/{fingerprint(bundle, run, image_splits.digest)}"
         found[split] = mapped_array(
             engine.contents(key, _embed_rows, parts, bundle, image_splits, split, run)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from lexipix.config.run import RunParameters
@@ -54,19 +55,24 @@ def step_cost(task: TrainingTask, batch_size: int, run: RunParameters, precision
     flops = seconds = 0.0
     for start, end in pairwise([*task.phases, 1.0]):
         if end > start:
-            with _unchanged(task), precision.autocast():
+            with _unchanged(task):
                 torch.manual_seed(run.seed)
                 with FlopCounterMode(display=False) as counter:  # the first step prepares the others
-                    task.step(rows, start)
+                    _step(task, rows, start, precision)
                 precision.synchronize()
                 began = time.perf_counter()
                 for _ in range(N_TIMED):
-                    task.step(rows, start)
+                    _step(task, rows, start, precision)
                 precision.synchronize()
                 taken = time.perf_counter() - began
             flops += (end - start) * counter.get_total_flops()
             seconds += (end - start) * taken / N_TIMED
     return StepCost(flops / len(rows), seconds / len(rows))
+
+
+def _step(task: TrainingTask, rows: Tensor, progress: float, precision: Precision) -> None:
+    with precision.autocast():  # of one step: it keeps casted weights until it ends
+        task.step(rows, progress)
 
 
 @contextmanager

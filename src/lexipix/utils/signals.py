@@ -1,6 +1,6 @@
-"""Keeps a Ctrl-C from being lost in a finalizer or another callback, where Python drops the exception.
+"""Keeps Ctrl-C and SIGTERM from being lost in a finalizer or another callback, where Python drops exceptions.
 
-It is sent again a moment later, and a run checks before each step whether a library swallowed it.
+They are sent again a moment later, and a run checks before each step whether a library swallowed them.
 """
 
 import _thread
@@ -17,40 +17,50 @@ if TYPE_CHECKING:
 
 RESEND_SECONDS = 0.1
 
-_interrupted = False
+
+class Terminated(SystemExit):
+    """SIGTERM arrived. It unwinds like Ctrl-C: temporary files are removed, the MLflow run is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+
+_EXCEPTIONS: dict[int, type[BaseException]] = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+_received: BaseException | None = None
 
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Remember a Ctrl-C during the block; if the caller ignores Ctrl-C, it stays ignored."""
-    global _interrupted
-    _interrupted = False
+    """Raise and remember Ctrl-C and SIGTERM in the block; if the caller ignores Ctrl-C, it stays ignored."""
+    global _received
+    _received = None
     is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    numbers = [signal.SIGTERM, *([signal.SIGINT] if is_default else [])]
     original_hook = sys.unraisablehook
 
     def send_again(dropped: "UnraisableHookArgs") -> None:
-        if dropped.exc_type is KeyboardInterrupt:
-            threading.Timer(RESEND_SECONDS, _thread.interrupt_main).start()
-        else:
-            original_hook(dropped)
+        for number in numbers:
+            if dropped.exc_type is _EXCEPTIONS[number]:
+                threading.Timer(RESEND_SECONDS, _thread.interrupt_main, [number]).start()
+                return
+        original_hook(dropped)
 
-    if is_default:
-        signal.signal(signal.SIGINT, _receive)
-        sys.unraisablehook = send_again
+    original_handlers = {number: signal.signal(number, _receive) for number in numbers}
+    sys.unraisablehook = send_again
     try:
         yield
     finally:
-        if is_default:
-            sys.unraisablehook = original_hook
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = original_hook
+        for number, handler in original_handlers.items():
+            signal.signal(number, handler)
 
 
-def interrupted() -> bool:
-    """Whether Ctrl-C was pressed since :func:`remembered` began."""
-    return _interrupted
+def received() -> BaseException | None:
+    """The KeyboardInterrupt or Terminated that arrived since :func:`remembered` began."""
+    return _received
 
 
-def _receive(signum: int, frame: FrameType | None) -> None:
-    global _interrupted
-    _interrupted = True
-    signal.default_int_handler(signum, frame)
+def _receive(number: int, frame: FrameType | None) -> None:
+    global _received
+    _received = _EXCEPTIONS[number]()
+    raise _received
