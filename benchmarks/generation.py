@@ -75,7 +75,7 @@ def main() -> None:
         "images/s of the champion over each",
     )
     notes = (__doc__ or "").split("\n\n")[-1]
-    page = save("generation", rows, facts, arguments.out, notes, image_splits={"generation": plot})
+    page = save("generation", rows, facts, arguments.out, notes, images={"generation": plot})
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 

@@ -121,7 +121,7 @@ def main() -> None:
     }  # fmt: skip
     notes = "\n\n".join([verdict(rows, ours), (__doc__ or "").split("\n\n")[-1]])
     shown = {"quality": sheet(real, drawn, ours), "quality_frontier": frontier(rows, ours)}
-    page = save("quality", rows, facts, arguments.out, notes, image_splits=shown)
+    page = save("quality", rows, facts, arguments.out, notes, images=shown)
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 

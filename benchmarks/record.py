@@ -115,7 +115,7 @@ def save(
     folder: Path,
     notes: str,
     shown: Sequence[Row] | None = None,
-    image_splits: Mapping[str, NDArray[np.uint8]] | None = None,
+    images: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> Path:
     """Write ``NAME.json``, ``NAME.md`` and the images as ``KEY.png``, and log them.
 
@@ -126,7 +126,7 @@ def save(
         folder: Folder of the files.
         notes: Text under the table.
         shown: Rows of the page, where they differ from ``rows``.
-        image_splits: Key to image, uint8 (H, W, 3).
+        images: Key to image, uint8 (H, W, 3).
 
     Returns:
         Path of the Markdown file.
@@ -139,7 +139,7 @@ def save(
     page = folder / f"{name}.md"
     page.write_text(f"{table(shown or rows)}\n\n{said}.\n\n{notes}\n", encoding="utf-8")
     files = [page, page.with_suffix(".json")]
-    for key, pixels in (image_splits or {}).items():
+    for key, pixels in (images or {}).items():
         files.append(folder / f"{key}.png")
         Image.fromarray(pixels).save(files[-1])
     _log(name, content, files)

@@ -111,7 +111,7 @@ def main() -> None:
         **parameters.model_dump(), "seed": arguments.seed,
     }  # fmt: skip
     notes = (__doc__ or "").split("\n\n")[-1]
-    page = save("restoration", table, facts, arguments.out, notes, image_splits={"restoration": sheet})
+    page = save("restoration", table, facts, arguments.out, notes, images={"restoration": sheet})
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")
 

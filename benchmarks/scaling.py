@@ -63,7 +63,7 @@ def main() -> None:
         {},
         arguments.out,
         (__doc__ or "").split("\n\n")[-1],
-        image_splits={"scaling": plot_growth(counts, drawings)},
+        images={"scaling": plot_growth(counts, drawings)},
     )
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page} and {page.with_suffix('.json')}; in MLflow under the experiment benchmarks.")

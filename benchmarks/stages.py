@@ -50,7 +50,7 @@ def main() -> None:
     facts = {"threads": torch.get_num_threads(), "repeats": arguments.repeats}
     page = save(
         "stages", rows, facts, arguments.out, (__doc__ or "").split("\n\n")[-1], as_shown(rows),
-        image_splits={"stages": draw(rows)},
+        images={"stages": draw(rows)},
     )  # fmt: skip
     print(page.read_text(encoding="utf-8"))
     print(f"Written to {page}, .json and .png; in MLflow under the experiment benchmarks.")
