@@ -16,10 +16,11 @@ from lexipix.cli.estimate import estimate as command
 from lexipix.config.pipelines import DEFAULT
 from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro import cost_estimate
-from lexipix.repro.cost_estimate import STEPS, Extrapolation
+from lexipix.repro.cost_estimate import MORE_STEPS, STEPS, Extrapolation
 from lexipix.repro.dry_run import (
     COUNTED,
     INNER_TRAININGS,
+    LIMITS,
     TEACHER_SAMPLES,
     TRAININGS,
     shorten,
@@ -33,7 +34,7 @@ def test_every_training_and_every_node_that_goes_through_images_is_known():
     nodes = {node.name: node for node in register_pipelines()[DEFAULT].nodes}
     sections = {training_section(node) for node in nodes.values()} - {None}
     assert sections == set(TRAININGS.values())
-    assert {*COUNTED, *INNER_TRAININGS} <= set(nodes)
+    assert {*COUNTED, *LIMITS, *(node for node, _ in INNER_TRAININGS.values())} <= set(nodes)
 
 
 def test_a_dry_run_is_the_run_with_fewer_steps_and_images():
@@ -51,7 +52,7 @@ def test_a_dry_run_is_the_run_with_fewer_steps_and_images():
     quick = shorten(base_parameters({"run.training_share": 0.1}), 6, 200)
     assert quick.run.training_share == 1 and quick.features == short.features
     own = base_parameters({"ingestion.source.kind": "cifar10", "ingestion.source.path": "x"})
-    assert shorten(own, 6, 200).ingestion.source.max_images == 800
+    assert shorten(own, 6, 200).ingestion.source.max_images == 600
 
 
 def test_memory_grows_with_images_and_with_a_teachers_samples():
@@ -69,7 +70,7 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
         data = {"image_splits": _Pictures(train=split, sizes=image_splits)}
         return SimpleNamespace(peaks=dict.fromkeys(("train_vae", reader, small, "ingest"), peak), data=data)
 
-    few, more_steps = measured(500.0), measured(524.0)
+    few, more_steps = measured(500.0), measured(500.0 + MORE_STEPS - STEPS)
     counts = dict.fromkeys(SPLITS, 25_100)
     extrapolation = Extrapolation(parameters, counts, few, few, more_steps, few)
 
@@ -78,7 +79,7 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
 
     images = 4 * 25_000 * 32 * 32 * 3 / 1e6
     training = parameters.compression.small.reader.training
-    samples = 1.0 * (training.num_images / training.batch_size - STEPS)  # 24 MB over 24 steps
+    samples = 1.0 * (training.num_images / training.batch_size - STEPS)  # 9 MB over 9 steps
     assert peak("ingest") == 500
     assert peak("train_vae") == pytest.approx(500 + images)
     drawn = lookup(parameters.compression.small, TEACHER_SAMPLES["compression.small"]) * 32 * 32 * 3 / 1e6
@@ -86,11 +87,21 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
     assert peak(reader) == pytest.approx(500 + images + samples)
 
 
+def _metrics(seconds_per_image, n_images=192):
+    return {
+        "planned_seconds": n_images * seconds_per_image,
+        "images_seen": n_images,
+        "validation_seconds": 2.0,
+        "mflop_per_image": 100.0,
+    }
+
+
 def test_a_training_takes_its_steps_and_validations_and_what_it_prepares():
     parameters = base_parameters({"generator.vae.training.num_images": 6_400})
     training = parameters.generator.vae.training
     node = next(node for node in register_pipelines()[DEFAULT].nodes if node.name == "train_vae")
-    measured = {"step_seconds": 0.1, "validation_seconds": 2.0, "mflop_per_image": 100.0}
+    step = 0.1
+    measured = _metrics(step / training.batch_size)
     split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"]}), images=np.zeros((1, 8, 8, 3)))
     data = {
         "image_splits": _Pictures(train=split, sizes=dict.fromkeys(SPLITS, range(100)) | {"val": range(64)}),
@@ -98,23 +109,63 @@ def test_a_training_takes_its_steps_and_validations_and_what_it_prepares():
         "vae_curves": pd.DataFrame({"images_seen": [1]}),
     }
     first = SimpleNamespace(
-        seconds={"train_vae": 5.0 + STEPS * 0.1 + 2.0}, peaks={"train_vae": None}, data=data
+        seconds={"train_vae": 5.0 + STEPS * step + 2.0}, peaks={"train_vae": None}, data=data
     )
     counts = dict.fromkeys(SPLITS, 10) | {"val": 32}
     found = Extrapolation(parameters, counts, first, first, first, first).estimate(node)
     n_steps = 6_400 / training.batch_size
     # Half as many images are validated on in the run
-    assert found.seconds == pytest.approx(5.0 + n_steps * 0.1 + training.num_validations * 1.0)
+    assert found.seconds == pytest.approx(5.0 + n_steps * step + training.num_validations * 1.0)
     assert found.parameter == "generator.vae.training.num_images"
-    assert found.tflop == pytest.approx(0.64) and found.gflops == pytest.approx(640 / (n_steps * 0.1))
+    assert found.tflop == pytest.approx(0.64) and found.gflops == pytest.approx(640 / (n_steps * step))
     quick = parameters.model_copy(update={"run": parameters.run.model_copy(update={"training_share": 0.5})})
     half = Extrapolation(quick, counts, first, first, first, first).estimate(node).seconds
-    assert found.seconds - half == pytest.approx(n_steps * 0.1 / 2)
+    assert found.seconds - half == pytest.approx(n_steps * step / 2)
     data["vae_curves"] = pd.DataFrame({"images_seen": []})
     assert (
         Extrapolation(parameters, counts, first, first, first, first).estimate(node).seconds
         == (first.seconds["train_vae"])
     )
+
+
+def test_a_teachers_samples_take_time_with_every_step():
+    parameters = base_parameters()
+    section = "compression.small"
+    node = next(
+        one for one in register_pipelines()[DEFAULT].nodes if training_section(one) == f"{section}.training"
+    )
+    split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"]}), images=np.zeros((1, 8, 8, 3)))
+    model, curves = (next(name for name in node.outputs if name.endswith(end)) for end in ("", "_curves"))
+    data = {
+        "image_splits": _Pictures(train=split, sizes=dict.fromkeys(SPLITS, range(100))),
+        model: ModelBundle({"kind": "vae"}, {}, None, {"metrics": _metrics(0.001)}),
+        curves: pd.DataFrame({"images_seen": [1]}),
+    }
+
+    def measured(seconds):
+        return SimpleNamespace(seconds={node.name: seconds}, peaks={node.name: None}, data=data)
+
+    first, second, more = measured(10.0), measured(3.0), measured(3.0 + 0.5 * (MORE_STEPS - STEPS))
+    counts = dict.fromkeys(SPLITS, 100)
+    found = Extrapolation(parameters, counts, first, second, more, second).estimate(node)
+    training = parameters.compression.small.training
+    n_steps = training.num_images / training.batch_size
+    assert found.seconds == pytest.approx(10 + (n_steps - STEPS) * 0.5 + 2 * (training.num_validations - 1))
+
+
+def test_classifiers_of_drawn_images_are_counted_for_each_path_and_the_real_images():
+    parameters = base_parameters()
+    node = next(node for node in register_pipelines()[DEFAULT].nodes if node.name == "measure_classes")
+    split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}), images=np.zeros((1, 8, 8, 3)))
+    data = {
+        "image_splits": _Pictures(train=split, sizes=dict.fromkeys(SPLITS, range(100))),
+        "classifier": ModelBundle({"kind": "classifier"}, {}, None, {"metrics": _metrics(0.002)}),
+        "classes_metrics": {"text": {"vae": {}, "gan": {}}},
+    }
+    first = SimpleNamespace(seconds={node.name: 7.0}, peaks={node.name: None}, data=data)
+    found = Extrapolation(parameters, dict.fromkeys(SPLITS, 100), first, first, first, first).estimate(node)
+    assert found.seconds == pytest.approx(7 + 3 * 0.002 * parameters.evaluation.classifier.cas_images)
+    assert found.parameter == "evaluation.classifier.cas_images"
 
 
 class _Pictures:

@@ -1,8 +1,8 @@
 """Estimates the time and memory of a run from dry runs with its real networks.
 
 The first one gives what does not grow with the data, such as exports, and the time of a training's step and
-of its validation, which each training measures itself. Nodes that go through images run again, with more
-images and with fewer, which gives the time of one.
+of its validation, which each training measures itself. Nodes that go through images run twice again, the
+second time with more images, which gives the time of one; trainings with a teacher likewise with more steps.
 """
 
 import tempfile
@@ -21,6 +21,7 @@ from lexipix.data.images import N_VALIDATION
 from lexipix.repro.dry_run import (
     COUNTED,
     INNER_TRAININGS,
+    LIMITS,
     TEACHER_SAMPLES,
     DryRun,
     shorten,
@@ -30,9 +31,9 @@ from lexipix.utils.logging import suppress_logs
 from lexipix.utils.nested import lookup
 from lexipix.utils.types import SPLITS, training_metrics
 
-STEPS, MORE_STEPS = 12, 36
-FEW_IMAGES, MORE_IMAGES = 200, 600
-CHECKPOINT_SECONDS = 0.5  # in the first dry run, so that each training writes one or two
+STEPS, MORE_STEPS = 3, 12
+FEW_IMAGES, MORE_IMAGES = 100, 200
+CHECKPOINT_SECONDS = 0.01  # in the first dry run, so that each training writes some
 MEGA = 1e6
 
 
@@ -69,20 +70,20 @@ def estimate(
             short = shorten(parameters, n_steps, n_images, **training)
             return DryRun(short, load, Path(folder, name), ChainMap({}, data))
 
-        first = dry_run("first", STEPS, MORE_IMAGES, {}, checkpoint_seconds=CHECKPOINT_SECONDS)
-        second = dry_run("second", STEPS, MORE_IMAGES, first.data)
-        more_steps = dry_run("more steps", MORE_STEPS, MORE_IMAGES, first.data)
-        fewer_images = dry_run("fewer images", STEPS, FEW_IMAGES, first.data)
+        first = dry_run("first", STEPS, FEW_IMAGES, {}, checkpoint_seconds=CHECKPOINT_SECONDS)
+        second = dry_run("second", STEPS, FEW_IMAGES, first.data)
+        more_steps = dry_run("more steps", MORE_STEPS, FEW_IMAGES, first.data)
+        more_images = dry_run("more images", STEPS, MORE_IMAGES, first.data)
         plan = [(first, node) for node in nodes]
         for node in nodes:
             if node.name in COUNTED:
-                plan += [(second, node), (fewer_images, node)]
-            if _teacher_samples(node) == "n_captions":
+                plan += [(second, node), (more_images, node)]
+            if _teacher_samples(node):
                 plan += [(second, node), (more_steps, node)]
         for number, (one, node) in enumerate(plan):
             report(node.name, number, len(plan))
             one.run(node)
-        extrapolation = Extrapolation(parameters, counts, first, second, more_steps, fewer_images)
+        extrapolation = Extrapolation(parameters, counts, first, second, more_steps, more_images)
         return [extrapolation.estimate(node) for node in nodes]
 
 
@@ -95,27 +96,27 @@ class Extrapolation:
     first: DryRun
     second: DryRun
     more_steps: DryRun
-    fewer_images: DryRun
+    more_images: DryRun
 
     def estimate(self, node: Node) -> Estimate:
         """The cost of a node in the whole run."""
         name, section = node.name, training_section(node)
         if section is not None and (metrics := self._metrics(node)):
             return self._training(node, section, metrics)
-        seconds = self.first.seconds[name]
+        seconds, key = self.first.seconds[name], None
         if name in COUNTED:
-            few, more = (_amount(name, _counts(one)) for one in (self.fewer_images, self.second))
+            few, more = (self._amount(name, _counts(one)) for one in (self.second, self.more_images))
             if more > few:
-                each = (self.second.seconds[name] - self.fewer_images.seconds[name]) / (more - few)
-                n_added = _amount(name, self.counts) - _amount(name, _counts(self.first))
+                each = (self.more_images.seconds[name] - self.second.seconds[name]) / (more - few)
+                n_added = self._amount(name, self.counts) - self._amount(name, _counts(self.first))
                 seconds += max(0.0, each) * n_added
-        key = None
-        if name in INNER_TRAININGS:
-            images, section, model = INNER_TRAININGS[name]
-            n_images, training = lookup(self.parameters, images), lookup(self.parameters, section)
-            metrics = self.first.data[model].card.get("metrics")
-            if n_images is not None and metrics:
-                seconds += metrics["step_seconds"] * (n_images / training.batch_size - STEPS)
+        for images, (place, model) in INNER_TRAININGS.items():
+            card = self.first.data[model].card if place == name else {}
+            if n_images := lookup(self.parameters, images) if "metrics" in card else None:
+                outputs = [self.first.data[output] for output in node.outputs]
+                n_trainings = 1 + sum(len(output["text"]) for output in outputs)  # real images, and each path
+                share = self.parameters.run.training_share
+                seconds += n_trainings * share * n_images * _seconds_per_image(card["metrics"])
                 key = images
         return Estimate(name, max(0.0, seconds), parameter=key, peak_mb=self.peak_mb(node))
 
@@ -131,29 +132,41 @@ class Extrapolation:
             n_images += int(getattr(lookup(self.parameters, section), samples))
         elif samples is not None:  # captions: how much memory each takes, only the dry runs show
             few, more = (one.peaks[node.name] or 0.0 for one in (self.second, self.more_steps))
-            training = self._whole(f"{section}.training")
-            n_steps = training.num_images / training.batch_size
-            peak += max(0.0, more - few) / (MORE_STEPS - STEPS) * max(0.0, n_steps - STEPS)
+            n_added = max(0, self._n_steps(f"{section}.training") - STEPS)
+            peak += max(0.0, more - few) / (MORE_STEPS - STEPS) * n_added
         image_bytes = int(np.prod(self.first.data["image_splits"].train.images.shape[1:]))
         return peak + n_images * image_bytes / MEGA
 
     def _training(self, node: Node, section: str, metrics: Mapping[str, Any]) -> Estimate:
-        """The cost of a training: set-up, its steps, and its validations."""
-        name, training = node.name, self._whole(section)
-        seconds, validation = metrics["step_seconds"], metrics["validation_seconds"]
-        setup = max(0.0, self.first.seconds[name] - STEPS * seconds - validation)
+        """The cost of a training: set-up, its steps and its teacher's samples, and its validations."""
+        name, training, n_steps = node.name, self._whole(section), self._n_steps(section)
+        step = training.batch_size * _seconds_per_image(metrics)
+        arithmetic = n_steps * step
+        if _teacher_samples(node):
+            few, more = (one.seconds[name] for one in (self.second, self.more_steps))
+            step = max(step, (more - few) / (MORE_STEPS - STEPS))
+        validation = metrics["validation_seconds"]
+        setup = max(0.0, self.first.seconds[name] - STEPS * step - validation)
         n_validated = len(self.first.data["image_splits"].val)
         validation *= min(N_VALIDATION, self.counts["val"]) / max(1, min(N_VALIDATION, n_validated))
-        n_steps = -(-training.num_images // training.batch_size)
         tflop = metrics["mflop_per_image"] * n_steps * training.batch_size / MEGA
         return Estimate(
             name,
-            setup + n_steps * seconds + training.num_validations * validation,
+            setup + n_steps * step + training.num_validations * validation,
             tflop,
-            1e3 * tflop / max(n_steps * seconds, 1e-9),
+            1e3 * tflop / max(arithmetic, 1e-9),
             f"{section}.num_images",
             self.peak_mb(node),
         )
+
+    def _amount(self, name: str, counts: Mapping[str, int]) -> int:
+        """The number of images that a node goes through."""
+        amount = sum(counts[part] for part in COUNTED[name])
+        return min(amount, lookup(self.parameters, LIMITS[name]) or 0) if name in LIMITS else amount
+
+    def _n_steps(self, section: str) -> int:
+        training = self._whole(section)
+        return -(-training.num_images // training.batch_size)
 
     def _whole(self, section: str) -> TrainingParameters:
         """The training with this section as the run does it."""
@@ -171,9 +184,9 @@ def _counts(dry_run: DryRun) -> dict[str, int]:
     return {**{split: len(image_splits[split]) for split in SPLITS}, "uncaptioned": uncaptioned}
 
 
-def _amount(name: str, counts: Mapping[str, int]) -> int:
-    """The number of images that a node goes through."""
-    return sum(counts[part] for part in COUNTED[name])
+def _seconds_per_image(metrics: Mapping[str, Any]) -> float:
+    """The time of a training's steps, over the images that they saw."""
+    return float(metrics["planned_seconds"] / metrics["images_seen"])
 
 
 def _teacher_samples(node: Node) -> str | None:

@@ -1,7 +1,7 @@
 """Runs every node with its real networks, on few images and for few steps, and measures it."""
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ TEACHER_SAMPLES = {
     "compression.pruned": "n_images",
 }
 # Node -> the splits whose images it goes through; ``uncaptioned``: those of train without a caption
-COUNTED = {
+COUNTED: Mapping[str, Sequence[str]] = {
     "ingest": SPLITS,
     "describe_images": SPLITS,
     "export_features": ("train", "val", "test"),
@@ -48,12 +48,17 @@ COUNTED = {
     "measure": ("test",),
     "measure_classes": ("test",),
     "measure_memorization": ("train",),
+    "measure_rate": ("test",),
 }
-# Node -> number of images that each training within the node sees, the section of that training, and a model
-# that is trained in the same way
-INNER_TRAININGS = {
-    "measure_classes": ("evaluation.classifier.cas_images", "evaluation.classifier.training", "classifier")
+# Node -> the most images that it goes through
+LIMITS = {
+    "measure_classes": "evaluation.classifier.n_drawn",
+    "measure_rate": "evaluation.rate.n_images",
 }
+# Number of images that each training within a node sees -> the node, and a model that is trained in the same
+# way; dry runs leave these trainings out
+INNER_TRAININGS = {"evaluation.classifier.cas_images": ("measure_classes", "classifier")}
+MEASURED_SECONDS = 0.25  # of each measurement of a variant's speed
 _STREAM = "_stream"
 
 
@@ -82,14 +87,16 @@ def shorten(
         group = lookup(tree, section)
         group |= {"num_images": n_steps * group["batch_size"], "num_validations": 1, "patience": 0}
         group |= training
-    for images, section, _ in INNER_TRAININGS.values():
+    for images in INNER_TRAININGS:
         parent, _, key = images.rpartition(".")
-        if lookup(tree, images) is not None:
-            lookup(tree, parent)[key] = n_steps * lookup(tree, section)["batch_size"]
+        lookup(tree, parent)[key] = None
     source = tree["ingestion"]["source"]
     source["scenes"] |= {key: n_images for key in source["scenes"] if key.startswith("n_")}
     if source["kind"] != "scenes":
-        source["max_images"] = min(4 * n_images, source["max_images"] or 4 * n_images)
+        source["max_images"] = min(3 * n_images, source["max_images"] or 3 * n_images)
+        tree["ingestion"]["splits"] |= {"val": 1 / 3, "test": 1 / 3}
+    measurement = tree["compression"]["measurement"]
+    measurement["max_seconds"] = min(MEASURED_SECONDS, measurement["max_seconds"])
     tree["evaluation"]["n_images"] = None
     tree["evaluation"]["classifier"]["cas_drawn"] = None
     return LexipixParameters.model_validate(tree)

@@ -15,7 +15,7 @@ from lexipix.data.tokenization import encode
 from lexipix.metrics.text import tokens
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import ModelBundle
+from lexipix.utils.types import ModelBundle, OnnxPipeline
 
 NetworkType = TypeVar("NetworkType", bound=ConfigurableNetwork)
 
@@ -89,7 +89,9 @@ def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkTy
     return module.eval()
 
 
-def fingerprint(*parts: BaseModel | ModelBundle | Mapping[str, Any] | str | float | None) -> str:
+def fingerprint(
+    *parts: BaseModel | ModelBundle | OnnxPipeline | Mapping[str, Any] | str | float | None,
+) -> str:
     """A short hash that identifies a training by its parameters, data and starting models."""
     text = json.dumps([_plain(part) for part in parts], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -113,4 +115,9 @@ def _plain(part: Any) -> Any:
             content.update(name.encode())
             content.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         return [part.config, content.hexdigest()]
+    if isinstance(part, OnnxPipeline):
+        graphs = [(name, *one) for name, model in part.models.items() for one in model.graphs.items()]
+        digests = {f"{name}/{file}": hashlib.sha256(graph).hexdigest() for name, file, graph in graphs}
+        arrays = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in part.arrays.items()}
+        return [part.config, digests, arrays, part.tokenizer]
     return part.model_dump(mode="json") if isinstance(part, BaseModel) else part

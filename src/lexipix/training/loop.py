@@ -87,9 +87,6 @@ def train(
                 state.images_seen += parameters.batch_size
                 state.ema.update(state.images_seen, parameters.batch_size)
                 state.averager.add(metrics)
-                if not state.step_timer.n:
-                    state.precision.synchronize()
-                state.step_timer.count()
                 bar.advance(parameters.batch_size, metrics)
 
                 # Validate, report, keep the best weights
@@ -98,8 +95,9 @@ def train(
                     row = state.averager.mean()
                     if not all(math.isfinite(value) for value in row.values()):
                         raise _diverged(row, name, key, state)
-                    with state.step_timer.paused("validation"):
-                        validation, sample_grid = workers.agreed(partial(_validate, state))
+                    began = time.perf_counter()
+                    validation, sample_grid = workers.agreed(partial(_validate, state))
+                    state.validation_seconds += time.perf_counter() - began
                     row |= validation | _learn_from(validation, state)
                     stream.log(state.images_seen, row)
                     if sample_grid is not None:
@@ -111,8 +109,7 @@ def train(
                 # Save a checkpoint, never one of a broken state
                 is_due = time.monotonic() - last_saved > parameters.checkpoint_seconds
                 if is_first and is_due and not stopped_early and state.averager.is_finite():
-                    with state.step_timer.paused("checkpoint"):
-                        checkpoints.save(*state.pack(fingerprint))
+                    checkpoints.save(*state.pack(fingerprint))
                     last_saved = time.monotonic()
 
         result = _ship(state, stopped_early)
@@ -213,9 +210,8 @@ def _ship(state: TrainingState, stopped_early: bool) -> TrainingResult:
         "mflop_per_image": round(state.cost.flops / 1e6, 3),
         "gflops": round(state.cost.flops * state.images_seen / seconds / 1e9, 1),
         "machine_gflops": round(state.machine_gflops, 1),
-        "planned_seconds": round(state.planned_seconds, 1),
-        "step_seconds": state.step_timer.mean(),
-        "validation_seconds": state.step_timer.paused_seconds.get("validation", 0.0),
+        "planned_seconds": state.planned_seconds,
+        "validation_seconds": state.validation_seconds,
         "precision": state.precision.name,
         **{key: value for key, value in shipped.items() if key.startswith("val_")},
         "stopped_early": stopped_early,

@@ -94,40 +94,12 @@ class MetricAverager:
         return all(math.isfinite(float(value.detach())) for value in self.latest.values())
 
 
-class StepTimer:
-    """The mean time of a step, but for the first, which prepares what the others need."""
-
-    def __init__(self) -> None:
-        self.n = 0  # steps counted
-        self.paused_seconds: dict[str, float] = {}  # by what was done in the meantime
-        self._seconds, self._since = 0.0, 0.0
-
-    def count(self) -> None:
-        """A step is over."""
-        now = time.perf_counter()
-        if self.n:
-            self._seconds += now - self._since
-        self.n, self._since = self.n + 1, now
-
-    @contextmanager
-    def paused(self, name: str) -> Iterator[None]:
-        """What is done inside belongs to no step."""
-        start = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - start
-        self._since += seconds
-        self.paused_seconds[name] = self.paused_seconds.get(name, 0.0) + seconds
-
-    def mean(self) -> float:
-        """Seconds of a step; 0 if there was only one."""
-        return self._seconds / max(1, self.n - 1)
-
-
 class TrainingState:
     """The state of a training, new or from a checkpoint ``saved``; the task's modules move to the device.
 
     ``averager`` has the metrics since the last validation, ``curves`` a row for each. The ``best_weights``
     are the averages at the validation of the ``best_objective``, and ``bad_validations`` the number since.
+    ``validation_seconds`` are those of this process.
     ``peak_lrs`` are those of each optimizer's groups, ``cost`` that of an average step, ``machine_gflops``
     the rate of matrix products on this machine.
     """
@@ -150,7 +122,7 @@ class TrainingState:
         self.ema = ExponentialMovingAverage(averaged, parameters.ema_halflife_fraction, fixed)
         self.averager = MetricAverager()
         self.curves: list[dict[str, float]] = []
-        self.step_timer = StepTimer()
+        self.validation_seconds = 0.0
         self.images_seen, self.bad_validations = 0, 0
         self.best_objective: float | None = None
         self.best_weights = cloned(self.ema.weights)

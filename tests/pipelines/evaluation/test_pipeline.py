@@ -10,6 +10,7 @@ from kedro.runner import SequentialRunner
 from tests.support.evaluation_fixtures import Kept, ListStream, NoCheckpoints
 from tests.support.pickling_engine import PicklingEngine
 
+from lexipix.engines.local import LOCAL
 from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
 from lexipix.evaluation.text_paths import Generators
 from lexipix.pipelines.evaluation.nodes import measure_tokens, redraw
@@ -122,7 +123,7 @@ def test_a_skipped_token_generator_draws_nothing(
     tokens = skipped("a.b is false")
     champion = OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped, SCORER: shipped})
     generators = Generators(prior, prior, tokens, champion)
-    *others, images = redraw(evaluation, run, image_splits, test_captions, vae, *generators)
+    *others, images = redraw(evaluation, run, image_splits, test_captions, vae, LOCAL, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
     for name, drawn in zip(("direct", "vae", "gan", "champion"), others, strict=True):
         np.testing.assert_array_equal(drawn, results[f"{name}_images"])

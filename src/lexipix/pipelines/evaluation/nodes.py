@@ -68,6 +68,7 @@ def redraw(
     image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     vae: ModelBundle,
+    engine: Engine,
     *generators: Any,
 ) -> tuple[Pixels, ...]:
     """Reconstructs the test images by the direct path, and draws them from their generated captions.
@@ -79,7 +80,7 @@ def redraw(
     """
     real = select_evaluated_images(evaluation, image_splits, test_captions)
     direct = LatentCodec(vae, run, evaluation.batch_size).reconstruct(real.images)
-    paths = text_paths(Generators(*generators), run, evaluation.batch_size)
+    paths = text_paths(Generators(*generators), run, evaluation.batch_size, engine)
     empty = np.empty((0, *real.images.shape[1:]), np.uint8)
     return direct, *(paths[path](real.prompts) if path in paths else empty for path in TEXT_PATHS)
 
@@ -129,7 +130,7 @@ def measure_classes(
     if is_skipped(classifier):
         return {}
     sequence = CheckpointSequence(checkpoints)
-    paths = text_paths(Generators(*generators), run, evaluation.batch_size)
+    paths = text_paths(Generators(*generators), run, evaluation.batch_size, engine)
     metrics = class_metrics(paths, image_splits, classifier, evaluation, run, sequence, engine)
     sequence.close()
     return metrics
@@ -155,10 +156,11 @@ def measure_prompts(
     run: RunParameters,
     image_splits: ImageSplits,
     evaluator: ModelBundle,
+    engine: Engine,
     *generators: Any,
 ) -> dict[str, Any]:
     """Draws from true captions of test, training and held-out images, and measures what is drawn."""
-    paths = text_paths(Generators(*generators), run, evaluation.batch_size)
+    paths = text_paths(Generators(*generators), run, evaluation.batch_size, engine)
     embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size)
     return prompt_metrics(image_splits, paths, embedder, evaluation, run.seed)
 

@@ -32,7 +32,7 @@ def create_pipeline() -> Pipeline:
                 ["classifier", "classifier_curves", "classifier_metrics"],
                 name="train_classifier",
             ),
-            node(nodes.redraw, [*TEST, "vae", *GENERATORS], IMAGES, name="redraw"),
+            node(nodes.redraw, [*TEST, "vae", "engine", *GENERATORS], IMAGES, name="redraw"),
             node(nodes.measure_tokens, [*TEST, "tokens"], "tokens_round_trip", name="measure_tokens"),
             node(nodes.measure, [*TEST, "evaluator", "vae", *IMAGES], "evaluation_metrics", name="measure"),
             node(
@@ -49,7 +49,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.measure_prompts,
-                [*PARAMETERS, "image_splits", "evaluator", *GENERATORS],
+                [*PARAMETERS, "image_splits", "evaluator", "engine", *GENERATORS],
                 "prompt_metrics",
                 name="measure_prompts",
             ),
