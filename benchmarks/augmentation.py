@@ -26,7 +26,6 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -43,6 +42,7 @@ from lexipix.config.evaluation import ClassifierParameters
 from lexipix.config.run import RunParameters
 from lexipix.datasets.sources.cifar10 import CLASSES, open_cifar10
 from lexipix.engines.local import LOCAL
+from lexipix.evaluation.class_agreement import LabeledImages
 from lexipix.evaluation.text_paths import draw_captions
 from lexipix.models.classifier import Classifier
 from lexipix.training.builders.common import TrainingJob, TrainingSetup, run_training
@@ -60,22 +60,6 @@ N_HELD_OUT = 20  # test pictures in a generator's folder, which needs some; no t
 NONE, OWN, ALL = "none", "the same pictures", "all 50,000"
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Images, uint8 (N, S, S, 3), their classes, and captions."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    captions: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def select(self, rows: NDArray[np.int64]) -> Pictures:
-        """Return the pictures of these rows."""
-        return Pictures(self.images[rows], self.labels[rows], [self.captions[row] for row in rows.tolist()])
-
-
 class UnaugmentedTask(ClassifierTask):
     """Trains on the pictures as they are."""
 
@@ -84,21 +68,27 @@ class UnaugmentedTask(ClassifierTask):
         return images
 
 
-def read_cifar10(path: Path, context: ProjectContext) -> tuple[Pictures, Pictures]:
+def read_cifar10(path: Path, context: ProjectContext) -> tuple[LabeledImages, LabeledImages]:
     """Training and test pictures."""
     found: dict[str, list[SourceImage]] = {"train": [], "test": []}
     for one in open_cifar10(path, context.parameters.ingestion).read():
         assert isinstance(one, SourceImage) and one.split is not None
         found[one.split].append(one)
     train, test = (
-        Pictures(
+        LabeledImages(
             np.stack([one.image for one in some]),
             np.array([CLASSES.index(str(one.label)) for one in some]),
             [str(one.caption) for one in some],
+            list(CLASSES),
         )
         for some in found.values()
     )
     return train, test
+
+
+def pixels_of(some: LabeledImages) -> NDArray[np.uint8]:
+    """The images, (N, S, S, 3)."""
+    return np.asarray(some.images[np.arange(len(some))])
 
 
 def balanced_rows(labels: NDArray[np.int64], n: int, seed: int) -> NDArray[np.int64]:
@@ -111,13 +101,13 @@ def balanced_rows(labels: NDArray[np.int64], n: int, seed: int) -> NDArray[np.in
     return np.sort(np.lexsort((labels, ranks))[:n])
 
 
-def write_folder(folder: Path, train: Pictures, test: Pictures) -> None:
+def write_folder(folder: Path, train: LabeledImages, test: LabeledImages) -> None:
     """Write pictures and captions as a folder with its own splits."""
     for name, some in (("train", train), ("test", test)):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        lines = []
+        lines, pixels = [], pixels_of(some)
         for row, caption in enumerate(some.captions):
-            (folder / name / f"{row:05}.png").write_bytes(encode_png(some.images[row]))
+            (folder / name / f"{row:05}.png").write_bytes(encode_png(pixels[row]))
             lines.append(json.dumps({"file_name": f"{row:05}.png", "text": caption}) + "\n")
         (folder / name / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")
 
@@ -143,12 +133,12 @@ def train_generator(project: Path, env: str, params: Mapping[str, Any]) -> None:
         raise SystemExit(f"kedro {' '.join(command)} failed in {project}:\n{answer.stdout}{answer.stderr}")
 
 
-def drawn_by(context: ProjectContext, real: Pictures, n_drawn: int, seed: int) -> Pictures:
+def drawn_by(context: ProjectContext, real: LabeledImages, n_drawn: int, seed: int) -> LabeledImages:
     """Pictures that a trained GAN draws from the captions of real ones, in turn."""
     wanted = real.select(np.arange(n_drawn) % len(real))
     run = context.parameters.run.model_copy(update={"seed": seed})
     images = draw_captions(context.load("gan"), wanted.captions, run, BATCH)
-    return Pictures(images, wanted.labels, wanted.captions)
+    return LabeledImages(images, wanted.labels, wanted.captions, wanted.classes)
 
 
 class Case:
@@ -162,12 +152,16 @@ class Case:
     """
 
     def __init__(
-        self, real: Pictures, contexts: Mapping[str, Callable[[], ProjectContext]], n_drawn: int, seed: int
+        self,
+        real: LabeledImages,
+        contexts: Mapping[str, Callable[[], ProjectContext]],
+        n_drawn: int,
+        seed: int,
     ) -> None:
         self.real, self._contexts, self._n_drawn, self._seed = real, contexts, n_drawn, seed
-        self._drawn: dict[str, Pictures] = {}
+        self._drawn: dict[str, LabeledImages] = {}
 
-    def drawn(self, source: str) -> Pictures | None:
+    def drawn(self, source: str) -> LabeledImages | None:
         """Return the pictures of a source; None for the source that draws none."""
         if source == NONE:
             return None
@@ -181,17 +175,17 @@ def accuracy(
     case: Case,
     source: str,
     augmented: bool,
-    test: Pictures,
+    test: LabeledImages,
     parameters: ClassifierParameters,
     run: RunParameters,
 ) -> float:
     """The share of test pictures that a new classifier assigns to their class."""
     real, drawn = case.real, case.drawn(source)
     n_images = max(len(real), parameters.training.batch_size, len(drawn) if drawn else 0)
-    images, labels = (np.resize(part, (n_images, *part.shape[1:])) for part in (real.images, real.labels))
+    images, labels = (np.resize(part, (n_images, *part.shape[1:])) for part in (pixels_of(real), real.labels))
     if drawn:
         rows = np.arange(n_images) % len(drawn)
-        images = np.concatenate([images, drawn.images[rows]])
+        images = np.concatenate([images, pixels_of(drawn)[rows]])
         labels = np.concatenate([labels, drawn.labels[rows]])
     parameters = parameters.model_copy(update={"flip": augmented})
     network = {"width": parameters.width, "n_classes": len(CLASSES), "image_channels": images.shape[-1]}
@@ -245,7 +239,7 @@ def summarized(accuracies: Mapping[tuple[int, str, bool], Sequence[float]]) -> l
 
 
 def generator_of(
-    real: Pictures, test: Pictures, project: Path, env: str, params: Mapping[str, Any]
+    real: LabeledImages, test: LabeledImages, project: Path, env: str, params: Mapping[str, Any]
 ) -> ProjectContext:
     """Return the project of a generator that is trained on these pictures, if it is not yet."""
     write_folder(project / "pictures", real, test.select(np.arange(N_HELD_OUT)))

@@ -9,6 +9,9 @@ import torch
 from tests.support.benchmark_scripts import scripts  # noqa: F401
 from tests.support.parameters import section
 
+from lexipix.datasets.sources.cifar10 import CLASSES
+from lexipix.evaluation.class_agreement import LabeledImages
+
 pytestmark = pytest.mark.usefixtures("scripts")
 
 
@@ -170,7 +173,7 @@ def test_a_classifier_learns_from_real_and_drawn_pictures(source, n_seen, monkey
     rng = np.random.default_rng(0)
     labels = np.arange(40) % 4
     images = np.clip(60 * labels[:, None, None, None] + rng.integers(0, 30, (40, 16, 16, 3)), 0, 255)
-    real = augmentation.Pictures(images.astype(np.uint8), labels, [f"a photo of {n}" for n in labels])
+    real = LabeledImages(images.astype(np.uint8), labels, [f"a photo of {n}" for n in labels], list(CLASSES))
     seen = []
     monkeypatch.setattr(augmentation, "drawn_by", lambda context, real, n, seed: context)
     made = augmentation.Case(real, {"the same pictures": lambda: seen.append(1) or real}, 40, 0)
@@ -204,7 +207,7 @@ def test_a_generator_is_trained_in_a_project_of_its_own(tmp_path, monkeypatch):
 
     monkeypatch.setattr(augmentation.subprocess, "run", run)
     images = np.random.default_rng(0).integers(0, 256, (30, 32, 32, 3), np.uint8)
-    real = augmentation.Pictures(images, np.arange(30) % 10, ["a photo of a cat"] * 30)
+    real = LabeledImages(images, np.arange(30) % 10, ["a photo of a cat"] * 30, list(CLASSES))
     context = augmentation.generator_of(real, real, tmp_path / "own", "smoke", {"run.seed": 3})
     ((command, folder),) = commands
     assert folder == tmp_path / "own" and "--only-missing-outputs" in command
