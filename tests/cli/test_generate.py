@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from tests.support.pickling_engine import PicklingEngine
 
+from lexipix.cli import drawing_parts
 from lexipix.cli.caption import caption
 from lexipix.cli.generate import generate
 from lexipix.cli.redraw import redraw
 from lexipix.cli.restore import restore
 from lexipix.datasets.onnx_models import OnnxModelDataset
+from lexipix.engines.dataset import EngineDataset
 
 TEXT = "a big red circle at the left on white"
 
@@ -342,3 +345,17 @@ def test_the_first_image_needs_no_heavy_import(project):
 def test_numpy_is_enough_to_read_what_was_written(run, tmp_path):
     run(generate, TEXT, "-n", 1, "--out", tmp_path)
     assert np.asarray(Image.open(tmp_path / "0000.png")).shape == (16, 16, 3)
+
+
+def test_a_long_list_is_drawn_in_parts_with_the_same_bytes(run, project, tmp_path, monkeypatch):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text(f"{TEXT}\na small blue ring at the top on black\n{TEXT}\n", encoding="utf-8")
+    draw = ("--prompts", prompts, "-n", 3, "--candidates", 2, "--out")
+    assert run(generate, *draw, tmp_path / "whole").exit_code == 0
+    (project.project_path / "conf/local/parameters_engine.yml").write_text("engine: {kind: ray}\n", "utf-8")
+    monkeypatch.setattr(drawing_parts, "PART_IMAGES", 4)
+    monkeypatch.setattr(drawing_parts, "choose_engine", lambda parameters: None)
+    monkeypatch.setattr(EngineDataset, "load", lambda self: PicklingEngine())
+    assert run(generate, *draw, tmp_path / "parts").exit_code == 0
+    for file in (tmp_path / "whole").iterdir():
+        assert file.read_bytes() == (tmp_path / "parts" / file.name).read_bytes(), file.name

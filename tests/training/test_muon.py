@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 
 from lexipix.training.checkpoint_state import pack_state, unpack_state
 from lexipix.training.muon import Muon, orthogonalize
@@ -95,6 +96,14 @@ def test_embeddings_norms_biases_and_small_outputs_are_left_to_adamw():
     network, optimizer = made(muon=False)
     step(network, optimizer)
     assert all("exp_avg" in optimizer.state[one] for one in network.parameters())
+
+
+def test_the_weight_under_a_spectral_norm_is_a_matrix_too():
+    network = spectral_norm(nn.Linear(32, 24))
+    optimizer = Muon(network, [{"params": list(network.parameters())}], LR, 0.99, 0.0)
+    network(torch.ones(2, 32)).sum().backward()
+    optimizer.step()
+    assert "momentum" in optimizer.state[network.parametrizations.weight.original]
 
 
 def test_a_checkpoint_goes_on_with_the_same_bytes():

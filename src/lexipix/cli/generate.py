@@ -103,7 +103,13 @@ def generate(
         [f"{file}, line {number}: " if number else "" for number, _ in lines],
     )
     show_warnings(request.warnings)
-    files = track(result_files(request), len(request), "Drawing")
+    batches = None
+    if context.parameters.engine.kind == "ray":
+        from lexipix.cli.drawing_parts import PART_IMAGES, drawn_by_engine
+
+        if len(request) > PART_IMAGES:
+            batches = drawn_by_engine(request, context, metadata.project_path, env, generation.model)
+    files = track(result_files(request, batches), len(request), "Drawing")
     folder = save_results(files, out or context.path("generated"))
     images = "image" if len(request) == 1 else "images"
     best = f", each the best of {generation.candidates}" if generation.candidates > 1 else ""

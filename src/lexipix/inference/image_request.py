@@ -107,11 +107,12 @@ class ImageRequest:
         """The prompt of image ``number``."""
         return self.prompts[number // self.options.num_images].text
 
-    def batches(self) -> Iterator[BestOfResult]:
-        """Draw the images, with at most ``MAX_IN_MEMORY`` candidates of them at a time."""
+    def batches(self, start: int = 0, stop: int | None = None) -> Iterator[BestOfResult]:
+        """Draw images, all or those of some numbers, with at most ``MAX_IN_MEMORY`` candidates at a time."""
         options, block = self.options, max(1, MAX_IN_MEMORY // self.options.candidates)
-        for start in range(0, len(self), block):
-            numbers = np.arange(start, min(start + block, len(self)))
+        stop = len(self) if stop is None else stop
+        for first in range(start, stop, block):
+            numbers = np.arange(first, min(first + block, stop))
             yield best_of(
                 self.generator,
                 self.scorer,

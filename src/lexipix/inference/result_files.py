@@ -1,11 +1,12 @@
 """The files of ``kedro generate``: images, a contact sheet, and a list of what each image is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from typing import Any
 
 import numpy as np
 
+from lexipix.inference.best_of import BestOfResult
 from lexipix.inference.image_request import ImageRequest
 from lexipix.inference.onnx_session import Pixels
 from lexipix.reporting.contact_sheet import contact_sheet
@@ -13,8 +14,12 @@ from lexipix.reporting.contact_sheet import contact_sheet
 MAX_ON_SHEET = 64
 
 
-def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
+def result_files(
+    request: ImageRequest, batches: Iterable[BestOfResult] | None = None
+) -> Iterator[tuple[str, Any]]:
     """File names and contents of a folder of results, one after another; images are drawn on the way.
+
+    ``batches`` are those of the request, if something else draws them.
 
     The images come first, uint8 (S, S, 3). Then comes ``sheet.png``, the first images enlarged and with their
     prompts. Then comes ``generated.jsonl`` with a row for each image: file, prompt, seed, index (which of the
@@ -26,7 +31,7 @@ def result_files(request: ImageRequest) -> Iterator[tuple[str, Any]]:
     numbers = count()
     first: list[Pixels] = []
     choices = []  # without images, so that memory does not grow with them
-    for batch in request.batches():
+    for batch in request.batches() if batches is None else batches:
         first.extend(batch.images[: MAX_ON_SHEET - len(first)])
         for image in batch.images:
             yield f"{next(numbers):0{digits}d}.png", image

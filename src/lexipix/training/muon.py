@@ -28,6 +28,7 @@ class Muon(AdamW):
         lr: Learning rate of both.
         beta2: Of AdamW.
         weight_decay: Of all weights.
+        momentum: Of the gradients of matrices.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class Muon(AdamW):
         lr: float,
         beta2: float,
         weight_decay: float,
+        momentum: float = MOMENTUM,
     ) -> None:
-        matrices = _matrices(network)
+        self.momentum, matrices = momentum, _matrices(network)
 
         def part(group: Mapping[str, Any], muon: bool) -> dict[str, Any]:
             hidden = matrices if group.get("muon", True) else set()
@@ -72,21 +74,22 @@ class Muon(AdamW):
             if not self.state[weight]:  # AdamW expects a step in every state that it loads
                 self.state[weight] |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
         gradients, momenta = [w.grad for w in weights], [self.state[w]["momentum"] for w in weights]
-        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
-        matrices = [one.flatten(1) for one in torch._foreach_lerp(gradients, momenta, MOMENTUM)]
+        torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
+        matrices = [one.flatten(1) for one in torch._foreach_lerp(gradients, momenta, self.momentum)]
         for weight, update in zip(weights, orthogonalize(matrices), strict=True):
             weight.mul_(1 - group["lr"] * group["weight_decay"])
             weight.sub_(group["lr"] * RMS * math.sqrt(max(update.shape)) * update.view(weight.shape))
 
 
 def _matrices(network: nn.Module) -> set[int]:
-    """The ids of the weights that Muon updates."""
+    """The ids of the weights that Muon updates; those of spectral norms are ``weight.original``."""
     embeddings = {id(layer.weight) for layer in network.modules() if isinstance(layer, nn.Embedding)}
-    return {
-        id(weight)
+    weights = [
+        weight
         for name, weight in network.named_parameters()
-        if name.endswith("weight") and weight.ndim in (2, 4) and min(weight.flatten(1).shape) >= MIN_SIDE
-    } - embeddings
+        if name.endswith(("weight", "weight.original")) and weight.ndim in (2, 4)
+    ]
+    return {id(one) for one in weights if min(one.flatten(1).shape) >= MIN_SIDE} - embeddings
 
 
 def orthogonalize(matrices: Sequence[Tensor]) -> list[Tensor]:

@@ -10,9 +10,11 @@ from tests.support.generator_world import (
     world,
 )
 from tests.support.parameters import section
+from torch.optim import Adam
 
 from lexipix.data.caption_batches import CaptionGroups
 from lexipix.training.flops import step_cost
+from lexipix.training.muon import Muon
 from lexipix.training.precision import Precision
 from lexipix.training.tasks import gan
 
@@ -22,7 +24,7 @@ KINDS = [
     {"gan_loss": "relativistic", "r1_gamma": 0.1},
 ]
 IDS = ["hinge", "wasserstein", "relativistic"]
-SCRATCH = {"upsampling": True, "gradient_accumulation_steps": 2}
+SCRATCH = {"upsampling": True, "gradient_accumulation_steps": 2, "new_generator": True}
 
 
 def make(**changes):
@@ -40,6 +42,11 @@ def test_a_few_images_are_learned(changes):
 def test_generator_and_discriminator_learn_and_the_text_encoders_stay():
     learning = {"model.prior", "model.decoder", "discriminator.heads", "discriminator.pixel_head"}
     assert parts_moved_by(make(), 0.0) == learning
+
+
+def test_muon_trains_both_players_of_a_new_generator_and_adam_refines_a_trained_one():
+    for is_new, kind in ((True, Muon), (False, Adam)):
+        assert all(type(one) is kind for one in make(new_generator=is_new).optimizers.values())
 
 
 def test_the_discriminator_learns_alone_at_first():

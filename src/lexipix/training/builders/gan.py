@@ -50,6 +50,7 @@ def build_gan(
         primary_caption_prob=parameters.primary_caption_prob,
         flip=flip,
         gradient_accumulation_steps=parameters.training.gradient_accumulation_steps,
+        new_generator=parameters.start == "scratch",
     )
     task: GANTask
     if isinstance(model, TextToImage) and teacher is not None:

@@ -1,5 +1,7 @@
 """Training of the classifier that evaluates generated images, and its predictions."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,8 +13,9 @@ from lexipix.config.run import RunParameters
 from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.classifier import Classifier
 from lexipix.training.bundles import load_network
+from lexipix.training.muon import Muon
 from lexipix.training.precision import Precision
-from lexipix.training.tasks.base import Metrics, NetworkTask, adamw
+from lexipix.training.tasks.base import Metrics, NetworkTask
 from lexipix.utils.types import ModelBundle
 
 Numbers = NDArray[np.int64]
@@ -39,11 +42,11 @@ class ClassifierTask(NetworkTask):
         device: torch.device,
     ) -> None:
         weights = list(classifier.parameters())
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [w for w in weights if w.ndim > 1]},
             {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = adamw(groups, parameters.training.learning_rate, 0.99, parameters.weight_decay)
+        optimizer = Muon(classifier, groups, parameters.training.learning_rate, 0.99, parameters.weight_decay)
         super().__init__("classifier", classifier, optimizer, len(images))
         self.classifier, self.flip = classifier, parameters.flip
         self.images, self.numbers = ImageRows(images, device), torch.from_numpy(numbers).to(device)

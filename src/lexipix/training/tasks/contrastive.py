@@ -10,7 +10,8 @@ from lexipix.data.images import ImageRows, Images, random_hflip, random_shift
 from lexipix.models.contrastive_pair import ContrastivePair
 from lexipix.training import workers
 from lexipix.training.losses.contrastive import bag_of_tokens_loss, contrastive_loss
-from lexipix.training.tasks.base import Metrics, NetworkTask, adamw, trainable
+from lexipix.training.muon import Muon
+from lexipix.training.tasks.base import Metrics, NetworkTask, trainable
 
 
 class ContrastiveTask(NetworkTask):
@@ -34,7 +35,7 @@ class ContrastiveTask(NetworkTask):
         augment: bool,
         flip: bool,
     ) -> None:
-        optimizer = adamw(trainable(pair), learning_rate, 0.99, 0.02)
+        optimizer = Muon(pair, [{"params": trainable(pair)}], learning_rate, 0.99, 0.02)
         super().__init__("pair", pair, optimizer, len(images))
         self.pair, self.words_weight = pair, words_weight
         self.images, self.captions = ImageRows(images, captions.device), captions

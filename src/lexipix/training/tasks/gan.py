@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
@@ -29,6 +29,7 @@ from lexipix.training.losses.gan import (
     zero_centered_penalty,
 )
 from lexipix.training.losses.ssim import structural_dissimilarity
+from lexipix.training.muon import Muon
 from lexipix.training.tasks.base import (
     GraphStep,
     Metrics,
@@ -54,13 +55,15 @@ class GANHyperparameters:
     primary_caption_prob: float  # with which a caption is read in its first wording; otherwise in any
     flip: bool  # mirror images; only where captions name no side
     gradient_accumulation_steps: int
+    new_generator: bool = False  # from random weights: Muon trains both players; Adam refines a trained one
     pretrain_learning_rate: float = 2e-3
     # A penalty is computed on one of so many steps, at random, and weighted by as much (lazy regularisation,
     # StyleGAN2, arXiv 1912.04958)
     penalty_interval: int = 8
     energy_pool: int = 4  # side of the grid to which features are averaged for the energy loss
     grad_clip: float = 5.0  # largest gradient norm of the generator
-    betas: tuple[float, float] = (0.0, 0.99)  # of Adam, for both players
+    betas: tuple[float, float] = (0.0, 0.99)  # of Adam
+    momentum: float = 0.9  # of Muon
 
     @property
     def penalty_weight(self) -> float:
@@ -116,11 +119,15 @@ class GANTask(TrainingTask):
         model.train()
         self.modules = {"model": model, "discriminator": discriminator}
         self.averaged, self.n_rows = ("model",), len(data.images)
+        players: dict[str, tuple[nn.Module, list[nn.Parameter], float]] = {
+            "generator": (model, model.unfreeze(), gan.training.learning_rate),
+            "discriminator": (discriminator, trainable(discriminator), gan.discriminator_learning_rate),
+        }
         self.optimizers = {
-            "generator": Adam(model.unfreeze(), gan.training.learning_rate, betas=hp.betas, fused=True),
-            "discriminator": Adam(
-                trainable(discriminator), gan.discriminator_learning_rate, betas=hp.betas, fused=True
-            ),
+            name: Muon(network, [{"params": weights}], rate, hp.betas[1], 0.0, hp.momentum)
+            if hp.new_generator
+            else Adam(weights, rate, betas=hp.betas, fused=True)
+            for name, (network, weights, rate) in players.items()
         }
         self.phases = (0.0, hp.pretrain_fraction, hp.generator_from)
         self.learns_from = hp.generator_from if hp.pretrain_fraction < 1 else 0.0
