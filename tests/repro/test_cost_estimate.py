@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,16 +14,18 @@ from tests.support.project import REPOSITORY
 
 from lexipix import pipeline_registry
 from lexipix.cli.estimate import estimate as command
+from lexipix.cli.project_context import ProjectContext
 from lexipix.config.pipelines import DEFAULT
 from lexipix.pipeline_registry import register_pipelines
 from lexipix.repro import cost_estimate
-from lexipix.repro.cost_estimate import MORE_STEPS, STEPS, Extrapolation
+from lexipix.repro.cost_estimate import MORE_STEPS, STEPS, Extrapolation, estimate
 from lexipix.repro.dry_run import (
     COUNTED,
     INNER_TRAININGS,
     LIMITS,
     TEACHER_SAMPLES,
     TRAININGS,
+    DryRun,
     shorten,
     training_section,
 )
@@ -189,6 +192,28 @@ def test_pictures_that_were_never_read_are_asked_for(project):
     )
     assert answer.exit_code == 1
     assert "run `kedro run --env folder --pipelines ingestion` first" in " ".join(answer.output.split())
+
+
+def test_the_estimate_of_the_smoke_environment_is_right_within_a_quarter(project, tmp_path, monkeypatch):
+    # Time of the processor, which other tests beside this one do not change
+    monkeypatch.setattr(time, "perf_counter", time.process_time)
+    context = ProjectContext(project.project_path, "smoke")
+    chosen = register_pipelines()["features"].only_nodes("train_features")
+    chosen += register_pipelines()["generator"].only_nodes_with_tags("vae").only_nodes("train_vae")
+    nodes = (register_pipelines()["ingestion"] + chosen).nodes
+    counts = {split: getattr(context.parameters.ingestion.source.scenes, f"n_{split}", 0) for split in SPLITS}
+    for _ in range(2):  # the first time imports and prepares what the run below then finds
+        found = estimate(
+            nodes, context.parameters, context.load, {**counts, "uncaptioned": 0}, lambda *_: None
+        )
+    whole = DryRun(context.parameters, context.load, tmp_path / "whole", {})
+    for node in nodes:
+        whole.run(node)
+    trainings = [one for one in found if one.node.startswith("train")]
+    expected = {one.node: one.seconds for one in trainings}
+    taken = {name: whole.seconds[name] for name in expected}
+    assert len(trainings) == 2
+    assert sum(expected.values()) == pytest.approx(sum(taken.values()), rel=0.25), (expected, taken)
 
 
 def test_estimate_of_a_small_run_is_told_and_kept(project, monkeypatch):
