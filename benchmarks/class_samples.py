@@ -12,6 +12,7 @@ whatever it looks like.
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ def main() -> None:
     parser.add_argument("--env", default="cifar10", help="environment of the run [default: cifar10]")
     parser.add_argument("--model", default="champion", help="champion, vae or gan [default: champion]")
     parser.add_argument("--per-class", type=int, default=100, help="images of each class [default: 100]")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawn images [default: 0]")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the first image; each next one has the next [default: 0]"
+    )
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the sheet [default: here]")
     arguments = parser.parse_args()
     context = ProjectContext(REPOSITORY, arguments.env)
@@ -39,14 +42,13 @@ def main() -> None:
             f"Test images of {arguments.env} have no classes: choose an environment whose images have labels."
         )
     pipe = context.text_to_image(arguments.model)
-    rows = []
+    rows, seeds = [], itertools.count(arguments.seed)  # a seed for each image: one seed is one noise
     for label in sorted(labels.unique()):
         captions = split.captions.loc[labels == label, "caption"].to_numpy(object)
         chosen = captions[evenly_spaced(len(captions), arguments.per_class)]
-        texts = [
-            str(text) for text in np.resize(chosen, arguments.per_class)
-        ]  # from the start if they are few
-        rows.append(np.concatenate(list(pipe(texts, seed=arguments.seed, score=False).pixels), axis=1))
+        texts = np.resize(chosen, arguments.per_class)  # from the start if they are few
+        drawn = [pipe(str(text), seed=next(seeds), score=False).pixels[0] for text in texts]
+        rows.append(np.concatenate(drawn, axis=1))
     path = save_sheet(np.concatenate(rows), arguments.out, f"{arguments.env}_samples")
     print(f"Written to {path}: {len(rows)} classes, {arguments.per_class} images each.")
 
