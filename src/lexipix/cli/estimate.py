@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def estimate(metadata: ProjectMetadata, env: str | None, params: dict[str, Any]) -> None:
     """Estimate the time and the memory of a run on this machine, stage by stage.
 
-    Runs every stage with the networks of the run on few images and few steps. This takes two to five minutes
+    Runs every stage with the networks of the run on few images and few steps. This takes about five minutes
     on two cores. Images other than the embedded scenes must be ingested before, so that their number is
     known. The estimate is written to data/ENV/08_reporting/estimate.json, and the run reports at its end what
     each stage took beside it.
