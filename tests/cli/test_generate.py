@@ -17,6 +17,7 @@ from lexipix.cli.generate import generate
 from lexipix.cli.redraw import redraw
 from lexipix.cli.restore import restore
 from lexipix.datasets.onnx_models import OnnxModelDataset
+from lexipix.engines.base import row_parts
 from lexipix.engines.dataset import EngineDataset
 
 TEXT = "a big red circle at the left on white"
@@ -353,7 +354,7 @@ def test_a_long_list_is_drawn_in_parts_with_the_same_bytes(run, project, tmp_pat
     draw = ("--prompts", prompts, "-n", 3, "--candidates", 2, "--out")
     assert run(generate, *draw, tmp_path / "whole").exit_code == 0
     (project.project_path / "conf/local/parameters_engine.yml").write_text("engine: {kind: ray}\n", "utf-8")
-    monkeypatch.setattr(drawing_parts, "PART_IMAGES", 4)
+    monkeypatch.setattr(drawing_parts, "row_parts", lambda n: row_parts(n, 4))
     monkeypatch.setattr(drawing_parts, "choose_engine", lambda parameters: None)
     monkeypatch.setattr(EngineDataset, "load", lambda self: PicklingEngine())
     assert run(generate, *draw, tmp_path / "parts").exit_code == 0

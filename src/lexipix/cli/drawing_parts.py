@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.cli.project_context import ProjectContext
-from lexipix.engines.base import Engine
+from lexipix.engines.base import Engine, row_parts
 from lexipix.engines.dataset import choose_engine, close_engine
 from lexipix.inference.best_of import BestOfResult
 from lexipix.inference.image_request import ImageOptions, ImageRequest
@@ -18,33 +18,31 @@ from lexipix.inference.image_request import ImageOptions, ImageRequest
 if TYPE_CHECKING:
     from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 
-PART_IMAGES = 4096  # whole batches of every number of candidates
-
 
 def drawn_by_engine(
     request: ImageRequest, context: ProjectContext, project_path: Path, env: str | None, model: str
 ) -> Iterator[BestOfResult]:
-    """Yield what ``request.batches()`` yields, drawn by the workers of the project's engine."""
-    choose_engine(context.parameters.engine)
-    try:
-        yield from drawn_in_parts(request, context.load("engine"), project_path, env, model)
-    finally:
-        close_engine()
+    """Yield what ``request.batches()`` yields, drawn by the workers of the project's engine.
 
-
-def drawn_in_parts(
-    request: ImageRequest, engine: Engine, project_path: Path, env: str | None, model: str
-) -> Iterator[BestOfResult]:
-    """Yield what ``request.batches()`` yields, drawn by the engine's workers."""
-    n, total = request.options.num_images, len(request)
-    parts = []
-    for start in range(0, total, PART_IMAGES):
-        stop, first = min(start + PART_IMAGES, total), start // n
+    A request of a single part is drawn here: starting a cluster would take longer.
+    """
+    n, parts = request.options.num_images, []
+    for rows in row_parts(len(request)):
+        start, stop = int(rows[0]), int(rows[-1]) + 1
+        first = start // n
         prompts = [prompt.text for prompt in request.prompts[first : -(-stop // n)]]
         parts.append((prompts, start - first * n, stop - first * n))
-    key = f"generated/{secrets.token_hex(8)}"
-    for rows in engine.contents(key, _draw_part, parts, project_path, env, model, request.options):
-        yield BestOfResult(*(rows[name] for name in BestOfResult._fields))
+    if len(parts) == 1:
+        yield from request.batches()
+        return
+    choose_engine(context.parameters.engine)
+    try:
+        engine: Engine = context.load("engine")
+        key = f"generated/{secrets.token_hex(8)}"
+        for drawn in engine.contents(key, _draw_part, parts, project_path, env, model, request.options):
+            yield BestOfResult(*(drawn[name] for name in BestOfResult._fields))
+    finally:
+        close_engine()
 
 
 def _draw_part(
@@ -58,10 +56,9 @@ def _draw_part(
     prompts, start, stop = part
     request = _pipeline(project_path, env, model).request(prompts, options)
     batches = list(request.batches(start, stop))
-    columns = [np.concatenate(values) for values in zip(*batches, strict=True)]
-    fields = zip(BestOfResult._fields, columns, strict=True)
-    rows = np.empty(stop - start, [(name, one.dtype, one.shape[1:]) for name, one in fields])
-    for name, column in zip(BestOfResult._fields, columns, strict=True):
+    columns = BestOfResult(*(np.concatenate(values) for values in zip(*batches, strict=True)))._asdict()
+    rows = np.empty(stop - start, [(name, one.dtype, one.shape[1:]) for name, one in columns.items()])
+    for name, column in columns.items():
         rows[name] = column
     return rows
 

@@ -105,10 +105,9 @@ def generate(
     show_warnings(request.warnings)
     batches = None
     if context.parameters.engine.kind == "ray":
-        from lexipix.cli.drawing_parts import PART_IMAGES, drawn_by_engine
+        from lexipix.cli.drawing_parts import drawn_by_engine
 
-        if len(request) > PART_IMAGES:
-            batches = drawn_by_engine(request, context, metadata.project_path, env, generation.model)
+        batches = drawn_by_engine(request, context, metadata.project_path, env, generation.model)
     files = track(result_files(request, batches), len(request), "Drawing")
     folder = save_results(files, out or context.path("generated"))
     images = "image" if len(request) == 1 else "images"

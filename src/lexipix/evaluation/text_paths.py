@@ -14,7 +14,6 @@ from torch import Tensor
 from lexipix.config.run import RunParameters
 from lexipix.data.images import to_uint8
 from lexipix.engines.base import Engine, row_parts
-from lexipix.engines.local import LOCAL
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.retrieval_to_image import RetrievalToImage
@@ -44,7 +43,7 @@ class Generators(NamedTuple):
 
 
 def text_paths(
-    generators: Generators, run: RunParameters, batch_size: int, engine: Engine = LOCAL
+    generators: Generators, run: RunParameters, batch_size: int, engine: Engine
 ) -> dict[str, DrawCaptions]:
     """Returns a function from captions to images for each of :data:`TEXT_PATHS` that has a model.
 
@@ -54,7 +53,7 @@ def text_paths(
     return {
         path: partial(_draw, path, model, run, batch_size, engine)
         for path, model in zip(TEXT_PATHS, models, strict=True)
-        if not is_skipped(model)
+        if isinstance(model, OnnxPipeline) or not is_skipped(model)
     }
 
 

@@ -110,14 +110,15 @@ class Extrapolation:
                 each = (self.more_images.seconds[name] - self.second.seconds[name]) / (more - few)
                 n_added = self._amount(name, self.counts) - self._amount(name, _counts(self.first))
                 seconds += max(0.0, each) * n_added
-        for images, (place, model) in INNER_TRAININGS.items():
-            card = self.first.data[model].card if place == name else {}
-            if n_images := lookup(self.parameters, images) if "metrics" in card else None:
-                outputs = [self.first.data[output] for output in node.outputs]
-                n_trainings = 1 + sum(len(output["text"]) for output in outputs)  # real images, and each path
-                share = self.parameters.run.training_share
-                seconds += n_trainings * share * n_images * _seconds_per_image(card["metrics"])
-                key = images
+        if name in INNER_TRAININGS:
+            key, model = INNER_TRAININGS[name]
+            n_images, metrics = lookup(self.parameters, key), self.first.data[model].card.get("metrics")
+            if n_images and metrics:
+                n_trainings = 1 + len(self.first.data[node.outputs[0]]["text"])  # real images, and each path
+                n_seen = n_trainings * self.parameters.run.training_share * n_images
+                seconds += n_seen * _seconds_per_image(metrics)
+            else:
+                key = None
         return Estimate(name, max(0.0, seconds), parameter=key, peak_mb=self.peak_mb(node))
 
     def peak_mb(self, node: Node) -> float | None:

@@ -55,9 +55,9 @@ LIMITS = {
     "measure_classes": "evaluation.classifier.n_drawn",
     "measure_rate": "evaluation.rate.n_images",
 }
-# Number of images that each training within a node sees -> the node, and a model that is trained in the same
-# way; dry runs leave these trainings out
-INNER_TRAININGS = {"evaluation.classifier.cas_images": ("measure_classes", "classifier")}
+# Node -> number of images that each training within it sees, and a model that is trained in the same way; dry
+# runs leave these trainings out
+INNER_TRAININGS = {"measure_classes": ("evaluation.classifier.cas_images", "classifier")}
 MEASURED_SECONDS = 0.25  # of each measurement of a variant's speed
 _STREAM = "_stream"
 
@@ -87,7 +87,7 @@ def shorten(
         group = lookup(tree, section)
         group |= {"num_images": n_steps * group["batch_size"], "num_validations": 1, "patience": 0}
         group |= training
-    for images in INNER_TRAININGS:
+    for images, _ in INNER_TRAININGS.values():
         parent, _, key = images.rpartition(".")
         lookup(tree, parent)[key] = None
     source = tree["ingestion"]["source"]

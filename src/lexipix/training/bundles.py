@@ -92,7 +92,7 @@ def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkTy
 def fingerprint(
     *parts: BaseModel | ModelBundle | OnnxPipeline | Mapping[str, Any] | str | float | None,
 ) -> str:
-    """A short hash that identifies a training by its parameters, data and starting models."""
+    """A short hash that identifies work by its parameters, data and models."""
     text = json.dumps([_plain(part) for part in parts], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

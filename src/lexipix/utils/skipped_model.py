@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from lexipix.utils.types import ModelBundle, OnnxPipeline
+from lexipix.utils.types import ModelBundle
 
 KIND = "none"
 
@@ -14,9 +14,9 @@ def skipped(reason: str) -> ModelBundle:
     return ModelBundle({"kind": KIND, "because": reason}, {}, None, {})
 
 
-def is_skipped(model: ModelBundle | OnnxPipeline) -> bool:
+def is_skipped(bundle: ModelBundle) -> bool:
     """Whether a model is the placeholder of :func:`skipped`."""
-    return model.config.get("kind") == KIND
+    return bool(bundle.config["kind"] == KIND)
 
 
 def untrained() -> tuple[pd.DataFrame, dict[str, Any]]:

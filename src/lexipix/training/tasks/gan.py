@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 
 from lexipix.config.generator import GANParameters
 from lexipix.data.augmentation import augment
@@ -119,20 +119,22 @@ class GANTask(TrainingTask):
         model.train()
         self.modules = {"model": model, "discriminator": discriminator}
         self.averaged, self.n_rows = ("model",), len(data.images)
-        players: dict[str, tuple[nn.Module, list[nn.Parameter], float]] = {
-            "generator": (model, model.unfreeze(), gan.training.learning_rate),
-            "discriminator": (discriminator, trainable(discriminator), gan.discriminator_learning_rate),
-        }
         self.optimizers = {
-            name: Muon(network, [{"params": weights}], rate, hp.betas[1], 0.0, hp.momentum)
-            if hp.new_generator
-            else Adam(weights, rate, betas=hp.betas, fused=True)
-            for name, (network, weights, rate) in players.items()
+            "generator": self._optimizer(model, model.unfreeze(), gan.training.learning_rate),
+            "discriminator": self._optimizer(
+                discriminator, trainable(discriminator), gan.discriminator_learning_rate
+            ),
         }
         self.phases = (0.0, hp.pretrain_fraction, hp.generator_from)
         self.learns_from = hp.generator_from if hp.pretrain_fraction < 1 else 0.0
         # A penalty is computed on random steps, and a graph cannot branch
         self.uses_cuda_graphs = hp.gradient_accumulation_steps == 1 and not hp.penalty_weight
+
+    def _optimizer(self, network: nn.Module, weights: list[nn.Parameter], rate: float) -> Optimizer:
+        hp = self.hyperparameters
+        if hp.new_generator:
+            return Muon(network, [{"params": weights}], rate, hp.betas[1], 0.0, hp.momentum)
+        return Adam(weights, rate, betas=hp.betas, fused=True)
 
     def step(self, rows: Tensor, progress: float) -> Metrics:
         """One update of the discriminator, then one of the generator, on the same images and captions."""
