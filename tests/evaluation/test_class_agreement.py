@@ -8,7 +8,6 @@ from tests.support.toy import MemoryCheckpoints
 from lexipix.evaluation import class_agreement
 from lexipix.evaluation.class_agreement import class_metrics, find_classes, labeled_images
 from lexipix.pipelines.evaluation.nodes import measure_classes, train_classifier
-from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.utils.skipped_model import is_skipped
 from lexipix.utils.types import ImageSplits, Split
 
@@ -21,7 +20,7 @@ def colors():
 @pytest.fixture(scope="module")
 def parameters():
     classifier = {
-        "n_drawn": 24, "cas_images": 320, "width": 4, "min_images": 4, "training.num_images": 480,
+        "n_drawn": 24, "cas_drawn": 40, "width": 4, "min_images": 4, "training.num_images": 480,
         "training.batch_size": 16, "training.learning_rate": 5e-3, "training.num_validations": 2,
     }  # fmt: skip
     changes = {f"classifier.{name}": value for name, value in classifier.items()}
@@ -43,9 +42,11 @@ def wrong(captions):
     return colored([CLASSES[(CLASSES.index(caption.split()[1]) + 1) % 3] for caption in captions], 9)
 
 
+PATHS = {"champion": good, "vae": wrong}
+
+
 def measure(paths, images, classifier, parameters, run, store=None):
-    sequence = CheckpointSequence(store or MemoryCheckpoints())
-    return class_metrics(paths, images, classifier[0], parameters, run, sequence)
+    return class_metrics(paths, images, classifier[0], parameters, run, store or MemoryCheckpoints())
 
 
 class TestClassifier:
@@ -72,62 +73,74 @@ class TestClassifier:
 class TestClassMetrics:
     @pytest.fixture(scope="class")
     def metrics(self, classifier, colors, parameters, run):
-        paths = {"good": good, "wrong": wrong}
-        return measure(paths, colors, classifier, parameters, run)
+        return measure(PATHS, colors, classifier, parameters, run)
 
     def test_agreement_with_the_captions_class(self, metrics):
-        assert metrics["text"]["good"]["class_agreement"] > 0.8
-        assert metrics["text"]["wrong"]["class_agreement"] < 0.2
-        assert set(metrics["by_class"]) == {"real", "good", "wrong"}
-        assert set(metrics["by_class"]["good"]) == set(CLASSES)
+        assert metrics["text"]["champion"]["class_agreement"] > 0.8
+        assert metrics["text"]["vae"] == {"class_agreement": pytest.approx(0, abs=0.2)}
+        assert set(metrics["by_class"]) == {"real", "champion", "vae"}
+        assert set(metrics["by_class"]["champion"]) == set(CLASSES)
         assert metrics["n_drawn"] == 24 and metrics["n_test"] == 30
 
-    def test_what_a_classifier_learns_from_drawn_images(self, metrics):
-        assert metrics["text"]["good"]["cas"] > 0.7
-        assert metrics["text"]["wrong"]["cas"] < 0.5
+    def test_what_a_classifier_learns_from_images_of_the_champion(
+        self, metrics, classifier, colors, parameters, run
+    ):
+        assert metrics["text"]["champion"]["cas"] > 0.7
+        wrong_classes = measure({"champion": wrong}, colors, classifier, parameters, run)
+        assert wrong_classes["text"]["champion"]["cas"] < 0.5
 
     def test_baselines(self, metrics):
         baseline = metrics["baseline"]
-        assert baseline["real"]["class_agreement"] > 0.8 and baseline["real"]["cas"] > 0.7
+        assert baseline["real"]["cas"] == baseline["real"]["class_agreement"] > 0.8
         assert baseline["shuffled"] == {"class_agreement": pytest.approx(1 / 3), "cas": pytest.approx(1 / 3)}
 
-    def test_an_interrupted_step_goes_on_and_gives_the_same_metrics(
-        self, metrics, classifier, colors, parameters, run
-    ):
-        store, drawn = MemoryCheckpoints(), []
-
-        def interrupted(captions):
-            drawn.append(len(captions))
-            raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            measure({"good": good, "wrong": interrupted}, colors, classifier, parameters, run, store)
-        assert len(store.kept[1]["finished"]) == 1 and drawn == [24]
-        whole = measure({"good": good, "wrong": wrong}, colors, classifier, parameters, run, store)
-        assert whole == metrics
-        assert len(store.kept[1]["finished"]) == 3
-
-    def test_a_classifier_of_drawn_images_sees_cas_images(
+    def test_the_champion_draws_the_training_captions_and_the_classifiers_training_is_the_same(
         self, classifier, colors, parameters, run, monkeypatch
     ):
-        trainings = []
+        trainings, drawn = [], []
 
         def record(job, *rest):
-            training = job.training
-            trainings.append((job.name, training.num_images, training.num_validations, training.keep_best))
+            trainings.append(job)
             raise KeyboardInterrupt
+
+        def draw(captions):
+            drawn.append(captions)
+            return good(captions)
 
         monkeypatch.setattr(class_agreement, "run_training", record)
         with pytest.raises(KeyboardInterrupt):
-            measure({"good": good}, colors, classifier, parameters, run)
-        assert trainings == [("cas_good", 320, 1, False)]
+            measure({"champion": draw}, colors, classifier, parameters, run)
+        training = trainings[0].training
+        assert training.num_images == parameters.classifier.training.num_images
+        assert training.num_validations == 1 and not training.keep_best
+        train_captions = labeled_images(colors.train, list(CLASSES)).captions
+        assert len(drawn[1]) == 40 and set(drawn[1]) <= set(train_captions)
 
-    def test_without_cas_images_there_is_no_cas(self, classifier, colors, parameters, run):
-        own = parameters.classifier.model_copy(update={"cas_images": None})
-        metrics = measure(
-            {"good": good}, colors, classifier, parameters.model_copy(update={"classifier": own}), run
+    def test_an_interrupted_training_goes_on_and_gives_the_same_metrics(
+        self, metrics, classifier, colors, parameters, run
+    ):
+        class Interrupting(MemoryCheckpoints):
+            def save(self, tensors, meta):
+                super().save(tensors, meta)
+                raise KeyboardInterrupt
+
+        own = parameters.classifier.training.model_copy(update={"checkpoint_seconds": 0.0})
+        own = parameters.model_copy(
+            update={"classifier": parameters.classifier.model_copy(update={"training": own})}
         )
-        assert set(metrics["text"]["good"]) == set(metrics["baseline"]["real"]) == {"class_agreement"}
+        store = Interrupting()
+        with pytest.raises(KeyboardInterrupt):
+            measure(PATHS, colors, classifier, own, run, store)
+        rest = MemoryCheckpoints()
+        rest.kept = store.kept
+        assert measure(PATHS, colors, classifier, own, run, rest) == metrics
+        assert rest.kept is None
+
+    def test_without_cas_drawn_there_is_no_cas(self, classifier, colors, parameters, run):
+        own = parameters.classifier.model_copy(update={"cas_drawn": None})
+        own = parameters.model_copy(update={"classifier": own})
+        metrics = measure(PATHS, colors, classifier, own, run)
+        assert set(metrics["text"]["champion"]) == set(metrics["baseline"]["real"]) == {"class_agreement"}
 
     def test_without_a_single_caption_only_real_images_are_measured(
         self, classifier, colors, parameters, run
@@ -135,7 +148,7 @@ class TestClassMetrics:
         table = colors.test.captions.assign(caption=None)
         test = Split(colors.test.images, table)
         silent = ImageSplits(colors.train, colors.val, test, colors.pairs, colors.summary)
-        metrics = measure({"good": good}, silent, classifier, parameters, run)
+        metrics = measure(PATHS, silent, classifier, parameters, run)
         assert metrics["text"] == {} and metrics["n_drawn"] == 0
         assert set(metrics["baseline"]["real"]) == {"class_agreement"}
 

@@ -155,19 +155,18 @@ def test_a_teachers_samples_take_time_with_every_step():
     assert found.seconds == pytest.approx(10 + (n_steps - STEPS) * 0.5 + 2 * (training.num_validations - 1))
 
 
-def test_classifiers_of_drawn_images_are_counted_for_each_path_and_the_real_images():
+def test_the_classifier_of_drawn_images_is_counted():
     parameters = base_parameters()
     node = next(node for node in register_pipelines()[DEFAULT].nodes if node.name == "measure_classes")
     split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}), images=np.zeros((1, 8, 8, 3)))
     data = {
         "image_splits": _Pictures(train=split, sizes=dict.fromkeys(SPLITS, range(100))),
         "classifier": ModelBundle({"kind": "classifier"}, {}, None, {"metrics": _metrics(0.002)}),
-        "classes_metrics": {"text": {"vae": {}, "gan": {}}},
     }
     first = SimpleNamespace(seconds={node.name: 7.0}, peaks={node.name: None}, data=data)
     found = Extrapolation(parameters, dict.fromkeys(SPLITS, 100), first, first, first, first).estimate(node)
-    assert found.seconds == pytest.approx(7 + 3 * 0.002 * parameters.evaluation.classifier.cas_images)
-    assert found.parameter == "evaluation.classifier.cas_images"
+    assert found.seconds == pytest.approx(7 + 0.002 * parameters.evaluation.classifier.training.num_images)
+    assert found.parameter == "evaluation.classifier.training.num_images"
 
 
 class _Pictures:

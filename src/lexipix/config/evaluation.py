@@ -29,7 +29,6 @@ class ClassifierParameters(Parameters):
     """The second evaluator, for images that have classes (``evaluation.classifier.*``)."""
 
     n_drawn: int | None = Field(ge=2)
-    cas_images: int | None = Field(ge=1)
     cas_drawn: int | None = Field(ge=2)
     min_images: int = Field(ge=1)
     width: int = Field(ge=1, le=512)

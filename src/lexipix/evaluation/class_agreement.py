@@ -19,8 +19,6 @@ from lexipix.evaluation.evaluated_images import reference_captions
 from lexipix.evaluation.text_paths import DrawCaptions
 from lexipix.models.classifier import Classifier
 from lexipix.training.builders.common import TrainingJob, TrainingSetup, run_training
-from lexipix.training.bundles import fingerprint
-from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.precision import resolve_device
 from lexipix.training.tasks.classifier import ClassifierTask, Numbers, classify
 from lexipix.utils.seeding import seeded
@@ -119,29 +117,28 @@ def class_metrics(
     classifier: ModelBundle,
     evaluation: EvaluationParameters,
     run: RunParameters,
-    checkpoints: CheckpointSequence,
+    checkpoints: CheckpointStore,
     engine: Engine = LOCAL,
 ) -> dict[str, Any]:
     """Measures images drawn from the true captions of the test split by their class.
 
     A model can be good at either one of two metrics alone. ``class_agreement`` is the share of images that
     the classifier assigns to their caption's class; one image per class would be enough. ``cas`` (Ravuri and
-    Vinyals 2019, arXiv 1905.10887) is the accuracy on real images of a classifier trained on drawn images
-    alone, which needs varied images. The precision is the classifier's. The checkpoints keep finished
-    trainings of an interrupted step.
+    Vinyals 2019, arXiv 1905.10887) needs varied images. It is the accuracy on real test images of a second
+    classifier, which is trained like the first, but on images that the champion drew from the captions of the
+    training split. The precision is the first classifier's.
 
     Returns:
-        ``text``: by path ``class_agreement`` and, unless ``cas_images`` is null, ``cas``. ``baseline``:
-        ``real`` (real test images; for ``cas``, a classifier of as many real training images) and
-        ``shuffled`` (expected for shuffled captions; for ``cas``, the most frequent class always).
-        ``by_class``: by path and class, the agreement. ``n_drawn``, ``n_test``.
+        ``text``: by path ``class_agreement`` and, for the champion and unless ``cas_drawn`` is null, ``cas``.
+        ``baseline``: ``real`` (real test images) and ``shuffled`` (expected for shuffled captions; for
+        ``cas``, the most frequent class always). ``by_class``: by path and class, the agreement. ``n_drawn``,
+        ``n_test``.
     """
     precision = str(classifier.card["metrics"]["precision"]).rpartition("/")[2]
     run = run.model_copy(update={"precision": precision})
     parameters, classes = evaluation.classifier, list(classifier.config["classes"])
     test = labeled_images(image_splits.test, classes)
-    captioned = np.flatnonzero([bool(caption) for caption in test.captions])
-    prompts = test.select(captioned[evenly_spaced(len(captioned), parameters.n_drawn)])
+    prompts = _captioned(test, parameters.n_drawn)
     predicted = classify(classifier, test.images, run, evaluation.batch_size)
     shares, predicted_shares = (
         np.bincount(labels, minlength=len(classes)) / len(labels) for labels in (test.labels, predicted)
@@ -151,23 +148,15 @@ def class_metrics(
     by_class = {"real": _agreement_by_class(predicted, test)}
     text: dict[str, dict[str, float]] = {}
     if len(prompts):
-        # For more images than there are prompts, prompts are drawn again with other noise
-        n_cas = max(len(prompts), parameters.cas_drawn or 0) if parameters.cas_images else len(prompts)
-        cas_prompts = prompts.select(np.arange(n_cas) % len(prompts))
         for path, draw in paths.items():
-            drawn = draw(cas_prompts.captions)
-            predicted = classify(classifier, drawn[: len(prompts)], run, evaluation.batch_size)
+            predicted = classify(classifier, draw(prompts.captions), run, evaluation.batch_size)
             text[path] = {"class_agreement": float((predicted == prompts.labels).mean())}
             by_class[path] = _agreement_by_class(predicted, prompts)
-            if parameters.cas_images:
-                images = LabeledImages(drawn, cas_prompts.labels, cas_prompts.captions, classes)
-                text[path]["cas"] = _accuracy_score(path, images, test, evaluation, run, checkpoints, engine)
-        if parameters.cas_images:
-            train_images = labeled_images(image_splits.train, classes)
-            order = np.random.default_rng(run.seed).permutation(len(train_images))
-            as_many = train_images.select(np.sort(order[:n_cas]))
-            real["cas"] = _accuracy_score("real", as_many, test, evaluation, run, checkpoints, engine)
-            shuffled["cas"] = float(shares.max())
+    train = _captioned(labeled_images(image_splits.train, classes), parameters.cas_drawn)
+    if text and len(train):
+        images = LabeledImages(paths["champion"](train.captions), train.labels, train.captions, classes)
+        text["champion"]["cas"] = _accuracy_score(images, test, evaluation, run, checkpoints, engine)
+        real["cas"], shuffled["cas"] = real["class_agreement"], float(shares.max())
     return {
         "text": text,
         "baseline": {"real": real, "shuffled": shuffled},
@@ -177,32 +166,33 @@ def class_metrics(
     }
 
 
+def _captioned(images: LabeledImages, limit: int | None) -> LabeledImages:
+    """Returns the images with a caption, at most ``limit`` of them, evenly spaced; none if it is None."""
+    captioned = np.flatnonzero([bool(caption) for caption in images.captions])
+    return images.select(captioned[evenly_spaced(len(captioned), limit or 0)])
+
+
 def _accuracy_score(
-    name: str,
     images: LabeledImages,
     test: LabeledImages,
     evaluation: EvaluationParameters,
     run: RunParameters,
-    checkpoints: CheckpointSequence,
+    checkpoints: CheckpointStore,
     engine: Engine,
 ) -> float:
     """Accuracy on real test images of a classifier that is trained on the given images alone.
 
     Its last weights are used: a choice among weights by real images would let these take part.
     """
-    parameters, digest = evaluation.classifier, images.digest()
-    changes = {"num_images": parameters.cas_images, "num_validations": 1, "keep_best": False, "patience": 0}
-    training = parameters.training.model_copy(update=changes)
-    parameters = parameters.model_copy(update={"training": training})
+    changes = {"num_validations": 1, "keep_best": False, "patience": 0}
+    training = evaluation.classifier.training.model_copy(update=changes)
+    parameters = evaluation.classifier.model_copy(update={"training": training})
 
-    def accuracy() -> float:
-        build = partial(_build_classifier, images, images, parameters, run)
-        job = TrainingJob(f"cas_{name}", KEY, build, training, run, digest)
-        bundle, *_ = run_training(job, NullMetricStream(), checkpoints, engine)
-        answers = classify(bundle, test.images, run, evaluation.batch_size)
-        return float((answers == test.labels).mean())
-
-    return checkpoints.run_once(fingerprint(name, parameters, run, digest), accuracy)
+    build = partial(_build_classifier, images, images, parameters, run)
+    job = TrainingJob("cas", KEY, build, training, run, images.digest())
+    bundle, *_ = run_training(job, NullMetricStream(), checkpoints, engine)
+    answers = classify(bundle, test.images, run, evaluation.batch_size)
+    return float((answers == test.labels).mean())
 
 
 def _agreement_by_class(predicted: Numbers, images: LabeledImages) -> dict[str, float]:

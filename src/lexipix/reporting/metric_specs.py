@@ -81,8 +81,8 @@ TEXT = {
     ),
     "cas": MetricSpec(
         "Classification accuracy score (CAS)",
-        "Accuracy on real images of a classifier that was trained on generated images only.",
-        "Bad far below a classifier trained on as many real images: then the images vary too little.",
+        "Accuracy on real images of a classifier that was trained on images of the champion only.",
+        "Bad far below a classifier trained on real images: then the images vary too little.",
         PERCENT,
     ),
     "r_precision": MetricSpec(

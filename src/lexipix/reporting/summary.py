@@ -40,7 +40,7 @@ def summary_lines(
         if line is not None and sharpness is not None:
             line = replace(line, text=f"{line.text} Sharpness is {sharpness:.0%} of real images.")
         lines.append(line)
-    return [line for line in [*lines, _speed(metrics)] if line is not None]
+    return [line for line in [*lines, _variety(metrics), _speed(metrics)] if line is not None]
 
 
 WORD_FOR_WORD = 0.1  # exact match below which it says little
@@ -111,19 +111,26 @@ def _attributes(metrics: Mapping[str, Any], path: str) -> SummaryLine | None:
 
 
 def _classes(metrics: Mapping[str, Any], path: str) -> SummaryLine | None:
-    agreement, cas = (lookup(metrics, "text", path, key) for key in ("class_agreement", "cas"))
+    agreement = lookup(metrics, "text", path, "class_agreement")
     if agreement is None:
         return None
-    real, real_cas = (lookup(metrics, "baseline", "real", key) for key in ("class_agreement", "cas"))
+    real = lookup(metrics, "baseline", "real", "class_agreement")
     text = (
         f"of the images that {GENERATORS[path]} generates are assigned to their caption's class by a "
         f"classifier of real images{_or_empty('; of real images {:.0%}', real)}."
     )
-    if cas is not None:
-        text += f" A classifier trained on these images alone recognizes {cas:.0%} of real ones"
-        text += _or_empty("; trained on as many real ones, {:.0%}", real_cas) + "."
-    tone = _tone(min(agreement, 1.5 * (1.0 if cas is None else cas)), 0.8, 0.5)
-    return SummaryLine(f"{agreement:.0%}", text, tone)
+    return SummaryLine(f"{agreement:.0%}", text, _tone(agreement, 0.8, 0.5))
+
+
+def _variety(metrics: Mapping[str, Any]) -> SummaryLine | None:
+    cas, real = (lookup(metrics, *keys, "cas") for keys in (("text", "champion"), ("baseline", "real")))
+    if cas is None:
+        return None
+    text = (
+        "of real images are recognized by a classifier that learned from images of the champion alone"
+        f"{_or_empty('; by one that learned from real images, {:.0%}', real)}."
+    )
+    return SummaryLine(f"{cas:.0%}", text, _tone(cas, 0.55, 0.35))
 
 
 def _retrieval(metrics: Mapping[str, Any], path: str) -> SummaryLine | None:

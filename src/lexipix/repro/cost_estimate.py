@@ -23,6 +23,7 @@ from lexipix.repro.dry_run import (
     INNER_TRAININGS,
     LIMITS,
     TEACHER_SAMPLES,
+    TRAININGS,
     DryRun,
     shorten,
     training_section,
@@ -111,14 +112,12 @@ class Extrapolation:
                 n_added = self._amount(name, self.counts) - self._amount(name, _counts(self.first))
                 seconds += max(0.0, each) * n_added
         if name in INNER_TRAININGS:
-            key, model = INNER_TRAININGS[name]
-            n_images, metrics = lookup(self.parameters, key), self.first.data[model].card.get("metrics")
-            if n_images and metrics:
-                n_trainings = 1 + len(self.first.data[node.outputs[0]]["text"])  # real images, and each path
-                n_seen = n_trainings * self.parameters.run.training_share * n_images
-                seconds += n_seen * _seconds_per_image(metrics)
-            else:
-                key = None
+            model, switch = INNER_TRAININGS[name]
+            metrics = self.first.data[model].card.get("metrics")
+            if lookup(self.parameters, switch) is not None and metrics:
+                section = TRAININGS[model]
+                seconds += self._whole(section).num_images * _seconds_per_image(metrics)
+                key = f"{section}.num_images"
         return Estimate(name, max(0.0, seconds), parameter=key, peak_mb=self.peak_mb(node))
 
     def peak_mb(self, node: Node) -> float | None:

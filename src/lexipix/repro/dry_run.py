@@ -55,9 +55,9 @@ LIMITS = {
     "measure_classes": "evaluation.classifier.n_drawn",
     "measure_rate": "evaluation.rate.n_images",
 }
-# Node -> number of images that each training within it sees, and a model that is trained in the same way; dry
-# runs leave these trainings out
-INNER_TRAININGS = {"measure_classes": ("evaluation.classifier.cas_images", "classifier")}
+# Node -> a model that is trained again within it, and the parameter that is null without this training; dry
+# runs leave it out
+INNER_TRAININGS = {"measure_classes": ("classifier", "evaluation.classifier.cas_drawn")}
 MEASURED_SECONDS = 0.25  # of each measurement of a variant's speed
 _STREAM = "_stream"
 
@@ -87,8 +87,8 @@ def shorten(
         group = lookup(tree, section)
         group |= {"num_images": n_steps * group["batch_size"], "num_validations": 1, "patience": 0}
         group |= training
-    for images, _ in INNER_TRAININGS.values():
-        parent, _, key = images.rpartition(".")
+    for _, switch in INNER_TRAININGS.values():
+        parent, _, key = switch.rpartition(".")
         lookup(tree, parent)[key] = None
     source = tree["ingestion"]["source"]
     source["scenes"] |= {key: n_images for key in source["scenes"] if key.startswith("n_")}
@@ -98,7 +98,6 @@ def shorten(
     measurement = tree["compression"]["measurement"]
     measurement["max_seconds"] = min(MEASURED_SECONDS, measurement["max_seconds"])
     tree["evaluation"]["n_images"] = None
-    tree["evaluation"]["classifier"]["cas_drawn"] = None
     return LexipixParameters.model_validate(tree)
 
 

@@ -26,7 +26,6 @@ from lexipix.models.evaluator import Evaluator
 from lexipix.reporting.contact_sheet import comparison_sheet
 from lexipix.reporting.quality_plots import information_figure, rate_figure
 from lexipix.reporting.report import render_report
-from lexipix.training.checkpoint_sequence import CheckpointSequence
 from lexipix.training.sample_grid import tile_pairs
 from lexipix.utils.machine import describe_machine
 from lexipix.utils.skipped_model import is_skipped
@@ -129,11 +128,8 @@ def measure_classes(
     """Draws from the true captions of the test split and measures classes; empty for a skipped classifier."""
     if is_skipped(classifier):
         return {}
-    sequence = CheckpointSequence(checkpoints)
     paths = text_paths(Generators(*generators), run, evaluation.batch_size, engine)
-    metrics = class_metrics(paths, image_splits, classifier, evaluation, run, sequence, engine)
-    sequence.close()
-    return metrics
+    return class_metrics(paths, image_splits, classifier, evaluation, run, checkpoints, engine)
 
 
 def measure_memorization(
