@@ -1,5 +1,8 @@
 import numpy as np
+from tests.support.pickling_engine import PicklingEngine
 
+from lexipix.data.images import Subset
+from lexipix.engines.base import row_parts
 from lexipix.evaluation.embedding import Embedder
 from lexipix.models.evaluator import Evaluator
 
@@ -12,6 +15,15 @@ def test_unit_vectors_and_equal_captions_read_alike(evaluator, run, image_splits
     read = embedder.embed_texts(["a star", "a ring", "a star"])
     np.testing.assert_array_equal(read[0], read[2])
     assert not np.allclose(read[0], read[1])
+
+
+def test_images_are_embedded_in_parts_that_another_process_can_run(evaluator, run, image_splits, monkeypatch):
+    images = Subset(image_splits.test.images, np.arange(29, -1, -2))
+    whole = Embedder(Evaluator, evaluator, run, 5).embed_images(images)
+    monkeypatch.setattr("lexipix.evaluation.embedding.row_parts", lambda n: row_parts(n, 10))
+    parts = Embedder(Evaluator, evaluator, run, 5, PicklingEngine()).embed_images(images)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_several_paraphrases_are_embedded_together(evaluator, run):

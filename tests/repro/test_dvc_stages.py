@@ -129,7 +129,7 @@ def test_each_difference_is_named_and_fixed(project, run):
         "dvc.yaml: vars has smoke.run: base, which is not needed",
         "dvc.yaml: ingestion lacks deps: src/lexipix/data/tokenization.py",
         'dvc.yaml: ingestion lacks params: {"conf/base/parameters_ingestion.yml": ["ingestion"]}',
-        "dvc.yaml: ingestion lacks outs: ${item.data}/03_primary/summary.json",
+        "dvc.yaml: ingestion lacks outs: ${item.images}",
         "dvc.yaml: ingestion has deps: data/09, which is not needed",
         "dvc.yaml: captioner lacks cmd: kedro run --env ${key} --pipelines captioner",
         "dvc.yaml: captioner has cmd: kedro run, which is not needed",
@@ -150,11 +150,27 @@ def test_a_module_that_a_stage_begins_to_import_is_named(project, run, monkeypat
     assert "ingestion lacks deps: src/lexipix/training/losses/gan.py" in answer.output
 
 
+def test_a_large_folder_of_shards_is_tracked_by_its_manifest(project, run):
+    images = project / "data/smoke/03_primary/images"
+    images.mkdir(parents=True)
+    (images / "images-00000.npy").write_bytes(b"1" * 1000)
+    assert "agrees" in run("--check").output, "a folder without a manifest is one file for each split"
+    (images / "shards.json").write_text("{}", encoding="utf-8")
+    assert "agrees" in run("--check").output
+    catalog = project / "conf/base/catalog_ingestion.yml"
+    text = catalog.read_text(encoding="utf-8")
+    catalog.write_text(text.replace("manifest_above_gb: 100", "manifest_above_gb: 1.0e-6"), encoding="utf-8")
+    assert run().exit_code == 0
+    environments = content(project)["vars"][0]["environments"]
+    assert environments["smoke"]["images"] == "data/smoke/03_primary/images/shards.json"
+    assert environments["base"]["images"] == "data/03_primary/images"
+
+
 def test_what_is_written_by_hand_stays(project, run):
     def do(changed):
         stage = changed["stages"]["ingestion"]["do"]
         stage |= {"desc": "Pictures, ready: to learn from", "frozen": True}
-        stage["outs"][1] = {"${item.data}/03_primary/rejects.csv": {"cache": False}}
+        stage["outs"][0] = {"${item.data}/03_primary/rejects.csv": {"cache": False}}
         stage["deps"].pop()
         changed["vars"].append({"mine": 3})
         changed["stages"]["own"] = {"cmd": "python own.py", "deps": ["data/08_reporting/report.html"]}

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,20 @@ def dvc_digest(path: Path) -> str:
     unused = HashFileDB(localfs, "no-store")
     _, _, found = build(unused, str(path.absolute()), localfs, "md5", dry_run=True)
     return str(found.hash_info.value)
+
+
+def tracked_path(project: Path, entry: Mapping[str, Any]) -> Path:
+    """The file or folder that DVC and digests take for a dataset, by its catalog entry, relative to the project.
+
+    Of a folder with more than ``manifest_above_gb`` (10^9 bytes) it is the file ``manifest`` alone, which
+    lists the other files and their digests; both are keys of the entry's metadata.
+    """
+    path, metadata = Path(str(entry["filepath"])), entry.get("metadata") or {}
+    manifest = path / metadata.get("manifest", "")
+    if manifest == path or not (project / manifest).is_file():
+        return path
+    n_bytes = sum(file.stat().st_size for file in _files(project / path))
+    return manifest if n_bytes > 1e9 * metadata["manifest_above_gb"] else path
 
 
 def comparable_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:

@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
+from lexipix.repro.digests import tracked_path
 from lexipix.repro.import_graph import code_paths, modules_of_function, used_modules
 from lexipix.tracking.provenance import NO_OUTPUT
 from lexipix.utils.errors import LexipixError
@@ -27,6 +28,7 @@ BASE = "base"
 # How DVC shows an output, by the type of its dataset
 IMAGE, CURVES = "lexipix.datasets.files.PngDataset", "lexipix.datasets.curves.CurvesDataset"
 METRICS = "metrics"
+IMAGES = "image_splits"  # a folder in most environments, and the manifest alone of a large one
 # The code that draws, reads or captions the images, where no file in the project does
 SCENES, SOURCES = "src/lexipix/scenes", "src/lexipix/datasets/sources"
 CAPTIONING = "src/lexipix/data/ingestion"
@@ -75,19 +77,22 @@ class KedroProject:
     def variables(self) -> dict[str, dict[str, Any]]:
         """What differs between environments: ``environments`` among the ``vars`` of ``dvc.yaml``.
 
-        ``source`` and ``captions`` are what the ingestion reads. The keys after them are parameters that only
-        some environments change, each with the environment whose file sets it: the item's own, or base.
+        ``source`` and ``captions`` are what the ingestion reads, ``images`` what it writes. The keys after them
+        are parameters that only some environments change, each with the environment whose file sets it: the
+        item's own, or base.
         """
         keys = {key for _, nodes in self.commands().values() for key in _parameter_keys(nodes)}
         changed = [key for key in sorted(keys) if self._folder(key).startswith("${item.")]
         found = {}
         for env in self.environments:
-            ingestion = self.configure(env)["parameters"]["ingestion"]
+            config = self.configure(env)
+            ingestion = config["parameters"]["ingestion"]
             source = ingestion["source"]
             found[env] = {
                 "data": _read(self.path / "conf" / env / "globals.yml")["data_root"],
                 "source": _inside(source["path"]) or (SCENES if source["kind"] == "scenes" else SOURCES),
                 "captions": _inside(ingestion["captioner"]) or CAPTIONING,
+                "images": tracked_path(self.path, config["catalog"][IMAGES]).as_posix(),
                 **{_variable(key): env if self._file(env, key) else BASE for key in changed},
             }
         return found
@@ -104,6 +109,7 @@ class KedroProject:
             if "filepath" not in entry or kind == NO_OUTPUT:
                 continue
             path = "${item.data}/" + str(entry["filepath"]).removeprefix(f"{base_root}/")
+            path = "${item.images}" if name == IMAGES else path
             written_as = "metrics" if name == METRICS else "plots" if kind in (IMAGE, CURVES) else "outs"
             group = written_as if name in written else "deps"
             is_curve = kind == CURVES and group == "plots"

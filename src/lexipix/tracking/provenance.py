@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lexipix.repro.digests import MEASURED, comparable_digest, dvc_digest
+from lexipix.repro.digests import MEASURED, comparable_digest, dvc_digest, tracked_path
 from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.model_files import CONFIG
 from lexipix.utils.nested import flatten
@@ -97,9 +97,10 @@ class Provenance:
     def _paths(self, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
         for name in names:
             entry = self._entry(name)
-            path = Path(str(entry.get("filepath", "")))
-            if "filepath" in entry and entry.get("type") != NO_OUTPUT and path.exists():
-                yield name, path
+            if "filepath" in entry and entry.get("type") != NO_OUTPUT:
+                path = tracked_path(self._project, entry)
+                if path.exists():
+                    yield name, path
 
     def _file(self, name: str, path: Path) -> dict[str, str]:
         absolute = path.absolute()

@@ -105,12 +105,14 @@ def measure(
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
     vae: ModelBundle,
+    engine: Engine,
     direct_images: Pixels,
     *text_images: Pixels,
 ) -> dict[str, Any]:
     """Measures both paths, their baselines and ceilings; the last inputs are those of :data:`TEXT_PATHS`."""
     real = select_evaluated_images(evaluation, image_splits, test_captions)
-    drawn, embedder = images_by_path(text_images), Embedder(Evaluator, evaluator, run, evaluation.batch_size)
+    drawn = images_by_path(text_images)
+    embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size, engine)
     metrics = measure_paths(real, direct_images, drawn, image_splits.train, embedder, evaluation, run.seed)
     metrics["direct"]["bits_per_image"] = LatentCodec(vae, run, evaluation.batch_size).bits(real.images)
     return metrics
@@ -138,11 +140,12 @@ def measure_memorization(
     image_splits: ImageSplits,
     test_captions: pd.DataFrame,
     evaluator: ModelBundle,
+    engine: Engine,
     *text_images: Pixels,
 ) -> tuple[dict[str, Any], Pixels]:
     """Compares the distances of drawn and of real test images to their nearest training images."""
     real = select_evaluated_images(evaluation, image_splits, test_captions)
-    embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size)
+    embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size, engine)
     drawn, train_images = images_by_path(text_images), image_splits.train.images
     return measure_neighbors(real, drawn, train_images, embedder, evaluation.memorization)
 
@@ -157,7 +160,7 @@ def measure_prompts(
 ) -> dict[str, Any]:
     """Draws from true captions of test, training and held-out images, and measures what is drawn."""
     paths = text_paths(Generators(*generators), run, evaluation.batch_size, engine)
-    embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size)
+    embedder = Embedder(Evaluator, evaluator, run, evaluation.batch_size, engine)
     return prompt_metrics(image_splits, paths, embedder, evaluation, run.seed)
 
 

@@ -34,7 +34,12 @@ def create_pipeline() -> Pipeline:
             ),
             node(nodes.redraw, [*TEST, "vae", "engine", *GENERATORS], IMAGES, name="redraw"),
             node(nodes.measure_tokens, [*TEST, "tokens"], "tokens_round_trip", name="measure_tokens"),
-            node(nodes.measure, [*TEST, "evaluator", "vae", *IMAGES], "evaluation_metrics", name="measure"),
+            node(
+                nodes.measure,
+                [*TEST, "evaluator", "vae", "engine", *IMAGES],
+                "evaluation_metrics",
+                name="measure",
+            ),
             node(
                 nodes.measure_classes,
                 [*PARAMETERS, "image_splits", "classifier", "classes_checkpoints", "engine", *GENERATORS],
@@ -43,7 +48,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.measure_memorization,
-                [*TEST, "evaluator", *TEXT_IMAGES],
+                [*TEST, "evaluator", "engine", *TEXT_IMAGES],
                 ["memorization_metrics", "memorization_sheet"],
                 name="measure_memorization",
             ),
