@@ -25,10 +25,11 @@ def dvc_digest(path: Path) -> str:
 
 
 def tracked_path(project: Path, entry: Mapping[str, Any]) -> Path:
-    """The file or folder that DVC and digests take for a dataset, by its catalog entry, relative to the project.
+    """The file or folder of a dataset, by its catalog entry, that DVC and digests take.
 
     Of a folder with more than ``manifest_above_gb`` (10^9 bytes) it is the file ``manifest`` alone, which
-    lists the other files and their digests; both are keys of the entry's metadata.
+    lists the other files and their digests; both are keys of the entry's metadata. A relative path is
+    relative to the project.
     """
     path, metadata = Path(str(entry["filepath"])), entry.get("metadata") or {}
     manifest = path / metadata.get("manifest", "")

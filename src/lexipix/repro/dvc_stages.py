@@ -77,9 +77,9 @@ class KedroProject:
     def variables(self) -> dict[str, dict[str, Any]]:
         """What differs between environments: ``environments`` among the ``vars`` of ``dvc.yaml``.
 
-        ``source`` and ``captions`` are what the ingestion reads, ``images`` what it writes. The keys after them
-        are parameters that only some environments change, each with the environment whose file sets it: the
-        item's own, or base.
+        ``source`` and ``captions`` are what the ingestion reads, ``images`` what it writes. The keys after
+        them are parameters that only some environments change, each with the environment whose file sets it:
+        the item's own, or base.
         """
         keys = {key for _, nodes in self.commands().values() for key in _parameter_keys(nodes)}
         changed = [key for key in sorted(keys) if self._folder(key).startswith("${item.")]
