@@ -52,6 +52,7 @@ REMOVED = {
     "compression.small.reads": "a small network always has a text encoder of its own",
     "generator.prior.random_features": "captions retrieve images instead, see generator.prior.neighbors",
     "generator.prior.max_memory_images": "the limit is generator.prior.max_memory_mb",
+    "evaluation.classifier.cas_images": "the classifier of drawn images sees training.num_images too",
     "evaluation.evaluator.word_pairs": "pairs of words are part of the vocabulary",
     "generator.prior.memory": "captions retrieve images instead, see generator.prior.neighbors",
     "generator.launch": "training in several processes was removed",
