@@ -48,10 +48,10 @@ def test_matrices_become_nearly_orthogonal_and_keep_their_singular_vectors():
     matrices = [torch.randn(shape, generator=generator) for shape in shapes]
     for before, after in zip(matrices, orthogonalize(matrices), strict=True):
         assert after.shape == before.shape
-        u, _, v = torch.linalg.svd(before, full_matrices=False)
+        u, given, v = torch.linalg.svd(before, full_matrices=False)
         inside = u.T @ after @ v.T
         values = inside.diag()
-        assert values.min() > 0.4 and values.max() < 1.3
+        assert values[given > 0.015 * given[0]].min() > 0.5 and values.max() < 1.12
         assert (inside - values.diag()).abs().max() < 1e-3
 
 
@@ -66,7 +66,7 @@ def test_an_update_is_that_of_torch():
         optimizer.step()
         reference.step()
         moved, other_moved = (weight - before).detach(), (other - other_before).detach()
-        assert F.cosine_similarity(moved.flatten(), other_moved.flatten(), dim=0) > 0.98  # torch's has 8 bits
+        assert F.cosine_similarity(moved.flatten(), other_moved.flatten(), dim=0) > 0.95  # torch's has other polynomials
         assert moved.norm() == pytest.approx(float(other_moved.norm()), rel=0.05)
 
 

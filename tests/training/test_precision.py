@@ -24,8 +24,15 @@ def run(**changes):
 )
 def test_bf16_is_taken_where_the_processor_has_it(monkeypatch, capabilities, found):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     assert has_bf16(CPU) is found
     assert Precision.of_run(run(precision="auto")) == Precision(CPU, found)
+
+
+def test_a_processor_that_is_restricted_to_avx2_has_no_bf16(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert not has_bf16(CPU)
 
 
 @pytest.mark.parametrize("found", [True, False])

@@ -62,10 +62,15 @@ def put_channels_last(network: nn.Module) -> None:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the processor (AVX-512 BF16, AMX or Arm BF16) or the GPU multiplies bfloat16 in hardware."""
+    """Whether the processor (AVX-512 BF16, AMX or Arm BF16) or the GPU multiplies bfloat16 in hardware.
+
+    A processor that ``ATEN_CPU_CAPABILITY`` restricts to AVX2 counts as one that has no more.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
+    if torch.backends.cpu.get_cpu_capability() == "AVX2":
+        return False
     return any(present for name, present in capabilities.items() if "bf16" in name)
 
 
