@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-# Of polynomials a x + b x^3 + c x^5, one after the other, which take singular values from 0.008 to 1 as near to 1 as
-# three of this degree can (minimax, as in arXiv 2505.16932). The last is multiplied by 0.82, so that updates are as
-# long as those of torch.optim.Muon.
+# Of polynomials a x + b x^3 + c x^5, one after the other, which take singular values from 0.008 to 1 as near
+# to 1 as three of this degree can (minimax, as in arXiv 2505.16932). The last is multiplied by 0.82, so that
+# updates are as long as those of torch.optim.Muon.
 POLYNOMIALS = ((8.1743, -23.9397, 17.7000), (3.7415, -2.7974, 0.5451), (2.3184, -1.7311, 0.3834))
 MOMENTUM = 0.95  # K. Jordan, https://kellerjordan.github.io/posts/muon/
 RMS = 0.2  # of an update over the learning rate, as AdamW's (arXiv 2502.16982)
@@ -106,9 +106,9 @@ def _matrices(network: nn.Module) -> set[int]:
 def orthogonalize(matrices: Sequence[Tensor]) -> list[Tensor]:
     """Return matrices (M, N) with the same singular vectors, and singular values from 0.5 to 1.1.
 
-    Only values below a hundredth of the largest stay smaller. A polynomial of :data:`POLYNOMIALS` is ``X = (a +
-    b A + c A A) X`` with ``A = X X^T``, of the wide form of a matrix. All factors are made from the first ``A``,
-    which is smaller than ``X``, for all matrices with the same shorter side at once.
+    Only values below a hundredth of the largest stay smaller. A polynomial of :data:`POLYNOMIALS` is
+    ``X = (a + b A + c A A) X`` with ``A = X X^T``, of the wide form of a matrix. All factors are made from the
+    first ``A``, which is smaller than ``X``, for all matrices with the same shorter side at once.
     """
     by_shape: dict[torch.Size, list[int]] = defaultdict(list)
     for number, matrix in enumerate(matrices):
