@@ -68,7 +68,18 @@ def test_an_update_is_that_of_torch():
         moved, other_moved = (weight - before).detach(), (other - other_before).detach()
         # torch's has other polynomials
         assert F.cosine_similarity(moved.flatten(), other_moved.flatten(), dim=0) > 0.95
-        assert moved.norm() == pytest.approx(float(other_moved.norm()), rel=0.05)
+        assert moved.norm() == pytest.approx(float(other_moved.norm()), rel=0.1)
+
+
+def test_an_update_does_not_depend_on_the_layout_of_a_gradient():
+    moved = []
+    for layout in (torch.channels_last, torch.contiguous_format):
+        network, optimizer = made()
+        gradient = torch.randn(32, 16, 3, 3, generator=torch.Generator().manual_seed(0))
+        network.mix.weight.grad = gradient.contiguous(memory_format=layout)
+        optimizer.step()
+        moved.append(network.mix.weight.detach())
+    torch.testing.assert_close(*moved)
 
 
 def test_an_update_is_the_same_in_the_autocast_of_a_training():

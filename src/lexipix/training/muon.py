@@ -78,18 +78,22 @@ class Muon(AdamW):
                 self.state[weight] |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
         gradients, momenta = [w.grad for w in weights], [self.state[w]["momentum"] for w in weights]
         torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
-        matrices = [_as_matrix(one) for one in torch._foreach_lerp(gradients, momenta, self.momentum)]
+        mixed = torch._foreach_lerp(gradients, momenta, self.momentum)
+        matrices = [_as_matrix(one, weight) for one, weight in zip(mixed, weights, strict=True)]
         for weight, update in zip(weights, orthogonalize(matrices), strict=True):
             weight.mul_(1 - group["lr"] * group["weight_decay"])
             rate = group["lr"] * RMS * math.sqrt(max(update.shape))
-            _as_matrix(weight).add_(update, alpha=-rate)
+            _as_matrix(weight, weight).add_(update, alpha=-rate)
 
 
-def _as_matrix(weight: Tensor) -> Tensor:
-    """A view of a weight as a matrix; the order of its columns is that in memory."""
+def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """A weight, or a tensor of its shape, as a matrix whose columns are in the order of the weight in memory.
+
+    So the matrix of the weight itself is a view.
+    """
     if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
-        weight = weight.permute(0, 2, 3, 1)
-    return weight.view(len(weight), -1)
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.reshape(len(tensor), -1)
 
 
 def _matrices(network: nn.Module) -> set[int]:
@@ -107,8 +111,8 @@ def orthogonalize(matrices: Sequence[Tensor]) -> list[Tensor]:
     """Return matrices (M, N) with the same singular vectors, and singular values from 0.5 to 1.1.
 
     Only values below a hundredth of the largest stay smaller. A polynomial of :data:`POLYNOMIALS` is
-    ``X = (a + b A + c A A) X`` with ``A = X X^T``, of the wide form of a matrix. All factors are made from the
-    first ``A``, which is smaller than ``X``, for all matrices with the same shorter side at once.
+    ``X = (a + b A + c A A) X`` with ``A = X X^T``, of the wide form of a matrix. All factors are made from
+    the first ``A``, which is smaller than ``X``, for all matrices with the same shorter side at once.
     """
     by_shape: dict[torch.Size, list[int]] = defaultdict(list)
     for number, matrix in enumerate(matrices):
