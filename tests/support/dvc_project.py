@@ -51,7 +51,9 @@ def make_placeholders(path: Path) -> Path:
         for name in ("outs", "metrics", "plots"):
             for item in stage["do"].get(name, []):
                 output = item if isinstance(item, str) else next(iter(item))
-                file = path / output.replace("${item.data}", "data")
+                file = path / output.replace("${item.images}", "data/03_primary/images").replace(
+                    "${item.data}", "data"
+                )
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(file.name, encoding="utf-8")
     git(path, "init", "--quiet")

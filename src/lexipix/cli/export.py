@@ -86,7 +86,7 @@ def export(metadata: ProjectMetadata, form: str, out: Path, license_id: str, env
             prompts=prompts,
         )
         (folder / "README.md").write_text(render_model_card(facts), encoding="utf-8")
-    show(f"{out}: the {pipe.family} as {form}, {len(prompts)} samples, and a model card (README.md)")
+    show(f"{out}: the champion as {form}, {len(prompts)} samples, and a model card (README.md)")
     if license_id == UNKNOWN:
         show("The card has no licence: --license ID sets it.")
 
