@@ -97,13 +97,15 @@ def compute_losses(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return ``losses(batch)``; its backward pass averages the gradients of the optimizer's weights.
 
-    The losses of a step may leave out some weights: those of a captioner that reads text alone.
+    The losses of a step may leave out some weights: those of a captioner that reads text alone. Weights are
+    not copied from the first worker here, as their graph may exist already: all workers made the same ones,
+    from the same seed or checkpoint.
     """
     if n_workers() == 1:
         return losses(batch)
     if optimizer not in _parallel:
         _parallel[optimizer] = DistributedDataParallel(
-            _Objective(optimizer), find_unused_parameters=True, broadcast_buffers=False
+            _Objective(optimizer), find_unused_parameters=True, broadcast_buffers=False, init_sync=False
         )
     loss: tuple[Tensor, dict[str, Tensor]] = _parallel[optimizer](losses, batch)
     return loss
