@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from lexipix.utils.lazy_mapping import LazyMapping
@@ -12,3 +14,8 @@ def test_a_value_is_created_once_when_it_is_asked_for():
     with pytest.raises(KeyError):
         mapping["c"]
     assert "c" not in mapping and created == ["b"]
+
+
+def test_it_crosses_to_another_process():
+    copy = pickle.loads(pickle.dumps(LazyMapping(("a", "b"), str.upper)))
+    assert dict(copy) == {"a": "A", "b": "B"}

@@ -138,7 +138,7 @@ def _product_of_factors(grams: Tensor) -> Tensor:
     largest = squares.norm(dim=(1, 2), keepdim=True).clamp_min(1e-20).pow(0.25)
     grams, squares = grams / largest.square(), squares / largest.pow(4)
     identity = torch.eye(grams.shape[1], dtype=grams.dtype, device=grams.device)
-    product = 1 / largest
+    product: Tensor = 1 / largest
     for number, (a, b, c) in enumerate(POLYNOMIALS):
         factor = a * identity + b * grams + c * squares
         product = factor @ product if number else factor * product

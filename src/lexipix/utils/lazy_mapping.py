@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 V = TypeVar("V")
 
@@ -12,6 +12,10 @@ class LazyMapping(Mapping[str, V]):
 
     def __init__(self, names: Iterable[str], create: Callable[[str], V]) -> None:
         self._names, self._create = tuple(names), cache(create)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process as names and function, without the values."""
+        return type(self), (self._names, self._create.__wrapped__)
 
     def __getitem__(self, name: str) -> V:
         if name not in self._names:

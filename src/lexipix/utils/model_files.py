@@ -1,6 +1,7 @@
 """Reads the files of a model's folder without Kedro and torch, which a service does not have."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,19 +56,19 @@ def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
 
 def read_onnx_pipeline(path: Path) -> OnnxPipeline:
     """Exported models that share a folder and its tokenizer, each read when it is first used."""
-    arrays = _read_arrays(path / WEIGHTS)
-
-    def read(name: str) -> OnnxModel:
-        model, shared = read_onnx_model(path / name), path / TOKENIZER
-        if model.tokenizer is None and shared.is_file():
-            model.tokenizer = _checked_file(shared).read_text(encoding="utf-8")
-        if "retrieval" in model.config:
-            model.arrays = arrays
-        return model
-
+    read = partial(_read_model_of_pipeline, path, _read_arrays(path / WEIGHTS))
     with reading(path):
         names = sorted(config.parent.name for config in path.glob(f"*/{CONFIG}"))
         return OnnxPipeline(read_json(path / CONFIG), LazyMapping(names, read), read_json(path / CARD))
+
+
+def _read_model_of_pipeline(path: Path, arrays: dict[str, Any], name: str) -> OnnxModel:
+    model, shared = read_onnx_model(path / name), path / TOKENIZER
+    if model.tokenizer is None and shared.is_file():
+        model.tokenizer = _checked_file(shared).read_text(encoding="utf-8")
+    if "retrieval" in model.config:
+        model.arrays = arrays
+    return model
 
 
 def holds_networks(folder: Path) -> bool:
