@@ -152,8 +152,12 @@ def class_metrics(
             predicted = classify(classifier, draw(prompts.captions), run, evaluation.batch_size)
             text[path] = {"class_agreement": float((predicted == prompts.labels).mean())}
             by_class[path] = _agreement_by_class(predicted, prompts)
-    train = _captioned(labeled_images(image_splits.train, classes), parameters.cas_drawn)
-    if text and len(train):
+    limit = parameters.cas_drawn
+    if (
+        text
+        and limit is not None
+        and len(train := _captioned(labeled_images(image_splits.train, classes), limit))
+    ):
         images = LabeledImages(paths["champion"](train.captions), train.labels, train.captions, classes)
         text["champion"]["cas"] = _accuracy_score(images, test, evaluation, run, checkpoints, engine)
         real["cas"], shuffled["cas"] = real["class_agreement"], float(shares.max())
@@ -167,9 +171,9 @@ def class_metrics(
 
 
 def _captioned(images: LabeledImages, limit: int | None) -> LabeledImages:
-    """Returns the images with a caption, at most ``limit`` of them, evenly spaced; none if it is None."""
+    """Returns the images with a caption, at most ``limit`` (None: all) of them, evenly spaced."""
     captioned = np.flatnonzero([bool(caption) for caption in images.captions])
-    return images.select(captioned[evenly_spaced(len(captioned), limit or 0)])
+    return images.select(captioned[evenly_spaced(len(captioned), limit)])
 
 
 def _accuracy_score(
@@ -187,7 +191,6 @@ def _accuracy_score(
     changes = {"num_validations": 1, "keep_best": False, "patience": 0}
     training = evaluation.classifier.training.model_copy(update=changes)
     parameters = evaluation.classifier.model_copy(update={"training": training})
-
     build = partial(_build_classifier, images, images, parameters, run)
     job = TrainingJob("cas", KEY, build, training, run, images.digest())
     bundle, *_ = run_training(job, NullMetricStream(), checkpoints, engine)

@@ -68,10 +68,9 @@ def has_bf16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
     if torch.backends.cpu.get_cpu_capability() == "AVX2":
         return False
-    return any(present for name, present in capabilities.items() if "bf16" in name)
+    return any(present for name, present in torch.cpu.get_capabilities().items() if "bf16" in name)
 
 
 def resolve_device(run: RunParameters) -> torch.device:
