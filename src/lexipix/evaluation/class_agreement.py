@@ -152,15 +152,12 @@ def class_metrics(
             predicted = classify(classifier, draw(prompts.captions), run, evaluation.batch_size)
             text[path] = {"class_agreement": float((predicted == prompts.labels).mean())}
             by_class[path] = _agreement_by_class(predicted, prompts)
-    limit = parameters.cas_drawn
-    if (
-        text
-        and limit is not None
-        and len(train := _captioned(labeled_images(image_splits.train, classes), limit))
-    ):
-        images = LabeledImages(paths["champion"](train.captions), train.labels, train.captions, classes)
-        text["champion"]["cas"] = _accuracy_score(images, test, evaluation, run, checkpoints, engine)
-        real["cas"], shuffled["cas"] = real["class_agreement"], float(shares.max())
+    if text and parameters.cas_drawn is not None:
+        train = _captioned(labeled_images(image_splits.train, classes), parameters.cas_drawn)
+        if len(train):
+            images = LabeledImages(paths["champion"](train.captions), train.labels, train.captions, classes)
+            text["champion"]["cas"] = _accuracy_score(images, test, evaluation, run, checkpoints, engine)
+            real["cas"], shuffled["cas"] = real["class_agreement"], float(shares.max())
     return {
         "text": text,
         "baseline": {"real": real, "shuffled": shuffled},
@@ -170,8 +167,8 @@ def class_metrics(
     }
 
 
-def _captioned(images: LabeledImages, limit: int | None) -> LabeledImages:
-    """Returns the images with a caption, at most ``limit`` (None: all) of them, evenly spaced."""
+def _captioned(images: LabeledImages, limit: int) -> LabeledImages:
+    """Returns the images with a caption, at most ``limit`` of them, evenly spaced."""
     captioned = np.flatnonzero([bool(caption) for caption in images.captions])
     return images.select(captioned[evenly_spaced(len(captioned), limit)])
 

@@ -18,11 +18,11 @@ def energy_loss(real: Tensor, fake: Tensor, groups: Tensor) -> Tensor:
     """
     across, among_real, among_fake = torch.cdist(real, fake), torch.cdist(real, real), torch.cdist(fake, fake)
     scale = among_real.detach().sum() / max(1, len(groups) * (len(groups) - 1))
-    loss = sum(
-        _distance(across, among_real + among_fake, same)
-        for same in (torch.eq(groups[:, None], groups[None]), torch.ones_like(across, dtype=torch.bool))
-    )
-    return torch.as_tensor(loss / scale.clamp_min(1e-8))
+    among = among_real + among_fake
+    of_caption = torch.eq(groups[:, None], groups[None]).to(real.device)
+    distance = _distance(across, among, of_caption) + _distance(across, among, torch.ones_like(of_caption))
+    loss: Tensor = distance / scale.clamp_min(1e-8)
+    return loss
 
 
 def _distance(across: Tensor, among: Tensor, same: Tensor) -> Tensor:
@@ -30,7 +30,6 @@ def _distance(across: Tensor, among: Tensor, same: Tensor) -> Tensor:
 
     Every pair of a group has the same weight, and every group the weight of its rows.
     """
-    same = same.to(across.device)
     sizes = same.sum(1)
     accompanied = sizes > 1
     others = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
