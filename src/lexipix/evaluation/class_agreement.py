@@ -167,8 +167,8 @@ def class_metrics(
     }
 
 
-def _captioned(images: LabeledImages, limit: int) -> LabeledImages:
-    """Returns the images with a caption, at most ``limit`` of them, evenly spaced."""
+def _captioned(images: LabeledImages, limit: int | None) -> LabeledImages:
+    """Returns the images with a caption, at most ``limit`` (None: all) of them, evenly spaced."""
     captioned = np.flatnonzero([bool(caption) for caption in images.captions])
     return images.select(captioned[evenly_spaced(len(captioned), limit)])
 
