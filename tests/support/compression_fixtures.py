@@ -65,9 +65,11 @@ def make(image_splits):
             "image_encoder": image_encoder, "text_encoder": text_encoder, "n_predicted": VOCABULARY
         },
     }  # fmt: skip
+    upsampling = {"image_size": 32, "latent_channels": 4, "width": 16}
+    networks["text_to_image_upsampling"] = {**networks["text_to_image"], "decoder": upsampling}
 
     def go(name, seed=0):
-        kind = "captioner" if name.startswith("captioner") else name
+        kind = next(kind for kind in KINDS if name.startswith(kind))
         torch.manual_seed(seed)
         module = KINDS[kind].from_config(networks[name])
         with torch.no_grad():  # what starts at zero would hide a mistake

@@ -18,9 +18,10 @@ from lexipix.utils.logging import suppress_logs
 from lexipix.utils.types import OnnxModel
 
 CALIBRATION_BATCH = 16
-# Parts of the names of the convolutions with nearly all of the operations: the generator's residual blocks
-# and the last one of the VAE's decoder; the image encoder's without its first
-GENERATOR_CONVOLUTIONS = (".blocks.", ".trunk.", ".decoder.proj_out.")
+# Parts of the names of the convolutions with nearly all of the operations: the generator's residual blocks,
+# and the last one of a decoder that adds it to a linear map; the image encoder's without its first
+GENERATOR_CONVOLUTIONS = (".blocks.", ".trunk.")
+LINEAR_MAP, LAST_CONVOLUTION = ".decoder.linear.", ".decoder.proj_out."
 ENCODER_CONVOLUTIONS = (".body.", ".stage4.", ".stage8.")
 Inputs = Mapping[str, NDArray[np.generic]]
 
@@ -42,7 +43,10 @@ def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxMode
         ids = encode(generator.tokenizer, captions[first : first + CALIBRATION_BATCH], generator.max_tokens)
         noise = rng.standard_normal((len(ids), generator.noise_dim), np.float32)
         batches.append(generator.draw_inputs(generator.encode(ids), noise))
-    return _quantize(baseline, "draw", batches, GENERATOR_CONVOLUTIONS)
+    weights = [weight.name for weight in onnx.load_from_string(baseline.graphs["draw"]).graph.initializer]
+    has_linear_map = any(LINEAR_MAP in weight for weight in weights)
+    names = (*GENERATOR_CONVOLUTIONS, LAST_CONVOLUTION) if has_linear_map else GENERATOR_CONVOLUTIONS
+    return _quantize(baseline, "draw", batches, names)
 
 
 def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
@@ -58,8 +62,9 @@ def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxMo
 def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], names: Sequence[str]) -> OnnxModel:
     """A model with those convolutions of a graph in int8 whose weights' names hold one of ``names``.
 
-    The decoder's last convolution adds to a linear map that stays in float, so that its errors are invisible.
-    The first ones, the modulation and the text encoding stay in float as well, because they cost little.
+    The last convolution of the VAE's decoder adds to a linear map that stays in float, so that its errors are
+    invisible; that of the GAN's own decoder makes the whole image and stays in float. The first ones, the
+    modulation and the text encoding stay in float as well, because they cost little.
     Activations are unsigned and weights signed 7-bit numbers, per channel: products of 8-bit numbers overflow
     on processors without VNNI. ``batches`` are real inputs, for the ranges of the activations.
     """
