@@ -43,10 +43,11 @@ def quantize_generator(baseline: OnnxModel, captions: Sequence[str]) -> OnnxMode
         ids = encode(generator.tokenizer, captions[first : first + CALIBRATION_BATCH], generator.max_tokens)
         noise = rng.standard_normal((len(ids), generator.noise_dim), np.float32)
         batches.append(generator.draw_inputs(generator.encode(ids), noise))
-    weights = [weight.name for weight in onnx.load_from_string(baseline.graphs["draw"]).graph.initializer]
-    has_linear_map = any(LINEAR_MAP in weight for weight in weights)
-    names = (*GENERATOR_CONVOLUTIONS, LAST_CONVOLUTION) if has_linear_map else GENERATOR_CONVOLUTIONS
-    return _quantize(baseline, "draw", batches, names)
+    graph = onnx.load_from_string(baseline.graphs["draw"])
+    nodes = _convolutions(graph, *GENERATOR_CONVOLUTIONS)
+    if _convolutions(graph, LINEAR_MAP):
+        nodes += _convolutions(graph, LAST_CONVOLUTION)
+    return _quantize(baseline, "draw", batches, nodes)
 
 
 def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxModel:
@@ -56,11 +57,21 @@ def quantize_captioner(baseline: OnnxModel, images: NDArray[np.uint8]) -> OnnxMo
     """
     starts = range(0, len(images), CALIBRATION_BATCH)
     batches = [{"images": normalize_pixels(images[start : start + CALIBRATION_BATCH])} for start in starts]
-    return _quantize(baseline, "see", batches, ENCODER_CONVOLUTIONS)
+    nodes = _convolutions(onnx.load_from_string(baseline.graphs["see"]), *ENCODER_CONVOLUTIONS)
+    return _quantize(baseline, "see", batches, nodes)
 
 
-def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], names: Sequence[str]) -> OnnxModel:
-    """A model with those convolutions of a graph in int8 whose weights' names hold one of ``names``.
+def _convolutions(graph: onnx.ModelProto, *parts: str) -> list[str]:
+    """The names of the convolutions whose weights' names hold one of ``parts``."""
+    return [
+        node.name
+        for node in graph.graph.node
+        if node.op_type == "Conv" and any(part in weight for weight in node.input for part in parts)
+    ]
+
+
+def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], nodes: list[str]) -> OnnxModel:
+    """A model with the convolutions ``nodes`` of a graph in int8.
 
     The last convolution of the VAE's decoder adds to a linear map that stays in float, so that its errors are
     invisible; that of the GAN's own decoder makes the whole image and stays in float. The first ones, the
@@ -68,18 +79,12 @@ def _quantize(baseline: OnnxModel, name: str, batches: Sequence[Inputs], names: 
     Activations are unsigned and weights signed 7-bit numbers, per channel: products of 8-bit numbers overflow
     on processors without VNNI. ``batches`` are real inputs, for the ranges of the activations.
     """
-    graph = baseline.graphs[name]
-    nodes = [
-        node.name
-        for node in onnx.load_from_string(graph).graph.node
-        if node.op_type == "Conv" and any(part in weight for weight in node.input for part in names)
-    ]
     if not nodes:
         raise Unavailable("it has none of the convolutions that are computed in int8")
     # The empty name is the root logger, with which ONNX Runtime recommends a preparation that is not needed
     with suppress_logs(""), tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        source.write_bytes(graph)
+        source.write_bytes(baseline.graphs[name])
         quantization.quantize_static(
             source,
             target,
