@@ -18,7 +18,7 @@ def n_weights(module):
     return sum(weight.numel() for weight in module.parameters())
 
 
-SMALL = section("compression.small", {"reader.width": 32, "reader.depth": 1})
+SMALL = section("compression.small", {"text_encoder.width": 32, "text_encoder.depth": 1})
 
 
 @pytest.mark.parametrize("parameters", [SMALL, section("compression.pruned")])

@@ -56,19 +56,19 @@ def test_rows_are_of_the_same_images_and_their_true_captions(
     table, images = measured[0], image_splits.test.images[ROWS]
     captions = image_splits.test.captions["caption"].iloc[ROWS].tolist()
     nothing = np.broadcast_to(mean_image(image_splits.train.images), images.shape)
-    assert values(table, "nothing", "mean picture")[1:] == likeness(images, nothing)
+    assert values(table, "nothing", "mean image")[1:] == likeness(images, nothing)
     for name, model in (("gan", prior), ("tokens", tokens)):
         assert values(table, "caption", name)[1:] == likeness(images, draw_captions(model, captions, run, 16))
     back = LatentCodec(vae, run, 16).reconstruct(images)
     assert values(table, "latent", "not rounded")[1:] == likeness(images, back)
-    assert values(table, "caption", "rendered again")[1] > values(table, "nothing", "mean picture")[1]
+    assert values(table, "caption", "rendered again")[1] > values(table, "nothing", "mean image")[1]
 
 
 def test_bits_grow_with_the_information(measured, captioner, image_splits, run):
     table = measured[0]
     captions = image_splits.test.captions["caption"].iloc[ROWS].tolist()
     bits = caption_bits(captioner, captions, run, 4).mean()
-    assert values(table, "nothing", "mean picture")[0] == 0
+    assert values(table, "nothing", "mean image")[0] == 0
     assert set(table.loc[table["path"] == "caption", "bits_per_image"].round(6)) == {round(bits, 6)}
     first, second = 64 * np.log2(256), 64 * np.log2(9)
     expected = [4 * np.log2(256), first, first + second]

@@ -63,14 +63,16 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
     teachers = {
         section: name for name, node in nodes.items() if (section := training_section(node)) is not None
     }
-    reader, small = (teachers[f"compression.small{part}.training"] for part in (".reader", ""))
+    text_encoder, small = (teachers[f"compression.small{part}.training"] for part in (".text_encoder", ""))
 
     def measured(peak):
         images = np.zeros((100, 32, 32, 3), np.uint8)
         split = SimpleNamespace(captions=pd.DataFrame({"caption": ["x"] * 100}), images=images)
         image_splits = {name: range(100) for name in SPLITS}
         data = {"image_splits": _Pictures(train=split, sizes=image_splits)}
-        return SimpleNamespace(peaks=dict.fromkeys(("train_vae", reader, small, "ingest"), peak), data=data)
+        return SimpleNamespace(
+            peaks=dict.fromkeys(("train_vae", text_encoder, small, "ingest"), peak), data=data
+        )
 
     few, more_steps = measured(500.0), measured(500.0 + MORE_STEPS - STEPS)
     counts = dict.fromkeys(SPLITS, 25_100)
@@ -80,13 +82,13 @@ def test_memory_grows_with_images_and_with_a_teachers_samples():
         return extrapolation.peak_mb(nodes[name])
 
     images = 4 * 25_000 * 32 * 32 * 3 / 1e6
-    training = parameters.compression.small.reader.training
+    training = parameters.compression.small.text_encoder.training
     samples = 1.0 * (training.num_images / training.batch_size - STEPS)  # 9 MB over 9 steps
     assert peak("ingest") == 500
     assert peak("train_vae") == pytest.approx(500 + images)
     drawn = lookup(parameters.compression.small, TEACHER_SAMPLES["compression.small"]) * 32 * 32 * 3 / 1e6
     assert peak(small) == pytest.approx(500 + images + drawn)
-    assert peak(reader) == pytest.approx(500 + images + samples)
+    assert peak(text_encoder) == pytest.approx(500 + images + samples)
 
 
 def _metrics(seconds_per_image, n_images=192):

@@ -43,7 +43,7 @@ def test_stages_give_the_same_bytes_again(smoke, tmp_path):
     That all other trainings give the same bytes is tested with the interruptions.
     """
     project = Project(shutil.copytree(smoke.path, tmp_path / "project"), smoke.said)
-    nodes = "train_vae,train_evaluator,measure_generators,redraw,measure"
+    nodes = "train_vae,train_evaluator,measure_generators,draw_test_images,measure_images"
     weights = project.data / "06_models" / "vae" / "model.safetensors"
     metrics = project.data / "08_reporting" / "metrics" / "vae.json"
     before = weights.read_bytes()

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 from tests.support.parameters import section
 
-from lexipix.data.ingestion.stream import PictureStream
+from lexipix.data.ingestion.stream import ImageStream
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.utils.types import OpenedSource, Reject, SourceImage
 
@@ -31,7 +31,7 @@ def items(n=240):
 def stream(source=items, captioner=None, **changes):
     parameters = {"image_size": SIZE, "source": {"kind": "folder"}, "max_reject_share": 0.5, **changes}
     opened = OpenedSource(partial(_some, source))
-    return PictureStream(opened, section("ingestion", parameters), captioner)
+    return ImageStream(opened, section("ingestion", parameters), captioner)
 
 
 def _some(source, start=0, stop=None):

@@ -13,9 +13,9 @@ FAMILIES: tuple[Family, ...] = ("vae", "gan")
 Row = Mapping[str, float]
 Table = Mapping[str, Row]
 
-# Families are compared by images drawn from validation captions: how many are recognised by their captions,
-# as a share of real images, of which more than all says nothing; plus how alike drawn and real image are.
-# PSNR is not suitable: it prefers the mean of all images that fit a caption.
+# Families are compared on images drawn from validation captions, by a sum of two metrics: alignment, relative
+# to that of real images and at most 1, and similarity to the real image. PSNR is not suitable: it prefers the
+# mean of all images that fit a caption.
 RECOGNIZED, SIMILARITY, RIPPLE = "val_alignment", "val_similarity", "val_flat_ripple"
 # Both are means over some hundred images, so that a smaller difference is noise. Of two equal families the
 # one with less ripple on flat areas is chosen.

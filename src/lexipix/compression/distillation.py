@@ -70,35 +70,35 @@ class DistillationSetup:
 
 
 class _Distillation:
-    """The training of one student, with the teacher's network and the wordings of the images."""
+    """The training of one student, with the teacher's network and the captions and paraphrases of the images."""
 
-    def __init__(self, plan: DistillationSetup) -> None:
-        self.plan, image_splits, run = plan, plan.image_splits, plan.run
-        teacher = plan.teacher
+    def __init__(self, setup: DistillationSetup) -> None:
+        self.setup, image_splits, run = setup, setup.image_splits, setup.run
+        teacher = setup.teacher
         device = resolve_device(run)
         self.network = load_network(teacher, TextToImage).requires_grad_(False)
-        # The students read captions as often in their first wording as the teacher did
+        # The students read the primary caption as often as the teacher did
         self.primary_caption_prob = float(teacher.card["parameters"]["primary_caption_prob"])
         splits = for_training(
-            Split(image_splits.train.images, plan.captions_complete), image_splits.val, "compression"
+            Split(image_splits.train.images, setup.captions_complete), image_splits.val, "compression"
         )
         tokenizer, max_tokens = tokenizer_of(teacher), int(teacher.config["max_tokens"])
         self.captions, self.validation = (
             CaptionRows(split.captions, split.paraphrases, tokenizer, max_tokens, device) for split in splits
         )
 
-    def setup(
+    def training_setup(
         self, task: TrainingTask, student: TextToImage, student_config: dict[str, Any]
     ) -> TrainingSetup:
         """Return the training of the student."""
-        teacher = self.plan.teacher
+        teacher = self.setup.teacher
         keys = ("image_size", "image_channels", "known_words", "noise_dim", "max_tokens")
         return TrainingSetup(
             task,
             student,
             student_config,
-            self.plan.parameters,
-            inputs=(self.primary_caption_prob, teacher, self.plan.text_student or teacher),
+            self.setup.parameters,
+            inputs=(self.primary_caption_prob, teacher, self.setup.text_student or teacher),
             bundle={"tokenizer": teacher.tokenizer, **{key: teacher.config[key] for key in keys}},
         )
 
@@ -115,34 +115,39 @@ def distill_text_encoder(
     bundle = data.teacher(compression.champion)
     if not _is_wanted(compression, "small"):
         return bundle, *untrained()
-    plan = DistillationSetup(
-        "small_reader", compression.small, run, data.image_splits, data.captions_complete, bundle
+    setup = DistillationSetup(
+        "small_text_encoder", compression.small, run, data.image_splits, data.captions_complete, bundle
     )
-    training, build = compression.small.reader.training, partial(_build_reader, compression.small, plan)
-    return _train(plan, build, training, data)[:3]
+    training, build = (
+        compression.small.text_encoder.training,
+        partial(_build_text_encoder, compression.small, setup),
+    )
+    return _train(setup, build, training, data)[:3]
 
 
-def _build_reader(parameters: SmallParameters, plan: DistillationSetup) -> TrainingSetup:
-    distillation, reader, run = _Distillation(plan), parameters.reader, plan.run
+def _build_text_encoder(parameters: SmallParameters, setup: DistillationSetup) -> TrainingSetup:
+    distillation, text_encoder, run = _Distillation(setup), parameters.text_encoder, setup.run
     teacher, prob = distillation.network, distillation.primary_caption_prob
     with seeded(run.seed):
-        config, student = make_student(teacher, plan.teacher.config["network"], parameters)
+        config, student = make_student(teacher, setup.teacher.config["network"], parameters)
         teacher.to(distillation.captions.device)
-        n_validation, shown = min(N_VALIDATION, len(distillation.validation)), "small reader: targets"
-        targets = encode_captions(teacher, distillation.captions, reader.n_captions, prob, shown)
+        n_validation, shown = min(N_VALIDATION, len(distillation.validation)), "small text encoder: targets"
+        targets = encode_captions(teacher, distillation.captions, text_encoder.n_captions, prob, shown)
         validation = encode_captions(teacher, distillation.validation, n_validation, prob, shown)
-    task = TextDistillationTask(student, targets, validation, learning_rate=reader.training.learning_rate)
-    return distillation.setup(task, student, config)
+    task = TextDistillationTask(
+        student, targets, validation, learning_rate=text_encoder.training.learning_rate
+    )
+    return distillation.training_setup(task, student, config)
 
 
 def _train(
-    plan: DistillationSetup,
+    setup: DistillationSetup,
     build: Callable[[], TrainingSetup],
     training: TrainingParameters,
     data: DistillationData,
 ) -> Outputs:
-    key, digest = f"compression.{plan.name.replace('_', '.')}", data.image_splits.digest
-    job = TrainingJob(plan.name, key, build, training, plan.run, digest)
+    key, digest = f"compression.{setup.name.replace('_', '.', 1)}", data.image_splits.digest
+    job = TrainingJob(setup.name, key, build, training, setup.run, digest)
     return run_training(job, data.stream, data.checkpoints, data.engine)
 
 
@@ -166,20 +171,20 @@ def distill(
         reason = "compression.variants names no variant of it: not trained"
         return bundle, *untrained(), note(name, reason)
     parameters: PrunedParameters = getattr(compression, name)
-    plan = DistillationSetup(
+    setup = DistillationSetup(
         name, parameters, run, data.image_splits, data.captions_complete, bundle, text_student
     )
-    return _train(plan, partial(_build_student, plan), parameters.training, data)
+    return _train(setup, partial(_build_student, setup), parameters.training, data)
 
 
-def _build_student(plan: DistillationSetup) -> TrainingSetup:
-    distillation = _Distillation(plan)
-    name, parameters, run, text_student = plan.name, plan.parameters, plan.run, plan.text_student
+def _build_student(setup: DistillationSetup) -> TrainingSetup:
+    distillation = _Distillation(setup)
+    name, parameters, run, text_student = setup.name, setup.parameters, setup.run, setup.text_student
     teacher = distillation.network
     if text_student is not None:
         config, student = dict(text_student.config["network"]), load_network(text_student, TextToImage)
     else:
-        config, student = make_student(teacher, plan.teacher.config["network"], parameters)
+        config, student = make_student(teacher, setup.teacher.config["network"], parameters)
     with seeded(run.seed):
         teacher.to(distillation.captions.device)
         shown = f"{name}: targets"
@@ -194,7 +199,7 @@ def _build_student(plan: DistillationSetup) -> TrainingSetup:
         learning_rate=parameters.training.learning_rate,
         primary_caption_prob=distillation.primary_caption_prob,
     )
-    return distillation.setup(task, student, config)
+    return distillation.training_setup(task, student, config)
 
 
 def _is_wanted(compression: CompressionParameters, name: str) -> bool:

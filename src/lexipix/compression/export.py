@@ -61,7 +61,8 @@ class Exporter:
                 break
         else:
             raise LexipixError(
-                "No picture has a caption, and the generators need some to draw from: add captions."
+                "No image has a caption, and exported graphs are verified on captions: add captions to the "
+                "source (metadata.jsonl or NAME.txt) and run `kedro run --pipelines ingestion`."
             )
         self.max_difference = verification.max_difference
         self._network: Mapping[str, Any] = {}
@@ -268,7 +269,7 @@ def _image_shape(bundle: ModelBundle) -> dict[str, int]:
 
 def _export(graph: _Graph) -> torch.onnx.ONNXProgram:
     """Traces a module into a graph with dynamic axes."""
-    # ONNX Runtime optimises a graph when it loads it; without the exporter's own optimisation the export
+    # ONNX Runtime optimizes a graph when it loads it; without the exporter's own optimization the export
     # takes two thirds of the time, the result is as fast, and parameters keep their names
     inputs = graph.batches[0]
     graph.module.requires_grad_(False)  # tracing is faster without gradients

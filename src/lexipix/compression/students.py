@@ -30,9 +30,9 @@ def make_student(
     """
     config = copy.deepcopy(network)
     if isinstance(parameters, SmallParameters):
-        width = parameters.reader.width
+        width = parameters.text_encoder.width
         config["language_model"] = None
-        config["text_encoder"] |= {"width": width, "depth": parameters.reader.depth}
+        config["text_encoder"] |= {"width": width, "depth": parameters.text_encoder.depth}
         config["prior"] |= {"text_width": width, "text_layers": 0}
         student = TextToImage.from_config(config)
         for part in ("condition_mlp", "coarse_grid", "word_to_grid", "blocks", "proj_out", "text_norm"):

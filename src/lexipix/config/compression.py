@@ -28,7 +28,7 @@ Variant = Annotated[str, AfterValidator(_is_variant)]
 CaptionerVariant = Literal["torch_fp32", "torch_channels_last", "torch_bf16", "onnx_fp32", "onnx_int8"]
 
 
-class ReaderParameters(Parameters):
+class TextStudentParameters(Parameters):
     """A small text encoder, trained to predict the chosen generator's encoding of each word."""
 
     width: int = Field(ge=32, le=1024, multiple_of=32)
@@ -49,7 +49,7 @@ class PrunedParameters(Parameters):
 class SmallParameters(PrunedParameters):
     """The same with fewer channels, and a small text encoder in place of the language model."""
 
-    reader: ReaderParameters
+    text_encoder: TextStudentParameters
 
 
 class VerificationParameters(Parameters):

@@ -73,7 +73,7 @@ def _shortened(text: str, length: int) -> str:
 def _unknown(key: str, known: list[str]) -> str:
     """The new name of a key that was renamed, the known key that was probably meant, else those beside it."""
     if key in REMOVED:
-        return f"{key} is gone, {REMOVED[key]}: delete it"
+        return f"{key} was removed ({REMOVED[key]}): delete it"
     if new := new_name(key, known):
         return f"{key} has a new name: {new}"
     parent, _, leaf = key.rpartition(".")

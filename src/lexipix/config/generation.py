@@ -31,7 +31,7 @@ class RedrawParameters(Parameters):
 
 
 class RestoreParameters(Parameters):
-    """Holes and noise to pictures (``generation.restore.*``)."""
+    """Holes and noise to images (``generation.restore.*``)."""
 
     candidates: int = Field(ge=1, le=MAX_CANDIDATES)
     steps: int = Field(ge=0, le=MAX_STEPS)

@@ -1,4 +1,4 @@
-"""Parameters of the ingestion: where the pictures come from and how they become one size."""
+"""Parameters of the ingestion: where the images come from and how they become one size."""
 
 import string
 from typing import Annotated, Literal
@@ -33,7 +33,7 @@ def _template(*names: str) -> AfterValidator:
 def _field_template(template: str) -> str:
     fields = _fields(template)
     if not fields:
-        raise ValueError(f"{template!r} names no field: every picture would have the same caption")
+        raise ValueError(f"{template!r} names no field: every image would have the same caption")
     for name, spec, conversion in fields:
         if not name or spec or conversion or set(name) & set(".["):
             raise ValueError(f"{template!r} holds more than names of fields in braces, such as {{caption}}")
@@ -58,7 +58,7 @@ class Cifar10SourceParameters(Parameters):
 
 
 class FolderSourceParameters(Parameters):
-    """A folder of pictures (``ingestion.source.folder.*``)."""
+    """A folder of images (``ingestion.source.folder.*``)."""
 
     caption_field: str = Field(min_length=1)
     caption_templates: tuple[Annotated[str, AfterValidator(_field_template)], ...] = Field(min_length=1)
@@ -68,7 +68,7 @@ class FolderSourceParameters(Parameters):
 
 
 class SourceParameters(Parameters):
-    """Where the pictures come from (``ingestion.source.*``)."""
+    """Where the images come from (``ingestion.source.*``)."""
 
     kind: Literal["scenes", "cifar10", "folder"]
     path: PathText | None
@@ -79,7 +79,7 @@ class SourceParameters(Parameters):
 
 
 class ResizeParameters(Parameters):
-    """How a picture becomes a square (``ingestion.resize.*``)."""
+    """How an image becomes a square (``ingestion.resize.*``)."""
 
     fit: Literal["auto", "crop", "pad"]
     background: tuple[Channel, Channel, Channel]
@@ -97,7 +97,10 @@ class SplitParameters(Parameters):
     @model_validator(mode="after")
     def _some_left(self) -> "SplitParameters":
         if self.val + self.test > 0.9:
-            raise ValueError("val and test together leave less than a tenth for training")
+            raise ValueError(
+                f"val + test = {self.val + self.test:g} leaves less than a tenth for training: lower them to "
+                "a sum of 0.9 or less"
+            )
         return self
 
 

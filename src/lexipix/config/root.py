@@ -68,11 +68,11 @@ class LexipixParameters(Parameters):
             )
 
     @model_validator(mode="after")
-    def _has_a_size_for_scratch(self) -> "LexipixParameters":
-        doublings = self.ingestion.size // 8
-        if self.generator.gan.start == "scratch" and (doublings < 2 or doublings & (doublings - 1)):
+    def _has_a_size_for_upsampling(self) -> "LexipixParameters":
+        doublings, start = self.ingestion.size // 8, self.generator.gan.start
+        if start != "regression" and (doublings < 2 or doublings & (doublings - 1)):
             raise ValueError(
-                f"generator.gan.start = scratch generates images of 16, 32, 64, 128 … pixels, but "
+                f"generator.gan.start = {start} generates images of 16, 32, 64, 128 … pixels, but "
                 f"ingestion.image_size = {self.ingestion.image_size}: change one of them"
             )
         return self

@@ -101,7 +101,7 @@ def word_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
 
 
 def text_features(caption: str) -> str:
-    """Words, pairs of neighbouring words and parts of words of a caption, with ``SEPARATOR`` between them.
+    """Words, pairs of neighboring words and parts of words of a caption, with ``SEPARATOR`` between them.
 
     Parts are runs of 3 to 5 characters, with the ends of a word marked as in ``^word$`` (fastText, Bojanowski
     et al. 2017, arXiv 1607.04606): *swordfish* is read in part where only *sword* and *fish* are known.

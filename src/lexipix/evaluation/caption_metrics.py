@@ -18,7 +18,7 @@ def measure_captions(captions: Sequence[str], table: pd.DataFrame, *, scenes: bo
     if not rows:
         return {}
     candidates = [captions[row] for row in rows]
-    # The captioner learns the first wording of each caption, so that a paraphrase counts as different
+    # The captioner learns the primary caption of each image, so that a paraphrase counts as different
     given = [str(table["caption"].iloc[row]) for row in rows]
     metrics = {"exact_match": exact_match(candidates, given), "bleu4": bleu4(candidates, given)}
     if len(rows) > 1:  # CIDEr-D needs document frequencies

@@ -104,7 +104,7 @@ def train_real_classifier(
     classes = find_classes(image_splits, parameters.min_images)
     if not classes:
         wanted = f"evaluation.classifier.min_images = {parameters.min_images}"
-        return skipped(f"fewer than two classes have {wanted} and a test picture"), *untrained()
+        return skipped(f"fewer than two classes have {wanted} and a test image"), *untrained()
     images, validation = (labeled_images(split, classes) for split in (image_splits.train, image_splits.val))
     build = partial(_build_classifier, images, validation, parameters, run)
     job = TrainingJob("classifier", KEY, build, parameters.training, run, image_splits.digest)

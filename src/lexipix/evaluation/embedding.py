@@ -70,7 +70,7 @@ class Embedder:
     def embed_paraphrases(self, paraphrases: Sequence[Sequence[str]]) -> Embeddings:
         """Returns the normalized mean embedding of the paraphrases of each image, at least one each: (N, D).
 
-        Several wordings, or wordings in two languages, describe a rare subject better than one.
+        Several paraphrases, or captions in two languages, describe a rare subject better than one.
         """
         counts = np.array([len(texts) for texts in paraphrases])
         embedded = self.embed_texts([text for texts in paraphrases for text in texts])

@@ -123,7 +123,7 @@ def from_nothing_and_class(
     The class costs the entropy of the classes of all images under evaluation.
     """
     mean = np.broadcast_to(mean_image(train.images), (len(indices), *real.images.shape[1:]))
-    found = [PartialInformation("nothing", "mean picture", 0.0, mean)]
+    found = [PartialInformation("nothing", "mean image", 0.0, mean)]
     labels, known = real.table["label"], train.captions["label"]
     if labels.isna().any() or labels.nunique() < 2 or not set(labels) <= set(known.dropna()):
         return found
@@ -132,7 +132,7 @@ def from_nothing_and_class(
     chosen = labels.iloc[indices].tolist()
     means = {label: mean_image(Subset(train.images, np.flatnonzero(known == label))) for label in set(chosen)}
     images = np.stack([means[label] for label in chosen])
-    return [*found, PartialInformation("class", "mean picture of the class", entropy, images)]
+    return [*found, PartialInformation("class", "mean image of the class", entropy, images)]
 
 
 def token_masks(tokens_per_cell: int, spacings: Sequence[int]) -> dict[str, Tensor]:
@@ -164,8 +164,8 @@ def from_tokens(
 ) -> list[PartialInformation]:
     """Draws images from captions and given tokens, from coarse to fine, and decodes the given tokens alone.
 
-    The token generator adds the other tokens, with the precision and noise of the text path; without it, the
-    mean embedding takes the place of all others. A token costs the logarithm of its codebook's size, and a
+    The token generator adds the other tokens, with the precision and noise of the text path. Without it, all
+    other tokens have the code zero, the mean of all codes. A token costs the logarithm of its codebook's size, and a
     caption its ``caption_bits``, (N,). Images are uint8 (N, H, W, 3).
 
     Returns:

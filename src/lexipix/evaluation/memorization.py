@@ -97,5 +97,5 @@ def neighbors_sheet(
     ]
     columns["caption"] = [prompts[row] for row in shown]
     typical = float(np.median(found["real"].distances[:, 0]))
-    title = f"Drawn by the champion, and the nearest training pictures (real test pictures: {typical:.1f})"
+    title = f"Drawn by the champion, and the nearest training images (real test images: {typical:.1f})"
     return comparison_sheet(columns, title=title)

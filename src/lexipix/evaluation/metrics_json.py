@@ -8,7 +8,7 @@ from lexipix.evaluation.text_paths import TEXT_PATHS
 # Every training; the evaluators are last
 EVALUATORS = ("evaluator", "classifier")
 GENERATORS = ("vae", "prior", "gan", "image_tokenizer", "tokens")
-MODELS = ("features", "captioner", *GENERATORS, "small_reader", "small", "pruned", *EVALUATORS)
+MODELS = ("features", "captioner", *GENERATORS, "small_text_encoder", "small", "pruned", *EVALUATORS)
 DATA_KEYS = ("n_train", "n_val", "n_test", "rejected", "image_size")
 CAPTIONER_KEYS = ("bleu4", "cider_d", "exact_match", "attribute_f1")
 TRAINING_KEYS = ("images_per_s", "seconds", "images_seen", "mflop_per_image", "gflops")

@@ -75,18 +75,18 @@ class Step(Closeness):
 class InversionResult:
     """The images from a start to one that is closer to the given image.
 
-    The optimisation sees the given image itself. So only the first image belongs to the text path, and none
+    The optimization sees the given image itself. So only the first image belongs to the text path, and none
     does if the start was the encoder's latent.
     """
 
     init: Init
     optimize: Optimize
-    num_values: int  # that were optimised
+    num_values: int  # that were optimized
     model: str  # whose decoder drew the images
     images: Pixels  # (T, S, S, 3), the start's and one after each step
     steps: Sequence[Step]  # of each image
     target: Target | None  # what was good enough: a value of SSIM or PSNR
-    seconds: float  # of the optimisation
+    seconds: float  # of the optimization
 
     @property
     def reached(self) -> bool:
@@ -100,7 +100,7 @@ class InversionResult:
         return f"{own} + {self.optimize}" if len(self.steps) > 1 else own
 
     def summary(self) -> str:
-        """A sentence on what the text gave and what the optimisation added."""
+        """A sentence on what the text gave and what the optimization added."""
         first, last = self.steps[0], self.steps[-1]
         if self.init == "best":
             start = f"The text alone gave {first}"

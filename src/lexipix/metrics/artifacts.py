@@ -13,7 +13,7 @@ from lexipix.utils.alpha import opaque
 
 Pixels = NDArray[np.uint8]
 
-FLAT = 2  # levels by which the eight neighbours of a flat pixel may differ from it
+FLAT = 2  # levels by which the eight neighbors of a flat pixel may differ from it
 WHITE = 250  # a background of at least this brightness in every channel does not count as flat
 BACKGROUND_SHARE = 0.8  # of an image's border that must have one color to be a background
 PERIODS = (2, 4, 8)
@@ -21,12 +21,12 @@ _CHUNK = 512
 
 
 def flat_ripple(drawn: Pixels, real: Pixels) -> float | None:
-    """Mean difference of a pixel from the mean of its neighbours, in levels, where the real image is flat.
+    """Mean absolute difference of a pixel from the mean of its four neighbors where the real image is flat.
 
     White background does not count. Real flat areas have about 0; grain of one level has about 1.
 
     Returns:
-        The mean over all flat pixels of all images; None if there are none.
+        The mean over all flat pixels of all images, in levels of 8 bits, [0, 255]; None if there are none.
     """
     total, count = 0.0, 0
     for start in range(0, len(drawn), _CHUNK):

@@ -31,7 +31,7 @@ class Standardizer:
 
 
 def kid(real: Vectors, fake: Vectors, n_subsets: int, subset_size: int, seed: int) -> tuple[float, float]:
-    """Kernel distance: the unbiased squared MMD with the kernel `(x.y / D + 1)^3` (Binkowski et al. 2018).
+    """Kernel distance: the unbiased squared MMD with the kernel `(x.y / D + 1)^3` (arXiv 1801.01401).
 
     Args:
         real: (N, D) features of real images.
@@ -61,7 +61,7 @@ def kid(real: Vectors, fake: Vectors, n_subsets: int, subset_size: int, seed: in
 
 
 def frechet_distance(real: Vectors, fake: Vectors) -> float:
-    """Squared distance of the normal distributions fitted to two sets (Heusel et al. 2017), in float64.
+    """Squared distance of the normal distributions fitted to two sets, in float64 (arXiv 1706.08500).
 
     The distance of (N, D) and (M, D) is biased upwards for small sets: compare values of the same N and M.
     """
@@ -78,10 +78,10 @@ def frechet_distance(real: Vectors, fake: Vectors) -> float:
 
 
 def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, float]:
-    """Precision and recall of a generated set against a real one (Kynkaanniemi et al. 2019).
+    """Precision and recall of a generated set against a real one (Kynkaanniemi et al. 2019, arXiv 1904.06991).
 
-    A set covers a vector that is not farther from some member than this member's k-th nearest neighbor within
-    the set, or else its last.
+    A set covers a vector if some member is at most as far from it as from that member's own k-th nearest
+    neighbor in the set; k is at most the number of other members.
 
     Returns:
         Precision (share of fake vectors that the real set covers), and recall (the reverse), in [0, 1].

@@ -43,8 +43,8 @@ def cider_d(candidates: Sequence[str], references: Sequence[str]) -> float:
     """CIDEr-D over a corpus, from 0 to 10: agreement in the words that distinguish images.
 
     N-grams of one to four tokens are weighted by inverse document frequency, so that "a photo of" has no
-    weight if every caption contains it (Vedantam et al. 2015, with the clipping and the length penalty of
-    CIDEr-D).
+    weight if every caption contains it (Vedantam et al. 2015, arXiv 1411.5726, with the clipping and the
+    length penalty of CIDEr-D).
 
     Args:
         candidates: N captions, N at least 2: all weights of a single image are zero.

@@ -32,7 +32,7 @@ def folding(image_size: int) -> int:
 
 
 class ResidualConv(nn.Module):
-    """x + conv(silu(conv(silu(x)))) with 3x3 kernels and no normalisation; the branch starts at zero."""
+    """x + conv(silu(conv(silu(x)))) with 3x3 kernels and no normalization; the branch starts at zero."""
 
     def __init__(self, channels: int, hidden: int | None = None) -> None:
         super().__init__()

@@ -15,8 +15,8 @@ from lexipix.models.vae import GRID
 COPY_BIAS = 4.0  # logit of the first image's pixels at the start: a share of 0.95 among four
 PIXEL_FEATURES, PIXEL_WIDTH = 12, 32  # channels of the correction, at the images' own resolution
 RANK_WIDTH = 128  # of the hidden layer that ranks retrieved images
-# Share of the trained opinion in use; the rest is the similarity alone. By itself the trained one prefers
-# what looks alike to what is meant
+# Weight of the MLP's score outside of training. With weight 1 the ranking prefers images that look similar over
+# images that fit the caption.
 RANK_SHARE = 0.25
 SIMILARITY_SCALE = 8.0  # initial weight of the memory's similarity in the ranking
 
@@ -86,8 +86,8 @@ class Editor(nn.Module):
             vectors: Unit vectors of the images, (B, N, D).
             similarities: As the memory found them, (B, N).
         """
-        meanings, differences = self._compare(query, words, keys, key_words)
-        parts = [meanings, self.vector_scale * vectors, differences, similarities[..., None]]
+        embeddings, differences = self._compare(query, words, keys, key_words)
+        parts = [embeddings, self.vector_scale * vectors, differences, similarities[..., None]]
         features = torch.cat(parts, dim=-1)
         share = 1.0 if self.training else RANK_SHARE
         return torch.add(self.similarity_scale * similarities, share * self.rank_mlp(features).squeeze(-1))
@@ -122,8 +122,8 @@ class Editor(nn.Module):
         """Captions beside those of retrieved images: vectors (B, K, 3 D) and words (B, K, 2 W)."""
         own, theirs = self._bag(words)[:, None].expand(-1, keys.shape[1], -1), self._bag(key_words)
         wanted = query[:, None].expand_as(keys)
-        meanings = self.vector_scale * torch.cat([wanted, keys, wanted - keys], dim=-1)
-        return meanings, torch.cat([own - theirs, own], dim=-1)
+        embeddings = self.vector_scale * torch.cat([wanted, keys, wanted - keys], dim=-1)
+        return embeddings, torch.cat([own - theirs, own], dim=-1)
 
     def _bag(self, words: Tensor) -> Tensor:
         """The sum of the vectors of words (..., L): (..., W)."""

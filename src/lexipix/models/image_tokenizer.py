@@ -68,7 +68,7 @@ class ImageTokenizer(ConfigurableNetwork):
 
     @property
     def bits(self) -> float:
-        """Per image if each token is written with the length of its codebook."""
+        """Bits per image: 64 times the sum of log2 of the codebook sizes."""
         return GRID**2 * sum(math.log2(size) for size in self.codebook_sizes)
 
     def encode(self, images: Tensor) -> Tensor:

@@ -134,12 +134,12 @@ class RetrievalToImage(ConditionalGenerator):
     def training_pairs(
         self, found: Retrieved, scores: Tensor, rows: Tensor, images: Tensor
     ) -> tuple[RetrievalEncoding, Tensor, Tensor]:
-        """Say from which images to draw others of the memory, and what to make of them.
+        """Build the editor's inputs and targets for one training step.
 
         Half of the images start from the retrieved image with the most similar edges, so that the editor
         learns from pairs of one shape; the others from one of the best scores; a tenth from themselves, which
         must stay as they are. Where the edges of the two differ too much the target is the retrieved image
-        itself: an average of what it might become would be worse.
+        itself: the mean of all possible results would be blurred.
 
         Args:
             found: What captions of the images retrieved, without the images themselves.
@@ -289,7 +289,7 @@ def edges_of(images: Tensor) -> Tensor:
     """Edges of images (B, C, S, S) as vectors (B, E) of unit length and mean zero.
 
     Colors are compared over white, and alpha by itself, so that shapes count and not what they are filled
-    with. Neighbouring pixels are averaged: edges that are a pixel apart still meet.
+    with. Neighboring pixels are averaged: edges that are a pixel apart still meet.
     """
     if images.shape[1] == 4:
         images = torch.cat([images[:, :3] - images[:, 3:], images[:, 3:]], dim=1)

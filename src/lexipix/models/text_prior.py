@@ -55,7 +55,7 @@ class TransformerBlock(nn.Module):
 
 
 class WordToGridAttention(nn.Module):
-    """Each token distributes a value over the grid: attention normalised over cells, not over tokens.
+    """Each token distributes a value over the grid: attention normalized over cells, not over tokens.
 
     A word for a place can choose its cells by itself. With ordinary cross-attention every cell searches the
     tokens, and many times the training steps pass before the first object appears.

@@ -16,7 +16,7 @@ MIN_WIDTH = 16
 
 
 class UpBlock(nn.Module):
-    """Doubles the side: two normalised 3x3 convolutions, modulated by a style, and a shortcut."""
+    """Doubles the side: two normalized 3x3 convolutions, modulated by a style, and a shortcut."""
 
     def __init__(self, in_channels: int, out_channels: int, style_dim: int) -> None:
         super().__init__()

@@ -102,9 +102,9 @@ def principal_components(images: Tensor, patch: int) -> tuple[Tensor, Tensor, Te
 
 @torch.no_grad()
 def find_latent_channels(images: Tensor, patch: int) -> int:
-    """Principal components of patches that give images (N, C, S, S) back with 31 dB.
+    """The number of principal components per patch that reconstruct images (N, C, S, S) at 31 dB.
 
-    The number is a multiple of four, from 8 to 64.
+    It is a multiple of four, from 8 to 64.
     """
     _, variances, _ = principal_components(images, patch)
     left = variances.clamp_min(0).cumsum(0).flip(0) / len(variances)  # error without the rest of the axes

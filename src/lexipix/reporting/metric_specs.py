@@ -137,7 +137,7 @@ PROMPTS = {
     "ssim": MetricSpec("SSIM", "Similarity of local structure to the true image.", "Read it as PSNR."),
     "flat_ripple": MetricSpec(
         "Ripple on flat areas",
-        "Difference of a pixel from its four neighbours, in levels, where the true image is flat.",
+        "Difference of a pixel from its four neighbors, in levels, where the true image is flat.",
         "Bad above 2 on captions that were trained on: then areas of one color are mottled.",
         "{:.2f}",
     ),

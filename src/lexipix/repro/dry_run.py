@@ -26,13 +26,13 @@ TRAININGS = {
     "gan": "generator.gan.training",
     "image_tokenizer": "generator.tokens.tokenizer.training",
     "tokens": "generator.tokens.transformer.training",
-    "small_reader": "compression.small.reader.training",
+    "small_text_encoder": "compression.small.text_encoder.training",
     "small": "compression.small.training",
     "pruned": "compression.pruned.training",
 }
 # Distillation -> the number of samples that its teacher computes in advance; shortened with the training
 TEACHER_SAMPLES = {
-    "compression.small.reader": "n_captions",
+    "compression.small.text_encoder": "n_captions",
     "compression.small": "n_images",
     "compression.pruned": "n_images",
 }
@@ -43,9 +43,9 @@ COUNTED: Mapping[str, Sequence[str]] = {
     "export_features": ("train", "val", "test"),
     "caption_missing": ("uncaptioned",),
     "caption_test": ("test",),
-    "redraw": ("test",),
+    "draw_test_images": ("test",),
     "measure_tokens": ("test",),
-    "measure": ("test",),
+    "measure_images": ("test",),
     "measure_classes": ("test",),
     "measure_memorization": ("train",),
     "measure_rate": ("test",),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 Metrics = dict[str, Tensor]
-WARMUP_STEPS = 3  # uncaptured, on a side stream: libraries initialise and optimizers create their moments
+WARMUP_STEPS = 3  # uncaptured, on a side stream: libraries initialize and optimizers create their moments
 
 
 class _Captured(NamedTuple):

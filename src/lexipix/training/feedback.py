@@ -50,8 +50,8 @@ class ValidationFeedback(Feedback):
             expected_failure_rate(self.captions.primary(rows).cpu(), effects, mean)
             for rows in torch.arange(len(self.captions)).split(CHUNK)
         ]
-        cumulated = torch.cat(rates).cumsum(0)
-        self.sampling_cdf = cumulated / cumulated[-1]
+        cumulative = torch.cat(rates).cumsum(0)
+        self.sampling_cdf = cumulative / cumulative[-1]
 
 
 def token_effects(ids: Tensor, failures: Tensor, pad_id: int) -> Tensor:

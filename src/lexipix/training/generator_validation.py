@@ -35,7 +35,7 @@ class GeneratorValidation:
         self._real_failure_rates: Tensor | None = None
 
     def generate(self, model: ConditionalGenerator, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images (B, 3, S, S) of the canonical captions of the rows, and caption embeddings (B, V)."""
+        """Return images (B, 3, S, S) of the primary captions of the rows, and caption embeddings (B, V)."""
         encoding = model.encode_text(self.captions.primary(rows))
         noise = torch.randn(len(rows), model.noise_dim, device=self.captions.device)
         return model.decode(encoding, noise).float().clamp(-1, 1), encoding.embedding.float()
@@ -46,7 +46,7 @@ class GeneratorValidation:
         ``psnr`` is that to the real image, ``alignment`` the fraction of generated images whose own caption
         is the nearest of 64, as a share of that of real images, ``similarity`` the mean cosine of the vectors
         of generated and real image, ``flat_ripple`` that of :mod:`lexipix.metrics.artifacts`, and
-        ``sharpness`` the mean absolute step between neighbouring pixels relative to that of real images (1 is
+        ``sharpness`` the mean absolute step between neighboring pixels relative to that of real images (1 is
         as sharp).
         """
         self._embedded = []

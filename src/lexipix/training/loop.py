@@ -112,7 +112,7 @@ def train(
                     checkpoints.save(*state.pack(fingerprint))
                     last_saved = time.monotonic()
 
-        result = _ship(state, stopped_early)
+        result = _finish(state, stopped_early)
         taken, share = format_seconds(state.seconds), result.metrics["gflops"] / state.machine_gflops
         _log.info("%s: trained in %s, at %.0f%% of the rate of matrix products", name, taken, 100 * share)
         if is_first:
@@ -189,8 +189,8 @@ def _diverged(row: dict[str, float], name: str, key: str, state: TrainingState) 
     )
 
 
-def _ship(state: TrainingState, stopped_early: bool) -> TrainingResult:
-    """Put the best or the last averages into the modules, and return what the training came to."""
+def _finish(state: TrainingState, stopped_early: bool) -> TrainingResult:
+    """Load the best or the last averaged weights into the modules; return curves, metrics and samples."""
     task, parameters = state.task, state.parameters
     keep_best = parameters.keep_best or task.feedback.keep_best
     state.ema.restore(state.best_weights if keep_best else state.ema.weights)
@@ -201,7 +201,7 @@ def _ship(state: TrainingState, stopped_early: bool) -> TrainingResult:
         sample_grid = task.sample_grid()
     state.precision.release(task.modules)
     learned = [row for row in state.curves if row["images_seen"] / parameters.num_images > task.learns_from]
-    shipped = min(learned, key=lambda row: row["val_objective"]) if keep_best else state.curves[-1]
+    returned = min(learned, key=lambda row: row["val_objective"]) if keep_best else state.curves[-1]
     seconds = max(state.seconds, 1e-9)
     metrics = {
         "images_seen": state.images_seen,
@@ -213,7 +213,7 @@ def _ship(state: TrainingState, stopped_early: bool) -> TrainingResult:
         "planned_seconds": state.planned_seconds,
         "validation_seconds": state.validation_seconds,
         "precision": state.precision.name,
-        **{key: value for key, value in shipped.items() if key.startswith("val_")},
+        **{key: value for key, value in returned.items() if key.startswith("val_")},
         "stopped_early": stopped_early,
     }
     return TrainingResult(state.curves, metrics, sample_grid)

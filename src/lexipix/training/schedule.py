@@ -39,7 +39,7 @@ def rows_of_step(
 
     Every epoch is a permutation of all rows; a batch may span two epochs. Of rows in shards, which end before
     the rows ``shard_ends``, ascending, the shards are permuted, and then the rows of every
-    :data:`WINDOW_SHARDS` shards: neighbouring batches read few files.
+    :data:`WINDOW_SHARDS` shards: neighboring batches read few files.
     """
     rows: list[NDArray[np.int64]] = []
     position = images_seen

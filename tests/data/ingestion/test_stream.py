@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.support.parameters import section
 
-from lexipix.data.ingestion.stream import PictureStream
+from lexipix.data.ingestion.stream import ImageStream
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Duplicate, OpenedSource, Reject, SourceImage
 
@@ -23,7 +23,7 @@ def image_splits(n_images, first=0, **fields):
 def run(items, own=(), **change):
     """What the stream keeps, what it rejects, and its summary."""
     source = OpenedSource(lambda: (item for item in items), frozenset(own), len(items))
-    results = list(PictureStream(source, section("ingestion", {"image_size": 8, **change})))
+    results = list(ImageStream(source, section("ingestion", {"image_size": 8, **change})))
     assert all(not isinstance(item, dict) for item in results[:-1])
     kept = [item for item in results if isinstance(item, SourceImage)]
     rejects = {item.file: item.reason for item in results if isinstance(item, Reject)}
@@ -172,7 +172,7 @@ def test_stopping_early_closes_the_source():
         finally:
             closed.append(True)
 
-    items = iter(PictureStream(OpenedSource(read), section("ingestion", {"image_size": 8})))
+    items = iter(ImageStream(OpenedSource(read), section("ingestion", {"image_size": 8})))
     next(items)
     items.close()
     assert closed
@@ -188,7 +188,7 @@ def test_a_copy_gives_its_captions_to_the_image():
     items = copies("another", "number 5", "another")
     source = OpenedSource(lambda: (item for item in items), frozenset(), len(items))
     change = {"image_size": 8, "source": {"kind": "folder"}}
-    results = list(PictureStream(source, section("ingestion", change)))
+    results = list(ImageStream(source, section("ingestion", change)))
     twins = [item for item in results if isinstance(item, Duplicate)]
     assert [item.texts for item in twins] == [("another",), (), ()]
     assert twins[0].reason == "duplicate of 5.png, which gets its caption too"

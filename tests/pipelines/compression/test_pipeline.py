@@ -62,11 +62,11 @@ def made(image_splits, prior, gan, make, tmp_path_factory):
                 "small_onnx_fp32",
                 "small_onnx_int8",
             ],
-            "small.reader.width": 32,
-            "small.reader.depth": 1,
+            "small.text_encoder.width": 32,
+            "small.text_encoder.depth": 1,
             **{
                 f"{name}.training.{key}": value
-                for name in ("small.reader", "small", "pruned")
+                for name in ("small.text_encoder", "small", "pruned")
                 for key, value in SCHEDULE.items()
             },
             "verification.n_captions": 4,
@@ -93,7 +93,7 @@ def made(image_splits, prior, gan, make, tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoder")
     save_sentence_encoder(folder / "words", ["circle", "disc"], [("circle", "disc")])
     data["pretrained_models"] = PretrainedModels(folder)
-    for name in ("small_reader", "small", "pruned"):
+    for name in ("small_text_encoder", "small", "pruned"):
         data |= {f"{name}_stream": ListStream(), f"{name}_checkpoints": NoCheckpoints()}
     data["engine"] = PicklingEngine()
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()})
@@ -315,5 +315,5 @@ def test_input_is_taken_where_captions_are(image_splits):
     bare = Split(image_splits.val.images, pd.DataFrame({"caption": [None] * 12}))
     found = Exporter(ImageSplits(train=image_splits.train, val=bare, test=bare, pairs=bare), VERIFICATION)
     assert list(found.captions) == list(image_splits.train.captions["caption"][:4])
-    with pytest.raises(LexipixError, match="No picture has a caption"):
+    with pytest.raises(LexipixError, match="No image has a caption"):
         Exporter(ImageSplits(train=bare, val=bare, test=bare, pairs=bare), VERIFICATION)

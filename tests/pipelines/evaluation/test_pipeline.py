@@ -13,7 +13,7 @@ from tests.support.pickling_engine import PicklingEngine
 from lexipix.engines.local import LOCAL
 from lexipix.evaluation.metrics_json import EVALUATORS, MODELS
 from lexipix.evaluation.text_paths import Generators
-from lexipix.pipelines.evaluation.nodes import measure_tokens, redraw
+from lexipix.pipelines.evaluation.nodes import draw_test_images, measure_tokens
 from lexipix.pipelines.evaluation.pipeline import create_pipeline
 from lexipix.reporting import plots
 from lexipix.utils.skipped_model import is_skipped, skipped
@@ -123,7 +123,7 @@ def test_a_skipped_token_generator_draws_nothing(
     tokens = skipped("a.b is false")
     champion = OnnxPipeline(CHAMPION, {"small_onnx_fp32": shipped, SCORER: shipped})
     generators = Generators(prior, prior, tokens, champion)
-    *others, images = redraw(evaluation, run, image_splits, test_captions, vae, LOCAL, *generators)
+    *others, images = draw_test_images(evaluation, run, image_splits, test_captions, vae, LOCAL, *generators)
     assert images.shape == (0, 32, 32, 3) and images.dtype == np.uint8
     for name, drawn in zip(("direct", "vae", "gan", "champion"), others, strict=True):
         np.testing.assert_array_equal(drawn, results[f"{name}_images"])

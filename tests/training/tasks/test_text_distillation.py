@@ -43,8 +43,10 @@ def test_targets_are_what_the_teacher_makes_of_each_token():
     ids = encoded.ids[3][encoded.ids[3] != PAD_ID][None].long()
     with torch.no_grad():
         words, vectors = encode_words(teacher(), ids)
-    torch.testing.assert_close(encoded.words[3, : ids.shape[1]].float(), words[0], atol=5e-3, rtol=5e-3)
-    torch.testing.assert_close(encoded.vectors[3], vectors[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        encoded.hidden_states[3, : ids.shape[1]].float(), words[0], atol=5e-3, rtol=5e-3
+    )
+    torch.testing.assert_close(encoded.embeddings[3], vectors[0], atol=1e-5, rtol=0)
 
 
 def test_student_comes_to_understand_what_its_teacher_does():
@@ -71,8 +73,8 @@ def test_padding_is_no_target():
     rows = torch.arange(6)
     before = [float(value.detach()) for value in learns._errors(learns.targets, rows)]
     longer = torch.nn.functional.pad(learns.targets.ids, (0, 3), value=PAD_ID)
-    words = torch.nn.functional.pad(learns.targets.words, (0, 0, 0, 3), value=9.0)
-    padded = learns.targets._replace(ids=longer, words=words)
+    words = torch.nn.functional.pad(learns.targets.hidden_states, (0, 0, 0, 3), value=9.0)
+    padded = learns.targets._replace(ids=longer, hidden_states=words)
     assert [float(value.detach()) for value in learns._errors(padded, rows)] == pytest.approx(before)
 
 

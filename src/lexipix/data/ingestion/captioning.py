@@ -1,4 +1,4 @@
-"""Captions from an exported captioner for pictures without one, written while the pictures are read."""
+"""Captions from an exported captioner for images without one, written while the images are read."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

@@ -26,7 +26,7 @@ _NOT_TEXT = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ") | dict.fromke
 
 
 @dataclass(frozen=True)
-class PictureStream:
+class ImageStream:
     """Images with their splits, read one by one from a source.
 
     Iterating reads the source from its beginning. It yields each accepted image (with split, digest and tidy
@@ -42,9 +42,9 @@ class PictureStream:
     parameters: IngestionParameters
     captioner: ImageCaptioner | None = None  # writes the captions of images without captions
     engine: Engine = LOCAL
-    reopen: Callable[[], "PictureStream"] | None = None
+    reopen: Callable[[], "ImageStream"] | None = None
 
-    def __reduce__(self) -> tuple[Callable[[], "PictureStream"], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[], "ImageStream"], tuple[()]]:
         assert self.reopen is not None
         return self.reopen, ()
 
@@ -126,7 +126,7 @@ class PictureStream:
         )
 
 
-_reopened: dict[str, PictureStream] = {}  # in a worker, which reads many parts of one source
+_reopened: dict[str, ImageStream] = {}  # in a worker, which reads many parts of one source
 
 
 def open_stream(
@@ -134,13 +134,13 @@ def open_stream(
     seed: int,
     sources: Callable[[IngestionParameters, int], OpenedSource],
     load_captioner: Callable[[], ImageCaptioner | None],
-) -> PictureStream:
+) -> ImageStream:
     """The stream of a source; all arguments can cross to another process, which opens it again."""
     reopen = partial(_reopen_stream, parameters, seed, sources, load_captioner)
-    return PictureStream(sources(parameters, seed), parameters, load_captioner(), reopen=reopen)
+    return ImageStream(sources(parameters, seed), parameters, load_captioner(), reopen=reopen)
 
 
-def _reopen_stream(parameters: IngestionParameters, seed: int, *rest: Any) -> PictureStream:
+def _reopen_stream(parameters: IngestionParameters, seed: int, *rest: Any) -> ImageStream:
     key = f"{parameters.model_dump_json()} {seed} {rest}"
     if key not in _reopened:
         _reopened.clear()

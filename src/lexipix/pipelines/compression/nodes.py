@@ -48,10 +48,10 @@ def export_scorer(
     return Exporter(image_splits, compression.verification).contrastive_pair(contrastive_pair)
 
 
-def relate_words(
+def find_nearest_words(
     compression: CompressionParameters, contrastive_pair: ModelBundle, pretrained_models: PretrainedModels
 ) -> dict[str, str]:
-    """Finds words of captions for words that no caption has; none without a sentence encoder."""
+    """Maps words that occur in no caption to the nearest words that do; empty without a sentence encoder."""
     if compression.sentence_encoder is None:
         logger.info("words: compression.sentence_encoder is null, so that new words of a prompt are ignored")
         return {}
@@ -75,20 +75,22 @@ def measure_captioner(
     )
 
 
-def distill_reader(compression: CompressionParameters, run: RunParameters, **data: Any) -> Distilled:
-    """Distill the text encoding of the chosen generator; ``data`` as for :class:`DistillationData`."""
+def distill_small_text_encoder(
+    compression: CompressionParameters, run: RunParameters, **data: Any
+) -> Distilled:
+    """Distills the text encoding of the chosen generator; ``data`` as for :class:`DistillationData`."""
     return distill_text_encoder(compression, run, DistillationData(**data))
 
 
 def distill_small(
-    compression: CompressionParameters, run: RunParameters, small_reader: ModelBundle, **data: Any
+    compression: CompressionParameters, run: RunParameters, small_text_encoder: ModelBundle, **data: Any
 ) -> Student:
-    """Distill the chosen generator into the small network; ``data`` as for :class:`DistillationData`."""
-    return distill("small", compression, run, DistillationData(**data), small_reader)
+    """Distills the chosen generator into the small network; ``data`` as for :class:`DistillationData`."""
+    return distill("small", compression, run, DistillationData(**data), small_text_encoder)
 
 
 def distill_pruned(compression: CompressionParameters, run: RunParameters, **data: Any) -> Student:
-    """Distill the chosen generator into its pruned network; ``data`` as for :class:`DistillationData`."""
+    """Distills the chosen generator into its pruned network; ``data`` as for :class:`DistillationData`."""
     return distill("pruned", compression, run, DistillationData(**data))
 
 

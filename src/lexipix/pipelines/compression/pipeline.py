@@ -23,7 +23,7 @@ def _distillation(
     """The training of a smaller network; the small one starts from its text encoder."""
     settings = {"compression": "params:compression", "run": "params:run"}
     data = {key: key for key in ("image_splits", "captions_complete", *GENERATORS)}
-    start = {"small_reader": "small_reader"} if name == "small" else {}
+    start = {"small_text_encoder": "small_text_encoder"} if name == "small" else {}
     resources = {"stream": f"{name}_stream", "checkpoints": f"{name}_checkpoints", "engine": "engine"}
     return node(
         function,
@@ -48,11 +48,11 @@ def create_pipeline() -> Pipeline:
             ),
             _node(nodes.export_scorer, [*INPUT, "contrastive_pair"], "onnx_scorer"),
             _node(
-                nodes.relate_words,
+                nodes.find_nearest_words,
                 ["params:compression", "contrastive_pair", "pretrained_models"],
                 "nearest_words",
             ),
-            _distillation(nodes.distill_reader, "small_reader", ("curves", "metrics")),
+            _distillation(nodes.distill_small_text_encoder, "small_text_encoder", ("curves", "metrics")),
             _distillation(nodes.distill_small, "small"),
             _distillation(nodes.distill_pruned, "pruned"),
             _node(nodes.export_variants, [*INPUT, "small", "pruned", *EXPORTED], "onnx_variants"),

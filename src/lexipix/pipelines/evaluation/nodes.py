@@ -61,7 +61,7 @@ def train_classifier(
     return train_real_classifier(evaluation.classifier, run, image_splits, stream, checkpoints, engine)
 
 
-def redraw(
+def draw_test_images(
     evaluation: EvaluationParameters,
     run: RunParameters,
     image_splits: ImageSplits,
@@ -98,7 +98,7 @@ def measure_tokens(
     return measure_token_round_trip(tokens, real.images, run, evaluation.batch_size)
 
 
-def measure(
+def measure_images(
     evaluation: EvaluationParameters,
     run: RunParameters,
     image_splits: ImageSplits,

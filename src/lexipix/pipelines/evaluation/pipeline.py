@@ -32,13 +32,15 @@ def create_pipeline() -> Pipeline:
                 ["classifier", "classifier_curves", "classifier_metrics"],
                 name="train_classifier",
             ),
-            node(nodes.redraw, [*TEST, "vae", "engine", *GENERATORS], IMAGES, name="redraw"),
+            node(
+                nodes.draw_test_images, [*TEST, "vae", "engine", *GENERATORS], IMAGES, name="draw_test_images"
+            ),
             node(nodes.measure_tokens, [*TEST, "tokens"], "tokens_round_trip", name="measure_tokens"),
             node(
-                nodes.measure,
+                nodes.measure_images,
                 [*TEST, "evaluator", "vae", "engine", *IMAGES],
                 "evaluation_metrics",
-                name="measure",
+                name="measure_images",
             ),
             node(
                 nodes.measure_classes,

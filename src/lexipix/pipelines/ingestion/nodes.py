@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.config.run import RunParameters
 from lexipix.data.ingestion.captioning import ImageCaptioner
-from lexipix.data.ingestion.stream import PictureStream, open_stream
+from lexipix.data.ingestion.stream import ImageStream, open_stream
 from lexipix.engines.base import Engine
 from lexipix.engines.local import LOCAL
 from lexipix.reporting.contact_sheet import contact_sheet
@@ -31,7 +31,7 @@ def ingest(
     sources: Callable[[IngestionParameters, int], OpenedSource],
     pretrained_models: Captioners,
     engine: Engine = LOCAL,
-) -> PictureStream:
+) -> ImageStream:
     """The stream of images with their splits; the image store reads it while it saves it."""
     captioner = partial(load_captioner, ingestion.captioner, pretrained_models)
     return replace(open_stream(ingestion, run.seed, sources, captioner), engine=engine)

@@ -79,7 +79,7 @@ for (let byte = 0, others = 256; byte < 256; byte++) {
   BYTE_SYMBOLS.push(String.fromCharCode(isPrintable(byte) ? byte : others++));
 }
 
-/** Words, pairs of neighbouring words and parts of words of a prompt. */
+/** Words, pairs of neighboring words and parts of words of a prompt. */
 function textFeatures(text) {
   const words = markedWords(text);
   const pairs = words.slice(1).map((word, place) => `${words[place]} ${word}`);

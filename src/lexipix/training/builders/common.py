@@ -58,7 +58,7 @@ class TrainingSetup:
     """
 
     task: TrainingTask
-    network: ConfigurableNetwork  # the part of the task that is shipped
+    network: ConfigurableNetwork  # the part of the task that is returned
     config: dict[str, Any]  # from which the network can be built again
     parameters: Any
     inputs: tuple[Any, ...] = ()

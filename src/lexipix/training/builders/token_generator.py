@@ -84,7 +84,10 @@ def build_token_generator(
         }
         is_adversarial = parameters.adversarial_fraction > 0
         generator = token_generator_from_config(network, language_model, text_encoder, is_adversarial)
-        discriminator = Discriminator(encoder, encoder.project.out_features, gan.discriminator_width)
+        channels = int(image_tokenizer.config["network"]["image_channels"])
+        discriminator = Discriminator(
+            encoder, encoder.project.out_features, gan.discriminator_width, channels
+        )
     model = TokensToImage(text_encoder, generator, tokenizer, hint)
     hyperparameters = GANHyperparameters(
         gan,

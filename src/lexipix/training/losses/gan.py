@@ -19,7 +19,8 @@ GANLoss = Literal["hinge", "wasserstein", "relativistic"]
 def discriminator_loss(kind: GANLoss, real: Tensor, wrong: Tensor, counted: Tensor | None = None) -> Tensor:
     """Return the discriminator's loss, a mean over all logits or over the rows that ``counted`` (B,) marks.
 
-    - ``hinge``: max(0, 1 - real) + max(0, 1 + wrong) (Lim and Ye 2017, arXiv 1705.02894);
+    - ``hinge``: max(0, 1 - real) + max(0, 1 + wrong) (Lim and Ye 2017, arXiv 1705.02894), alone or with
+      :func:`zero_centered_penalty`;
     - ``wasserstein``: wrong - real (Arjovsky et al. 2017), to be used with :func:`gradient_penalty`;
     - ``relativistic``: softplus(wrong - real) (R3GAN, arXiv 2501.05441), to be used with
       :func:`zero_centered_penalty`.

@@ -9,8 +9,8 @@ WINDOW = 7  # pixels
 def structural_dissimilarity(images: Tensor, others: Tensor) -> Tensor:
     """Return 1 - SSIM with a uniform 7x7 window (Wang et al. 2004; as a loss: Zhao et al., arXiv 1511.08861).
 
-    Squared error hardly penalises a ripple on a plain background; structural similarity does. Images are
-    (B, 3, S, S) in [-1, 1].
+    Squared error hardly penalizes a ripple on a plain background; structural similarity does. Images are
+    (B, C, S, S) in [-1, 1], S at least 7. The result is a scalar in [0, 2].
     """
     a, b = images.float().contiguous(), others.float().contiguous()
     mean_a, mean_b = _window_mean(a), _window_mean(b)

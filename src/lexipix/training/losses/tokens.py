@@ -14,7 +14,7 @@ def known_token_counts(n_rows: int, tokens_per_cell: int) -> Tensor:
 
     Half of the rows know none, half of the rest one, and so on: the first token decides most of the image.
     """
-    fractions = torch.tensor([0.5 ** (place + 1) for place in range(tokens_per_cell)], dtype=torch.float64)
+    fractions = torch.tensor([0.5 ** (index + 1) for index in range(tokens_per_cell)], dtype=torch.float64)
     ends = (fractions.cumsum(0) / fractions.sum() * n_rows).round()
     return torch.bucketize(torch.arange(n_rows), ends.long(), right=True).clamp_max(tokens_per_cell - 1)
 
@@ -40,7 +40,7 @@ def hide(tokens: Tensor, known: Tensor, n_hidden: Tensor, order: Tensor, codeboo
 
 
 def tokens_to_predict(generator: TokenGenerator, partial: Tensor, known: Tensor) -> Tensor:
-    """Return which hidden tokens the next decoding step writes: bool (B, tokens per cell, 64).
+    """Return which hidden tokens the next decoding step predicts: bool (B, tokens per cell, 64).
 
     Hidden tokens in ``partial`` are as large as their codebook; ``known`` (B,) of each cell are not hidden.
     """
@@ -52,14 +52,14 @@ def tokens_to_predict(generator: TokenGenerator, partial: Tensor, known: Tensor)
 def token_losses(
     generator: TokenGenerator, states: Tensor, tokens: Tensor, predicted: Tensor
 ) -> list[Tensor]:
-    """Return the mean cross-entropy in nats of each place in a cell, 0 for a place that no row predicts.
+    """Return the mean cross-entropy in nats of each codebook, 0 for a codebook that no row predicts.
 
     ``states`` (B, 64, W) are the hidden states of the cells, ``tokens`` (B, tokens per cell, 64) the true
     tokens, and ``predicted``, bool of the same shape, says which count.
     """
     losses = []
-    for place, chosen in enumerate(predicted.unbind(1)):
-        logits = generator.logits(states[chosen], place).float()
-        total = F.cross_entropy(logits, tokens[:, place][chosen], reduction="sum")
+    for codebook, chosen in enumerate(predicted.unbind(1)):
+        logits = generator.logits(states[chosen], codebook).float()
+        total = F.cross_entropy(logits, tokens[:, codebook][chosen], reduction="sum")
         losses.append(total / max(1, len(logits)))
     return losses

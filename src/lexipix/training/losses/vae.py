@@ -10,8 +10,11 @@ def vae_loss(
 
     With images on [0, 1] and decoder variance s2 the bound is ``SE / (2 s2) + KL`` (Kingma and Welling,
     arXiv 1312.6114); per pixel value and times ``2 s2`` this is ``MSE + 2 s2 KL / n``, in units of squared
-    error for any s2. A fixed s2 caps PSNR near ``-10 log10(s2)``. Images are (B, 3, S, S) in [-1, 1], mean
-    and log-variance of the posterior (B, C, 8, 8). The MSE, on [0, 1], and the KL in nats per image follow.
+    error for any s2. A fixed s2 caps PSNR near ``-10 log10(s2)``. Images are (B, C, S, S) in [-1, 1], mean
+    and log-variance of the posterior (B, Z, G, G).
+
+    Returns:
+        The loss, the MSE on [0, 1], and the KL divergence in nats per image; all scalars.
     """
     mse = (reconstruction.float() - images.float()).square().mean() / 4
     logvar, mean = logvar.float(), mean.float()

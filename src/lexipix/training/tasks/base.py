@@ -55,12 +55,12 @@ class TrainingTask(ABC):
     """A model in training: its data, its losses, its optimizers."""
 
     modules: Mapping[str, nn.Module]  # everything with weights that a checkpoint must hold, by name
-    averaged: Sequence[str]  # modules that are validated and shipped as exponential moving averages
+    averaged: Sequence[str]  # modules that are validated and returned as exponential moving averages
     optimizers: Mapping[str, Optimizer]  # by name; their learning rates are scaled by the schedule
     n_rows: int  # training rows to draw batches from
     phases: Sequence[float] = (0.0,)  # progress at which each kind of step begins
     lr_restarts: Sequence[float] = ()  # progress at which the learning rates warm up again
-    learns_from: float = 0.0  # progress from which the shipped model learns and may be the best
+    learns_from: float = 0.0  # progress from which the returned model learns and may be the best
     feedback: Feedback = Feedback()
     uses_cuda_graphs: bool = False  # whether ``graph_step`` returns steps
 
@@ -79,7 +79,7 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
-        """Return metrics on validation rows; ``objective`` is the one to minimise."""
+        """Return metrics on validation rows; ``objective`` is the one to minimize."""
 
     def sample_grid(self) -> SampleGrid | None:
         """Return an image of fixed samples, uint8 (H, W, 3), or None where the task shows none."""
@@ -161,5 +161,5 @@ class TrainingResult:
     """What a training returns beside the trained modules."""
 
     curves: list[dict[str, float]]  # one row per validation
-    metrics: dict[str, Any]  # speed, and the validation of the shipped weights as ``val_…``
-    sample_grid: SampleGrid | None  # of the shipped weights
+    metrics: dict[str, Any]  # speed, and the validation of the returned weights as ``val_…``
+    sample_grid: SampleGrid | None  # of the returned weights

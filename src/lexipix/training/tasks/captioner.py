@@ -17,8 +17,8 @@ from lexipix.training.tasks.base import Metrics, NetworkTask, trainable
 class CaptionerTask(NetworkTask):
     """Trains a :class:`Captioner`.
 
-    With an image, uint8 (S, S, 3), the target is the canonical caption. Some batches have no image and any
-    wording: they train the language model to read text alone, as the generators use it.
+    With an image, uint8 (S, S, 3), the target is the primary caption. Some batches have no image
+    and any paraphrase: they train the language model to read text alone, as the generators use it.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class CaptionerTask(NetworkTask):
         return loss, {"loss": loss}
 
     def validate(self) -> dict[str, float]:
-        """Return the loss on up to 512 validation images, and the exact match of the canonical caption.
+        """Return the loss on up to 512 validation images, and the exact match of the primary caption.
 
         Greedy decoding writes that caption where each of its tokens is predicted from those before it.
         """

@@ -26,7 +26,7 @@ N_SHOWN = 16
 
 
 class TeacherImages(NamedTuple):
-    """What a teacher generates from the first wordings of captions."""
+    """What a teacher generates from primary captions."""
 
     noise: Tensor  # (N, Z)
     latents: Tensor | None  # (N, C, 8, 8), if a VAE's decoder reads them
@@ -56,8 +56,8 @@ class DistillationTask(NetworkTask):
 
     Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
     of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
-    do. The text encoding is not trained: it is the teacher's, or was distilled before. A caption is read in
-    its first wording with ``primary_caption_prob``, otherwise in any.
+    do. The text encoding is not trained: it is the teacher's, or was distilled before. The caption of an image is
+    the primary one with ``primary_caption_prob``, otherwise any paraphrase.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from lexipix.models.retrieval_to_image import RetrievalToImage, prefer_same
 from lexipix.training.generator_validation import GeneratorData
 from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, adamw
 
-EDGE_WEIGHT = 0.5  # of the error of differences between neighbouring pixels: edges stay sharp
+EDGE_WEIGHT = 0.5  # of the error of differences between neighboring pixels: edges stay sharp
 RANKING_WEIGHT = 0.04  # of the cross-entropy between scores and likeness of retrieved images
 
 

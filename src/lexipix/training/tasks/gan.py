@@ -52,12 +52,12 @@ class GANHyperparameters:
 
     gan: GANParameters  # losses, their weights, and the peak rates of both players
     pretrain_fraction: float  # of the training
-    primary_caption_prob: float  # with which a caption is read in its first wording; otherwise in any
+    primary_caption_prob: float  # with which the primary caption is read; otherwise any paraphrase
     flip: bool  # mirror images; only where captions name no side
     gradient_accumulation_steps: int
     new_generator: bool = False  # from random weights: Muon trains both players; Adam refines a trained one
     pretrain_learning_rate: float = 2e-3
-    # A penalty is computed on one of so many steps, at random, and weighted by as much (lazy regularisation,
+    # A penalty is computed on one of so many steps, at random, and weighted by as much (lazy regularization,
     # StyleGAN2, arXiv 1912.04958)
     penalty_interval: int = 8
     energy_pool: int = 4  # side of the grid to which features are averaged for the energy loss

@@ -16,7 +16,7 @@ from lexipix.training.tasks.base import Metrics, NetworkTask, SampleGrid, traina
 class PriorTask(NetworkTask):
     """Trains the prior of a :class:`TextToImage`; language model, VAE encoder and decoder stay as they are.
 
-    With several candidates each noise vector may specialise (implicit maximum likelihood, IMLE, arXiv
+    With several candidates each noise vector may specialize (implicit maximum likelihood, IMLE, arXiv
     1809.09087); one candidate is plain regression to the mean.
     """
 

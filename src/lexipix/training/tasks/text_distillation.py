@@ -1,7 +1,7 @@
 """Distillation of the text encoding: a small text encoder regresses what a trained model makes of each token.
 
-20 seconds of it teach what images, one target for a whole caption, had not in two minutes
-(docs/how-it-works/compression.md).
+Twenty seconds of it teach a student more than two minutes of training on images, which give one target for a
+caption instead of one for each token (docs/how-it-works/compression.md).
 """
 
 from typing import NamedTuple
@@ -24,8 +24,8 @@ class EncodedCaptions(NamedTuple):
     """Captions as a model encodes them."""
 
     ids: Tensor  # int32 (N, L), padded
-    words: Tensor  # hidden state of each token in the text prior, float16 (N, L, W)
-    vectors: Tensor  # caption embeddings, float32 (N, V), of unit length
+    hidden_states: Tensor  # hidden state of each token in the text prior, float16 (N, L, W)
+    embeddings: Tensor  # caption embeddings, float32 (N, V), of unit length
 
 
 def encode_words(model: TextToImage, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,7 +40,7 @@ def encode_captions(
 ) -> EncodedCaptions:
     """Return ``n`` captions as the teacher, in evaluation mode, encodes them, each once if there are as many.
 
-    Each is in its first wording with ``primary_caption_prob``, otherwise in any.
+    Each is the primary caption with ``primary_caption_prob``, otherwise any paraphrase.
     """
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for rows in track(torch.arange(n).split(AT_ONCE), n, name, "captions", size=len):
@@ -77,7 +77,7 @@ class TextDistillationTask(NetworkTask):
         optimizer = Muon(student, [{"params": weights}], learning_rate, 0.98, 0.01)
         super().__init__("student", student, optimizer, len(targets.ids))
         self.student, self.targets, self.validation = student, targets, validation
-        self.variance = float(targets.words[targets.ids != student.pad_id].float().var(0).mean())
+        self.variance = float(targets.hidden_states[targets.ids != student.pad_id].float().var(0).mean())
 
     def losses(self, rows: Tensor, progress: float) -> tuple[Tensor, Metrics]:
         unexplained, distance = self._errors(self.targets, rows)
@@ -107,6 +107,6 @@ class TextDistillationTask(NetworkTask):
         ids = ids[:, :longest].long()
         words, vectors = encode_words(self.student, ids)
         is_token = (ids != self.student.pad_id).unsqueeze(-1)
-        square = (words - targets.words[rows, :longest].float()).square() * is_token
+        square = (words - targets.hidden_states[rows, :longest].float()).square() * is_token
         unexplained = square.sum() / (is_token.sum() * words.shape[-1] * self.variance)
-        return unexplained, 1 - (vectors * targets.vectors[rows]).sum(1).mean()
+        return unexplained, 1 - (vectors * targets.embeddings[rows]).sum(1).mean()

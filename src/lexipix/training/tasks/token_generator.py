@@ -47,16 +47,16 @@ class TokenGeneratorTask(GANTask):
             images = random_hflip(images, torch.rand(len(rows)))
         ids = self.captions.sample(rows, hp.primary_caption_prob)
         known = known_token_counts(len(rows), self.tokens_to_image.token_generator.tokens_per_cell)
-        # The first token is predicted from any number of neighbours (MaskGIT's cosine schedule, arXiv
+        # The first token is predicted from any number of neighbors (MaskGIT's cosine schedule, arXiv
         # 2202.04200), the others in all cells at once
         fractions = torch.cos(torch.rand(len(rows)) * torch.pi / 2)
         n_hidden = hidden_cell_counts(torch.where(known == 0, fractions, 1.0))
         losses = self._token_losses(images, ids, known, n_hidden)
         loss = torch.stack(losses).mean()
-        return loss, {"prediction_loss": loss} | _by_place(losses)
+        return loss, {"prediction_loss": loss} | _by_codebook(losses)
 
     def _token_losses(self, images: Tensor, ids: Tensor, known: Tensor, n_hidden: Tensor) -> list[Tensor]:
-        """Return the loss of each place; the noise vector is zero, since it does not predict tokens."""
+        """Return the loss of each codebook; the noise vector is zero, since it does not predict tokens."""
         generator, device = self.tokens_to_image.token_generator, images.device
         order = torch.rand(len(ids), CELLS).to(device)
         known, n_hidden = known.to(device), n_hidden.to(device)
@@ -75,8 +75,8 @@ class TokenGeneratorTask(GANTask):
         ids = self.validation.captions.primary(rows)
         losses = self._token_losses(self.validation.images[rows], ids, known, torch.full((len(rows),), CELLS))
         metrics = self.validation.metrics(self.model)
-        return metrics | {key: float(loss) for key, loss in _by_place(losses).items()}
+        return metrics | {key: float(loss) for key, loss in _by_codebook(losses).items()}
 
 
-def _by_place(losses: list[Tensor]) -> Metrics:
-    return {f"loss_of_{place}": loss for place, loss in enumerate(losses, 1)}
+def _by_codebook(losses: list[Tensor]) -> Metrics:
+    return {f"loss_of_{number}": loss for number, loss in enumerate(losses, 1)}
