@@ -70,7 +70,7 @@ class DistillationSetup:
 
 
 class _Distillation:
-    """The training of one student, with the teacher's network and the captions and paraphrases of the images."""
+    """The training of one student: the teacher's network, and captions and paraphrases of the images."""
 
     def __init__(self, setup: DistillationSetup) -> None:
         self.setup, image_splits, run = setup, setup.image_splits, setup.run

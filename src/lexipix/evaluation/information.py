@@ -165,8 +165,8 @@ def from_tokens(
     """Draws images from captions and given tokens, from coarse to fine, and decodes the given tokens alone.
 
     The token generator adds the other tokens, with the precision and noise of the text path. Without it, all
-    other tokens have the code zero, the mean of all codes. A token costs the logarithm of its codebook's size, and a
-    caption its ``caption_bits``, (N,). Images are uint8 (N, H, W, 3).
+    other tokens have the code zero, the mean of all codes. A token costs the logarithm of its codebook's
+    size, and a caption its ``caption_bits``, (N,). Images are uint8 (N, H, W, 3).
 
     Returns:
         For each setting the paths ``tokens`` (with the caption) and ``tokens_alone``.

@@ -78,7 +78,7 @@ def frechet_distance(real: Vectors, fake: Vectors) -> float:
 
 
 def precision_recall(real: Vectors, fake: Vectors, k: int = 3) -> tuple[float, float]:
-    """Precision and recall of a generated set against a real one (Kynkaanniemi et al. 2019, arXiv 1904.06991).
+    """Precision and recall of a generated set against a real one (Kynkaanniemi et al., arXiv 1904.06991).
 
     A set covers a vector if some member is at most as far from it as from that member's own k-th nearest
     neighbor in the set; k is at most the number of other members.

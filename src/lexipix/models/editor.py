@@ -15,8 +15,8 @@ from lexipix.models.vae import GRID
 COPY_BIAS = 4.0  # logit of the first image's pixels at the start: a share of 0.95 among four
 PIXEL_FEATURES, PIXEL_WIDTH = 12, 32  # channels of the correction, at the images' own resolution
 RANK_WIDTH = 128  # of the hidden layer that ranks retrieved images
-# Weight of the MLP's score outside of training. With weight 1 the ranking prefers images that look similar over
-# images that fit the caption.
+# Weight of the MLP's score outside of training. With weight 1 the ranking prefers images that look similar
+# over images that fit the caption.
 RANK_SHARE = 0.25
 SIMILARITY_SCALE = 8.0  # initial weight of the memory's similarity in the ranking
 

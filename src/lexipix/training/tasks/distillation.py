@@ -56,8 +56,8 @@ class DistillationTask(NetworkTask):
 
     Noise is part of what is learned: one seed gives the same composition in both. Where both decode latents
     of the same VAE, the student also regresses the teacher's latents, which carry shapes earlier than pixels
-    do. The text encoding is not trained: it is the teacher's, or was distilled before. The caption of an image is
-    the primary one with ``primary_caption_prob``, otherwise any paraphrase.
+    do. The text encoding is not trained: it is the teacher's, or was distilled before. The caption of an
+    image is the primary one with ``primary_caption_prob``, otherwise any paraphrase.
     """
 
     def __init__(
