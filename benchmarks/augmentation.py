@@ -7,11 +7,11 @@ lengths of the environment. Every row is kept in augmentation_rows.json as soon 
 generator in `--work`: the same command continues after an interruption.
 
 Each seed has other real pictures, as many of each class, and seeds all trainings. The generator is the GAN of
-the environment, trained on these pictures alone, with all stages before it. It draws new pictures from the
-captions of the real ones. "All 50,000" is the generator of the environment `--all`, if it is trained. That is
-no fair comparison: it has seen pictures that the classifier is not given. Usual augmentation is shifts of up
-to 2 pixels and mirroring. With drawn pictures half of what a classifier sees is real. All classifiers see as
-many pictures, and are measured on the 10,000 test pictures.
+the environment, trained on these pictures alone, with all stages before it; 20 test pictures validate it. It
+draws new pictures from the captions of the real ones. "All 50,000" is the generator of the environment
+`--all`, if it is trained. That is no fair comparison: it has seen pictures that the classifier is not given.
+Usual augmentation is shifts of up to 2 pixels and mirroring. With drawn pictures half of what a classifier
+sees is real. All classifiers see as many pictures, and are measured on the 10,000 test pictures.
 """
 
 # ruff: noqa: T201
@@ -55,7 +55,7 @@ from lexipix.utils.types import NullMetricStream, SourceImage
 
 BATCH = 250
 STAGES = "ingestion,features,captioner,generator"
-N_HELD_OUT = 20  # test pictures in a generator's folder, which needs some; no training uses them
+N_HELD_OUT = 20  # test pictures each for val and test in a generator's folder; no weights learn from them
 # What the generator of drawn pictures was trained on
 NONE, OWN, ALL = "none", "the same pictures", "all 50,000"
 
@@ -101,9 +101,9 @@ def balanced_rows(labels: NDArray[np.int64], n: int, seed: int) -> NDArray[np.in
     return np.sort(np.lexsort((labels, ranks))[:n])
 
 
-def write_folder(folder: Path, train: LabeledImages, test: LabeledImages) -> None:
+def write_folder(folder: Path, **splits: LabeledImages) -> None:
     """Write pictures and captions as a folder with its own splits."""
-    for name, some in (("train", train), ("test", test)):
+    for name, some in splits.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         lines, pixels = [], pixels_of(some)
         for row, caption in enumerate(some.captions):
@@ -193,7 +193,8 @@ def accuracy(
         module = Classifier(**network)
     kind = ClassifierTask if augmented else UnaugmentedTask
     task = kind(module, images, labels, (images, labels), parameters, resolve_device(run))
-    setup = TrainingSetup(task, module, network, parameters, bundle={"classes": CLASSES, "flip": augmented})
+    # No classifier averages its answers over an image and its mirror image
+    setup = TrainingSetup(task, module, network, parameters, bundle={"classes": CLASSES, "flip": False})
     checkpoints, stream = NoCheckpoints(), NullMetricStream()
     job = TrainingJob("classifier", "evaluation.classifier", lambda: setup, parameters.training, run, "")
     bundle, *_ = run_training(job, stream, checkpoints, LOCAL)
@@ -242,7 +243,8 @@ def generator_of(
     real: LabeledImages, test: LabeledImages, project: Path, env: str, params: Mapping[str, Any]
 ) -> ProjectContext:
     """Return the project of a generator that is trained on these pictures, if it is not yet."""
-    write_folder(project / "pictures", real, test.select(np.arange(N_HELD_OUT)))
+    val, held_out = (test.select(rows) for rows in np.arange(2 * N_HELD_OUT).reshape(2, -1))
+    write_folder(project / "pictures", train=real, val=val, test=held_out)
     source = {"kind": "folder", "path": "pictures"}
     given = {f"ingestion.source.{key}": value for key, value in source.items()}
     train_generator(project, env, {**given, "generator.tokens.enabled": "false", **params})

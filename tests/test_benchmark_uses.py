@@ -63,7 +63,12 @@ def test_holes_and_noise_are_where_they_are_measured():
     outside = np.where(holes[..., None], images, 255 - images)
     assert scores_inside(changed, images, corners, 4)["PSNR"] < 10
     assert scores_inside(outside, images, corners, 4)["PSNR"] == 100.0
-    assert scores_inside(images, images, corners, 4) == {"PSNR": 100.0, "SSIM": 1.0}
+    same = {"PSNR": 100.0, "PSNR of the mean error": pytest.approx(100.0), "SSIM": 1.0}
+    assert scores_inside(images, images, corners, 4) == same
+    half = images.copy()
+    half[0, *(slice(at, at + 4) for at in corners[0])] ^= 255
+    row = scores_inside(half, images, corners, 4)
+    assert row["PSNR of the mean error"] < 20 < row["PSNR"], "one exact square does not outweigh a wrong one"
     noisy = with_noise(np.full((9, 16, 16, 3), 128, np.uint8), 20.0, 0)
     assert 18 < noisy.std() < 22 and mean_scores(noisy, noisy)["PSNR"] == 100.0
 
@@ -157,7 +162,7 @@ def test_pictures_of_cifar10_become_a_folder_that_is_read_as_it_was(tmp_path):
     train, test = read_cifar10(batches, SimpleNamespace(parameters=SimpleNamespace(ingestion=ingestion)))
     assert (len(train), len(test)) == (20, 4)
     assert train.labels[:4].tolist() == batch(1)[b"labels"]
-    write_folder(tmp_path / "pictures", train, test)
+    write_folder(tmp_path / "pictures", train=train, test=test)
     ingestion = section("ingestion", {"image_size": 32, "source.kind": "folder", "workers": 0})
     found = list(open_folder(tmp_path / "pictures", ingestion).read())
     for name, some in (("train", train), ("test", test)):

@@ -36,3 +36,7 @@ def test_unknown_words_are_marked_wherever_they_are():
     piece = fragments.marked("A Zebra, a zebra!", [UnknownWord("zebra", ("horse",))])
     assert piece.count("<mark") == 2 and piece.count('data-known="horse"') == 2
     assert ">Zebra</mark>" in piece
+
+
+def test_unknown_characters_of_a_language_without_spaces_are_marked():
+    assert ">鸭</mark>" in fragments.marked("红色的鸭子", [UnknownWord("鸭", ())])

@@ -29,7 +29,8 @@ MAX_NOISE = 255.0  # levels
     "--noise",
     type=click.FloatRange(0, MAX_NOISE, min_open=True),
     metavar="SIGMA",
-    help="Standard deviation of Gaussian noise to remove, in levels of 255; with --mask outside of the hole.",
+    help="Standard deviation of Gaussian noise to remove, in levels of 255 at the size of the model (resizing a "
+    "larger image reduces its noise); with --mask outside of the hole.",
 )
 @click.option("--text", metavar="TEXT", help="Text of the image, instead of NAME.txt beside it or a caption.")
 @click.option(
@@ -67,7 +68,7 @@ def restore(
     Examples:
       kedro restore star.png --mask hole.png
       kedro restore star.png --mask hole.png --text "a big red star at the center on white"
-      kedro restore photo.jpg --noise 25 --env cifar10
+      kedro restore star.png --noise 25
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
     import numpy as np
 

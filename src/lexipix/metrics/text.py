@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 MAX_N = 4
 SIGMA = 6.0  # tokens; width of CIDEr-D's penalty for a candidate longer or shorter than its reference
-# Chinese, Japanese and Korean text has no spaces between words: each of its characters is one token.
-_TOKEN = re.compile(r"[぀-ヿ㐀-䶿一-鿿가-힯]|[^\W぀-ヿ㐀-䶿一-鿿가-힯]+|[^\w\s]")
+# Chinese, Japanese and Korean text has no spaces between words: each of its characters is one word.
+WORD = r"[぀-ヿ㐀-䶿一-鿿가-힯]|[^\W぀-ヿ㐀-䶿一-鿿가-힯]+"
+_TOKEN = re.compile(rf"{WORD}|[^\w\s]")
 
 Grams = Counter[tuple[str, ...]]
 

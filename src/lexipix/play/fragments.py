@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexipix.inference.prompt_checks import UnknownWord
+from lexipix.metrics.text import WORD
 from lexipix.utils.png import encode_png
 
 ENLARGED = 512  # pixels of an enlarged picture's side, about
@@ -78,7 +79,7 @@ def marked(prompt: str, unknown: Sequence[UnknownWord]) -> str:
         )
         return f'<mark title="in no caption of the training">{escape(word)}</mark>{"".join(buttons)}'
 
-    parts = re.split(r"(\w+)", prompt)
+    parts = re.split(f"({WORD})", prompt)
     words = "".join(mark(part) if number % 2 else escape(part) for number, part in enumerate(parts))
     return f'<p class="words"><span class="label">Words the model never saw:</span> {words}</p>'
 

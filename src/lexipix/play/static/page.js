@@ -62,6 +62,7 @@ function chosenSeed() {
 
 async function draw() {
   const prompt = part("prompt").value;
+  checks.checkLength(prompt); // before it is compared word by word
   showSuggestions(prompt);
   showUnknownWords(prompt);
   const { text, warning } = checks.check(prompt);

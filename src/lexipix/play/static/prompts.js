@@ -26,15 +26,21 @@ export class PromptChecks {
     this.#limits = limits;
   }
 
-  /** A prompt as the model reads it, and a warning or an empty text; a PromptError if it cannot be drawn. */
-  check(prompt) {
-    const { maxTokens, maxChars } = this.#limits;
+  /** A PromptError if a prompt has too many characters. */
+  checkLength(prompt) {
+    const { maxChars } = this.#limits;
     const nChars = Array.from(prompt).length;
     if (nChars > maxChars) {
       throw new PromptError(
         `The prompt ${shown(prompt)} has ${counted(nChars)} characters, more than ${counted(maxChars)}: shorten it.`,
       );
     }
+  }
+
+  /** A prompt as the model reads it, and a warning or an empty text; a PromptError if it cannot be drawn. */
+  check(prompt) {
+    this.checkLength(prompt);
+    const { maxTokens } = this.#limits;
     const given = singleSpaced(prompt);
     if (!given) throw new PromptError(`The prompt is empty: name what to draw, such as ${EXAMPLE}.`);
     const length = this.#tokenizer.count(given);

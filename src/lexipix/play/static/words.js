@@ -3,7 +3,8 @@
 const CJK = "぀-ヿ㐀-䶿一-鿿가-힯"; // each character is a word
 const SPACE = "\\p{White_Space}\\x1c-\\x1f";
 const WORD = "[\\p{L}\\p{N}_]";
-const TOKEN = new RegExp(`[${CJK}]|(?:(?![${CJK}])${WORD})+|[^\\p{L}\\p{N}_${SPACE}]`, "gu");
+const TEXT_WORD = `[${CJK}]|(?:(?![${CJK}])${WORD})+`;
+const TOKEN = new RegExp(`${TEXT_WORD}|[^\\p{L}\\p{N}_${SPACE}]`, "gu");
 const SPACES = new RegExp(`[${SPACE}]+`, "gu");
 
 /** Words and punctuation marks of a text in lower case. */
@@ -15,8 +16,8 @@ export const wordsOf = (text) => tokensOf(text).filter((token) => /^[\p{L}\p{N}]
 /** A text with single spaces between its words and none at its ends. */
 export const singleSpaced = (text) => text.replace(SPACES, " ").trim();
 
-/** A text in pieces, of which every other one is a run of letters, digits and underscores. */
-export const splitWords = (text) => text.split(new RegExp(`(${WORD}+)`, "u"));
+/** A text in pieces, of which every other one is a word. */
+export const splitWords = (text) => text.split(new RegExp(`(${TEXT_WORD})`, "u"));
 
 /** Calls `change` for every run of letters, digits and underscores; what it returns takes its place. */
 export const replaceWords = (text, change) => text.replace(new RegExp(`${WORD}+`, "gu"), change);

@@ -26,7 +26,7 @@ def add_describe_tab(models: Models, choice: Any) -> None:
         api_visibility="private",
     ).then(
         lambda *values: show_attention(models, *values), [choice, file, caption], attention,
-        concurrency_limit=None, show_progress="minimal", api_visibility="private",
+        concurrency_limit=1, show_progress="minimal", api_visibility="private",
     )  # fmt: skip
 
 
@@ -55,13 +55,15 @@ def describe(models: Models, name: str, path: str | None) -> tuple[str, str, str
 
 
 def show_attention(models: Models, name: str, path: str | None, text: str) -> str:
-    """A copy of the picture for each word of a caption, with the captioner's attention at that word."""
+    """A copy of the picture for each word of a caption, with the captioner's attention at that word.
+
+    It loads torch and a network of its own, so that it does not hold the models' lock: others go on drawing.
+    """
     if not path or not text:
         return ""
     try:
         own = models.open(name)
-        with own.lock:
-            words, pictures = _attention(own, own.read(path, own.captioner.captioner), text)
+        words, pictures = _attention(own, own.read(path, own.captioner.captioner), text)
     except Exception as error:
         return fragments.note(f"Where the captioner looked cannot be shown: {explain(error)}")
     figures = [
