@@ -3,9 +3,9 @@
     python benchmarks/play.py [--env ENV] [--keys 40]
 
 Starts `kedro play` and opens its page in headless Chromium. Types a prompt of the parameters key by key, then
-presses one key after the other, each after the pictures of the last one. The time of a key runs, in the page itself, from its keydown
-event to the frame after the one in which all four new pictures are decoded: that frame shows them. Server and
-browser share the cores.
+presses one key after the other, each after the pictures of the last one. The time of a key runs, in the page
+itself, from its keydown event to the frame after the one in which all four new pictures are decoded: that
+frame shows them. Server and browser share the cores.
 """
 
 # ruff: noqa: T201

@@ -29,7 +29,7 @@ MAX_NOISE = 255.0  # levels
     "--noise",
     type=click.FloatRange(0, MAX_NOISE, min_open=True),
     metavar="SIGMA",
-    help="Standard deviation of Gaussian noise to remove, in levels of 255 at the size of the model (resizing a "
+    help="Standard deviation of Gaussian noise to remove, in levels of 255 at the model's size (resizing a "
     "larger image reduces its noise); with --mask outside of the hole.",
 )
 @click.option("--text", metavar="TEXT", help="Text of the image, instead of NAME.txt beside it or a caption.")
