@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from kedro.io import DatasetError
 from pandas.testing import assert_frame_equal
 from tests.support.copied_images import SIZE, comparable, saved
 
+from lexipix.data.images import Subset, shard_ends
 from lexipix.datasets import shard_reader
 from lexipix.datasets.image_store import RemoteImageStoreDataset
 from lexipix.utils.errors import LexipixError
@@ -50,12 +52,43 @@ def test_shards_look_like_one_array(store, whole):
             images[wrong]
 
 
-def test_few_shards_are_open_at_a_time(store, monkeypatch):
+def test_few_shards_of_a_store_are_open_at_a_time(store, monkeypatch):
     monkeypatch.setattr(shard_reader, "MAX_OPEN", 2)
+    splits = store.load()
+    images = splits.train.images
+    assert images[:].sum() > 0 and len(images.shard_ends) > 3 and splits.val.images[:].sum() > 0
+    assert splits.val.images._open is images._open and images._open.cache_info().currsize == 2
+    first = images._open(images._shards[0])
+    assert isinstance(first, np.memmap) and not first.flags.writeable
+
+
+def test_shards_cross_to_another_process_without_their_content(store, whole):
     images = store.load().train.images
-    assert images[:].sum() > 0 and len(images.shard_ends) > 3
-    assert images._opened.cache_info().currsize == 2
-    assert isinstance(images._opened(0), np.memmap) and not images._opened(0).flags.writeable
+    images[:]  # all of them are open
+    wire = pickle.dumps(Subset(images, np.arange(3)))
+    found = pickle.loads(wire).images
+    assert len(wire) < images[:].nbytes and found.shape == images.shape
+    np.testing.assert_array_equal(found[:], whole.train.images)
+
+
+def test_a_folder_whose_name_looks_like_a_pattern(tmp_path, whole):
+    store = saved(tmp_path / "a[1]" / "store", shard_rows=40)
+    found = store.load()
+    np.testing.assert_array_equal(found.train.images[:], whole.train.images)
+    assert_frame_equal(comparable(found.test.captions), whole.test.captions)
+    (store.path / "shards.json").unlink()
+    with pytest.raises(DatasetError) as error:
+        store.load()
+    assert "shards.json is missing, which is written last" in str(error.value.__cause__)
+
+
+def test_a_worker_knows_a_store_from_the_one_that_it_replaced(tmp_path):
+    """Also where one worker of Ray outlives a run."""
+    for rows in (40, 20, None):
+        expected = saved(tmp_path / "store", shard_rows=rows).load()
+        found = pickle.loads(pickle.dumps(expected))
+        assert shard_ends(found.train.images) == shard_ends(expected.train.images)
+        np.testing.assert_array_equal(found.train.images[:], expected.train.images[:])
 
 
 def test_an_empty_split(tmp_path):

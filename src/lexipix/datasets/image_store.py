@@ -7,12 +7,12 @@ last, ``shards.json``.
 """
 
 import csv
+import hashlib
 import io
 import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,8 @@ class ImageStoreDataset(FolderDataset[Any]):
         )
 
     def _read(self, path: Path) -> ImageSplits:
-        root = str(path.absolute())
-        return replace(_read_store(LocalFileSystem(), root), reopen=partial(reopen_store, root))
+        root = path.absolute().as_posix()
+        return _read_store(LocalFileSystem(), root, root)
 
     def preview(self) -> ImagePreview:
         """The first training images, for Kedro-Viz."""
@@ -90,7 +90,7 @@ class RemoteImageStoreDataset(ServiceDataset[ImageSplits]):
     def load(self) -> ImageSplits:
         try:
             fs, root = url_to_fs(self.path)
-            return replace(_read_store(fs, root.rstrip("/")), reopen=partial(reopen_store, self.path))
+            return _read_store(fs, root.rstrip("/"), self.path)
         except LexipixError:
             raise
         except Exception as error:  # each kind of storage raises its own
@@ -102,24 +102,26 @@ class RemoteImageStoreDataset(ServiceDataset[ImageSplits]):
 
 
 @lru_cache(maxsize=1)  # one worker reads many parts of a store
-def reopen_store(address: str) -> ImageSplits:
-    """The store at an address that was loaded before, in another process."""
+def reopen_store(address: str, digest: str) -> ImageSplits:
+    """The store at an address that was loaded before, in another process.
+
+    By the ``digest`` of its summary and manifest a worker knows it from one that was there before.
+    """
     fs, root = url_to_fs(address)
-    return replace(_read_store(fs, root.rstrip("/")), reopen=partial(reopen_store, address))
+    return _read_store(fs, root.rstrip("/"), address)
 
 
-def _read_store(fs: AbstractFileSystem, root: str) -> ImageSplits:
+def _read_store(fs: AbstractFileSystem, root: str, address: str) -> ImageSplits:
     import pandas as pd
 
-    is_local = isinstance(fs, LocalFileSystem)
-    if is_local and not is_sharded(fs, root):
-        splits = {name: _read_split(Path(root, name)) for name in SPLITS}
-    else:
-        splits = read_shards(fs, root)
-    summary = json.loads(fs.cat_file(f"{root}/{_SUMMARY}"))
+    is_whole = isinstance(fs, LocalFileSystem) and not is_sharded(fs, root)
+    splits = {name: _read_split(Path(root, name)) for name in SPLITS} if is_whole else read_shards(fs, root)
+    content = fs.cat_file(f"{root}/{_SUMMARY}")
+    digest = hashlib.sha256(content if is_whole else content + fs.cat_file(f"{root}/{MANIFEST}")).hexdigest()
     rejects = pd.read_csv(io.BytesIO(fs.cat_file(f"{root}/{_REJECTS}")), dtype=str, keep_default_na=False)
     train, val, test, pairs = (splits[name] for name in SPLITS)
-    return ImageSplits(train, val, test, pairs, summary, rejects)
+    reopen = partial(reopen_store, address, digest)
+    return ImageSplits(train, val, test, pairs, json.loads(content), rejects, reopen)
 
 
 def _no_formula(cell: str) -> str:

@@ -1,7 +1,8 @@
 """Reads an image store in shards: memory-mapped from a local disk, by ranges of bytes from elsewhere."""
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatch
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from fsspec import AbstractFileSystem
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-MAX_OPEN = 128  # shards memory-mapped at a time: each keeps a file open, of which systems allow 256 or more
+# Shards of a store that are memory-mapped at a time: each keeps a file open, and systems allow 256 or more
+MAX_OPEN = 128
 _FILES_AT_ONCE = 64  # of captions, read together
 
 
@@ -25,20 +27,31 @@ class ShardedImages:
     """Images of all shards of a split, one after the other, uint8 (N, H, W, C); read on access.
 
     It is indexed as the first axis of an array is: by a number, a slice, or an array of numbers or booleans.
+    Another process gets the list of the shards, and opens the files itself. The splits of a store share
+    ``open_shard``.
     """
 
     ndim = 4
 
     def __init__(
-        self, fs: AbstractFileSystem, root: str, shards: Sequence[Shard], manifest: Manifest
+        self,
+        fs: AbstractFileSystem,
+        root: str,
+        split: SplitName,
+        manifest: Manifest,
+        open_shard: "Callable[[Shard], np.ndarray] | None" = None,
     ) -> None:
         import numpy as np
 
+        shards = manifest.splits[split]
         self.dtype = np.dtype(np.uint8)
         self.shard_ends = np.cumsum([shard.rows for shard in shards], dtype=np.int64)
         self.shape = (int(self.shard_ends[-1]) if shards else 0, *manifest.image_shape)
-        self._fs, self._root, self._shards, self._manifest = fs, root, shards, manifest
-        self._opened = lru_cache(MAX_OPEN)(self._open)
+        self._fs, self._root, self._split, self._manifest = fs, root, split, manifest
+        self._shards, self._open = shards, open_shard or shard_opener(root, manifest)
+
+    def __reduce__(self) -> tuple[type["ShardedImages"], tuple[Any, ...]]:
+        return ShardedImages, (self._fs, self._root, self._split, self._manifest)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -61,7 +74,7 @@ class ShardedImages:
         if isinstance(self._fs, LocalFileSystem):
             for number in np.unique(owners):
                 own = owners == number
-                images[own] = self._opened(int(number))[flat[own] - starts[number]]
+                images[own] = self._open(self._shards[number])[flat[own] - starts[number]]
         elif len(flat):
             images[:] = self._fetch(flat)
         return images.reshape(*wanted.shape, *self.shape[1:])
@@ -70,19 +83,6 @@ class ShardedImages:
         if copy is False:
             raise ValueError("images in shards are read from files, which copies them")
         return self[:].astype(dtype or self.dtype, copy=False)
-
-    def _open(self, number: int) -> "np.ndarray":
-        import numpy as np
-
-        shard = self._shards[number]
-        path, shape = f"{self._root}/{shard.images.name}", (shard.rows, *self.shape[1:])
-        try:
-            images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-            if (images.dtype, images.shape) != (self.dtype, shape):
-                raise ValueError(f"it holds {images.dtype} {images.shape} instead of uint8 {shape}")
-        except (OSError, ValueError) as error:
-            raise _damaged(path, error) from error
-        return images
 
     def _fetch(self, rows: "NDArray[np.int64]") -> "NDArray[np.uint8]":
         """Images of another machine; those that follow each other in a file are one range."""
@@ -108,11 +108,30 @@ class ShardedImages:
         return images[inverse]
 
 
+def shard_opener(root: str, manifest: Manifest) -> "Callable[[Shard], np.ndarray]":
+    """What memory-maps the images of a shard on a local disk; the last ``MAX_OPEN`` stay open."""
+    return lru_cache(MAX_OPEN)(partial(_map_shard, root, manifest.image_shape))
+
+
+def _map_shard(root: str, image_shape: tuple[int, ...], shard: Shard) -> "np.ndarray":
+    import numpy as np
+
+    path, shape = f"{root}/{shard.images.name}", (shard.rows, *image_shape)
+    try:
+        images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        if (images.dtype, images.shape) != (np.uint8, shape):
+            raise ValueError(f"it holds {images.dtype} {images.shape} instead of uint8 {shape}")
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return images
+
+
 def read_shards(fs: AbstractFileSystem, root: str) -> dict[SplitName, Split]:
     """The splits of a store in shards; ValueError in one sentence if it is incomplete or damaged."""
     manifest = read_manifest(fs, root)
+    open_shard = shard_opener(root, manifest)
     return {
-        split: Split(ShardedImages(fs, root, shards, manifest), _read_captions(fs, root, shards))
+        split: Split(ShardedImages(fs, root, split, manifest, open_shard), _read_captions(fs, root, shards))
         for split, shards in manifest.splits.items()
     }
 
@@ -134,7 +153,8 @@ def read_manifest(fs: AbstractFileSystem, root: str) -> Manifest:
 
 def is_sharded(fs: AbstractFileSystem, root: str) -> bool:
     """Whether a store is in shards, complete or not."""
-    return bool(fs.exists(f"{root}/{MANIFEST}") or fs.glob(f"{root}/{FIRST_IMAGES}"))
+    names = [path.removeprefix(f"{root}/") for path in fs.find(root)]  # a glob would read the root as one too
+    return MANIFEST in names or any(fnmatch(name, FIRST_IMAGES) for name in names)
 
 
 def _read_captions(fs: AbstractFileSystem, root: str, shards: Sequence[Shard]) -> "pd.DataFrame":
@@ -157,9 +177,10 @@ def _read_captions(fs: AbstractFileSystem, root: str, shards: Sequence[Shard]) -
 
 def _contents(fs: AbstractFileSystem, root: str, shards: Sequence[Shard]) -> Iterator[bytes]:
     for start in range(0, len(shards), _FILES_AT_ONCE):
-        paths = [f"{root}/{shard.captions.name}" for shard in shards[start : start + _FILES_AT_ONCE]]
-        contents = fs.cat(paths)
-        yield from (contents[path] for path in paths)
+        files = [shard.captions for shard in shards[start : start + _FILES_AT_ONCE]]
+        paths, sizes = [f"{root}/{file.name}" for file in files], [file.bytes for file in files]
+        # Not `cat`, which takes brackets and stars in a path for a pattern
+        yield from fs.cat_ranges(paths, [0] * len(paths), sizes, on_error="raise")
 
 
 def _damaged(path: str, error: Exception) -> LexipixError:
