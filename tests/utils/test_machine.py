@@ -33,6 +33,16 @@ def test_there_is_at_least_one_core():
     assert machine.n_cores() >= 1
 
 
+def test_a_worker_has_its_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    monkeypatch.setattr(machine, "_share", None)
+    assert machine.n_cores() == 16
+    machine.share_cores(4)
+    assert machine.n_cores() == 4
+    machine.share_cores(32)
+    assert machine.n_cores() == 16
+
+
 def test_available_memory_is_the_smallest_limit(tmp_path, monkeypatch):
     limit, used = tmp_path / "max", tmp_path / "current"
     monkeypatch.setattr(machine, "_CGROUPS", ((limit, used), (tmp_path / "none", tmp_path / "none")))

@@ -19,9 +19,19 @@ _DROPPABLE = re.compile(r"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)  # by
 CPU_INFO = Path("/proc/cpuinfo")  # Linux only
 
 
+_share: int | None = None
+
+
+def share_cores(n: int | None) -> None:
+    """Let this process use ``n`` cores only, since others use the rest; None: all that the system lets it."""
+    global _share
+    _share = n
+
+
 def n_cores() -> int:
     """Number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return n if _share is None else min(n, _share)
 
 
 @cache

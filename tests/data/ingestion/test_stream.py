@@ -1,10 +1,12 @@
 import hashlib
+from functools import partial
 
 import numpy as np
 import pytest
 from tests.support.parameters import section
+from tests.support.pickling_engine import crossed
 
-from lexipix.data.ingestion.stream import ImageStream
+from lexipix.data.ingestion.stream import ImageStream, open_stream
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Duplicate, OpenedSource, Reject, SourceImage
 
@@ -223,3 +225,41 @@ def test_rejects_without_a_loss_do_not_count():
     items = [Reject(f"link{n}", "a link", is_counted=False) for n in range(50)]
     _, rejects, summary = run([*ENOUGH, *items], max_reject_share=0)
     assert len(rejects) == summary["rejected"] == 50
+
+
+opened = []  # by open_folder and load_captioner
+
+
+class Loader:
+    """As the objects of the catalog are: without a text of its own."""
+
+
+def open_folder(loader, parameters, seed):
+    opened.append("source")
+    return OpenedSource(open_folder, n_images=100 + opened.count("one more"))
+
+
+def load_captioner(loader):
+    opened.append("captioner")
+
+
+def test_a_worker_opens_the_source_for_the_first_of_its_parts_only():
+    opened.clear()
+    loader = Loader()
+    parameters = section("ingestion", {"image_size": 8})
+    stream = open_stream(parameters, 1, partial(open_folder, loader), partial(load_captioner, loader))
+    assert opened == ["source", "captioner"]
+    first, second = crossed(stream), crossed(stream)  # each part brings its own copy of the loader
+    assert first is second is not stream and opened == ["source", "captioner"] * 2
+    again = open_stream(parameters, 1, partial(open_folder, loader), partial(load_captioner, loader))
+    assert crossed(again) is not first, "another run reads the folder again"
+
+
+def test_a_source_that_has_changed_for_a_worker_is_one_sentence():
+    opened.clear()
+    loader = Loader()
+    parameters = section("ingestion", {"image_size": 8})
+    stream = open_stream(parameters, 1, partial(open_folder, loader), partial(load_captioner, loader))
+    opened.append("one more")
+    with pytest.raises(LexipixError, match=r"101 images for a worker and 100 for the run: .* Run the same"):
+        crossed(stream)

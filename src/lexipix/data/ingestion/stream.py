@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from lexipix.data.ingestion.duplicates import Deduplicator
 from lexipix.data.ingestion.report import IngestReport
 from lexipix.engines.base import Engine
 from lexipix.engines.local import LOCAL
+from lexipix.utils.errors import LexipixError
 from lexipix.utils.terminal import DIRECTION_MARKS
 from lexipix.utils.types import OpenedSource, Reject, SourceImage, SplitName
 
@@ -135,16 +137,25 @@ def open_stream(
     sources: Callable[[IngestionParameters, int], OpenedSource],
     load_captioner: Callable[[], ImageCaptioner | None],
 ) -> ImageStream:
-    """The stream of a source; all arguments can cross to another process, which opens it again."""
-    reopen = partial(_reopen_stream, parameters, seed, sources, load_captioner)
-    return ImageStream(sources(parameters, seed), parameters, load_captioner(), reopen=reopen)
+    """The stream of a source; all arguments can cross to another process, which opens it again, once."""
+    source, captioner = sources(parameters, seed), load_captioner()
+    key, opened = uuid4().hex, (parameters, seed, sources, load_captioner)
+    reopen = partial(_reopen_stream, key, source.n_images, *opened)
+    return ImageStream(source, parameters, captioner, reopen=reopen)
 
 
-def _reopen_stream(parameters: IngestionParameters, seed: int, *rest: Any) -> ImageStream:
-    key = f"{parameters.model_dump_json()} {seed} {rest}"
+def _reopen_stream(key: str, n_images: int | None, *opened: Any) -> ImageStream:
+    """The stream that another process opened under this key; LexipixError if the source has changed."""
     if key not in _reopened:
+        stream = open_stream(*opened)
+        if stream.n_images != n_images:
+            raise LexipixError(
+                f"The source of the ingestion has {stream.n_images} images for a worker and {n_images} for "
+                "the run: engine.kind = ray needs it on a disk that all machines share, and unchanged until "
+                "the ingestion has ended. Run the same command again."
+            )
         _reopened.clear()
-        _reopened[key] = open_stream(parameters, seed, *rest)
+        _reopened[key] = stream
     return _reopened[key]
 
 
