@@ -203,6 +203,21 @@ def test_checkpoint_of_another_training_is_not_resumed():
     assert len(task.seen) == COUNTING + 40
 
 
+@pytest.mark.parametrize("first", [0, 80])
+def test_a_worker_with_another_checkpoint_stops_before_a_step_that_the_others_do_not_take(monkeypatch, first):
+    checkpoints = MemoryCheckpoints()
+    with pytest.raises(KeyboardInterrupt):
+        do(ToyTask(), fast(checkpoint_seconds=1e-9), RUN, ListStream(2), checkpoints)
+    seen = checkpoints.kept[1]["images_seen"]
+    if first:
+        checkpoints.kept, seen = None, 0
+    monkeypatch.setattr("lexipix.training.workers.agreed", lambda compute: first)  # what the first one says
+    task = ToyTask()
+    with pytest.raises(LexipixError, match=rf"A worker starts at {seen} images, the first one at {first}: "):
+        do(task, fast(), RUN, ListStream(), checkpoints)
+    assert not task.seen
+
+
 def test_weights_that_nothing_moves_are_not_in_the_checkpoint():
     checkpoints = MemoryCheckpoints()
     with pytest.raises(KeyboardInterrupt):

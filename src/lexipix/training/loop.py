@@ -64,8 +64,8 @@ def train(
         saved = checkpoints.load()
         if saved is not None and saved[1].get("fingerprint") != fingerprint:
             saved = None
+        _require_same_start(saved[1]["images_seen"] if saved else 0)
         state = TrainingState(task, parameters, run, saved)
-        _require_same_start(state)
         graphs, is_first = None, workers.rank() == 0
         if device.type == "cuda" and task.uses_cuda_graphs and workers.n_workers() == 1:
             graphs = CudaGraphRunner(task.optimizers.values())
@@ -170,12 +170,15 @@ def _learn_from(validation: Mapping[str, float], state: TrainingState) -> dict[s
     return metrics
 
 
-def _require_same_start(state: TrainingState) -> None:
-    """Raise a LexipixError if this worker did not find the checkpoint of the first one."""
-    first = workers.agreed(lambda: state.images_seen)
-    if state.images_seen != first:
+def _require_same_start(images_seen: int) -> None:
+    """Raise a LexipixError if this worker did not find the checkpoint of the first one.
+
+    A worker that starts anew measures a step first, together with the others, and one that resumes does not.
+    """
+    first = workers.agreed(lambda: images_seen)
+    if images_seen != first:
         raise LexipixError(
-            f"A worker starts at {state.images_seen:,} images, the first one at {first:,}: engine.kind = ray "
+            f"A worker starts at {images_seen:,} images, the first one at {first:,}: engine.kind = ray "
             "needs the project on a disk that all machines share, since checkpoints are read from there."
         )
 
