@@ -46,6 +46,22 @@ def test_the_task_is_left_unchanged():
     assert all(module.training for module in task.modules.values())
 
 
+def test_workers_share_the_time_of_a_step(monkeypatch):
+    """A step of 10 images on two workers takes as long as one of 5 on each."""
+    monkeypatch.setattr("lexipix.training.workers.n_workers", lambda: 2)
+    monkeypatch.setattr("lexipix.training.workers.rank", lambda: 1)
+    task, step = ToyTask(), ToyTask.step
+
+    def slow(rows, at):
+        time.sleep(0.02)
+        return step(task, rows, at)
+
+    task.step = slow
+    cost = step_cost(task, 10, section("run", {"device": "cpu"}), Precision(torch.device("cpu"), False))
+    assert len(task.seen[0]) == 5 and cost.flops == PER_ROW
+    assert 0.002 <= cost.seconds < 0.0035
+
+
 def test_the_time_is_that_of_an_average_step():
     task = ToyTask()
     task.phases = (0.0, 0.5)

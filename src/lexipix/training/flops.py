@@ -67,7 +67,7 @@ def step_cost(task: TrainingTask, batch_size: int, run: RunParameters, precision
                 taken = time.perf_counter() - began
             flops += (end - start) * counter.get_total_flops()
             seconds += (end - start) * taken / N_TIMED
-    return StepCost(flops / len(rows), seconds / len(rows))
+    return StepCost(flops / len(rows), seconds / batch_size)  # all workers take the step at the same time
 
 
 def _step(task: TrainingTask, rows: Tensor, progress: float, precision: Precision) -> None:
