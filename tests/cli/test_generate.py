@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -346,6 +347,38 @@ def test_the_first_image_needs_no_heavy_import(project):
 def test_numpy_is_enough_to_read_what_was_written(run, tmp_path):
     run(generate, TEXT, "-n", 1, "--out", tmp_path)
     assert np.asarray(Image.open(tmp_path / "0000.png")).shape == (16, 16, 3)
+
+
+class KeyedEngine(PicklingEngine):
+    """Notes the keys under which parts are kept."""
+
+    def __init__(self):
+        self.keys = []
+
+    def contents(self, key, function, parts, *arguments):
+        self.keys.append(key())
+        return super().contents(key, function, parts, *arguments)
+
+
+def test_parts_are_kept_for_the_same_prompts_options_and_model(run, project, tmp_path, monkeypatch):
+    """An interrupted drawing goes on, and another one does not take its parts."""
+    prompts, engine = tmp_path / "prompts.txt", KeyedEngine()
+    prompts.write_text(f"{TEXT}\n" * 3, encoding="utf-8")
+    (project.project_path / "conf/local/parameters_engine.yml").write_text("engine: {kind: ray}\n", "utf-8")
+    monkeypatch.setattr(drawing_parts, "row_parts", lambda n: row_parts(n, 4))
+    monkeypatch.setattr(drawing_parts, "choose_engine", lambda parameters: None)
+    monkeypatch.setattr(EngineDataset, "load", lambda self: engine)
+    draw = ("--prompts", prompts, "-n", 3, "--out", tmp_path / "out")
+    for more in ((), (), ("--seed", 8), ("--model", "gan")):
+        assert run(generate, *draw, *more).exit_code == 0
+    prompts.write_text(f"{TEXT}\n" * 4, encoding="utf-8")
+    assert run(generate, *draw).exit_code == 0
+    config = next((project.project_path / "data/06_models/champion").rglob("config.json"))
+    config.write_text(config.read_text() + "\n")
+    assert run(generate, *draw).exit_code == 0
+    first, again, *others = engine.keys
+    assert first == again and len({first, *others}) == 5
+    assert all(re.fullmatch("generated/[0-9a-f]{32}", key) for key in engine.keys)
 
 
 def test_a_long_list_is_drawn_in_parts_with_the_same_bytes(run, project, tmp_path, monkeypatch):

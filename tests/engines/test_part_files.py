@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lexipix.engines.part_files import read_part_file, write_part_file
+from lexipix.engines import part_files
+from lexipix.engines.part_files import part_folder, read_part_file, write_part_file
 from lexipix.utils.errors import LexipixError
 
 
@@ -41,3 +42,50 @@ def test_a_damaged_or_missing_file_is_one_sentence(tmp_path):
     Path(file.path).unlink()
     with pytest.raises(LexipixError, match="No such file"):
         read_part_file(file)
+
+
+def test_a_folder_is_removed_at_its_end_and_with_it_those_of_runs_that_were_never_continued(tmp_path):
+    for left in ("interrupted", "killed"):
+        with pytest.raises(KeyboardInterrupt), part_folder(tmp_path / "drawn" / left):
+            write_part_file((0, [1]), tmp_path / "drawn" / left, list)
+            raise KeyboardInterrupt
+        (tmp_path / "drawn" / f"{left}.lock").touch()  # whoever held it is gone
+        assert [path.name for path in (tmp_path / "drawn" / left).iterdir()] == ["00000.json"]
+    with part_folder(tmp_path / "drawn" / "killed"):
+        assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["killed", "killed.lock"]
+        assert (tmp_path / "drawn" / "killed" / "00000.json").is_file(), "its parts are not done again"
+    assert list((tmp_path / "drawn").iterdir()) == []
+
+
+def test_two_processes_that_do_other_work_do_not_remove_each_others_parts(tmp_path):
+    """As two `kedro generate` of one project, which no run lock keeps apart."""
+    with part_folder(tmp_path / "one"):
+        write_part_file((0, [1]), tmp_path / "one", list)
+        with part_folder(tmp_path / "two"):
+            assert (tmp_path / "one" / "00000.json").is_file()
+        assert (tmp_path / "one" / "00000.json").is_file() and not (tmp_path / "two").exists()
+
+
+def test_the_same_work_twice_at_once_is_refused_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(part_files, "WAIT_SECONDS", 0)
+    with part_folder(tmp_path / "one"):
+        write_part_file((0, [1]), tmp_path / "one", list)
+        with (
+            pytest.raises(
+                LexipixError, match=r"Another process does the same work, .*one for its parts: wait"
+            ),
+            part_folder(tmp_path / "one"),
+        ):
+            pytest.fail("it is in use")
+        assert (tmp_path / "one" / "00000.json").is_file()
+
+
+def test_a_disk_without_locks_removes_nothing(tmp_path, monkeypatch, caplog):
+    def unsupported(lock):
+        raise OSError(37, "No locks available")
+
+    (tmp_path / "other").mkdir()
+    monkeypatch.setattr(part_files.FileLock, "acquire", unsupported)
+    with part_folder(tmp_path / "one"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["other"] and "No locks available" in caplog.text

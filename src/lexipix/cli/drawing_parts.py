@@ -1,8 +1,10 @@
 """``kedro generate`` on an engine: the images of a long list of prompts, in parts."""
 
-import secrets
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
-from functools import cache
+from dataclasses import astuple
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +40,24 @@ def drawn_by_engine(
     choose_engine(context.parameters.engine)
     try:
         engine: Engine = context.load("engine")
-        key = f"generated/{secrets.token_hex(8)}"
+        key = partial(_key, request, context, model)
         for drawn in engine.contents(key, _draw_part, parts, project_path, env, model, request.options):
             yield BestOfResult(*(drawn[name] for name in BestOfResult._fields))
     finally:
         close_engine()
+
+
+def _key(request: ImageRequest, context: ProjectContext, model: str) -> str:
+    """The folder for parts: that of the same prompts and options, drawn by the same model."""
+    prompts = [prompt.text for prompt in request.prompts]
+    content = hashlib.sha256(json.dumps([prompts, astuple(request.options), model]).encode())
+    own = "tokens" if model == "tokens" else f"onnx_{model}"
+    for folder in map(context.path, ["champion"] if model == "champion" else [own, "onnx_scorer"]):
+        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            with file.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            content.update(f"{file.relative_to(folder).as_posix()} {digest}\n".encode())
+    return f"generated/{content.hexdigest()[:32]}"
 
 
 def _draw_part(

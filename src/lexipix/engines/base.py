@@ -34,12 +34,17 @@ class Engine(ABC):
 
     @abstractmethod
     def contents(
-        self, key: str, function: Callable[..., Content], parts: Sequence[Part], *arguments: Any
+        self,
+        key: Callable[[], str],
+        function: Callable[..., Content],
+        parts: Sequence[Part],
+        *arguments: Any,
     ) -> Iterator[Content]:
         """Yield the large results of parts, arrays or lists of JSON-able values, in their order.
 
-        ``key``, NAME/DIGEST, identifies function, parts and arguments: what an interrupted run has done is
-        not done again.
+        ``key`` returns NAME/DIGEST, which identifies function, parts and arguments: what an interrupted run
+        has done is not done again. Only an engine that keeps files calls it, as digests of models and images
+        take their time.
         """
 
     @abstractmethod

@@ -16,7 +16,11 @@ class LocalEngine(Engine):
         return (function(part, *arguments) for part in parts)
 
     def contents(
-        self, key: str, function: Callable[..., Content], parts: Sequence[Part], *arguments: Any
+        self,
+        key: Callable[[], str],
+        function: Callable[..., Content],
+        parts: Sequence[Part],
+        *arguments: Any,
     ) -> Iterator[Content]:
         return self.map(function, parts, *arguments)
 

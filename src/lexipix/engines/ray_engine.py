@@ -7,7 +7,6 @@ disk that all machines share.
 import logging
 import os
 import secrets
-import shutil
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 from lexipix.config.engine import EngineParameters
 from lexipix.engines.base import Content, Engine, Part, Result, Trained
 from lexipix.engines.mapped_files import arrays_cross_as_paths
-from lexipix.engines.part_files import read_part_file, write_part_file
+from lexipix.engines.part_files import part_folder, read_part_file, write_part_file
 from lexipix.engines.ray_training import Workers, train
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import CheckpointStore, MetricStream
@@ -57,16 +56,16 @@ class RayEngine(Engine):
             yield _result(ray, pending.popleft())
 
     def contents(
-        self, key: str, function: Callable[..., Content], parts: Sequence[Part], *arguments: Any
+        self,
+        key: Callable[[], str],
+        function: Callable[..., Content],
+        parts: Sequence[Part],
+        *arguments: Any,
     ) -> Iterator[Content]:
-        folder = self.folder / key
-        folder.mkdir(parents=True, exist_ok=True)
-        for other in folder.parent.iterdir():  # of a run that was interrupted and never continued
-            if other != folder:
-                shutil.rmtree(other)
-        for file in self.map(write_part_file, list(enumerate(parts)), folder, function, *arguments):
-            yield read_part_file(file)
-        shutil.rmtree(folder)
+        folder = self.folder / key()
+        with part_folder(folder):
+            for file in self.map(write_part_file, list(enumerate(parts)), folder, function, *arguments):
+                yield read_part_file(file)
 
     def train(
         self,

@@ -87,8 +87,11 @@ class SplitCaptioning:
 
     def write(self, rows: NDArray[np.int64], engine: Engine) -> list[tuple[str, float]]:
         """Returns captions of the ``rows`` (n,) with their confidence, or 1 without ``with_confidence``."""
-        digest, options = self.image_splits.digest, f"{self.beams} {self.with_confidence} {len(rows)}"
-        key = f"captions-{self.split}/{fingerprint(self.bundle, self.run, digest, options)}"
+
+        def key() -> str:
+            digest, options = self.image_splits.digest, f"{self.beams} {self.with_confidence} {len(rows)}"
+            return f"captions-{self.split}/{fingerprint(self.bundle, self.run, digest, options)}"
+
         parts = [rows[part] for part in row_parts(len(rows))]
         contents = engine.contents(key, _caption_rows, parts, self)
         return [(text, confidence) for content in contents for text, confidence in content]

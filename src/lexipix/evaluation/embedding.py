@@ -48,10 +48,15 @@ class Embedder:
 
         Images are uint8 (N, H, W, 3).
         """
-        parts, content = row_parts(len(images)), hashlib.sha256()
-        for rows in parts:
-            content.update(np.ascontiguousarray(images[rows]).data)
-        key = f"embedded/{fingerprint(self._bundle, self._run, self._batch_size, content.hexdigest())}"
+        parts = row_parts(len(images))
+
+        def key() -> str:
+            content = hashlib.sha256()
+            for rows in parts:
+                content.update(np.ascontiguousarray(images[rows]).data)
+            digest = fingerprint(self._bundle, self._run, self._batch_size, content.hexdigest())
+            return f"embedded/{digest}"
+
         arguments = images, self._network, self._bundle, self._run, self._batch_size
         embedded = np.concatenate(list(self._engine.contents(key, _embed_rows, parts, *arguments)))
         features, embeddings = np.split(embedded, [self._pair.image_encoder.project.in_features], axis=1)

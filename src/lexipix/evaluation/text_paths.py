@@ -66,7 +66,10 @@ def _draw(
     captions: Sequence[str],
 ) -> Pixels:
     captions = list(captions)
-    key = f"drawn-{path}/{fingerprint(model, run, json.dumps(captions), batch_size)}"
+
+    def key() -> str:
+        return f"drawn-{path}/{fingerprint(model, run, json.dumps(captions), batch_size)}"
+
     parts = [(rows, [captions[row] for row in rows]) for rows in row_parts(len(captions))]
     return mapped_array(engine.contents(key, _draw_part, parts, len(captions), model, run, batch_size))
 

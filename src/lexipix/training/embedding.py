@@ -1,6 +1,7 @@
 """Embeddings of all images of an array by the contrastive pair."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -36,12 +37,15 @@ def embed_splits(
     """Return unit embeddings of the images of some splits, memory-mapped: float32 (N, D) each."""
     found: dict[str, NDArray[np.float32]] = {}
     for split in splits:
-        parts = row_parts(len(image_splits[split]))
-        key = f"embeddings-{split}/{fingerprint(bundle, run, image_splits.digest)}"
+        parts, key = row_parts(len(image_splits[split])), partial(_key, bundle, image_splits, split, run)
         found[split] = mapped_array(
             engine.contents(key, _embed_rows, parts, bundle, image_splits, split, run)
         )
     return found
+
+
+def _key(bundle: ModelBundle, image_splits: ImageSplits, split: SplitName, run: RunParameters) -> str:
+    return f"embeddings-{split}/{fingerprint(bundle, run, image_splits.digest)}"
 
 
 def _embed_rows(
