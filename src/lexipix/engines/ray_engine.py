@@ -18,7 +18,8 @@ from lexipix.config.engine import EngineParameters
 from lexipix.engines.base import Content, Engine, Part, Result, Trained
 from lexipix.engines.mapped_files import arrays_cross_as_paths
 from lexipix.engines.part_files import part_folder, read_part_file, write_part_file
-from lexipix.engines.ray_training import Workers, train
+from lexipix.engines.ray_training import train
+from lexipix.engines.ray_workers import Workers, share_machines
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import CheckpointStore, MetricStream
 
@@ -113,20 +114,14 @@ class RayEngine(Engine):
         """Return how many workers the cluster has room for now, and what each of them gets."""
         ray = self.connect()
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        wanted, gpus = self.parameters.workers, self.parameters.gpus_per_worker
-        n_cpus = [int(node.get("CPU", 0)) for node in nodes]
-        cpus = max(1, min(sum(n_cpus) // wanted, max(n_cpus, default=1))) if wanted and not gpus else 1
-        rooms = (
-            min(n // cpus, int(node.get("GPU", 0)) // gpus if gpus else n)
-            for n, node in zip(n_cpus, nodes, strict=True)
-        )
-        count = sum(rooms)
-        if not count:
+        machines = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]
+        workers = share_machines(machines, self.parameters.workers, self.parameters.gpus_per_worker)
+        if not workers.count:
             raise LexipixError(
-                f"The Ray cluster has no room for a worker with {cpus} CPUs and {gpus} GPUs: lower "
-                "engine.gpus_per_worker, or add machines."
+                f"The Ray cluster has no room for a worker with {workers.cpus} CPUs and {workers.gpus} GPUs: "
+                "lower engine.gpus_per_worker, or add machines."
             )
-        return Workers(min(wanted, count) if wanted else count, cpus, gpus)
+        return workers
 
     def close(self) -> None:
         if self._ray is not None and self._is_ours:

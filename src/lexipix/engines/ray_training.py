@@ -7,13 +7,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from lexipix.engines.base import Trained
+from lexipix.engines.ray_workers import Workers, n_training
 from lexipix.utils.errors import LexipixError, causes
 from lexipix.utils.types import CheckpointStore, MetricStream, NullMetricStream
 
@@ -21,15 +21,6 @@ _log = logging.getLogger(__name__)
 
 MAX_STARTS = 8  # of the workers of a training
 START_SECONDS = "30"  # until workers that cannot be placed are given up: their machine is gone
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The workers of a cluster."""
-
-    count: int
-    cpus: int  # of each
-    gpus: int
 
 
 class RelayedStream(MetricStream):
@@ -57,7 +48,8 @@ def train(
     """Return what the first of the workers returns; for the other arguments see :meth:`.Engine.train`.
 
     ``find_workers`` gives the workers that the cluster has room for now. When one is lost, all start again
-    from the last checkpoint, as many as are left: the largest number that divides the batch.
+    from the last checkpoint, as many as are left: the largest number that divides the batch, with at least
+    ``MIN_ROWS`` of its rows each.
 
     Raises:
         LexipixError: A worker raised one, or workers were lost too often.
@@ -75,7 +67,7 @@ def train(
     try:
         for start in range(1, MAX_STARTS + 1):
             workers = find_workers()
-            count = max(n for n in range(1, workers.count + 1) if batch_size % n == 0)
+            count = n_training(batch_size, workers.count)
             _log.info("Training with %d workers on the Ray cluster", count)
             try:
                 result = _fit(workers, count, {"shared": [shared], "messages": messages})
