@@ -1,11 +1,13 @@
 """Parts on a cluster: the same bytes for any number of workers, and whatever is lost in between."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -22,6 +24,35 @@ from lexipix.datasets.sources.sources import open_source
 from lexipix.engines.local import LOCAL
 from lexipix.pipelines.ingestion.nodes import ingest
 from lexipix.utils.errors import LexipixError
+
+# Starts the cluster of a run, and asks it for its nodes from other processes, with its token and without
+STRANGER = """
+import json, os, subprocess, sys
+from pathlib import Path
+from tests.support import cluster_work
+from tests.support.parameters import section
+from lexipix.engines.ray_engine import RayEngine
+
+engine = RayEngine(section("engine", {"kind": "ray", "workers": 1}), Path(sys.argv[1]))
+ray = engine.connect()
+from ray._common.usage.usage_lib import usage_stats_enabled
+
+address = ray.get_runtime_context().gcs_address
+code = f"from ray._raylet import GcsClient; GcsClient(address={address!r}).get_all_node_info(timeout=20)"
+
+def answers(environment):
+    return subprocess.run([sys.executable, "-c", code], env=environment, timeout=100).returncode == 0
+
+known = dict(os.environ)
+without = {name: value for name, value in known.items() if not name.startswith("RAY_AUTH")}
+names = ["RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED", "GLOO_SOCKET_IFNAME"]
+found = {
+    "with": answers(known), "without": answers(without), "usage": usage_stats_enabled(),
+    "worker": next(engine.map(cluster_work.environment, [names])),
+}
+engine.close()
+print(json.dumps(found))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +101,7 @@ def test_an_ingestion_gives_the_same_bytes_on_any_number_of_workers(machines, pi
 def test_the_parts_of_a_lost_node_are_done_again_and_no_others(machines, tmp_path):
     cluster = machines(2)
     engine, results = cluster.engine(tmp_path / "parts"), []
-    contents = engine.contents("squares/1", cluster_work.slow_square, range(12), tmp_path)
+    contents = engine.contents(lambda: "squares/1", cluster_work.slow_square, range(12), tmp_path)
 
     def work():
         results.extend(np.array(one) for one in contents)
@@ -100,7 +131,7 @@ def test_what_a_killed_driver_finished_is_not_done_again(machines, tmp_path):
         "from lexipix.engines.ray_engine import RayEngine\n"
         f"engine = RayEngine(section('engine', {{'kind': 'ray', 'address': {cluster.address!r}}}), "
         f"Path({str(tmp_path / 'parts')!r}))\n"
-        f"list(engine.contents('squares/1', cluster_work.slow_square, range(8), {str(tmp_path)!r}))\n"
+        f"list(engine.contents(lambda: 'squares/1', cluster_work.slow_square, range(8), {str(tmp_path)!r}))\n"
     )
     driver = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env=dict(os.environ))
     folder = tmp_path / "parts" / "squares" / "1"
@@ -112,7 +143,7 @@ def test_what_a_killed_driver_finished_is_not_done_again(machines, tmp_path):
     finished = {path.name for path in folder.glob("*.npy")}
     attempts.unlink()
     engine = cluster.engine(tmp_path / "parts")
-    found = engine.contents("squares/1", cluster_work.slow_square, range(8), str(tmp_path))
+    found = engine.contents(lambda: "squares/1", cluster_work.slow_square, range(8), str(tmp_path))
     assert [int(one[0, 0]) for one in found] == [number**2 for number in range(8)]
     done = {f"{int(line):05}.npy" for line in attempts.read_text().split()}
     assert 3 <= len(finished) < 8 and not done & finished and len(done) == 8 - len(finished)
@@ -122,6 +153,29 @@ def test_a_mistake_that_a_worker_finds_is_one_sentence(machines, tmp_path):
     engine = machines(1).engine(tmp_path)
     with pytest.raises(LexipixError, match=r"^part 1 cannot be done: do another\.$"):
         list(engine.map(cluster_work.refuse, [1]))
+
+
+def test_parts_in_flight_end_before_the_error_is_told(machines, tmp_path):
+    """Else they write into a folder that is removed by then, and make it again."""
+    engine, began = machines(2).engine(tmp_path / "parts"), time.monotonic()
+    with pytest.raises(LexipixError, match=r"^part 0 cannot be done"):
+        list(engine.map(cluster_work.interrupted_by_the_first, range(4), tmp_path))
+    assert (tmp_path / "ended").exists() and time.monotonic() - began < 120
+
+
+def test_nobody_without_the_token_reaches_the_cluster_of_a_run(tmp_path):
+    """The environment of the run sets nothing of it."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "GLOO_"))
+    }
+    environment["HOME"] = str(tmp_path)  # where Ray looks for a token too
+    answer = subprocess.run(
+        [sys.executable, "-c", STRANGER, str(tmp_path)], cwd=REPOSITORY, env=environment, capture_output=True,
+        text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert found == {"with": True, "without": False, "usage": False, "worker": ["token", "0", "lo"]}
 
 
 def test_a_cluster_that_cannot_be_reached_is_one_sentence(tmp_path):

@@ -1,11 +1,13 @@
 """Work for the workers of a cluster, which import it."""
 
+import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from lexipix.training import workers
 from lexipix.utils.errors import LexipixError
 
 
@@ -15,6 +17,25 @@ def slow_square(number, folder, seconds=0.4):
         file.write(f"{number}\n")
     time.sleep(seconds)
     return np.full((1000, 10), number**2, np.int32)
+
+
+def interrupted_by_the_first(number, folder):
+    """Fail in the first part once another one is at work, which takes very long and notes its end."""
+    started = Path(folder, "started")
+    if number == 0:
+        while not started.exists():
+            time.sleep(0.05)
+        refuse(number)
+    started.touch()
+    try:
+        time.sleep(600)
+    finally:
+        Path(folder, "ended").touch()
+
+
+def environment(names):
+    """Some variables of a worker's environment."""
+    return [os.environ.get(name) for name in names]
 
 
 def refuse(number):
@@ -31,12 +52,15 @@ def diverging(build):
     return setup
 
 
-def slowed(build, seconds):
-    """A training whose steps take a while."""
+def slowed(build, seconds, log):
+    """A training whose steps take a while; each is noted with its progress and the number of workers."""
     setup = build()
     step = setup.task.step
 
     def slow(rows, progress):
+        if workers.rank() == 0:
+            with Path(log).open("a") as file:
+                file.write(f"{progress} {workers.n_workers()}\n")
         time.sleep(seconds)
         return step(rows, progress)
 

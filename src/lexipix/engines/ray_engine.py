@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 MAX_RETRIES = 5  # of a part whose worker was lost
 CONNECT_SECONDS = 10.0
 AHEAD = 2  # parts that wait for each worker, so that none is idle while the first result is awaited
+CANCEL_SECONDS = 10.0  # for a part to end after an error, before its worker is killed
 
 
 class RayEngine(Engine):
@@ -49,12 +51,15 @@ class RayEngine(Engine):
             num_cpus=workers.cpus, num_gpus=workers.gpus, max_retries=MAX_RETRIES
         )
         shared, pending = ray.put(arguments), deque[Any]()
-        for part in parts:
-            pending.append(task.remote(function, part, shared))
-            if len(pending) >= AHEAD * workers.count:
-                yield _result(ray, pending.popleft())
-        while pending:
-            yield _result(ray, pending.popleft())
+        try:
+            for part in parts:
+                pending.append(task.remote(function, part, shared))
+                if len(pending) >= AHEAD * workers.count:
+                    yield _next_result(ray, pending)
+            while pending:
+                yield _next_result(ray, pending)
+        finally:
+            _cancel(ray, list(pending))
 
     def contents(
         self,
@@ -141,10 +146,24 @@ def _run_part(function: Callable[..., Any], part: Any, arguments: tuple[Any, ...
     return function(part, *arguments)
 
 
-def _result(ray: ModuleType, reference: Any) -> Any:
-    """The result of a task; an error of our own as it was raised there."""
+def _cancel(ray: ModuleType, pending: list[Any]) -> None:
+    """End tasks that nobody waits for any more, which else write into folders that are removed by then."""
+    with suppress(ray.exceptions.RayError):  # the cluster may be gone
+        for force in (False, True):
+            if pending:
+                for reference in pending:
+                    ray.cancel(reference, force=force)
+                _, pending = ray.wait(
+                    pending, num_returns=len(pending), timeout=CANCEL_SECONDS, fetch_local=False
+                )
+
+
+def _next_result(ray: ModuleType, pending: deque[Any]) -> Any:
+    """The result of the first task, which is taken out; an error of our own as it was raised there."""
     try:
-        return ray.get(reference)
+        result = ray.get(pending[0])
+        pending.popleft()
+        return result
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, LexipixError):
             raise LexipixError(str(error.cause)) from error
