@@ -22,6 +22,7 @@ from lexipix.engines.part_files import part_folder, read_part_file, write_part_f
 from lexipix.engines.ray_training import train
 from lexipix.engines.ray_workers import Workers, share_machines
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.machine import share_cores
 from lexipix.utils.types import CheckpointStore, MetricStream
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class RayEngine(Engine):
         shared, pending = ray.put(arguments), deque[Any]()
         try:
             for part in parts:
-                pending.append(task.remote(function, part, shared))
+                pending.append(task.remote(function, part, shared, workers.cpus))
                 if len(pending) >= AHEAD * workers.count:
                     yield _next_result(ray, pending)
             while pending:
@@ -141,8 +142,9 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
-def _run_part(function: Callable[..., Any], part: Any, arguments: tuple[Any, ...]) -> Any:
+def _run_part(function: Callable[..., Any], part: Any, arguments: tuple[Any, ...], cpus: int) -> Any:
     """What a task runs."""
+    share_cores(cpus)
     return function(part, *arguments)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from lexipix.engines.base import Trained
 from lexipix.engines.ray_workers import Workers, n_training
 from lexipix.utils.errors import LexipixError, causes
+from lexipix.utils.machine import share_cores
 from lexipix.utils.types import CheckpointStore, MetricStream, NullMetricStream
 
 _log = logging.getLogger(__name__)
@@ -69,8 +70,9 @@ def train(
             workers = find_workers()
             count = n_training(batch_size, workers.count)
             _log.info("Training with %d workers on the Ray cluster", count)
+            config = {"shared": [shared], "messages": messages, "cpus": workers.cpus}
             try:
-                result = _fit(workers, count, {"shared": [shared], "messages": messages})
+                result = _fit(workers, count, config)
                 break
             except TrainingFailedError as error:
                 ours = next((one for one in _failures(error) if isinstance(one, LexipixError)), None)
@@ -139,6 +141,7 @@ def _work(config: dict[str, Any]) -> Any:
     import ray
     import ray.train
 
+    share_cores(config["cpus"])
     is_first = ray.train.get_context().get_world_rank() == 0
     if is_first:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
