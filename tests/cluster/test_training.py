@@ -63,9 +63,9 @@ def test_embeddings_of_all_workers_are_compared(machines, tmp_path):
 
 
 def test_a_training_goes_on_with_the_workers_that_are_left(machines, tmp_path):
-    job = tokenizer_job(checkpoint_seconds=0.5, num_images=100 * 16)
+    job, log = tokenizer_job(checkpoint_seconds=0.5, num_images=100 * 16), tmp_path / "steps"
     expected, _ = losses_of(job, tmp_path, LOCAL)
-    slow = replace(job, build=partial(cluster_work.slowed, job.build, 0.1))
+    slow = replace(job, build=partial(cluster_work.slowed, job.build, 0.1, log))
     cluster, found = machines(2), []
     engine, checkpoint = cluster.engine(tmp_path / "parts"), tmp_path / "two" / "model.safetensors"
     checkpoint.parent.mkdir()
@@ -76,6 +76,11 @@ def test_a_training_goes_on_with_the_workers_that_are_left(machines, tmp_path):
     thread.join(300)
     ((losses, (_, _, metrics, _)),) = found
     assert metrics["images_seen"] == 1600 and losses[-1] == pytest.approx(expected[-1], rel=0.02)
+    steps = [line.split() for line in log.read_text().splitlines()]
+    together, alone = ([float(at) for at, n in steps if n == count] for count in ("2", "1"))
+    assert together[0] == 0 and 0 < alone[0] <= together[-1] + 0.01, "it goes on from the checkpoint"
+    assert len(together) < 100 and alone == pytest.approx([alone[0] + n / 100 for n in range(len(alone))])
+    assert alone[-1] == pytest.approx(0.99)
     assert not list(tmp_path.rglob("*.pkl")) and not checkpoint.exists()
 
 

@@ -20,7 +20,7 @@ from lexipix.utils.types import CheckpointStore, MetricStream, NullMetricStream
 
 _log = logging.getLogger(__name__)
 
-MAX_STARTS = 8  # of the workers of a training
+MAX_STARTS = 8  # of the workers of a training, without a new checkpoint between them
 START_SECONDS = "30"  # until workers that cannot be placed are given up: their machine is gone
 
 
@@ -54,19 +54,20 @@ def train(
 
     Raises:
         LexipixError: A worker raised one, or workers were lost too often.
+        Exception: A worker raised it twice without a new checkpoint between.
     """
     from ray.train import TrainingFailedError
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    failures = Failures(checkpoints)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     messages = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     shared = ray.put((function, job, checkpoints))
     listener = threading.Thread(target=_listen, args=(messages, stream), daemon=True)
     listener.start()
-    result = None
     try:
-        for start in range(1, MAX_STARTS + 1):
+        while True:
             workers = find_workers()
             count = n_training(batch_size, workers.count)
             _log.info("Training with %d workers on the Ray cluster", count)
@@ -75,17 +76,7 @@ def train(
                 result = _fit(workers, count, config)
                 break
             except TrainingFailedError as error:
-                ours = next((one for one in _failures(error) if isinstance(one, LexipixError)), None)
-                if ours is not None:
-                    raise LexipixError(str(ours)) from error
-                reason = next(iter(str(list(_failures(error))[-1]).splitlines()), "")
-                if start == MAX_STARTS:
-                    raise LexipixError(
-                        f"The workers of a training were lost {MAX_STARTS} times ({reason:.300}): look at "
-                        "the memory and the logs of the cluster's machines, then run the same command again, "
-                        "which continues from the last checkpoint."
-                    ) from error
-                _log.warning("A training lost its workers (%.300s): it starts from its checkpoint.", reason)
+                failures.add(error)
     finally:
         messages.put(None)
         listener.join()
@@ -94,6 +85,46 @@ def train(
         raise KeyboardInterrupt
     trained: Trained = result
     return trained
+
+
+class Failures:
+    """The failures of a training's workers since its last checkpoint."""
+
+    def __init__(self, checkpoints: CheckpointStore) -> None:
+        self._checkpoints, self._reached = checkpoints, _progress(checkpoints)
+        self._n, self._faults = 0, set[tuple[str, str]]()
+
+    def add(self, error: Exception) -> None:
+        """Take note of an error of Ray Train, after which the training starts again.
+
+        Raises:
+            LexipixError: A worker raised one, or this is the last of ``MAX_STARTS``.
+            Exception: A worker raised the same one before, so that it is no loss of a worker.
+        """
+        failures = _failures(error)
+        ours = next((one for one in failures if isinstance(one, LexipixError)), None)
+        if ours is not None:
+            raise LexipixError(str(ours)) from error
+        if (reached := _progress(self._checkpoints)) != self._reached:
+            self._reached, self._n, self._faults = reached, 0, set()
+        faults = {(type(one).__name__, str(one)): one for one in _faults(error)}
+        if again := faults.keys() & self._faults:
+            raise faults[next(iter(again))] from error
+        self._n, self._faults = self._n + 1, set(faults)
+        reason = next(iter(str(failures[-1]).splitlines()), "")
+        if self._n == MAX_STARTS:
+            raise LexipixError(
+                f"The workers of a training failed {MAX_STARTS} times without a new checkpoint between "
+                f"({reason:.300}): look at the memory and the logs of the cluster's machines, then run the "
+                "same command again, which continues from the last checkpoint."
+            ) from error
+        _log.warning("The workers of a training failed (%.300s): it starts from its checkpoint.", reason)
+
+
+def _progress(checkpoints: CheckpointStore) -> tuple[Any, Any] | None:
+    """What changes with each checkpoint."""
+    saved = checkpoints.load()
+    return None if saved is None else (saved[1].get("fingerprint"), saved[1].get("images_seen"))
 
 
 def _fit(workers: Workers, count: int, config: dict[str, Any]) -> Any:
@@ -165,3 +196,11 @@ def _failures(error: Exception) -> list[BaseException]:
         found += causes(one)
         found += causes(getattr(one, "_base_exc", one))
     return found
+
+
+def _faults(error: Exception) -> list[BaseException]:
+    """What the functions of workers raised themselves, unless another worker's loss made them."""
+    from torch.distributed import DistError
+
+    raised = (getattr(one, "_base_exc", None) for one in getattr(error, "worker_failures", {}).values())
+    return [one for one in raised if one is not None and not isinstance(one, DistError)]
