@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -88,18 +89,23 @@ class RayEngine(Engine):
         """Return the module ``ray``, connected to the cluster.
 
         Raises:
-            LexipixError: The cluster cannot be reached.
+            LexipixError: The cluster cannot be reached, or a part of Ray is not installed.
         """
         if self._ray is not None:
             return self._ray
         address = self.parameters.address or os.environ.get("RAY_ADDRESS") or "local"
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else whoever reaches a node runs code on it
-        options: dict[str, Any] = {}
-        if address == "local":
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # it listens on 127.0.0.1 alone
-            options = {"include_dashboard": False}
-        import ray
+        for name, value in cluster_environment(address).items():
+            os.environ.setdefault(name, value)
+        options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+        try:
+            import ray
+            import ray.train  # it asks for packages that `pip install ray` leaves out
+        except ImportError as error:
+            reason = " ".join(str(error).split())
+            raise LexipixError(
+                f"engine.kind = ray, but only a part of Ray is installed ({reason:.300}): install the extra "
+                "with `pip install '.[ray]'`, or set engine.kind to local."
+            ) from error
 
         arrays_cross_as_paths()
         if not ray.is_initialized():
@@ -133,6 +139,21 @@ class RayEngine(Engine):
         if self._ray is not None and self._is_ours:
             self._ray.shutdown()
         self._ray, self._is_ours = None, False
+
+
+def cluster_environment(address: str) -> dict[str, str]:
+    """Return the environment variables that Ray reads when it is imported, where the user has not set them.
+
+    A cluster that this process starts listens on 127.0.0.1 alone, but for the store in which the workers of a
+    training find each other, which torch opens on all interfaces.
+    """
+    # Without a token whoever reaches a node runs code on it
+    variables = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+    if address == "local":
+        variables["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        variables["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        variables["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+    return variables
 
 
 def _require_answer(address: str) -> None:
