@@ -119,7 +119,7 @@ def _map_shard(root: str, image_shape: tuple[int, ...], shard: Shard) -> "np.nda
     path, shape = f"{root}/{shard.images.name}", (shard.rows, *image_shape)
     try:
         images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        if (images.dtype, images.shape) != (np.uint8, shape):
+        if (images.dtype, images.shape) != (np.dtype(np.uint8), shape):
             raise ValueError(f"it holds {images.dtype} {images.shape} instead of uint8 {shape}")
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
