@@ -13,7 +13,8 @@ ENV DO_NOT_TRACK=1 \
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    PYTHONWARNINGS=ignore
+    PYTHONWARNINGS=ignore \
+    UVICORN_LIMIT_CONCURRENCY=64
 
 # Before the model itself: a new model with the same versions takes this layer from the cache
 COPY model/requirements.txt /srv/requirements.txt

@@ -87,13 +87,15 @@ ui: install  ## Open the MLflow UI: metrics, images, reports, models
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 \
 	  --backend-store-uri "$$store" --host 127.0.0.1 --port $(PORT)
 
-# MLflow starts the server by its name, so it must be on the PATH.
+# MLflow starts the server by its name, so it must be on the PATH. More connections at once are answered with
+# status 503.
 serve: PORT := 5001
 serve: install  ## Serve the champion of the registered models; needs a finished `make run`
 	@export MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; \
 	$(BIN)/python -m lexipix.tracking.registry "$(MODEL)" && \
 	echo "$(MODEL): http://127.0.0.1:$(PORT)/invocations  (requests: docs/serve.md; stop it with Ctrl-C)" && \
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
+	  UVICORN_LIMIT_CONCURRENCY=$${UVICORN_LIMIT_CONCURRENCY:-64} \
 	  mlflow models serve -m "models:/$(MODEL)@champion" --env-manager local --host 127.0.0.1 --port $(PORT)
 
 play: PORT := 7860

@@ -5,11 +5,13 @@ import http.client
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from tests.support.servers import free_port, running_server
 
 GENERATOR, CAPTIONER = "lexipix-generator-smoke", "lexipix-captioner-smoke"
 PROMPT = "a big red circle at the left on white"
+JSON = "application/json"
 # What serving must do without, and our package anywhere but in the model's own folder
 BLOCKER = """
 import sys
@@ -84,6 +87,7 @@ def serving(smoke, name, folder):
     environment = activated_environment() | {
         "PYTHONPATH": str(folder),
         "MLFLOW_TRACKING_URI": f"sqlite:///{smoke.path / 'mlflow.db'}",
+        "UVICORN_LIMIT_CONCURRENCY": "40",
     }
     code = "import importlib, sys\nfor name in sys.argv[1:]:\n    try: importlib.import_module(name)\n"
     code += "    except ModuleNotFoundError: print(name)"
@@ -206,12 +210,37 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence(generator, prompts, param
         (b"[]", "application/json", 400),
         (b'{"inputs": {"text": ["a star"]}}', "application/json", 400),
         (b'{"inputs": {"prompt": [["a"], ["b", 3]]}}', "application/json", 400),
+        (b'{"inputs": ' + json.dumps({"prompt": "x" * 1_000_000}).encode() + b"}", "application/json", 400),
+        (b"\xff" * 1_000_000, "application/json", 400),
+        (b"1" * 1_000_000, "application/json", 400),
+        (b"[" * 1_000_000, "application/json", 400),
+        (b'{"inputs": {"prompt": ["' + b"x" * 999_999 + b'"' + b', ""' * 9_999 + b"]}}", JSON, 400),
+        (b'{"inputs": [' + b"[]," * 200_000 + b"1]}", JSON, 400),
         (b"prompt\na red star", "text/plain", 415),
+        (b"prompt\na red star", "text/csv", 415),
+        (b"PAR1", "application/vnd.apache.parquet", 415),
+        (b"PAR1" + bytes(1_000_000), "application/vnd.apache.parquet; charset=utf-8", 415),
         (b"garbage", None, 415),
     ],
 )
-def test_garbage_is_refused(generator, body, content_type, status):
-    assert generator.post(body, content_type)[0] == status
+def test_garbage_is_refused_in_few_words(generator, body, content_type, status):
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer, text = generator.request("POST", "/invocations", body, headers)
+    assert answer.status == status, text[:500]
+    assert len(text) < 600
+    assert "stack_trace" not in text and "Traceback" not in text
+    assert json.loads(text)["message"]
+
+
+def test_more_connections_than_the_limit_are_told_so_and_the_next_ones_answered(generator):
+    with ExitStack() as open_ones:
+        for _ in range(40):
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", generator.port), timeout=10))
+        assert generator.ask(PROMPT)[0] == 503
+    until = time.monotonic() + 30
+    while (status := generator.ask(PROMPT)[0]) == 503 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert status == 200
 
 
 @pytest.mark.parametrize(

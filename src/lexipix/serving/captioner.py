@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lexipix.config.generation import ServingParameters
 from lexipix.inference.caption_pipeline import CaptionPipeline
-from lexipix.serving.refusals import MEGA, protect_server, require_at_most, user_errors
+from lexipix.serving.refusals import MEGA, require_at_most, user_errors
+from lexipix.serving.server_limits import protect_server
 from lexipix.utils.errors import LexipixError
 
 PICTURE = "picture"

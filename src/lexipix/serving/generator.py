@@ -13,7 +13,8 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from lexipix.config.generation import MAX_SEED, ServingParameters
 from lexipix.inference.prompt_checks import shown
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
-from lexipix.serving.refusals import MEGA, protect_server, require_at_most, user_errors
+from lexipix.serving.refusals import MEGA, require_at_most, user_errors
+from lexipix.serving.server_limits import protect_server
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.png import encode_png
 
