@@ -20,7 +20,6 @@ from tests.campaigns.fuzz import REPOSITORY, Journal
 from tests.support.project import new_clone, run_kedro
 
 _SAID = (
-    "The disk is full",
     "the disk is full",
     "database or disk is full",
     "No space left",

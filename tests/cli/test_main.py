@@ -35,6 +35,13 @@ def test_a_full_disk_is_reported_and_a_defect_keeps_its_traceback():
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(click.ClickException, match=r"x\.db cannot be used, permission denied"), user_errors():
         raise PermissionError(errno.EACCES, "Permission denied", "x.db")
+    with (
+        pytest.raises(click.ClickException, match=r"x\.db cannot be used, the name"),
+        user_errors(),
+    ):
+        raise OSError(errno.ENAMETOOLONG, "File name too long", "x.db")
+    with pytest.raises(FileNotFoundError), user_errors():
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x.db")
     with pytest.raises(KeyError), user_errors():
         raise KeyError("x")
 

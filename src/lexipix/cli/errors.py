@@ -1,6 +1,5 @@
 """Errors as the user reads them: one sentence each. Ctrl-C shows how to continue."""
 
-import errno
 import re
 import signal
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import click
 
 from lexipix.utils import signals
 from lexipix.utils.errors import LexipixError, causes, database_error, reason
+from lexipix.utils.system_errors import advice
 from lexipix.utils.terminal import inert
 
 # What torch and ONNX Runtime say, which have no class of their own for it
@@ -52,16 +52,13 @@ def sentence(error: BaseException) -> str | None:
     for cause in causes(error):
         if isinstance(cause, LexipixError):
             return str(cause)
-        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-            return "The disk is full: free some space and run the same command again."
         if isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)):
             return (
                 "There is not enough memory: stop other programs, or choose a smaller batch_size for the "
                 "training that the log names last."
             )
-        if isinstance(cause, PermissionError):
-            place = cause.filename or "A file"
-            return f"{place} cannot be used, permission denied: check its owner and permissions."
+        if (clause := advice(cause)) is not None:
+            return f"{getattr(cause, 'filename', None) or 'A file'} cannot be used, {clause}."
     if database_error(error) is not None:
         return f"The MLflow store cannot be used: {reason(error)}."
     return None

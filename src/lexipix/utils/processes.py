@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psutil
 
-_CLOCK_SECONDS = 5.0
+CLOCK_SECONDS = 5.0  # by which start times may differ from other times
 
 
 def process_name(process: psutil.Process | None = None) -> str:
@@ -30,7 +30,7 @@ def has_ended(name: str) -> bool:
     try:
         # The system's clock may have been set since, by which start times differ
         created: float = psutil.Process(int(match[1])).create_time()
-        return abs(created - int(match[2])) > _CLOCK_SECONDS
+        return abs(created - int(match[2])) > CLOCK_SECONDS
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:
