@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import pytest
 import torch
@@ -9,6 +10,12 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from lexipix.datasets.pretrained import PretrainedModels, PretrainedModelsDataset
 from lexipix.utils.errors import LexipixError
 
+CODE = """
+from pathlib import Path
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+Path({!r}).touch()
+Config, Model, ModelForCausalLM, Tokenizer = GPT2Config, GPT2LMHeadModel, GPT2LMHeadModel, GPT2Tokenizer
+"""
 KEY = "features.image_encoder.path"
 
 
@@ -86,6 +93,23 @@ def test_language_model_without_a_tokenizer_is_reported(models, tmp_path):
 def test_tokenizer_alone_is_that_of_the_language_model(family, models, tmp_path):
     save_language_model(tmp_path / "x", family)
     assert models.tokenizer("x", "a.key") == models.language_model("x", "a.key").tokenizer
+
+
+@pytest.mark.parametrize("method", ["backbone", "language_model", "tokenizer", "sentence_encoder"])
+@pytest.mark.parametrize("kind", ["strange", "gpt2"])
+def test_code_in_a_folder_is_never_run(method, kind, models, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *question: "y")
+    save_language_model(tmp_path / "x")
+    (tmp_path / "x/code.py").write_text(CODE.format(str(tmp_path / "was here")))
+    names = ("Config", "Model", "ModelForCausalLM")
+    code = {f"Auto{name}": f"code.{name}" for name in names} | {"AutoTokenizer": ["code.Tokenizer"] * 2}
+    for file in ("config.json", "tokenizer_config.json"):
+        known = json.loads((tmp_path / "x" / file).read_text())
+        own = {"model_type": kind, "auto_map": code, "tokenizer_class": "Tokenizer"}
+        (tmp_path / "x" / file).write_text(json.dumps(known | own))
+    with suppress(LexipixError):
+        getattr(models, method)("x", "the.key")
+    assert not (tmp_path / "was here").exists()
 
 
 def test_pickled_weights_are_refused(models, tmp_path):

@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 # What most image networks were trained with; used with a warning for models without their own values.
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PAD = "<pad>"
+# Without it, transformers asks on the terminal whether to run code of the model's folder
+_SAFE: dict[str, Any] = {"trust_remote_code": False}
+_WEIGHTS: dict[str, Any] = {**_SAFE, "use_safetensors": True}
 _CAPTIONER_FILES = (CONFIG, TOKENIZER, CARD, "see.onnx", "next_word.onnx")
 
 
@@ -50,7 +53,7 @@ class PretrainedModels:
 
         source = self._source(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
-            config = AutoConfig.from_pretrained(source)
+            config = AutoConfig.from_pretrained(source, **_SAFE)
             if type(config) not in MODEL_FOR_BACKBONE_MAPPING:
                 raise LexipixError(
                     f"{key} = {path!r} is a {config.model_type}, which has no feature maps: choose a "
@@ -61,7 +64,7 @@ class PretrainedModels:
             config.set_output_features_output_indices(out_features=None, out_indices=[-3, -2, -1])
             torch.manual_seed(0)  # for norms that exist only in the backbone and have no weights
             model, report = MODEL_FOR_BACKBONE_MAPPING[type(config)].from_pretrained(
-                source, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+                source, config=config, dtype=torch.float32, output_loading_info=True, **_WEIGHTS
             )
             missing = sorted(k for k in report["missing_keys"] if not k.startswith("hidden_states_norms"))
             if missing:
@@ -80,7 +83,7 @@ class PretrainedModels:
         tokenizer, start_id = self._tokenizer(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **_WEIGHTS)
             model.config.pad_token_id = None  # padding follows the text, where a causal model does not look
             if tokenizer.get_vocab_size() > model.get_input_embeddings().weight.shape[0]:
                 model.resize_token_embeddings(tokenizer.get_vocab_size(), mean_resizing=False)
@@ -101,16 +104,16 @@ class PretrainedModels:
 
         source = self._source(path, key)
         with _readable_errors(key, path), torch.random.fork_rng(devices=[]):
-            is_clip = AutoConfig.from_pretrained(source).model_type in ("clip", "clip_text_model")
+            is_clip = AutoConfig.from_pretrained(source, **_SAFE).model_type in ("clip", "clip_text_model")
             kind = CLIPTextModelWithProjection if is_clip else AutoModel
             model, report = kind.from_pretrained(
-                source, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+                source, dtype=torch.float32, output_loading_info=True, **_WEIGHTS
             )
             # A pooler stands behind the states of the tokens, and is not used
             missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
             if missing:
                 raise LexipixError(f"{key} = {path!r} lacks weights: {', '.join(missing[:3])} ….")
-            tokenizer = AutoTokenizer.from_pretrained(source)
+            tokenizer = AutoTokenizer.from_pretrained(source, **_SAFE)
             if not tokenizer.is_fast or tokenizer.pad_token is None:
                 raise LexipixError(
                     f"{key} = {path!r} has no tokenizer.json with a padding token: choose another encoder."
@@ -141,8 +144,8 @@ class PretrainedModels:
 
         source = self._source(path, key)
         with _readable_errors(key, path):
-            n_tokens = AutoConfig.from_pretrained(source).get_text_config().vocab_size
-            fast = AutoTokenizer.from_pretrained(source)
+            n_tokens = AutoConfig.from_pretrained(source, **_SAFE).get_text_config().vocab_size
+            fast = AutoTokenizer.from_pretrained(source, **_SAFE)
             # If its files are missing, transformers returns an almost empty tokenizer
             if not fast.is_fast or len(fast) < n_tokens / 2 or fast.eos_token is None:
                 raise LexipixError(
