@@ -1,5 +1,8 @@
 import json
+import os
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +133,33 @@ def test_a_failure_on_the_way_leaves_the_earlier_results(folder):
     with pytest.raises((LexipixError, DatasetError)):
         folder.save(broken())
     assert np.array_equal(folder.load()["0000.png"], image(0))
+
+
+@pytest.mark.parametrize("n_moves", range(1, 8))
+def test_a_kill_between_two_moves_leaves_no_list_beside_other_images(folder, monkeypatch, n_moves):
+    folder.save(results(5))
+    real, moves = os.replace, []
+
+    def killed(source, target):
+        if Path(target).parent == folder.path and Path(target).name != ".ready":
+            moves.append(target)
+            if len(moves) > n_moves:
+                raise KeyboardInterrupt
+        real(source, target)
+
+    new = {f"{number:04d}.png": image(100 + number) for number in range(2)} | {"trail.json": {"n": 2}}
+    rows = [{"file": f"{number:04d}.png"} for number in range(2)]
+    monkeypatch.setattr(os, "replace", killed)
+    with suppress(KeyboardInterrupt):
+        folder.save({"generated.jsonl": rows, **new})
+    monkeypatch.setattr(os, "replace", real)
+    if (folder.path / "generated.jsonl").exists():
+        assert n_moves >= 5, "the old list, three files, the new list"
+        assert folder.load()["generated.jsonl"] == rows
+        assert np.array_equal(folder.load()["0000.png"], image(100))
+        assert not (folder.path / "0004.png").exists()
+    else:
+        assert n_moves < 5
+    folder.save({"generated.jsonl": rows, **new})
+    names = {file.name for file in folder.path.iterdir()}
+    assert names == {"0000.png", "0001.png", "generated.jsonl", "trail.json"}

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lexipix.utils.errors import LexipixError
 from lexipix.utils.png import decode_png, encode_png
 
 LIST = "generated.jsonl"
+_OLD_LIST = ".generated.jsonl.old"  # while its images are replaced
 ARCHIVE = ".tar"
 _LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=plain)
 _KINDS = {".png", ".json", ".jsonl"}
@@ -26,13 +27,14 @@ class ResultsFolderDataset(FolderDataset[Any]):
     """Contents by file name, as pairs that may come one by one: .png (uint8 (H, W, C)), .json, .jsonl (rows).
 
     The folder may be the user's own: other files in it are kept. Images that the old ``generated.jsonl``
-    lists and the new one does not are deleted, so that list and images always agree.
+    lists and the new one does not are deleted, so that list and images always agree. A process that is killed
+    while files are replaced leaves no list.
     """
 
     def save(self, data: Results) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise LexipixError(f"{self.path} is a file, not a folder: choose another folder for the results.")
-        stale = self._listed()
+        stale = self._listed(LIST) | self._listed(_OLD_LIST)
         names: list[str] = []
         # A new folder appears as a whole; files move into an existing folder one by one
         ready = self.path / ".ready" if self.path.exists() else self.path
@@ -41,10 +43,21 @@ class ResultsFolderDataset(FolderDataset[Any]):
                 (temporary / name).write_bytes(_encode(name, content))
                 names.append(name)
         if ready != self.path:
-            for name in names:
-                os.replace(ready / name, self.path / name)
+            self._move(ready, names, stale)
             shutil.rmtree(ready)
-        for name in stale - set(names):
+
+    def _move(self, ready: Path, names: Sequence[str], stale: Set[str]) -> None:
+        """Move files into this folder; a list is there only beside the images that it lists."""
+        if LIST in names and (self.path / LIST).exists():
+            os.replace(self.path / LIST, self.path / _OLD_LIST)
+        for name in sorted(names, key=LIST.__eq__):
+            if name == LIST:
+                self._remove(stale - set(names))
+            os.replace(ready / name, self.path / name)
+        self._remove({*(stale - set(names)), _OLD_LIST})
+
+    def _remove(self, names: Set[str]) -> None:
+        for name in names:
             (self.path / name).unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Mapping[str, Any]:
@@ -54,10 +67,10 @@ class ResultsFolderDataset(FolderDataset[Any]):
     def _write(self, path: Path, data: Any) -> None:
         raise NotImplementedError  # pragma: no cover - save() writes file by file
 
-    def _listed(self) -> set[str]:
-        """Numbered images in the list of earlier results; none if the list has another format."""
+    def _listed(self, name: str) -> set[str]:
+        """Numbered images in a list of earlier results; none if the list has another format."""
         try:
-            files = {str(row["file"]) for row in _decode(LIST, (self.path / LIST).read_bytes())}
+            files = {str(row["file"]) for row in _decode(LIST, (self.path / name).read_bytes())}
         except (OSError, ValueError, KeyError, TypeError):
             return set()
         return {file for file in files if file.endswith(".png") and file[:-4].isdigit()}
