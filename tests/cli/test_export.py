@@ -116,3 +116,12 @@ def test_a_damaged_folder_of_networks_is_one_sentence(exported, tmp_path, file, 
     (folder / file).write_bytes(content)
     with pytest.raises(LexipixError, match=said):
         TextToImagePipeline.from_pretrained(folder)(TEXT)
+
+
+def test_weights_of_gigabytes_are_refused_before_they_are_read(exported, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(exported["safetensors"], folder)
+    with (folder / "generator/model.safetensors").open("r+b") as file:
+        file.truncate(3 * 2**30)
+    with pytest.raises(LexipixError, match="has 3,221,225,472 bytes, more than the"):
+        TextToImagePipeline.from_pretrained(folder)(TEXT)

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 import torch
@@ -83,6 +84,32 @@ def test_weights_of_another_network_are_an_error(bundle):
     with pytest.raises(
         LexipixError, match=r"captioner do not fit .*adapter\.1\.bias, strange.*: train the model again"
     ):
+        load_network(bundle, Captioner)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("language_model", "n_positions", 300_000),
+        ("language_model", "vocab_size", 10**9),
+        ("language_model", "n_layer", 10**6),
+        ("image_encoder", "channels", [4, 8, 10**6]),
+        (None, "cells", 10**8),
+    ],
+)
+def test_a_configuration_that_would_take_all_memory_is_an_error(bundle, part, key, value):
+    network = json.loads(json.dumps(bundle.config["network"]))
+    (network if part is None else network[part])[key] = value
+    bundle.config["network"] = network
+    start = time.perf_counter()
+    with pytest.raises(LexipixError, match=r"do not fit the network that its config\.json describes"):
+        load_network(bundle, Captioner)
+    assert time.perf_counter() - start < 20
+
+
+def test_weights_of_other_shapes_are_an_error(bundle):
+    bundle.config["network"] = {**bundle.config["network"], "cells": 17}
+    with pytest.raises(LexipixError, match=r"do not fit .*size mismatch for positions"):
         load_network(bundle, Captioner)
 
 

@@ -8,7 +8,7 @@ from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import write_json
 from lexipix.datasets.previews import JSONPreview
 from lexipix.utils.git import code_revision
-from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json
+from lexipix.utils.model_files import CARD, CONFIG, TOKENIZER, WEIGHTS, read_json, read_tokenizer
 from lexipix.utils.permissions import reading
 from lexipix.utils.types import ModelBundle, OnnxModel, OnnxPipeline
 
@@ -37,11 +37,10 @@ class ModelFolderDataset(ModelDataset[ModelBundle]):
     required = (CONFIG, CARD, WEIGHTS)
 
     def _read(self, path: Path) -> ModelBundle:
-        tokenizer = path / TOKENIZER
         return ModelBundle(
             config=read_json(path / CONFIG),
             weights=read_tensors(path / WEIGHTS)[0],
-            tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.is_file() else None,
+            tokenizer=read_tokenizer(path / TOKENIZER),
             card=read_json(path / CARD),
         )
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from lexipix.data.tokenization import decode
 from lexipix.inference.exported_config import CaptionerConfig
-from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, normalize_pixels
+from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, fitting, normalize_pixels
 from lexipix.utils.threads import on_all_cores
 
 
@@ -15,10 +15,12 @@ class OnnxCaptioner(OnnxSession):
     config_type = CaptionerConfig
     config: CaptionerConfig
 
+    @fitting()
     def encode_images(self, images: Pixels) -> Vectors:
         """Image features (B, cells, width) of images, uint8 (B, S, S, 3)."""
-        return self.run("see", images=normalize_pixels(images))["cells"]
+        return self.run("see", "cells", images=normalize_pixels(images))["cells"]
 
+    @fitting()
     def caption(self, images: Pixels) -> list[str]:
         """The most probable captions of images, uint8 (N, S, S, 3)."""
 
@@ -27,6 +29,7 @@ class OnnxCaptioner(OnnxSession):
 
         return [text for texts in on_all_cores(batch, range(0, len(images), BATCH)) for text in texts]
 
+    @fitting()
     def generate(
         self, features: Vectors, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> list[str]:

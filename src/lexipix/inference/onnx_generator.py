@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lexipix.data.tokenization import encode, pad_id, reads_features
 from lexipix.inference.exported_config import ExportedConfig, GeneratorConfig
 from lexipix.inference.onnx_memory import OnnxMemory
-from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, damaged
+from lexipix.inference.onnx_session import BATCH, OnnxSession, Pixels, Vectors, damaged, fitting
 from lexipix.metrics.text import tokens
 from lexipix.utils.threads import on_all_cores
 from lexipix.utils.types import OnnxModel
@@ -49,6 +49,7 @@ class OnnxGenerator(OnnxSession):
         """Words of the captions that the model was trained on."""
         return frozenset(word for entry in self.config.known_words for word in tokens(entry))
 
+    @fitting()
     def generate(self, prompts: Sequence[str], noise: Vectors) -> Pixels:
         """Images of prompts (N) from noise (N, Z): uint8 (N, S, S, C)."""
         shape = (len(prompts), self.image_size, self.image_size, self.image_channels)
@@ -58,6 +59,7 @@ class OnnxGenerator(OnnxSession):
             self._generate(prompts[block], noise[block], pixels[block])
         return pixels
 
+    @fitting()
     def encode(self, ids: NDArray[np.int64]) -> Arrays:
         """What prompts (B, L) decide without noise: an array (B, …) by name for each part."""
         outputs = self._read(ids)
@@ -69,6 +71,7 @@ class OnnxGenerator(OnnxSession):
             return self._memory.inputs(encoded, noise)
         return {**encoded, "noise": noise}
 
+    @fitting()
     def interpolate(self, start: str, end: str, shares: Vectors, noise: Vectors) -> Pixels:
         """Images between two prompts with one noise (1, Z): uint8 (N, S, S, C).
 

@@ -10,9 +10,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lexipix.data.tokenization import encode
+from lexipix.data.tokenization import encode, eos_id, pad_id
 from lexipix.inference.exported_config import REMEDY, ExportedConfig, checked
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.onnx_files import has_external_data
 from lexipix.utils.types import OnnxModel
 
 Pixels = NDArray[np.uint8]
@@ -43,11 +44,15 @@ class OnnxSession:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that the model was trained with."""
+        """The tokenizer that the model was trained with; a LexipixError if it is none of ours."""
         try:
-            return Tokenizer.from_str(self.model.tokenizer or "")
+            tokenizer = Tokenizer.from_str(self.model.tokenizer or "")
+            ids = [] if tokenizer.padding is None else [pad_id(tokenizer), eos_id(tokenizer)]
         except Exception as error:  # tokenizers has no class of its own for it
             raise damaged("tokenizer.json", error) from error
+        if not ids or any(tokenizer.id_to_token(number) is None for number in ids):
+            raise damaged("tokenizer.json", "it has no padding, or its padding is none of its tokens")
+        return tokenizer
 
     def token_ids(self, text: str) -> NDArray[np.int64]:
         """Token ids (1, L) of a text, truncated to the model's maximum length."""
@@ -59,8 +64,11 @@ class OnnxSession:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
+            options.add_session_config_entry("session.load_model_format", "ONNX")  # no other is checked
             content = self.model.graphs[graph]
             with _usable(graph):
+                if has_external_data(content):
+                    raise damaged(f"{graph}.onnx", "some of its data is in another file")
                 self._sessions[graph] = onnxruntime.InferenceSession(
                     content, options, ["CPUExecutionProvider"]
                 )
@@ -76,9 +84,25 @@ def _usable(graph: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, LexipixError):
+            raise
         if isinstance(error, ValueError) or type(error).__module__.startswith(onnxruntime.__name__):
             raise damaged(f"{graph}.onnx", error) from error
         raise
+
+
+@contextmanager
+def fitting() -> Iterator[None]:
+    """Report parts of a model that do not fit each other as damage: shapes, ids beyond a table, other names.
+
+    It also is a decorator. A defect of lexipix inside can look the same; the cause is kept.
+    """
+    try:
+        yield
+    except LexipixError:
+        raise
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        raise damaged("files", f"{type(error).__name__}: {error}") from error
 
 
 def damaged(file: str, error: object) -> LexipixError:

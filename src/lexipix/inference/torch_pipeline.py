@@ -28,7 +28,7 @@ from lexipix.models.retrieval_to_image import RetrievalToImage
 from lexipix.models.text_to_image import TextToImage
 from lexipix.training.bundles import load_network
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.model_files import CONFIG, GENERATOR, read_json
+from lexipix.utils.model_files import CONFIG, GENERATOR, WEIGHTS, checked_file, read_json
 from lexipix.utils.threads import on_all_cores
 from lexipix.utils.types import BASELINE, SCORER, ModelBundle, OnnxModel
 
@@ -105,15 +105,21 @@ def load(folder: Path) -> TextToImagePipeline:
 
     def generator(variant: str) -> OnnxGenerator:
         with _usable(folder / GENERATOR):
-            model = ModelFolderDataset(filepath=str(folder / GENERATOR)).load()
+            model = _read_bundle(folder / GENERATOR)
             network: ConditionalGenerator = load_network(model, TextToImage, RetrievalToImage)
             return TorchGenerator(model, network, config, champion.nearest_words)
 
     def scorer() -> OnnxScorer:
         with _usable(folder / SCORER):
-            return TorchScorer(ModelFolderDataset(filepath=str(folder / SCORER)).load(), config)
+            return TorchScorer(_read_bundle(folder / SCORER), config)
 
     return TextToImagePipeline(champion.family, qualities, generator, scorer)
+
+
+def _read_bundle(folder: Path) -> ModelBundle:
+    if (weights := folder / WEIGHTS).exists():
+        checked_file(weights)
+    return ModelFolderDataset(filepath=str(folder)).load()
 
 
 def _vectors(embed: Callable[[int], Tensor], n_vectors: int) -> Vectors:

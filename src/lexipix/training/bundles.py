@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from textwrap import shorten
 from typing import Any, TypeVar
 
@@ -10,12 +11,15 @@ import torch
 from pydantic import BaseModel
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lexipix.data.tokenization import encode
 from lexipix.metrics.text import tokens
 from lexipix.models.configurable_network import ConfigurableNetwork
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import ModelBundle, OnnxPipeline
+
+_MAX_UNSAVED = 2**26  # numbers of a network beside its weights, as in masks
 
 NetworkType = TypeVar("NetworkType", bound=ConfigurableNetwork)
 
@@ -76,17 +80,46 @@ def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkTy
             f"This model is a {kind}, but a {' or '.join(kinds)} is needed here: "
             "use another model folder, or train the model again."
         )
-    with torch.random.fork_rng(devices=[]):  # networks are built with random weights first
+    # Networks are built with random weights first
+    with torch.random.fork_rng(devices=[]), _NoLargerThan(bundle.weights, kind):
         module = kinds[kind].from_config(bundle.config["network"])
-    report = module.load_state_dict(bundle.weights, strict=False)
+    try:
+        report = module.load_state_dict(bundle.weights, strict=False)
+    except RuntimeError as error:  # other shapes
+        raise _unfit(kind, " ".join(str(error).split())) from error
     missing = set(report.missing_keys) - _tied_names(module)
     if missing or report.unexpected_keys:
-        wrong = ", ".join(sorted(missing) + sorted(report.unexpected_keys))
-        raise LexipixError(
-            f"The weights of this {kind} do not fit the network that its config.json describes "
-            f"({shorten(wrong, 200, placeholder='…')}): train the model again."
-        )
+        raise _unfit(kind, ", ".join(sorted(missing) + sorted(report.unexpected_keys)))
     return module.eval()
+
+
+class _NoLargerThan(TorchDispatchMode):  # type: ignore[misc]
+    """Ends the construction of a network that grows far beyond its weights: its configuration is wrong.
+
+    It counts the tensors that torch is asked for, before they take memory.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], kind: str) -> None:
+        super().__init__()
+        self._kind, self._known = kind, sum(weight.numel() for weight in weights.values())
+        # Tied weights are made for each of their names; masks are not among the weights
+        self._tensors, self._numbers = 10 * len(weights) + 10_000, 4 * self._known + _MAX_UNSAVED
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if args and isinstance(args[0], list | tuple) and all(isinstance(size, int) for size in args[0]):
+            self._tensors, self._numbers = self._tensors - 1, self._numbers - prod(args[0])
+            if min(self._tensors, self._numbers) < 0:
+                raise _unfit(self._kind, f"it is larger than these {self._known:,} weights")
+        return func(*args, **(kwargs or {}))
+
+
+def _unfit(kind: str, reason: str) -> LexipixError:
+    return LexipixError(
+        f"The weights of this {kind} do not fit the network that its config.json describes "
+        f"({shorten(reason, 200, placeholder='…')}): train the model again."
+    )
 
 
 def fingerprint(

@@ -13,7 +13,8 @@ from lexipix.utils.types import OnnxModel, OnnxPipeline
 if TYPE_CHECKING:
     import numpy as np
 
-MAX_FILE_BYTES = 2**30  # of an exported model; those of the default recipes have 40 MB
+MAX_MODEL_BYTES = 2**30  # of graphs, or of arrays; those of the default recipes have 40 MB
+MAX_TEXT_BYTES = 64 * 10**6  # of a JSON file; the tokenizers of large language models have 20 MB
 CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "card.json"
 GENERATOR = "generator"  # the folder with the network of a champion in safetensors
 
@@ -21,36 +22,51 @@ GENERATOR = "generator"  # the folder with the network of a champion in safetens
 def read_onnx_model(path: Path) -> OnnxModel:
     """An exported model, read from its folder; LexipixError if a file is damaged."""
     with reading(path):
-        tokenizer = path / TOKENIZER
         return OnnxModel(
             config=read_json(path / CONFIG),
-            graphs={file.stem: _checked_file(file).read_bytes() for file in sorted(path.glob("*.onnx"))},
-            tokenizer=_checked_file(tokenizer).read_text(encoding="utf-8") if tokenizer.is_file() else None,
+            graphs=_read_graphs(path),
+            tokenizer=read_tokenizer(path / TOKENIZER),
             card=read_json(path / CARD),
             arrays=_read_arrays(path / WEIGHTS),
         )
 
 
-def _checked_file(path: Path) -> Path:
+def _read_graphs(path: Path) -> dict[str, bytes]:
+    files = sorted(path.glob("*.onnx"))
+    n_bytes = sum(checked_file(file).stat().st_size for file in files)
+    if n_bytes > MAX_MODEL_BYTES:
+        raise LexipixError(
+            f"The ONNX files in {path} have {n_bytes:,} bytes together, more than the {MAX_MODEL_BYTES:,} of "
+            "any exported model: it is none."
+        )
+    return {file.stem: file.read_bytes() for file in files}
+
+
+def read_tokenizer(path: Path) -> str | None:
+    """The text of a model's ``tokenizer.json``; None if it has none."""
+    return checked_file(path, MAX_TEXT_BYTES).read_text(encoding="utf-8") if path.exists() else None
+
+
+def checked_file(path: Path, max_bytes: int = MAX_MODEL_BYTES) -> Path:
     """The path of a file that memory can hold; a LexipixError if it is larger, or a device or pipe."""
     if path.exists() and not path.is_file():
         raise LexipixError(f"{path} is no file: it cannot be a part of a model.")
-    if (size := path.stat().st_size) > MAX_FILE_BYTES:
+    if (size := path.stat().st_size) > max_bytes:
         raise LexipixError(
-            f"{path} has {size:,} bytes, more than the {MAX_FILE_BYTES:,} of any exported model: it is none."
+            f"{path} has {size:,} bytes, more than the {max_bytes:,} of any exported model: it is none."
         )
     return path
 
 
 def _read_arrays(path: Path) -> "dict[str, np.ndarray]":
     """NumPy arrays of a safetensors file; none if there is no file, a LexipixError if it is damaged."""
-    if not path.is_file():
+    if not path.exists():
         return {}
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     with reading(path, SafetensorError):
-        arrays: dict[str, np.ndarray] = load_file(_checked_file(path))
+        arrays: dict[str, np.ndarray] = load_file(checked_file(path))
         return arrays
 
 
@@ -63,9 +79,9 @@ def read_onnx_pipeline(path: Path) -> OnnxPipeline:
 
 
 def _read_model_of_pipeline(path: Path, arrays: dict[str, Any], name: str) -> OnnxModel:
-    model, shared = read_onnx_model(path / name), path / TOKENIZER
-    if model.tokenizer is None and shared.is_file():
-        model.tokenizer = _checked_file(shared).read_text(encoding="utf-8")
+    model = read_onnx_model(path / name)
+    if model.tokenizer is None:
+        model.tokenizer = read_tokenizer(path / TOKENIZER)
     if "retrieval" in model.config:
         model.arrays = arrays
     return model
@@ -79,7 +95,7 @@ def holds_networks(folder: Path) -> bool:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; LexipixError if it holds something else."""
     try:
-        data = json.loads(_checked_file(path).read_text(encoding="utf-8"))
+        data = json.loads(checked_file(path, MAX_TEXT_BYTES).read_text(encoding="utf-8"))
     except LexipixError:
         raise
     except (ValueError, RecursionError) as error:
