@@ -3,18 +3,15 @@
 import os
 import platform
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-# Limit and use of memory of a process in a container, of both versions of Linux's control groups
-_CGROUPS = tuple(
-    (Path("/sys/fs/cgroup", limit), Path("/sys/fs/cgroup", used))
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    )
-)
+# Linux's control groups, of versions 1 and 2: where they are, the files with limit and use of memory, and the
+# groups of this process
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_V1, _V2 = ("memory.limit_in_bytes", "memory.usage_in_bytes"), ("memory.max", "memory.current")
 _DROPPABLE = re.compile(r"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)  # bytes of files kept in memory
 CPU_INFO = Path("/proc/cpuinfo")  # Linux only
 
@@ -52,9 +49,10 @@ def available_mb() -> float | None:
     import psutil
 
     limits = [float(psutil.virtual_memory().available)]
-    for limit, used in _CGROUPS:
+    for group, limit, used in _memory_groups():
         with suppress(OSError, ValueError):  # no such group, or "max"
-            limits.append(int(limit.read_text()) - int(used.read_text()) + _droppable(limit.parent))
+            left = int((group / limit).read_text()) - int((group / used).read_text())
+            limits.append(left + _droppable(group))
     with suppress(ImportError, OSError):
         import resource
 
@@ -62,6 +60,23 @@ def available_mb() -> float | None:
         if allowed != resource.RLIM_INFINITY:
             limits.append(allowed - psutil.Process().memory_info().vms)
     return min(limits) / 2**20
+
+
+def _memory_groups() -> Iterator[tuple[Path, str, str]]:
+    """The control groups of this process and those above, which limit it as well.
+
+    Each comes with the names of its files. In a container the group itself may be the root.
+    """
+    yield CGROUPS, *_V2
+    yield CGROUPS / "memory", *_V1
+    with suppress(OSError):
+        for line in OWN_CGROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            place = PurePosixPath(path.lstrip("/"))
+            if (not controllers or "memory" in controllers.split(",")) and ".." not in place.parts:
+                root, names = (CGROUPS / "memory", _V1) if controllers else (CGROUPS, _V2)
+                for group in (place, *place.parents):
+                    yield root / group, *names
 
 
 def _droppable(group: Path) -> int:
