@@ -167,6 +167,22 @@ def test_a_zip_bomb_is_one_sentence(tmp_path, png, parameters, monkeypatch):
         open_folder(tmp_path / "a.zip", parameters())
 
 
+@pytest.mark.parametrize(("limit", "number"), [("MAX_MEMBERS", 3), ("MAX_INDEX", 100)])
+def test_more_members_than_the_limit_are_refused_while_they_are_read(
+    tmp_path, png, parameters, monkeypatch, limit, number
+):
+    """An archive may claim to have fewer."""
+    save_zip(tmp_path / "a.zip", {f"{number}.png": png(number) for number in range(5)})
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 8 : end + 12] = (1).to_bytes(2, "little") * 2
+    (tmp_path / "a.zip").write_bytes(content)
+    monkeypatch.setattr(archives, limit, number)
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", None)
+    with pytest.raises(LexipixError, match=r"a\.zip has more than .* files: divide it into several"):
+        open_folder(tmp_path / "a.zip", parameters())
+
+
 def test_a_member_that_unpacks_to_more_than_it_claims_is_a_reject(tmp_path, png, read_source):
     save_zip(tmp_path / "a.zip", {"a.png": png(), "b.bmp": bytes(2**22)}, compression=zipfile.ZIP_DEFLATED)
     content = (tmp_path / "a.zip").read_bytes()

@@ -17,6 +17,7 @@ from lexipix.utils.types import Reject
 MAX_MEMBERS = 1_000_000  # of an archive
 MAX_RATIO, MAX_UNPACKED = 100, 2**30  # what all members of a zip may have: times its size, or bytes
 MAX_HEADER = 2**20  # bytes of a long name in a tar
+MAX_INDEX = 2**28  # bytes of a zip's index of its members
 _CHUNK = 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no limit on what one step unpacks
 _MAGICS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -66,7 +67,7 @@ def read_index(path: Path) -> Index:
     try:
         for name, member in read(path):
             if len(members) >= MAX_MEMBERS:
-                raise LexipixError(f"{path} has more than {MAX_MEMBERS:,} files: divide it into several.")
+                raise _too_many(path)
             reason = member if isinstance(member, str) else _fault(name, members)
             name = posixpath.normpath(name)
             if reason is None and not isinstance(member, str):
@@ -83,6 +84,10 @@ def read_index(path: Path) -> Index:
             f"{path} is no archive, or damaged ({reason:.300}): make or download it again."
         ) from None
     return members, rejects
+
+
+def _too_many(path: object) -> LexipixError:
+    return LexipixError(f"{path} has more than {MAX_MEMBERS:,} files: divide it into several.")
 
 
 def _is_hidden(name: str) -> bool:
@@ -114,8 +119,32 @@ class _ZipMember:
             raise Unusable(f"damaged in the archive: {' '.join(str(error).split()):.300}") from None
 
 
+class _Entries(list[zipfile.ZipInfo]):
+    """Members of a zip, which are counted while they are read: an archive may claim another number."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__()
+        self._path = path
+
+    def append(self, entry: zipfile.ZipInfo) -> None:
+        if len(self) >= MAX_MEMBERS:
+            raise _too_many(self._path)
+        super().append(entry)
+
+
+class _ZipFile(zipfile.ZipFile):
+    """A zip whose index memory can hold; zipfile reads one of any size."""
+
+    def _RealGetContents(self) -> None:
+        end = zipfile._EndRecData(self.fp)  # type: ignore[attr-defined]
+        if end and end[zipfile._ECD_SIZE] > MAX_INDEX:  # type: ignore[attr-defined]
+            raise _too_many(self.filename)
+        self.filelist = _Entries(self.filename)
+        super()._RealGetContents()  # type: ignore[misc]
+
+
 def _zip_members(path: Path) -> Iterator[tuple[str, Member | str]]:
-    archive = zipfile.ZipFile(path)
+    archive = _ZipFile(path)
     files = [info for info in archive.infolist() if not info.is_dir()]
     if any(info.flag_bits & 1 for info in files):
         raise LexipixError(
