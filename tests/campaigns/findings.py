@@ -50,9 +50,9 @@ class Findings:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Temporary files in a folder, as faults."""
+    """Temporary files in a folder and below it, as faults; git's own are no matter of ours."""
     return [
         f"left over: {path.relative_to(folder)}"
         for path in folder.rglob("*")
-        if ".part" in path.name or ".old" in path.name
+        if (".part" in path.name or ".old" in path.name) and ".git" not in path.relative_to(folder).parts
     ]

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,20 +25,24 @@ _SECONDS = 600  # of a unit
 
 @dataclass(frozen=True)
 class Journal:
-    """Results of the units so far, a line of JSON each."""
+    """Results so far, a line of JSON each; a line that was cut short by an interruption is no result."""
 
     path: Path
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if self.path.is_file():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-            yield from (json.loads(line) for line in lines if line.endswith("}"))
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                with suppress(ValueError):
+                    if isinstance(row := json.loads(line), dict):
+                        yield row
 
     def add(self, result: dict[str, Any]) -> None:
         """Append a result."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        text = self.path.read_bytes() if self.path.is_file() else b""
+        is_torn = bool(text) and not text.endswith(b"\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(result) + "\n")
+            file.write("\n" * is_torn + json.dumps(result) + "\n")
 
 
 def run_units(name: str, seed: int, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -126,6 +126,7 @@ def test_leftover_of_a_dead_process_is_removed_and_that_of_a_living_one_kept(tmp
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     (tmp_path / f".a.{dead.pid}.part.json").write_text("half")
+    (tmp_path / f".a.{dead.pid}.part.json-journal").write_text("of a database")
     (tmp_path / f".a.{os.getppid()}.part.json").write_text("being written")
     with replace_file(tmp_path / "a.json") as temporary:
         temporary.write_text("new")

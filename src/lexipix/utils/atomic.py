@@ -113,9 +113,9 @@ def remove_leftovers(folder: Path) -> None:
 def _beside(path: Path, ending: str) -> Path:
     """A temporary name beside ``path``; those of processes that no longer run are removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # What is old first: the new folder beside it may be whole
+    # What is old first: the new folder beside it may be whole. SQLite adds to the suffix
     for kind in ("old", "part"):
-        for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.{kind}{glob.escape(path.suffix)}"):
+        for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.{kind}{glob.escape(path.suffix)}*"):
             _remove_leftover(leftover)
     return path.with_name(f".{path.stem}.{os.getpid()}.{ending}{path.suffix}")
 

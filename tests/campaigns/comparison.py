@@ -1,0 +1,56 @@
+"""The results of a disturbed run beside those of an undisturbed one."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from lexipix.repro.digests import MEASURED, comparable_digest
+
+# Files that have the same bytes, and those that have the same content but for measured values
+SAME = (
+    "*.safetensors", "*.onnx", "*.npy", "*.parquet", "tokenizer.json", "*.png", "*.tar", "generated.jsonl"
+)  # fmt: skip
+COMPARABLE = (".json", ".csv")
+_VARIABLE = (*MEASURED, "code_revision")  # each copy of the project is a commit of its own
+
+
+def outputs(project: Path, stages: Sequence[str]) -> list[str]:
+    """Files and folders that stages of the smoke environment write, without what they report."""
+    known = yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    written = [path for stage in stages for path in known[stage]["do"]["outs"] if isinstance(path, str)]
+    values = (("${item.images}", "data/smoke/03_primary/images"), ("${item.data}", "data/smoke"))
+    for name, value in values:
+        written = [path.replace(name, value) for path in written]
+    return written
+
+
+def differences(project: Path, undisturbed: Path, places: Sequence[str]) -> Iterator[str]:
+    """Faults of results, in files and folders of a project, beside those of an undisturbed run."""
+    for place in places:
+        mine, theirs = _contents(project / place), _contents(undisturbed / place)
+        if not theirs:
+            yield f"the undisturbed run has nothing in {place}"
+        for name in sorted(mine.keys() | theirs.keys()):
+            if name not in mine:
+                yield f"{Path(place, name)} is missing"
+            elif name not in theirs:
+                yield f"{Path(place, name)} is in no undisturbed run"
+            elif mine[name] != theirs[name]:
+                yield f"{Path(place, name)} is other than undisturbed"
+
+
+def _contents(place: Path) -> dict[str, str]:
+    """Digests of all that the same run must give again: not of the champion, which is chosen by speed."""
+    files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
+    found = {}
+    for path in files:
+        is_chosen = "champion" in str(path) or "checkpoints" in path.parts
+        if is_chosen or ("08_reporting" in path.parts and "curves" not in path.parts):
+            continue
+        if any(path.match(pattern) for pattern in SAME):
+            found[path.relative_to(place).as_posix()] = hashlib.md5(path.read_bytes()).hexdigest()
+        elif path.suffix in COMPARABLE:
+            found[path.relative_to(place).as_posix()] = comparable_digest(path, _VARIABLE)
+    return found
