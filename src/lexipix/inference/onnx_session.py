@@ -14,6 +14,7 @@ from lexipix.data.tokenization import encode, eos_id, pad_id
 from lexipix.inference.exported_config import REMEDY, ExportedConfig, checked
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.onnx_files import has_external_data
+from lexipix.utils.tokenizer_files import require_small_steps
 from lexipix.utils.types import OnnxModel
 
 Pixels = NDArray[np.uint8]
@@ -46,6 +47,7 @@ class OnnxSession:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with; a LexipixError if it is none of ours."""
         try:
+            require_small_steps(self.model.tokenizer or "")
             tokenizer = Tokenizer.from_str(self.model.tokenizer or "")
             ids = [] if tokenizer.padding is None else [pad_id(tokenizer), eos_id(tokenizer)]
         except Exception as error:  # tokenizers has no class of its own for it

@@ -93,7 +93,7 @@ def load_network(bundle: ModelBundle, *networks: type[NetworkType]) -> NetworkTy
     return module.eval()
 
 
-class _NoLargerThan(TorchDispatchMode):  # type: ignore[misc]
+class _NoLargerThan(TorchDispatchMode):
     """Ends the construction of a network that grows far beyond its weights: its configuration is wrong.
 
     It counts the tensors that torch is asked for, before they take memory.
