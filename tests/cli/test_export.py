@@ -1,5 +1,6 @@
 """``kedro export``: a folder that can be used and published as it is."""
 
+import json
 import shutil
 import types
 
@@ -116,6 +117,16 @@ def test_a_damaged_folder_of_networks_is_one_sentence(exported, tmp_path, file, 
     (folder / file).write_bytes(content)
     with pytest.raises(LexipixError, match=said):
         TextToImagePipeline.from_pretrained(folder)(TEXT)
+
+
+@pytest.mark.parametrize(("key", "value"), [("image_size", 16), ("max_tokens", 4096)])
+def test_networks_that_do_not_fit_their_configuration_are_one_sentence(exported, tmp_path, key, value):
+    folder = tmp_path / "model"
+    shutil.copytree(exported["safetensors"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(LexipixError, match="of an exported model cannot be used"):
+        TextToImagePipeline.from_pretrained(folder)(TEXT if key == "image_size" else " ".join([TEXT] * 50))
 
 
 def test_weights_of_gigabytes_are_refused_before_they_are_read(exported, tmp_path):

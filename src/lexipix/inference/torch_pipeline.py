@@ -20,7 +20,7 @@ from lexipix.datasets.models import ModelFolderDataset
 from lexipix.inference.exported_config import ChampionConfig, checked
 from lexipix.inference.onnx_generator import OnnxGenerator
 from lexipix.inference.onnx_scorer import OnnxScorer
-from lexipix.inference.onnx_session import Pixels, Vectors
+from lexipix.inference.onnx_session import Pixels, Vectors, damaged, fitting
 from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
 from lexipix.models.conditional_generator import ConditionalGenerator
 from lexipix.models.contrastive_pair import ContrastivePair
@@ -133,6 +133,7 @@ def _vectors(embed: Callable[[int], Tensor], n_vectors: int) -> Vectors:
     return np.concatenate(vectors)
 
 
+@fitting()
 def _on_all_cores(function: Callable[[int], None], n_tasks: int) -> None:
     """Call a function for each number below ``n_tasks``, on one thread each, without gradients."""
 
@@ -144,6 +145,10 @@ def _on_all_cores(function: Callable[[int], None], n_tasks: int) -> None:
     n_threads = torch.get_num_threads()
     try:
         on_all_cores(alone, range(n_tasks))
+    except RuntimeError as error:  # torch's, also of shapes that do not fit each other
+        if "memory" in str(error):
+            raise
+        raise damaged("networks", error) from error
     finally:
         torch.set_num_threads(n_threads)
 
