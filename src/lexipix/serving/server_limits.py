@@ -103,11 +103,11 @@ def _limit_requests(max_bytes: int) -> None:
     async def body(request: Any) -> bytes:
         if not hasattr(request, "_body"):
             require_json(request.headers.get("content-type"))
-            content = await _received(request, max_bytes)
+            received = await _received(request, max_bytes)
             # In a thread, so that other requests do not wait meanwhile
-            await asyncio.to_thread(require_usable, content, max_bytes)
-            request._body = content
-        content = request._body
+            await asyncio.to_thread(require_usable, received, max_bytes)
+            request._body = received
+        content: bytes = request._body
         return content
 
     Request.body = body  # type: ignore[assignment, method-assign]

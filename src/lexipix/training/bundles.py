@@ -100,7 +100,7 @@ class _NoLargerThan(TorchDispatchMode):
     """
 
     def __init__(self, weights: Mapping[str, Tensor], kind: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._kind, self._known = kind, sum(weight.numel() for weight in weights.values())
         # Tied weights are made for each of their names; masks are not among the weights
         self._tensors, self._numbers = 10 * len(weights) + 10_000, 4 * self._known + _MAX_UNSAVED
