@@ -23,7 +23,7 @@ def outputs(project: Path, stages: Sequence[str]) -> list[str]:
     values = (("${item.images}", "data/smoke/03_primary/images"), ("${item.data}", "data/smoke"))
     for name, value in values:
         written = [path.replace(name, value) for path in written]
-    return written
+    return [path for path in written if not _is_report(Path(path))]
 
 
 def differences(project: Path, undisturbed: Path, places: Sequence[str]) -> Iterator[str]:
@@ -41,13 +41,18 @@ def differences(project: Path, undisturbed: Path, places: Sequence[str]) -> Iter
                 yield f"{Path(place, name)} is other than undisturbed"
 
 
+def _is_report(path: Path) -> bool:
+    """Whether a file shows measured values; the curves of trainings name them."""
+    return "08_reporting" in path.parts and "curves" not in path.parts
+
+
 def _contents(place: Path) -> dict[str, str]:
     """Digests of all that the same run must give again: not of the champion, which is chosen by speed."""
     files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
     found = {}
     for path in files:
         is_chosen = "champion" in str(path) or "checkpoints" in path.parts
-        if is_chosen or ("08_reporting" in path.parts and "curves" not in path.parts):
+        if is_chosen or _is_report(path):
             continue
         if any(path.match(pattern) for pattern in SAME):
             found[path.relative_to(place).as_posix()] = hashlib.md5(path.read_bytes()).hexdigest()
