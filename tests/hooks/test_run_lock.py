@@ -76,7 +76,8 @@ def test_leftovers_of_killed_runs_are_removed(hooks, tmp_path):
     (models / f".vae.{ended.pid}.old" / "inner").mkdir(parents=True)
     (models / f".metrics.{ended.pid}.part.json").touch()
     (models / ".hidden").touch()
+    (models / "vae").mkdir()
     images.mkdir(parents=True)
     hooks.before_pipeline_run(run_params=RUN)
-    assert [path.name for path in models.iterdir()] == [".hidden"]
+    assert sorted(path.name for path in models.iterdir()) == [".hidden", "vae"]
     assert images.exists(), "what the user keeps there is not ours"
