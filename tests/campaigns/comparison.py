@@ -13,20 +13,23 @@ SAME = (
     "*.safetensors", "*.onnx", "*.npy", "*.parquet", "tokenizer.json", "*.png", "*.tar", "generated.jsonl"
 )  # fmt: skip
 COMPARABLE = (".json", ".csv")
+# Of dvc.yaml
+KINDS = ("outs", "metrics", "plots")
+VALUES = {"${item.images}": "data/smoke/03_primary/images", "${item.data}": "data/smoke"}
 _VARIABLE = (*MEASURED, "code_revision")  # each copy of the project is a commit of its own
 
 
-def outputs(project: Path, stages: Sequence[str]) -> list[str]:
-    """Files and folders that stages of the smoke environment write, without what they report."""
+def outputs(project: Path, stages: Sequence[str]) -> list[Path]:
+    """Files and folders that stages of the smoke environment write, relative to the project."""
     known = yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    written = [path for stage in stages for path in known[stage]["do"]["outs"] if isinstance(path, str)]
-    values = (("${item.images}", "data/smoke/03_primary/images"), ("${item.data}", "data/smoke"))
-    for name, value in values:
-        written = [path.replace(name, value) for path in written]
-    return [path for path in written if not _is_report(Path(path))]
+    items = [item for stage in stages for kind in KINDS for item in known[stage]["do"].get(kind, [])]
+    paths = [item if isinstance(item, str) else next(iter(item)) for item in items]
+    for name, value in VALUES.items():
+        paths = [path.replace(name, value) for path in paths]
+    return list(map(Path, paths))
 
 
-def differences(project: Path, undisturbed: Path, places: Sequence[str]) -> Iterator[str]:
+def differences(project: Path, undisturbed: Path, places: Sequence[str | Path]) -> Iterator[str]:
     """Faults of results, in files and folders of a project, beside those of an undisturbed run."""
     for place in places:
         mine, theirs = _contents(project / place), _contents(undisturbed / place)
@@ -41,7 +44,7 @@ def differences(project: Path, undisturbed: Path, places: Sequence[str]) -> Iter
                 yield f"{Path(place, name)} is other than undisturbed"
 
 
-def _is_report(path: Path) -> bool:
+def is_report(path: Path) -> bool:
     """Whether a file shows measured values; the curves of trainings name them."""
     return "08_reporting" in path.parts and "curves" not in path.parts
 
@@ -52,7 +55,7 @@ def _contents(place: Path) -> dict[str, str]:
     found = {}
     for path in files:
         is_chosen = "champion" in str(path) or "checkpoints" in path.parts
-        if is_chosen or _is_report(path):
+        if is_chosen or is_report(path):
             continue
         if any(path.match(pattern) for pattern in SAME):
             found[path.relative_to(place).as_posix()] = hashlib.md5(path.read_bytes()).hexdigest()
