@@ -304,6 +304,19 @@ def test_metadata_that_names_missing_files_and_files_outside(tmp_path, make_pict
     ]
 
 
+def test_metadata_that_names_a_pipe_or_a_device(tmp_path, make_picture, parameters):
+    make_picture(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    rows = ({"file_name": name, "text": "star"} for name in ("a.png", "pipe", "zero"))
+    write_lines(tmp_path / "metadata.jsonl", *rows)
+    items = list(open_folder(tmp_path, parameters(image_size=None)).read())
+    assert [item.file for item in items if isinstance(item, SourceImage)] == ["a.png"]
+    assert [(item.file, item.reason) for item in items if isinstance(item, Reject)] == [
+        (name, "it is no file: a device, pipe or socket") for name in ("pipe", "zero")
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,3 +72,10 @@ def test_an_image_with_a_plain_border_is_padded_with_it_and_another_one_cropped(
     cropped, padded = (read_image(tmp_path / f"{name}.png", parameters()) for name in ("photo", "product"))
     assert (padded[[0, 1, 2, -1]] == (10, 20, 30)).all()
     assert cropped[0].std() > 10
+
+
+def test_a_pipe_does_not_hold_up_the_look(tmp_path, parameters):
+    os.mkfifo(tmp_path / "pipe.png")
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    own = parameters(image_size=None, alpha="auto")
+    assert with_found_format(own, ["pipe.png", "a.png"], lambda name: tmp_path / name).image_size == 64

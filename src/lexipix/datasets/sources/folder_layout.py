@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from lexipix.datasets.sources.file_names import fold
-from lexipix.datasets.sources.images import suffixes
+from lexipix.datasets.sources.images import NO_FILE, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject, SplitName
 
@@ -110,7 +110,7 @@ def read_layout(root: Path) -> Layout:
             elif kind == "other" and _is_metadata(name):
                 raise LexipixError(f"{root / prefix / name} is no file: delete it.")
             elif kind == "other" and is_relevant(name):
-                rejects.append(Reject(prefix + name, "it is no file: a device, pipe or socket"))
+                rejects.append(Reject(prefix + name, NO_FILE))
             elif kind in ("folder", "link") and is_foreign(name):
                 foreign.append(prefix + name)
             elif kind == "folder":

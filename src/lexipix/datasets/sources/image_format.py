@@ -7,7 +7,7 @@ from PIL import Image
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.file_tree import Content
-from lexipix.datasets.sources.images import formats
+from lexipix.datasets.sources.images import content_of, formats
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def _share(values: Sequence[bool]) -> float:
 def _look(content: Callable[[str], Content], file: str, max_pixels: int) -> tuple[int, bool] | None:
     """The longer side of an image, and whether some of its pixels are transparent; None if unreadable."""
     try:
-        with Image.open(content(file), formats=formats()) as image:
+        with Image.open(content_of(content(file)), formats=formats()) as image:
             width, height = image.size
             if width * height > max_pixels:
                 return None

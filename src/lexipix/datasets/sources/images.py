@@ -35,6 +35,7 @@ _PIXEL_ART_SIDE, _PIXEL_ART_COLORS = 128, 64  # pixels of the longer side, and c
 
 
 MISSING = "the file does not exist"  # the reason of a file that is not there
+NO_FILE = "it is no file: a device, pipe or socket"  # the reason of what may never end when it is read
 
 
 class Unusable(Exception):
@@ -82,7 +83,7 @@ def opened_image(
         Unusable: The file is missing, damaged, not an image, too small or too large.
     """
     try:
-        with Image.open(_content(path), formats=formats()) as image:
+        with Image.open(content_of(path), formats=formats()) as image:
             width, height = image.size
             if width * height > parameters.max_pixels:
                 limit = f"ingestion.max_pixels, {parameters.max_pixels}"
@@ -111,13 +112,19 @@ def opened_image(
         raise Unusable(f"damaged or cut short: {detail}") from None
 
 
-def _content(path: Path | str | BytesIO) -> BytesIO:
-    """The content of a file, read at once: at each of Pillow's small steps, threads would wait."""
+def content_of(path: Path | str | BytesIO) -> BytesIO:
+    """The content of a file, read at once: at each of Pillow's small steps, threads would wait.
+
+    Raises:
+        Unusable: It is missing, empty, or no file.
+        OSError: It cannot be read.
+    """
     if isinstance(path, BytesIO):
         return path
-    if not Path(path).is_file():
-        raise Unusable(MISSING)
-    content = Path(path).read_bytes()
+    path = Path(path)
+    if not path.is_file():
+        raise Unusable(NO_FILE if path.exists() and not path.is_dir() else MISSING)
+    content = path.read_bytes()
     if not content:
         raise Unusable("empty file")
     return BytesIO(content)
