@@ -26,6 +26,7 @@ GENERIC_FOLDERS = frozenset(
     }
     | {"datasets", "file", "files", "jpg", "jpeg", "jpegs", "png", "pngs", "webp", "gif"}
 )
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
 def fold(name: str) -> str:
@@ -34,9 +35,14 @@ def fold(name: str) -> str:
 
 
 def class_name(prefix: str) -> str | None:
-    """The class that a folder such as ``train/owl/`` names: its last name that is not a generic one."""
-    names = [name for name in prefix.split("/") if name and fold(name) not in GENERIC_FOLDERS]
+    """The class that a folder such as ``images/owl/`` names: its last name that is not a generic one."""
+    names = [name for name in prefix.split("/") if name and not _is_generic(fold(name))]
     return names[-1] if names else None
+
+
+def _is_generic(folded: str) -> bool:
+    """Whether the name of a folder, or of an archive that stands for one, says nothing about its images."""
+    return folded in GENERIC_FOLDERS or folded.endswith(ARCHIVE_SUFFIXES)
 
 
 class ImageNames:
@@ -81,7 +87,7 @@ class ImageNames:
 
 def _without_generic(file: str) -> str:
     *folders, name = file.split("/")
-    return "/".join([*(folder for folder in folders if folder not in GENERIC_FOLDERS), name])
+    return "/".join([*(folder for folder in folders if not _is_generic(folder)), name])
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:

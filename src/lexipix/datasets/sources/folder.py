@@ -13,13 +13,15 @@ from pathlib import Path
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.archives import open_archive, open_shards
 from lexipix.datasets.sources.entry_reading import opened
+from lexipix.datasets.sources.file_names import ARCHIVE_SUFFIXES
 from lexipix.datasets.sources.file_tree import FileTree
 from lexipix.datasets.sources.folder_entries import Entry, list_entries
-from lexipix.datasets.sources.folder_layout import ARCHIVE_SUFFIXES, TABLE_SUFFIXES, find_splits, read_layout
+from lexipix.datasets.sources.folder_layout import TABLE_SUFFIXES, read_layout
 from lexipix.datasets.sources.image_tables import TableSet
 from lexipix.datasets.sources.images import suffixes
 from lexipix.datasets.sources.repeat_folders import find_repeats
 from lexipix.datasets.sources.shard_splits import find_shard_splits
+from lexipix.datasets.sources.split_folders import find_splits
 from lexipix.datasets.sources.table_entries import find_tables, table_entries
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import OpenedSource, Reject, SplitName
@@ -67,8 +69,11 @@ def _open_packed(root: Path, names: list[str], parameters: IngestionParameters) 
         tree = open_archive(root / archives[0])
         return _open_tree(tree, find_splits(tree.root, tree.listings), parameters)
     if archives:
+        tree = open_shards(root, archives)
         splits = {f"{name}/": split for name, split in find_shard_splits(root, archives).items()}
-        return _open_tree(open_shards(root, list(archives)), splits, parameters)
+        if not any(splits.values()) and any((inner := find_splits(root, tree.listings)).values()):
+            splits = inner
+        return _open_tree(tree, splits, parameters)
     tables = {table.name: table for table in find_tables(root, names)}
     parts: dict[SplitName | None, list[Entry | Reject]] = defaultdict(list)
     order = find_shard_splits(root, list(tables))

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.caption_files import CaptionFiles, find_caption_files
 from lexipix.datasets.sources.concepts import CaptionedRow
-from lexipix.datasets.sources.file_names import ImageNames, class_name
+from lexipix.datasets.sources.file_names import ImageNames
 from lexipix.datasets.sources.file_tree import FileTree
 from lexipix.datasets.sources.folder_layout import (
     METADATA_STEMS,
@@ -20,6 +20,7 @@ from lexipix.datasets.sources.folder_layout import (
 from lexipix.datasets.sources.folder_metadata import FailedRow, Row, read_rows
 from lexipix.datasets.sources.images import Unusable
 from lexipix.datasets.sources.repeat_folders import RepeatFolder
+from lexipix.datasets.sources.split_folders import class_of
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject, SplitName
 
@@ -80,16 +81,16 @@ def list_entries(
         # What is wrong above all parts is reported with the first part
         entries[owner or next(iter(splits))] += listing.rejects
         if owner is not None:
-            is_class = listing.prefix != owner and not listing.prefix.startswith(governed)
+            is_class = not listing.prefix.startswith(governed)
             has_label = is_class and parameters.source.folder.label_template is not None
-            label = class_name(listing.prefix.removeprefix(owner)) if has_label else None
+            label = class_of(listing.prefix, splits) if has_label else None
             repeat = repeats.get(label) if label else None
             entries[owner] += _listed(listing, splits[owner], repeat or label, named, caption_files.of_image)
-            entries[owner] += [
-                Reject(listing.prefix + name, "a caption file without an image beside it")
-                for name in listing.texts
-                if listing.prefix + name in orphans
-            ]
+        entries[owner or next(iter(splits))] += [
+            Reject(listing.prefix + name, "a caption file without an image beside it")
+            for name in listing.texts
+            if listing.prefix + name in orphans
+        ]
     return entries
 
 

@@ -7,27 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from lexipix.datasets.sources.file_names import fold
+from lexipix.datasets.sources.file_names import ARCHIVE_SUFFIXES, fold
 from lexipix.datasets.sources.images import NO_FILE, suffixes
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.types import Reject, SplitName
+from lexipix.utils.types import Reject
 
-# Folder names that mean a split, as in Hugging Face's ImageFolder.
-SPLIT_FOLDERS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-}
 METADATA_STEMS = ("metadata", "captions")  # the first of them that a folder has is read
 METADATA_SUFFIXES = (".jsonl", ".csv", ".tsv", ".json", ".parquet")
 CAPTION_SUFFIXES = (".txt", ".caption")  # in the order in which the captions of one image are read
 RECORD_SUFFIX = ".json"  # the fields of one image, in a file beside it (WebDataset)
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 TABLE_SUFFIXES = (".parquet", ".arrow")  # which may hold images
 # Other files that often hold captions; they are reported if no captions are found.
 _DOCUMENTS = frozenset(
@@ -38,6 +26,9 @@ _UNREADABLE = frozenset({".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".heic",
     ".cr2", ".cr3", ".nef", ".arw", ".dng", ".xcf", ".kra", ".mp4", ".mpg", ".mpeg", ".webm",
     ".wmf", ".emf", ".palm",
 }  # fmt: skip
+# Texts about a folder, which are no captions
+NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
+_FOREIGN_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 # Folders in which systems, file managers, NAS and sync tools keep thumbnails, versions and deleted files.
 _FOREIGN = re.compile(
     r"__macosx|lost\+found|lost\.dir|found\.\d{3}|system volume information|recycler|recycled|\$recycle\.bin|"
@@ -59,6 +50,14 @@ class Listing:
     documents: list[str] = field(default_factory=list)  # other files that may hold captions
     packed: list[str] = field(default_factory=list)  # archives and tables that may hold images
     rejects: list[Reject] = field(default_factory=list)  # what the file system could not read, or read twice
+    others: list[str] = field(default_factory=list)  # files of other kinds; a metadata file may name them
+
+    @property
+    def used(self) -> list[str]:
+        """The files that decide what is ingested."""
+        metadata = [self.metadata] if self.metadata else []
+        kinds = (self.images, self.texts, self.unreadable, metadata, self.documents, self.packed)
+        return list(dict.fromkeys(name for names in kinds for name in names))
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,18 @@ class Layout:
 
     listings: list[Listing]
     foreign: list[str]  # skipped folders of other programs
+
+    def files(self) -> list[str]:
+        """The files that are read, relative to the folder; those of other kinds only if they may be images.
+
+        That is where a metadata file may name them, and where there are no images.
+        """
+        is_open = any(one.metadata for one in self.listings) or not any(one.images for one in self.listings)
+        return [
+            listing.prefix + name
+            for listing in self.listings
+            for name in (*listing.used, *(listing.others if is_open else ()))
+        ]
 
 
 def read_layout(root: Path) -> Layout:
@@ -146,7 +157,7 @@ def _in_order(listings: list[Listing]) -> list[Listing]:
 def _around(root: Path) -> set[tuple[int, int]]:
     """The folder itself and those that hold it: a link to one of them would lead outside and back."""
     try:
-        return {_identity(folder.stat()) for folder in (root, *root.resolve().parents)}
+        return {_identity(folder.stat()) for folder in (root, *Path(os.path.realpath(root)).parents)}
     except OSError as error:
         raise LexipixError(_unreadable_root(root, error)) from None
 
@@ -188,36 +199,6 @@ def _unreadable_root(root: Path, error: OSError) -> str:
     return f"ingestion.source.path is {root}, which cannot be read: {error.strerror}."
 
 
-def find_splits(root: Path, listings: Sequence[Listing]) -> dict[str, SplitName | None]:
-    """The parts of a folder by their prefix with the splits that they mean, the training part last.
-
-    ``train`` beside ``test`` or ``validation`` are splits of the source. Any other folder is one part, with
-    the prefix "" and no split.
-
-    Raises:
-        LexipixError: Some of the folders have names of splits and others do not.
-    """
-    used = [listing for listing in listings if listing.images or listing.metadata]
-    folders = {listing.prefix.partition("/")[0] for listing in used if listing.prefix}
-    splits = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in SPLIT_FOLDERS}
-    others = sorted(folders - set(splits))
-    # A class may be called "train"
-    if "train" not in splits.values() or (others and len(splits) == 1):
-        return {"": None}
-    if beside := [*others, *listings[0].images]:
-        raise LexipixError(
-            f"ingestion.source.path is {root}, which has {beside[0]} beside the splits "
-            f"{', '.join(sorted(splits))}: move it into one of them or out of the folder."
-        )
-    if set(splits.values()) == {"train"}:
-        return {f"{name}/": None for name in sorted(splits)}
-    order = ("test", "val", "train")
-    return {
-        f"{name}/": splits[name]
-        for name in sorted(splits, key=lambda name: (order.index(splits[name]), name))
-    }
-
-
 def is_like_metadata(name: str) -> bool:
     """Whether a file is called like a metadata file, whatever its suffix."""
     return fold(name).startswith(METADATA_STEMS)
@@ -239,33 +220,44 @@ def is_relevant(name: str) -> bool:
     return suffix in suffixes() or suffix in CAPTION_SUFFIXES
 
 
+def caption_files(names: Sequence[str]) -> list[str]:
+    """The files of a folder that may hold the captions of single images: texts, and records beside images."""
+    images = (name for name in names if _suffix(name) in suffixes())
+    owners = {fold(owner) for name in images for owner in (name, PurePath(name).stem)}
+    return [
+        name
+        for name in names
+        if _suffix(name) in CAPTION_SUFFIXES
+        or (_suffix(name) == RECORD_SUFFIX and fold(PurePath(name).stem) in owners)
+    ]
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower()
+
+
 def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -> Listing:
-    by_suffix = [(name, PurePath(name).suffix.lower()) for name in names]
     metadata: list[str] = []
     for stem in METADATA_STEMS:
         metadata = metadata or [name for name in names if _is_metadata(name) and fold(name).startswith(stem)]
     metadata.sort(key=lambda name: METADATA_SUFFIXES.index(PurePath(fold(name)).suffix))
     if len(metadata) > 1:
         raise LexipixError(f"{root / prefix} has both {' and '.join(metadata)}: delete one of them.")
-    stems = {fold(PurePath(name).stem) for name, suffix in by_suffix if suffix in suffixes()}
-    records = {
-        name for name, suffix in by_suffix if suffix == RECORD_SUFFIX if fold(PurePath(name).stem) in stems
-    }
-    records.difference_update(metadata)
+    images = [name for name in names if _suffix(name) in suffixes()]
+    texts = [name for name in caption_files(names) if name not in metadata]
+    unreadable = [name for name in names if _suffix(name) in _UNREADABLE]
+    known = {*metadata, *images, *texts}
     documents = [
         name
-        for name, suffix in by_suffix
-        if name not in metadata and name not in records
-        if suffix not in CAPTION_SUFFIXES and suffix not in suffixes()
-        if suffix in _DOCUMENTS or is_like_metadata(name)
+        for name in names
+        if name not in known and (_suffix(name) in _DOCUMENTS or is_like_metadata(name))
     ]
-    return Listing(
-        prefix,
-        [name for name, suffix in by_suffix if suffix in suffixes()],
-        [name for name, suffix in by_suffix if suffix in CAPTION_SUFFIXES or name in records],
-        [name for name, suffix in by_suffix if suffix in _UNREADABLE],
-        metadata[0] if metadata else None,
-        documents,
-        [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES + TABLE_SUFFIXES)],
-        rejects,
-    )
+    packed = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES + TABLE_SUFFIXES)]
+    known |= {*unreadable, *documents, *packed}
+    others = [
+        name
+        for name in names
+        if name not in known and fold(name) not in _FOREIGN_FILES and not fold(name).startswith(NOTES)
+    ]
+    first = metadata[0] if metadata else None
+    return Listing(prefix, images, texts, unreadable, first, documents, packed, rejects, others)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lexipix.datasets.sources.file_names import class_name
+from lexipix.datasets.sources.split_folders import class_of
 from lexipix.utils.types import SplitName
 
 _REPEATED = re.compile(r"(\d{1,4})_(\S.*)")
@@ -27,10 +27,7 @@ def find_repeats(prefixes: Iterable[str], splits: Mapping[str, SplitName | None]
     >>> find_repeats(["10_cat/", "img/2_big dog/"], {"": None})["2_big dog"]
     RepeatFolder(count=2, name='big dog')
     """
-    names = set()
-    for prefix in prefixes:
-        owner = next((part for part in splits if prefix.startswith(part)), "")
-        names.add(class_name(prefix.removeprefix(owner)) or "")
+    names = {class_of(prefix, splits) or "" for prefix in prefixes}
     matches = {name: match for name in names - {""} if (match := _REPEATED.fullmatch(name))}
     if set(matches) != names - {""}:
         return {}

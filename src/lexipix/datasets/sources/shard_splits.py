@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lexipix.datasets.sources.folder_layout import SPLIT_FOLDERS
+from lexipix.datasets.sources.split_folders import SPLIT_FOLDERS
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SplitName
 

@@ -6,10 +6,10 @@ from pathlib import Path, PurePath
 
 from lexipix.config.ingestion import FolderSourceParameters
 from lexipix.datasets.sources.folder_entries import Entry
-from lexipix.datasets.sources.folder_layout import SPLIT_FOLDERS
 from lexipix.datasets.sources.folder_metadata import FailedRow, check_templates, row_of, with_usual_field
 from lexipix.datasets.sources.image_tables import ImageTable, open_table
 from lexipix.datasets.sources.metadata_records import FILE_NAME
+from lexipix.datasets.sources.split_folders import SPLIT_FOLDERS
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject, SplitName
 
