@@ -102,7 +102,7 @@ def test_a_source_without_a_digest_is_a_warning(hooks, tmp_path, monkeypatch, ca
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "mine").mkdir()
-    monkeypatch.setattr(provenance, "dvc_digest", broken)
+    monkeypatch.setattr(provenance, "named_digest", broken)
     hooks._paths = {SOURCE_PATH: "mine"}
     hooks.after_dataset_loaded("sources")
     assert hooks._provenance.as_dict()["inputs"] == {SOURCE_PATH: {"path": "mine"}}

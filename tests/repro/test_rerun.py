@@ -12,7 +12,7 @@ from PIL import Image
 from tests.support.project import REPOSITORY, Project, commit_all, new_clone, run_kedro
 
 from lexipix.repro import rerun
-from lexipix.repro.digests import dvc_digest
+from lexipix.repro.digests import named_digest
 from lexipix.utils.git import run_git
 
 MINE = "my-pictures"
@@ -193,12 +193,29 @@ def test_a_source_of_an_earlier_version_is_looked_for(tmp_path):
 
 def test_a_folder_outside_of_the_project_may_be_read_but_not_written(tmp_path):
     (tmp_path / "a.png").write_bytes(b"a")
-    named = {"ingestion.source.path": {"path": str(tmp_path), "md5": dvc_digest(tmp_path)}}
+    named = {"ingestion.source.path": {"path": str(tmp_path), "md5": named_digest(tmp_path)}}
     lineage = stage().lineage | {"inputs": named}
     assert rerun.obstacles(REPOSITORY, [stage(lineage=lineage)]) == []
     outputs = {"images": {"path": str(tmp_path), "md5": "a"}}
     (line,) = rerun.obstacles(REPOSITORY, [stage(lineage=lineage | {"outputs": outputs})])
     assert "outside the project" in line
+
+
+def test_a_linked_folder_that_has_changed_is_an_obstacle(tmp_path):
+    for name in ("mine", "beside"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(b"a")
+    (tmp_path / "mine" / "more").symlink_to(tmp_path / "beside")
+    named = {"path": str(tmp_path / "mine"), "md5": named_digest(tmp_path / "mine")}
+    lineage = stage().lineage | {"inputs": {"ingestion.source.path": named}}
+    assert rerun.obstacles(REPOSITORY, [stage(lineage=lineage)]) == []
+    (tmp_path / "beside" / "a.png").write_bytes(b"b")
+    (line,) = rerun.obstacles(REPOSITORY, [stage(lineage=lineage)])
+    assert "has changed since the run" in line
+    for name in ("metadata.csv", "metadata.json"):
+        (tmp_path / "mine" / name).write_text("{}")
+    (line,) = rerun.obstacles(REPOSITORY, [stage(lineage=lineage)])
+    assert "cannot be read as the run read it" in line and "has both metadata.csv and metadata.json" in line
 
 
 @pytest.mark.parametrize("name", ["mine", "my pictures", "set #2", "a,b", "deep/er", "007"])

@@ -1,6 +1,7 @@
 """Digests of files and folders, DVC's own and one without measured times and rates, and content by digest."""
 
 import csv
+import errno
 import functools
 import hashlib
 import io
@@ -24,6 +25,41 @@ def dvc_digest(path: Path) -> str:
     return str(found.hash_info.value)
 
 
+def named_digest(path: Path) -> str:
+    """The digest of a file or folder that a parameter names, by what the ingestion reads of a folder.
+
+    That is DVC's digest of a folder with these files alone: without hidden ones and those of other programs,
+    and with links followed. A file that may not be read counts by its name.
+
+    Raises:
+        OSError: It is neither a file nor a folder.
+        LexipixError: The folder cannot be read.
+    """
+    if path.is_file():
+        return dvc_digest(path)
+    if not path.is_dir():
+        raise OSError(errno.EINVAL, "it is neither a file nor a folder", str(path))
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+
+    from lexipix.datasets.sources.folder_layout import read_layout
+
+    tree = Tree()
+    for name in read_layout(path).files():
+        try:
+            with (path / name).open("rb") as file:
+                digest = hashlib.file_digest(file, _md5).hexdigest()
+        except PermissionError:
+            digest = ""
+        tree.add(tuple(name.split("/")), None, HashInfo("md5", digest))
+    tree.digest()
+    return str(tree.oid)
+
+
+def _md5() -> "hashlib._Hash":
+    return hashlib.md5(usedforsecurity=False)
+
+
 def tracked_path(project: Path, entry: Mapping[str, Any]) -> Path:
     """The file or folder of a dataset, by its catalog entry, that DVC and digests take.
 
@@ -41,7 +77,7 @@ def tracked_path(project: Path, entry: Mapping[str, Any]) -> Path:
 
 def comparable_digest(path: Path, measured: Sequence[str] = MEASURED) -> str:
     """MD5 of the content that two runs of the same code share: no measured values in JSON and CSV."""
-    digest = hashlib.md5(usedforsecurity=False)
+    digest = _md5()
     for file in _files(path):
         name = "" if file == path else file.relative_to(path).as_posix()
         content = _without_measured(file, tuple(measured))

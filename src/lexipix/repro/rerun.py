@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlparse
 
 from lexipix.config.text_keys import SOURCE_PATH, path_keys
 from lexipix.repro import dvc_runs
-from lexipix.repro.digests import comparable_digest, dvc_digest, find
+from lexipix.repro.digests import comparable_digest, dvc_digest, find, named_digest
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import lock_digest, machine
 from lexipix.tracking.run import CHANGES
@@ -199,7 +199,10 @@ def _changed(project: Path, key: str, facts: Mapping[str, str]) -> Iterator[str]
         yield f"{key} = {facts['path']} does not exist any more: put it back at {place}"
         return
     try:
-        same = "md5" not in facts or dvc_digest(place) == facts["md5"]
+        same = "md5" not in facts or named_digest(place) == facts["md5"]
+    except LexipixError as error:
+        yield f"{key} = {facts['path']} cannot be read as the run read it: {error}"
+        return
     except OSError as error:
         yield f"{key} = {facts['path']} cannot be read ({error.strerror}): check its owner and permissions"
         return

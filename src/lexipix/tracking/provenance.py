@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lexipix.repro.digests import MEASURED, comparable_digest, dvc_digest, tracked_path
+from lexipix.repro.digests import MEASURED, comparable_digest, dvc_digest, named_digest, tracked_path
 from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.model_files import CONFIG
 from lexipix.utils.nested import flatten
@@ -47,15 +47,15 @@ class Provenance:
     def add_named_input(self, key: str, path: str) -> None:
         """Note that the file or folder was read that a parameter names; a name to download is none.
 
-        Its digest is taken now, since it may change until the run ends. Without a digest, as of a folder with
-        files that may not be read, a warning says so.
+        Its digest is taken now, since it may change until the run ends. Without a digest, as of a folder that
+        may not be read, a warning says so.
         """
         place = self._project / Path(path).expanduser()
         if not exists(place):
             return
         self._named[key] = {"path": path}
         with warn_on_failure(f"{key} = {path} has no digest, so that a change will not be noticed"):
-            self._named[key]["md5"] = dvc_digest(place)
+            self._named[key]["md5"] = named_digest(place)
 
     def add_output(self, name: str, node: str) -> None:
         """Note that a node's dataset was saved."""
