@@ -1,8 +1,8 @@
 """The splits that the names of folders mean, as in ``train/owl/1.png`` or ``images/val2017/1.png``."""
 
-import os
 import re
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from lexipix.datasets.sources.file_names import class_name
@@ -99,4 +99,5 @@ def _names(prefix: str) -> list[str]:
 
 def _n_shared(prefixes: Iterable[str]) -> int:
     """How many folders all prefixes begin with."""
-    return len(os.path.commonprefix([_names(prefix) for prefix in prefixes]))
+    levels = zip(*map(_names, prefixes), strict=False)
+    return sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, levels))
