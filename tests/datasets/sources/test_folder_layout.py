@@ -1,6 +1,7 @@
 """What the file system and other programs do to a folder."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,43 @@ def test_a_class_with_a_sign_in_its_name_is_kept(tmp_path, make_picture, read):
     make_picture(tmp_path / "@artist/p.png")
     make_picture(tmp_path / "#tag/p.png", 1)
     assert set(read()[0]) == {"@artist/p.png", "#tag/p.png"}
+
+
+# What is left out is said
+
+
+def test_files_of_unknown_kinds_are_counted_and_named(tmp_path, make_picture, read, caplog):
+    make_picture(tmp_path / "a.png")
+    for name in ("p000", "p001.jpg_large", "sub/p002.png?w=300", "README.md", "Thumbs.db", ".hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "backup.zip").write_bytes(b"x")
+    read()
+    (line,) = [line for line in caplog.messages if "are not read" in line]
+    assert line.startswith("4 files in ")
+    assert line.endswith(": p000, p001.jpg_large, backup.zip, sub/p002.png?w=300.")
+
+
+def test_files_that_metadata_names_are_not_reported(tmp_path, make_picture, read, caplog):
+    make_picture(tmp_path / "a.png")
+    make_picture(tmp_path / "b", 1, format="PNG")
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,one\nb,two\n")
+    captions, rejects = read()
+    assert captions == {"a.png": "one", "b": "two"} and not rejects and not caplog.messages
+
+
+def test_a_folder_of_unknown_kinds_names_one(tmp_path, read):
+    (tmp_path / "p000").write_bytes(b"x")
+    with pytest.raises(LexipixError, match=r"has no images \(p000 is none by its name\)"):
+        read()
+
+
+def test_folders_of_other_programs_in_an_archive_are_named(tmp_path, make_picture, read, caplog):
+    content = make_picture(tmp_path / "in/a.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name in ("a.png", "@eaDir/a.png/THUMB.png", "cats/__MACOSX/b.png"):
+            archive.writestr(name, content)
+    with caplog.at_level("INFO"):
+        captions, _ = read(tmp_path / "in.zip")
+    assert list(captions) == ["a.png"]
+    assert "Skipped folders that other programs left: @eaDir, cats/__MACOSX." in caplog.text

@@ -1,5 +1,6 @@
 """Zip archives and tar shards (WebDataset) as trees of files. Nothing is extracted from them."""
 
+import logging
 import posixpath
 import stat
 import tarfile
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexipix.datasets.sources.file_tree import FileTree, Member, require_small
-from lexipix.datasets.sources.folder_layout import is_foreign, is_relevant, listings_of
+from lexipix.datasets.sources.folder_layout import is_foreign, is_relevant, layout_of
 from lexipix.datasets.sources.images import Unusable
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject
+
+_log = logging.getLogger(__name__)
 
 MAX_MEMBERS = 1_000_000  # of an archive
 MAX_RATIO, MAX_UNPACKED = 100, 2**30  # what all members of a zip may have: times its size, or bytes
@@ -29,20 +32,21 @@ _EXTENSIONS = (
 Index = tuple[dict[str, Member], list[Reject]]
 
 
-def open_archive(path: Path) -> FileTree:
+def open_archive(path: Path, beside: Mapping[str, Path] | None = None) -> FileTree:
     """The tree of one archive; a folder that holds all of it, as of a folder that was zipped, is left out.
+
+    Files ``beside`` the archive, such as its captions, are files of the tree as well, by their names in it.
 
     Raises:
         LexipixError: It is damaged, encrypted, compressed as a whole, or claims to hold too much.
     """
     members, rejects = read_index(path)
     tops = {name.partition("/")[0] if "/" in name else "" for name in members if not _is_hidden(name)}
-    if len(tops) == 1 and (top := f"{tops.pop()}/") != "/":
-        members = {name.removeprefix(top): member for name, member in members.items()}
-    return FileTree(path, listings_of(path, members, rejects), members)
+    top = f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
+    return _tree(path, {name.removeprefix(top): one for name, one in members.items()}, rejects, beside, top)
 
 
-def open_shards(root: Path, names: Sequence[str]) -> FileTree:
+def open_shards(root: Path, names: Sequence[str], beside: Mapping[str, Path] | None = None) -> FileTree:
     """The tree of several archives in a folder; each is a folder of its own name.
 
     Raises:
@@ -53,7 +57,24 @@ def open_shards(root: Path, names: Sequence[str]) -> FileTree:
         own, faults = read_index(root / name)
         members |= {f"{name}/{inner}": member for inner, member in own.items()}
         rejects += [Reject(f"{name}/{fault.file}", fault.reason) for fault in faults]
-    return FileTree(root, listings_of(root, members, rejects), members)
+    return _tree(root, members, rejects, beside)
+
+
+def _tree(
+    root: Path,
+    members: Mapping[str, Member],
+    rejects: Sequence[Reject],
+    beside: Mapping[str, Path] | None,
+    top: str = "",
+) -> FileTree:
+    beside = beside or {}
+    if twice := sorted(str(path) for name, path in beside.items() if name in members):
+        _log.warning(
+            "These files are not read, %s holds others of their names: %s.", root, ", ".join(twice[:5])
+        )
+    files: dict[str, Member | Path] = {**beside, **members}
+    layout = layout_of(root, files, rejects)
+    return FileTree(root, layout.listings, files, layout.foreign, top)
 
 
 def read_index(path: Path) -> Index:

@@ -1,5 +1,6 @@
 """Caption files of single images, such as ``NAME.txt``: which image each belongs to, and their captions."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,15 +8,26 @@ from io import BytesIO
 from pathlib import Path, PurePath
 
 from lexipix.datasets.sources.file_names import GENERIC_FOLDERS, fold
-from lexipix.datasets.sources.folder_layout import CAPTION_SUFFIXES, RECORD_SUFFIX, Listing
+from lexipix.datasets.sources.folder_layout import (
+    CAPTION_SUFFIXES,
+    METADATA_STEMS,
+    METADATA_SUFFIXES,
+    RECORD_SUFFIX,
+    Listing,
+    is_like_metadata,
+)
 from lexipix.datasets.sources.images import Unusable
 from lexipix.datasets.sources.text_files import encoding_of
+from lexipix.utils.errors import LexipixError
+
+_log = logging.getLogger(__name__)
 
 MAX_BYTES = 2**20  # of a caption file; longer ones are something else
 # Folders of caption files beside a folder of images.
 _CAPTION_FOLDERS = frozenset({"caption", "captions", "text", "texts", "txt", "tags", "prompt", "prompts"})
+_MIN_UNUSED = 5  # unused caption files that stop the run, if they are half as many as the images
 # Text files that are usually not captions.
-_NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
+NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
 
 
 @dataclass(frozen=True)
@@ -58,9 +70,7 @@ def find_caption_files(listings: Sequence[Listing]) -> CaptionFiles:
         left = [name for name in listing.texts if listing.prefix + name not in used]
         has_captions = len(left) < len(listing.texts)
         captions = [
-            name
-            for name in left
-            if not is_record(name) and not PurePath(name).stem.lower().startswith(_NOTES)
+            name for name in left if not is_record(name) and not PurePath(name).stem.lower().startswith(NOTES)
         ]
         (orphans if has_captions else unused).extend(listing.prefix + name for name in captions)
     return CaptionFiles(found, orphans, unused)
@@ -95,6 +105,33 @@ def _key(prefix: str, name: str, dropped: Iterable[str]) -> str:
 
 def _suffix_rank(name: str) -> int:
     return (*CAPTION_SUFFIXES, RECORD_SUFFIX).index(PurePath(name).suffix.lower())
+
+
+def check_unused(
+    root: Path, unused: Sequence[str], n_images: int, has_captions: bool, how: str | None = None
+) -> None:
+    """Report files that may hold captions and are not read; stop if the images have no captions at all.
+
+    Raises:
+        LexipixError: One of the files is called like a metadata file, or they are half as many as the images;
+            the message says how captions are read.
+    """
+    if not unused:
+        return
+    shown = f"{', '.join(unused[:3])}{f' and {len(unused) - 3:,} others' if unused[3:] else ''}"
+    is_metadata = any(is_like_metadata(PurePath(name).name) for name in unused)
+    if has_captions or not (is_metadata or len(unused) >= max(_MIN_UNUSED, n_images / 2)):
+        _log.warning("These files in %s are not read for captions: %s.", root, shown)
+        return
+    how = how or (
+        f"Captions are read from {' or '.join(METADATA_STEMS)} with the suffix "
+        f"{', '.join(METADATA_SUFFIXES)} in the folder of the images or above it, and from NAME.txt or "
+        "NAME.caption for each image NAME.png."
+    )
+    raise LexipixError(
+        f"{root} has files that may hold captions, and none of them can be used: {shown}. {how} Rename them, "
+        "or move them out of the folder."
+    )
 
 
 def is_record(name: str) -> bool:

@@ -42,13 +42,22 @@ def class_name(prefix: str) -> str | None:
 
 def _is_generic(folded: str) -> bool:
     """Whether the name of a folder, or of an archive that stands for one, says nothing about its images."""
-    return folded in GENERIC_FOLDERS or folded.endswith(ARCHIVE_SUFFIXES)
+    return folded in GENERIC_FOLDERS or is_archive(folded)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of this name is an archive."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 class ImageNames:
-    """The images of a folder by the names that a metadata file can give them."""
+    """The images of a folder by the names that a metadata file can give them.
 
-    def __init__(self, root: Path, files: Iterable[str]) -> None:
+    ``top`` is a folder "NAME/" that holds all of them and is not part of their names.
+    """
+
+    def __init__(self, root: Path, files: Iterable[str], top: str = "") -> None:
+        self._top = top
         self._files = dict.fromkeys(files)
         self._roots = [f"{path.as_posix().rstrip('/')}/" for path in (root.absolute(), root.resolve())]
         self._folded = _unique((fold(file), file) for file in self._files)
@@ -63,10 +72,11 @@ class ImageNames:
         """The file that the metadata of the folder ``prefix`` means, relative to the root.
 
         Names can differ in case, Unicode form and kind of slash, be absolute, and lack the suffix or a folder
-        such as ``images``. Without such an image it is the path as it is written.
+        such as ``images`` or the archive. Without such an image it is the path as it is written.
         """
-        exact = self._normalized(prefix, name)
-        for file in dict.fromkeys((exact, self._normalized(prefix, name.strip().replace("\\", "/")))):
+        exact, plain = self._normalized(prefix, name), name.strip().replace("\\", "/")
+        inner = self._normalized(prefix, plain.removeprefix(self._top))
+        for file in dict.fromkeys((exact, self._normalized(prefix, plain), inner)):
             if file in self._files:
                 return file
             folded = fold(file)

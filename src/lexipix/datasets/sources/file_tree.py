@@ -27,15 +27,24 @@ class FileTree:
 
     root: Path
     listings: Sequence[Listing]
-    members: Mapping[str, Member] | None = None  # by name; None: the files lie in the folder
+    # By name: those of archives, and files beside them on disk; None: all files lie in the folder
+    members: Mapping[str, Member | Path] | None = None
+    foreign: Sequence[str] = ()  # skipped folders of other programs
+    top: str = ""  # the folder "NAME/" that holds all of an archive, which the names leave out
 
     def content(self, file: str) -> Content:
         """The content of a file; :class:`.Unusable` if an archive lacks it or holds it damaged."""
         if self.members is None:
             return self.root / file
-        if file not in self.members:
+        member = self.members.get(file)
+        if member is None:
             raise Unusable(MISSING)
-        return BytesIO(self.members[file].read())
+        return member if isinstance(member, Path) else BytesIO(member.read())
+
+    def place(self, file: str) -> Path:
+        """Where a file is, for messages; on disk it can be opened there."""
+        member = None if self.members is None else self.members.get(file)
+        return member if isinstance(member, Path) else self.root / file
 
     def tasks(self, entries: Iterable[Named]) -> Iterator[tuple[Named, Callable[[str], Content]]]:
         """Entries, each with what gives the content of its files."""

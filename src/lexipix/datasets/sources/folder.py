@@ -8,15 +8,19 @@ table from the image's row. Otherwise the image has no caption.
 import logging
 import stat
 from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.archives import open_archive, open_shards
+from lexipix.datasets.sources.caption_files import check_unused, find_caption_files
 from lexipix.datasets.sources.entry_reading import opened
-from lexipix.datasets.sources.file_names import ARCHIVE_SUFFIXES
+from lexipix.datasets.sources.file_names import ARCHIVE_SUFFIXES, is_archive
 from lexipix.datasets.sources.file_tree import FileTree
 from lexipix.datasets.sources.folder_entries import Entry, list_entries
-from lexipix.datasets.sources.folder_layout import TABLE_SUFFIXES, read_layout
+from lexipix.datasets.sources.folder_layout import TABLE_SUFFIXES, Layout, Listing, read_layout
 from lexipix.datasets.sources.image_tables import TableSet
 from lexipix.datasets.sources.images import suffixes
 from lexipix.datasets.sources.repeat_folders import find_repeats
@@ -28,6 +32,9 @@ from lexipix.utils.types import OpenedSource, Reject, SplitName
 
 _log = logging.getLogger(__name__)
 _MAX_SHOWN = 5  # folders in a log line
+_NOTHING = Layout([], [])
+# What the package datasets writes beside tables
+_OF_DATASETS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 
 Splits = dict[str, SplitName | None]  # by the prefix of their part
 
@@ -53,41 +60,91 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
             "it (.zip, .tar) or a table (.parquet, .arrow) with --params=ingestion.source.path=DIR."
         )
     layout = read_layout(root)
-    if layout.foreign:
-        _log.info("Skipped folders that other programs left: %s.", ", ".join(layout.foreign))
     packed = [f"{listing.prefix}{name}" for listing in layout.listings for name in listing.packed]
     if packed and not any(listing.images for listing in layout.listings):
-        return _open_packed(root, packed, parameters)
-    tree = FileTree(root, layout.listings)
+        return _open_packed(root, packed, parameters, layout)
+    tree = FileTree(root, layout.listings, foreign=layout.foreign)
     return _open_tree(tree, find_splits(root, layout.listings), parameters)
 
 
-def _open_packed(root: Path, names: list[str], parameters: IngestionParameters) -> OpenedSource:
-    """A source whose images lie in archives or tables."""
-    archives = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)]
-    if len(archives) == 1:
-        tree = open_archive(root / archives[0])
-        return _open_tree(tree, find_splits(tree.root, tree.listings), parameters)
-    if archives:
-        tree = open_shards(root, archives)
-        splits = {f"{name}/": split for name, split in find_shard_splits(root, archives).items()}
-        if not any(splits.values()) and any((inner := find_splits(root, tree.listings)).values()):
-            splits = inner
-        return _open_tree(tree, splits, parameters)
+def _open_packed(
+    root: Path, names: list[str], parameters: IngestionParameters, outer: Layout = _NOTHING
+) -> OpenedSource:
+    """A source whose images lie in archives or tables, with the captions beside them in a folder."""
+    if archives := [name for name in names if is_archive(name)]:
+        return _open_archives(root, archives, parameters, outer)
+    _report_foreign(outer.foreign)
     tables = {table.name: table for table in find_tables(root, names)}
     parts: dict[SplitName | None, list[Entry | Reject]] = defaultdict(list)
     order = find_shard_splits(root, list(tables))
     for name, split in order.items():
         parts[split] += table_entries(tables[name], split, parameters.source.folder)
+    _check_beside_tables(root, outer.listings, set(tables), parts)
     return opened(parts, TableSet([tables[name] for name in order]), parameters, {})
+
+
+def _open_archives(
+    root: Path, names: list[str], parameters: IngestionParameters, outer: Layout
+) -> OpenedSource:
+    """A source whose images lie in archives; one archive stands for the folder that it lies in."""
+    beside = {
+        file: root / file
+        for listing in outer.listings
+        for file in (listing.prefix + name for name in (*listing.used, *listing.others))
+        if file not in names
+    }
+    splits: Splits = {}
+    if len(names) == 1:
+        folder = f"{names[0].rpartition('/')[0]}/"
+        own = {file.removeprefix(folder): path for file, path in beside.items()}
+        tree = open_archive(root / names[0], own)
+    else:
+        tree = open_shards(root, names, beside)
+        splits = {f"{name}/": split for name, split in find_shard_splits(root, names).items()}
+    tree.listings[0].rejects.extend(reject for listing in outer.listings for reject in listing.rejects)
+    tree = replace(tree, foreign=[*outer.foreign, *tree.foreign])
+    if not any(splits.values()):
+        inner = find_splits(tree.root, tree.listings)
+        splits = inner if any(inner.values()) else splits or inner
+    return _open_tree(tree, splits, parameters)
+
+
+def _check_beside_tables(
+    root: Path,
+    listings: Sequence[Listing],
+    tables: Collection[str],
+    parts: Mapping[SplitName | None, Sequence[Entry | Reject]],
+) -> None:
+    """Report captions beside tables of images, which are not read; stop if the tables have none."""
+    files = [
+        listing.prefix + name
+        for listing in listings
+        for name in ([listing.metadata] if listing.metadata else []) + listing.documents
+        if name not in _OF_DATASETS
+    ]
+    unused = [*(file for file in files if file not in tables), *find_caption_files(listings).unused]
+    entries = [entry for part in parts.values() for entry in part if isinstance(entry, Entry)]
+    has_captions = any(entry.texts or entry.label for entry in entries)
+    how = "In a folder of tables, captions are read from a column of the table that holds the images."
+    check_unused(root, unused, len(entries), has_captions, how)
+
+
+def _report_foreign(folders: Sequence[str]) -> None:
+    if folders:
+        _log.info("Skipped folders that other programs left: %s.", ", ".join(folders))
 
 
 def _open_tree(tree: FileTree, splits: Splits, parameters: IngestionParameters) -> OpenedSource:
     """A source whose images are files."""
+    _report_foreign(tree.foreign)
     if not any(listing.images or listing.metadata for listing in tree.listings):
-        first = next(
-            (f" ({item.file}: {item.reason})" for listing in tree.listings for item in listing.rejects), ""
+        rejects = (f"{item.file}: {item.reason}" for listing in tree.listings for item in listing.rejects)
+        others = (
+            f"{listing.prefix}{name} is none by its name"
+            for listing in tree.listings
+            for name in listing.others
         )
+        first = next((f" ({reason})" for reason in chain(rejects, others)), "")
         raise LexipixError(
             f"ingestion.source.path is {tree.root}, which has no images{first}: put files such as NAME.png "
             f"there or in subfolders (supported suffixes: {' '.join(sorted(suffixes()))})."

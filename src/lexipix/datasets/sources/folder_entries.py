@@ -1,22 +1,17 @@
 """The images of a folder before they are read, with their captions or the files that hold these."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path, PurePath
 
 from lexipix.config.ingestion import IngestionParameters
-from lexipix.datasets.sources.caption_files import CaptionFiles, find_caption_files
+from lexipix.datasets.sources.caption_files import NOTES, CaptionFiles, check_unused, find_caption_files
 from lexipix.datasets.sources.concepts import CaptionedRow
-from lexipix.datasets.sources.file_names import ImageNames
+from lexipix.datasets.sources.file_names import ImageNames, fold, is_archive
 from lexipix.datasets.sources.file_tree import FileTree
-from lexipix.datasets.sources.folder_layout import (
-    METADATA_STEMS,
-    METADATA_SUFFIXES,
-    Listing,
-    is_like_metadata,
-)
+from lexipix.datasets.sources.folder_layout import Listing
 from lexipix.datasets.sources.folder_metadata import FailedRow, Row, read_rows
 from lexipix.datasets.sources.images import Unusable
 from lexipix.datasets.sources.repeat_folders import RepeatFolder
@@ -26,7 +21,7 @@ from lexipix.utils.types import Reject, SplitName
 
 _log = logging.getLogger(__name__)
 
-_MIN_UNUSED = 5  # unused caption files that stop the run, if they are half as many as the images
+_MAX_SHOWN = 5  # files in a log line
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +58,12 @@ def list_entries(
     entries: Entries = {prefix: [] for prefix in splits}
     caption_files = find_caption_files(listings)
     governed = tuple(listing.prefix for listing in listings if listing.metadata)
-    _check_unused(tree.root, listings, caption_files, bool(governed))
+    documents = (listing.prefix + name for listing in listings for name in listing.documents)
+    unused = [*documents, *caption_files.unused]
+    n_images = sum(len(listing.images) for listing in listings)
+    check_unused(tree.root, unused, n_images, bool(governed or caption_files.of_image))
     named = _add_named(tree, splits, parameters, caption_files, entries)
+    _report_skipped(tree.root, listings, named)
     n_ignored = sum(
         bool(entry.texts) and entry.file in caption_files.of_image
         for part in entries.values()
@@ -108,7 +107,8 @@ def _add_named(
 ) -> set[str]:
     """Add the images that metadata files name; returns their files, and those whose rows failed."""
     root, listings = tree.root, tree.listings
-    images = ImageNames(root, (listing.prefix + name for listing in listings for name in listing.images))
+    names = (listing.prefix + name for listing in listings for name in listing.images)
+    images = ImageNames(root, names, tree.top)
     places: dict[str, tuple[str, int]] = {}  # part and position of the entries that are named
     failed: set[str] = set()
     for listing in listings:
@@ -117,7 +117,7 @@ def _add_named(
         shown = listing.prefix + listing.metadata
         # Errors of a file above all parts are reported with the first part
         part = part_of(listing.prefix, splits) or next(iter(splits))
-        rows = read_rows(root / shown, shown, parameters.source.folder, _packed(tree, shown))
+        rows = read_rows(tree.place(shown), shown, parameters.source.folder, _packed(tree, shown))
         files = [
             None if row.file_name is None else images.find(listing.prefix, row.file_name) for row in rows
         ]
@@ -148,7 +148,9 @@ def _add_named(
                 entry = Entry(file, splits[owner], row.texts, row.label, own, row.place, row.captioned)
                 entries[owner].append(entry)
         known = failed | set(places) | set(caption_files.of_image)
-        _check_share(root / shown, listing.prefix, listings, known, parameters.source.folder.min_named_share)
+        _check_share(
+            tree.place(shown), listing.prefix, listings, known, parameters.source.folder.min_named_share
+        )
     return failed | set(places)
 
 
@@ -157,7 +159,7 @@ def _packed(tree: FileTree, file: str) -> BytesIO | None:
     try:
         content = tree.content(file)
     except Unusable as reason:
-        raise LexipixError(f"{tree.root / file} cannot be read, it is {reason}.") from None
+        raise LexipixError(f"{tree.place(file)} cannot be read, it is {reason}.") from None
     return content if isinstance(content, BytesIO) else None
 
 
@@ -199,30 +201,20 @@ def _check_share(
         )
 
 
-def _check_unused(
-    root: Path, listings: Sequence[Listing], caption_files: CaptionFiles, has_metadata: bool
-) -> None:
-    """Report files that may hold captions and are not read; stop if no captions are read at all."""
-    documents = [listing.prefix + name for listing in listings for name in listing.documents]
-    unused = [*documents, *caption_files.unused]
-    if not unused:
-        return
-    shown = f"{', '.join(unused[:3])}{f' and {len(unused) - 3:,} others' if unused[3:] else ''}"
-    n_images = sum(len(listing.images) for listing in listings)
-    is_metadata = any(is_like_metadata(PurePath(name).name) for name in unused)
-    if (
-        has_metadata
-        or caption_files.of_image
-        or not (is_metadata or len(unused) >= max(_MIN_UNUSED, n_images / 2))
-    ):
-        _log.warning("These files in %s are not read for captions: %s.", root, shown)
-        return
-    raise LexipixError(
-        f"{root} has files that may hold captions, and none of them can be used: {shown}. Captions are read "
-        f"from {' or '.join(METADATA_STEMS)} with the suffix {', '.join(METADATA_SUFFIXES)} in the folder of "
-        "the images or above it, and from NAME.txt or NAME.caption for each image NAME.png. Rename them, "
-        "or move them out of the folder."
-    )
+def _report_skipped(root: Path, listings: Sequence[Listing], named: Collection[str]) -> None:
+    """Report files that are no images or captions by their names, and archives beside images, in one line."""
+    skipped = [
+        listing.prefix + name
+        for listing in listings
+        for name in (*listing.others, *(one for one in listing.packed if is_archive(one)))
+        if not fold(name).startswith(NOTES)
+    ]
+    if skipped := [file for file in skipped if file not in named]:
+        shown = ", ".join(skipped[:_MAX_SHOWN]) + (", …" if skipped[_MAX_SHOWN:] else "")
+        _log.warning(
+            "%s files in %s are not read, as they end like no image or caption file or are archives beside "
+            "others: %s.", f"{len(skipped):,}", root, shown,
+        )  # fmt: skip
 
 
 def _listed(

@@ -26,8 +26,6 @@ _UNREADABLE = frozenset({".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".heic",
     ".cr2", ".cr3", ".nef", ".arw", ".dng", ".xcf", ".kra", ".mp4", ".mpg", ".mpeg", ".webm",
     ".wmf", ".emf", ".palm",
 }  # fmt: skip
-# Texts about a folder, which are no captions
-NOTES = ("readme", "license", "licence", "notice", "copying", "credits", "attribution", "classes", "labels")
 _FOREIGN_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 # Folders in which systems, file managers, NAS and sync tools keep thumbnails, versions and deleted files.
 _FOREIGN = re.compile(
@@ -133,21 +131,26 @@ def read_layout(root: Path) -> Layout:
     return Layout(_in_order(listings), sorted(foreign))
 
 
-def listings_of(root: Path, names: Iterable[str], rejects: Sequence[Reject] = ()) -> list[Listing]:
-    """Listings of the files of an archive, as :func:`read_layout` makes them of a folder.
+def layout_of(root: Path, names: Iterable[str], rejects: Sequence[Reject] = ()) -> Layout:
+    """The layout of the files of an archive, as :func:`read_layout` makes it of a folder.
 
     Raises:
         LexipixError: A folder has two metadata files.
     """
     folders: dict[str, list[str]] = {"": []}
+    foreign = dict[str, None]()
     for name in sorted(names):
         *parents, last = name.split("/")
-        is_hidden = any(part.startswith(".") for part in (*parents, last))
-        if not is_hidden and not any(map(is_foreign, parents)):
+        if any(part.startswith(".") for part in (*parents, last)):
+            continue
+        place = next((place for place, part in enumerate(parents, 1) if is_foreign(part)), None)
+        if place is None:
             folders.setdefault("".join(f"{part}/" for part in parents), []).append(last)
+        else:
+            foreign["/".join(parents[:place])] = None
     listings = [_listing(root, prefix, files, []) for prefix, files in folders.items()]
     listings[0].rejects.extend(rejects)
-    return _in_order(listings)
+    return Layout(_in_order(listings), list(foreign))
 
 
 def _in_order(listings: list[Listing]) -> list[Listing]:
@@ -254,10 +257,6 @@ def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -
     ]
     packed = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES + TABLE_SUFFIXES)]
     known |= {*unreadable, *documents, *packed}
-    others = [
-        name
-        for name in names
-        if name not in known and fold(name) not in _FOREIGN_FILES and not fold(name).startswith(NOTES)
-    ]
+    others = [name for name in names if name not in known and fold(name) not in _FOREIGN_FILES]
     first = metadata[0] if metadata else None
     return Listing(prefix, images, texts, unreadable, first, documents, packed, rejects, others)
