@@ -2,8 +2,11 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from lexipix.datasets.sources import table_files
 from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
 
@@ -134,6 +137,50 @@ def test_a_name_that_the_file_system_refuses_is_a_reject(folder, read, name):
     (folder / "metadata.jsonl").write_text("\n".join(rows))
     captions, rejects = read(min_named_share=0)
     assert len(captions) == N_IMAGES and len(rejects) == (name != "p00.png/")
+
+
+# Parquet
+
+
+def save_parquet(folder, **columns):
+    names = {"file_name": pa.array(NAMES), "text": pa.array(["star"] * N_IMAGES)}
+    pq.write_table(pa.table(names | columns), folder / "metadata.parquet", compression="none")
+
+
+def test_a_text_in_parquet_that_is_no_utf_8_is_one_sentence(folder, read):
+    save_parquet(folder, text=pa.array(["moon", *["star"] * (N_IMAGES - 1)]))
+    content = (folder / "metadata.parquet").read_bytes()
+    (folder / "metadata.parquet").write_bytes(content.replace(b"moon", b"m\xff\xfen"))
+    with pytest.raises(LexipixError, match=r"metadata\.parquet is damaged or no table \(.*UTF8"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(pa.timestamp("us"), 2**62), (pa.timestamp("us", "Nowhere/At"), 0), (pa.date32(), 2**31 - 1)],
+)
+def test_times_in_parquet_are_no_captions(folder, read, kind, value):
+    numbers = pa.array([value] * N_IMAGES, pa.int32() if kind == pa.date32() else pa.int64())
+    save_parquet(folder, made=numbers.view(kind))
+    captions, rejects = read()
+    assert captions == dict.fromkeys(NAMES, ("star",)) and not rejects
+
+
+def test_other_plain_columns_of_parquet_are_fields(folder, read):
+    styles = pa.array(["flat"] * N_IMAGES).dictionary_encode()
+    save_parquet(folder, text=pa.array([["star", "sun"]] * N_IMAGES), style=styles, none=pa.nulls(N_IMAGES))
+    captions, _ = read(caption_templates=["{caption}, {style}"])
+    assert set(captions.values()) == {("star, flat", "sun, flat")}
+
+
+def test_a_small_parquet_file_of_many_rows_is_one_sentence(folder, read, monkeypatch):
+    monkeypatch.setattr(table_files, "MAX_RECORDS", 2**20)
+    names = pa.array(["p00.png"] * 200_000)
+    pq.write_table(pa.table({"file_name": names, "text": names}), folder / "metadata.parquet")
+    with pytest.raises(
+        LexipixError, match=r"metadata\.parquet has [\d,]+ bytes, and its rows need more than"
+    ):
+        read()
 
 
 # Fields

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lexipix.datasets.sources import image_tables
+from lexipix.datasets.sources import table_files
 from lexipix.datasets.sources.folder import open_folder
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SourceImage
@@ -187,12 +187,36 @@ def test_offsets_that_point_outside_of_an_arrow_file_are_found(tmp_path, png, re
 
 def test_limits_of_rows_and_of_what_a_column_unpacks_to(tmp_path, png, read_source, monkeypatch):
     save_parquet(tmp_path / "a.parquet", table_of([png()] * 3, text=["a" * 9000] * 3))
-    monkeypatch.setattr(image_tables, "MAX_ROWS", 2)
+    monkeypatch.setattr(table_files, "MAX_ROWS", 2)
     with pytest.raises(LexipixError, match="has more than 2 rows"):
         read_source()
-    monkeypatch.setattr(image_tables, "MAX_UNPACKED", 100)
-    monkeypatch.setattr(image_tables, "MAX_RATIO", 0.5)
+    monkeypatch.setattr(table_files, "MAX_UNPACKED", 100)
+    monkeypatch.setattr(table_files, "MAX_RATIO", 0.5)
     with pytest.raises(LexipixError, match=r"a column of [\d,]+ bytes that claims to hold [\d,]+"):
+        read_source()
+
+
+@pytest.mark.parametrize("suffix", SAVERS)
+def test_a_text_that_is_no_utf_8_is_one_sentence(tmp_path, png, read_source, suffix):
+    SAVERS[suffix](
+        tmp_path / f"a.{suffix}", table_of([png(i) for i in range(4)], text=["a", "b", "moon", "d"])
+    )
+    content = (tmp_path / f"a.{suffix}").read_bytes()
+    (tmp_path / f"a.{suffix}").write_bytes(content.replace(b"moon", b"m\xff\xfen"))
+    with pytest.raises(LexipixError, match=rf"a\.{suffix} is damaged or no table \(.*UTF8"):
+        read_source()
+
+
+def test_a_table_that_may_not_be_read_is_reported_as_such(tmp_path, png, read_source, monkeypatch):
+    save_parquet(tmp_path / "a.parquet", table_of([png()], text=["a"]))
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pq, "ParquetFile", refused)
+    with pytest.raises(
+        LexipixError, match=r"a\.parquet cannot be read \(Permission denied\): check the file"
+    ):
         read_source()
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import groupby
@@ -11,18 +10,20 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lexipix.datasets.sources.file_tree import Content, require_small
 from lexipix.datasets.sources.images import Unusable
+from lexipix.datasets.sources.table_files import (
+    arrow_schema,
+    parquet_schema,
+    read_batches,
+    table_records,
+    reading_table,
+)
 from lexipix.utils.errors import LexipixError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_ROWS = 10_000_000  # of a table
-MAX_UNPACKED, MAX_RATIO = 2**30, 1000  # bytes of a column in a row group, and times its packed size
 _ROWS = 16  # that are in memory at a time
-_BUFFER = 2**20  # bytes that are read from a Parquet file at a time
-_FACT_ROWS = 1024  # the same without images
 _N_SAMPLED = 96  # images that are looked at for their size
-_ARROW_FILE = b"ARROW1"  # begins the format of files; save_to_disk writes that of streams
 
 
 class _Named(Protocol):
@@ -50,31 +51,19 @@ class ImageTable:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The fields of each row, with the names of classes instead of their numbers."""
-        for batch in self._batches(self.fields, _FACT_ROWS):
-            for record in batch.to_pylist():
-                for name, names in self.classes.items():
-                    number = record[name]
-                    is_known = isinstance(number, int) and 0 <= number < len(names)
-                    record[name] = names[number] if is_known else None
-                yield record
+        for record in table_records(self.path, self.fields):
+            for name, names in self.classes.items():
+                number = record[name]
+                is_known = isinstance(number, int) and 0 <= number < len(names)
+                record[name] = names[number] if is_known else None
+            yield record
 
     def images(self) -> "Iterator[_Cell]":
         """The images of all rows in their order."""
-        for batch in self._batches([self.image], _ROWS):
-            for cell in batch.column(0):
-                yield _Cell(cell)
-
-    def _batches(self, columns: Sequence[str], n_rows: int) -> "Iterator[pa.RecordBatch]":
         with reading_table(self.path):
-            read = _parquet_batches if self.path.suffix.lower() == ".parquet" else _arrow_batches
-            n_read = 0
-            for batch in read(self.path, columns, n_rows):
-                n_read += batch.num_rows
-                if n_read > MAX_ROWS:
-                    raise LexipixError(
-                        f"{self.path} has more than {MAX_ROWS:,} rows: divide it into several."
-                    )
-                yield batch
+            for batch in read_batches(self.path, [self.image], _ROWS):
+                for cell in batch.column(0):
+                    yield _Cell(cell)
 
 
 @dataclass(frozen=True)
@@ -121,20 +110,6 @@ class TableSet:
         return list(cells), lambda file: cells[file].content(file)
 
 
-@contextmanager
-def reading_table(path: Path) -> Iterator[None]:
-    """Report a damaged table in one sentence."""
-    try:
-        yield
-    except LexipixError:
-        raise
-    except Exception as error:  # hostile files have many ways to fail
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise LexipixError(
-            f"{path} is damaged or no table ({reason:.300}): make or download it again."
-        ) from None
-
-
 def open_table(path: Path, name: str) -> ImageTable | None:
     """The table in a file; None if it holds no images.
 
@@ -144,7 +119,7 @@ def open_table(path: Path, name: str) -> ImageTable | None:
     import pyarrow.types as types
 
     with reading_table(path):
-        schema = _parquet_schema(path) if path.suffix.lower() == ".parquet" else _arrow_schema(path)
+        schema = parquet_schema(path) if path.suffix.lower() == ".parquet" else arrow_schema(path)
         if not (images := [column.name for column in schema if _holds_image(column.type)]):
             return None
         if len(images) > 1 and "image" not in images:
@@ -194,55 +169,3 @@ def _class_names(schema: "pa.Schema") -> dict[str, list[str]]:
         }
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
-
-
-def _parquet_schema(path: Path) -> "pa.Schema":
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        facts = file.metadata
-        for group in range(facts.num_row_groups):
-            for column in range(facts.num_columns):
-                chunk = facts.row_group(group).column(column)
-                unpacked, packed = chunk.total_uncompressed_size, chunk.total_compressed_size
-                if unpacked > max(MAX_UNPACKED, MAX_RATIO * packed):
-                    raise LexipixError(
-                        f"{path} has a column of {packed:,} bytes that claims to hold {unpacked:,}: "
-                        "it is not read."
-                    )
-        return file.schema_arrow
-
-
-def _arrow_schema(path: Path) -> "pa.Schema":
-    import pyarrow as pa
-
-    with pa.memory_map(str(path)) as source, _opened_arrow(source) as reader:
-        return reader.schema
-
-
-def _parquet_batches(path: Path, columns: Sequence[str], n_rows: int) -> "Iterator[pa.RecordBatch]":
-    import pyarrow.parquet as pq
-
-    # With a buffer, a page of about a thousand rows is in memory instead of a whole group of rows
-    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
-        yield from file.iter_batches(n_rows, columns=list(columns), use_threads=False)
-
-
-def _arrow_batches(path: Path, columns: Sequence[str], n_rows: int) -> "Iterator[pa.RecordBatch]":
-    import pyarrow as pa
-
-    with pa.memory_map(str(path)) as source, _opened_arrow(source) as reader:
-        is_file = hasattr(reader, "num_record_batches")
-        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-        for batch in batches:
-            some = batch.select(list(columns))
-            some.validate(full=True)  # offsets of a hostile file may point anywhere
-            yield from (some.slice(start, n_rows) for start in range(0, some.num_rows, n_rows))
-
-
-def _opened_arrow(source: Any) -> Any:
-    import pyarrow as pa
-
-    begin = source.read(len(_ARROW_FILE))
-    source.seek(0)
-    return pa.ipc.open_file(source) if begin == _ARROW_FILE else pa.ipc.open_stream(source)

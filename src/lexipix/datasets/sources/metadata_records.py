@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 from lexipix.datasets.sources.images import suffixes
+from lexipix.datasets.sources.table_files import parquet_schema, plain_fields, reading_table, table_records
 from lexipix.datasets.sources.text_files import encoding_of
 from lexipix.utils.errors import LexipixError
 
@@ -41,10 +42,10 @@ def read_records(
         LexipixError: The file cannot be read as a whole.
     """
     suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        found = _parquet_records(path, content)
+        return [(f"row {number}", record) for number, record in enumerate(found, 1)]
     try:
-        if suffix == ".parquet":
-            found = _parquet_records(path, content)
-            return [(f"row {number}", record) for number, record in enumerate(found, 1)]
         with path.open("rb") if content is None else content as stream:
             encoding = encoding_of(stream.read(4))
             n_bytes = stream.seek(0, io.SEEK_END)
@@ -171,21 +172,10 @@ def _csv_record(header: list[str], cells: list[str]) -> Record:
     return dict(record)
 
 
-def _parquet_records(path: Path, content: io.BytesIO | None) -> list[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(content or path) as file:
-            # Fields of other types, such as the images themselves, are no captions.
-            names = [field.name for field in file.schema_arrow if not _holds_bytes(field.type)]
-            records: list[dict[str, Any]] = file.read(columns=names).to_pylist()
-            return records
-    except pa.ArrowException as error:
-        raise LexipixError(f"{path} is not a valid Parquet file: {' '.join(str(error).split())}.") from None
-
-
-def _holds_bytes(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind))
+def _parquet_records(path: Path, content: io.BytesIO | None) -> list[Record]:
+    # Fields of other types, such as the images themselves or times, are no captions.
+    with reading_table(path, "not a valid Parquet file"):
+        schema = parquet_schema(path, content)
+        if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+            raise LexipixError(f"{path} has two fields {twice[0]!r}: rename or delete one of them.")
+        return list(table_records(path, plain_fields(schema), content))
