@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -212,6 +213,20 @@ def test_a_copy_in_another_split_keeps_its_captions():
     _, rejects, _ = run([*own, *image_splits(200, 1000), *twins], own={"test"}, source={"kind": "folder"})
     reason = "duplicate of 7.png, which is in another split: its caption is not used"
     assert rejects["twin7.png"] == reason and len(rejects) == 40
+
+
+def test_a_copy_whose_caption_alone_is_of_another_split_gives_it_to_the_image():
+    firsts = [replace(item, group=item.caption) for item in ENOUGH]
+    twins = [SourceImage(f"twin{n}.png", image(n), f"other {n}", group=f"other {n}") for n in range(200)]
+    source = OpenedSource(lambda: (item for item in [*firsts, *twins]), frozenset(), 400)
+    parameters = section("ingestion", {"image_size": 8, "source": {"kind": "folder"}})
+    stream = ImageStream(source, parameters)
+    alone = [item for item in run(twins)[0] if isinstance(item, SourceImage)]
+    results = [item for item in stream if not isinstance(item, dict)]
+    kept, copies = results[:200], results[200:]
+    assert any(one.split != other.split for one, other in zip(kept, alone, strict=True)), "by their captions"
+    assert [item.texts for item in copies] == [(f"other {n}",) for n in range(200)]
+    assert {item.reason.partition(", ")[2] for item in copies} == {"which gets its caption too"}
 
 
 def test_names_of_folders_are_counted_apart_and_not_given_to_copies():

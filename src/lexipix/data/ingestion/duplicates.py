@@ -1,5 +1,6 @@
 """Equal images: the first of a source is accepted, the others are copies that may give it their captions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from lexipix.utils.types import Duplicate, Reject, SourceImage, SplitName
@@ -17,11 +18,14 @@ class _Seen:
 class Deduplicator:
     """Turns each copy of an earlier image into a `Duplicate`.
 
-    With ``share_captions`` the first image gets the captions that copies have and it lacks.
+    With ``share_captions`` the first image gets the captions that copies have and it lacks, whatever group
+    their captions put them in: all copies belong to the split of the first. Only where the source ``decides``
+    the split of one of both, and they differ, captions stay apart.
     """
 
-    def __init__(self, share_captions: bool) -> None:
+    def __init__(self, share_captions: bool, decides: Collection[SplitName] = ()) -> None:
         self.share_captions = share_captions
+        self.decides = frozenset(decides)
         self._seen: dict[bytes, _Seen] = {}
 
     def __call__(self, item: SourceImage | Reject, recurs: bool = True) -> SourceImage | Reject:
@@ -45,7 +49,8 @@ class Deduplicator:
         further = tuple(text for text in captions if hash(text) not in first.texts)
         if not further or not self.share_captions:
             return Duplicate(item.file, reason)
-        if item.split != first.split:  # captions of the test split must not be trained on
+        # Captions of the source's test split must not be trained on
+        if item.split != first.split and self.decides & {item.split, first.split}:
             return Duplicate(item.file, f"{reason}, which is in another split: its caption is not used")
         is_first = not first.texts
         first.texts.update(map(hash, further))

@@ -91,7 +91,7 @@ class ImageStream:
 
     def _deduplicator(self) -> Deduplicator:
         # Other sources have captions of their own for equal images
-        return Deduplicator(share_captions=self.parameters.source.kind == "folder")
+        return Deduplicator(self.parameters.source.kind == "folder", self.source.splits)
 
     def _check(self, item: SourceImage | Reject) -> SourceImage | Reject:
         file = _printable(item.file)

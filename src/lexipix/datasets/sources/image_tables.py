@@ -14,8 +14,8 @@ from lexipix.datasets.sources.table_files import (
     arrow_schema,
     parquet_schema,
     read_batches,
-    table_records,
     reading_table,
+    table_records,
 )
 from lexipix.utils.errors import LexipixError
 
