@@ -9,6 +9,7 @@ from tests.support.parameters import section
 from lexipix.cli.files import read_image_file, read_masked_image, read_prompts, text_beside
 from lexipix.utils.errors import LexipixError
 
+INGESTION = section("ingestion")
 MODEL = SimpleNamespace(image_size=16, image_channels=3)
 
 
@@ -43,17 +44,41 @@ def test_a_missing_image_and_a_folder_are_errors(tmp_path):
 
 def test_text_beside_an_image(tmp_path):
     picture = tmp_path / "star.png"
-    assert text_beside(picture) is None
+    assert text_beside(picture, INGESTION) is None
     (tmp_path / "star.txt").write_bytes("\ufeffein großer\r\n Stern \n".encode())
-    assert text_beside(picture) == ("ein großer Stern", "star.txt")
+    assert text_beside(picture, INGESTION) == ("ein großer Stern", "star.txt")
     (tmp_path / "star.txt").write_text(" \n")
-    assert text_beside(picture) is None
+    assert text_beside(picture, INGESTION) is None
     (tmp_path / "star.txt").write_bytes(b"caf\xe9")
     with pytest.raises(
         LexipixError, match=r"star.png has a text that cannot be used, its caption file star.txt is not"
     ):
-        text_beside(picture)
-    assert text_beside(tmp_path / "star.txt") is None  # a text is not its own description
+        text_beside(picture, INGESTION)
+    assert text_beside(tmp_path / "star.txt", INGESTION) is None  # a text is not its own description
+
+
+@pytest.mark.parametrize("name", ["star.json", "star.png.json", "STAR.PNG.json"])
+def test_a_record_beside_an_image_is_its_text(tmp_path, name):
+    (tmp_path / name).write_text('{"caption": ["a red star", "a star"]}')
+    assert text_beside(tmp_path / "star.png", INGESTION) == ("a red star", name)
+    (tmp_path / "star.txt").write_text("a blue star")
+    assert text_beside(tmp_path / "star.png", INGESTION) == ("a blue star", "star.txt")
+
+
+def test_a_record_without_a_caption_field_is_an_error(tmp_path):
+    (tmp_path / "star.json").write_text('{"url": "x"}')
+    with pytest.raises(LexipixError, match=r"star\.json has no field 'text' .*or use --text"):
+        text_beside(tmp_path / "star.png", INGESTION)
+    own = section("ingestion", {"source": {"folder": {"caption_field": "url"}}})
+    assert text_beside(tmp_path / "star.png", own) == ("x", "star.json")
+
+
+def test_metadata_and_files_of_other_images_are_no_text(tmp_path):
+    (tmp_path / "metadata.json").write_text('{"text": "x"}')
+    assert text_beside(tmp_path / "metadata.png", INGESTION) is None
+    (tmp_path / "Star.png").touch()
+    (tmp_path / "Star.txt").write_text("another star")
+    assert text_beside(tmp_path / "star.png", INGESTION) is None
 
 
 def test_prompts_are_the_non_blank_lines(tmp_path):

@@ -63,23 +63,20 @@ def read_masked_image(
         raise LexipixError(f"{path} cannot be restored with the mask {mask}: {error}.") from None
 
 
-def text_beside(path: Path) -> tuple[str, str] | None:
+def text_beside(path: Path, parameters: "IngestionParameters") -> tuple[str, str] | None:
     """The first caption in a caption file beside an image, as the ingestion reads it, and the file's name.
 
     None if there is none or it is blank.
     """
-    from lexipix.datasets.sources.caption_files import caption_files_beside, captions_in, read_text
+    from lexipix.datasets.sources.caption_files import captions_beside
     from lexipix.datasets.sources.images import Unusable
 
     try:
-        for file in caption_files_beside(path):
-            if captions := captions_in(read_text(file, file.name)):
-                return captions[0], file.name
+        return next(captions_beside(path, parameters.source.folder), None)
     except Unusable as error:
         raise LexipixError(
             f"{path} has a text that cannot be used, {error}: fix it, or use --text."
         ) from None
-    return None
 
 
 def read_prompts(path: Path, max_prompts: int) -> list[tuple[int, str]]:

@@ -88,7 +88,7 @@ def redraw(
     pipe = context.text_to_image(generation.model)
     _, generator = pipe.generator("best")
     pixels = read_image_file(image, context.parameters.ingestion, generator)
-    text, source = text_of_image(image, text, generator)
+    text, source = text_of_image(image, text, generator, context.parameters.ingestion)
     result = redraw_image(
         pixels,
         text,

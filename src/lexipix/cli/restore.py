@@ -88,7 +88,7 @@ def restore(
     else:
         pixels, hole = read_masked_image(image, mask, ingestion, generator)
     damaged = DamagedImages(pixels[None], hole[None], noise or 0.0)
-    text, source = text_of_image(image, text, generator)
+    text, source = text_of_image(image, text, generator, ingestion)
     if text is None:
         (text,) = context.captioner().captioner.caption(damaged.filled())
     show(f'"{text}" ({source})')

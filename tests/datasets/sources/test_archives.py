@@ -289,6 +289,14 @@ def test_a_record_beside_an_image(tmp_path, make_picture, read_source, record, e
     assert captions(read_source()[0]) == {"a.png": expected}
 
 
+@pytest.mark.parametrize("name", ["a.png.json", "A.PNG.JSON"])
+def test_a_record_by_the_whole_name_of_an_image(tmp_path, make_picture, read_source, name):
+    make_picture(tmp_path / "a.png", 1)
+    make_picture(tmp_path / "a.jpg", 2, format="PNG")
+    (tmp_path / name).write_text('{"description": "a star"}')
+    assert captions(read_source()[0]) == {"a.png": ("a star",), "a.jpg": (None,)}
+
+
 def test_text_files_count_before_records(tmp_path, make_picture, read_source):
     make_picture(tmp_path / "a.png")
     (tmp_path / "a.json").write_text("damaged")

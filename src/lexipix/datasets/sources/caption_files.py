@@ -2,11 +2,12 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePath
 
+from lexipix.config.ingestion import FolderSourceParameters
 from lexipix.datasets.sources.file_names import GENERIC_FOLDERS, fold
 from lexipix.datasets.sources.folder_layout import (
     CAPTION_SUFFIXES,
@@ -14,9 +15,12 @@ from lexipix.datasets.sources.folder_layout import (
     METADATA_SUFFIXES,
     RECORD_SUFFIX,
     Listing,
+    caption_files,
     is_like_metadata,
+    is_metadata,
 )
-from lexipix.datasets.sources.images import Unusable
+from lexipix.datasets.sources.folder_metadata import texts_of_record
+from lexipix.datasets.sources.images import Unusable, suffixes
 from lexipix.datasets.sources.text_files import encoding_of
 from lexipix.utils.errors import LexipixError
 
@@ -139,20 +143,31 @@ def is_record(name: str) -> bool:
     return PurePath(name).suffix.lower() == RECORD_SUFFIX
 
 
-def caption_files_beside(image: Path) -> list[Path]:
-    """The caption files beside one image, as the ingestion finds them."""
-    texts = [
-        path.name
-        for path in sorted(image.parent.glob("*"))
-        if path != image and is_caption_file(path.name) and path.is_file()
-    ]
-    listing = Listing("", [image.name], texts)
-    return [image.with_name(name) for name in find_caption_files([listing]).of_image.get(image.name, ())]
+def captions_beside(image: Path, parameters: FolderSourceParameters) -> Iterator[tuple[str, str]]:
+    """The captions in the files beside one image, as the ingestion finds and reads them, with their files.
+
+    Raises:
+        Unusable: One of the files cannot be used.
+    """
+    names = sorted({image.name, *(path.name for path in image.parent.glob("*"))})
+    images = [name for name in names if name == image.name or PurePath(name).suffix.lower() in suffixes()]
+    texts = [name for name in caption_files(names) if name != image.name and not is_metadata(name)]
+    listing = Listing("", images, [name for name in texts if image.with_name(name).is_file()])
+    for name in find_caption_files([listing]).of_image.get(image.name, ()):
+        for caption in captions_of(image.with_name(name), name, parameters)[0]:
+            yield caption, name
 
 
-def is_caption_file(name: str) -> bool:
-    """Whether a file of this name can be a caption file."""
-    return PurePath(name).suffix.lower() in CAPTION_SUFFIXES
+def captions_of(
+    file: Path | BytesIO, name: str, parameters: FolderSourceParameters
+) -> tuple[tuple[str, ...], str | None]:
+    """The captions in a caption file or its content, and the label that a record holds.
+
+    Raises:
+        Unusable: It cannot be used.
+    """
+    text = read_text(file, name)
+    return texts_of_record(text, name, parameters) if is_record(name) else (captions_in(text), None)
 
 
 def read_text(file: Path | BytesIO, name: str) -> str:

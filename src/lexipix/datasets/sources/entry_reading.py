@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
 
 from lexipix.config.ingestion import IngestionParameters
-from lexipix.datasets.sources.caption_files import captions_in, is_record, read_text
+from lexipix.datasets.sources.caption_files import captions_of
 from lexipix.datasets.sources.class_captions import caption_from
 from lexipix.datasets.sources.concepts import (
     Concept,
@@ -22,7 +22,6 @@ from lexipix.datasets.sources.concepts import (
 )
 from lexipix.datasets.sources.file_tree import Content
 from lexipix.datasets.sources.folder_entries import Entry
-from lexipix.datasets.sources.folder_metadata import texts_of_record
 from lexipix.datasets.sources.image_format import with_found_format
 from lexipix.datasets.sources.images import MISSING, Unusable, read_image
 from lexipix.utils.machine import n_cores
@@ -112,13 +111,8 @@ def _read_entry(
     template = entry.label_template or parameters.source.folder.label_template
     try:
         for file in entry.caption_files:
-            name = PurePath(file).name
-            text = read_text(content(file), name)
-            if is_record(file):
-                own, label = texts_of_record(text, name, parameters.source.folder)
-            else:
-                own = captions_in(text)
-            texts = (*texts, *own)
+            own, found = captions_of(content(file), PurePath(file).name, parameters.source.folder)
+            texts, label = (*texts, *own), found or label
         image = read_image(content(entry.file), parameters)
     except Unusable as reason:
         is_missing = str(reason) == MISSING

@@ -110,13 +110,13 @@ def read_layout(root: Path) -> Layout:
             try:
                 kind = _kind(root / prefix / name)
             except OSError as error:
-                if _is_metadata(name):
+                if is_metadata(name):
                     raise LexipixError(f"{root / prefix / name}: {_reason(error)}.") from None
                 rejects.append(Reject(prefix + name, _reason(error)))
                 continue
             if kind == "file":
                 files.append(name)
-            elif kind == "other" and _is_metadata(name):
+            elif kind == "other" and is_metadata(name):
                 raise LexipixError(f"{root / prefix / name} is no file: delete it.")
             elif kind == "other" and is_relevant(name):
                 rejects.append(Reject(prefix + name, NO_FILE))
@@ -207,7 +207,8 @@ def is_like_metadata(name: str) -> bool:
     return fold(name).startswith(METADATA_STEMS)
 
 
-def _is_metadata(name: str) -> bool:
+def is_metadata(name: str) -> bool:
+    """Whether a file is called like a metadata file that can be read."""
     path = PurePath(fold(name))
     return path.stem in METADATA_STEMS and path.suffix in METADATA_SUFFIXES
 
@@ -242,7 +243,7 @@ def _suffix(name: str) -> str:
 def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -> Listing:
     metadata: list[str] = []
     for stem in METADATA_STEMS:
-        metadata = metadata or [name for name in names if _is_metadata(name) and fold(name).startswith(stem)]
+        metadata = metadata or [name for name in names if is_metadata(name) and fold(name).startswith(stem)]
     metadata.sort(key=lambda name: METADATA_SUFFIXES.index(PurePath(fold(name)).suffix))
     if len(metadata) > 1:
         raise LexipixError(f"{root / prefix} has both {' and '.join(metadata)}: delete one of them.")
