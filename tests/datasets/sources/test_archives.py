@@ -311,6 +311,7 @@ def test_text_files_count_before_records(tmp_path, make_picture, read_source):
         ("{", "its caption file a.json is not valid JSON"),
         ("[" * 100_000, "its caption file a.json is not valid JSON"),
         ("[1]", "its caption file a.json is not a JSON object"),
+        ('{"text": "a", "text": "b"}', "its caption file a.json has the field 'text' twice"),
         ('{"url": 1}', "its caption file a.json has no field 'text' (found: url): set"),
         ('{"text": 7}', "the caption in a.json in the field 'text' is not a text"),
         (" " * 2**20 + "{}", "its caption file a.json has 1,048,578 bytes"),

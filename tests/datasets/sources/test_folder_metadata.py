@@ -139,6 +139,41 @@ def test_a_name_that_the_file_system_refuses_is_a_reject(folder, read, name):
     assert len(captions) == N_IMAGES and len(rejects) == (name != "p00.png/")
 
 
+# Doubled keys of JSON
+
+
+def test_a_name_that_occurs_twice_in_metadata_json_has_both_captions(folder, read):
+    rows = ", ".join(f'"{name}": "star"' for name in NAMES)
+    (folder / "metadata.json").write_text(f'{{{rows}, "p20.png": "moon", "p21.png": {{"text": ["sun"]}}}}')
+    captions, rejects = read()
+    assert captions["p20.png"] == ("star", "moon") and captions["p21.png"] == ("star", "sun")
+    assert len(captions) == N_IMAGES and not rejects
+
+
+@pytest.mark.parametrize("twice", ['"text": "moon"', '"file_name": "p20.png"'])
+def test_a_field_that_occurs_twice_in_a_line_rejects_its_image(folder, read, twice):
+    rows = [json.dumps({"file_name": name, "text": "star"}) for name in NAMES]
+    rows[20] = f"{rows[20][:-1]}, {twice}}}"
+    (folder / "metadata.jsonl").write_text("\n".join(rows))
+    captions, rejects = read()
+    field = twice.split('"')[1]
+    assert rejects == {"p20.png": f"metadata.jsonl line 21: the line has the field {field!r} twice"}
+    assert len(captions) == N_IMAGES - 1
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_field_that_occurs_twice_in_a_row_of_metadata_json_rejects_its_image(folder, read, as_list):
+    rows = {name: f'{{"file_name": "{name}", "text": "star"}}' for name in NAMES}
+    if not as_list:
+        rows = {name: f'"{name}": {{"text": "star"}}' for name in NAMES}
+    rows["p20.png"] = rows["p20.png"].replace("}", ', "text": "moon"}')
+    text = ", ".join(rows.values())
+    (folder / "metadata.json").write_text(f"[{text}]" if as_list else f"{{{text}}}")
+    captions, rejects = read()
+    assert rejects == {"p20.png": "metadata.json row 21: the row has the field 'text' twice"}
+    assert len(captions) == N_IMAGES - 1
+
+
 # Parquet
 
 

@@ -1,6 +1,5 @@
 """Captions in the rows of a metadata file (layout of Hugging Face's ImageFolder)."""
 
-import json
 import logging
 import string
 from collections.abc import Collection, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 from lexipix.config.ingestion import FolderSourceParameters
 from lexipix.datasets.sources.concepts import CaptionedRow
 from lexipix.datasets.sources.images import Unusable
-from lexipix.datasets.sources.metadata_records import FILE_NAME, Fault, read_records
+from lexipix.datasets.sources.metadata_records import FILE_NAME, Doubled, Fault, parse_json, read_records
 from lexipix.utils.errors import LexipixError
 
 _log = logging.getLogger(__name__)
@@ -141,9 +140,11 @@ def texts_of_record(
         Unusable: It is no JSON object, or has no field for a caption.
     """
     try:
-        record = json.loads(text)
+        record = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise Unusable(f"its caption file {name} is not valid JSON: {error}") from None
+    if isinstance(record, Doubled):
+        raise Unusable(f"its caption file {name} has the field {record.key!r} twice")
     if not isinstance(record, dict):
         raise Unusable(f"its caption file {name} is not a JSON object")
     parameters = with_usual_field(record, parameters)

@@ -33,6 +33,34 @@ class Fault:
 Record = dict[str, Any] | Fault
 
 
+@dataclass(frozen=True)
+class Doubled:
+    """An object of JSON in which a key occurs twice."""
+
+    pairs: list[tuple[str, Any]]
+
+    @property
+    def key(self) -> str:
+        """The first such key."""
+        keys = [key for key, _ in self.pairs]
+        return next(key for key in keys if keys.count(key) > 1)
+
+
+def parse_json(text: str) -> Any:
+    """A document in JSON, with objects as dictionaries, and as :class:`Doubled` where one would lose a value.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is too deep.
+    """
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Doubled:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Doubled(pairs)
+
+
 def read_records(
     path: Path, caption_field: str, content: io.BytesIO | None = None
 ) -> list[tuple[str, Record]]:
@@ -87,9 +115,11 @@ def _json_line(text: str) -> Record:
     if _INVALID.search(text):
         return Fault("the line is not valid UTF-8", _named(text))
     try:
-        record = json.loads(text)
+        record = parse_json(text)
     except (ValueError, RecursionError) as error:
         return Fault(f"the line is not valid JSON: {error}", _named(text))
+    if isinstance(record, Doubled):
+        return Fault(f"the line has the field {record.key!r} twice", _named(text))
     return record if isinstance(record, dict) else Fault("the line is not a JSON object")
 
 
@@ -103,20 +133,33 @@ def _named(text: str) -> str | None:
 
 
 def _json_records(path: Path, text: str, caption_field: str) -> Iterator[Record]:
-    """A list of objects, or an object with the captions or the fields of each image by its name."""
+    """A list of objects, or an object with the captions or the fields of each image by its name.
+
+    A name that occurs twice has several rows.
+    """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise LexipixError(f"{path} is not valid JSON: {error}.") from None
-    if isinstance(document, dict):
-        document = [
-            {FILE_NAME: name, **(value if isinstance(value, dict) else {caption_field: value})}
-            for name, value in document.items()
-        ]
+    if isinstance(document, dict | Doubled):
+        pairs = document.pairs if isinstance(document, Doubled) else document.items()
+        document = [_by_name(name, value, caption_field) for name, value in pairs]
     if not isinstance(document, list):
         raise LexipixError(f"{path} is neither a list of objects nor an object: write one object per image.")
     for record in document:
-        yield record if isinstance(record, dict) else Fault("the row is not a JSON object")
+        if isinstance(record, Doubled):
+            name = dict(record.pairs).get(FILE_NAME)
+            record = Fault(
+                f"the row has the field {record.key!r} twice", name if isinstance(name, str) else None
+            )
+        yield record if isinstance(record, dict | Fault) else Fault("the row is not a JSON object")
+
+
+def _by_name(name: str, value: Any, caption_field: str) -> Record | Doubled:
+    """The record of an image by its name."""
+    if isinstance(value, Doubled):
+        return Doubled([(FILE_NAME, name), *value.pairs])
+    return {FILE_NAME: name, **(value if isinstance(value, dict) else {caption_field: value})}
 
 
 def _csv_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record]]:
