@@ -60,6 +60,27 @@ def test_csv_of_spreadsheets(folder, read, encoding, delimiter):
     assert captions == {name: (f"größer {name}",) for name in NAMES} and not rejects
 
 
+@pytest.mark.parametrize("blank", ["", ",", ",,,", '"",', " , "])
+def test_blank_rows_of_spreadsheets_are_no_rows(folder, read, blank):
+    rows = lines({20: f"p20.png,star p20.png\n{blank}"})
+    (folder / "metadata.csv").write_text(f"{rows}{blank}\n{blank}\n")
+    captions, rejects = read()
+    assert captions == {name: (f"star {name}",) for name in NAMES} and not rejects
+
+
+def test_blank_columns_at_the_end_are_no_fields(folder, read):
+    (folder / "metadata.csv").write_text(lines({20: "p20.png,star p20.png,,"}, header="file_name,text,,"))
+    captions, rejects = read()
+    assert captions == {name: (f"star {name}",) for name in NAMES} and not rejects
+
+
+def test_a_row_that_is_cut_rejects_its_image(folder, read):
+    (folder / "metadata.csv").write_text(lines({39: "p39.png"}))
+    captions, rejects = read()
+    assert rejects == {"p39.png": "metadata.csv line 41: the row has fewer fields than the header"}
+    assert len(captions) == N_IMAGES - 1
+
+
 def test_two_columns_of_one_name_stop(folder, read):
     (folder / "metadata.csv").write_text("file_name,text,text\np00.png,a,b\n")
     with pytest.raises(LexipixError, match="two fields 'text'"):

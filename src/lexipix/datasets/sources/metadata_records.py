@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count
@@ -42,8 +43,8 @@ class Doubled:
     @property
     def key(self) -> str:
         """The first such key."""
-        keys = [key for key, _ in self.pairs]
-        return next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in self.pairs)
+        return next(key for key, count in counts.items() if count > 1)
 
 
 def parse_json(text: str) -> Any:
@@ -173,10 +174,10 @@ def _csv_records(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Record
     try:
         for cells in reader:
             line, begun = reader.line_num + 1, line
-            if not cells:
+            if not any(cell.strip() for cell in cells):  # spreadsheets write such rows at the end
                 continue
             if header is None:
-                header = [name.strip() for name in cells]
+                header = _without_blank_end([name.strip() for name in cells])
                 if twice := [name for name in header if name and header.count(name) > 1]:
                     raise LexipixError(f"{path} has two fields {twice[0]!r}: rename or delete one of them.")
                 continue
@@ -204,12 +205,23 @@ def _check_no_row_inside(path: Path, line: int, cells: list[str], delimiter: str
                 )
 
 
+def _without_blank_end(cells: list[str], length: int = 0) -> list[str]:
+    """Cells without blank ones at the end, but ``length`` of them at least."""
+    end = len(cells)
+    while end > length and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
 def _csv_record(header: list[str], cells: list[str]) -> Record:
+    cells = _without_blank_end(cells, len(header))
     record = {key: value or None for key, value in zip(header, cells, strict=False)}
     name = record.get(FILE_NAME)
     name = None if name is None or _INVALID.search(name) else name
-    if len(cells) > len(header):
-        return Fault("the row has more fields than the header", name)
+    if len(cells) != len(header):
+        return Fault(
+            f"the row has {'more' if len(cells) > len(header) else 'fewer'} fields than the header", name
+        )
     if any(_INVALID.search(cell) for cell in cells):
         return Fault("the row is not valid UTF-8", name)
     return dict(record)
