@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from tests.support.parameters import section
 
+from lexipix.datasets.sources.folder import open_folder
 from lexipix.hooks.source_folder import located, require_images_only
 from lexipix.utils.errors import LexipixError
 
@@ -22,6 +24,28 @@ def test_both_places_are_named_where_there_is_nothing(project):
         located("nothing", project, project / "notebooks")
     assert str(project / "nothing") in str(caught.value)
     assert str(project / "notebooks" / "nothing") in str(caught.value)
+
+
+def test_a_place_that_may_not_be_looked_at_is_not_reported_as_absent(project, monkeypatch):
+    original = Path.stat
+
+    def refused(self, **options):
+        if self.name == "private":
+            raise PermissionError(13, "Permission denied", str(self))
+        return original(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert located("private", project, project / "notebooks") == project / "private"
+
+
+def test_a_link_to_itself_is_left_to_the_source(project):
+    (project / "circle").symlink_to("circle")
+    place = located("circle", project, project / "notebooks")
+    require_images_only(place, project, iter([project / "data" / "folder"]))
+    with pytest.raises(
+        LexipixError, match=r"circle, which cannot be read \(Too many levels of symbolic links\)"
+    ):
+        open_folder(place, section("ingestion"))
 
 
 def test_an_unknown_user_is_a_sentence(project):

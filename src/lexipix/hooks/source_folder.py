@@ -1,6 +1,8 @@
 """The folder of images that a run reads: named in the log, and never the project itself or its results."""
 
+import errno
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,6 @@ from lexipix.config.root import validate
 from lexipix.config.text_keys import SOURCE_PATH
 from lexipix.datasets.sources.hub import is_repository
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.project_paths import exists
 
 _log = logging.getLogger(__name__)
 SOURCES = "sources"  # the dataset that reads them
@@ -40,7 +41,7 @@ class SourceFolderHooks:
         folder = located(source.path, self._project, Path.cwd())
         if source.kind == "folder":
             require_images_only(folder, self._project, _written(pipeline, catalog))
-        _log.info("Reading images from %s (%s = %s)", folder.resolve(), SOURCE_PATH, source.path)
+        _log.info("Reading images from %s (%s = %s)", os.path.realpath(folder), SOURCE_PATH, source.path)
 
 
 def located(path: str, project: Path, working: Path) -> Path:
@@ -55,7 +56,7 @@ def located(path: str, project: Path, working: Path) -> Path:
         raise LexipixError(
             f"{SOURCE_PATH} = {path!r} names an unknown user: give an absolute path."
         ) from error
-    if not exists(place) and working.resolve() != project.resolve():
+    if _is_absent(place) and working.resolve() != project.resolve():
         raise LexipixError(
             f"{SOURCE_PATH} = {path!r} is neither in the project ({place}) nor in the current folder "
             f"({working / path}): give the absolute path of your images."
@@ -63,9 +64,20 @@ def located(path: str, project: Path, working: Path) -> Path:
     return place
 
 
+def _is_absent(place: Path) -> bool:
+    """Whether nothing is at a path; False if the system refuses to say, as the source then tells why."""
+    try:
+        place.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR)
+    except ValueError:  # no path at all
+        return True
+    return False
+
+
 def require_images_only(folder: Path, project: Path, written: Iterator[Path]) -> None:
     """Raise a LexipixError if a source holds the project, its configuration, or files that the run writes."""
-    root = folder.resolve()
+    root = Path(os.path.realpath(folder))  # resolve() fails for a link to itself
     for place in ((project / "conf").resolve(), *written):
         if place.is_relative_to(root):
             raise LexipixError(
