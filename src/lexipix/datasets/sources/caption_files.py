@@ -15,7 +15,7 @@ from lexipix.datasets.sources.folder_layout import (
     METADATA_SUFFIXES,
     RECORD_SUFFIX,
     Listing,
-    caption_files,
+    caption_names,
     is_like_metadata,
     is_metadata,
 )
@@ -151,7 +151,7 @@ def captions_beside(image: Path, parameters: FolderSourceParameters) -> Iterator
     """
     names = sorted({image.name, *(path.name for path in image.parent.glob("*"))})
     images = [name for name in names if name == image.name or PurePath(name).suffix.lower() in suffixes()]
-    texts = [name for name in caption_files(names) if name != image.name and not is_metadata(name)]
+    texts = [name for name in caption_names(names) if name != image.name and not is_metadata(name)]
     listing = Listing("", images, [name for name in texts if image.with_name(name).is_file()])
     for name in find_caption_files([listing]).of_image.get(image.name, ()):
         for caption in captions_of(image.with_name(name), name, parameters)[0]:

@@ -224,7 +224,7 @@ def is_relevant(name: str) -> bool:
     return suffix in suffixes() or suffix in CAPTION_SUFFIXES
 
 
-def caption_files(names: Sequence[str]) -> list[str]:
+def caption_names(names: Sequence[str]) -> list[str]:
     """The files of a folder that may hold the captions of single images: texts, and records beside images."""
     images = (name for name in names if _suffix(name) in suffixes())
     owners = {fold(owner) for name in images for owner in (name, PurePath(name).stem)}
@@ -248,7 +248,7 @@ def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -
     if len(metadata) > 1:
         raise LexipixError(f"{root / prefix} has both {' and '.join(metadata)}: delete one of them.")
     images = [name for name in names if _suffix(name) in suffixes()]
-    texts = [name for name in caption_files(names) if name not in metadata]
+    texts = [name for name in caption_names(names) if name not in metadata]
     unreadable = [name for name in names if _suffix(name) in _UNREADABLE]
     known = {*metadata, *images, *texts}
     documents = [

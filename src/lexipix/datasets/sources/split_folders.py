@@ -65,8 +65,14 @@ def class_of(prefix: str, splits: Iterable[str]) -> str | None:
     splits = list(splits)
     owner = next((part for part in splits if prefix.startswith(part)), "")
     names = _names(owner)
-    outer = names[_n_shared(splits) : -1] if names and _split_of(names[-1]) else []
+    outer = names[_n_shared(splits) : -1] if names and split_of(names[-1]) else []
     return class_name("/".join([*outer, *_names(prefix.removeprefix(owner))]))
+
+
+def split_of(name: str) -> SplitName | None:
+    """The split that the name of a folder means."""
+    match = _SPLIT.fullmatch(name)
+    return SPLIT_FOLDERS[match[1].lower()] if match else None
 
 
 def _parts(used: Sequence[Listing], start: int) -> tuple[dict[str, SplitName], list[str]]:
@@ -75,7 +81,7 @@ def _parts(used: Sequence[Listing], start: int) -> tuple[dict[str, SplitName], l
     for listing in used:
         names = _names(listing.prefix)
         for place, name in enumerate(names[start:], start):
-            if split := _split_of(name):
+            if split := split_of(name):
                 parts["".join(f"{one}/" for one in names[: place + 1])] = split
                 break
         else:
@@ -86,11 +92,6 @@ def _parts(used: Sequence[Listing], start: int) -> tuple[dict[str, SplitName], l
         if listing.images or not any(part.startswith(listing.prefix) for part in parts)
     ]
     return parts, others
-
-
-def _split_of(name: str) -> SplitName | None:
-    match = _SPLIT.fullmatch(name)
-    return SPLIT_FOLDERS[match[1].lower()] if match else None
 
 
 def _names(prefix: str) -> list[str]:

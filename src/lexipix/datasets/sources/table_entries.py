@@ -9,7 +9,7 @@ from lexipix.datasets.sources.folder_entries import Entry
 from lexipix.datasets.sources.folder_metadata import FailedRow, check_templates, row_of, with_usual_field
 from lexipix.datasets.sources.image_tables import ImageTable, open_table
 from lexipix.datasets.sources.metadata_records import FILE_NAME
-from lexipix.datasets.sources.split_folders import SPLIT_FOLDERS
+from lexipix.datasets.sources.split_folders import split_of
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject, SplitName
 
@@ -43,7 +43,7 @@ def find_tables(root: Path, names: Sequence[str]) -> list[ImageTable]:
 
 def _folder(name: str) -> str:
     """The folder of a table, without folders that mean splits."""
-    return "/".join(part for part in PurePath(name).parent.parts if part.lower() not in SPLIT_FOLDERS) or "."
+    return "/".join(part for part in PurePath(name).parent.parts if not split_of(part)) or "."
 
 
 def table_entries(
