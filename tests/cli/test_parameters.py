@@ -107,6 +107,32 @@ def test_what_cannot_be_read_is_a_sentence(text, sentence):
     assert sentence in " ".join(answer.output.split())
 
 
+def test_the_option_may_be_given_several_times():
+    answer = CliRunner().invoke(show, ["--params=run.seed=3", f"--params={PATH}=a,b", "--params=run.seed=3"])
+    assert answer.output.strip() == str({"run": {"seed": 3}, "ingestion": {"source": {"path": "a,b"}}})
+    assert CliRunner().invoke(show, []).output.strip() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (("run.seed=3", "run.seed=4"), "run.seed is given twice, with different values: give it once"),
+        (("run=4", "run.seed=4"), "run is given twice, with different values"),
+        (("run.seed=4", "run=4"), "run is given twice, with different values"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(texts, sentence):
+    answer = CliRunner().invoke(show, [f"--params={text}" for text in texts])
+    assert answer.exit_code == 2
+    assert sentence in " ".join(answer.output.split())
+
+
+@pytest.mark.parametrize("value", [{"run": {"seed": 3}}, "run.seed=3"])
+def test_the_file_of_config_gives_a_mapping_or_text(value):
+    answer = CliRunner().invoke(show, [], default_map={"params": value})
+    assert answer.output.strip() == str({"run": {"seed": 3}})
+
+
 def test_a_path_is_also_looked_for_where_the_user_is(tmp_path):
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for folder in (project / "both", project / "notebooks" / "here", elsewhere / "mine", elsewhere / "both"):

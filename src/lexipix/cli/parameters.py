@@ -3,7 +3,6 @@
 Kedro reads every value as YAML: a folder ``/data/set #2`` would become ``/data/set``, and ``007`` a number.
 """
 
-import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,11 +27,20 @@ _OPEN, _CLOSE = "[{(", "]})"
 TYPED = ("params", "runner_params")
 
 
+class _TypedOption(click.Option):
+    """An option that may be given several times, and a mapping or text in the file of ``--config``."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if isinstance(value, dict | str):
+            return value
+        return super().type_cast_value(ctx, value)
+
+
 def typed_option(name: str) -> click.Parameter:
     """Kedro's option ``--params`` or ``--runner-params``, which reads text as it was typed."""
-    option = copy.copy(next(option for option in kedro_run.params if option.name == name))
-    option.callback = _read
-    return option
+    known = next(option for option in kedro_run.params if option.name == name)
+    assert isinstance(known, click.Option)
+    return _TypedOption(known.opts, multiple=True, type=click.UNPROCESSED, help=known.help, callback=_read)
 
 
 def read_params(text: str, project: Path | None = None, folder: Path | None = None) -> dict[str, Any]:
@@ -61,11 +69,22 @@ def read_params(text: str, project: Path | None = None, folder: Path | None = No
 def _read(context: click.Context, option: click.Parameter, value: Any) -> dict[str, Any]:
     if isinstance(value, dict):  # from the file of --config
         return value
-    folder = Path.cwd()
+    folder, together = Path.cwd(), dict[str, Any]()
     try:
-        return read_params(value, find_kedro_project(folder), folder)
+        for text in (value,) if isinstance(value, str) else value:
+            _merge(together, read_params(text, find_kedro_project(folder), folder))
     except ValueError as error:
         raise click.BadParameter(f"{error}.", context, option) from error
+    return together
+
+
+def _merge(tree: dict[str, Any], other: dict[str, Any], prefix: str = "") -> None:
+    for key, value in other.items():
+        known = tree.setdefault(key, value)
+        if isinstance(known, dict) and isinstance(value, dict):
+            _merge(known, value, f"{prefix}{key}.")
+        elif known != value:
+            raise ValueError(f"{prefix}{key} is given twice, with different values: give it once")
 
 
 def _split(text: str) -> Iterator[str]:
