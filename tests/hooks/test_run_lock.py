@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from lexipix.hooks import run_lock
 from lexipix.hooks.run_lock import HOLDER, RunLockHooks
 from lexipix.utils.errors import LexipixError
 
@@ -14,6 +16,7 @@ RUN = {"env": "smoke", "runtime_params": {"run.seed": 3}}
 OTHER = """
 import sys, time
 from types import SimpleNamespace
+from lexipix.hooks import run_lock
 from lexipix.hooks.run_lock import RunLockHooks
 
 hooks = RunLockHooks()
@@ -81,3 +84,26 @@ def test_leftovers_of_killed_runs_are_removed(hooks, tmp_path):
     hooks.before_pipeline_run(run_params=RUN)
     assert sorted(path.name for path in models.iterdir()) == [".hidden", "vae"]
     assert images.exists(), "what the user keeps there is not ours"
+
+
+def test_a_folder_that_has_become_read_only_does_not_fail_a_finished_run(
+    hooks, tmp_path, monkeypatch, caplog
+):
+    def refuse(path, **_):
+        raise OSError(30, "Read-only file system", str(path))
+
+    hooks.before_pipeline_run(run_params=RUN)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    hooks.after_pipeline_run()
+    assert f"{HOLDER} could not be removed" in caplog.text
+    monkeypatch.undo()
+    hooks.before_pipeline_run(run_params=RUN)
+
+
+def test_the_killed_run_is_no_longer_named_while_its_leftovers_are_removed(hooks, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / HOLDER).write_text("{}")
+    seen = []
+    monkeypatch.setattr(run_lock, "remove_leftovers", lambda folder: seen.append((folder / HOLDER).exists()))
+    hooks.before_pipeline_run(run_params=RUN)
+    assert seen == [False]

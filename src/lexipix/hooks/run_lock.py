@@ -13,6 +13,7 @@ from kedro.framework.hooks import hook_impl
 from lexipix.tracking.lineage import command
 from lexipix.utils.atomic import remove_leftovers, replace_file
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.processes import process_name
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class RunLockHooks:
             return
         self._lock = lock
         atexit.register(self._release)  # Kedro tells no hook of Ctrl-C
+        self._forget_holder()  # that of a killed run
         remove_leftovers(self._folder)
         holder = {"process": process_name(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         with replace_file(self._folder / HOLDER) as file:
@@ -67,10 +69,14 @@ class RunLockHooks:
     def _release(self) -> None:
         """End the lock of this process's last run, if it has one."""
         if self._lock is not None:
-            (self._folder / HOLDER).unlink(missing_ok=True)
+            self._forget_holder()
             self._lock.release()
             self._lock = None
             atexit.unregister(self._release)
+
+    def _forget_holder(self) -> None:
+        with warn_on_failure(f"{self._folder / HOLDER} could not be removed"):
+            (self._folder / HOLDER).unlink(missing_ok=True)
 
 
 def _held_by(folder: Path) -> str:
