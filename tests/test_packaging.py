@@ -15,13 +15,20 @@ from tests.support.servers import free_port, running_server
 # `kedro package` builds in a fresh environment, for which it would need a network
 PACKAGE = """
 import sys
-import kedro.framework.cli.project as project
+from importlib import import_module
+project = import_module("lexipix.cli.package")
 call = project.call
 project.call = lambda words, **rest: call([*words, *(["--no-isolation"] if "build" in words else [])], **rest)
 from lexipix.__main__ import main
 sys.argv = ["kedro", "package"]
 main()
 """
+
+
+SECRET_FILES = (
+    "local/credentials.yml", "local/credentials.yaml", "local/globals.json", "local/.env", "local/sub/x.yml",
+    "base/credentials.yml", "smoke/Credentials/s3.yml", "base/sub/credentials_s3.yaml", "base/.env", ".env",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,9 @@ def packaged(tmp_path_factory):
     copy_project(project)
     for name in ("README.md", "LICENSE"):
         (project / name).write_bytes((REPOSITORY / name).read_bytes())
-    (project / "conf/local/credentials.yml").write_text("secret: 1\n")
+    for name in SECRET_FILES:
+        (project / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "conf" / name).write_text("secret: 1\n")
     environment = activated_environment() | {"PYTHONPATH": str(project / "src")}
     subprocess.run([sys.executable, "-c", PACKAGE], cwd=project, env=environment, check=True, timeout=300)
     return project / "dist"
@@ -66,7 +75,8 @@ def test_the_archive_of_the_configuration_holds_no_local_settings(packaged):
     with tarfile.open(packaged / "conf-lexipix.tar.gz") as archive:
         names = archive.getnames()
     assert "conf/base/catalog_ingestion.yml" in names and "conf/smoke/parameters_ingestion.yml" in names
-    assert not [name for name in names if "credentials" in name]
+    assert "conf/local/.gitkeep" in names
+    assert not {f"conf/{name}" for name in SECRET_FILES} & set(names)
 
 
 def test_the_installed_commands_answer_beside_the_configuration(packaged, installed, tmp_path):

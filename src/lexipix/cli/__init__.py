@@ -8,6 +8,7 @@ from lexipix.cli.estimate import estimate
 from lexipix.cli.export import export
 from lexipix.cli.export_page import export_page
 from lexipix.cli.generate import generate
+from lexipix.cli.package import package
 from lexipix.cli.play import play
 from lexipix.cli.redraw import redraw
 from lexipix.cli.reproduce import reproduce
@@ -30,6 +31,7 @@ for _command in (
     estimate,
     export,
     export_page,
+    package,
     dvc,
     reproduce,
 ):
