@@ -4,12 +4,13 @@ import logging
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lexipix.utils.errors import LexipixError, reason
+from lexipix.utils.secrets import without_secret_values
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ RECORD = ":(exclude)*dvc.lock"
 IGNORED_CODE = ":(glob)src/**/*.py"
 # Files of the user's own settings in conf/local that change the results; git ignores this folder
 SETTINGS = ("catalog", "globals", "parameters")
+# Never in a record, wherever they are: what Kedro reads as credentials, and hidden files such as .env
+SECRETS = (":(exclude,icase)conf/*credentials*", ":(exclude,glob)conf/**/.*")
 # A patch that `git apply` reads, whatever the user's configuration of git
 DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
 # Set by git itself for hooks, they would lead every command to another repository
@@ -94,8 +97,9 @@ def run_git(
 def uncommitted() -> str | None:
     """Differences between the code and its commit, as a patch for ``git apply``; None if they are unknown.
 
-    Untracked files and the user's settings in ``conf/local`` that change the results (no credentials) are in
-    it. It is empty if nothing differs. The user's index stays unchanged. If git fails, a warning says why.
+    Untracked files and the user's settings in ``conf/local`` that change the results are in it, but no
+    credentials; values of keys such as ``hf_token`` in the configuration are ``"***"``. It is empty if
+    nothing differs. The user's index stays unchanged. If git fails, a warning says why.
     """
     if git_revision() is None:
         return None
@@ -110,11 +114,32 @@ def uncommitted() -> str | None:
 def _changes(project: Path, index: Path) -> str:
     run = partial(run_git, project, environment={"GIT_INDEX_FILE": str(index)})
     run("read-tree", "HEAD")
-    run("add", "--all", "--", *(name for name in CODE if (project / name).exists()), RECORD)
+    run("add", "--all", "--", *(name for name in CODE if (project / name).exists()), RECORD, *SECRETS)
     run("add", "--force", "--", IGNORED_CODE)
     local = project / "conf" / "local"
     settings = [str(path) for name in SETTINGS for path in local.glob(f"{name}*.y*ml")]
     if settings:
         run("add", "--force", "--", *settings)
+    _mask_secrets(project, run)
     changes = run(*DIFF, "--cached", "--binary", "HEAD")
     return f"{changes}\n" if changes else ""
+
+
+def _mask_secrets(project: Path, run: Callable[..., str]) -> None:
+    """Replace secret values in the changed files of the configuration, in the index that ``run`` uses."""
+    listed = run(
+        "diff", "--cached", "--name-only", "-z", "--no-renames", "--diff-filter=AM", "HEAD", "--", "conf"
+    )
+    for name in filter(None, listed.split("\0")):
+        if not name.endswith((".yml", ".yaml", ".json")) or (project / name).is_symlink():
+            continue
+        committed = run("show", f"HEAD:{name}") if run("ls-tree", "HEAD", "--", name) else ""
+        text = (project / name).read_bytes().decode("utf-8", "surrogateescape")
+        try:
+            masked = without_secret_values(text, committed)
+        except Exception:  # no YAML, so that no run has read it
+            run("reset", "--quiet", "--", name)
+            continue
+        if masked != text:
+            digest = run("hash-object", "-w", "--stdin", stdin=masked)
+            run("update-index", "--add", "--cacheinfo", f"100644,{digest},{name}")
