@@ -1,5 +1,6 @@
 import os
 import shutil
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -61,6 +62,44 @@ def test_a_copy_without_artifacts_reads_the_earlier_ones_and_writes_its_own(proj
     log(copy, "two")
     assert notes(copy) == ["one", "two"]
     assert files(copy) == ["two"] and files(project) == ["one"]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_places_of_another_project_in_a_shared_store_stay(project, tmp_path, monkeypatch, hidden):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pyproject.toml").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+    monkeypatch.setattr(tracking, "store", lambda _: f"sqlite:///{project / 'mlflow.db'}")
+    run = tracking.TrackedRun(other, {"env": "folder"}, {})
+    run._client.log_text(run.run_id, "theirs", "note.txt")
+    run.end("FINISHED")
+    (project / "mlartifacts" / "lexipix-folder").mkdir()  # of earlier runs, in a store before this one
+
+    def stat(path, known=Path.stat, **options):
+        if path.is_relative_to(other):
+            raise PermissionError(13, "Permission denied")
+        return known(path, **options)
+
+    with monkeypatch.context() as patch:
+        if hidden:
+            patch.setattr(Path, "stat", stat)
+        relocate(f"sqlite:///{project / 'mlflow.db'}")
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
+    theirs = client.get_experiment_by_name("lexipix-folder")
+    assert theirs.artifact_location == (other / "mlartifacts" / "lexipix-folder").as_uri()
+    assert mlflow.artifacts.load_text(f"{client.get_run(run.run_id).info.artifact_uri}/note.txt") == "theirs"
+
+
+def test_files_that_are_brought_after_a_move_are_found(project, tmp_path):
+    files_of_runs = project / "mlartifacts"
+    files_of_runs.rename(tmp_path / "kept")
+    moved = project.rename(tmp_path / "moved")
+    log(moved, "two")
+    assert files(moved) == ["two"]
+    shutil.copytree(tmp_path / "kept", moved / "mlartifacts", dirs_exist_ok=True)
+    relocate(f"sqlite:///{moved / 'mlflow.db'}")
+    assert notes(moved) == ["one", "two"]
 
 
 def test_a_store_that_projects_share_stays_as_it_is(project, tmp_path):

@@ -24,8 +24,9 @@ _PLACES = (
 def relocate(store: str) -> None:
     """Let a SQLite store name the artifacts beside it, where the project was moved or copied.
 
-    Without them, only new runs are kept beside it, and the files of earlier ones stay where they are. Other
-    stores stay as they are, and so does a SQLite store that several projects share.
+    A copy without them, whose original has a store of its own, keeps new runs beside it, and the files of
+    earlier ones stay where they are. So it is where the original is gone. All else stays as it is: other
+    stores, and places of another project that shares a SQLite store.
 
     Raises:
         LexipixError: The database cannot be used.
@@ -35,36 +36,64 @@ def relocate(store: str) -> None:
         return
     try:
         with closing(sqlite3.connect(database)) as connection:
-            new = database.resolve().parent / FOLDER
-            for old, has_files in _moved(connection, new).items():
-                with connection:
-                    _rewrite(connection, old, new, _PLACES if has_files else _PLACES[:1])
-                runs = (
-                    "its runs"
-                    if has_files
-                    else f"its earlier runs in MLflow have their files in {old}, new ones"
-                )
-                _log.info("The project was moved or copied: %s have their files in %s.", runs, new)
+            root = database.resolve().parent / FOLDER
+            moved = _moved(connection, root, database.name)
+            with connection:
+                for old, has_files in moved.items():
+                    _rewrite(connection, old, root / old.name, _PLACES if has_files else _PLACES[:1])
+        for old, has_files in moved.items():
+            runs = "its runs" if has_files else f"its earlier runs have their files in {old}, new ones"
+            _log.info("The project was moved or copied: in MLflow, %s have their files in %s.", runs, root)
     except sqlite3.Error as error:
         raise LexipixError(f"The MLflow store {store} cannot be used ({error}).") from error
 
 
-def _moved(connection: sqlite3.Connection, root: Path) -> dict[Path, bool]:
-    """The old folders of artifacts, of experiments that lexipix made, and whether their files came along."""
+def _moved(connection: sqlite3.Connection, root: Path, database: str) -> dict[Path, bool]:
+    """The old folders of experiments that lexipix made, and whether their files came along.
+
+    ``root`` is the folder of artifacts beside the store, whose file is called ``database``.
+    """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "experiments" not in tables:  # a new store
         return {}
-    moved = dict[Path, bool]()
-    for name, location in connection.execute("SELECT name, artifact_location FROM experiments"):
-        old = Path(unquote(urlparse(location or "").path))
-        is_ours = old.name == name and old.parent.name == FOLDER and str(location).startswith("file:")
+    places = connection.execute("SELECT name, artifact_location, NULL FROM experiments").fetchall()
+    if "runs" in tables:
+        places += connection.execute(
+            "SELECT name, artifact_uri, run_uuid FROM runs JOIN experiments USING (experiment_id)"
+        ).fetchall()
+    new_runs_go_to, runs = set[Path](), dict[Path, list[str]]()
+    for name, address, run in places:
+        path = Path(unquote(urlparse(address or "").path))
+        old = path if run is None else path.parent.parent  # EXPERIMENT/RUN/artifacts
+        is_ours = old.name == name and old.parent.name == FOLDER and str(address).startswith("file:")
         if not is_ours or old.parent == root or (exists(old) and old.resolve() == (root / name).resolve()):
             continue
-        if exists(root / name) or not exists(old):
-            moved[old.parent] = True
-        elif exists(root.parent / "pyproject.toml"):  # otherwise a store outside of any project
-            moved.setdefault(old.parent, False)
+        known = runs.setdefault(old, [])
+        if run is None:
+            new_runs_go_to.add(old)
+        else:
+            known.append(run)
+    moved = dict[Path, bool]()
+    for old, ids in runs.items():
+        new, original = root / old.name, old.parents[1]
+        if any(exists(new / run) for run in ids) or (not ids and exists(new)):
+            moved[old] = True
+            continue
+        is_copy = exists(original / database) or _is_gone(original)
+        if is_copy and old in new_runs_go_to and exists(root.parent / "pyproject.toml"):
+            moved[old] = False
     return moved
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is surely nothing; not if the system refuses to say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _rewrite(connection: sqlite3.Connection, old: Path, new: Path, places: Sequence[tuple[str, str]]) -> None:
@@ -75,6 +104,6 @@ def _rewrite(connection: sqlite3.Connection, old: Path, new: Path, places: Seque
             # Tables and columns are those of PLACES, values are parameters
             connection.execute(
                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
-                f"WHERE substr({column}, 1, ?) = ?",
-                (f"{after}/", len(before) + 2, len(before) + 1, f"{before}/"),
+                f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                (after, len(before) + 1, before, len(before) + 1, f"{before}/"),
             )
