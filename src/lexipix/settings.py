@@ -15,6 +15,7 @@ from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.hooks.parameter_validation import ParameterValidationHooks
 from lexipix.hooks.run_lock import RunLockHooks
 from lexipix.hooks.source_folder import SourceFolderHooks
+from lexipix.utils.config_loader import ConfigLoader
 from lexipix.utils.terminal import make_logs_inert
 
 # No telemetry leaves a user's machine. `setdefault`: a user's own value takes precedence.
@@ -38,6 +39,7 @@ HOOKS = (
     MlflowTrackingHooks(_timing), SourceFolderHooks(), EngineHooks(),
 )  # fmt: skip
 
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tests.support.project import REPOSITORY
 
 from lexipix.cli.errors import Stopped, user_errors
+from lexipix.cli.project_context import require_environment
 from lexipix.cli.run import CONTINUE, run
 from lexipix.utils.errors import LexipixError
 
@@ -64,3 +65,11 @@ def test_a_library_that_turns_sigterm_into_an_error_does_not_hide_it():
         except SystemExit as error:
             raise AttributeError("half made") from error
     assert ended.value.code == 128 + signal.SIGTERM
+
+
+def test_a_configuration_that_cannot_be_listed_is_a_sentence(tmp_path):
+    with pytest.raises(LexipixError, match=r"conf cannot be read \(No such file"):
+        require_environment(tmp_path / "conf", None)
+    (tmp_path / "conf").write_text("")
+    with pytest.raises(LexipixError, match=r"conf cannot be read \(Not a directory"):
+        require_environment(tmp_path / "conf", None)

@@ -35,18 +35,16 @@ def sync(metadata: ProjectMetadata, check: bool) -> None:
       kedro dvc sync --check
       dvc repro evaluation@cifar10
     """  # noqa: D301 - click takes the paragraph after the backspace as it is
-    from kedro.config import OmegaConfigLoader
-
     from lexipix.pipeline_registry import register_pipelines
     from lexipix.repro.dvc_files import as_text, differences, head_of, merge
     from lexipix.repro.dvc_stages import KedroProject
-    from lexipix.settings import CONFIG_LOADER_ARGS
+    from lexipix.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
     from lexipix.utils.atomic import replace_file
 
     project = Path(metadata.project_path)
 
     def configure(env: str) -> Mapping[str, Any]:
-        return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+        return CONFIG_LOADER_CLASS(str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
 
     kedro = KedroProject(project, register_pipelines(), configure)
     path = project / "dvc.yaml"

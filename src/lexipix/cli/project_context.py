@@ -26,16 +26,15 @@ class ProjectContext:
     def __init__(
         self, project_path: Path, env: str | None, runtime_params: dict[str, Any] | None = None
     ) -> None:
-        from kedro.config import OmegaConfigLoader
         from kedro.io import DataCatalog
 
         from lexipix.config.root import validate
-        from lexipix.settings import CONFIG_LOADER_ARGS
+        from lexipix.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
         conf = project_path / "conf"
         require_environment(conf, env)
         arguments: dict[str, Any] = CONFIG_LOADER_ARGS
-        loader = OmegaConfigLoader(conf_source=str(conf), env=env, runtime_params=runtime_params, **arguments)
+        loader = CONFIG_LOADER_CLASS(str(conf), env=env, runtime_params=runtime_params, **arguments)
         entries = {name: _absolute(project_path, entry) for name, entry in loader["catalog"].items()}
         self.parameters: LexipixParameters = validate(loader["parameters"])
         self.catalog = DataCatalog.from_config(entries)
@@ -87,8 +86,18 @@ class ProjectContext:
 
 
 def environments(conf: Path) -> list[str]:
-    """The names of the environments in a folder ``conf``, but ``local``."""
-    return sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
+    """The names of the environments in a folder ``conf``, but ``local``.
+
+    Raises:
+        LexipixError: The folder cannot be listed.
+    """
+    try:
+        return sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "local")
+    except OSError as error:
+        raise LexipixError(
+            f"The configuration folder {conf} cannot be read ({error.strerror}): restore it, or check its "
+            "owner and permissions."
+        ) from error
 
 
 def require_environment(conf: Path, env: str | None) -> None:

@@ -2,12 +2,14 @@
 
 import logging
 import os
+import re
 from inspect import isabstract
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.io import DatasetError
 from kedro.runner import AbstractRunner, ParallelRunner, ThreadRunner
 from kedro.utils import find_kedro_project, load_obj
 
@@ -19,6 +21,11 @@ from lexipix.utils.errors import LexipixError
 
 _log = logging.getLogger(__name__)
 _NO_SUCH_PART = "Pipeline does not contain"  # begins what Kedro says of unknown nodes, tags and datasets
+# What Kedro says of an entry of the catalog that it cannot use
+_WRONG_ENTRY = re.compile(
+    r"parsing config for dataset|cannot be instantiated|arguments valid for the constructor"
+    r"|not a valid dataset configuration|Incorrect dataset configuration|catch-all pattern"
+)
 CONTINUE = "Finished nodes are kept: the same command with --only-missing-outputs continues."
 
 
@@ -41,6 +48,11 @@ def _run(context: click.Context, /, **options: Any) -> Any:
             if not str(error).startswith(_NO_SUCH_PART):
                 raise
             raise LexipixError(f"{error} `kedro registry describe __default__` lists the nodes.") from error
+        except DatasetError as error:
+            if not _WRONG_ENTRY.search(str(error)):
+                raise
+            text = " ".join(str(error).split())
+            raise LexipixError(f"The catalog (catalog*.yml in the configuration) is wrong: {text}") from error
 
 
 # It takes every option that Kedro's command has, now or later
