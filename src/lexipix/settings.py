@@ -15,6 +15,7 @@ from lexipix.hooks.node_timing import NodeTimingHooks
 from lexipix.hooks.parameter_validation import ParameterValidationHooks
 from lexipix.hooks.run_lock import RunLockHooks
 from lexipix.hooks.source_folder import SourceFolderHooks
+from lexipix.hooks.unfinished_run import UnfinishedRunHooks
 from lexipix.utils.config_loader import ConfigLoader
 from lexipix.utils.terminal import make_logs_inert
 
@@ -36,7 +37,7 @@ make_logs_inert()
 _timing = NodeTimingHooks()
 HOOKS = (
     ParameterValidationHooks(), InterruptHooks(), RunLockHooks(), MemoryCheckHooks(), _timing,
-    MlflowTrackingHooks(_timing), SourceFolderHooks(), EngineHooks(),
+    MlflowTrackingHooks(_timing), SourceFolderHooks(), EngineHooks(), UnfinishedRunHooks(),
 )  # fmt: skip
 
 CONFIG_LOADER_CLASS = ConfigLoader

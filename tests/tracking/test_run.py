@@ -25,7 +25,7 @@ FILES = {
         source_dir = "src"
     """,
     "src/toy/__init__.py": "",
-    "src/toy/settings.py": "from lexipix.settings import CONFIG_LOADER_ARGS, HOOKS",
+    "src/toy/settings.py": "from lexipix.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS, HOOKS",
     "src/toy/cli.py": "from lexipix.cli import cli",
     "src/toy/pipeline_registry.py": """
         import os
@@ -255,7 +255,22 @@ def test_interrupted_run_is_killed_and_leaves_nothing_half(toy, number, expected
         assert "--only-missing-outputs continues" in err
     _, (run,) = runs(toy)
     assert run.info.status == "KILLED"
-    assert sorted(path.name for path in (toy / "data").iterdir()) == [".run.lock", "summary.json"]
+    left = sorted(path.name for path in (toy / "data").iterdir())
+    assert left == [".run.lock", ".unfinished.json", "summary.json"]
+
+
+def test_the_advice_after_ctrl_c_keeps_no_result_of_an_earlier_run(toy):
+    assert kedro(toy, "run", LEXIPIX_MLFLOW="0")[0] == 0
+    process = start(toy, "run", "--params=run.seed=9", TOY="hang", LEXIPIX_MLFLOW="0")
+    assert process.stdout.readline() == "hanging\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=180)
+    assert "--only-missing-outputs continues" in said
+    for nodes in (["train"], []):
+        code, said = kedro(toy, "run", "--params=run.seed=9", "--only-missing-outputs", LEXIPIX_MLFLOW="0")
+        assert code == 0, said
+        assert [name for name in ("look", "train") if f"Running node: {name}" in said] == nodes
+    assert not (toy / "data" / ".unfinished.json").exists()
 
 
 @pytest.mark.parametrize("library", ["finaliser", "deaf", "translates"])
@@ -279,6 +294,42 @@ def test_wrong_parameters_stop_before_anything_happens(toy):
     assert "Traceback" not in said
     assert not (toy / "data").exists()
     assert runs(toy)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("local/parameters.yml", "ingestion: [", "conf/local/parameters.yml, line 1 is not valid YAML"),
+        ("base/parameters_2.yml", "run: {seed: 1}", "parameters_2.yml"),
+        (
+            "local/catalog.yml",
+            "figures: ${globals:nothing}",
+            "line 1: figures cannot be resolved (Globals key",
+        ),
+        (
+            "local/catalog.yml",
+            "figures: {type: no.Such}",
+            "The catalog (catalog*.yml in the configuration) is wrong",
+        ),
+        ("local/globals.yml", "a: *b", "conf/local/globals.yml, line 1 is not valid YAML"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_sentence_with_its_file(toy, file, content, told):
+    (toy / "conf" / file).write_text(content)
+    code, said = kedro(toy, "run")
+    assert code == 1
+    assert told in said and said.count("Error: ") == 1
+    assert "Traceback" not in said
+
+
+def test_a_configuration_that_is_missing_is_one_sentence(toy):
+    (toy / "empty").mkdir()
+    code, said = kedro(toy, "run", "--conf-source=empty")
+    assert code == 1 and "empty/base does not exist" in said and "Traceback" not in said
+    (toy / "conf").rename(toy / "x")
+    code, said = kedro(toy, "run")
+    assert code == 1 and "conf cannot be read (No such file or directory)" in said
+    assert "Traceback" not in said
 
 
 def test_store_that_cannot_be_used_is_told_before_the_first_node(toy):
