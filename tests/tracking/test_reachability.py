@@ -1,12 +1,12 @@
 """A tracking server that is not there, does not answer, or stops answering during a run."""
 
-import http.server
+import os
 import socket
-import threading
 import time
 
+import mlflow
 import pytest
-from tests.support.servers import free_port
+from tests.support.servers import answering, free_port
 
 from lexipix.tracking import reachability
 from lexipix.tracking.reachability import Server
@@ -23,22 +23,10 @@ def silent():
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-@pytest.fixture
-def refusing():
-    """The address of a server that answers everything with 403."""
-
-    class Refusing(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_error(403)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+@pytest.fixture(autouse=True)
+def _waiting_as_it_was(monkeypatch):
+    for name in reachability._NO_WAITING:
+        monkeypatch.setenv(name, "1")
 
 
 def test_a_run_without_its_server_ends_at_once_with_a_sentence(monkeypatch, tmp_path):
@@ -62,6 +50,38 @@ def test_waiting_for_a_silent_server_ends(silent, monkeypatch):
     assert time.monotonic() - began < 0.1
 
 
-def test_any_answer_is_one_and_a_file_needs_none(refusing):
-    assert Server(refusing).problem() is None and Server(refusing).answers()
+def test_a_refusal_is_an_answer_and_a_file_needs_none():
+    with answering(403) as refusing:
+        assert Server(refusing).problem() is None and Server(refusing).answers()
     assert Server("sqlite:///mlflow.db").answers()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_proxy_that_answers_for_a_server_that_is_not_there_is_none(status):
+    with answering(status) as proxy:
+        assert f"it answers with status {status} " in Server(proxy).problem()
+        assert not Server(proxy).answers()
+
+
+def test_once_the_server_is_given_up_nothing_of_mlflow_waits_for_it(
+    empty_mlflow_store, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_mlflow_store)
+    run = TrackedRun(tmp_path, {"env": "smoke"}, {})
+    gone = f"http://127.0.0.1:{free_port()}"
+    run._server = Server(gone)
+    calls = []
+    monkeypatch.setattr(mlflow, "end_run", lambda status: calls.append(dict(os.environ)))
+    run.end("FINISHED")
+    monkeypatch.undo()
+    mlflow.end_run("KILLED")
+    (environment,) = calls
+    assert reachability._NO_WAITING.items() <= environment.items()
+    assert environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+    client = mlflow.MlflowClient(tracking_uri=gone)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(mlflow.MlflowException):
+            client.log_metric("0" * 32, "a", 1.0)
+    assert time.monotonic() - began < 5

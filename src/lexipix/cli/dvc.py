@@ -78,7 +78,7 @@ def link(metadata: ProjectMetadata) -> None:
     from lexipix.repro.dvc_runs import LOCK, find_links, recorded_stages, save_links
     from lexipix.tracking import run as tracking
     from lexipix.tracking.lineage import experiment_name
-    from lexipix.tracking.relocation import relocate
+    from lexipix.tracking.stores import open_store
 
     if not tracking.enabled():
         raise LexipixError("LEXIPIX_MLFLOW=0 switches tracking off: unset it to link stages to their runs.")
@@ -86,10 +86,7 @@ def link(metadata: ProjectMetadata) -> None:
     lock = project / LOCK
     if not lock.is_file():
         raise LexipixError("DVC has recorded no stage yet (there is no dvc.lock): run `make repro` first.")
-    import mlflow
-
-    relocate(tracking.store(project))
-    client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
+    client = open_store(tracking.store(project))
     for env, stages in sorted(recorded_stages(lock).items()):
         experiment = client.get_experiment_by_name(experiment_name(env))
         if experiment is None:

@@ -12,7 +12,7 @@ from kedro.framework.startup import ProjectMetadata
 from lexipix.cli.errors import user_errors
 from lexipix.cli.output import show
 from lexipix.tracking import run as tracking
-from lexipix.tracking.relocation import relocate
+from lexipix.tracking.stores import open_store
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import run_git
 
@@ -49,8 +49,7 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
     if out is not None and out.exists():
         raise LexipixError(f"--out {out} exists already: name a new folder.")
     project = Path(metadata.project_path)
-    relocate(tracking.store(project))
-    client = mlflow.MlflowClient(tracking_uri=tracking.store(project))
+    client = open_store(tracking.store(project))
     mlflow.set_tracking_uri(tracking.store(project))
     todo = rerun.stages(client, run_id)
     obstacles = rerun.obstacles(project, todo)

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -19,11 +20,10 @@ from lexipix.repro.dvc_runs import PROCESS, end_parent, start_parent
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import experiment_name, run_name, tags
 from lexipix.tracking.reachability import Server
-from lexipix.tracking.relocation import relocate
-from lexipix.tracking.store_creation import create_store
+from lexipix.tracking.stores import WITHOUT, open_or_create_store, unusable
 from lexipix.tracking.tables import log_table
 from lexipix.tracking.views import experiment_tags, run_links
-from lexipix.utils.errors import LexipixError, database_error, reason
+from lexipix.utils.errors import database_error, reason
 from lexipix.utils.git import uncommitted
 from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.nested import flatten
@@ -77,15 +77,12 @@ class TrackedRun:
 
         address, changes = store(project_path), uncommitted()
         own = tags(run_params, parameters.get("run", {}).get("seed"), changes) | {PROCESS: process_name()}
+        own = {key: _text(tag) for key, tag in own.items()}
         self._server = Server(address)
-        if problem := self._server.problem():
-            raise LexipixError(_unusable(address, problem))
-        relocate(address)
         before = mlflow.active_run()
+        self._client = open_or_create_store(address)
         try:
-            create_store(address)
             mlflow.set_tracking_uri(address)
-            self._client = mlflow.MlflowClient(tracking_uri=address)
             experiment = _experiment(
                 self._client, experiment_name(run_params.get("env")), address, project_path
             )
@@ -105,12 +102,12 @@ class TrackedRun:
             params = [Param(key, without_secrets(_text(value))) for key, value in flatten(parameters)]
             self._client.log_batch(self.run_id, params=params)
             if changes and len(changes) <= MAX_CHANGES:
-                self._client.log_text(self.run_id, without_secrets(changes), CHANGES)
+                self._log_changes(changes)
         except Exception as error:
             if mlflow.active_run() is not before:  # otherwise MLflow would call it finished at the end
                 with suppress(Exception):
                     mlflow.end_run("FAILED")
-            raise LexipixError(_unusable(address, reason(error))) from error
+            raise unusable(address, error, WITHOUT) from error
         stream_to(self._client, self.run_id)
         self._command = own["command"]
         self._images: list[str] = []
@@ -185,6 +182,8 @@ class TrackedRun:
         self._attempt(
             "the run stays RUNNING in the store", lambda: self._client.set_terminated(self.run_id, status)
         )
+        if not self._server.answers():
+            self._server.give_up()
         with suppress(Exception):  # ends what MLflow itself keeps about the run, such as system metrics
             mlflow.end_run(status)
         atexit.unregister(self.end)
@@ -211,6 +210,13 @@ class TrackedRun:
                     continue
                 _log.warning("%s %s (%s).", _MLFLOW, failure, reason(error))
                 return False
+
+    def _log_changes(self, changes: str) -> None:
+        """Log a patch with the bytes that git gave, which need not be UTF-8."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, CHANGES)
+            file.write_bytes(without_secrets(changes).encode("utf-8", "surrogateescape"))
+            self._client.log_artifact(self.run_id, str(file))
 
     def _log_metrics(self, figures: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
@@ -265,13 +271,6 @@ class TrackedRun:
         return "\n".join(lines)
 
 
-def _unusable(address: str, problem: str) -> str:
-    return (
-        f"The MLflow store {address} cannot be used ({problem}): fix it, set MLFLOW_TRACKING_URI to "
-        "another one, or set LEXIPIX_MLFLOW=0 to run without tracking."
-    )
-
-
 def _experiment(client: Any, name: str, address: str, project_path: Path) -> str:
     """The experiment's id; the experiment is created or restored where needed."""
     import mlflow
@@ -301,6 +300,6 @@ def _end_killed(client: Any, experiment: str) -> None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(plain(value), ensure_ascii=False, default=str)
+    """A value as text that every store takes: bytes that are not UTF-8, as in file names, are escaped."""
+    text = value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lexipix.tracking.relocation import relocate
+from lexipix.tracking.stores import open_store
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.project_paths import store_exists
+from lexipix.utils.terminal import inert
 
 VIEW_TAG = "mlflow.sharedViewState."
 PICTURES, METRICS = "pictures", "metrics"
@@ -69,13 +70,14 @@ def run_links(experiment_id: str, run_id: str, pages: Mapping[str, str]) -> str:
 
 
 def addresses(store: str, server: str) -> dict[str, str]:
-    """The start page in the UI at ``server`` of each experiment of lexipix in a store, by its name."""
+    """The start page in the UI at ``server`` of each experiment of lexipix in a store, by its name.
+
+    Raises:
+        LexipixError: The store exists and cannot be used.
+    """
     if not store_exists(store):
         return {}
-    import mlflow
-
-    relocate(store)
-    experiments = mlflow.MlflowClient(tracking_uri=store).search_experiments(order_by=["name"])
+    experiments = open_store(store).search_experiments(order_by=["name"])
     return {
         experiment.name: f"{server}/{link(experiment.experiment_id, PICTURES, 'CHART')}"
         for experiment in experiments
@@ -132,4 +134,4 @@ if __name__ == "__main__":
         for name, address in addresses(*sys.argv[1:]).items():
             print(f"  {name}: {address}", flush=True)  # noqa: T201
     except LexipixError as error:
-        sys.exit(str(error))
+        sys.exit(inert(str(error)))

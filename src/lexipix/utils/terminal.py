@@ -34,10 +34,11 @@ class InertFormatter(logging.Formatter):
 
 
 def make_logs_inert() -> None:
-    """Let the root logger's handlers write no control characters.
+    """Let the handlers of the root logger and of MLflow, once it is imported, write no control characters.
 
-    Kedro refuses classes other than its own in ``conf/logging.yml``.
+    Kedro refuses classes other than its own in ``conf/logging.yml``. MLflow's loggers have a handler of their
+    own, which shows addresses with their passwords.
     """
-    for handler in logging.getLogger().handlers:
+    for handler in (*logging.getLogger().handlers, *logging.getLogger("mlflow").handlers):
         if not isinstance(handler.formatter, InertFormatter):
             handler.setFormatter(InertFormatter(handler.formatter or logging.Formatter()))
