@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 
 from lexipix.config.text_keys import SOURCE_PATH
 from lexipix.hooks.mlflow_tracking import MlflowTrackingHooks
@@ -35,7 +36,8 @@ class Run:
 @pytest.fixture
 def hooks(tmp_path):
     hooks = MlflowTrackingHooks(NodeTimingHooks())
-    hooks.after_context_created(SimpleNamespace(project_path=tmp_path, env="smoke"))
+    loader = SimpleNamespace(conf_source=str(tmp_path / "conf"))
+    hooks.after_context_created(SimpleNamespace(project_path=tmp_path, env="smoke", config_loader=loader))
     hooks.after_catalog_created(DataCatalog.from_config(CATALOG))
     hooks._run = Run()
     return hooks
@@ -60,7 +62,7 @@ def test_the_summary_names_the_data_set(hooks):
 
 def test_a_finished_run_has_costs_and_lineage_and_is_ended_once(hooks):
     run = hooks._run
-    hooks.after_pipeline_run(DataCatalog())
+    hooks.after_pipeline_run(Pipeline([]), DataCatalog())
     assert [call[0] for call in run.calls] == ["log_costs", "log_lineage", "end"]
     assert run.calls[-1] == ("end", "FINISHED", None)
     hooks.on_pipeline_error(ValueError("late"))
@@ -74,7 +76,7 @@ def test_nothing_after_the_last_node_fails_a_run(hooks, monkeypatch, caplog):
     monkeypatch.setattr(hooks._provenance, "as_dict", broken)
     monkeypatch.setattr(hooks, "_register", broken)
     run = hooks._run
-    hooks.after_pipeline_run(DataCatalog())
+    hooks.after_pipeline_run(Pipeline([]), DataCatalog())
     assert run.calls[-1] == ("end", "FINISHED", None)
     assert caplog.text.count("the disk has an error") == 2
 
@@ -120,3 +122,11 @@ def test_nothing_is_tracked_where_tracking_is_off(hooks, monkeypatch):
     hooks._run = None
     hooks.before_pipeline_run({}, None, None)
     assert hooks._run is None
+
+
+@pytest.mark.parametrize(("conf_source", "known"), [("conf", None), ("./conf", None), ("other", "other")])
+def test_another_configuration_is_in_the_command(hooks, tmp_path, conf_source, known):
+    place = str(tmp_path / conf_source)
+    loader = SimpleNamespace(conf_source=place)
+    hooks.after_context_created(SimpleNamespace(project_path=tmp_path, env="smoke", config_loader=loader))
+    assert hooks._conf_source == (place if known else None)

@@ -68,6 +68,11 @@ def test_command_repeats_the_run():
     assert options["only_missing_outputs"] is True
 
 
+def test_a_configuration_elsewhere_is_in_the_command():
+    line = command(NOTHING | {"conf_source": "/my conf", "env": "smoke"})
+    assert line == "kedro run --env smoke --conf-source '/my conf'"
+
+
 values = st.one_of(
     st.integers(),
     st.booleans(),

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import mlflow
 import numpy as np
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
 from mlflow.exceptions import MlflowException
 from tests.support.parameters import base_parameters, section
 
@@ -63,7 +65,10 @@ def test_models_are_promoted_by_their_figures(evaluation):
     register(evaluation)
     assert versions() == versions(CAPTIONER) == {CHALLENGER: "1", CHAMPION: "1"}
 
-    register(evaluation)  # identical bytes
+    register(evaluation)  # once more
+    assert versions() == versions(CAPTIONER) == {CHALLENGER: "1", CHAMPION: "1"}
+
+    register(with_figures(evaluation, clip_score=0.0))  # which decides nothing
     assert versions() == versions(CAPTIONER) == {CHALLENGER: "2", CHAMPION: "1"}
 
     register(with_figures(evaluation, attribute_accuracy=0.9, r_precision=0.9))
@@ -112,7 +117,43 @@ def test_champion_whose_alias_was_taken_away_is_replaced(evaluation):
     register(evaluation)
     mlflow.MlflowClient().delete_registered_model_alias(GENERATOR, CHAMPION)
     register(evaluation)
+    assert versions() == {CHALLENGER: "1"}, "whoever took it away meant it"
+    register(with_figures(evaluation, r_precision=0.1))
     assert versions() == {CHALLENGER: "2", CHAMPION: "2"}
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["create_model_version", "set_logged_model_tags", "set_registered_model_alias", "set_model_version_tag"],
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_registration_that_was_killed_is_completed(evaluation, monkeypatch, step, after):
+    class Killed(BaseException):
+        pass
+
+    known = getattr(mlflow.MlflowClient, step)
+
+    def kill(*arguments, **options):
+        if after:
+            known(*arguments, **options)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(mlflow.MlflowClient, step, kill)
+        register(evaluation)
+    assert not registry.is_registered("captioner", evaluation)
+    register(evaluation)
+    assert versions() == versions(CAPTIONER) == {CHALLENGER: "1", CHAMPION: "1"}
+    assert all(registry.is_registered(kind, evaluation) for kind in registry.KINDS)
+    found = mlflow.MlflowClient().search_model_versions(f"name='{GENERATOR}'")
+    assert len(found) == 1 and found[0].tags["decision"] == "promoted"
+
+
+def test_metrics_are_the_same_evaluation_before_and_after_they_are_saved(evaluation):
+    metrics = {"a": np.float32(0.1), "b": (1, 2), "c": float("nan")}
+    again = {"a": float(np.float32(0.1)), "b": [1, 2], "c": None}
+    assert replace(evaluation, metrics=metrics).digest == replace(evaluation, metrics=again).digest
+    assert replace(evaluation, metrics=metrics).digest != evaluation.digest
 
 
 def test_trouble_costs_a_warning_and_nothing_else(evaluation, monkeypatch, caplog):
@@ -137,23 +178,61 @@ class Run:
     log_costs = log_data_set = log_lineage = end = log
 
 
+EVALUATE = Pipeline([node(lambda: 1, None, "metrics", name="collect_metrics")])
+
+
+@pytest.fixture
+def hooked(monkeypatch, tmp_path):
+    """The hooks of a run, its catalog, and the evaluations that it registers."""
+    found = []
+    monkeypatch.setattr(registry, "register", found.append)
+    monkeypatch.setattr(registry, "is_registered", lambda *_: False)
+    entries = {
+        name: {
+            "type": "lexipix.datasets.files.JsonDataset",
+            "filepath": str(tmp_path / f"{name}.json"),
+            "metadata": {"mlflow": {"metrics": True}},
+        }
+        for name in ("metrics", "champion", "captioner_champion")
+    }
+    catalog = DataCatalog.from_config(entries)
+    parameters = base_parameters().model_dump(mode="json")
+    catalog["ingestion_summary"] = MemoryDataset({"digest": "abc"})
+    catalog["parameters"] = MemoryDataset(parameters)
+    hooks = MlflowTrackingHooks(NodeTimingHooks())
+    hooks._project_path, hooks._env, hooks._run = tmp_path, None, Run()
+    hooks.after_catalog_created(catalog)
+    for number, name in enumerate(("champion", "captioner_champion", "metrics")):
+        (tmp_path / f"{name}.json").write_text('{"text": {}}')
+        os.utime(tmp_path / f"{name}.json", (number, number))
+    return hooks, catalog, found
+
+
 @pytest.mark.parametrize(
     ("run", "saved", "times"),
     [(Run(), "metrics", 1), (Run(), "speed_table", 0), (None, "metrics", 0)],
     ids=["evaluated", "not evaluated", "not tracked"],
 )
-def test_only_a_tracked_run_that_evaluated_registers(monkeypatch, tmp_path, run, saved, times):
-    found = []
-    monkeypatch.setattr(registry, "register", found.append)
-    parameters = base_parameters().model_dump(mode="json")
-    data = {"ingestion_summary": {"digest": "abc"}, "parameters": parameters}
-    catalog = DataCatalog({name: MemoryDataset(value) for name, value in data.items()})
-    hooks = MlflowTrackingHooks(NodeTimingHooks())
-    hooks._project_path, hooks._env, hooks._run = tmp_path, None, run
-    hooks.after_catalog_created(catalog)
-    hooks.after_dataset_saved(saved, {"text": {}}, SimpleNamespace(name="node"))
-    hooks.after_pipeline_run(catalog)
-    assert [(one.run_id, one.data, one.metrics) for one in found] == [("r", "abc", {"text": {}})] * times
+def test_only_a_tracked_run_that_evaluated_registers(hooked, run, saved, times):
+    hooks, catalog, found = hooked
+    hooks._run = run
+    hooks.after_dataset_saved(saved, {"text": {"a": 1}}, SimpleNamespace(name="node"))
+    hooks.after_pipeline_run(Pipeline([]), catalog)
+    expected = ("r", "abc", {"text": {"a": 1}})
+    assert [(one.run_id, one.data, one.metrics) for one in found] == [expected] * times
+
+
+def test_metrics_of_a_run_that_was_killed_are_registered_by_the_next_one(hooked):
+    hooks, catalog, found = hooked
+    hooks.after_pipeline_run(EVALUATE, catalog)
+    assert [(one.run_id, one.metrics) for one in found] == [("r", {"text": {}})]
+
+
+def test_metrics_of_other_models_are_not(hooked, tmp_path):
+    hooks, catalog, found = hooked
+    os.utime(tmp_path / "captioner_champion.json", (9, 9))
+    hooks.after_pipeline_run(EVALUATE, catalog)
+    assert found == []
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.nested import flatten
 
 SUMMARY, IMAGES, METRICS = "ingestion_summary", "image_splits", "metrics"
+MODELS = ("champion", "captioner_champion")  # which the metrics are about
 PRETRAINED = "pretrained_models"
 
 
@@ -32,7 +33,11 @@ class MlflowTrackingHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
+        """Remember the project, and where its configuration is if that is elsewhere."""
         self._project_path, self._env = context.project_path, context.env
+        conf_source = str(context.config_loader.conf_source)
+        is_own = Path(conf_source).resolve() == Path(context.project_path, "conf").resolve()
+        self._conf_source = None if is_own else conf_source
 
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
@@ -54,7 +59,8 @@ class MlflowTrackingHooks:
         self._paths = {key: value for key, value in flatten(used) if key in path_keys() and value is not None}
         if parameters["ingestion"]["source"]["kind"] == "scenes":
             self._paths.pop(SOURCE_PATH, None)
-        self._run = tracking.TrackedRun(self._project_path, run_params, used)
+        described = run_params | {"conf_source": self._conf_source}
+        self._run = tracking.TrackedRun(self._project_path, described, used)
         if SUMMARY not in pipeline.all_outputs() and SUMMARY in catalog and catalog.exists(SUMMARY):
             self._run.log_data_set(catalog.load(SUMMARY), self._provenance.digest(IMAGES))
 
@@ -85,7 +91,7 @@ class MlflowTrackingHooks:
             self._run.log(dataset_name, data, targets, Path(path) if path else None)
 
     @hook_impl
-    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Log costs and lineage, register the models of an evaluation, and end the run.
 
         All results are saved: nothing here fails the run.
@@ -95,20 +101,37 @@ class MlflowTrackingHooks:
             with warn_on_failure("MLflow: the run's lineage could not be logged"):
                 self._run.log_lineage(self._provenance.as_dict())
             with warn_on_failure("MLflow: the models could not be registered"):
-                self._register(self._run.run_id, catalog)
+                self._register(self._run, pipeline, catalog)
         self._end("FINISHED")
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         self._end("FAILED", error)
 
-    def _register(self, run_id: str, catalog: DataCatalog) -> None:
-        if self._metrics is not None:
-            from lexipix.tracking.registry import Evaluation, register
+    def _register(self, run: tracking.TrackedRun, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Register the models that this run has evaluated, or another one that was killed before it did."""
+        is_own = self._metrics is not None
+        metrics = self._metrics if is_own else self._earlier_metrics(pipeline, catalog)
+        if metrics is None:
+            return
+        from lexipix.tracking import registry
 
-            data = str(catalog.load(SUMMARY).get("digest", ""))
-            parameters = validate(catalog.load("parameters"))
-            register(Evaluation(run_id, self._env, data, self._metrics, parameters, self._path))
+        data = str(catalog.load(SUMMARY).get("digest", ""))
+        parameters = validate(catalog.load("parameters"))
+        found = registry.Evaluation(run.run_id, self._env, data, metrics, parameters, self._path)
+        if not is_own and not all(registry.is_registered(kind, found) for kind in registry.KINDS):
+            run.log(METRICS, metrics, self._entry(METRICS)["metadata"]["mlflow"], self._path(METRICS))
+        registry.register(found)
+
+    def _earlier_metrics(self, pipeline: Pipeline, catalog: DataCatalog) -> Mapping[str, Any] | None:
+        """The saved metrics if the pipeline makes them; None if a model has been written since."""
+        if METRICS not in pipeline.all_outputs() or not catalog.exists(METRICS):
+            return None
+        measured = self._path(METRICS).stat().st_mtime
+        if any(self._path(model).stat().st_mtime > measured for model in MODELS):
+            return None
+        metrics: Mapping[str, Any] = catalog.load(METRICS)
+        return metrics
 
     def _entry(self, name: str) -> Mapping[str, Any]:
         """A dataset's entry in the catalog, that of a factory included."""

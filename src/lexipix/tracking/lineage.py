@@ -35,12 +35,15 @@ def experiment_name(env: str | None) -> str:
 def command(run_params: Mapping[str, Any]) -> str:
     """The command line that repeats a run, without secrets.
 
-    Kedro's own record lacks environment and parameters.
+    Kedro's own record lacks environment and parameters. ``conf_source`` is the place of a configuration that
+    is not the project's own, which Kedro's description of a run lacks.
     """
     words = ["kedro", "run"]
     env = run_params.get("env")
     if env and env != "local":
         words += ["--env", env]
+    if conf_source := run_params.get("conf_source"):
+        words += ["--conf-source", str(conf_source)]
     lists = {
         "--pipelines": sorted(run_params.get("pipeline_names") or [], key=_order),
         "--tags": sorted(run_params.get("tags") or []),

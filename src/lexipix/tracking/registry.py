@@ -1,5 +1,6 @@
 """Registers the generator and the captioner of an evaluation, and promotes them where they are better."""
 
+import hashlib
 import json
 import logging
 import os
@@ -15,25 +16,31 @@ from urllib.parse import unquote, urlparse
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from lexipix.config.root import LexipixParameters
+from lexipix.datasets.files import plain
 from lexipix.tracking.lineage import experiment_name
 from lexipix.tracking.model_packages import ModelPackage, captioner, generator
-from lexipix.tracking.promotion import Decision, Measured, decide
-from lexipix.tracking.relocation import relocate
+from lexipix.tracking.promotion import Measured, decide
 from lexipix.tracking.run import numbers
+from lexipix.tracking.stores import open_store
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.logging import warn_on_failure
 from lexipix.utils.project_paths import exists, store_exists
+from lexipix.utils.terminal import inert
 
 _log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+PROMOTED = "promoted"
+KINDS = ("generator", "captioner")
 DATA = "data"
 METRIC = "metric."  # prefix of a metric's name among a version's tags
+EVALUATION = "evaluation"  # digest of the evaluation that a version comes from
+REGISTERED = "registered"  # the last tag that a version gets: without it, its process was killed
 # The UI reads this tag to list the registered versions of a model
 REGISTERED_AS = "mlflow.modelVersions"
 
@@ -49,13 +56,30 @@ class Evaluation:
     parameters: LexipixParameters
     path: Callable[[str], Path]  # dataset's name -> its file or folder
 
+    @property
+    def digest(self) -> str:
+        """Of the images and the metrics, which include measured speeds: no two evaluations share it."""
+        content = json.dumps([self.data, plain(self.metrics)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
 
 def register(evaluation: Evaluation) -> None:
-    """Register both models. A failure is a warning: the results themselves are saved."""
+    """Register both models, unless this evaluation has done so; complete what a killed process began.
+
+    A failure is a warning: the results themselves are saved.
+    """
     for package in (generator, captioner):
         with warn_on_failure("MLflow: not all models could be registered"):
-            version, decision = _register(package(evaluation.path, evaluation.parameters), evaluation)
-            _log.info("%s, version %s: %s", version.name, version.version, decision.reason)
+            if is_registered(package.__name__, evaluation):
+                continue
+            version, reason = _register(package(evaluation.path, evaluation.parameters), evaluation)
+            _log.info("%s, version %s: %s", version.name, version.version, reason)
+
+
+def is_registered(kind: str, evaluation: Evaluation) -> bool:
+    """Whether an evaluation's ``generator`` or ``captioner`` is registered, with its aliases."""
+    version = _version_of(MlflowClient(), registered_name(kind, evaluation.env), evaluation)
+    return version is not None and REGISTERED in version.tags
 
 
 def registered_name(kind: str, env: str | None) -> str:
@@ -89,8 +113,7 @@ def registered_versions(store: str) -> list[RegisteredVersion]:
     """All versions of the generators of a store, the newest of each name first; none without a store."""
     if not store_exists(store):
         return []
-    relocate(store)
-    client = MlflowClient(tracking_uri=store, registry_uri=store)
+    client = open_store(store)
     models = {model.name: model for model in client.search_registered_models()}
     versions = sorted(
         (version for name in models for version in client.search_model_versions(f"name='{name}'")),
@@ -118,10 +141,6 @@ def registered_versions(store: str) -> list[RegisteredVersion]:
     ]
 
 
-def _aliases(model: RegisteredModel, version: ModelVersion) -> tuple[str, ...]:
-    return tuple(alias for alias, number in model.aliases.items() if str(number) == str(version.version))
-
-
 def report_of(version: RegisteredVersion) -> Path | None:
     """The report of the run that registered a version, as a file here; None if the run has none."""
     place = f"runs:/{version.run_id}/report/report.html"
@@ -135,10 +154,9 @@ def missing(store: str, name: str) -> str | None:
     if not store_exists(store):
         return f"{store} has no runs yet: `make run` trains and registers the models."
     try:
-        relocate(store)
+        client = open_store(store)
     except LexipixError as error:
         return str(error)
-    client = MlflowClient(tracking_uri=store)
     found = {model.name: model for model in client.search_registered_models()}
     known = [model_name for model_name, model in found.items() if CHAMPION in model.aliases]
     if name in known:
@@ -153,8 +171,29 @@ def missing(store: str, name: str) -> str | None:
     return f"No model {name} with the alias {CHAMPION} is registered in {store}: {choice}."
 
 
-def _register(package: ModelPackage, evaluation: Evaluation) -> tuple[ModelVersion, Decision]:
+def _register(package: ModelPackage, evaluation: Evaluation) -> tuple[ModelVersion, str]:
+    """Register a model; its version, and the reason why it became the champion or not."""
     client, name = MlflowClient(), registered_name(package.kind, evaluation.env)
+    version = _version_of(client, name, evaluation) or _create(client, name, package, evaluation)
+    registered_as = [{"name": name, "version": version.version}]
+    client.set_logged_model_tags(
+        version.source.removeprefix("models:/"), {REGISTERED_AS: json.dumps(registered_as)}
+    )
+    client.set_registered_model_alias(name, CHALLENGER, version.version)
+    if version.tags["decision"] == PROMOTED:
+        client.set_registered_model_alias(name, CHAMPION, version.version)
+    client.set_model_version_tag(name, version.version, REGISTERED, "true")
+    return version, version.tags["reason"]
+
+
+def _version_of(client: MlflowClient, name: str, evaluation: Evaluation) -> ModelVersion | None:
+    """The version that an evaluation has made of a registered model, possibly without its aliases."""
+    versions = client.search_model_versions(f"name='{name}'")
+    return next((one for one in versions if one.tags.get(EVALUATION) == evaluation.digest), None)
+
+
+def _create(client: MlflowClient, name: str, package: ModelPackage, evaluation: Evaluation) -> ModelVersion:
+    """A new version of a registered model, with the decision about it, but no aliases yet."""
     group = f"{package.quality}."
     metrics = {
         key.removeprefix(group): value for key, value in numbers(evaluation.metrics) if key.startswith(group)
@@ -172,26 +211,23 @@ def _register(package: ModelPackage, evaluation: Evaluation) -> tuple[ModelVersi
     decision = decide(Measured(evaluation.data, metrics), champion, package.gated, max_loss)
     model = _logged(client, name, package, evaluation)
     _link_metrics(client, (group, f"{package.speed}."), evaluation.run_id, model.model_id)
-    version = client.create_model_version(
+    tags = {
+        "decision": PROMOTED if decision.promoted else f"not {PROMOTED}",
+        "reason": decision.reason,
+        "compared_with": before.version if before else "none",
+        DATA: evaluation.data,
+        EVALUATION: evaluation.digest,
+        **{f"{METRIC}{key}": repr(value) for key, value in metrics.items()},
+    }
+    created = client.create_model_version(
         name,
         f"models:/{model.model_id}",
         run_id=evaluation.run_id,
         model_id=model.model_id,
         description=decision.reason,
-        tags={
-            "decision": "promoted" if decision.promoted else "not promoted",
-            "reason": decision.reason,
-            "compared_with": before.version if before else "none",
-            DATA: evaluation.data,
-            **{f"{METRIC}{key}": repr(value) for key, value in metrics.items()},
-        },
+        tags=tags,
     )
-    registered_as = [{"name": name, "version": version.version}]
-    client.set_logged_model_tags(model.model_id, {REGISTERED_AS: json.dumps(registered_as)})
-    client.set_registered_model_alias(name, CHALLENGER, version.version)
-    if decision.promoted:
-        client.set_registered_model_alias(name, CHAMPION, version.version)
-    return version, decision
+    return client.get_model_version(name, created.version)
 
 
 def _champion(client: MlflowClient, name: str, description: str) -> ModelVersion | None:
@@ -239,4 +275,5 @@ def _link_metrics(client: MlflowClient, groups: tuple[str, str], run_id: str, mo
 
 
 if __name__ == "__main__":
-    sys.exit(missing(os.environ["MLFLOW_TRACKING_URI"], sys.argv[1]))
+    if problem := missing(os.environ["MLFLOW_TRACKING_URI"], sys.argv[1]):
+        sys.exit(inert(problem))
