@@ -12,7 +12,10 @@ from PIL import Image
 from tests.support.project import REPOSITORY, Project, commit_all, new_clone, run_kedro
 
 from lexipix.repro import rerun
-from lexipix.repro.digests import named_digest
+from lexipix.repro.digests import dvc_digest, named_digest
+from lexipix.repro.lineage_file import read_lineage
+from lexipix.tracking.run import TrackedRun
+from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import run_git
 
 MINE = "my-pictures"
@@ -183,6 +186,79 @@ def test_code_of_which_git_could_not_tell_is_an_obstacle():
     tags = stage().tags | {"git.dirty": "unknown"}
     (line,) = rerun.obstacles(REPOSITORY, [stage(tags=tags, changes=None)])
     assert "git could not tell" in line
+
+
+def test_a_data_set_of_the_hub_is_no_folder_that_is_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parameters = {"ingestion.source.kind": "folder", "ingestion.source.path": "somebody/pictures"}
+    (line,) = rerun.obstacles(REPOSITORY, [stage(parameters=parameters)])
+    assert "it read the data set somebody/pictures of the Hugging Face Hub" in line
+
+
+def test_a_configuration_that_was_not_recorded_is_an_obstacle():
+    command = "kedro run --env smoke --conf-source /mine --pipelines ingestion"
+    (line,) = rerun.obstacles(REPOSITORY, [stage(tags=stage().tags | {"command": command})])
+    assert "--conf-source" in line and line.endswith(f"by hand: {command}")
+
+
+def test_git_that_cannot_look_for_a_commit_is_told_apart(tmp_path, monkeypatch):
+    (line,) = rerun.obstacles(tmp_path, [stage()])
+    assert "whether its commit" in line and "not a git repository" in line
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (line,) = rerun.obstacles(REPOSITORY, [stage()])
+    assert "git cannot be run" in line and "is not in this repository" not in line
+
+
+def test_a_worktree_that_was_being_made_when_its_process_was_killed_is_made_again(tmp_path):
+    project, folder = tmp_path / "project", tmp_path / "again"
+    project.mkdir()
+    (project / "file").write_text("a")
+    commit_all(project)
+    tags = {"git.revision": run_git(project, "rev-parse", "HEAD"), "command": "kedro run"}
+    run_git(project, "worktree", "add", "--lock", "--detach", str(folder), tags["git.revision"])
+    shutil.rmtree(folder)
+    rerun.prepare(project, [stage(tags=tags)], folder)
+    assert (folder / "file").read_text() == "a"
+
+
+def test_a_patch_with_bytes_that_are_no_utf_8_comes_back(tmp_path, empty_mlflow_store, monkeypatch):
+    project, folder = tmp_path / "project", tmp_path / "again"
+    project.mkdir()
+    (project / "file").write_bytes(b"caf\xe9\r\n")
+    commit_all(project)
+    (project / "file").write_bytes(b"th\xe9\r\n")
+    revision, changes = run_git(project, "rev-parse", "HEAD"), run_git(project, "diff") + "\n"
+    (project / "file").write_bytes(b"caf\xe9\r\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_mlflow_store)
+    monkeypatch.setattr("lexipix.tracking.run.uncommitted", lambda: changes)
+    run = TrackedRun(project, {"env": "smoke", "runtime_params": {"x": "\udcff"}}, {"x": "\udcff"})
+    run.end("FINISHED")
+    client = mlflow.MlflowClient(tracking_uri=empty_mlflow_store)
+    client.set_tag(run.run_id, "git.revision", revision)
+    (found,) = rerun.stages(client, run.run_id)
+    assert found.changes == changes
+    rerun.prepare(project, [found], folder)
+    assert (folder / "file").read_bytes() == b"th\xe9\r\n"
+
+
+@pytest.mark.parametrize("cut", [b"", b"{", b"[]", b"\xff", b'{"measured": []}', "inputs", "path", "md5"])
+def test_a_damaged_record_is_a_sentence(cut):
+    lineage = stage().lineage | {"inputs": {"a": {"path": "data/a", "md5": "b"}}}
+    if cut == "inputs":
+        lineage |= {"inputs": []}
+    elif isinstance(cut, str):
+        lineage["inputs"]["a"][cut] = None
+    content = cut if isinstance(cut, bytes) else json.dumps(lineage).encode()
+    with pytest.raises(
+        LexipixError, match=r"Run r cannot be repeated: its record.*lineage\.json, is damaged"
+    ):
+        read_lineage(content, "r")
+
+
+def test_a_whole_record_and_one_of_an_earlier_version_are_read():
+    named = {"ingestion.source.path": {"path": "mine"}}
+    for lineage in (stage().lineage, stage().lineage | {"inputs": named}, {"inputs": {}, "outputs": {}}):
+        assert read_lineage(json.dumps(lineage).encode(), "r") == lineage
 
 
 def test_a_source_of_an_earlier_version_is_looked_for(tmp_path):

@@ -1,11 +1,11 @@
 """Runs a tracked run again, with its code in a git worktree and its inputs by digest; compares outputs."""
 
-import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,23 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from lexipix.config.text_keys import SOURCE_PATH, path_keys
+from lexipix.datasets.sources.hub import is_repository
 from lexipix.repro import dvc_runs
 from lexipix.repro.digests import comparable_digest, dvc_digest, find, named_digest
+from lexipix.repro.lineage_file import read_lineage
 from lexipix.tracking import provenance
 from lexipix.tracking.lineage import lock_digest, machine
 from lexipix.tracking.run import CHANGES
-from lexipix.utils.errors import LexipixError
+from lexipix.tracking.stores import unusable
+from lexipix.utils.errors import LexipixError, reason
 from lexipix.utils.git import git, run_git
 from lexipix.utils.project_paths import exists
 
 IDENTICAL, COMPARABLE, MEASURED = "identical", "identical except for times", "measured again"
 DIFFERENT, MISSING = "different", "missing"
 GOOD = (IDENTICAL, COMPARABLE, MEASURED)
+_NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's codes for a wrong id
+CONF_SOURCE = "--conf-source"
 
 
 @dataclass(frozen=True)
@@ -60,13 +65,15 @@ def stages(client: Any, run_id: str) -> list[Stage]:
     """The run, or the stages of the ``dvc repro`` that it stands for, in their order.
 
     Raises:
-        LexipixError: The store has no such run.
+        LexipixError: The store has no such run or cannot be used, or the record of a run is damaged.
     """
     from mlflow.exceptions import MlflowException
 
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
+        if error.error_code not in _NO_SUCH_RUN:
+            raise unusable(client.tracking_uri, error) from error
         raise LexipixError(
             f"{client.tracking_uri} has no run {run_id!r}: copy the id from the run's page (make ui), or set "
             "MLFLOW_TRACKING_URI to the store of the run."
@@ -121,7 +128,11 @@ def prepare(project: Path, todo: Sequence[Stage], folder: Path) -> None:
     """Create the worktree ``folder``: code with uncommitted changes, inputs, files that parameters name."""
     first = todo[0]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    run_git(project, "worktree", "add", "--quiet", "--detach", str(folder), first.tags["git.revision"])
+    # Twice: git remembers, and locks, a worktree that was being made there when the process was killed
+    forced = ("--force", "--force")
+    run_git(
+        project, "worktree", "add", *forced, "--quiet", "--detach", str(folder), first.tags["git.revision"]
+    )
     if first.changes:
         run_git(folder, "apply", "--whitespace=nowarn", "-", stdin=first.changes)
     for _, name, facts in _given_inputs(todo):
@@ -163,8 +174,10 @@ def compare(todo: Sequence[Stage], folder: Path) -> Iterator[tuple[str, str]]:
 def _stage(client: Any, run: Any) -> Stage:
     import mlflow
 
-    def read(path: str) -> str:
-        return str(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{path}"))
+    def read(path: str) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            place = mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/{path}", dst_path=folder)
+            return Path(place).read_bytes()
 
     place = urlparse(run.info.artifact_uri)
     if place.scheme == "file" and not exists(Path(unquote(place.path))):
@@ -173,9 +186,9 @@ def _stage(client: Any, run: Any) -> Stage:
             "the project that made it, or set MLFLOW_TRACKING_URI to the store of that project."
         )
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    lineage = json.loads(read(provenance.FILE)) if provenance.FILE in files else {}
+    lineage = read_lineage(read(provenance.FILE), run.info.run_id) if provenance.FILE in files else {}
     unchanged = "" if run.data.tags.get("git.dirty") == "false" else None
-    changes = read(CHANGES) if CHANGES in files else unchanged
+    changes = read(CHANGES).decode("utf-8", "surrogateescape") if CHANGES in files else unchanged
     info, data = run.info, run.data
     return Stage(info.run_name, info.status, data.tags, data.params, lineage, changes)
 
@@ -232,8 +245,13 @@ def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
         return
     if revision is None:
         yield "its code was not under version control (no tag git.revision)"
-    elif git("cat-file", "-e", f"{revision}^{{commit}}", folder=project) is None:
-        yield f"its commit {revision} is not in this repository: fetch it (git fetch --all)"
+    else:
+        yield from _no_commit(project, revision)
+    if CONF_SOURCE in shlex.split(stage.tags["command"]):
+        yield (
+            f"it read its configuration from elsewhere ({CONF_SOURCE}), which was not recorded: run its "
+            f"command by hand: {stage.tags['command']}"
+        )
     if stage.tags.get("git.dirty") == "unknown":
         yield "git could not tell whether its code had uncommitted changes"
     elif stage.changes is None:
@@ -245,10 +263,27 @@ def _obstacles(project: Path, stage: Stage) -> Iterator[str]:
         and source is not None
         and SOURCE_PATH not in stage.lineage["inputs"]
     ):
-        yield from _changed(project, SOURCE_PATH, {"path": source})  # of an earlier version of lexipix
+        if is_repository(source, project):
+            yield (
+                f"it read the data set {source} of the Hugging Face Hub, of which no digest was recorded: "
+                "download it (hf download), and run with its folder as ingestion.source.path"
+            )
+        else:
+            yield from _changed(project, SOURCE_PATH, {"path": source})  # of an earlier version of lexipix
     for facts in (*files.values(), *stage.lineage["outputs"].values()):
         if _is_outside(facts["path"]):
             yield f"{facts['path']} is outside the project, where no file may be overwritten"
+
+
+def _no_commit(project: Path, revision: str) -> Iterator[str]:
+    """The reason why a commit cannot be checked out: it is not here, or git cannot look for it."""
+    try:
+        run_git(project, "rev-parse", "--git-dir")
+    except LexipixError as error:
+        yield f"whether its commit {revision} is here is unknown ({reason(error)})"
+        return
+    if git("cat-file", "-e", f"{revision}^{{commit}}", folder=project) is None:
+        yield f"its commit {revision} is not in this repository: fetch it (git fetch --all)"
 
 
 def _verdict(facts: Mapping[str, Any], folder: Path, measured: Sequence[str]) -> str:
