@@ -39,7 +39,7 @@ def archive(conf: Path, place: Path) -> int:
     with replace_file(place) as temporary, tarfile.open(temporary, "w:gz") as content:
         for path in sorted(conf.rglob("*")):
             name = path.relative_to(conf)
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 continue
             if may_hold_secrets(name):
                 n_left_out += 1

@@ -15,6 +15,7 @@ from lexipix.tracking import run as tracking
 from lexipix.tracking.stores import open_store
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.git import run_git
+from lexipix.utils.logging import warn_on_failure
 
 
 @click.command()
@@ -80,7 +81,8 @@ def reproduce(metadata: ProjectMetadata, run_id: str, check: bool, out: Path | N
         raise LexipixError(f"Run {run_id} recorded no file that it wrote: there is nothing to compare with.")
     counts = Counter(verdict for _, verdict in verdicts)
     result = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    client.set_tag(run_id, "reproduced", f"{datetime.date.today()}: {result}")
+    with warn_on_failure("MLflow: the result is not kept as a tag of the run"):
+        client.set_tag(run_id, "reproduced", f"{datetime.date.today()}: {result}")
     good = all(verdict in rerun.GOOD for _, verdict in verdicts)
     if out is None and good:
         run_git(project, "worktree", "remove", "--force", str(folder))

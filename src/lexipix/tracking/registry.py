@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,7 +57,7 @@ class Evaluation:
     parameters: LexipixParameters
     path: Callable[[str], Path]  # dataset's name -> its file or folder
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the images and the metrics, which include measured speeds: no two evaluations share it."""
         content = json.dumps([self.data, plain(self.metrics)], sort_keys=True)

@@ -173,7 +173,7 @@ class TrackedRun:
             if self._server.answers():
                 mlflow.flush_async_logging()
         if error is not None:
-            text = without_secrets(f"{type(error).__name__}: {error}")[:5000]
+            text = _text(without_secrets(f"{type(error).__name__}: {error}"))[:5000]
             self._attempt("the error is not kept", lambda: self._client.set_tag(self.run_id, "error", text))
         self._attempt(
             "the run has no description",
@@ -248,7 +248,7 @@ class TrackedRun:
         facts = {key: _text(value) for key, value in summary.items() if not isinstance(value, list | dict)}
         data_set = MetaDataset(
             CodeDatasetSource(tags=facts),
-            name=str(summary.get("source", "pictures")),
+            name=_text(summary.get("source", "pictures")),
             digest=digest or str(summary.get("digest", ""))[:36] or None,
         )
         context = InputTag("mlflow.data.context", "pictures")
