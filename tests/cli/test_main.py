@@ -73,3 +73,21 @@ def test_a_configuration_that_cannot_be_listed_is_a_sentence(tmp_path):
     (tmp_path / "conf").write_text("")
     with pytest.raises(LexipixError, match=r"conf cannot be read \(Not a directory"):
         require_environment(tmp_path / "conf", None)
+
+
+@pytest.mark.parametrize("content", ["", "walk: {}", "run: [a", "- a", "run: 3", "run: {nope: 1}"])
+def test_a_file_of_options_that_is_wrong_is_a_sentence(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    (tmp_path / "run.yml").write_text(content)
+    answer = CliRunner().invoke(run, ["--config", str(tmp_path / "run.yml"), "--pipelines", "nope"])
+    assert answer.exit_code in (1, 2)
+    assert isinstance(answer.exception, SystemExit)
+    assert "nope" in answer.output if "nope" in content else "gives no options of kedro run" in answer.output
+
+
+@pytest.mark.parametrize("option", ["--pipeline", "--pipelines"])
+def test_an_unknown_pipeline_lists_the_known_ones(option, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    answer = CliRunner().invoke(run, [option, "nope"])
+    assert answer.exit_code == 2
+    assert "nope is no pipeline: choose from ingestion" in answer.output

@@ -343,6 +343,13 @@ def test_store_that_cannot_be_used_is_told_before_the_first_node(toy):
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.parametrize("options", [["--tags", "nope"], ["--nodes", "nope"], ["--from-inputs", "nope"]])
+def test_a_part_that_does_not_exist_is_a_sentence(toy, options):
+    code, said = kedro(toy, "run", *options, LEXIPIX_MLFLOW="0")
+    assert code == 1
+    assert "kedro registry describe __default__" in said and "Traceback" not in said
+
+
 def test_unknown_pipeline_lists_the_known(toy):
     code, said = kedro(toy, "run", "--pipelines", "inges,features")
     assert code == 2

@@ -1,5 +1,6 @@
 """``kedro run``: Kedro's own command, with checks before it and errors as sentences."""
 
+import copy
 import logging
 import os
 import re
@@ -17,21 +18,23 @@ from lexipix.cli.errors import user_errors
 from lexipix.cli.parameters import TYPED, typed_option
 from lexipix.cli.project_context import require_environment
 from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
-from lexipix.utils.errors import LexipixError
+from lexipix.utils.errors import LexipixError, reason
 
 _log = logging.getLogger(__name__)
-_NO_SUCH_PART = "Pipeline does not contain"  # begins what Kedro says of unknown nodes, tags and datasets
+# Begins what Kedro says of unknown nodes and datasets, and of tags that no node has
+_NO_SUCH_PART = ("Pipeline does not contain", "Pipeline contains no nodes")
 # What Kedro says of an entry of the catalog that it cannot use
 _WRONG_ENTRY = re.compile(
     r"parsing config for dataset|cannot be instantiated|arguments valid for the constructor"
-    r"|not a valid dataset configuration|Incorrect dataset configuration|catch-all pattern"
+    r"|not a valid dataset configuration|Incorrect dataset configuration"
+    r"|catch-all pattern|'load_versions' keys"
 )
 CONTINUE = "Finished nodes are kept: the same command with --only-missing-outputs continues."
 
 
 @click.pass_context
 def _run(context: click.Context, /, **options: Any) -> Any:
-    unknown = sorted(set(options["pipelines"]) - {DEFAULT, *PIPELINE_ORDER})
+    unknown = sorted({*options["pipelines"], options["pipeline"] or DEFAULT} - {DEFAULT, *PIPELINE_ORDER})
     if unknown:
         raise click.BadParameter(
             f"{', '.join(unknown)} is no pipeline: choose from {', '.join(PIPELINE_ORDER)}.",
@@ -81,5 +84,23 @@ def _runner_params(name: str | None, given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-_options = [typed_option(name) if (name := option.name) in TYPED else option for option in kedro_run.params]
+def _read_config(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Take the options from the file of ``--config``; a UsageError tells what is wrong with it."""
+    try:
+        return _config.callback(context, option, value) if _config.callback else value
+    except click.ClickException:
+        raise
+    except Exception as error:
+        raise click.BadParameter(
+            f"{value} gives no options of kedro run ({reason(error)}): write them as YAML below the key run.",
+            context,
+            option,
+        ) from error
+
+
+_config = next(option for option in kedro_run.params if option.name == "config")
+_checked_config = copy.copy(_config)
+_checked_config.callback = _read_config
+_own = {"config": _checked_config, **{name: typed_option(name) for name in TYPED}}
+_options = [_own.get(str(option.name), option) for option in kedro_run.params]
 run = click.Command("run", params=_options, callback=_run, help=kedro_run.help)
