@@ -197,3 +197,14 @@ def test_a_file_that_cannot_be_read_is_reported_and_left_as_it_is(project, run):
         answer.exit_code == 1 and "is not valid YAML" in answer.output and "kedro dvc sync" in answer.output
     )
     assert (project / "dvc.yaml").read_text(encoding="utf-8") == "stages: ["
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("smoke/globals.yml", "a: ["), ("smoke/globals.yml", "- a"), ("base/parameters.yml", "run: [")],
+)
+def test_a_mistake_in_the_configuration_is_named(project, run, file, content):
+    (project / "conf" / file).write_text(content)
+    answer = run("--check")
+    assert answer.exit_code == 1 and isinstance(answer.exception, SystemExit)
+    assert f"conf/{file}" in answer.output

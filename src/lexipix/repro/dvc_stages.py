@@ -19,7 +19,7 @@ from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
 from lexipix.repro.digests import tracked_path
 from lexipix.repro.import_graph import code_paths, modules_of_function, used_modules
 from lexipix.tracking.provenance import NO_OUTPUT
-from lexipix.utils.errors import LexipixError
+from lexipix.utils.errors import LexipixError, reason
 from lexipix.utils.nested import has_key
 
 LISTS = ("deps", "params", "outs", "metrics", "plots")
@@ -194,4 +194,7 @@ def _inside(path: str | None) -> str | None:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    try:
+        return dict(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise LexipixError(f"{file} is not valid YAML of keys with values ({reason(error)}).") from error
