@@ -19,16 +19,18 @@ def read_lineage(content: bytes, run_id: str) -> Mapping[str, Any]:
         LexipixError: The file was cut or changed.
     """
     try:
-        lineage = dict(json.loads(content))
-        is_whole = "measured" not in lineage or _has_all_parts(lineage)  # an earlier version recorded less
+        lineage = json.loads(content)
+        is_whole = isinstance(lineage, dict) and (
+            "measured" not in lineage or _has_all_parts(lineage)  # an earlier version recorded less
+        )
     except (ValueError, LookupError, TypeError, AttributeError):
-        is_whole = False
+        lineage, is_whole = {}, False
     if not is_whole:
         raise LexipixError(
             f"Run {run_id} cannot be repeated: its record, the artifact {provenance.FILE}, is damaged. "
             "Restore the file, or run the run's command by hand."
         )
-    return lineage
+    return dict(lineage)
 
 
 def _has_all_parts(lineage: Mapping[str, Any]) -> bool:
