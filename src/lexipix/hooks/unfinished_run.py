@@ -50,9 +50,12 @@ class UnfinishedRunHooks:
                     len(self._older),
                     self._folder / NOTE,
                 )
-            exists = catalog.exists
-            seen = lambda ds_name: ds_name not in self._older and exists(ds_name)  # noqa: E731
-            catalog.exists = seen  # type: ignore[method-assign]
+            known = catalog.exists
+
+            def exists(ds_name: str) -> bool:
+                return ds_name not in self._older and known(ds_name)
+
+            catalog.exists = exists  # type: ignore[method-assign]
             return
         names = {node.name for node in pipeline.nodes}
         with warn_on_failure("If this run is stopped, --only-missing-outputs will keep older results"):
