@@ -12,7 +12,7 @@ from PIL import Image
 from tests.support.project import REPOSITORY, Project, commit_all, new_clone, run_kedro
 
 from lexipix.repro import rerun
-from lexipix.repro.digests import dvc_digest, named_digest
+from lexipix.repro.digests import named_digest
 from lexipix.repro.lineage_file import read_lineage
 from lexipix.tracking.run import TrackedRun
 from lexipix.utils.errors import LexipixError
