@@ -104,7 +104,7 @@ class Chaos:
             shutil.copytree(self.undisturbed, project, symlinks=True)
         if name == "registration":
             for path in filter(is_report, outputs(project, ["evaluation"])):
-                (project / path).unlink()
+                (project / path).unlink(missing_ok=True)
         if name == "generate":
             for path in project.glob("drawn*"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
