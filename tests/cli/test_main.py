@@ -80,9 +80,8 @@ def test_a_file_of_options_that_is_wrong_is_a_sentence(content, tmp_path, monkey
     monkeypatch.chdir(REPOSITORY)
     (tmp_path / "run.yml").write_text(content)
     answer = CliRunner().invoke(run, ["--config", str(tmp_path / "run.yml"), "--pipelines", "nope"])
-    assert answer.exit_code in (1, 2)
-    assert isinstance(answer.exception, SystemExit)
-    assert "nope" in answer.output if "nope" in content else "gives no options of kedro run" in answer.output
+    assert answer.exit_code == 2
+    assert "gives no options of kedro run" in " ".join(answer.output.split())
 
 
 @pytest.mark.parametrize("option", ["--pipeline", "--pipelines"])

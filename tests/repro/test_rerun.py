@@ -202,10 +202,11 @@ def test_a_configuration_that_was_not_recorded_is_an_obstacle():
 
 
 def test_git_that_cannot_look_for_a_commit_is_told_apart(tmp_path, monkeypatch):
-    (line,) = rerun.obstacles(tmp_path, [stage()])
+    one = stage()
+    (line,) = rerun.obstacles(tmp_path, [one])
     assert "whether its commit" in line and "not a git repository" in line
     monkeypatch.setenv("PATH", str(tmp_path))
-    (line,) = rerun.obstacles(REPOSITORY, [stage()])
+    (line,) = rerun.obstacles(REPOSITORY, [one])
     assert "git cannot be run" in line and "is not in this repository" not in line
 
 

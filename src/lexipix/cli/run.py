@@ -88,11 +88,10 @@ def _read_config(context: click.Context, option: click.Parameter, value: Any) ->
     """Take the options from the file of ``--config``; a UsageError tells what is wrong with it."""
     try:
         return _config.callback(context, option, value) if _config.callback else value
-    except click.ClickException:
-        raise
     except Exception as error:
+        why = error.message if isinstance(error, click.ClickException) else reason(error)
         raise click.BadParameter(
-            f"{value} gives no options of kedro run ({reason(error)}): write them as YAML below the key run.",
+            f"{value} gives no options of kedro run ({why}): write them as YAML below the key run.",
             context,
             option,
         ) from error

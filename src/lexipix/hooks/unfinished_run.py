@@ -106,6 +106,7 @@ def _modified(entry: Mapping[str, Any]) -> float:
     """When a dataset's file, or a file directly in its folder, was last written; infinity if unknown."""
     try:
         path = Path(entry["filepath"])
-        return max(one.stat().st_mtime for one in (path, *(path.iterdir() if path.is_dir() else ())))
+        places = [path, *path.iterdir()] if path.is_dir() else [path]
+        return max(place.stat().st_mtime for place in places)
     except (KeyError, OSError):
         return float("inf")

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 _SECONDS = 5.0  # that a server may take to answer
 _PATIENCE = 10.0  # seconds that a run waits in all for a server that has stopped answering
+_SERVER_ERROR = 500  # and above: statuses of a server, or of a proxy before it, that does not work
 # MLflow reads them at each request, also in its own threads
 _NO_WAITING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"}
 
@@ -28,7 +29,7 @@ class Server:
 
         try:
             answer = requests.get(f"{self._address.rstrip('/')}/health", timeout=_SECONDS)
-            if answer.status_code >= requests.codes.internal_server_error:
+            if answer.status_code >= _SERVER_ERROR:
                 return f"it answers with status {answer.status_code} {answer.reason}".rstrip()
         except requests.Timeout:
             return f"no answer within {_SECONDS:.0f} seconds"

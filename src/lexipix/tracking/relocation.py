@@ -59,7 +59,7 @@ def _moved(connection: sqlite3.Connection, root: Path, database: str) -> dict[Pa
     places = connection.execute("SELECT name, artifact_location, NULL FROM experiments").fetchall()
     if "runs" in tables:
         places += connection.execute(
-            "SELECT name, artifact_uri, run_uuid FROM runs JOIN experiments USING (experiment_id)"
+            "SELECT experiments.name, artifact_uri, run_uuid FROM runs JOIN experiments USING (experiment_id)"
         ).fetchall()
     new_runs_go_to, runs = set[Path](), dict[Path, list[str]]()
     for name, address, run in places:

@@ -33,7 +33,7 @@ def without_secrets(text: str) -> str:
 def without_secret_values(text: str, known: str = "") -> str:
     r"""A YAML or JSON text with ``"***"`` for each value of a key such as ``hf_token`` or ``password``.
 
-    Values that the text ``known`` holds as well, as they are written, stay.
+    Values that another such text, ``known``, has for such keys as well, as they are written, stay.
 
     Raises:
         yaml.YAMLError: The text is no YAML.
@@ -43,14 +43,19 @@ def without_secret_values(text: str, known: str = "") -> str:
     """
     import yaml
 
+    kept = {_written(node, known) for node in _secrets(yaml.compose(known))}
     parts, end = [], 0
     for node in _secrets(yaml.compose(text)):
-        written = text[node.start_mark.index : node.end_mark.index]
-        if written not in known and node.start_mark.index >= end:  # an alias gives the same node again
+        is_new = node.start_mark.index >= end  # an alias gives the same node again
+        if is_new and _written(node, text) not in kept:
             closing = "\n" if node.style in ("|", ">") else ""  # which such a value takes along
             parts += [text[end : node.start_mark.index], MASK, closing]
             end = node.end_mark.index
     return "".join([*parts, text[end:]])
+
+
+def _written(node: "yaml.Node", text: str) -> str:
+    return text[node.start_mark.index : node.end_mark.index]
 
 
 def _secrets(node: "yaml.Node | None", is_secret: bool = False) -> "Iterator[yaml.ScalarNode]":
