@@ -15,6 +15,7 @@ from urllib.parse import quote
 import mlflow
 import pytest
 from tests.support.project import REPOSITORY, listen_to_interrupts
+from tests.support.servers import free_port, running_server
 
 FILES = {
     "pyproject.toml": """
@@ -60,6 +61,8 @@ FILES = {
 
 
         def train(run: RunParameters, summary, stream):
+            if os.environ.get("TOY") == "gone":
+                os.killpg(int(os.environ["SERVER"]), signal.SIGKILL)
             for images_seen in (10, 20):
                 stream.log(images_seen, {"loss": 1 / images_seen})
                 stream.image("samples", images_seen, np.zeros((4, 4, 3), np.uint8))
@@ -223,6 +226,27 @@ def test_a_store_that_is_locked_after_the_last_node_does_not_fail_the_run(toy):
     assert run.info.status == "FINISHED"
     assert run.data.metrics["psnr.vae"] == 20.5
     assert "figures=" in run.data.tags["outputs"]
+
+
+def test_a_server_that_is_killed_during_the_run_costs_seconds_and_no_result(toy, tmp_path_factory):
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    shutil.copy(toy / "mlflow.db", folder / "mlflow.db")
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--workers", "1",
+        "--host", "127.0.0.1", "--port", str(port),
+        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}",
+        "--artifacts-destination", str(folder / "artifacts"),
+    ]  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with running_server(command, f"{address}/health", folder, environment) as (server, _):
+        began = time.monotonic()
+        code, said = kedro(toy, "run", TOY="gone", SERVER=str(server.pid), MLFLOW_TRACKING_URI=address)
+    assert code == 0, said
+    assert time.monotonic() - began < 60
+    assert "the run stays RUNNING in the store (the server does not answer)" in said
+    assert "Traceback" not in said
+    assert (toy / "data" / "sheet.png").is_file()
 
 
 def test_users_mistake_is_one_sentence_and_a_failed_run(toy):
