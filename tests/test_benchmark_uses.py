@@ -213,12 +213,14 @@ def test_a_generator_is_trained_in_a_project_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(augmentation.subprocess, "run", run)
     images = np.random.default_rng(0).integers(0, 256, (30, 32, 32, 3), np.uint8)
     real = LabeledImages(images, np.arange(30) % 10, ["a photo of a cat"] * 30, list(CLASSES))
-    context = augmentation.generator_of(real, real, tmp_path / "own", "smoke", {"run.seed": 3})
+    test = real.select(np.arange(60) % 30)
+    context = augmentation.generator_of(real, test, tmp_path / "own", "smoke", {"run.seed": 3})
     ((command, folder),) = commands
     assert folder == tmp_path / "own" and "--only-missing-outputs" in command
     assert "ingestion.source.kind=folder,ingestion.source.path=pictures" in command[-1]
     assert "run.seed=3" in command[-1]
     assert len(list((folder / "pictures/train").glob("*.png"))) == 30
-    assert len(list((folder / "pictures/test").glob("*.png"))) == augmentation.N_HELD_OUT
+    for split in ("val", "test"):
+        assert len(list((folder / "pictures" / split).glob("*.png"))) == augmentation.N_HELD_OUT
     assert context.path("gan") == folder / "data/smoke/06_models/gan"
     assert not list((folder / "conf/local").iterdir())
