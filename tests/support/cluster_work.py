@@ -20,17 +20,17 @@ def slow_square(number, folder, seconds=0.4):
 
 
 def interrupted_by_the_first(number, folder):
-    """Fail in the first part once another one is at work, which takes very long and notes its end."""
-    started = Path(folder, "started")
+    """Fail in the first part once another one is at work, which takes very long; each notes start and end."""
     if number == 0:
-        while not started.exists():
+        while not list(Path(folder).glob("started-*")):
             time.sleep(0.05)
         refuse(number)
-    started.touch()
+    Path(folder, f"started-{number}").write_text(str(os.getpid()))
     try:
-        time.sleep(600)
+        for _ in range(6000):  # an interrupt comes between two of them
+            time.sleep(0.1)
     finally:
-        Path(folder, "ended").touch()
+        Path(folder, f"ended-{number}").touch()
 
 
 def environment(names):
