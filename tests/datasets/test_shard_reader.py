@@ -11,6 +11,7 @@ from tests.support.copied_images import SIZE, comparable, saved
 from lexipix.data.images import Subset, shard_ends
 from lexipix.datasets import shard_reader
 from lexipix.datasets.image_store import RemoteImageStoreDataset
+from lexipix.datasets.tables import ParquetDataset
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import SPLITS
 
@@ -89,6 +90,13 @@ def test_a_worker_knows_a_store_from_the_one_that_it_replaced(tmp_path):
         found = pickle.loads(pickle.dumps(expected))
         assert shard_ends(found.train.images) == shard_ends(expected.train.images)
         np.testing.assert_array_equal(found.train.images[:], expected.train.images[:])
+
+
+def test_the_captions_of_shards_are_a_table_that_can_be_saved(store, whole, tmp_path):
+    """As `captions_complete` is."""
+    dataset = ParquetDataset(filepath=str(tmp_path / "captions.parquet"))
+    dataset.save(store.load().train.captions)
+    assert_frame_equal(comparable(dataset.load()), whole.train.captions)
 
 
 def test_an_empty_split(tmp_path):

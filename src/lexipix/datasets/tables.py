@@ -1,7 +1,9 @@
 """Tables as CSV and Parquet, written atomically; a module of their own, since pandas imports slowly."""
 
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
+import pandas as pd
 from kedro_datasets import pandas as kedro_pandas
 
 from lexipix.datasets.base import KedroFileMixin
@@ -18,6 +20,11 @@ class ParquetDataset(KedroFileMixin, kedro_pandas.ParquetDataset):  # type: igno
     """A table as Parquet without an index column."""
 
     DEFAULT_SAVE_ARGS: ClassVar = {"index": False}
+
+    def _write(self, path: Path, data: Any) -> None:
+        # Those of captions in shards have lists of Arrow, whose names pandas writes but cannot read
+        kinds = {name: object for name, kind in data.dtypes.items() if isinstance(kind, pd.ArrowDtype)}
+        super()._write(path, data.astype(kinds))
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """The first rows, for Kedro-Viz."""
