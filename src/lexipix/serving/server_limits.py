@@ -15,6 +15,7 @@ from lexipix.serving.refusals import MEGA, Refused
 JSON = "application/json"
 MAX_VALUES = 100_000  # of a request: lists, numbers, texts
 MAX_GROWTH = 32  # how often the limit of a request may fit into the memory for its texts
+SMALL = 2**16  # bytes of a request that takes less than a millisecond to check
 MAX_MESSAGE = 350  # characters of an error
 MAX_SILENCE = 30.0  # seconds of a connection without a request
 # Set by MLflow in the process that `mlflow models serve` starts, before it loads the model
@@ -104,8 +105,10 @@ def _limit_requests(max_bytes: int) -> None:
         if not hasattr(request, "_body"):
             require_json(request.headers.get("content-type"))
             received = await _received(request, max_bytes)
-            # In a thread, so that other requests do not wait meanwhile
-            await asyncio.to_thread(require_usable, received, max_bytes)
+            if len(received) > SMALL:  # in a thread, so that other requests do not wait meanwhile
+                await asyncio.to_thread(require_usable, received, max_bytes)
+            else:
+                require_usable(received, max_bytes)
             request._body = received
         content: bytes = request._body
         return content
