@@ -105,7 +105,7 @@ def _written(rng: np.random.Generator, suffix: str, rows: list[dict[str, Any]]) 
         return json.dumps(rows).encode()
     if suffix == ".parquet":
         names = sorted({name for row in rows for name in row})
-        plain = [{name: _plain(row.get(name)) for name in names} for row in rows]
+        plain = [{str(_plain(name)): _plain(row.get(name)) for name in names} for row in rows]
         file = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(plain), file)
         return file.getvalue()
