@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.support.parameters import section
+from tests.support.parameters import base_parameters, section
 
 from lexipix.utils.errors import LexipixError
 
@@ -47,5 +47,9 @@ def test_wrong_values_are_refused(change, said):
         section("ingestion", change)
 
 
-def test_a_folder_named_by_a_number_is_a_path():
-    assert section("ingestion", {"source.kind": "folder", "source.path": 2024}).source.path == "2024"
+@pytest.mark.parametrize("value", [7, float("nan"), True])
+def test_a_path_that_yaml_takes_for_a_number_is_refused(value):
+    """YAML reads 007 as 7, which would be another folder."""
+    with pytest.raises(LexipixError, match="must be a text, in quotation marks"):
+        base_parameters({"ingestion.source.path": value})
+    assert base_parameters({"ingestion.source.path": "007"}).ingestion.source.path == "007"

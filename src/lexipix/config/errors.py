@@ -100,6 +100,8 @@ def _complaint(kind: str, message: str) -> str:
         return "is not valid: must be a group of keys"
     if kind in ("tuple_type", "list_type"):
         return "is not valid: must be a list, as [a, b]"
+    if kind == "string_type":
+        return "is not valid: must be a text, in quotation marks if YAML takes it for something else"
     rule = re.sub(r"^\w+ should", "must", message).replace(" after validation", "").rstrip(".")
     if kind.startswith(("greater_than", "less_than", "multiple_of")):
         return f"is out of range: {rule}"

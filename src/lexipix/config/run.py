@@ -24,7 +24,7 @@ class NamesPath:
     """Marks a type whose values may name a file or folder; a relative one starts at the project."""
 
 
-PathText = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True), NamesPath()]
+PathText = Annotated[str, Field(min_length=1), NamesPath()]
 
 
 class RunParameters(Parameters):
