@@ -59,6 +59,12 @@ def test_what_is_no_file_is_refused(folder, name):
         read_onnx_model(folder)
 
 
+def test_a_tokenizer_that_is_no_text_is_damaged(folder):
+    (folder / "tokenizer.json").write_bytes(b"\x08\x07\xc7")
+    with pytest.raises(LexipixError, match=r"tokenizer.json is damaged: it is no text in UTF-8"):
+        read_onnx_model(folder)
+
+
 def test_json_of_another_kind_is_refused(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([1]))
     with pytest.raises(LexipixError, match="holds a list instead of a JSON object"):

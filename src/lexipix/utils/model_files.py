@@ -43,8 +43,15 @@ def _read_graphs(path: Path) -> dict[str, bytes]:
 
 
 def read_tokenizer(path: Path) -> str | None:
-    """The text of a model's ``tokenizer.json``; None if it has none."""
-    return checked_file(path, MAX_TEXT_BYTES).read_text(encoding="utf-8") if path.exists() else None
+    """The text of a model's ``tokenizer.json``; None if it has none, a LexipixError if it is no text."""
+    if not path.exists():
+        return None
+    try:
+        return checked_file(path, MAX_TEXT_BYTES).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise LexipixError(
+            f"{path} is damaged: it is no text in UTF-8 ({error.reason}). Copy or train the model again."
+        ) from error
 
 
 def checked_file(path: Path, max_bytes: int = MAX_MODEL_BYTES) -> Path:
