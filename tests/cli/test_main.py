@@ -90,3 +90,10 @@ def test_an_unknown_pipeline_lists_the_known_ones(option, monkeypatch):
     answer = CliRunner().invoke(run, [option, "nope"])
     assert answer.exit_code == 2
     assert "nope is no pipeline: choose from ingestion" in answer.output
+
+
+def test_an_unknown_pipeline_cannot_control_the_terminal(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    answer = CliRunner().invoke(run, ["--pipelines", "\u202etxt.exe"])
+    assert answer.exit_code == 2
+    assert "\u202e" not in answer.output and "\\u202etxt.exe is no pipeline" in answer.output

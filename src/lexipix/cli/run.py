@@ -19,6 +19,7 @@ from lexipix.cli.parameters import TYPED, typed_option
 from lexipix.cli.project_context import require_environment
 from lexipix.config.pipelines import DEFAULT, PIPELINE_ORDER
 from lexipix.utils.errors import LexipixError, reason
+from lexipix.utils.terminal import inert
 
 _log = logging.getLogger(__name__)
 # Begins what Kedro says of unknown nodes and datasets, and of tags that no node has
@@ -37,7 +38,7 @@ def _run(context: click.Context, /, **options: Any) -> Any:
     unknown = sorted({*options["pipelines"], options["pipeline"] or DEFAULT} - {DEFAULT, *PIPELINE_ORDER})
     if unknown:
         raise click.BadParameter(
-            f"{', '.join(unknown)} is no pipeline: choose from {', '.join(PIPELINE_ORDER)}.",
+            f"{inert(', '.join(unknown))} is no pipeline: choose from {', '.join(PIPELINE_ORDER)}.",
             param_hint="--pipelines",
         )
     with user_errors(CONTINUE):
