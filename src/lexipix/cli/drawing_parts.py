@@ -16,6 +16,7 @@ from lexipix.engines.base import Engine, row_parts
 from lexipix.engines.dataset import choose_engine, close_engine
 from lexipix.inference.best_of import BestOfResult
 from lexipix.inference.image_request import ImageOptions, ImageRequest
+from lexipix.repro.digests import dvc_digest
 
 if TYPE_CHECKING:
     from lexipix.inference.text_to_image_pipeline import TextToImagePipeline
@@ -53,10 +54,7 @@ def _key(request: ImageRequest, context: ProjectContext, model: str) -> str:
     content = hashlib.sha256(json.dumps([prompts, astuple(request.options), model]).encode())
     own = "tokens" if model == "tokens" else f"onnx_{model}"
     for folder in map(context.path, ["champion"] if model == "champion" else [own, "onnx_scorer"]):
-        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-            with file.open("rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            content.update(f"{file.relative_to(folder).as_posix()} {digest}\n".encode())
+        content.update(dvc_digest(folder).encode())
     return f"generated/{content.hexdigest()[:32]}"
 
 

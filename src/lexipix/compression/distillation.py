@@ -118,11 +118,8 @@ def distill_text_encoder(
     setup = DistillationSetup(
         "small_text_encoder", compression.small, run, data.image_splits, data.captions_complete, bundle
     )
-    training, build = (
-        compression.small.text_encoder.training,
-        partial(_build_text_encoder, compression.small, setup),
-    )
-    return _train(setup, build, training, data)[:3]
+    build = partial(_build_text_encoder, compression.small, setup)
+    return _train(setup, build, compression.small.text_encoder.training, data)[:3]
 
 
 def _build_text_encoder(parameters: SmallParameters, setup: DistillationSetup) -> TrainingSetup:

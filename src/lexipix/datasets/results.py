@@ -50,11 +50,13 @@ class ResultsFolderDataset(FolderDataset[Any]):
         """Move files into this folder; a list is there only beside the images that it lists."""
         if LIST in names and (self.path / LIST).exists():
             os.replace(self.path / LIST, self.path / _OLD_LIST)
-        for name in sorted(names, key=LIST.__eq__):
-            if name == LIST:
-                self._remove(stale - set(names))
-            os.replace(ready / name, self.path / name)
-        self._remove({*(stale - set(names)), _OLD_LIST})
+        for name in names:
+            if name != LIST:
+                os.replace(ready / name, self.path / name)
+        self._remove(stale - set(names))
+        if LIST in names:
+            os.replace(ready / LIST, self.path / LIST)
+        self._remove({_OLD_LIST})
 
     def _remove(self, names: Set[str]) -> None:
         for name in names:

@@ -153,8 +153,10 @@ def read_manifest(fs: AbstractFileSystem, root: str) -> Manifest:
 
 def is_sharded(fs: AbstractFileSystem, root: str) -> bool:
     """Whether a store is in shards, complete or not."""
-    names = [path.removeprefix(f"{root}/") for path in fs.find(root)]  # a glob would read the root as one too
-    return MANIFEST in names or any(fnmatch(name, FIRST_IMAGES) for name in names)
+    if fs.exists(f"{root}/{MANIFEST}"):
+        return True
+    names = (path.removeprefix(f"{root}/") for path in fs.find(root))  # a glob would read the root as one too
+    return any(fnmatch(name, FIRST_IMAGES) for name in names)
 
 
 def _read_captions(fs: AbstractFileSystem, root: str, shards: Sequence[Shard]) -> "pd.DataFrame":

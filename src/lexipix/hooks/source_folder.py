@@ -1,6 +1,5 @@
 """The folder of images that a run reads: named in the log, and never the project itself or its results."""
 
-import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from lexipix.config.root import validate
 from lexipix.config.text_keys import SOURCE_PATH
 from lexipix.datasets.sources.hub import is_repository
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.project_paths import is_absent
 
 _log = logging.getLogger(__name__)
 SOURCES = "sources"  # the dataset that reads them
@@ -56,23 +56,12 @@ def located(path: str, project: Path, working: Path) -> Path:
         raise LexipixError(
             f"{SOURCE_PATH} = {path!r} names an unknown user: give an absolute path."
         ) from error
-    if _is_absent(place) and working.resolve() != project.resolve():
+    if is_absent(place) and working.resolve() != project.resolve():
         raise LexipixError(
             f"{SOURCE_PATH} = {path!r} is neither in the project ({place}) nor in the current folder "
             f"({working / path}): give the absolute path of your images."
         )
     return place
-
-
-def _is_absent(place: Path) -> bool:
-    """Whether nothing is at a path; False if the system refuses to say, as the source then tells why."""
-    try:
-        place.stat()
-    except OSError as error:
-        return error.errno in (errno.ENOENT, errno.ENOTDIR)
-    except ValueError:  # no path at all
-        return True
-    return False
 
 
 def require_images_only(folder: Path, project: Path, written: Iterator[Path]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from lexipix.utils.errors import LexipixError
-from lexipix.utils.project_paths import exists, sqlite_file
+from lexipix.utils.project_paths import exists, is_absent, sqlite_file
 
 _log = logging.getLogger(__name__)
 FOLDER = "mlartifacts"
@@ -79,21 +79,10 @@ def _moved(connection: sqlite3.Connection, root: Path, database: str) -> dict[Pa
         if any(exists(new / run) for run in ids) or (not ids and exists(new)):
             moved[old] = True
             continue
-        is_copy = exists(original / database) or _is_gone(original)
+        is_copy = exists(original / database) or is_absent(original)
         if is_copy and old in new_runs_go_to and exists(root.parent / "pyproject.toml"):
             moved[old] = False
     return moved
-
-
-def _is_gone(path: Path) -> bool:
-    """Whether there is surely nothing; not if the system refuses to say."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _rewrite(connection: sqlite3.Connection, old: Path, new: Path, places: Sequence[tuple[str, str]]) -> None:

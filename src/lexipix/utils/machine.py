@@ -16,7 +16,7 @@ _DROPPABLE = re.compile(r"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)  # by
 CPU_INFO = Path("/proc/cpuinfo")  # Linux only
 
 
-_share: int | None = None
+_share: int | None = None  # cores that this process may use at most
 
 
 def share_cores(n: int | None) -> None:

@@ -23,6 +23,17 @@ def exists(path: Path) -> bool:
         return False
 
 
+def is_absent(path: Path) -> bool:
+    """Whether there is surely nothing at a path, or it is no path; False if the system refuses to say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def sqlite_file(store: str) -> Path | None:
     """The file of a tracking store in SQLite, without the options of its address; None for another store."""
     return Path(store.removeprefix(SQLITE).partition("?")[0]) if store.startswith(SQLITE) else None

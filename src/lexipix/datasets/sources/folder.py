@@ -17,10 +17,10 @@ from lexipix.config.ingestion import IngestionParameters
 from lexipix.datasets.sources.archives import open_archive, open_shards
 from lexipix.datasets.sources.caption_files import check_unused, find_caption_files
 from lexipix.datasets.sources.entry_reading import opened
-from lexipix.datasets.sources.file_names import ARCHIVE_SUFFIXES, is_archive
+from lexipix.datasets.sources.file_names import is_archive
 from lexipix.datasets.sources.file_tree import FileTree
 from lexipix.datasets.sources.folder_entries import Entry, list_entries
-from lexipix.datasets.sources.folder_layout import TABLE_SUFFIXES, Layout, Listing, read_layout
+from lexipix.datasets.sources.folder_layout import Layout, Listing, is_packed, read_layout
 from lexipix.datasets.sources.image_tables import TableSet
 from lexipix.datasets.sources.images import suffixes
 from lexipix.datasets.sources.repeat_folders import find_repeats
@@ -52,7 +52,7 @@ def open_folder(root: Path, parameters: IngestionParameters) -> OpenedSource:
         mode, found = 0, "does not exist"
     except OSError as error:
         mode, found = 0, f"cannot be read ({error.strerror})"
-    if stat.S_ISREG(mode) and root.name.lower().endswith(ARCHIVE_SUFFIXES + TABLE_SUFFIXES):
+    if stat.S_ISREG(mode) and is_packed(root.name):
         return _open_packed(root.parent, [root.name], parameters)
     if found:
         raise LexipixError(

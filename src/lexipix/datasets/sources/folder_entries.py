@@ -212,8 +212,8 @@ def _report_skipped(root: Path, listings: Sequence[Listing], named: Collection[s
     if skipped := [file for file in skipped if file not in named]:
         shown = ", ".join(skipped[:_MAX_SHOWN]) + (", …" if skipped[_MAX_SHOWN:] else "")
         _log.warning(
-            "%s files in %s are not read, as they end like no image or caption file or are archives beside "
-            "others: %s.", f"{len(skipped):,}", root, shown,
+            "%s files in %s are not read, since their suffix is of no image or caption file, or they are "
+            "archives beside images: %s.", f"{len(skipped):,}", root, shown,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from lexipix.datasets.sources.file_names import ARCHIVE_SUFFIXES, fold
+from lexipix.datasets.sources.file_names import fold, is_archive
 from lexipix.datasets.sources.images import NO_FILE, suffixes
 from lexipix.utils.errors import LexipixError
 from lexipix.utils.types import Reject
@@ -224,6 +224,11 @@ def is_relevant(name: str) -> bool:
     return suffix in suffixes() or suffix in CAPTION_SUFFIXES
 
 
+def is_packed(name: str) -> bool:
+    """Whether a file of this name is an archive or a table, which may hold images."""
+    return is_archive(name) or name.lower().endswith(TABLE_SUFFIXES)
+
+
 def caption_names(names: Sequence[str]) -> list[str]:
     """The files of a folder that may hold the captions of single images: texts, and records beside images."""
     images = (name for name in names if _suffix(name) in suffixes())
@@ -256,7 +261,7 @@ def _listing(root: Path, prefix: str, names: list[str], rejects: list[Reject]) -
         for name in names
         if name not in known and (_suffix(name) in _DOCUMENTS or is_like_metadata(name))
     ]
-    packed = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES + TABLE_SUFFIXES)]
+    packed = [name for name in names if is_packed(name)]
     known |= {*unreadable, *documents, *packed}
     others = [name for name in names if name not in known and fold(name) not in _FOREIGN_FILES]
     first = metadata[0] if metadata else None
