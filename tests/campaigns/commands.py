@@ -107,9 +107,11 @@ def _command(rng: np.random.Generator, project: Path, case: int) -> tuple[list[s
             "caption",
             [str(project), "/dev/null", "nothing.png", "\x1b[31m.png", "", "-"][rng.integers(6)],
         ], None
+    # An option without a value is not given: that would be a whole run
+    name, number, place = (value.strip(" ,") or "x" for value in (text, number, place))
     words: list[list[str]] = [
-        ["run", "--env", text[:100]], ["run", f"--params={text[:200]}"], ["run", "--pipelines", text[:100]],
-        ["run", "--from-nodes", text[:100]], ["generate", text, "--env", "nope"],
+        ["run", "--env", name[:100]], ["run", f"--params={name[:200]}"], ["run", "--pipelines", name[:100]],
+        ["run", "--from-nodes", name[:100]], ["generate", text, "--env", "nope"],
         ["generate", text, "--model", number],
         ["estimate", "--env", number], ["reproduce", number], ["run", "--runner", number],
         ["run", "--conf-source", place],
