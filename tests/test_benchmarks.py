@@ -124,3 +124,21 @@ def test_projects_of_the_start_up_benchmark_run(tmp_path):
     assert "didn't change, skipping" in run(tmp_path / "bare", "dvc", "repro")
     said = run(copy_of_this(tmp_path / "copy"), "dvc", "repro", LAST_STAGE)
     assert said.count("didn't change, skipping") == 10
+
+
+def test_shards_are_named_again_instead_of_copied(tmp_path):
+    from engines import compared, repeat_shards
+
+    shards = [{"rows": 40, "images": {"name": "a"}}, {"rows": 10, "images": {"name": "b"}}]
+    (tmp_path / "shards.json").write_text(json.dumps({"splits": {"train": shards, "val": []}}))
+    repeat_shards(tmp_path, 120)
+    named = json.loads((tmp_path / "shards.json").read_text())["splits"]["train"]
+    assert [shard["images"]["name"] for shard in named] == ["a", "b", "a", "b", "a"]
+    local = [{"seconds": seconds, "mib": 10, "digest": "x"} for seconds in (2.0, 4.0, 1.0)]
+    ray = [
+        {"seconds": seconds, "mib": 11, "worker_mib": 12, "start": 3.0, "digest": "x"}
+        for seconds in (2.2, 4.2, 1.5)
+    ]
+    row = compared("features", 100, local, ray)
+    assert row["overhead, median"] == 0.1 and row["overhead, max"] == 0.5 and row["same bytes"]
+    assert row["local, images/s"] == 50.0 and row["a worker, MiB"] == 12

@@ -28,6 +28,12 @@ API = {
         "lexipix.reporting.animation.encode_animation",
     ),
     "Captions of images": ("lexipix.inference.caption_pipeline.CaptionPipeline",),
+    "Damaged images": (
+        "lexipix.inference.restoration.restore",
+        "lexipix.inference.restoration.RestorationModel",
+        "lexipix.inference.restoration_result.DamagedImages",
+        "lexipix.inference.restoration_result.RestorationResult",
+    ),
     "Folders of models": ("lexipix.inference.pretrained.model_folder",),
     "Data": (
         "lexipix.datasets.image_store.RemoteImageStoreDataset",

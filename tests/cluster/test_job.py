@@ -1,19 +1,25 @@
-"""A whole run as a job of a cluster; MLflow in PostgreSQL, artifacts in an S3-compatible store."""
+"""A whole run as a job of a cluster; MLflow in PostgreSQL, artifacts and images in an S3-compatible store."""
 
 import json
 import os
 import shlex
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import mlflow
 from tests.support.cluster import ENVIRONMENT, wait_until
 from tests.support.project import environment_without_settings, new_clone
 from tests.support.servers import free_port
-from tests.support.shared_server import shared_mlflow
+from tests.support.shared_server import BUCKET, KEYS, shared_mlflow
 
+CATALOG = f"""
+image_splits:
+  type: lexipix.datasets.image_store.RemoteImageStoreDataset
+  filepath: s3://{BUCKET}/images
+  staging: data/smoke/03_primary/images
+"""
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 
@@ -44,28 +50,18 @@ def _ray(environment, *arguments):
 
 def test_a_whole_run_as_a_job(tmp_path):
     project = new_clone(tmp_path / "project")
-    environment = environment_without_settings() | ENVIRONMENT
-    with shared_mlflow(tmp_path) as (server, bucket), head(tmp_path, environment) as address:
-        settings = {"MLFLOW_TRACKING_URI": server, "PYTHONPATH": os.environ["PYTHONPATH"]}
-        run = [
-            sys.executable,
-            "-m",
-            "kedro",
-            "run",
-            "--env=smoke",
-            "--params=engine.kind=ray,engine.workers=2",
-        ]
+    (project / "conf" / "smoke" / "catalog.yml").write_text(CATALOG)
+    with ExitStack() as servers:
+        server, bucket = servers.enter_context(shared_mlflow(tmp_path))
+        store = {"AWS_ENDPOINT_URL": bucket.meta.client.meta.endpoint_url, **KEYS}
+        environment = environment_without_settings() | ENVIRONMENT | store
+        address = servers.enter_context(head(tmp_path, environment))
+        settings = {"MLFLOW_TRACKING_URI": server, "PYTHONPATH": os.environ["PYTHONPATH"], **store}
+        options = "engine.kind=ray,engine.workers=2,ingestion.shard_rows=200"
+        run = [sys.executable, "-m", "kedro", "run", "--env=smoke", f"--params={options}"]
         line = shlex.join(["env", *(f"{name}={value}" for name, value in settings.items()), *run])
-        answer = _ray(
-            environment,
-            "job",
-            "submit",
-            f"--address={address}",
-            "--",
-            "bash",
-            "-c",
-            f"cd {project} && {line}",
-        )
+        submit = ["job", "submit", f"--address={address}", "--", "bash", "-c", f"cd {project} && {line}"]
+        answer = _ray(environment, *submit)
         said = answer.stdout + answer.stderr
         assert answer.returncode == 0, said[-6000:]
         assert said.count("Training with 2 workers") >= 10
@@ -74,7 +70,10 @@ def test_a_whole_run_as_a_job(tmp_path):
         assert (found.info.run_name, found.info.status) == ("all@smoke", "FINISHED")
         assert found.data.tags["git.revision"]
         assert client.get_metric_history(found.info.run_id, "vae/val_psnr"), "workers report to the one run"
-        assert any(item.key.endswith("report.html") for item in bucket.objects.all())
+        keys = [item.key for item in bucket.objects.all()]
+        assert any(key.endswith("report.html") for key in keys) and "images/shards.json" in keys
     metrics = json.loads((project / "data" / "smoke" / "08_reporting" / "metrics.json").read_text())
     assert {"vae", "gan", "tokens"} <= metrics["text"].keys()
-    assert not Path(project, "mlflow.db").exists()
+    assert (
+        not Path(project, "mlflow.db").exists() and not Path(project, "data/smoke/03_primary/images").exists()
+    )

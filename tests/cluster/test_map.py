@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -17,11 +18,15 @@ from tests.support import cluster_work
 from tests.support.cluster import wait_until
 from tests.support.parameters import section
 from tests.support.project import REPOSITORY
+from tests.support.small_world import RUN, ListStream, NoPretrained, features, image_splits
 
+from lexipix.datasets.checkpoints import FileCheckpoints
 from lexipix.datasets.image_store import ImageStoreDataset
 from lexipix.datasets.pretrained import PretrainedModels
 from lexipix.datasets.sources.sources import open_source
+from lexipix.engines.base import row_parts
 from lexipix.engines.local import LOCAL
+from lexipix.pipelines.features.nodes import train_features
 from lexipix.pipelines.ingestion.nodes import ingest
 from lexipix.utils.errors import LexipixError
 
@@ -147,6 +152,36 @@ def test_what_a_killed_driver_finished_is_not_done_again(machines, tmp_path):
     assert [int(one[0, 0]) for one in found] == [number**2 for number in range(8)]
     done = {f"{int(line):05}.npy" for line in attempts.read_text().split()}
     assert 3 <= len(finished) < 8 and not done & finished and len(done) == 8 - len(finished)
+
+
+def test_the_memory_of_a_worker_does_not_grow_with_the_shards(machines, tmp_path):
+    cluster = machines(1)
+    checkpoints = FileCheckpoints(tmp_path / "checkpoints")
+    pair, *_ = train_features(features(), RUN, image_splits(), NoPretrained(), ListStream(), checkpoints)
+    store = ImageStoreDataset(filepath=str(tmp_path / "store"))
+    scenes = {"kind": "scenes", "scenes": {"n_train": 8192, "n_val": 100, "n_test": 100}}
+    sources = partial(open_source, tmp_path)
+    parameters = section("ingestion", {"source": scenes, "shard_rows": 1024})
+    store.save(ingest(parameters, RUN, sources, PretrainedModels(tmp_path)))
+    manifest = json.loads((store.path / "shards.json").read_text())
+    engine, memory = cluster.engine(tmp_path / "parts", workers=1), {}
+    for times in (1, 4):
+        repeated = {**manifest["splits"], "train": manifest["splits"]["train"] * times}
+        (store.path / "shards.json").write_text(json.dumps({**manifest, "splits": repeated}))
+        splits = store.load()
+        parts = row_parts(len(splits.train))
+        assert len(parts) >= 2 * times
+        used = engine.map(cluster_work.memory_of_embedding, parts, pair, splits, "train", RUN)
+        memory[times] = max(used)
+    assert memory[4] <= 1.1 * memory[1]
+    session = Path(ray_session())
+    assert not [file for folder in session.glob("*spill*") for file in folder.rglob("*") if file.is_file()]
+
+
+def ray_session():
+    from ray._private.worker import global_worker
+
+    return global_worker.node.get_session_dir_path()
 
 
 def test_a_mistake_that_a_worker_finds_is_one_sentence(machines, tmp_path):

@@ -62,6 +62,24 @@ def test_embeddings_of_all_workers_are_compared(machines, tmp_path):
     assert together[-5:] == pytest.approx(alone[-5:], rel=0.2)
 
 
+def test_figures_of_two_workers_lie_within_the_spread_of_three_seeds(machines, tmp_path):
+    parameters = features({"num_images": 60 * 16})
+
+    def figures(seed, engine):
+        run = RUN.model_copy(update={"seed": seed})
+        build = partial(build_contrastive_pair, run, parameters, image_splits(), NoPretrained())
+        job = TrainingJob("features", "features", build, parameters.training, run, "digest")
+        _, (_, _, metrics, _) = losses_of(job, tmp_path, engine)
+        return {key: metrics[key] for key in ("val_objective", "val_accuracy")}
+
+    alone = [figures(seed, LOCAL) for seed in (3, 4, 5)]
+    engine = machines(2).engine(tmp_path / "parts")
+    for key, value in figures(3, engine).items():
+        values = [one[key] for one in alone]
+        spread = max(values) - min(values)
+        assert min(values) - spread <= value <= max(values) + spread, key
+
+
 def test_a_training_goes_on_with_the_workers_that_are_left(machines, tmp_path):
     job, log = tokenizer_job(checkpoint_seconds=0.5, num_images=100 * 16), tmp_path / "steps"
     expected, _ = losses_of(job, tmp_path, LOCAL)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 from pandas.testing import assert_frame_equal
-from tests.support.copied_images import SIZE, comparable, saved
+from tests.support.copied_images import SIZE, comparable, saved, stream
 
 from lexipix.data.images import Subset, shard_ends
 from lexipix.datasets import shard_reader
@@ -220,6 +220,53 @@ def test_a_store_on_s3_that_is_incomplete_is_told_in_one_sentence(s3):
         assert sentence.startswith(f"The images at {address} cannot be read")
 
 
-def test_nothing_is_saved_to_another_machine():
-    with pytest.raises(DatasetError, match="cannot be the output of a node"):
-        RemoteImageStoreDataset(filepath="s3://shards/images").save({})
+def to_s3(tmp_path, name, staging=True):
+    folder = str(tmp_path / "staging") if staging else None
+    return RemoteImageStoreDataset(filepath=f"s3://shards/{name}", staging=folder)
+
+
+def test_an_ingestion_is_moved_to_s3(s3, whole, tmp_path):
+    remote = to_s3(tmp_path, "moved")
+    assert not remote.exists()
+    s3.pipe("shards/moved/train/images-00099.npy", b"of an earlier store")
+    remote.save(stream(shard_rows=40))
+    assert remote.exists() and not (tmp_path / "staging").exists()
+    found = remote.load()
+    for split in SPLITS:
+        np.testing.assert_array_equal(found[split].images[:], whole[split].images)
+    assert not s3.exists("shards/moved/train/images-00099.npy")
+
+
+def test_an_upload_that_is_cut_short_leaves_no_manifest(s3, tmp_path, monkeypatch):
+    remote, sent = to_s3(tmp_path, "cut"), []
+    remote.save(stream(shard_rows=40))
+    fs, _ = remote._place()
+    put_file = fs.put_file
+
+    def failing(source, target, **more):
+        if len(sent) == 3:
+            raise OSError("the connection is lost")
+        sent.append(target)
+        put_file(source, target, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fs, "put_file", failing)
+        with pytest.raises(DatasetError) as error:
+            remote.save(stream(shard_rows=40))
+    said = str(error.value.__cause__)
+    assert "cannot be written to s3://shards/cut (the connection is lost)" in said and "\n" not in said
+    assert not remote.exists()
+    with pytest.raises(DatasetError, match=r"shards\.json is missing"):
+        remote.load()
+    remote.save(stream(shard_rows=40))
+    assert remote.exists()
+
+
+@pytest.mark.parametrize(
+    ("staging", "shard_rows", "said"),
+    [(False, 40, "set staging of image_splits"), (True, None, "shard_rows = null")],
+)
+def test_what_a_store_on_s3_needs_is_said_before_the_ingestion(tmp_path, staging, shard_rows, said):
+    with pytest.raises(DatasetError) as error:
+        to_s3(tmp_path, "no", staging).save(stream(shard_rows=shard_rows))
+    assert said in str(error.value.__cause__) and not (tmp_path / "staging").exists()

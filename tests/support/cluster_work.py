@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lexipix.metrics.speed import resident_mb
 from lexipix.training import workers
+from lexipix.training.embedding import _embed_rows
 from lexipix.utils.errors import LexipixError
 
 
@@ -36,6 +38,12 @@ def interrupted_by_the_first(number, folder):
 def environment(names):
     """Some variables of a worker's environment."""
     return [os.environ.get(name) for name in names]
+
+
+def memory_of_embedding(rows, *arguments):
+    """Embed a part as the features stage does; the memory of the worker afterwards, in MB."""
+    assert len(_embed_rows(rows, *arguments)) == len(rows)
+    return resident_mb("RssAnon")
 
 
 def refuse(number):

@@ -108,8 +108,9 @@ def require_environment(conf: Path, env: str | None) -> None:
 
 
 def _absolute(project_path: Path, entry: Any) -> Any:
-    """A catalog entry whose paths do not depend on the current folder."""
+    """A catalog entry whose paths do not depend on the current folder; an address such as ``s3://`` stays."""
     if not isinstance(entry, dict):
         return entry
-    paths = {key: str(project_path / entry[key]) for key in ("filepath", "path") if key in entry}
+    given = {key: str(entry[key]) for key in ("filepath", "path", "staging") if key in entry}
+    paths = {key: path if "://" in path else str(project_path / path) for key, path in given.items()}
     return {**entry, **paths}

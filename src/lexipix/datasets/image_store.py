@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from functools import lru_cache, partial
@@ -20,8 +21,9 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from kedro.io import AbstractDataset
 
-from lexipix.datasets.base import FolderDataset, ServiceDataset
+from lexipix.datasets.base import FolderDataset
 from lexipix.datasets.files import read_array
 from lexipix.datasets.previews import ImagePreview, preview_images
 from lexipix.datasets.shard_reader import is_sharded, read_shards
@@ -77,28 +79,87 @@ class ImageStoreDataset(FolderDataset[Any]):
         return preview_images(self.load().train.images)
 
 
-class RemoteImageStoreDataset(ServiceDataset[ImageSplits]):
-    """Loads a store in shards from another machine, such as ``s3://bucket/images``, by ranges of bytes.
+class RemoteImageStoreDataset(AbstractDataset[Any, ImageSplits]):
+    """A store in shards on another machine, such as ``s3://bucket/images``, that is read by ranges of bytes.
 
-    fsspec reads the address; credentials come from the environment. The ingestion writes to a local folder,
-    which is copied there.
+    fsspec reads and writes the address; credentials come from the environment. The ingestion writes to the
+    local folder ``staging``, which its workers share, and moves the files from there, ``shards.json`` last.
     """
 
-    def __init__(self, *, filepath: str) -> None:
-        self.path = filepath
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        staging: str | None = None,
+        made_by: str = "kedro run --pipelines ingestion",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self.path, self.made_by, self.metadata = filepath, made_by, metadata
+        self.staging = Path(staging) if staging else None
 
     def load(self) -> ImageSplits:
         try:
-            fs, root = url_to_fs(self.path)
-            return _read_store(fs, root.rstrip("/"), self.path)
+            fs, root = self._place()
+            return _read_store(fs, root, self.path)
         except LexipixError:
             raise
         except Exception as error:  # each kind of storage raises its own
-            reason = " ".join(str(error).split())
             raise LexipixError(
-                f"The images at {self.path} cannot be read ({reason}): check address and credentials, or run "
-                "the ingestion with ingestion.shard_rows set and copy its folder there again."
+                f"The images at {self.path} cannot be read ({_reason(error)}): check address and "
+                f"credentials, or run `{self.made_by}` with ingestion.shard_rows set."
             ) from error
+
+    def save(self, data: Any) -> None:
+        if self.staging is None:
+            raise LexipixError(
+                f"The images at {self.path} are written to a local folder first, but the catalog names none: "
+                "set staging of image_splits, for example to data/03_primary/images."
+            )
+        if data.shard_rows is None:
+            raise LexipixError(
+                f"ingestion.shard_rows = null, but the images at {self.path} must be in shards: set it, for "
+                "example to 65536."
+            )
+        ImageStoreDataset(filepath=str(self.staging)).save(data)
+        try:
+            self._upload(self.staging)
+        except Exception as error:  # each kind of storage raises its own
+            raise LexipixError(
+                f"The images cannot be written to {self.path} ({_reason(error)}): check address, "
+                f"credentials and room. The complete store is in {self.staging}: copy it there, or run "
+                "the ingestion again."
+            ) from error
+        shutil.rmtree(self.staging)
+
+    def _upload(self, folder: Path) -> None:
+        fs, root = self._place()
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        names.sort(key=MANIFEST.__eq__)
+        before = set(fs.find(root)) if fs.exists(root) else set()
+        if f"{root}/{MANIFEST}" in before:
+            fs.rm_file(f"{root}/{MANIFEST}")
+        for name in track(names, len(names), "Uploading"):
+            fs.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
+            fs.put_file(str(folder / name), f"{root}/{name}")
+        for stale in before - {f"{root}/{name}" for name in names}:
+            fs.rm_file(stale)
+        _log.info(f"Moved {len(names):,} files of the images to {self.path}")
+
+    def _place(self) -> tuple[AbstractFileSystem, str]:
+        fs, root = url_to_fs(self.path)
+        fs.invalidate_cache()
+        return fs, root.rstrip("/")
+
+    def _exists(self) -> bool:
+        fs, root = self._place()
+        return bool(fs.exists(f"{root}/{MANIFEST}"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self.path}
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @lru_cache(maxsize=1)  # one worker reads many parts of a store

@@ -82,7 +82,7 @@ def load_estimate(catalog: CatalogProtocol) -> Mapping[str, Cost]:
 def results_place(pipeline: Pipeline, catalog: DataCatalog) -> str | None:
     """A sentence that names the report, or else the file or folder of the last output that is kept."""
     kept = [
-        os.path.relpath(entry["filepath"])
+        _shown(entry["filepath"])
         for name in (output for node in pipeline.nodes for output in node.outputs)
         if (entry := catalog.config_resolver.resolve_pattern(name)).get("filepath")
     ]
@@ -90,6 +90,11 @@ def results_place(pipeline: Pipeline, catalog: DataCatalog) -> str | None:
     if report is not None:
         return f"Open the report: {report}"
     return f"The results are in {kept[-1]}" if kept else None
+
+
+def _shown(path: str) -> str:
+    """A path from the current folder, or an address such as ``s3://`` as it is."""
+    return path if "://" in path else os.path.relpath(path)
 
 
 def cost_table(costs: Mapping[str, Cost], planned: Mapping[str, float]) -> list[str]:
