@@ -17,13 +17,12 @@ largest worker.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
-import shutil
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,13 +30,14 @@ from typing import Any
 
 import numpy as np
 import psutil
-from record import REPOSITORY, OwnMemory, Row, in_a_process, options, save, spread
+from record import REPOSITORY, PeakMemory, Row, in_a_process, options, save, spread, stored_images
 
 from lexipix.cli.project_context import ProjectContext
 from lexipix.config.engine import EngineParameters
 from lexipix.engines.base import Engine
 from lexipix.engines.local import LocalEngine
 from lexipix.utils.machine import n_cores
+from lexipix.utils.types import ImageSplits
 
 STAGES = ("ingestion", "features", "captioning")
 N_HELD_OUT = 100  # images of each of the other splits
@@ -57,25 +57,22 @@ def main() -> None:
     parser.add_argument("--env", help="environment of the models [default: base]")
     arguments = options(parser, measure)
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder, distinct = Path(name), arguments.distinct
-        task = {
-            "shard_rows": arguments.shard_rows,
-            "env": arguments.env,
-            "folder": name,
-            "distinct": distinct,
-        }
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder, "images")
+        task = {"shard_rows": arguments.shard_rows, "env": arguments.env, "distinct": arguments.distinct}
         if set(arguments.stages) != {"ingestion"}:
-            in_a_process(__file__, {**task, "stage": "ingestion", "workers": 0})
-            repeat_shards(folder / "images", arguments.rows)
+            in_a_process(__file__, {**task, "stage": "ingestion", "workers": 0, "store": str(images)})
+            repeat_shards(images, arguments.rows)
         for stage in arguments.stages:
+            store = str(Path(folder, "ingested") if stage == "ingestion" else images)
             measured: dict[int, list[dict[str, Any]]] = {0: [], arguments.workers: []}
             for _ in range(arguments.rounds):
                 for workers, found in measured.items():
-                    found.append(in_a_process(__file__, {**task, "stage": stage, "workers": workers}))
+                    one = {**task, "stage": stage, "workers": workers, "store": store}
+                    found.append(in_a_process(__file__, one))
                     print({"stage": stage, "workers": workers, **found[-1]}, file=sys.stderr, flush=True)
-            n_images = distinct if stage == "ingestion" else arguments.rows
-            rows.append(compared(stage, n_images, measured[0], measured[arguments.workers]))
+            local, ray = measured.values()
+            rows.append(compared(stage, local[0]["n_images"], local, ray))
     facts = {"workers": arguments.workers, "images of a shard": arguments.shard_rows}
     page = save("engines", rows, facts, arguments.out, (__doc__ or "").split("\n\n")[-1].replace("\n", " "))
     print(page.read_text(encoding="utf-8"))
@@ -113,91 +110,72 @@ def repeat_shards(store: Path, n_rows: int) -> None:
 
 
 def measure(
-    stage: str, workers: int, distinct: int, shard_rows: int, env: str | None, folder: str
+    stage: str, workers: int, distinct: int, shard_rows: int, env: str | None, store: str
 ) -> dict[str, Any]:
     """Run one stage on the local loop (0 workers) or on a cluster; the seconds exclude its start."""
     import torch
 
     torch.set_num_threads(n_cores())
     context, start = ProjectContext(REPOSITORY, env), time.perf_counter()
-    engine = _engine(workers, Path(folder))
+    engine = _engine(workers, Path(store).parent)
     list(engine.map(_import_libraries, range(max(1, workers))))
     started = time.perf_counter() - start
-    run = {"ingestion": ingest, "features": embed, "captioning": describe}[stage]
-    with OwnMemory() as memory, WorkerMemory() as of_workers:
+    with PeakMemory() as memory, PeakMemory(_largest_worker_mib, every=0.5) as of_workers:
         start = time.perf_counter()
-        digest = run(engine, context, Path(folder), distinct, shard_rows)
+        if stage == "ingestion":
+            n_images, content = ingest(engine, store, distinct, shard_rows)
+        else:
+            images = stored_images(Path(store))
+            n_images, content = len(images.train), WORK[stage](engine, context, images)
         seconds = time.perf_counter() - start
     engine.close()
     return {
-        "seconds": round(seconds, 2), "start": started, "digest": digest, "mib": round(memory.mib),
+        "n_images": n_images, "seconds": round(seconds, 2), "start": started,
+        "digest": hashlib.sha256(content).hexdigest(), "mib": round(memory.mib),
         "worker_mib": round(of_workers.mib),
     }  # fmt: skip
 
 
-def ingest(engine: Engine, context: ProjectContext, folder: Path, distinct: int, shard_rows: int) -> str:
-    """Render scenes into a store in shards; return the digest of its manifest."""
-    from lexipix.datasets.image_store import ImageStoreDataset
-    from lexipix.datasets.pretrained import PretrainedModelsDataset
-    from lexipix.datasets.sources.sources import SourcesDataset
-    from lexipix.pipelines.ingestion.nodes import ingest as ingest_node
+def ingest(engine: Engine, store: str, distinct: int, shard_rows: int) -> tuple[int, bytes]:
+    """Render scenes into a store in shards; return their number and the store's manifest."""
+    from stage_images import ingest_source
 
     counts = {"n_train": distinct - 2 * N_HELD_OUT, "n_val": N_HELD_OUT, "n_test": N_HELD_OUT}
     source = {"kind": "scenes", "scenes": counts}
-    changes = {"ingestion": {"source": source, "shard_rows": shard_rows}}
-    parameters = ProjectContext(REPOSITORY, "base", changes).parameters
-    store = folder / "images"
-    shutil.rmtree(store, ignore_errors=True)
-    sources, pretrained = SourcesDataset().load(), PretrainedModelsDataset().load()
-    stream = ingest_node(parameters.ingestion, parameters.run, sources, pretrained, engine)
-    ImageStoreDataset(filepath=str(store)).save(stream)
-    return hashlib.sha256((store / "shards.json").read_bytes()).hexdigest()
+    found = ingest_source(source, store, engine, shard_rows=shard_rows)
+    return int(found["n_images"]), Path(store, "shards.json").read_bytes()
 
 
-def embed(engine: Engine, context: ProjectContext, folder: Path, *_: Any) -> str:
-    """Embed the training images; return the digest of the embeddings."""
+def embed(engine: Engine, context: ProjectContext, images: ImageSplits) -> bytes:
+    """Embed the training images; return some of the embeddings."""
     from lexipix.training.embedding import embed_splits
 
     pair, run = context.load("contrastive_pair"), context.parameters.run
-    found = embed_splits(pair, _image_splits(folder), ("train",), run, engine)["train"]
-    return hashlib.sha256(np.ascontiguousarray(found[::97]).tobytes()).hexdigest()
+    found = embed_splits(pair, images, ("train",), run, engine)["train"]
+    return np.ascontiguousarray(found[::97]).tobytes()
 
 
-def describe(engine: Engine, context: ProjectContext, folder: Path, *_: Any) -> str:
-    """Caption the training images; return the digest of the captions."""
+def describe(engine: Engine, context: ProjectContext, images: ImageSplits) -> bytes:
+    """Caption the training images; return the captions."""
     from lexipix.evaluation.captioning import SplitCaptioning
 
-    splits, run = _image_splits(folder), context.parameters.run
-    task = SplitCaptioning(context.load("captioner"), splits, "train", run)
-    written = task.write(np.arange(len(splits.train)), engine)
-    return hashlib.sha256(repr([text for text, _ in written]).encode()).hexdigest()
+    task = SplitCaptioning(context.load("captioner"), images, "train", context.parameters.run)
+    written = task.write(np.arange(len(images.train)), engine)
+    return json.dumps([text for text, _ in written]).encode()
 
 
-class WorkerMemory:
-    """Measures the peak of private memory of the largest worker of a cluster while a block runs, in MiB."""
+WORK = {"features": embed, "captioning": describe}
 
-    def __init__(self) -> None:
-        self.mib = 0.0
-        self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> WorkerMemory:
-        self._watcher.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watcher.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.5):
-            for process in psutil.Process().children(recursive=True):
-                try:
-                    if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::"):
-                        memory = process.memory_info()
-                        self.mib = max(self.mib, (memory.rss - memory.shared) / 2**20)
-                except psutil.NoSuchProcess:
-                    continue
+def _largest_worker_mib() -> float:
+    """Private memory of the largest worker of the cluster that this process started; 0 without one."""
+    largest = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::"):
+                memory = process.memory_info()
+                largest = max(largest, (memory.rss - memory.shared) / 2**20)
+    return largest
 
 
 def _engine(workers: int, folder: Path) -> Engine:
@@ -215,12 +193,6 @@ def _import_libraries(_: int) -> None:
     import lexipix.training.embedding  # noqa: F401
 
     time.sleep(1)
-
-
-def _image_splits(folder: Path) -> Any:
-    from lexipix.datasets.image_store import ImageStoreDataset
-
-    return ImageStoreDataset(filepath=str(folder / "images")).load()
 
 
 if __name__ == "__main__":

@@ -31,19 +31,20 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-class OwnMemory:
-    """Measures the peak of this process's private memory while a block runs, in MiB, ten times per second.
+class PeakMemory:
+    """Measures the peak of a memory while a block runs, in MiB, every so many seconds.
 
-    Mapped files and the code of libraries are not counted, since the system can drop their pages at any time.
-    Where the system does not report private memory, the whole resident size is used.
+    That of this process, if ``read`` gives no other, is its private memory: mapped files and the code of
+    libraries are not counted, since the system can drop their pages at any time. Where the system does not
+    report private memory, it is the whole resident size.
     """
 
-    def __init__(self) -> None:
-        self.mib = 0.0
+    def __init__(self, read: Callable[[], float] | None = None, every: float = 0.1) -> None:
+        self.mib, self._read, self._every = 0.0, read or _own_mib, every
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> OwnMemory:
+    def __enter__(self) -> PeakMemory:
         self._watcher.start()
         return self
 
@@ -53,8 +54,8 @@ class OwnMemory:
 
     def _watch(self) -> None:
         while True:
-            self.mib = max(self.mib, _own_mib())
-            if self._over.wait(0.1):
+            self.mib = max(self.mib, self._read())
+            if self._over.wait(self._every):
                 return
 
 
@@ -62,6 +63,13 @@ def _own_mib() -> float:
     if not Path("/proc/self/status").is_file():
         return peak_mib()
     return resident_mb("RssAnon") * 1e6 / 2**20
+
+
+def stored_images(place: Path) -> Any:
+    """Return the splits of an image store."""
+    from lexipix.datasets.image_store import ImageStoreDataset
+
+    return ImageStoreDataset(filepath=str(place)).load()
 
 
 def use_cores(n_cores: int) -> None:

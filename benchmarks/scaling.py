@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from record import REPOSITORY, OwnMemory, in_a_process, options, plot_growth, save, use_cores
+from record import REPOSITORY, PeakMemory, in_a_process, options, plot_growth, save, stored_images, use_cores
 
 from lexipix.utils.machine import n_cores
 
@@ -84,13 +84,13 @@ def measure(
     use_cores(threads)
     place = Path(folder, f"{n_images}-{size}")
     if stage == "ingestion":
-        with OwnMemory() as memory:
+        with PeakMemory() as memory:
             seconds = ingest(place, n_images, size)
     else:
         import torch
 
         torch.set_num_threads(threads)
-        with OwnMemory() as memory:
+        with PeakMemory() as memory:
             seconds = {"features": embed, "captioning": describe, "evaluation": compare}[stage](place, env)
     return {"seconds": round(seconds, 2), "mib": round(memory.mib)}
 
@@ -109,7 +109,7 @@ def embed(place: Path, env: str | None) -> float:
     from lexipix.pipelines.features.nodes import export_features
 
     run = ProjectContext(REPOSITORY, env).parameters.run
-    pair, image_splits = _model("contrastive_pair", env), _pictures(place)
+    pair, image_splits = _model("contrastive_pair", env), stored_images(place)
     start = time.perf_counter()
     export_features(run, pair, image_splits)
     return time.perf_counter() - start
@@ -124,7 +124,7 @@ def describe(place: Path, env: str | None) -> float:
     from lexipix.models.captioner import Captioner
     from lexipix.training.bundles import load_network
 
-    bundle, images = _model("captioner", env), _pictures(place).train.images
+    bundle, images = _model("captioner", env), stored_images(place).train.images
     network, tokenizer = load_network(bundle, Captioner), Tokenizer.from_str(bundle.tokenizer)
     start = time.perf_counter()
     write_captions(network, tokenizer, images, bundle.config["max_tokens"], device=torch.device("cpu"))
@@ -135,19 +135,13 @@ def compare(place: Path, env: str | None) -> float:
     """Compute PSNR and SSIM of each training image and the next, in chunks from disk; return the seconds."""
     from lexipix.metrics.images import psnr, ssim
 
-    images = _pictures(place).train.images
+    images = stored_images(place).train.images
     start = time.perf_counter()
     for first in range(0, len(images) - 1, CHUNK):
         some = images[first : first + CHUNK + 1]
         psnr(some[:-1], some[1:])
         ssim(some[:-1], some[1:])
     return time.perf_counter() - start
-
-
-def _pictures(place: Path) -> Any:
-    from lexipix.datasets.image_store import ImageStoreDataset
-
-    return ImageStoreDataset(filepath=str(place)).load()
 
 
 def _model(name: str, env: str | None) -> Any:

@@ -19,18 +19,23 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.support.reference_metrics import psnr_and_ssim
 
 from lexipix.cli.project_context import ProjectContext
+from lexipix.engines.base import Engine
+from lexipix.engines.local import LOCAL
 from lexipix.metrics.images import psnr, ssim
 from lexipix.scenes import caption, render_many, sample_scene
 
 SIDE, IMAGE_SIZE = 64, 32  # pixels of the files, and of the ingested images
 
 
-def ingest_source(source: dict[str, Any], store: str, **changes: Any) -> dict[str, float]:
+def ingest_source(
+    source: dict[str, Any], store: str, engine: Engine = LOCAL, **changes: Any
+) -> dict[str, float]:
     """Ingest one source in this process.
 
     Args:
         source: Parameters of ``ingestion.source``.
         store: Folder that the images are written to.
+        engine: What reads and writes the parts of a store in shards.
         **changes: Other parameters of ``ingestion``, such as ``image_size``.
 
     Returns:
@@ -46,7 +51,8 @@ def ingest_source(source: dict[str, Any], store: str, **changes: Any) -> dict[st
     dataset = ImageStoreDataset(filepath=store)
     start = time.perf_counter()
     pretrained = PretrainedModelsDataset().load()
-    dataset.save(ingest(parameters.ingestion, parameters.run, SourcesDataset().load(), pretrained))
+    sources = SourcesDataset().load()
+    dataset.save(ingest(parameters.ingestion, parameters.run, sources, pretrained, engine))
     seconds = time.perf_counter() - start
     summary = dataset.load().summary
     n_images = summary["rejected"] + sum(summary[f"n_{split}"] for split in SPLITS)

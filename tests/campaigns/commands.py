@@ -1,5 +1,6 @@
 """Hostile arguments of the commands: prompts, files of prompts, pictures, output places."""
 
+import string
 import subprocess
 import sys
 import time
@@ -108,7 +109,7 @@ def _command(rng: np.random.Generator, project: Path, case: int) -> tuple[list[s
             [str(project), "/dev/null", "nothing.png", "\x1b[31m.png", "", "-"][rng.integers(6)],
         ], None
     # An option without a value is not given: that would be a whole run
-    name, number, place = (value.strip(" ,") or "x" for value in (text, number, place))
+    name, number, place = (value.strip(string.whitespace + ",") or "x" for value in (text, number, place))
     words: list[list[str]] = [
         ["run", "--env", name[:100]], ["run", f"--params={name[:200]}"], ["run", "--pipelines", name[:100]],
         ["run", "--from-nodes", name[:100]], ["generate", text, "--env", "nope"],

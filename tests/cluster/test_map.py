@@ -174,14 +174,14 @@ def test_the_memory_of_a_worker_does_not_grow_with_the_shards(machines, tmp_path
         used = engine.map(cluster_work.memory_of_embedding, parts, pair, splits, "train", RUN)
         memory[times] = max(used)
     assert memory[4] <= 1.1 * memory[1]
-    session = Path(ray_session())
+    session = ray_session()
     assert not [file for folder in session.glob("*spill*") for file in folder.rglob("*") if file.is_file()]
 
 
 def ray_session():
     from ray._private.worker import global_worker
 
-    return global_worker.node.get_session_dir_path()
+    return Path(global_worker.node.get_session_dir_path())
 
 
 def test_a_mistake_that_a_worker_finds_is_one_sentence(machines, tmp_path):

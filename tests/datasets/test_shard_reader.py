@@ -9,7 +9,7 @@ from pandas.testing import assert_frame_equal
 from tests.support.copied_images import SIZE, comparable, saved, stream
 
 from lexipix.data.images import Subset, shard_ends
-from lexipix.datasets import shard_reader
+from lexipix.datasets import image_store, shard_reader
 from lexipix.datasets.image_store import RemoteImageStoreDataset
 from lexipix.datasets.tables import ParquetDataset
 from lexipix.utils.errors import LexipixError
@@ -240,7 +240,7 @@ def test_an_ingestion_is_moved_to_s3(s3, whole, tmp_path):
 def test_an_upload_that_is_cut_short_leaves_no_manifest(s3, tmp_path, monkeypatch):
     remote, sent = to_s3(tmp_path, "cut"), []
     remote.save(stream(shard_rows=40))
-    fs, _ = remote._place()
+    fs, _ = image_store._place_of(remote.path)
     put_file = fs.put_file
 
     def failing(source, target, **more):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexipix.utils.errors import LexipixError
+from lexipix.utils.project_paths import is_address
 
 if TYPE_CHECKING:
     from lexipix.config.root import LexipixParameters
@@ -112,5 +113,5 @@ def _absolute(project_path: Path, entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
     given = {key: str(entry[key]) for key in ("filepath", "path", "staging") if key in entry}
-    paths = {key: path if "://" in path else str(project_path / path) for key, path in given.items()}
+    paths = {key: path if is_address(path) else str(project_path / path) for key, path in given.items()}
     return {**entry, **paths}

@@ -30,7 +30,7 @@ from lexipix.datasets.shard_reader import is_sharded, read_shards
 from lexipix.datasets.shard_writer import write_shards
 from lexipix.datasets.shards import MANIFEST
 from lexipix.datasets.split_files import SplitWriter, with_captions, write_captions
-from lexipix.utils.errors import LexipixError
+from lexipix.utils.errors import LexipixError, reason
 from lexipix.utils.progress import track
 from lexipix.utils.types import SPLITS, Duplicate, ImageSplits, Reject, SourceImage, Split
 
@@ -99,13 +99,12 @@ class RemoteImageStoreDataset(AbstractDataset[Any, ImageSplits]):
 
     def load(self) -> ImageSplits:
         try:
-            fs, root = self._place()
-            return _read_store(fs, root, self.path)
+            return _read_store(*_place_of(self.path), self.path)
         except LexipixError:
             raise
         except Exception as error:  # each kind of storage raises its own
             raise LexipixError(
-                f"The images at {self.path} cannot be read ({_reason(error)}): check address and "
+                f"The images at {self.path} cannot be read ({reason(error)}): check address and "
                 f"credentials, or run `{self.made_by}` with ingestion.shard_rows set."
             ) from error
 
@@ -125,16 +124,16 @@ class RemoteImageStoreDataset(AbstractDataset[Any, ImageSplits]):
             self._upload(self.staging)
         except Exception as error:  # each kind of storage raises its own
             raise LexipixError(
-                f"The images cannot be written to {self.path} ({_reason(error)}): check address, "
+                f"The images cannot be written to {self.path} ({reason(error)}): check address, "
                 f"credentials and room. The complete store is in {self.staging}: copy it there, or run "
                 "the ingestion again."
             ) from error
         shutil.rmtree(self.staging)
 
     def _upload(self, folder: Path) -> None:
-        fs, root = self._place()
-        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        names.sort(key=MANIFEST.__eq__)
+        fs, root = _place_of(self.path)
+        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+        names.sort(key=lambda name: (name == MANIFEST, name))
         before = set(fs.find(root)) if fs.exists(root) else set()
         if f"{root}/{MANIFEST}" in before:
             fs.rm_file(f"{root}/{MANIFEST}")
@@ -145,21 +144,12 @@ class RemoteImageStoreDataset(AbstractDataset[Any, ImageSplits]):
             fs.rm_file(stale)
         _log.info(f"Moved {len(names):,} files of the images to {self.path}")
 
-    def _place(self) -> tuple[AbstractFileSystem, str]:
-        fs, root = url_to_fs(self.path)
-        fs.invalidate_cache()
-        return fs, root.rstrip("/")
-
     def _exists(self) -> bool:
-        fs, root = self._place()
+        fs, root = _place_of(self.path)
         return bool(fs.exists(f"{root}/{MANIFEST}"))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self.path}
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 @lru_cache(maxsize=1)  # one worker reads many parts of a store
@@ -168,8 +158,14 @@ def reopen_store(address: str, digest: str) -> ImageSplits:
 
     By the ``digest`` of its summary and manifest a worker knows it from one that was there before.
     """
+    return _read_store(*_place_of(address), address)
+
+
+def _place_of(address: str) -> tuple[AbstractFileSystem, str]:
+    """The file system of an address, as it is now, and the path there."""
     fs, root = url_to_fs(address)
-    return _read_store(fs, root.rstrip("/"), address)
+    fs.invalidate_cache()
+    return fs, root.rstrip("/")
 
 
 def _read_store(fs: AbstractFileSystem, root: str, address: str) -> ImageSplits:

@@ -15,6 +15,7 @@ from lexipix.metrics.speed import begin_peak, peak_mb
 from lexipix.tracking.run import Cost
 from lexipix.utils.durations import format_seconds
 from lexipix.utils.logging import warn_on_failure
+from lexipix.utils.project_paths import is_address
 from lexipix.utils.types import training_metrics
 
 _log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def results_place(pipeline: Pipeline, catalog: DataCatalog) -> str | None:
 
 def _shown(path: str) -> str:
     """A path from the current folder, or an address such as ``s3://`` as it is."""
-    return path if "://" in path else os.path.relpath(path)
+    return path if is_address(path) else os.path.relpath(path)
 
 
 def cost_table(costs: Mapping[str, Cost], planned: Mapping[str, float]) -> list[str]:

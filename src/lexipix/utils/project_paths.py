@@ -23,6 +23,11 @@ def exists(path: Path) -> bool:
         return False
 
 
+def is_address(path: str) -> bool:
+    """Whether a path of the catalog is an address of another machine, such as ``s3://bucket/images``."""
+    return "://" in path
+
+
 def is_absent(path: Path) -> bool:
     """Whether there is surely nothing at a path, or it is no path; False if the system refuses to say."""
     try:
